@@ -1,11 +1,28 @@
 import { defineConfig } from 'vitest/config'
 
+const PURE_TESTS = [
+  'test/unit/**/*.test.ts',
+  'test/property/**/*.test.ts',
+  'test/simulation/**/*.test.ts',
+  'test/vectors/**/*.test.ts',
+  'test/*.test.ts',
+]
+
+// Integration tests run servers, SIPp and FFmpeg: one file at a time, and only after the pure tests have left the cores free.
 export default defineConfig({
   test: {
-    reporters: process.env['CI'] === undefined ? ['default'] : ['default', ['json', { outputFile: '.vitest/report.json' }]],
     projects: [
-      { test: { name: 'pure', include: ['test/unit/**/*.test.ts', 'test/property/**/*.test.ts', 'test/simulation/**/*.test.ts', 'test/*.test.ts'], testTimeout: 60_000 } },
-      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 240_000, fileParallelism: false } },
+      { test: { name: 'pure', include: PURE_TESTS, testTimeout: 60_000, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 })

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { SetUpError } from './talk.mjs'
+
+/** The same signal again within this time is one request that came by several ways (npm and the process group). */
+const REPEATED_SIGNAL_MS = 1_000
+/** What a failing program said is kept up to this many characters, the end of it. */
+const OUTPUT_CHARACTERS_MAX = 64 * 1024
+
+/**
+ * Runs a program to its end and returns its exit code (128 + signal number when a signal ended it).
+ *
+ * SIGTERM, SIGHUP and SIGINT are passed on, and this process outlives the program, so that whoever sent the signal sees
+ * the real exit code. On a terminal Ctrl-C already reaches the program itself, as a member of the same process group.
+ */
+export async function runToEnd(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: 'inherit', ...options })
+  const stopForwarding = forwardSignals(child)
+  try {
+    return await exitOf(child, command)
+  } finally {
+    stopForwarding()
+  }
+}
+
+/** As {@link runToEnd}, without a word unless the caller shows `output` (stdout and stderr as they came). */
+export async function runQuietly(command, args, options = {}) {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const stopForwarding = forwardSignals(child)
+  let output = ''
+  const collect = (text) => {
+    output = (output + text).slice(-OUTPUT_CHARACTERS_MAX)
+  }
+  child.stdout.setEncoding('utf8').on('data', collect)
+  child.stderr.setEncoding('utf8').on('data', collect)
+  try {
+    return { exitCode: await exitOf(child, command), output }
+  } finally {
+    stopForwarding()
+  }
+}
+
+function exitOf(child, command) {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => {
+      const message = `${command} cannot be started: ${error.message}`
+      reject(new SetUpError('set-up-cannot-start', message, 'Check that it is installed and executable.'))
+    })
+    child.once('close', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)))
+  })
+}
+
+function forwardSignals(child) {
+  const sentAt = new Map()
+  const forward = (signal) => {
+    const now = performance.now()
+    if (now - (sentAt.get(signal) ?? -REPEATED_SIGNAL_MS) < REPEATED_SIGNAL_MS) return
+    sentAt.set(signal, now)
+    if (signal === 'SIGINT' && process.stdin.isTTY) return
+    // a closed terminal is a wish to stop in good order, not to drop what is being recorded
+    child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal)
+  }
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP']
+  for (const signal of signals) process.on(signal, forward)
+  return () => {
+    for (const signal of signals) process.off(signal, forward)
+  }
+}

@@ -1,0 +1,36 @@
+// Plain JavaScript without dependencies: this folder runs on the Node that is there (20 or later), before anything is installed.
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+export const MODULES = join(ROOT, 'node_modules')
+/** The Node the project runs on: the `node` package, pinned in package.json. */
+export const PINNED_NODE = join(MODULES, 'node', 'bin', 'node')
+export const MAIN = join(ROOT, 'src', 'main.ts')
+
+/** The first executable called `name` on `path`, or undefined. */
+export function findOnPath(name, path = process.env.PATH ?? '') {
+  for (const folder of path.split(delimiter)) {
+    if (folder === '') continue
+    const candidate = join(folder, name)
+    try {
+      accessSync(candidate, constants.X_OK)
+      if (statSync(candidate).isFile()) return candidate
+    } catch {
+      // not here; the next folder may have it
+    }
+  }
+  return undefined
+}
+
+/** PATH with the pinned Node and the project's tools first, so that `#!/usr/bin/env node` means the pinned one. */
+export function pathWithTools() {
+  return [dirname(PINNED_NODE), join(MODULES, '.bin'), process.env.PATH ?? ''].join(delimiter)
+}
+
+/** PATH without anything inside node_modules: npm must not run on a Node that it is about to delete. */
+export function pathWithoutTools() {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  return folders.filter((folder) => folder !== '' && !folder.startsWith(MODULES)).join(delimiter)
+}

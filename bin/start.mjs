@@ -1,0 +1,10 @@
+// npm start: installs what is missing, then serves until it is told to stop.
+import { runToEnd } from './lib/child.mjs'
+import { ensureInstalled } from './lib/install.mjs'
+import { MAIN, PINNED_NODE } from './lib/paths.mjs'
+import { finish } from './lib/talk.mjs'
+
+await finish(async () => {
+  await ensureInstalled()
+  return runToEnd(PINNED_NODE, [MAIN, 'serve', ...process.argv.slice(2)])
+})

@@ -1,0 +1,92 @@
+// node bin/run.mjs sipp-scenarios/run.ts SCENARIO [--to HOST:PORT] [options]: makes the pcap files a scenario plays and runs SIPp.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { AUDIO_FILES, readSpeech } from '../src/cli/simulate/audio-source.ts'
+import { parseDurationMs, parseFraction } from '../src/cli/simulate/options.ts'
+import { EarwitnessError } from '../src/errors.ts'
+import { RFC8068_SCENARIOS, runScenario } from '../test/support/sipp-scenario.ts'
+import type { Rfc8068Scenario } from '../test/support/sipp-scenario.ts'
+
+const USAGE = `Usage: node bin/run.mjs sipp-scenarios/run.ts SCENARIO [options]
+
+Scenarios: ${Object.keys(RFC8068_SCENARIOS).join(', ')}
+
+  --to HOST:PORT        the recorder (default 127.0.0.1:5060)
+  --tcp                 SIP over TCP
+  --calls N             recording sessions, one a second (default 1)
+  --loss, --reorder, --duplicate SHARE   such as 5%
+  --jitter DURATION     such as 60ms
+  --seed N              repeats the impairments of an earlier run (default 1)
+  --keep                keep the pcap files and SIPp's logs
+  --messages            print every SIP message
+
+Needs SIPp 3.6.1 with PCAP and root (SIPp plays through a raw socket).`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    to: { type: 'string', default: '127.0.0.1:5060' },
+    tcp: { type: 'boolean', default: false },
+    calls: { type: 'string', default: '1' },
+    loss: { type: 'string', default: '0' },
+    reorder: { type: 'string', default: '0' },
+    duplicate: { type: 'string', default: '0' },
+    jitter: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
+    keep: { type: 'boolean', default: false },
+    messages: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+async function main(): Promise<number> {
+  const scenario = Object.keys(RFC8068_SCENARIOS).find((name) => name === positionals[0]) as Rfc8068Scenario | undefined
+  if (values.help || scenario === undefined) {
+    process.stderr.write(`${USAGE}\n`)
+    return values.help ? 0 : 2
+  }
+  const colon = values.to.lastIndexOf(':')
+  const folder = await mkdtemp(join(tmpdir(), 'earwitness-sipp-'))
+  try {
+    const [caller, callee] = await Promise.all(AUDIO_FILES.map(readSpeech))
+    const { sipp, prepared } = await runScenario({
+      scenario,
+      target: {
+        transport: values.tcp ? 'tcp' : 'udp',
+        address: values.to.slice(0, colon),
+        port: Number(values.to.slice(colon + 1)),
+      },
+      speech: [caller ?? new Int16Array(0), callee ?? new Int16Array(0)],
+      impairment: {
+        lossFraction: parseFraction('loss', values.loss),
+        reorderFraction: parseFraction('reorder', values.reorder),
+        duplicateFraction: parseFraction('duplicate', values.duplicate),
+        jitterUs: parseDurationMs('jitter', values.jitter, 5_000) * 1_000,
+      },
+      seed: Number(values.seed),
+      count: Number(values.calls),
+      folder,
+    })
+    if (values.messages) process.stdout.write(sipp.messages)
+    if (sipp.errors !== '') process.stderr.write(`${sipp.errors}\n`)
+    const lost = prepared.streams.map(({ lostAt }) => lostAt.length).join(' and ')
+    process.stdout.write(
+      `${scenario}: ${sipp.successful} as the scenario says, ${sipp.failed} not, ${sipp.retransmissions} retransmissions; ` +
+        `RTP packets left out of media streams 1 and 2: ${lost}\n`,
+    )
+    if (values.keep) process.stdout.write(`${folder}\n`)
+    return sipp.exitCode === 0 ? 0 : 1
+  } finally {
+    if (!values.keep) await rm(folder, { recursive: true })
+  }
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  if (!(error instanceof EarwitnessError)) throw error
+  process.stderr.write(`${error.message} ${error.hint}\n`)
+  process.exitCode = error.exitCode
+}

@@ -1,0 +1,41 @@
+import type { Command } from './command.ts'
+
+/** A command as the list of commands shows it; the module behind it is loaded when it is asked for. */
+export interface CommandEntry {
+  readonly name: string
+  /** The same as the command's own `summary`; a test compares them. */
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+/** Every command, in the order in which one comes to need them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: 'serve', summary: 'runs the recorder until it is told to stop', load: () => import('./serve.ts') },
+  { name: 'status', summary: 'asks the running recorder how it is', load: () => import('./status.ts') },
+  {
+    name: 'simulate',
+    summary: 'places recording sessions against a recorder',
+    load: () => import('./simulate.ts'),
+  },
+  {
+    name: 'recordings',
+    summary: 'finds recordings and shows what is known about one',
+    load: () => import('./recordings.ts'),
+  },
+  {
+    name: 'export',
+    summary: 'opens a recording with the vault key and writes it as a file to listen to',
+    load: () => import('./export.ts'),
+  },
+  {
+    name: 'verify',
+    summary: 'checks that nothing of a recording was changed, cut out or added',
+    load: () => import('./verify.ts'),
+  },
+  {
+    name: 'check-config',
+    summary: 'validates the configuration and shows the values in force',
+    load: () => import('./check-config.ts'),
+  },
+  { name: 'keygen', summary: 'makes a vault key pair', load: () => import('./keygen.ts') },
+]

@@ -1,0 +1,110 @@
+import { writeWav } from '../../media/wav.ts'
+import { clip, mixInto } from '../../media/mix.ts'
+import { audioSamples, linkLabels, linkStart } from '../../media/flatten-links.ts'
+import type { OggOpusLink } from '../../media/ogg-opus.ts'
+import { splitMultistreamPacket } from '../../media/opus-packet.ts'
+import { OggLink } from '../../recorder/audio-writer.ts'
+import { createOpusEngine, type OpusSettings } from '../../server/media/opus-engine.ts'
+
+const OPUS_RATES: readonly OpusSettings['sampleRate'][] = [8_000, 12_000, 16_000, 24_000, 48_000]
+const OPUS_RATE = 48_000
+const FRAMES_PER_SECOND = 50
+/** A mix has more in it than one voice. */
+const MIXED_BITS_PER_SECOND = 32_000
+const MIXED_COMPLEXITY = 10
+
+/** Decoded audio: one array of 16-bit samples for each channel, all of one length. */
+interface DecodedAudio {
+  readonly sampleRate: OpusSettings['sampleRate']
+  readonly channels: readonly Int16Array[]
+}
+
+export async function toWav(links: readonly OggOpusLink[], layout: 'separate' | 'mixed'): Promise<Uint8Array> {
+  const decoded = await decode(links)
+  const channels = layout === 'mixed' ? [mixDown(decoded.channels)] : decoded.channels
+  return writeWav({ sampleRate: decoded.sampleRate, channels })
+}
+
+/** One mono Opus stream of all participants; the only export that has to encode again. */
+export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Array> {
+  const { sampleRate, channels } = await decode(links)
+  const samples = mixDown(channels)
+  const engine = createOpusEngine('libopus-wasm', {
+    sampleRate,
+    bitsPerSecond: MIXED_BITS_PER_SECOND,
+    complexity: MIXED_COMPLEXITY,
+  })
+  const encoder = await engine.createEncoder()
+  const link = new OggLink({
+    layout: 'mixed',
+    labels: ['mixed'],
+    serialNumber: 1,
+    startSample: 0,
+    takeEncoder: () => encoder,
+  })
+  const pages = [link.headers()]
+  const frameLength = sampleRate / FRAMES_PER_SECOND
+  for (let from = 0; from < samples.length; from += frameLength) {
+    const frame = new Int16Array(frameLength)
+    const valid = samples.subarray(from, from + frameLength)
+    frame.set(valid)
+    const page = link.write([frame], valid.length)
+    if (page !== undefined) pages.push(page)
+  }
+  pages.push(link.end())
+  return Buffer.concat(pages)
+}
+
+/** Decodes every link into its place on the recording timeline; channels are matched by label across links. */
+async function decode(links: readonly OggOpusLink[]): Promise<DecodedAudio> {
+  const sampleRate = OPUS_RATES.find((rate) => rate >= (links[0]?.inputSampleRate ?? OPUS_RATE)) ?? OPUS_RATE
+  const factor = OPUS_RATE / sampleRate
+  const labels = [...new Set(links.flatMap(linkLabels))]
+  const length = links.reduce((end, link) => Math.max(end, (linkStart(link) ?? 0) + audioSamples(link)), 0) / factor
+  const channels = labels.map(() => new Int16Array(Math.round(length)))
+  for (const link of links) {
+    const decoded = await decodeLink(link, sampleRate)
+    const linkedLabels = linkLabels(link)
+    decoded.forEach((samples, index) => {
+      channels[labels.indexOf(linkedLabels[index] ?? '')]?.set(samples, Math.round((linkStart(link) ?? 0) / factor))
+    })
+  }
+  return { sampleRate, channels }
+}
+
+async function decodeLink(link: OggOpusLink, sampleRate: OpusSettings['sampleRate']): Promise<Int16Array[]> {
+  const engine = createOpusEngine('libopus-wasm', { sampleRate, bitsPerSecond: 16_000, complexity: 0 })
+  const factor = OPUS_RATE / sampleRate
+  const skip = Math.round(link.preSkip / factor)
+  const length = Math.round(audioSamples(link) / factor)
+  const decoders = await Promise.all(Array.from({ length: link.streamCount }, () => engine.createDecoder(sampleRate)))
+  const channels = decoders.map(() => new Int16Array(length))
+  let position = -skip
+  for (const { data } of link.packets) {
+    const split = splitMultistreamPacket(data, link.streamCount)
+    let frameLength = sampleRate / FRAMES_PER_SECOND
+    decoders.forEach((decoder, index) => {
+      const packet = split.ok ? split.value[index] : undefined
+      if (packet === undefined) return
+      const samples = decoder.decode(packet)
+      frameLength = samples.length
+      place(channels[index], samples, position)
+    })
+    position += frameLength
+  }
+  for (const decoder of decoders) decoder.free()
+  return channels
+}
+
+function place(channel: Int16Array | undefined, samples: Int16Array, position: number): void {
+  if (channel === undefined || position + samples.length <= 0 || position >= channel.length) return
+  const from = Math.max(0, -position)
+  const to = Math.min(samples.length, channel.length - position)
+  channel.set(samples.subarray(from, to), position + from)
+}
+
+function mixDown(channels: readonly Int16Array[]): Int16Array {
+  const sum = new Int32Array(channels[0]?.length ?? 0)
+  for (const channel of channels) mixInto(sum, channel)
+  return clip(sum)
+}

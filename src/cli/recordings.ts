@@ -1,0 +1,132 @@
+import { existsSync } from 'node:fs'
+import type { Config } from '../config/config.ts'
+import { EarwitnessError, ExitCode } from '../errors.ts'
+import { isUuidV7 } from '../ids.ts'
+import { clusterDirectory } from '../server/database/cluster.ts'
+import type { Database } from '../server/database/database.ts'
+import type { DatabaseLog } from '../server/database/log.ts'
+import { openDatabase } from '../server/database/open-database.ts'
+import { LIST_LIMIT_MAX } from '../server/database/list-filters.ts'
+import { listRecordings, showRecording, type RecordingPage } from '../server/database/queries.ts'
+import { choiceOption, instantOption, integerOption, textOption, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { paintFor, printable, terminalColumns, writeJson, writeLines } from './output.ts'
+import { describeRecording, recordingTable } from './recordings/render.ts'
+
+const LIMIT_DEFAULT = 50
+const STATES = ['open', 'complete', 'interrupted'] as const
+
+export const command: Command = {
+  name: 'recordings',
+  summary: 'finds recordings and shows what is known about one',
+  usage: 'recordings list [filters] | recordings show ID',
+  description:
+    'list prints the recordings that pass every filter, newest first; show prints all that is known about one. ' +
+    'Works whether or ' +
+    'not the recorder is running. Times are in UTC.',
+  examples: [
+    'recordings list --participant "+1 555 0101" --from 2026-11-01',
+    'recordings list --state interrupted --json',
+    'recordings show 01990000-0000-7000-8000-000000000000',
+  ],
+  positionals: { min: 1, max: 2 },
+  options: {
+    participant: { type: 'string', placeholder: 'TEXT', description: 'part of a name, an address or a number' },
+    src: {
+      type: 'string',
+      placeholder: 'NAME',
+      description: 'recorded from this source, by its name in the configuration',
+    },
+    from: { type: 'string', placeholder: 'TIME', description: 'began at or after (2026-11-23 or 2026-11-23T14:00Z)' },
+    to: { type: 'string', placeholder: 'TIME', description: 'began before' },
+    text: {
+      type: 'string',
+      placeholder: 'TEXT',
+      description: 'part of anything: people, ids, SIP Call-ID, source, incidents',
+    },
+    state: { type: 'string', placeholder: 'STATE', description: STATES.join(', ') },
+    limit: {
+      type: 'string',
+      placeholder: 'N',
+      description: `at most so many, up to ${LIST_LIMIT_MAX} (default: ${LIMIT_DEFAULT})`,
+    },
+    cursor: { type: 'string', placeholder: 'CURSOR', description: 'go on where a list ended' },
+  },
+  run: runRecordings,
+}
+
+async function runRecordings(context: CommandContext): Promise<ExitCode> {
+  const [action, id, ...rest] = context.args.positionals
+  if (action === 'list' && id === undefined) return list(context)
+  if (action === 'show' && id !== undefined && rest.length === 0) return show(context, id)
+  const what =
+    action === 'show' ? 'recordings show needs the id of a recording.' : 'recordings wants "list" or "show ID".'
+  throw usageError('usage-positionals', what, `Usage: earwitness ${command.usage}`)
+}
+
+async function list(context: CommandContext): Promise<ExitCode> {
+  const { args, stdout, stderr, env } = context
+  const filters = {
+    participant: textOption(args, 'participant'),
+    src: textOption(args, 'src'),
+    from: instantOption(args, 'from')?.toISOString(),
+    to: instantOption(args, 'to')?.toISOString(),
+    text: textOption(args, 'text'),
+    state: textOption(args, 'state') === undefined ? undefined : choiceOption(args, 'state', STATES, 'open'),
+    limit: integerOption(args, 'limit', { fallback: LIMIT_DEFAULT, min: 1, max: LIST_LIMIT_MAX }),
+    cursor: textOption(args, 'cursor'),
+  }
+  const page: RecordingPage = (await withDatabase(context, (database) => listRecordings(database, filters))) ?? {
+    recordings: [],
+    nextCursor: null,
+  }
+  if (context.json) {
+    writeJson(stdout, page)
+    return ExitCode.done
+  }
+  if (page.recordings.length === 0) writeLines(stderr, ['No recordings found.'])
+  else writeLines(stdout, recordingTable(page.recordings, paintFor(stdout, env), terminalColumns(stdout)))
+  if (page.nextCursor !== null) writeLines(stderr, ['', `There are more: --cursor ${page.nextCursor}`])
+  return ExitCode.done
+}
+
+async function show(context: CommandContext, id: string): Promise<ExitCode> {
+  const { stdout, env } = context
+  const details = isUuidV7(id) ? await withDatabase(context, (database) => showRecording(database, id)) : undefined
+  if (details === undefined) {
+    const hint = isUuidV7(id)
+      ? 'Check the id with "earwitness recordings list", and that --config is that of the recorder.'
+      : 'An id looks like 01990000-0000-7000-8000-000000000000; "earwitness recordings list" shows them.'
+    throw new EarwitnessError('recording-not-found', `There is no recording ${id}.`, hint)
+  }
+  if (context.json) writeJson(stdout, details)
+  else writeLines(stdout, describeRecording(details, paintFor(stdout, env), terminalColumns(stdout)))
+  return ExitCode.done
+}
+
+/** undefined where nothing was ever recorded: a search must not be what makes a database. */
+async function withDatabase<Answer>(
+  context: CommandContext,
+  ask: (database: Database) => Promise<Answer>,
+): Promise<Answer | undefined> {
+  const config = context.config()
+  if (hasNoDatabase(config)) return undefined
+  const database = await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
+  try {
+    return await ask(database)
+  } finally {
+    await database.stop()
+  }
+}
+
+function hasNoDatabase(config: Config): boolean {
+  return config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))
+}
+
+/** What the database has to say while a command asks it: only what is wrong, as talk. */
+function talk({ stderr, env }: CommandContext): DatabaseLog {
+  const paint = paintFor(stderr, env)
+  const warn = (_fields: object, message: string): void =>
+    writeLines(stderr, [`${paint('yellow', 'warning:')} ${printable(message)}`])
+  return { debug: () => {}, info: () => {}, warn, error: warn }
+}

@@ -1,0 +1,102 @@
+import { EarwitnessError, ExitCode } from '../errors.ts'
+import { Daemon, type DaemonAddresses, type DaemonNotice } from '../server/daemon.ts'
+import { httpUrl } from '../server/http/listen.ts'
+import { createLogger, type Logger } from '../server/telemetry/logger.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { Command, CommandContext } from './command.ts'
+import { writeJson, writeLines } from './output.ts'
+
+export const command: Command = {
+  name: 'serve',
+  summary: 'runs the recorder until it is told to stop',
+  usage: 'serve',
+  description:
+    'Prints one line `ready` with its addresses on stdout; the log is JSON on stderr. SIGTERM or Ctrl-C lets recording sessions ' +
+    'finish for drainTimeout, ends the rest with BYE, and seals everything; a second signal shortens the wait, never the sealing.',
+  options: {},
+  handlesSignals: true,
+  run: runServe,
+}
+
+async function runServe(context: CommandContext): Promise<ExitCode> {
+  const config = context.config()
+  const log = createLogger({ level: config.log.level })
+  const daemon = new Daemon({ config, log, version: packageJson.version })
+  const signals = new SignalWatch()
+  try {
+    const addresses = await daemon.run()
+    for (const notice of daemon.notices) announce(context, notice)
+    announceReady(context, addresses)
+    await signals.first
+    const complete = await daemon.drain(config.drainTimeoutMs, signals.second)
+    return complete ? ExitCode.done : leftBehind(log)
+  } finally {
+    await daemon.stop()
+    signals.stop()
+  }
+}
+
+function leftBehind(log: Logger): never {
+  log.error({ code: 'drain-incomplete' }, 'stopped with sealed audio that the store had not taken')
+  throw new EarwitnessError(
+    'drain-incomplete',
+    'The store did not take everything that was sealed before the daemon stopped.',
+    'See the log for storage-… codes; the recordings concerned end at their last stored chunk.',
+  )
+}
+
+function announceReady(context: CommandContext, addresses: DaemonAddresses): void {
+  const sip = addresses.sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`)
+  const http = httpUrl(addresses.http)
+  const metrics = `${httpUrl(addresses.telemetry)}/metrics`
+  if (context.json) writeJson(context.stdout, { ready: true, sip, http, metrics })
+  else writeLines(context.stdout, [`ready sip=${sip.join(',')} http=${http} metrics=${metrics}`])
+}
+
+const NOTICES: Readonly<Record<DaemonNotice['code'], (path: string) => readonly string[]>> = {
+  'vault-key-created': (path) => [
+    '',
+    '  A vault key pair was made. Its private half is in',
+    `    ${path}`,
+    '  Whoever has this file can hear every recording; without it nobody can, you included.',
+    '  Move it to a safe place away from this machine: the recorder does not need it.',
+    '',
+  ],
+  'vault-key-present': (path) => [`notice: the private vault key still lies beside the recorder: ${path}`],
+  'signer-created': (path) => [
+    `notice: a key that signs manifests was made: ${path}; keep a copy of the .pub.pem elsewhere`,
+  ],
+}
+
+function announce(context: CommandContext, notice: DaemonNotice): void {
+  writeLines(context.stderr, NOTICES[notice.code](notice.path))
+}
+
+/** The first SIGTERM or SIGINT drains, the second makes it hurry. */
+class SignalWatch {
+  readonly first: Promise<void>
+  readonly second: AbortSignal
+  readonly #onSignal: () => void
+
+  constructor() {
+    const hurry = new AbortController()
+    let begin = (): void => {}
+    this.first = new Promise((resolve) => {
+      begin = resolve
+    })
+    this.second = hurry.signal
+    let seen = 0
+    this.#onSignal = () => {
+      seen += 1
+      if (seen === 1) begin()
+      else hurry.abort()
+    }
+    process.on('SIGTERM', this.#onSignal)
+    process.on('SIGINT', this.#onSignal)
+  }
+
+  stop(): void {
+    process.off('SIGTERM', this.#onSignal)
+    process.off('SIGINT', this.#onSignal)
+  }
+}

@@ -1,0 +1,216 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { DEFAULT_SIP_TIMERS } from '../../protocol/sip/timers.ts'
+import { monotonicUs } from '../../server/monotonic.ts'
+import { inventConversation, STREAM_LABELS } from './conversation.ts'
+import type { DialogTable } from './dialog-table.ts'
+import { MediaLine, readAnswer } from './media-line.ts'
+import type { MediaPacer } from './media-pacer.ts'
+import { completeMetadata, finalMetadata, METADATA_CONTENT_TYPE } from './metadata.ts'
+import type { InventedConversation } from './metadata.ts'
+import { buildOffer, multipartBody, sdpBody } from './offer.ts'
+import type { OutgoingBody } from './offer.ts'
+import type { SimulateOptions } from './options.ts'
+import { targetUri } from './options.ts'
+import type { FailureReason, RecordingSessionOutcome } from './outcome.ts'
+import { randomToken, randomUint32 } from './random.ts'
+import type { Random } from './random.ts'
+import { SrcDialog } from './src-dialog.ts'
+import type { SrcDialogEnd } from './src-dialog.ts'
+import { openStreamSocket } from './stream-socket.ts'
+import type { SrcAddress } from './src-requests.ts'
+
+/** What all recording sessions of a run share. */
+export interface RunContext {
+  readonly options: SimulateOptions
+  readonly local: SrcAddress
+  readonly dialogs: DialogTable
+  readonly pacer: MediaPacer
+  /** G.711 octets, one per media stream. */
+  readonly speech: readonly Uint8Array[]
+  /** For identifiers: never seeded, as two runs must not look like one to the recorder. */
+  readonly freshRandom: Random
+  readonly signal: AbortSignal
+  handlePhase(phase: 'answered'): void
+}
+
+/** One recording session from INVITE to the answer of its BYE. */
+export class PlacedRecordingSession {
+  readonly #context: RunContext
+  readonly #sequence: number
+  readonly #sipCallId: string
+  readonly #conversation: InventedConversation
+  readonly #sdpSessionId: string
+  #sdpSessionVersion = 0
+  #dialog: SrcDialog | undefined
+  #lines: readonly MediaLine[] = []
+  #failure: FailureReason | undefined
+  #inviteUs = 0
+  #inviteResponseMs: number | undefined
+  readonly #answered = Promise.withResolvers<Uint8Array>()
+  readonly #ended = Promise.withResolvers<SrcDialogEnd>()
+  /** Aborted when nothing is left to wait for: the dialog has ended, or the run is interrupted. */
+  readonly #over = new AbortController()
+
+  constructor(context: RunContext, sequence: number) {
+    this.#context = context
+    this.#sequence = sequence
+    this.#sipCallId = `${randomToken(context.freshRandom, 24)}@${context.local.address}`
+    this.#conversation = inventConversation(context.freshRandom, sequence, new Date())
+    this.#sdpSessionId = String(randomUint32(context.freshRandom))
+  }
+
+  async run(): Promise<RecordingSessionOutcome> {
+    const interrupt = (): void => {
+      this.#dialog?.cancel(monotonicUs())
+      this.#over.abort()
+    }
+    this.#context.signal.addEventListener('abort', interrupt, { once: true })
+    try {
+      if (!(await this.#openLines())) return this.#outcome('silent')
+      this.#invite()
+      const first = await Promise.race([this.#answered.promise, this.#ended.promise])
+      if (first instanceof Uint8Array) await this.#converse(first)
+      return this.#outcome(await this.#hangUp())
+    } finally {
+      this.#context.signal.removeEventListener('abort', interrupt)
+      for (const line of this.#lines) line.close()
+    }
+  }
+
+  async #openLines(): Promise<boolean> {
+    const { options, local, speech } = this.#context
+    const sockets = await Promise.allSettled(STREAM_LABELS.map(async () => await openStreamSocket(local.address)))
+    this.#lines = sockets.flatMap((socket, index) => {
+      if (socket.status === 'rejected') return []
+      const line = { streamLabel: STREAM_LABELS[index] ?? '', index, sequence: this.#sequence, socket: socket.value }
+      return [new MediaLine({ ...line, encodedAudio: speech[index] ?? new Uint8Array(0), options })]
+    })
+    if (this.#lines.length === STREAM_LABELS.length) return true
+    this.#failure = 'noSocket'
+    return false
+  }
+
+  #invite(): void {
+    const { options, local, dialogs, freshRandom } = this.#context
+    this.#dialog = new SrcDialog({
+      identity: {
+        src: local,
+        recorderUri: targetUri(options.target),
+        sipCallId: this.#sipCallId,
+        fromTag: randomToken(freshRandom),
+      },
+      timers: DEFAULT_SIP_TIMERS,
+      randomToken: () => randomToken(freshRandom),
+      sink: {
+        send: (bytes, nextHop) => dialogs.send(bytes, nextHop),
+        respond: (bytes) => dialogs.respond(bytes),
+        handleAnswer: (sdp, nowUs) => {
+          this.#inviteResponseMs = (nowUs - this.#inviteUs) / 1_000
+          this.#context.handlePhase('answered')
+          this.#answered.resolve(sdp)
+        },
+        handleReinviteAnswer: (status) => {
+          if (status >= 300) this.#failure ??= 'reinviteRefused'
+        },
+        handleEnded: (end) => {
+          this.#ended.resolve(end)
+          this.#over.abort()
+        },
+      },
+    })
+    dialogs.add(this.#sipCallId, this.#dialog)
+    this.#inviteUs = monotonicUs()
+    const metadata = metadataBody(completeMetadata(this.#conversation))
+    const boundary = `part-${randomToken(freshRandom)}`
+    this.#dialog.invite(multipartBody([sdpBody(this.#offer('sendonly')), metadata], boundary), this.#inviteUs)
+    if (this.#context.signal.aborted) this.#dialog.cancel(this.#inviteUs)
+  }
+
+  #offer(direction: 'sendonly' | 'inactive'): Uint8Array {
+    this.#sdpSessionVersion++
+    const { local, options } = this.#context
+    return buildOffer({
+      address: local.address,
+      sdpSessionId: this.#sdpSessionId,
+      sdpSessionVersion: this.#sdpSessionVersion,
+      codec: options.codec,
+      streams: this.#lines.map(({ streamLabel, port }) => ({ streamLabel, port, direction })),
+    })
+  }
+
+  /** From the answer to the moment of hanging up. */
+  async #converse(sdp: Uint8Array): Promise<void> {
+    const { options, pacer } = this.#context
+    const answer = readAnswer(sdp, this.#lines.length)
+    if (answer === undefined) {
+      this.#failure = 'badAnswer'
+      return
+    }
+    const startUs = monotonicUs()
+    const playing = this.#lines.map(async (line, index) => {
+      const destination = answer[index]
+      if (destination === undefined) this.#failure ??= 'streamRefused'
+      else if (options.sendRtp) await line.play(destination, startUs, pacer)
+    })
+    const whole = this.#wait(options.durationMs)
+    const stop = (): void => this.#lines.forEach((line) => line.stop())
+    this.#over.signal.addEventListener('abort', stop, { once: true })
+    if (this.#over.signal.aborted) stop()
+    await this.#hold()
+    // The last packets may still be on their impaired way when the time is up.
+    await Promise.all([whole, ...playing])
+    for (const line of this.#lines) line.finish()
+  }
+
+  async #hold(): Promise<void> {
+    const { hold, durationMs } = this.#context.options
+    if (hold === undefined || hold.afterMs >= durationMs) return
+    await this.#wait(hold.afterMs)
+    this.#reinvite('inactive')
+    await this.#wait(Math.min(hold.durationMs, durationMs - hold.afterMs))
+    if (hold.afterMs + hold.durationMs < durationMs) this.#reinvite('sendonly')
+  }
+
+  #reinvite(direction: 'sendonly' | 'inactive'): void {
+    if (this.#over.signal.aborted) return
+    const held = direction === 'inactive'
+    if (this.#dialog?.reinvite(sdpBody(this.#offer(direction)), monotonicUs()) !== true)
+      this.#failure ??= 'reinviteRefused'
+    for (const line of this.#lines) line.setHeld(held)
+  }
+
+  // An end of the dialog or an interruption ends every wait at once.
+  async #wait(durationMs: number): Promise<void> {
+    await delay(durationMs, undefined, { signal: this.#over.signal }).catch(() => undefined)
+  }
+
+  async #hangUp(): Promise<SrcDialogEnd | 'silent'> {
+    if (this.#dialog?.isConfirmed === true && !this.#context.options.sendBye) return 'silent'
+    this.#dialog?.bye(metadataBody(finalMetadata(this.#conversation, new Date().toISOString())), monotonicUs())
+    return await this.#ended.promise
+  }
+
+  #outcome(end: SrcDialogEnd | 'silent'): RecordingSessionOutcome {
+    const failure = this.#failure ?? failureOf(end)
+    const interrupted = this.#context.signal.aborted && failure === undefined
+    return {
+      sequence: this.#sequence,
+      sipCallId: this.#sipCallId,
+      result: interrupted ? 'cancelled' : failure === undefined ? 'completed' : 'failed',
+      reason: failure,
+      inviteResponseMs: this.#inviteResponseMs,
+      streams: this.#lines.map((line) => line.outcome),
+    }
+  }
+}
+
+function failureOf(end: SrcDialogEnd | 'silent'): FailureReason | undefined {
+  if (end === 'silent' || end.cause === 'cancelled') return undefined
+  if (end.cause === 'refused') return `${end.status}`
+  if (end.cause === 'bye') return end.status < 300 ? undefined : `${end.status}`
+  return end.cause
+}
+
+function metadataBody(bytes: Uint8Array): OutgoingBody {
+  return { contentType: METADATA_CONTENT_TYPE, contentDisposition: 'recording-session', bytes }
+}

@@ -1,0 +1,104 @@
+import { join } from 'node:path'
+
+import type { Config } from '../config/config.ts'
+import { EarwitnessError } from '../errors.ts'
+import { openSealed } from '../evidence/age-open.ts'
+import { openRecordingKey } from '../evidence/recording-key.ts'
+import { isChunkName, KEY_NAME } from '../evidence/object-names.ts'
+import type { ObjectReader } from '../evidence/verify.ts'
+import { isUuidV7 } from '../ids.ts'
+import { FolderStore } from '../server/storage/folder-store.ts'
+import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
+import { recordingPrefix } from '../server/storage/layout.ts'
+import { recordingObjects } from '../server/storage/object-store.ts'
+
+/** The folder that holds the recordings when the configuration names none. */
+export function storageFolder(config: Config): string {
+  return config.storage.folder.path ?? join(config.dataDir, 'recordings')
+}
+
+/**
+ * Finds the objects of a recording without asking the database: the id says the day, the configuration the tenants.
+ *
+ * @throws EarwitnessError `recording-id-invalid`, `recording-not-found`
+ */
+export async function findRecording(config: Config, id: string): Promise<ObjectReader> {
+  if (!isUuidV7(id)) {
+    throw new EarwitnessError(
+      'recording-id-invalid',
+      'That is not the id of a recording.',
+      'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.',
+    )
+  }
+  const store = new FolderStore(storageFolder(config))
+  const tenants = new Set(['default', ...config.sources.map((source) => source.tenant)])
+  for (const tenant of tenants) {
+    const objects = recordingObjects(store, recordingPrefix(tenant, id))
+    if ((await namesOf(objects)).length > 0) return objects
+  }
+  throw new EarwitnessError(
+    'recording-not-found',
+    'The object store holds nothing under that id.',
+    'Check the id with `earwitness recordings list`, and that --config names the recorder it belongs to.',
+  )
+}
+
+export function defaultIdentityFile(config: Config): string {
+  return join(config.dataDir, 'keys', VAULT_IDENTITY_FILE)
+}
+
+/** What `openAudio` gives: one Ogg file as the chunks hold it, and how many chunks that was. */
+export interface OpenedAudio {
+  readonly ogg: Uint8Array
+  readonly chunks: number
+}
+
+/**
+ * Unwraps the recording's key with `identities` and opens its chunks in order.
+ *
+ * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `chunk-unreadable`
+ */
+export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
+  const recordingIdentities = await unwrapKey(objects, identities)
+  const names = (await namesOf(objects)).filter(isChunkName).toSorted()
+  const parts: Uint8Array[] = []
+  for (const name of names) {
+    const sealed = await objects.get(name)
+    const opened = sealed === undefined ? undefined : await openSealed(sealed, recordingIdentities)
+    if (opened?.ok !== true) {
+      throw new EarwitnessError(
+        'chunk-unreadable',
+        `The chunk ${name} cannot be opened.`,
+        'Run `earwitness verify` on this recording: it says what was changed.',
+      )
+    }
+    parts.push(opened.value)
+  }
+  return { ogg: Buffer.concat(parts), chunks: names.length }
+}
+
+async function unwrapKey(objects: ObjectReader, identities: readonly string[]): Promise<readonly string[]> {
+  const wrapped = await objects.get(KEY_NAME)
+  if (wrapped === undefined) {
+    throw new EarwitnessError(
+      'recording-key-missing',
+      'The sealed key of this recording is gone: nobody can open it any more.',
+      'A recording whose key was destroyed has been shredded.',
+    )
+  }
+  const opened = await openRecordingKey(wrapped, identities)
+  if (opened.ok) return [opened.value.identity]
+  throw new EarwitnessError(
+    'identity-wrong',
+    'None of the given identities opens the key of this recording.',
+    'Give the private half of a vault key that was configured when the recording was made: --identity FILE.',
+  )
+}
+
+async function namesOf(objects: ObjectReader): Promise<readonly string[]> {
+  const listed = await objects.list()
+  if (Array.isArray(listed)) return listed as readonly string[]
+  const names: string[] = []
+  for await (const name of listed as AsyncIterable<string>) names.push(name)
+  return names
+}

@@ -1,0 +1,75 @@
+/** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. */
+export interface SipListenAddress {
+  readonly transport: 'udp' | 'tcp' | 'tls'
+  readonly address: string
+  readonly port: number
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+export interface ListenAddress {
+  readonly address: string
+  readonly port: number
+}
+
+/** What is known about one SRC, or a network of them. */
+export interface SourceConfig {
+  /** Label of metrics and of the manifest; short and stable. */
+  readonly name: string
+  /** An IP address or a CIDR block. */
+  readonly address: string
+  readonly tenant: string
+  /** Every INVITE from here is SIPREC, even when nothing in it says so. DIALECTS rule 1 */
+  readonly forceSiprec: boolean
+}
+
+/**
+ * The effective configuration: checked, secrets resolved, relative paths made absolute, durations in milliseconds.
+ *
+ * Its keys are those of the schema (`schema.ts`), except that a duration `x` is `xMs` here and a size `x` is `xBytes`.
+ */
+export interface Config {
+  /** Absolute. */
+  readonly dataDir: string
+  readonly sip: {
+    readonly listen: readonly SipListenAddress[]
+    readonly advertise: string | undefined
+  }
+  readonly rtp: {
+    readonly address: string
+    readonly portMin: number
+    readonly portMax: number
+    readonly advertise: string | undefined
+    readonly receiveBufferBytes: number
+  }
+  readonly http: { readonly listen: ListenAddress }
+  readonly telemetry: { readonly listen: ListenAddress }
+  /** A secret: never print it. */
+  readonly database: { readonly url: string | undefined }
+  readonly storage: {
+    readonly kind: 'folder'
+    /** Absolute; undefined is `recordings` under `dataDir`. */
+    readonly folder: { readonly path: string | undefined }
+  }
+  /** Empty: a vault key pair is made on first start. */
+  readonly vault: { readonly recipients: readonly string[] }
+  /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
+  readonly signer: { readonly keyFile: string | undefined }
+  readonly recording: {
+    readonly layout: 'separate' | 'mixed'
+    readonly chunkSeconds: number
+    /** No RTP at all for this long ends the recording session with BYE; 0 never. */
+    readonly mediaTimeoutMs: number
+    /** Bits per second and participant. */
+    readonly opusBitrate: number
+    readonly opusComplexity: number
+  }
+  readonly media: {
+    /** 0 in the file is one per core; here it is always the effective number. */
+    readonly workers: number
+    readonly opusEngine: 'libopus-wasm' | 'opusscript'
+  }
+  readonly limits: { readonly recordingSessionsMax: number }
+  readonly drainTimeoutMs: number
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+  readonly sources: readonly SourceConfig[]
+}

@@ -1,0 +1,144 @@
+import type { Config, ListenAddress, SipListenAddress } from './config.ts'
+import type { ConfigProblemCode, Problems } from './problems.ts'
+import type { RawConfig } from './schema.ts'
+import { covers, parseNetwork, type Network } from './network.ts'
+import { formatSipListen, parseSipListen } from './values.ts'
+
+interface Checking {
+  readonly raw: RawConfig
+  readonly config: Config
+  readonly origins: ReadonlyMap<string, string>
+  readonly problems: Problems
+}
+
+/**
+ * Rules that concern more than one key, or what this release can do. Keys already known to be wrong are passed over.
+ */
+export function crossCheck(checking: Checking): void {
+  checkRelease(checking)
+  checkPortRange(checking)
+  checkListeners(checking)
+  checkSources(checking)
+}
+
+function report(
+  { origins, problems }: Checking,
+  code: ConfigProblemCode,
+  paths: readonly string[],
+  words: { readonly sentence: string; readonly hint: string },
+): void {
+  const given = paths.map((path) => origins.get(path)).filter((origin) => origin !== undefined && origin !== 'default')
+  problems.add(paths[0], { code, where: given[0], ...words })
+}
+
+/** The listeners that parse, under the numbers they have in the file. */
+function sipListeners(raw: RawConfig): readonly { readonly path: string; readonly listen: SipListenAddress }[] {
+  return raw.sip.listen.flatMap((text, index) => {
+    const parsed = parseSipListen(text)
+    return parsed.ok ? [{ path: `sip.listen[${index}]`, listen: parsed.value }] : []
+  })
+}
+
+function checkRelease(checking: Checking): void {
+  if (checking.raw.storage.kind === 's3') {
+    report(checking, 'config-not-supported-yet', ['storage.kind'], {
+      sentence: 'storage.kind: S3 storage comes in a later release.',
+      hint: 'Use "folder" for now; a mounted share does.',
+    })
+  }
+  for (const { path, listen } of sipListeners(checking.raw)) {
+    if (listen.transport !== 'tls') continue
+    report(checking, 'config-not-supported-yet', [path], {
+      sentence: `${path}: SIP over TLS comes in a later release.`,
+      hint: 'Use "tcp:" for now, on a network of its own or behind a proxy that ends TLS.',
+    })
+  }
+}
+
+function checkPortRange(checking: Checking): void {
+  const { portMin, portMax } = checking.config.rtp
+  const fine = (path: string): boolean => !checking.problems.concerns(path)
+  const pairs = 'RTP takes the even port of a pair and RTCP the odd one after it.'
+  if (fine('rtp.portMin') && portMin % 2 !== 0) {
+    const sentence = `rtp.portMin is ${portMin}, which is odd.`
+    report(checking, 'config-invalid-value', ['rtp.portMin'], { sentence, hint: `Take ${portMin + 1}. ${pairs}` })
+  }
+  if (fine('rtp.portMax') && portMax % 2 !== 1) {
+    const sentence = `rtp.portMax is ${portMax}, which is even.`
+    report(checking, 'config-invalid-value', ['rtp.portMax'], { sentence, hint: `Take ${portMax - 1}. ${pairs}` })
+  }
+  if (fine('rtp.portMin') && fine('rtp.portMax') && portMin > portMax) {
+    report(checking, 'config-conflict', ['rtp.portMax', 'rtp.portMin'], {
+      sentence: `rtp.portMax (${portMax}) is below rtp.portMin (${portMin}).`,
+      hint: 'The range must hold at least one pair of ports.',
+    })
+  }
+}
+
+interface Listener {
+  readonly path: string
+  readonly protocol: 'udp' | 'tcp'
+  readonly listen: ListenAddress
+}
+
+function checkListeners(checking: Checking): void {
+  const { http, telemetry } = checking.config
+  const listeners: Listener[] = sipListeners(checking.raw).map(({ path, listen }) => ({
+    path,
+    protocol: listen.transport === 'udp' ? 'udp' : 'tcp',
+    listen,
+  }))
+  listeners.push({ path: 'http.listen', protocol: 'tcp', listen: http.listen })
+  listeners.push({ path: 'telemetry.listen', protocol: 'tcp', listen: telemetry.listen })
+  for (const [index, listener] of listeners.entries()) {
+    const other = listeners.slice(0, index).find((earlier) => collide(earlier, listener))
+    if (other === undefined || checking.problems.concerns(listener.path)) continue
+    const address = formatSipListen({ transport: listener.protocol, ...listener.listen })
+    report(checking, 'config-conflict', [listener.path, other.path], {
+      sentence: `${listener.path} and ${other.path} both want ${address}.`,
+      hint: 'Give one of them another port.',
+    })
+  }
+  const { portMin, portMax } = checking.config.rtp
+  for (const { path, protocol, listen } of listeners) {
+    if (protocol !== 'udp' || listen.port < portMin || listen.port > portMax || checking.problems.concerns('rtp'))
+      continue
+    report(checking, 'config-conflict', [path, 'rtp.portMin'], {
+      sentence: `${path} takes port ${listen.port}, which lies in the RTP range ${portMin} to ${portMax}.`,
+      hint: 'Move one of them.',
+    })
+  }
+}
+
+const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::'
+
+function collide(a: Listener, b: Listener): boolean {
+  if (a.protocol !== b.protocol || a.listen.port !== b.listen.port || a.listen.port === 0) return false
+  return a.listen.address === b.listen.address || isAny(a.listen.address) || isAny(b.listen.address)
+}
+
+function checkSources(checking: Checking): void {
+  const names = new Map<string, number>()
+  const networks: { readonly index: number; readonly network: Network }[] = []
+  for (const [index, source] of checking.raw.sources.entries()) {
+    if (checking.problems.concerns(`sources[${index}]`)) continue
+    const sameName = names.get(source.name)
+    if (sameName !== undefined) {
+      report(checking, 'config-conflict', [`sources[${index}].name`], {
+        sentence: `sources[${index}] and sources[${sameName}] are both called "${source.name}".`,
+        hint: 'Metrics and manifests tell sources apart by name; take another one.',
+      })
+    }
+    names.set(source.name, sameName ?? index)
+    const network = parseNetwork(source.address)
+    if (!network.ok) continue
+    const earlier = networks.find((candidate) => covers(candidate.network, network.value))
+    if (earlier !== undefined) {
+      report(checking, 'config-conflict', [`sources[${index}].address`], {
+        sentence: `sources[${index}] never matches: sources[${earlier.index}] covers ${source.address} and comes first.`,
+        hint: 'Put narrow networks before wide ones, and each address once.',
+      })
+    }
+    networks.push({ index, network: network.value })
+  }
+}

@@ -1,0 +1,109 @@
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import type { Result } from '../result.ts'
+import type { Config, ListenAddress } from './config.ts'
+import type { Problems } from './problems.ts'
+import type { Environment } from './read-environment.ts'
+import type { RawConfig } from './schema.ts'
+import { resolveSecret, type SecretRejectReason } from './secrets.ts'
+import { parseDuration, parseListen, parseSipListen, parseSize } from './values.ts'
+
+export interface NormaliseOptions {
+  readonly env: Environment
+  readonly cwd: string
+  readonly origins: ReadonlyMap<string, string>
+  readonly problems: Problems
+}
+
+/**
+ * Turns texts with units into numbers and relative paths into absolute ones. Values that are known to be wrong are
+ * left out.
+ */
+export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
+  const path = (value: string | null): string | undefined => (value === null ? undefined : resolve(options.cwd, value))
+  return {
+    dataDir: resolve(options.cwd, raw.dataDir),
+    sip: { listen: parseAll(raw.sip.listen, parseSipListen), advertise: raw.sip.advertise ?? undefined },
+    rtp: {
+      address: raw.rtp.address,
+      advertise: raw.rtp.advertise ?? undefined,
+      portMin: raw.rtp.portMin,
+      portMax: raw.rtp.portMax,
+      receiveBufferBytes: quantity(parseSize(raw.rtp.receiveBuffer)),
+    },
+    http: { listen: listenOr(raw.http.listen) },
+    telemetry: { listen: listenOr(raw.telemetry.listen) },
+    database: { url: databaseUrl(raw.database.url, options) },
+    storage: { kind: 'folder', folder: { path: path(raw.storage.folder.path) } },
+    vault: { recipients: [...new Set(raw.vault.recipients)] },
+    signer: { keyFile: path(raw.signer.keyFile) },
+    recording: {
+      layout: raw.recording.layout,
+      chunkSeconds: raw.recording.chunkSeconds,
+      mediaTimeoutMs: quantity(parseDuration(raw.recording.mediaTimeout)),
+      opusBitrate: raw.recording.opusBitrate,
+      opusComplexity: raw.recording.opusComplexity,
+    },
+    media: {
+      workers: raw.media.workers === 0 ? availableParallelism() : raw.media.workers,
+      opusEngine: raw.media.opusEngine,
+    },
+    limits: { recordingSessionsMax: raw.limits.recordingSessionsMax },
+    drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
+    log: { level: raw.log.level },
+    sources: raw.sources.filter((_, index) => !options.problems.concerns(`sources[${index}]`)),
+  }
+}
+
+// A value that does not parse has been reported by `checkValue`, and `loadConfig` throws before anybody sees what
+// stands here.
+const quantity = (parsed: Result<number, string>): number => (parsed.ok ? parsed.value : 0)
+
+function listenOr(text: string): ListenAddress {
+  const parsed = parseListen(text)
+  return parsed.ok ? parsed.value : { address: '127.0.0.1', port: 0 }
+}
+
+function parseAll<Value>(texts: readonly string[], parse: (text: string) => Result<Value, string>): readonly Value[] {
+  return texts.flatMap((text) => {
+    const parsed = parse(text)
+    return parsed.ok ? [parsed.value] : []
+  })
+}
+
+const SECRET_SENTENCES: ReadonlyMap<SecretRejectReason, readonly [sentence: string, hint: string]> = new Map([
+  [
+    'fileUnreadable',
+    ['names a file that cannot be read', 'Check the path after "file:" and that this user may read it.'],
+  ],
+  ['fileTooLarge', ['names a file that is too large for a secret', 'Check the path after "file:".']],
+  ['variableMissing', ['names an environment variable that is not set', 'Set it, or correct the name after "env:".']],
+  ['empty', ['names an empty file', 'Write the secret into it.']],
+])
+
+function databaseUrl(text: string | null, options: NormaliseOptions): string | undefined {
+  const path = 'database.url'
+  if (text === null || text === undefined || options.problems.concerns(path)) return undefined
+  const where = options.origins.get(path)
+  const resolved = resolveSecret(text, options)
+  if (!resolved.ok) {
+    const [sentence, hint] = SECRET_SENTENCES.get(resolved.reason) ?? ['cannot be resolved', 'Check it.']
+    const what = `${path} ${sentence}: ${resolved.detail ?? ''}.`
+    options.problems.add(path, { code: 'config-secret-missing', where, sentence: what, hint })
+    return undefined
+  }
+  if (isPostgresUrl(resolved.value)) return resolved.value
+  options.problems.add(path, {
+    code: 'config-invalid-value',
+    where,
+    sentence: `${path} wants a PostgreSQL URL.`,
+    hint:
+      'Write postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ and / in a password are ' +
+      'percent-encoded.',
+  })
+  return undefined
+}
+
+function isPostgresUrl(text: string): boolean {
+  return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)
+}

@@ -1,0 +1,347 @@
+import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
+
+/**
+ * The one source of keys, defaults, limits and descriptions. From it come the validation of file and environment,
+ * the names of
+ * environment variables, `config/earwitness.example.yaml` and `config/earwitness.schema.json`.
+ *
+ * A description says what the operator gains and pays, not what the code does.
+ */
+
+/** What a text means beyond its type; `check-value.ts` holds the rule for each. */
+export type ValueKind =
+  | 'databaseUrl'
+  | 'duration'
+  | 'ipAddress'
+  | 'listen'
+  | 'network'
+  | 'path'
+  | 'recipient'
+  | 'sipListen'
+  | 'size'
+  | 'sourceName'
+  | 'tenant'
+
+/** Members of our own beside the JSON Schema keywords of a leaf. */
+export interface LeafKeywords {
+  readonly 'x-kind'?: ValueKind
+  /** Shown as `***`, may be given as `file:/path` or `env:NAME`. */
+  readonly 'x-secret'?: true
+  /** Bounds of a duration or size, in its text form. */
+  readonly 'x-minimum'?: string
+  readonly 'x-maximum'?: string
+}
+
+interface Described {
+  readonly description: string
+}
+
+const text = (options: Described & LeafKeywords & { readonly default?: string }) => Type.String({ ...options })
+
+/** A text that may be left out: `null` is the default, and what that means is in the description. */
+const optionalText = (options: Described & LeafKeywords) =>
+  Type.Unsafe<string | null>({ type: ['string', 'null'], default: null, ...options })
+
+const duration = (
+  options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string },
+) =>
+  Type.String({
+    description: options.description,
+    default: options.default,
+    pattern: DURATION_PATTERN,
+    'x-kind': 'duration',
+    'x-minimum': options.minimum,
+    'x-maximum': options.maximum,
+  })
+
+const size = (options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string }) =>
+  Type.String({
+    description: options.description,
+    default: options.default,
+    pattern: SIZE_PATTERN,
+    'x-kind': 'size',
+    'x-minimum': options.minimum,
+    'x-maximum': options.maximum,
+  })
+
+const group = <Properties extends Record<string, TSchema>>(description: string, properties: Properties) =>
+  Type.Object(properties, { description, additionalProperties: false })
+
+const port = (options: Described & { readonly default: number }) =>
+  Type.Integer({ ...options, minimum: 1024, maximum: 65_535 })
+
+const sip = group('Signalling: where SRCs send their INVITEs.', {
+  listen: Type.Array(
+    text({
+      description: 'Transport, address and port: "udp:0.0.0.0:5060", "tcp:[::]:5060". Port 0 takes a free one.',
+      'x-kind': 'sipListen',
+    }),
+    {
+      description:
+        'Addresses to listen on. SIPREC bodies often exceed one datagram and then arrive in fragments, which ' +
+        'firewalls like to drop: keep TCP open and point SRCs at it where they can.',
+      default: ['udp:0.0.0.0:5060', 'tcp:0.0.0.0:5060'],
+      minItems: 1,
+      maxItems: 16,
+    },
+  ),
+  advertise: optionalText({
+    description:
+      'IP address that SRCs reach us at, when it is not one of this machine (NAT, cloud, container). null: the ' +
+      'local address each SRC has sent to.',
+    'x-kind': 'ipAddress',
+  }),
+})
+
+const rtp = group('Media: where SRCs send their audio.', {
+  address: text({
+    description:
+      'Local IP address for RTP and RTCP. 0.0.0.0 takes every IPv4 address, :: every address; name one to keep ' +
+      'media on its own network.',
+    default: '0.0.0.0',
+    'x-kind': 'ipAddress',
+  }),
+  advertise: optionalText({
+    description:
+      'IP address written into SDP answers, when media takes another way than signalling. null: as sip.advertise.',
+    'x-kind': 'ipAddress',
+  }),
+  portMin: port({
+    description:
+      'First port of the range, even. Each media stream takes a pair (RTP, RTCP), and a two-party call two pairs: ' +
+      '1000 recording sessions at once need 4000 ports. Open the whole range in the firewall.',
+    default: 16_384,
+  }),
+  portMax: port({
+    description:
+      'Last port of the range, odd. Stay below the range the system itself hands out (Linux: from 32768), or ' +
+      'ports will at times be taken.',
+    default: 32_767,
+  }),
+  receiveBuffer: size({
+    description:
+      'Kernel buffer of each RTP socket. It bridges moments in which the machine is busy: 1 MiB holds some ten ' +
+      'seconds of a G.711 stream. The system may grant less (Linux: net.core.rmem_max).',
+    default: '1MiB',
+    minimum: '16KiB',
+    maximum: '64MiB',
+  }),
+})
+
+const http = group('The HTTP API and the console.', {
+  listen: text({
+    description:
+      'Address and port. Loopback by default: whoever reaches this port can search the recordings, so put a ' +
+      'reverse proxy with TLS and authentication before anything wider.',
+    default: '127.0.0.1:8080',
+    'x-kind': 'listen',
+  }),
+})
+
+const telemetry = group('Health and metrics for probes and Prometheus.', {
+  listen: text({
+    description:
+      'Address and port of /livez, /readyz and /metrics. Nothing here is about a single call; open it to the ' +
+      'monitoring network only.',
+    default: '127.0.0.1:9464',
+    'x-kind': 'listen',
+  }),
+})
+
+const database = group('The index of recordings. It can be rebuilt from storage; audio is never in it.', {
+  url: optionalText({
+    description:
+      'postgres://USER:PASSWORD@HOST/NAME. A secret: better "file:/path" or "env:NAME" than the text itself. ' +
+      'null: a PostgreSQL of our own under dataDir, good for one machine; give a server when recorders share an ' +
+      'index or when you have backups of one anyway.',
+    'x-kind': 'databaseUrl',
+    'x-secret': true,
+  }),
+})
+
+const storage = group('Where sealed chunks, keys and manifests go.', {
+  kind: Type.Enum(['folder', 's3'], {
+    description: 'folder: a directory, local or mounted. s3 comes in a later release and is refused for now.',
+    default: 'folder',
+  }),
+  folder: group('For kind: folder.', {
+    path: optionalText({
+      description:
+        'Directory. Everything in it is sealed, so it may be a share that others can read. null: "recordings" ' +
+        'under dataDir, which is lost together with this machine.',
+      'x-kind': 'path',
+    }),
+  }),
+})
+
+const vault = group('Who can open recordings.', {
+  recipients: Type.Array(text({ description: 'An age X25519 recipient: age1…', 'x-kind': 'recipient' }), {
+    description:
+      'Public keys to which every recording is sealed; any one of their private keys opens it, and without one ' +
+      'nobody can, we included. Make a pair with "earwitness keygen" and keep the private half on another ' +
+      'machine; two recipients in two safes guard against losing one. Empty: a pair is made under dataDir on ' +
+      'first start, which is convenient and unsafe.',
+    default: [],
+    maxItems: 16,
+  }),
+})
+
+const signer = group('What manifests are signed with.', {
+  keyFile: optionalText({
+    description:
+      'Ed25519 private key, PEM (PKCS #8), readable by this user only. Recorders that stand for each other may ' +
+      'share one. null: "keys/signer.pem" under dataDir, made on first start.',
+    'x-kind': 'path',
+  }),
+})
+
+const recording = group('How recordings are made.', {
+  layout: Type.Enum(['separate', 'mixed'], {
+    description:
+      'separate: each media stream its own channel, so that who said what is beyond doubt. mixed: one mono ' +
+      'channel, about half the size, and voices cannot be told apart again.',
+    default: 'separate',
+  }),
+  chunkSeconds: Type.Integer({
+    description:
+      'Length of a sealed chunk. When this machine is lost, the chunk not yet stored is lost with it, so this is ' +
+      'your recovery point; shorter means more and smaller objects.',
+    default: 15,
+    minimum: 1,
+    maximum: 300,
+  }),
+  mediaTimeout: duration({
+    description:
+      'A recording session without any RTP for this long is ended with BYE: its SRC has most likely died. Too ' +
+      'short cuts off calls whose SRC sends nothing during a long hold. 0s: never.',
+    default: '1h',
+    minimum: '0s',
+    maximum: '7d',
+  }),
+  opusBitrate: Type.Integer({
+    description:
+      'Bits per second of each channel while somebody speaks; silence takes almost nothing. 24000 keeps telephone ' +
+      'speech as it is, at 11 MB per hour of talking; 16000 saves a third of that and is still well understood.',
+    default: 24_000,
+    minimum: 6000,
+    maximum: 128_000,
+  }),
+  opusComplexity: Type.Integer({
+    description:
+      'Work of the encoder, 0 to 10. Higher sounds slightly better at the same bitrate and costs processor time, ' +
+      'which is what limits sessions per core.',
+    default: 5,
+    minimum: 0,
+    maximum: 10,
+  }),
+})
+
+const media = group('The threads that receive, encode and seal.', {
+  workers: Type.Integer({
+    description:
+      'Number of threads. 0: one per processor core. More than cores gains nothing; fewer leaves room for a ' +
+      'database on the same machine.',
+    default: 0,
+    minimum: 0,
+    maximum: 256,
+  }),
+  opusEngine: Type.Enum(['libopus-wasm', 'opusscript'], {
+    description:
+      'Build of the Opus encoder. Both give the same audio; change it only when one misbehaves on your machine.',
+    default: 'libopus-wasm',
+  }),
+})
+
+const limits = group('What this recorder takes on.', {
+  recordingSessionsMax: Type.Integer({
+    description:
+      'Recording sessions at once. Above this, INVITE and OPTIONS get 503 with Retry-After so that the SRC goes ' +
+      'to its next recorder, which is better than recording all of them badly.',
+    default: 500,
+    minimum: 1,
+    maximum: 100_000,
+  }),
+})
+
+const log = group('The log: JSON lines on stderr.', {
+  level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error'], {
+    description: 'Least severity written. Phone numbers and names appear at debug and below only.',
+    default: 'info',
+  }),
+})
+
+const source = group('One SRC, or a network of them.', {
+  name: text({
+    description: 'Short name, in metrics and manifests. Lower case letters, digits, "-" and "_"; "other" is taken.',
+    'x-kind': 'sourceName',
+  }),
+  address: text({
+    description:
+      'IP address or network (CIDR) the SRC signals from. The first entry that matches wins, so narrow ones stand ' +
+      'before wide ones.',
+    'x-kind': 'network',
+  }),
+  tenant: text({
+    description: 'Whose recordings these are; the first folder in storage.',
+    default: 'default',
+    'x-kind': 'tenant',
+  }),
+  forceSiprec: Type.Boolean({
+    description:
+      'Record every INVITE from here, even one that nowhere says it is SIPREC (phones that fork media themselves).',
+    default: false,
+  }),
+})
+
+export const CONFIG_SCHEMA = Type.Object(
+  {
+    dataDir: text({
+      description:
+        'Directory of everything this recorder keeps on its own disk: database, keys, unsent chunks. Relative ' +
+        'paths start at the working directory. Put it on a disk that survives the machine being replaced.',
+      default: './data',
+      'x-kind': 'path',
+    }),
+    sip,
+    rtp,
+    http,
+    telemetry,
+    database,
+    storage,
+    vault,
+    signer,
+    recording,
+    media,
+    limits,
+    drainTimeout: duration({
+      description:
+        'After SIGTERM, how long recording sessions may go on before they are ended with BYE. Sealing and storing ' +
+        'what was recorded is never cut short. Must be less than what the service manager waits (systemd 90s, ' +
+        'docker 10s unless told otherwise).',
+      default: '20s',
+      minimum: '0s',
+      maximum: '24h',
+    }),
+    log,
+    sources: Type.Array(source, {
+      description: 'Known SRCs. An SRC that matches none is recorded too, under the name "other" and tenant "default".',
+      default: [],
+      maxItems: 1000,
+    }),
+  },
+  { description: 'Configuration of the Earwitness recorder.', additionalProperties: false },
+)
+
+/** The configuration as the file has it, with every default filled in. */
+export type RawConfig = Static<typeof CONFIG_SCHEMA>
+
+/** Keys of later releases: a clear answer instead of "unknown key". */
+export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
+  ['storage.s3', 'S3 storage comes in a later release'],
+  ['consent', 'consent rules come in a later release'],
+  ['retention', 'retention comes in a later release'],
+])
+
+export const isObjectSchema = (schema: TSchema): schema is TObject => Type.IsObject(schema)
+export const isArraySchema = (schema: TSchema): schema is ReturnType<typeof Type.Array> => Type.IsArray(schema)

@@ -1,0 +1,63 @@
+/** Findings kept of one verification; the ones beyond are counted. */
+export const FINDINGS_MAX = 1_000
+
+export type ObjectKind = 'key' | 'chunk' | 'snapshot'
+export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
+
+export type FindingCode =
+  | `${ObjectKind}-${ObjectFault}`
+  | 'manifest-missing'
+  | 'manifest-unreadable'
+  | 'manifest-unknown-signer'
+  | 'manifest-forged'
+  | 'manifest-foreign'
+  | 'key-wrong'
+  | 'chunk-added'
+  | 'snapshot-added'
+  | 'object-added'
+  | 'objects-too-many'
+  | 'snapshot-mismatch'
+  | 'sequence-wrong'
+  | 'name-repeated'
+  | 'time-gap'
+  | 'time-overlap'
+  | 'duration-wrong'
+  | 'clock-backwards'
+  | 'running-hash-wrong'
+  | 'gap-outside'
+  | 'gap-overlap'
+  | 'ledger-wrong'
+  | 'stream-repeated'
+
+/** One thing that is not as the manifest, or the format, says. */
+export interface Finding {
+  readonly code: FindingCode
+  /** The object concerned, when there is one. */
+  readonly name?: string
+  /** For people; carries no content of the recording. */
+  readonly sentence: string
+}
+
+/**
+ * Collects findings up to {@link FINDINGS_MAX}, so that a recording of which nothing is right still gives an answer.
+ */
+export class FindingList {
+  readonly findings: Finding[] = []
+  #dropped = 0
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  get isEmpty(): boolean {
+    return this.findings.length === 0
+  }
+
+  add(code: FindingCode, sentence: string, name?: string): void {
+    if (this.findings.length >= FINDINGS_MAX) {
+      this.#dropped += 1
+      return
+    }
+    this.findings.push(name === undefined ? { code, sentence } : { code, name, sentence })
+  }
+}

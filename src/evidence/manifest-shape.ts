@@ -1,0 +1,133 @@
+import type { ManifestBody } from './manifest.ts'
+import { isObjectName } from './object-names.ts'
+
+/** Entries in any one list of a manifest; 100,000 chunks of 15 s are 17 days. */
+export const ENTRIES_MAX = 100_000
+/** Characters in any one text of a manifest. */
+export const TEXT_LENGTH_MAX = 4_096
+
+/** Why a stretch of a stream has no audio. FORMAT.md 5 */
+export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia'] as const
+export type GapCauseName = (typeof GAP_CAUSES)[number]
+
+/** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
+type Check = (value: unknown, path: string) => string | undefined
+
+const HEX_SHA256 = /^[0-9a-f]{64}$/
+const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+/**
+ * Checks the types of all members that format 1 knows; members it does not know are passed over. FORMAT.md 5
+ *
+ * Whether the values agree with each other and with the objects is not its business; see `manifest-checks.ts`.
+ */
+export function findShapeFault(value: unknown): string | undefined {
+  return checkBody(value, '')
+}
+
+/** Narrows what {@link findShapeFault} found no fault with. */
+export function hasManifestShape(value: unknown): value is ManifestBody {
+  return findShapeFault(value) === undefined
+}
+
+const text: Check = (value, path) => (typeof value === 'string' && value.length <= TEXT_LENGTH_MAX ? undefined : path)
+const integer: Check = (value, path) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? undefined : path
+const truth: Check = (value, path) => (typeof value === 'boolean' ? undefined : path)
+const sha256: Check = (value, path) => (typeof value === 'string' && HEX_SHA256.test(value) ? undefined : path)
+const objectName: Check = (value, path) => (typeof value === 'string' && isObjectName(value) ? undefined : path)
+const time: Check = (value, path) =>
+  typeof value === 'string' && UTC_TIME.test(value) && !Number.isNaN(Date.parse(value)) ? undefined : path
+
+function oneOf(...allowed: readonly string[]): Check {
+  return (value, path) => (typeof value === 'string' && allowed.includes(value) ? undefined : path)
+}
+
+/** Absent is right; present must pass. */
+function optional(check: Check): Check {
+  return (value, path) => (value === undefined ? undefined : check(value, path))
+}
+
+function list(check: Check): Check {
+  return (value, path) => {
+    if (!Array.isArray(value) || value.length > ENTRIES_MAX) return path
+    for (const [index, item] of value.entries()) {
+      const fault = check(item, `${path}[${index}]`)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+}
+
+function members(checks: Readonly<Record<string, Check>>): Check {
+  const entries = Object.entries(checks)
+  return (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return path === '' ? '(whole)' : path
+    for (const [name, check] of entries) {
+      // Own members only: nothing may be read from a prototype.
+      const member: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+      const fault = check(member, path === '' ? name : `${path}.${name}`)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+}
+
+const checkGapSamples = members(Object.fromEntries(GAP_CAUSES.map((cause) => [cause, integer])))
+
+const checkChunk = members({
+  chunkSeq: integer,
+  name: objectName,
+  sha256,
+  sizeBytes: integer,
+  fromSample: integer,
+  toSample: integer,
+  runningHash: sha256,
+})
+
+const checkStream = members({
+  streamId: text,
+  streamLabel: text,
+  channel: integer,
+  participantIds: list(text),
+  codecs: list(text),
+  packets: members({ received: integer, lost: integer, late: integer, duplicate: integer, discarded: integer }),
+  ledger: members({ audioSamples: integer, gapSamples: checkGapSamples, unlistedGapSamples: integer }),
+  gaps: list(members({ fromSample: integer, toSample: integer, cause: oneOf(...GAP_CAUSES) })),
+})
+
+const checkSnapshot = members({
+  seq: integer,
+  name: objectName,
+  sha256,
+  sealedSha256: sha256,
+  sizeBytes: integer,
+  receivedAt: time,
+  dataMode: optional(oneOf('complete', 'partial')),
+  valid: truth,
+})
+
+const checkBody = members({
+  recordingId: text,
+  rsId: text,
+  tenant: text,
+  src: text,
+  sipCallIdSha256: sha256,
+  startedAt: time,
+  endedAt: time,
+  originAt: optional(time),
+  state: oneOf('complete', 'interrupted'),
+  endCause: text,
+  layout: oneOf('separate', 'mixed'),
+  durationSamples: integer,
+  recipient: text,
+  wrappedKey: members({ name: objectName, sha256, sizeBytes: integer }),
+  chunks: list(checkChunk),
+  streams: list(checkStream),
+  participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
+  snapshots: list(checkSnapshot),
+  incidents: list(members({ code: text, at: time, atSample: optional(integer), detail: text })),
+  consentEvents: list(() => undefined),
+  software: members({ name: text, version: text }),
+  clock: members({ status: oneOf('synchronized', 'unsynchronized', 'unknown'), source: optional(text) }),
+})

@@ -1,0 +1,236 @@
+import { base64url, CompactSign, compactVerify } from 'jose'
+
+import { accepted, rejected, type Result } from '../result.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { findShapeFault, hasManifestShape, type GapCauseName } from './manifest-shape.ts'
+import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
+
+/** What a manifest says. The meaning of every member is in `FORMAT.md` section 5; sample positions are at 48 kHz. */
+
+export const MANIFEST_FORMAT = 'earwitness-manifest/1'
+
+/** `chunk-000000.age` and so on. FORMAT.md 1 */
+export interface ChunkEntry {
+  /** Counts from 0 without a hole. */
+  readonly chunkSeq: number
+  /** Object name inside the recording's prefix. */
+  readonly name: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+  readonly fromSample: number
+  readonly toSample: number
+  /** Hex; see `nextRunningHash`. */
+  readonly runningHash: string
+}
+
+export interface GapEntry {
+  readonly fromSample: number
+  readonly toSample: number
+  readonly cause: GapCauseName
+}
+
+export interface StreamLedger {
+  readonly audioSamples: number
+  readonly gapSamples: Readonly<Record<GapCauseName, number>>
+  /** Part of `gapSamples` that the bounded list of gaps could not name one by one. */
+  readonly unlistedGapSamples: number
+}
+
+export interface PacketCounts {
+  readonly received: number
+  readonly lost: number
+  readonly late: number
+  readonly duplicate: number
+  readonly discarded: number
+}
+
+export interface StreamEntry {
+  readonly streamId: string
+  readonly streamLabel: string
+  readonly channel: number
+  readonly participantIds: readonly string[]
+  readonly codecs: readonly string[]
+  readonly packets: PacketCounts
+  readonly ledger: StreamLedger
+  readonly gaps: readonly GapEntry[]
+}
+
+export interface ParticipantEntry {
+  readonly participantId: string
+  /** Hex SHA-256 of each AoR as it was sent: comparable, not readable. */
+  readonly aorSha256?: readonly string[]
+}
+
+export interface SnapshotEntry {
+  readonly seq: number
+  readonly name: string
+  /** Hex SHA-256 of the metadata document as it arrived. */
+  readonly sha256: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sealedSha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+  readonly receivedAt: string
+  readonly dataMode?: 'complete' | 'partial'
+  readonly valid: boolean
+}
+
+export interface IncidentEntry {
+  readonly code: string
+  readonly at: string
+  readonly atSample?: number
+  readonly detail: string
+}
+
+export interface WrappedKeyEntry {
+  readonly name: string
+  readonly sha256: string
+  readonly sizeBytes: number
+}
+
+export interface ManifestBody {
+  readonly format: typeof MANIFEST_FORMAT
+  readonly recordingId: string
+  readonly rsId: string
+  readonly tenant: string
+  /** Configured name of the SRC, or `other`. */
+  readonly src: string
+  readonly sipCallIdSha256: string
+  readonly startedAt: string
+  readonly endedAt: string
+  /** Wall clock at sample 0; absent when there was no audio. */
+  readonly originAt?: string
+  readonly state: 'complete' | 'interrupted'
+  readonly endCause: string
+  readonly layout: 'separate' | 'mixed'
+  readonly durationSamples: number
+  /** age recipient of the recording's own key pair. */
+  readonly recipient: string
+  readonly wrappedKey: WrappedKeyEntry
+  readonly chunks: readonly ChunkEntry[]
+  readonly streams: readonly StreamEntry[]
+  readonly participants: readonly ParticipantEntry[]
+  readonly snapshots: readonly SnapshotEntry[]
+  readonly incidents: readonly IncidentEntry[]
+  /** Always empty in what exists; FORMAT.md 7. */
+  readonly consentEvents: readonly never[]
+  readonly software: { readonly name: string; readonly version: string }
+  readonly clock: { readonly status: 'synchronized' | 'unsynchronized' | 'unknown'; readonly source?: string }
+}
+
+/** Longest compact JWS that is read. FORMAT.md 5 */
+export const MANIFEST_LENGTH_MAX = 32 * 1024 * 1024
+
+/** `typ` of the protected header: a manifest's signature can never pass for that of another statement. RFC 8725 3.11 */
+export const MANIFEST_TYPE = 'earwitness-manifest+jws'
+
+/**
+ * `notJws`: not three Base64url parts with the header of format 1. `format`: a version this software does not know.
+ * `notCanonical`, `shape`: the payload is not what FORMAT.md asks for (`detail` says where). `signerUnknown`: none of
+ * the keys is the one it names. `forged`: the signature does not belong to this text.
+ */
+export type ManifestRejectReason =
+  | 'tooLarge'
+  | 'notJws'
+  | 'notCanonical'
+  | 'format'
+  | 'shape'
+  | 'signerUnknown'
+  | 'forged'
+
+/** A manifest whose signature nobody has checked. */
+export interface UntrustedManifest {
+  readonly keyId: string
+  readonly body: ManifestBody
+}
+
+/**
+ * Signs a manifest as a compact JWS over its canonical JSON. The result is ASCII and has no line break at its end.
+ *
+ * Throws a TypeError when `body` is not of the shape of format 1: a recorder must not sign what no verifier accepts.
+ */
+export async function signManifest(body: ManifestBody, signer: SigningKey): Promise<string> {
+  const fault = findShapeFault(body)
+  if (fault !== undefined) throw new TypeError(`The manifest is not of format 1 at ${fault}.`)
+  return new CompactSign(new TextEncoder().encode(canonicalJson(body)))
+    .setProtectedHeader({ alg: SIGNATURE_ALGORITHM, kid: signer.keyId, typ: MANIFEST_TYPE })
+    .sign(signer.privateKey)
+}
+
+/** Reads a manifest and checks its signature against the keys that are trusted. Never throws. */
+export async function readManifest(
+  jws: string,
+  keys: readonly VerifyKey[],
+): Promise<Result<ManifestBody, ManifestRejectReason>> {
+  const untrusted = decodeManifest(jws)
+  if (!untrusted.ok) return untrusted
+  const signature = await checkSignature(jws, untrusted.value.keyId, keys)
+  return signature.ok ? accepted(untrusted.value.body) : signature
+}
+
+/** Reads a manifest *without* checking its signature, for telling what is wrong with one that is not trusted. */
+export function decodeManifest(jws: string): Result<UntrustedManifest, ManifestRejectReason> {
+  if (jws.length > MANIFEST_LENGTH_MAX) return rejected('tooLarge')
+  const parts = jws.split('.', 4).map(decodePart)
+  const [header, payload, signature] = parts
+  if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) {
+    return rejected('notJws')
+  }
+  const keyId = readHeader(header)
+  if (keyId === undefined) return rejected('notJws')
+  const value = readCanonical(payload)
+  if (value === undefined) return rejected('notCanonical')
+  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
+  if (format !== MANIFEST_FORMAT) return rejected('format')
+  if (!hasManifestShape(value)) return rejected('shape', findShapeFault(value))
+  return accepted({ keyId, body: value })
+}
+
+async function checkSignature(
+  jws: string,
+  keyId: string,
+  keys: readonly VerifyKey[],
+): Promise<Result<undefined, 'signerUnknown' | 'forged'>> {
+  const key = keys.find((candidate) => candidate.keyId === keyId)
+  if (key === undefined) return rejected('signerUnknown')
+  try {
+    await compactVerify(jws, key.publicKey, { algorithms: [SIGNATURE_ALGORITHM] })
+    return accepted(undefined)
+  } catch {
+    return rejected('forged')
+  }
+}
+
+/** Strict Base64url: the one encoding of its bytes, so that no character of a manifest can be changed unseen. */
+function decodePart(part: string): Uint8Array | undefined {
+  try {
+    const bytes = base64url.decode(part)
+    return base64url.encode(bytes) === part ? bytes : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The key id of a header that is, byte for byte, the one of format 1; `crit` and other algorithms fall out with that.
+ */
+function readHeader(header: Uint8Array): string | undefined {
+  const value = readCanonical(header)
+  const keyId: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kid') : undefined
+  if (typeof keyId !== 'string') return undefined
+  const expected = canonicalJson({ alg: SIGNATURE_ALGORITHM, kid: keyId, typ: MANIFEST_TYPE })
+  return expected === canonicalJson(value) ? keyId : undefined
+}
+
+/** The value of bytes that are canonical JSON, or undefined. */
+function readCanonical(bytes: Uint8Array): unknown {
+  try {
+    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const value: unknown = JSON.parse(json)
+    return canonicalJson(value) === json ? value : undefined
+  } catch {
+    return undefined
+  }
+}

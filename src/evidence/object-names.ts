@@ -1,0 +1,32 @@
+/** Names of the objects of one recording, inside its prefix. FORMAT.md 1 */
+
+export const KEY_NAME = 'key.age'
+export const MANIFEST_NAME = 'manifest.jws'
+/** Longest name a manifest may give an object. */
+export const OBJECT_NAME_MAX = 100
+
+const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
+const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
+// Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
+const OBJECT_NAME = /^[a-z0-9][a-z0-9.-]*$/
+
+export function chunkName(chunkSeq: number): string {
+  return `chunk-${String(chunkSeq).padStart(6, '0')}.age`
+}
+
+export function snapshotName(seq: number): string {
+  return `metadata-${String(seq).padStart(3, '0')}.age`
+}
+
+export function isChunkName(name: string): boolean {
+  return CHUNK_NAME.test(name)
+}
+
+export function isSnapshotName(name: string): boolean {
+  return SNAPSHOT_NAME.test(name)
+}
+
+/** True for a name that a manifest may give an object: short, lower case, without a path. */
+export function isObjectName(name: string): boolean {
+  return name.length <= OBJECT_NAME_MAX && OBJECT_NAME.test(name)
+}

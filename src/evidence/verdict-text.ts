@@ -1,0 +1,157 @@
+import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
+import type { ManifestBody, StreamEntry } from './manifest.ts'
+import type { Verdict } from './verify.ts'
+
+/** Findings and streams written out one by one; the rest is counted. */
+export const LINES_MAX = 100
+
+const CAUSE_WORDS: Record<GapCauseName, string> = {
+  lost: 'lost on the network',
+  silence: 'nothing sent by the recording client',
+  held: 'on hold',
+  noMedia: 'no audio arriving',
+}
+
+const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
+  synchronized: 'synchronized',
+  unsynchronized: 'NOT synchronized',
+  unknown: 'not known to be synchronized',
+}
+
+/**
+ * A verdict as plain text for a reader who is not an engineer: what was found, what was checked, by whose signature,
+ * when, and what it does not say. Ends with a line break; control characters of foreign names are replaced.
+ */
+export function describeVerdict(verdict: Verdict): string {
+  const { manifest } = verdict
+  const lines = [headline(verdict), '']
+  lines.push(...describeFindings(verdict))
+  lines.push('What was checked', ...describeChecks(verdict), '')
+  if (manifest !== undefined) {
+    const trusted = verdict.signerKeyId !== undefined
+    lines.push(trusted ? 'What the signed record says' : 'What the record says (not proved: no trusted signature)')
+    lines.push(...describeRecord(manifest), '')
+  }
+  lines.push(...describeLimits(verdict))
+  return `${lines.join('\n')}\n`
+}
+
+function headline(verdict: Verdict): string {
+  const id = printable(verdict.recordingId)
+  if (!verdict.verified) {
+    const count = verdict.findings.length + verdict.findingsDropped
+    return `NOT VERIFIED: recording ${id} has ${plural(count, 'finding')}.`
+  }
+  return verdict.manifest?.state === 'interrupted'
+    ? `VERIFIED, BUT INTERRUPTED: recording ${id} is unchanged; its end was cut off when it was made, and it says so.`
+    : `VERIFIED: recording ${id} is complete and unchanged.`
+}
+
+function describeFindings(verdict: Verdict): string[] {
+  if (verdict.findings.length === 0) return []
+  const lines = verdict.findings
+    .slice(0, LINES_MAX)
+    .map(
+      ({ code, name, sentence }) =>
+        `  ${name === undefined ? '' : `${printable(name)}: `}${printable(sentence)} [${code}]`,
+    )
+  const more = verdict.findings.length + verdict.findingsDropped - lines.length
+  if (more > 0) lines.push(`  and ${plural(more, 'more finding')}.`)
+  return ['What was found', ...lines, '']
+}
+
+function describeChecks(verdict: Verdict): string[] {
+  const { counts, manifest, signerKeyId } = verdict
+  if (manifest === undefined) return ['  Only the manifest: without it there is nothing to compare with.']
+  const signature =
+    signerKeyId === undefined
+      ? '  Signature: not by any key that you trust.'
+      : `  Signature: by the recorder key with fingerprint ${signerKeyId} (Ed25519), over the whole manifest.`
+  if (verdict.findings.some(({ code }) => code === 'manifest-foreign')) {
+    return [signature, '  The objects were not compared with it: it is the manifest of another recording.']
+  }
+  const lines = [
+    signature,
+    `  Audio: ${counts.chunksIntact} of ${plural(counts.chunks, 'chunk')} there and unchanged (SHA-256).`,
+    `  Metadata: ${counts.snapshotsIntact} of ${plural(counts.snapshots, 'snapshot')} there and unchanged (SHA-256).`,
+    `  Sealed key: ${counts.keyIntact ? 'there and unchanged' : 'not as it was recorded'}.`,
+    '  Order and time: whether chunks, gaps and running hashes follow on each other without a hole or an overlap,',
+    '  and whether anything lies there that the manifest does not name.',
+  ]
+  lines.push(
+    counts.chunksOpened === undefined
+      ? '  The audio was not opened: that needs a vault key, and is not needed to prove that nothing changed.'
+      : `  Opened with the vault key: ${counts.chunksOpened} of ${plural(counts.chunks, 'chunk')}.`,
+  )
+  return lines
+}
+
+function describeRecord(manifest: ManifestBody): string[] {
+  const lines = [
+    `  Recorded by ${printable(manifest.software.name)} ${printable(manifest.software.version)} for tenant ` +
+      `${printable(manifest.tenant)} from ${printable(manifest.src)}.`,
+    `  Began ${manifest.startedAt}, ended ${manifest.endedAt} (${printable(manifest.endCause)}), by the ` +
+      `recorder's clock, which was ${CLOCK_WORDS[manifest.clock.status]}.`,
+    `  Length of the audio: ${duration(manifest.durationSamples)}` +
+      `${manifest.originAt === undefined ? '' : `, from ${manifest.originAt}`}; ` +
+      `${manifest.layout === 'separate' ? 'one channel per media stream' : 'all media streams mixed'}.`,
+  ]
+  for (const stream of manifest.streams.slice(0, LINES_MAX)) lines.push(describeStream(stream))
+  const more = manifest.streams.length - LINES_MAX
+  if (more > 0) lines.push(`  and ${plural(more, 'more media stream')}.`)
+  const gapSamples = manifest.streams.reduce((sum, stream) => sum + gapTotal(stream), 0)
+  if (manifest.streams.length > 0)
+    lines.push(`  Time without audio, all media streams together: ${duration(gapSamples)}.`)
+  for (const incident of manifest.incidents.slice(0, LINES_MAX)) {
+    lines.push(`  Incident at ${incident.at}: ${printable(incident.detail)} [${printable(incident.code)}]`)
+  }
+  if (manifest.incidents.length === 0) lines.push('  No incident was noted.')
+  else if (manifest.incidents.length > LINES_MAX) {
+    lines.push(`  and ${plural(manifest.incidents.length - LINES_MAX, 'more incident')}.`)
+  }
+  return lines
+}
+
+function describeStream(stream: StreamEntry): string {
+  const { ledger } = stream
+  const causes = GAP_CAUSES.filter((cause) => ledger.gapSamples[cause] > 0).map(
+    (cause) => `${duration(ledger.gapSamples[cause])} ${CAUSE_WORDS[cause]}`,
+  )
+  const gaps = causes.length === 0 ? 'without a gap' : `gaps: ${causes.join(', ')}`
+  const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
+  const name = `Media stream ${printable(stream.streamId)} (${label})`
+  return `  ${name}: ${duration(ledger.audioSamples)} of audio, ${gaps}.`
+}
+
+function describeLimits(verdict: Verdict): string[] {
+  if (!verdict.verified)
+    return ['A recording that is not verified may still be genuine in part; the list above says where it is not.']
+  return [
+    'What this does not say',
+    '  That the recording client sent everything it heard; that the clock was right beyond what is said above; or that',
+    '  nobody but the recorder had its signing key.',
+  ]
+}
+
+function gapTotal(stream: StreamEntry): number {
+  return GAP_CAUSES.reduce((sum, cause) => sum + stream.ledger.gapSamples[cause], 0)
+}
+
+/** 48 kHz samples as `1 h 02 min 03.456 s`. */
+function duration(samples: number): string {
+  const totalMs = Math.round(samples / 48)
+  const hours = Math.floor(totalMs / 3_600_000)
+  const minutes = Math.floor((totalMs % 3_600_000) / 60_000)
+  const rest = ((totalMs % 60_000) / 1_000).toFixed(3)
+  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} min ${rest.padStart(6, '0')} s`
+  return minutes > 0 ? `${minutes} min ${rest.padStart(6, '0')} s` : `${rest} s`
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}
+
+/** Object names and labels come from outside: they must not write to a terminal or begin a line of their own. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\u{fffd}')
+}

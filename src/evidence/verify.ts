@@ -1,0 +1,246 @@
+import type { Result } from '../result.ts'
+import { openSealed } from './age-open.ts'
+import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
+import { checkManifest } from './manifest-checks.ts'
+import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
+import { isChunkName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
+import { openRecordingKey } from './recording-key.ts'
+import type { VerifyKey } from './signer-keys.ts'
+import { sha256Hex } from './web-digest.ts'
+
+export { describeVerdict } from './verdict-text.ts'
+
+/** Objects looked at under one recording's prefix. */
+export const OBJECTS_MAX = 250_000
+
+/**
+ * The objects of one recording, by their names inside its prefix. What it throws goes through `verifyRecording`: a
+ * store that cannot be read is no verdict.
+ */
+export interface ObjectReader {
+  list(): AsyncIterable<string> | Promise<readonly string[]>
+  get(name: string): Promise<Uint8Array | undefined>
+}
+
+/** How much was looked at. */
+export interface VerdictCounts {
+  readonly chunks: number
+  readonly chunksIntact: number
+  readonly snapshots: number
+  readonly snapshotsIntact: number
+  readonly keyIntact: boolean
+  /** Chunks opened with the key; undefined when no identity was given. */
+  readonly chunksOpened: number | undefined
+}
+
+export interface Verdict {
+  readonly recordingId: string
+  /** True when there is not one finding. */
+  readonly verified: boolean
+  readonly findings: readonly Finding[]
+  /** Findings beyond `FINDINGS_MAX`. */
+  readonly findingsDropped: number
+  /** Fingerprint of the trusted key that signed the manifest; undefined when none of them did. */
+  readonly signerKeyId: string | undefined
+  /** What the manifest says; to be believed only with `signerKeyId`. */
+  readonly manifest: ManifestBody | undefined
+  readonly counts: VerdictCounts
+}
+
+interface ExpectedObject {
+  readonly kind: ObjectKind
+  readonly name: string
+  readonly sha256: string
+  readonly sizeBytes: number
+  /** SHA-256 of what is inside, where the manifest states it. */
+  readonly clearSha256?: string
+}
+
+interface Tally {
+  readonly intact: Record<ObjectKind, number>
+  opened: number
+}
+
+/**
+ * Checks everything that FORMAT.md section 6 names and reports all that is wrong, not only the first.
+ *
+ * Needs no secret; with `identities` (of the vault) it also opens the key, the chunks and the snapshots, and keeps
+ * nothing of what is inside. Reads one object at a time.
+ */
+export async function verifyRecording(options: {
+  readonly recordingId: string
+  readonly objects: ObjectReader
+  readonly keys: readonly VerifyKey[]
+  readonly identities?: readonly string[]
+}): Promise<Verdict> {
+  const { recordingId, objects, keys, identities } = options
+  const findings = new FindingList()
+  const tally: Tally = { intact: { key: 0, chunk: 0, snapshot: 0 }, opened: 0 }
+  const signed = await loadManifest(objects, keys, findings)
+  const body = signed?.body
+  if (body !== undefined && body.recordingId !== recordingId) {
+    // Comparing the objects with the manifest of another recording would only bury this finding under others.
+    findings.add('manifest-foreign', 'The manifest belongs to another recording.', MANIFEST_NAME)
+  } else if (body !== undefined) {
+    await checkManifest(body, findings)
+    await checkAdded(body, objects, findings)
+    await new ObjectChecker(objects, body, findings, tally).checkAll(identities)
+  }
+  return {
+    recordingId,
+    verified: findings.isEmpty,
+    findings: findings.findings,
+    findingsDropped: findings.dropped,
+    signerKeyId: signed?.signerKeyId,
+    manifest: body,
+    counts: {
+      chunks: body?.chunks.length ?? 0,
+      chunksIntact: tally.intact.chunk,
+      snapshots: body?.snapshots.length ?? 0,
+      snapshotsIntact: tally.intact.snapshot,
+      keyIntact: tally.intact.key === 1,
+      chunksOpened: identities === undefined ? undefined : tally.opened,
+    },
+  }
+}
+
+const MANIFEST_FAULTS: Record<ManifestRejectReason, readonly [FindingCode, string]> = {
+  tooLarge: ['manifest-unreadable', 'The manifest is larger than any manifest may be.'],
+  notJws: ['manifest-unreadable', 'The manifest is not a signed document of this format.'],
+  notCanonical: ['manifest-unreadable', 'The manifest is not in canonical form, as no recorder writes it.'],
+  format: ['manifest-unreadable', 'The manifest is of a format version that this software does not know.'],
+  shape: ['manifest-unreadable', 'The manifest lacks something that the format asks for.'],
+  signerUnknown: ['manifest-unknown-signer', 'The manifest is signed by a key that is not among those trusted.'],
+  forged: ['manifest-forged', 'The signature does not fit: the manifest was changed, or somebody else wrote it.'],
+}
+
+async function loadManifest(
+  objects: ObjectReader,
+  keys: readonly VerifyKey[],
+  findings: FindingList,
+): Promise<{ readonly body: ManifestBody; readonly signerKeyId: string | undefined } | undefined> {
+  const bytes = await objects.get(MANIFEST_NAME)
+  if (bytes === undefined) {
+    findings.add('manifest-missing', 'There is no manifest, so nothing can be proved.', MANIFEST_NAME)
+    return undefined
+  }
+  // Latin-1 keeps every byte apart, where UTF-8 would fold wrong ones together; a manifest is ASCII.
+  const jws = new TextDecoder('latin1').decode(bytes)
+  const untrusted = decodeManifest(jws)
+  const trusted: Result<ManifestBody, ManifestRejectReason> = await readManifest(jws, keys)
+  if (!trusted.ok) {
+    const [code, sentence] = MANIFEST_FAULTS[trusted.reason]
+    findings.add(code, trusted.detail === undefined ? sentence : `${sentence} (${trusted.detail})`, MANIFEST_NAME)
+  }
+  if (!untrusted.ok) return undefined
+  return { body: untrusted.value.body, signerKeyId: trusted.ok ? untrusted.value.keyId : undefined }
+}
+
+/** Finds objects that the manifest does not name. */
+async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: FindingList): Promise<void> {
+  const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
+  for (const { name } of body.chunks) named.add(name)
+  for (const { name } of body.snapshots) named.add(name)
+  let seen = 0
+  for await (const name of await objects.list()) {
+    seen += 1
+    if (seen > OBJECTS_MAX) {
+      findings.add('objects-too-many', `There are more than ${OBJECTS_MAX} objects; the rest was not looked at.`)
+      return
+    }
+    if (named.has(name)) continue
+    const code = isChunkName(name) ? 'chunk-added' : isSnapshotName(name) ? 'snapshot-added' : 'object-added'
+    findings.add(code, 'The manifest does not know this object.', name)
+  }
+}
+
+/** Compares each object that a manifest names with what is stored. */
+class ObjectChecker {
+  readonly #objects: ObjectReader
+  readonly #body: ManifestBody
+  readonly #findings: FindingList
+  readonly #tally: Tally
+  readonly #nameOfHash: ReadonlyMap<string, string>
+
+  constructor(objects: ObjectReader, body: ManifestBody, findings: FindingList, tally: Tally) {
+    this.#objects = objects
+    this.#body = body
+    this.#findings = findings
+    this.#tally = tally
+    this.#nameOfHash = new Map([
+      [body.wrappedKey.sha256, body.wrappedKey.name],
+      ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
+      ...body.chunks.map(({ sha256, name }) => [sha256, name] as const),
+    ])
+  }
+
+  async checkAll(vaultIdentities: readonly string[] | undefined): Promise<void> {
+    const wrapped = await this.#check({ kind: 'key', ...this.#body.wrappedKey })
+    const identity =
+      vaultIdentities === undefined || wrapped === undefined ? undefined : await this.#openKey(wrapped, vaultIdentities)
+    for (const { name, sha256, sizeBytes } of this.#body.chunks) {
+      await this.#checkAndOpen({ kind: 'chunk', name, sha256, sizeBytes }, identity)
+    }
+    for (const { name, sha256, sealedSha256, sizeBytes } of this.#body.snapshots) {
+      const expected = { kind: 'snapshot', name, sha256: sealedSha256, sizeBytes, clearSha256: sha256 } as const
+      await this.#checkAndOpen(expected, identity)
+    }
+  }
+
+  async #checkAndOpen(expected: ExpectedObject, identity: string | undefined): Promise<void> {
+    const bytes = await this.#check(expected)
+    if (bytes === undefined || identity === undefined) return
+    const opened = await openSealed(bytes, [identity])
+    if (!opened.ok) {
+      this.#findings.add(`${expected.kind}-unreadable`, 'The recording’s key does not open this object.', expected.name)
+      return
+    }
+    if (expected.kind === 'chunk') this.#tally.opened += 1
+    if (expected.clearSha256 !== undefined && (await sha256Hex(opened.value)) !== expected.clearSha256) {
+      this.#findings.add('snapshot-mismatch', 'What is inside is not the metadata that arrived.', expected.name)
+    }
+    opened.value.fill(0)
+  }
+
+  /** The bytes of an object, whether or not they are right; undefined when there is none. */
+  async #check(expected: ExpectedObject): Promise<Uint8Array | undefined> {
+    const { kind, name, sha256, sizeBytes } = expected
+    const bytes = await this.#objects.get(name)
+    if (bytes === undefined) {
+      this.#findings.add(`${kind}-missing`, 'The manifest names this object, but it is not there.', name)
+      return undefined
+    }
+    const actual = await sha256Hex(bytes)
+    if (actual === sha256 && bytes.length === sizeBytes) {
+      this.#tally.intact[kind] += 1
+      return bytes
+    }
+    const other = this.#nameOfHash.get(actual)
+    if (other !== undefined && other !== name) {
+      this.#findings.add(`${kind}-swapped`, `This object holds the content of ${other}.`, name)
+    } else if (bytes.length < sizeBytes) {
+      const sentence = `This object is cut: ${bytes.length} of ${sizeBytes} bytes are there.`
+      this.#findings.add(`${kind}-truncated`, sentence, name)
+    } else {
+      this.#findings.add(`${kind}-changed`, 'The content of this object is not what was recorded.', name)
+    }
+    return bytes
+  }
+
+  async #openKey(wrapped: Uint8Array, vaultIdentities: readonly string[]): Promise<string | undefined> {
+    const key = await openRecordingKey(wrapped, vaultIdentities)
+    if (!key.ok) {
+      const sentence =
+        key.reason === 'noIdentityMatches'
+          ? 'None of the given vault keys opens the recording’s key; nothing could be opened.'
+          : 'The recording’s key could not be read; nothing could be opened.'
+      this.#findings.add('key-unreadable', sentence, KEY_NAME)
+      return undefined
+    }
+    if (key.value.recipient !== this.#body.recipient) {
+      this.#findings.add('key-wrong', 'This key belongs to another recording.', KEY_NAME)
+      return undefined
+    }
+    return key.value.identity
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Why there is no audio. `lost`: packets were missing or came too late to be placed. `silence`: the SRC sent nothing but
+ * its RTP clock went on (DTX). `held`: the SDP said that nothing would come. `noMedia`: not started yet, stopped, or the
+ * RTP clock stood still.
+ */
+export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia'
+
+/** A stretch without audio, [fromSample, toSample). */
+export interface Gap {
+  readonly fromSample: number
+  readonly toSample: number
+  readonly cause: GapCause
+}
+
+export type GapSamples = Record<GapCause, number>
+
+/** Gaps named one by one: an hour of 5 % random loss has 9,000. What goes beyond is only summed. */
+export const GAPS_MAX = 16_384
+
+/** A bounded list of gaps in order of time; adjacent ones of the same cause are merged. */
+export class GapList {
+  readonly #gaps: { fromSample: number; toSample: number; cause: GapCause }[] = []
+  readonly #samples: GapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0 }
+  #unlistedSamples = 0
+
+  get gaps(): readonly Gap[] {
+    return this.#gaps
+  }
+
+  /** Sums over all gaps, listed or not. */
+  get samples(): Readonly<GapSamples> {
+    return this.#samples
+  }
+
+  get unlistedSamples(): number {
+    return this.#unlistedSamples
+  }
+
+  add(fromSample: number, toSample: number, cause: GapCause): void {
+    if (toSample <= fromSample) return
+    this.#samples[cause] += toSample - fromSample
+    const last = this.#gaps.at(-1)
+    if (last?.toSample === fromSample && last.cause === cause) last.toSample = toSample
+    else if (this.#gaps.length < GAPS_MAX) this.#gaps.push({ fromSample, toSample, cause })
+    else this.#unlistedSamples += toSample - fromSample
+  }
+}
+
+/** Changes of direction kept until the gap they fall into is closed; a source that changes faster gets one long interval. */
+export const HELD_INTERVALS_MAX = 256
+
+/** The times during which the SDP said that nothing would be sent. */
+export class HeldIntervals {
+  readonly #intervals: { fromUs: number; toUs: number }[] = []
+
+  set(held: boolean, atUs: number): void {
+    const last = this.#intervals.at(-1)
+    const open = last !== undefined && last.toUs === Infinity
+    if (held === open) return
+    if (!held && last !== undefined) last.toUs = Math.max(last.fromUs, atUs)
+    else if (held && last !== undefined && this.#intervals.length >= HELD_INTERVALS_MAX) last.toUs = Infinity
+    else this.#intervals.push({ fromUs: atUs, toUs: Infinity })
+  }
+
+  /** Calls `found` for each held part of [fromUs, toUs), in order. */
+  within(fromUs: number, toUs: number, found: (fromUs: number, toUs: number) => void): void {
+    for (const interval of this.#intervals) {
+      const from = Math.max(fromUs, interval.fromUs)
+      const to = Math.min(toUs, interval.toUs)
+      if (from < to) found(from, to)
+    }
+  }
+
+  /** Intervals that ended before `us` will not be asked for any more. */
+  forgetBefore(us: number): void {
+    while ((this.#intervals[0]?.toUs ?? Infinity) < us) this.#intervals.shift()
+  }
+}

@@ -1,0 +1,238 @@
+import { MAX_DROPOUT, MAX_MISORDER, sequenceDistance } from '../protocol/rtp/sequence.ts'
+import type { RtpPacket } from '../protocol/rtp/packet.ts'
+
+/**
+ * How long a missing packet is waited for. Jitter of a bad network is below 100 ms and rarely reaches 200; the recorder
+ * commits audio 500 ms or more behind now, which leaves the rest for the jitter of the waiting packets themselves.
+ */
+export const REORDER_WINDOW_US = 300_000
+/** How long the very first packet is held, so that a predecessor it overtook is not late. */
+export const REORDER_SETTLE_US = 100_000
+/** Queued packets: 20 s at 20 ms each, so that a stalled machine which reads its sockets late loses nothing. */
+export const REORDER_PACKETS_MAX = 1_024
+/** How many sequence numbers back a second copy is recognised. A multiple of 32, beyond {@link MAX_MISORDER}. */
+export const REORDER_MEMORY = 1_024
+
+const INITIAL_CAPACITY = 32
+
+/**
+ * `queued`: will be released by `pop` (or is on probation after a jump of the sequence number). `duplicate`: a second copy.
+ * `late`: its time is over, it has been counted as lost. `restarted`: queued, and the sequence began anew with it or the
+ * packet before. `overflow`: dropped because {@link REORDER_PACKETS_MAX} packets wait already.
+ */
+export type PushResult = 'queued' | 'duplicate' | 'late' | 'restarted' | 'overflow'
+
+export interface ReorderCounters {
+  readonly queued: number
+  readonly duplicate: number
+  readonly late: number
+  readonly restarted: number
+  readonly overflow: number
+  /** Packets that jumped and were never followed up; dropped. */
+  readonly stray: number
+  readonly released: number
+  readonly lost: number
+}
+
+export interface ReleasedPacket {
+  readonly packet: RtpPacket
+  readonly arrivalUs: number
+  /** Packets missing directly before this one. */
+  readonly lostBefore: number
+}
+
+/**
+ * Puts the RTP packets of one SSRC in sequence: push in order of arrival, pop in order of sequence number.
+ *
+ * Each missing packet is waited for until the packet that has waited longest was here for {@link REORDER_WINDOW_US}; then
+ * it is counted as lost, once. `pop(Infinity)` waits for nothing. A jump of the sequence number (RFC 3550 A.1) is believed
+ * when a second packet of the new sequence comes; both are released, after all of the old sequence, and nothing is counted
+ * as lost between the two. Number and payload of the first packet of a jump that is not followed up are dropped (`stray`).
+ *
+ * The caller must not change a packet until it is released.
+ *
+ * @see RFC 3550 A.1, A.3
+ */
+export class ReorderBuffer {
+  // A ring of parallel arrays, sorted by epoch and extended sequence number; grows by doubling to REORDER_PACKETS_MAX.
+  #packets: (RtpPacket | undefined)[] = Array.from({ length: INITIAL_CAPACITY }, () => undefined)
+  #arrivals = new Float64Array(INITIAL_CAPACITY)
+  #numbers = new Float64Array(INITIAL_CAPACITY)
+  #epochs = new Int32Array(INITIAL_CAPACITY)
+  #head = 0
+  #count = 0
+
+  #highest: number | undefined
+  #epoch = 0
+  #next = 0
+  /** The epoch that `#next` counts in; another one at the head of the queue means: not begun yet. */
+  #releasedEpoch = -1
+  readonly #seen = new Uint32Array(REORDER_MEMORY / 32)
+  #probation: { readonly packet: RtpPacket; readonly arrivalUs: number } | undefined
+  readonly #counters = { queued: 0, duplicate: 0, late: 0, restarted: 0, overflow: 0, stray: 0, released: 0, lost: 0 }
+  readonly #released = { packet: undefined as unknown as RtpPacket, arrivalUs: 0, lostBefore: 0 }
+
+  get counters(): ReorderCounters {
+    return this.#counters
+  }
+
+  /** Packets waiting. */
+  get length(): number {
+    return this.#count
+  }
+
+  /** @param arrivalUs monotonic microseconds, must not run backwards */
+  push(packet: RtpPacket, arrivalUs: number): PushResult {
+    const result = this.#admit(packet, arrivalUs)
+    this.#counters[result] += 1
+    return result
+  }
+
+  /**
+   * The next packet in sequence, or undefined when there is none or it is still waited for. The object returned is reused by
+   * the next call.
+   */
+  pop(nowUs: number): ReleasedPacket | undefined {
+    const packet = this.#packets[this.#head]
+    if (this.#count === 0 || packet === undefined) return undefined
+    const number = this.#numbers[this.#head] ?? 0
+    const epoch = this.#epochs[this.#head] ?? 0
+    const begins = epoch !== this.#releasedEpoch
+    const missing = begins ? 0 : number - this.#next
+    if ((begins || missing > 0) && this.#mustWait(epoch, nowUs, begins ? REORDER_SETTLE_US : REORDER_WINDOW_US)) {
+      return undefined
+    }
+    this.#released.packet = packet
+    this.#released.arrivalUs = this.#arrivals[this.#head] ?? 0
+    this.#released.lostBefore = missing
+    this.#packets[this.#head] = undefined
+    this.#head = (this.#head + 1) & (this.#packets.length - 1)
+    this.#count -= 1
+    this.#next = number + 1
+    this.#releasedEpoch = epoch
+    this.#counters.released += 1
+    this.#counters.lost += missing
+    return this.#released
+  }
+
+  #mustWait(epoch: number, nowUs: number, windowUs: number): boolean {
+    if (this.#count >= REORDER_PACKETS_MAX) return false
+    // A later sequence has begun: what is still missing of this one would no longer be recognised.
+    if (this.#epochs[this.#slot(this.#count - 1)] !== epoch) return false
+    let oldestUs = Infinity
+    for (let index = 0; index < this.#count; index++) {
+      oldestUs = Math.min(oldestUs, this.#arrivals[this.#slot(index)] ?? 0)
+    }
+    return nowUs - oldestUs < windowUs
+  }
+
+  #admit(packet: RtpPacket, arrivalUs: number): PushResult {
+    if (this.#highest === undefined) {
+      this.#highest = packet.sequenceNumber
+      this.#remember(this.#highest)
+      return this.#insert(packet, arrivalUs, this.#highest)
+    }
+    const distance = sequenceDistance(this.#highest, packet.sequenceNumber)
+    if (distance >= MAX_DROPOUT || distance < -MAX_MISORDER) return this.#admitJump(packet, arrivalUs)
+    const number = this.#highest + distance
+    if (distance <= 0) {
+      if (this.#isRemembered(number)) return 'duplicate'
+      this.#remember(number)
+      if (this.#epoch === this.#releasedEpoch && number < this.#next) return 'late'
+    } else {
+      this.#advance(number)
+    }
+    return this.#insert(packet, arrivalUs, number)
+  }
+
+  #admitJump(packet: RtpPacket, arrivalUs: number): PushResult {
+    const first = this.#probation
+    const distance =
+      first === undefined ? Infinity : sequenceDistance(first.packet.sequenceNumber, packet.sequenceNumber)
+    if (distance === 0) return 'duplicate'
+    if (first === undefined || Math.abs(distance) > MAX_MISORDER) {
+      if (first !== undefined) this.#counters.stray += 1
+      this.#probation = { packet, arrivalUs }
+      return 'queued'
+    }
+    this.#probation = undefined
+    this.#epoch += 1
+    this.#seen.fill(0)
+    const firstNumber = first.packet.sequenceNumber
+    this.#highest = firstNumber
+    this.#remember(firstNumber)
+    if (this.#insert(first.packet, first.arrivalUs, firstNumber) === 'overflow') this.#counters.overflow += 1
+    const number = firstNumber + distance
+    if (distance > 0) this.#advance(number)
+    else this.#remember(number)
+    const inserted = this.#insert(packet, arrivalUs, number)
+    return inserted === 'queued' ? 'restarted' : inserted
+  }
+
+  #insert(packet: RtpPacket, arrivalUs: number, number: number): PushResult {
+    if (this.#count >= REORDER_PACKETS_MAX) return 'overflow'
+    if (this.#count === this.#packets.length) this.#grow()
+    let index = this.#count
+    for (; index > 0; index--) {
+      const before = this.#slot(index - 1)
+      if (this.#epochs[before] !== this.#epoch || (this.#numbers[before] ?? 0) < number) break
+      this.#move(before, this.#slot(index))
+    }
+    const slot = this.#slot(index)
+    this.#packets[slot] = packet
+    this.#arrivals[slot] = arrivalUs
+    this.#numbers[slot] = number
+    this.#epochs[slot] = this.#epoch
+    this.#count += 1
+    return 'queued'
+  }
+
+  #move(from: number, to: number): void {
+    this.#packets[to] = this.#packets[from]
+    this.#arrivals[to] = this.#arrivals[from] ?? 0
+    this.#numbers[to] = this.#numbers[from] ?? 0
+    this.#epochs[to] = this.#epochs[from] ?? 0
+  }
+
+  #grow(): void {
+    const order = Array.from({ length: this.#count }, (_, index) => this.#slot(index))
+    const capacity = this.#packets.length * 2
+    const [packets, arrivals, numbers, epochs] = [this.#packets, this.#arrivals, this.#numbers, this.#epochs]
+    this.#packets = Array.from({ length: capacity }, (_, index) => packets[order[index] ?? -1])
+    this.#arrivals = Float64Array.from({ length: capacity }, (_, index) => arrivals[order[index] ?? -1] ?? 0)
+    this.#numbers = Float64Array.from({ length: capacity }, (_, index) => numbers[order[index] ?? -1] ?? 0)
+    this.#epochs = Int32Array.from({ length: capacity }, (_, index) => epochs[order[index] ?? -1] ?? 0)
+    this.#head = 0
+  }
+
+  #slot(index: number): number {
+    return (this.#head + index) & (this.#packets.length - 1)
+  }
+
+  /** Makes `number` the highest seen; numbers skipped on the way have not been seen. */
+  #advance(number: number): void {
+    const highest = this.#highest ?? number
+    if (number - highest >= REORDER_MEMORY) {
+      this.#seen.fill(0)
+    } else {
+      for (let skipped = highest + 1; skipped < number; skipped++) this.#forget(skipped)
+    }
+    this.#highest = number
+    this.#remember(number)
+  }
+
+  #remember(number: number): void {
+    const bit = number & (REORDER_MEMORY - 1)
+    this.#seen[bit >> 5] = (this.#seen[bit >> 5] ?? 0) | (1 << (bit & 31))
+  }
+
+  #forget(number: number): void {
+    const bit = number & (REORDER_MEMORY - 1)
+    this.#seen[bit >> 5] = (this.#seen[bit >> 5] ?? 0) & ~(1 << (bit & 31))
+  }
+
+  #isRemembered(number: number): boolean {
+    const bit = number & (REORDER_MEMORY - 1)
+    return ((this.#seen[bit >> 5] ?? 0) & (1 << (bit & 31))) !== 0
+  }
+}

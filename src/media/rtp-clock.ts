@@ -1,0 +1,151 @@
+import type { PacketQueue, QueuedPacket } from './packet-queue.ts'
+import { ArrivalTransit, nearestWrap, TransitWindow } from './transit.ts'
+
+/** A packet this far from where its RTP timestamp puts it means that the RTP clock was restarted or stood still. */
+export const RESYNC_THRESHOLD_MS = 250
+/** Up to this much, audio is moved back rather than cut when a newly anchored stream begins a little too early. */
+export const SHIFT_MAX_MS = 20
+/** Drift and anchor errors below this are left alone; two streams are then at most twice this apart. */
+export const DRIFT_TOLERANCE_MS = 5
+
+/** The relation of a stream's RTP clock to the timeline, after some packet. */
+export interface ClockState {
+  /** Position minus extended timestamp, samples; undefined before the first packet is placed. */
+  mapping: number | undefined
+  /** Extended timestamp that follows the last packet without a pause. */
+  nextTimestamp: number
+  /** Samples in the last packet. */
+  lastLength: number
+}
+
+/**
+ * Relates one stream's RTP clock to the recording timeline: decides where packets belong and how far the clocks have drifted.
+ * The rules are in the docstring of `StreamTimeline`.
+ */
+export class RtpClock {
+  readonly state: ClockState = { mapping: undefined, nextTimestamp: 0, lastLength: 0 }
+  readonly #samplesPerUs: number
+  readonly #threshold: number
+  readonly #shiftMax: number
+  readonly #driftTolerance: number
+  readonly #queueSamples: number
+  readonly #arrivals: ArrivalTransit
+  readonly #window = new TransitWindow()
+  #originSamples = 0
+
+  constructor(clockRate: number, queueSamples: number) {
+    this.#samplesPerUs = clockRate / 1_000_000
+    this.#threshold = (clockRate * RESYNC_THRESHOLD_MS) / 1_000
+    this.#shiftMax = (clockRate * SHIFT_MAX_MS) / 1_000
+    this.#driftTolerance = (clockRate * DRIFT_TOLERANCE_MS) / 1_000
+    this.#queueSamples = queueSamples
+    this.#arrivals = new ArrivalTransit(clockRate, this.#threshold)
+  }
+
+  /** @param packetSamples samples of the stream's packets, as far as known */
+  firstSampleUs(packetSamples: number): number | undefined {
+    const sentUs = this.#arrivals.firstSentUs
+    return sentUs === undefined ? undefined : sentUs - packetSamples / this.#samplesPerUs
+  }
+
+  setOrigin(originUs: number): void {
+    this.#originSamples = originUs * this.#samplesPerUs
+  }
+
+  observe(timestamp: number, arrivalUs: number): void {
+    this.#arrivals.note(timestamp, arrivalUs)
+  }
+
+  restart(): void {
+    this.#arrivals.restart()
+  }
+
+  /**
+   * The mapping by which packet `index` is to be placed after `state`. Undefined when that cannot be told yet: its clock has to
+   * be anchored anew, and its audio is not due before `limit`, so that more packets may still show a lesser transit.
+   */
+  mappingFor(queue: PacketQueue, index: number, state: ClockState, limit: number): number | undefined {
+    const entry = queue.at(index)
+    if (entry === undefined) return undefined
+    const known = this.#knownMapping(entry, state)
+    if (known !== undefined) return known
+    const least = this.#leastTransit(queue, index, entry)
+    if (state.mapping !== undefined && entry.timestamp >= state.nextTimestamp) {
+      // It only came late, as others behind it did less so; or a new source goes on with the same clock.
+      const tolerance = entry.restarted ? this.#shiftMax : this.#threshold
+      if (Math.abs(least - state.mapping) <= tolerance) return state.mapping
+    }
+    const mapping = Math.round(least)
+    return entry.timestamp + mapping < limit ? mapping : undefined
+  }
+
+  /** Enters a placed packet. `mapping` differs from the state's when the clock was anchored anew. */
+  advance(entry: QueuedPacket, mapping: number): void {
+    if (mapping !== this.state.mapping) this.#window.clear()
+    follow(this.state, entry, mapping)
+    this.#window.note(this.#transit(entry), entry.arrivalUs)
+  }
+
+  /** Samples by which audio belongs later (positive) or earlier than it is placed; 0 while that is small or unproved. */
+  get drift(): number {
+    const drift = this.#window.least - (this.state.mapping ?? 0)
+    if (!Number.isFinite(drift) || Math.abs(drift) <= this.#driftTolerance) return 0
+    // Nothing arrives before it was sent, so one packet proves "earlier"; "later" takes seconds without a faster packet.
+    return drift < 0 || this.#window.mature ? Math.round(drift) : 0
+  }
+
+  /** By how much too early a newly anchored packet may be for its audio to be moved instead of cut. */
+  get shiftMax(): number {
+    return this.#shiftMax
+  }
+
+  #knownMapping(entry: QueuedPacket, state: ClockState): number | undefined {
+    if (state.mapping === undefined || entry.restarted) return undefined
+    const jump = entry.timestamp - state.nextTimestamp
+    const delay = this.#transit(entry) - state.mapping
+    if (jump >= 0 && Math.abs(delay) <= this.#threshold) return state.mapping
+    // The sequence went on but the timestamp fell back a little: the clock was set back. The audio follows without a gap.
+    if (jump < 0 && Math.abs(jump) <= this.#threshold && Math.abs(delay + jump) <= this.#threshold) {
+      return state.mapping - jump
+    }
+    // An unbroken clock that now arrives sooner: a queue on the way has gone. Cutting here would cut speech.
+    if (delay < 0 && jump === entry.lostBefore * state.lastLength + entry.overflowBefore) return state.mapping
+    return undefined
+  }
+
+  /** Least transit of this packet, of those behind it on the same run of the clock, and of what has only been observed. */
+  #leastTransit(queue: PacketQueue, index: number, first: QueuedPacket): number {
+    const transit = this.#transit(first)
+    const observed = this.#arrivals.leastSince(first.arrivalUs) - this.#originSamples - first.length
+    const nearest = observed === Infinity ? Infinity : nearestWrap(observed, transit)
+    let least = nearest < transit && transit - nearest < this.#queueSamples ? nearest : transit
+    let previous = transit
+    let nextTimestamp = first.timestamp + first.length
+    for (let at = index + 1; at < queue.length; at++) {
+      const entry = queue.at(at)
+      if (entry === undefined || entry.restarted) break
+      const jump = entry.timestamp - nextTimestamp
+      const next = this.#transit(entry)
+      if ((jump < 0 || jump > this.#threshold) && Math.abs(next - previous) > this.#threshold) break
+      least = Math.min(least, next)
+      previous = next
+      nextTimestamp = entry.timestamp + entry.length
+    }
+    return least
+  }
+
+  /**
+   * Arrival on the timeline minus RTP time of the packet's end, samples. The end, because a packet leaves when its last
+   * sample has been spoken: so streams with short and with long packets agree.
+   */
+  #transit(entry: QueuedPacket): number {
+    return entry.arrivalUs * this.#samplesPerUs - this.#originSamples - entry.timestamp - entry.length
+  }
+}
+
+/** Moves `state` past a packet. */
+export function follow(state: ClockState, entry: QueuedPacket, mapping: number): void {
+  state.mapping = mapping
+  state.nextTimestamp = entry.timestamp + entry.length
+  state.lastLength = entry.length
+}

@@ -1,0 +1,400 @@
+import { GapList, HeldIntervals, type Gap, type GapCause, type GapSamples } from './gap-list.ts'
+import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket } from './packet-queue.ts'
+import { follow, RtpClock } from './rtp-clock.ts'
+import { splice } from './splice.ts'
+import { TimestampUnwrapper } from './transit.ts'
+
+export type { Gap, GapCause } from './gap-list.ts'
+
+/** Most that is inserted or left out in one quiet packet to follow the sender's clock. */
+export const CORRECTION_MAX_MS = 4
+/** Mean absolute sample up to which a packet counts as quiet: about -40 dB of full scale. */
+export const QUIET_LEVEL = 328
+/** When no quiet packet comes and the error passes this, {@link FORCED_CORRECTION_MS} is corrected inside the audio ... */
+export const FORCED_DRIFT_MS = 8
+export const FORCED_CORRECTION_MS = 1
+/** ... at most this often, that is by 1 %. */
+export const FORCED_INTERVAL_MS = 100
+/** RTP stops a little before and starts a little after the SDP says so: such edges of a hold belong to the hold. */
+export const HELD_EDGE_MS = 1_000
+
+/** Where every sample went; all in samples. `audioSamples` plus all of `gapSamples` is the read position, always. */
+export interface TimelineLedger {
+  /** Read and not part of a gap: packets' own samples, plus inserted and minus left-out ones. */
+  readonly audioSamples: number
+  readonly gapSamples: Readonly<GapSamples>
+  /** Part of `gapSamples` that did not fit the list of gaps. */
+  readonly unlistedGapSamples: number
+  /** Everything that came in through `write`. */
+  readonly writtenSamples: number
+  /** Written and not read yet. */
+  readonly pendingSamples: number
+  /** Dropped: came after its time had been read. Also part of `gapSamples.lost`. */
+  readonly lateSamples: number
+  /** Dropped: its time was already taken by other audio, or lies before the origin. */
+  readonly overlapSamples: number
+  /** Dropped: the queue was full. */
+  readonly overflowSamples: number
+  /** Inserted and left out to follow the sender's clock. */
+  readonly insertedSamples: number
+  readonly removedSamples: number
+  /** How often the RTP clock was anchored anew. */
+  readonly resyncs: number
+}
+
+/**
+ * Places one media stream on the recording timeline: decoded packets in sequence go in, an unbroken row of samples comes out,
+ * and every sample that is not audio belongs to a gap with a cause. Positions are samples at the stream's clock rate since
+ * the recording's origin.
+ *
+ * 1. Inside a run of the RTP clock, position = timestamp + mapping. Packets are never placed by their arrival.
+ * 2. The mapping is that of the packet with the least transit (arrival minus the timestamp of the packet's end, since it
+ *    leaves when its last sample was spoken), over all packets known when the first of the run is due to be read. So jitter
+ *    and packet times move nothing, and two streams that met the same network agree.
+ * 3. A packet more than RESYNC_THRESHOLD_MS away from where its clock puts it begins a new run, unless packets after it are
+ *    within the threshold again: then it was only delayed. An unbroken clock whose packets come sooner than
+ *    before does not begin one either: a queue on the way has gone, and rule 5 takes care.
+ * 4. A timestamp that falls back by less than the threshold while the sequence goes on is a clock set back: the audio
+ *    follows without a gap.
+ * 5. Drift: when the least transit over the last 16 s leaves the mapping by more than DRIFT_TOLERANCE_MS, the mapping follows: in
+ *    a silence before a packet; else by up to CORRECTION_MAX_MS in a packet that is quiet; else, beyond
+ *    FORCED_DRIFT_MS, by 1 ms inside the audio, cross-faded, at most ten times a second.
+ * 6. Time never runs backwards. Audio whose time has been read is dropped as late (its gap is `lost`), audio whose time
+ *    is taken is dropped as overlap; but a run that begins up to SHIFT_MAX_MS too early is moved back instead, and rule 5 brings it home.
+ * 7. A gap is `lost` for exactly the missing packets' time, or for the whole jump of the timestamp when that is
+ *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
+ *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
+ *    `noMedia`.
+ *
+ * Limits: QUEUE_SECONDS_MAX of audio and QUEUE_PACKETS_MAX packets between `write` and `read` (then `overflowSamples`),
+ * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
+ */
+export class StreamTimeline {
+  readonly #clockRate: number
+  readonly #clock: RtpClock
+  readonly #queue: PacketQueue
+  readonly #unwrapper = new TimestampUnwrapper()
+  readonly #gaps = new GapList()
+  readonly #held = new HeldIntervals()
+  #originUs: number | undefined
+  #readPosition = 0
+  /** End of the last audio placed, and of the last audio read. */
+  #placedEnd = 0
+  #readEnd = 0
+  /** How many entries at the head of the queue have been placed. */
+  #placed = 0
+  // What is known about the gap before the next packet to be placed.
+  #gapLost = 0
+  #gapSilence = 0
+  // What came in since the last packet that fitted into the queue.
+  #lostCarry = 0
+  #overflowCarry = 0
+  #restarted = false
+  #forcedTimestamp = Number.NEGATIVE_INFINITY
+  #output = new Int16Array(0)
+  #spliced = new Int16Array(0)
+  readonly #counts = {
+    audioSamples: 0,
+    writtenSamples: 0,
+    lateSamples: 0,
+    overlapSamples: 0,
+    overflowSamples: 0,
+    insertedSamples: 0,
+    removedSamples: 0,
+    resyncs: 0,
+  }
+
+  /** @param options.clockRate RTP clock and sample rate, which have to be the same */
+  constructor(options: { readonly clockRate: number }) {
+    this.#clockRate = options.clockRate
+    this.#clock = new RtpClock(options.clockRate, options.clockRate * QUEUE_SECONDS_MAX)
+    this.#queue = new PacketQueue(options.clockRate)
+  }
+
+  /** Notes the arrival of every accepted audio packet at once, in any order: it feeds the least transit. */
+  observe(timestamp: number, arrivalUs: number): void {
+    this.#clock.observe(timestamp, arrivalUs)
+  }
+
+  /** Fixes position 0, once, in monotonic microseconds. Until then nothing can be read. */
+  setOrigin(originUs: number): void {
+    if (this.#originUs !== undefined) return
+    this.#originUs = originUs
+    this.#clock.setOrigin(originUs)
+    this.#place(Number.NEGATIVE_INFINITY)
+  }
+
+  /** When this stream's first sample was, by the least transit observed so far; undefined before any packet. */
+  get firstSampleUs(): number | undefined {
+    return this.#clock.firstSampleUs(this.#queue.at(0)?.length ?? 0)
+  }
+
+  /** The next packet comes from another source (SSRC change) or a restarted one: do not expect its clock to go on. */
+  restart(): void {
+    this.#clock.restart()
+    this.#restarted = true
+  }
+
+  /**
+   * Adds the samples of the next packet in sequence; they are copied.
+   *
+   * @param timestamp RTP timestamp, 32 bits @param arrivalUs monotonic microseconds
+   * @param lostBefore packets missing directly before this one
+   */
+  write(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): void {
+    this.#counts.writtenSamples += samples.length
+    this.#lostCarry += lostBefore
+    if (samples.length === 0) return
+    const extended = this.#unwrapper.unwrap(timestamp)
+    const entry = this.#queue.push(samples)
+    if (entry === undefined) {
+      this.#counts.overflowSamples += samples.length
+      this.#overflowCarry += samples.length
+      return
+    }
+    entry.timestamp = extended
+    entry.arrivalUs = arrivalUs
+    entry.lostBefore = this.#lostCarry
+    entry.overflowBefore = this.#overflowCarry
+    entry.restarted = this.#restarted
+    this.#lostCarry = 0
+    this.#overflowCarry = 0
+    this.#restarted = false
+    this.#place(Number.NEGATIVE_INFINITY)
+  }
+
+  /** Packets were missing before one that carries no audio (telephone-event): their time is lost in the gap that follows. */
+  noteLost(packets: number): void {
+    this.#lostCarry += packets
+  }
+
+  /** The SDP changed direction: gaps from `atUs` on are `held`, or no longer. */
+  setHeld(held: boolean, atUs: number): void {
+    this.#held.set(held, atUs)
+  }
+
+  /**
+   * Takes the samples [readPosition, toSample), with silence where there is none. Empty before the origin is set.
+   *
+   * The array is reused: it is valid until the next `read` of this timeline.
+   */
+  read(toSample: number): Int16Array {
+    const length = this.#originUs === undefined ? 0 : Math.max(0, toSample - this.#readPosition)
+    if (this.#output.length !== length) this.#output = new Int16Array(length)
+    else this.#output.fill(0)
+    this.#advance(toSample, this.#output)
+    return this.#output
+  }
+
+  /** Like `read` without making the samples: for a stream that joins a recording which has been running for long. */
+  skip(toSample: number): void {
+    this.#advance(toSample, undefined)
+  }
+
+  get readPosition(): number {
+    return this.#readPosition
+  }
+
+  /** End of the last audio written, as far as its place is known by now; 0 before the origin is set. */
+  get writePosition(): number {
+    if (this.#originUs === undefined) return 0
+    const state = { ...this.#clock.state }
+    let end = this.#placedEnd
+    for (let index = this.#placed; index < this.#queue.length; index++) {
+      const entry = this.#queue.at(index)
+      const mapping = this.#clock.mappingFor(this.#queue, index, state, Infinity)
+      if (entry === undefined || mapping === undefined) break
+      const position = Math.max(entry.timestamp + mapping, end, this.#readPosition)
+      follow(state, entry, position - entry.timestamp)
+      end = position + entry.length
+    }
+    return end
+  }
+
+  /** All gaps up to the read position, in order; the last may still change its cause. */
+  get gaps(): readonly Gap[] {
+    const gaps = [...this.#gaps.gaps]
+    this.#openGap((fromSample, toSample, cause) => gaps.push({ fromSample, toSample, cause }))
+    return gaps
+  }
+
+  get ledger(): TimelineLedger {
+    const gapSamples = { ...this.#gaps.samples }
+    this.#openGap((fromSample, toSample, cause) => {
+      gapSamples[cause] += toSample - fromSample
+    })
+    let pendingSamples = 0
+    for (let index = 0; index < this.#queue.length; index++) {
+      const entry = this.#queue.at(index)
+      if (entry === undefined) break
+      pendingSamples += index < this.#placed ? entry.outLength - entry.readOffset : entry.length
+    }
+    return { ...this.#counts, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
+  }
+
+  /** Gives packets their place as far as it can be told, and those due before `limit` in any case. */
+  #place(limit: number): void {
+    if (this.#originUs === undefined) return
+    for (let entry = this.#queue.at(this.#placed); entry !== undefined; entry = this.#queue.at(this.#placed)) {
+      const mapping = this.#clock.mappingFor(this.#queue, this.#placed, this.#clock.state, limit)
+      if (mapping === undefined) return
+      this.#settle(entry, mapping)
+      this.#placed += 1
+    }
+  }
+
+  #settle(entry: QueuedPacket, mapping: number): void {
+    const { state } = this.#clock
+    const anchored = mapping !== state.mapping
+    const jump = anchored ? 0 : Math.max(0, entry.timestamp - state.nextTimestamp)
+    const lost = lostSamples(entry, jump, state.lastLength, anchored)
+    const free = Math.max(this.#readPosition, this.#placedEnd)
+    const early = free - (entry.timestamp + mapping)
+    if (anchored && state.mapping !== undefined) this.#counts.resyncs += 1
+    this.#clock.advance(entry, anchored && early > 0 && early <= this.#clock.shiftMax ? mapping + early : mapping)
+    entry.correction = 0
+    entry.readOffset = 0
+    this.#correct(entry, jump, Math.max(0, jump - lost), free)
+    entry.position = entry.timestamp + (state.mapping ?? 0) - entry.correction
+    this.#cut(entry, free)
+    this.#gapLost += lost
+    this.#gapSilence += Math.max(0, jump - lost)
+    entry.gapLost = this.#gapLost
+    entry.gapSilence = this.#gapSilence
+    if (entry.outLength > 0) {
+      this.#gapLost = 0
+      this.#gapSilence = 0
+      this.#placedEnd = entry.position + entry.outLength
+    }
+  }
+
+  /** Lets the mapping follow the sender's clock (rule 5). */
+  #correct(entry: QueuedPacket, jump: number, silence: number, free: number): void {
+    const { drift, state } = this.#clock
+    if (drift === 0 || state.mapping === undefined) return
+    if (silence > 0) {
+      state.mapping += Math.max(drift, -silence, Math.min(0, free - entry.timestamp - state.mapping))
+      return
+    }
+    const cut = entry.timestamp + state.mapping < free
+    const samplesPerMs = this.#clockRate / 1_000
+    let change = Math.min(Math.abs(drift), Math.floor(CORRECTION_MAX_MS * samplesPerMs), entry.length >> 2)
+    if (jump !== 0 || cut) return
+    if (this.#queue.meanLevel(entry) > QUIET_LEVEL) {
+      if (Math.abs(drift) <= FORCED_DRIFT_MS * samplesPerMs) return
+      if (entry.timestamp - this.#forcedTimestamp < FORCED_INTERVAL_MS * samplesPerMs) return
+      this.#forcedTimestamp = entry.timestamp
+      change = Math.min(change, Math.floor(FORCED_CORRECTION_MS * samplesPerMs))
+    }
+    entry.correction = Math.sign(drift) * change
+    state.mapping += entry.correction
+    if (drift > 0) this.#counts.insertedSamples += change
+    else this.#counts.removedSamples += change
+  }
+
+  /** Leaves out what lies before `free` (rule 6). */
+  #cut(entry: QueuedPacket, free: number): void {
+    const early = Math.max(0, free - entry.position)
+    entry.skip = Math.min(early, entry.length)
+    entry.outLength = entry.length + entry.correction - entry.skip
+    if (entry.skip === 0) return
+    const overlap = Math.min(entry.skip, Math.max(0, this.#placedEnd - entry.position))
+    const late = entry.skip - overlap
+    this.#counts.overlapSamples += overlap
+    this.#counts.lateSamples += late
+    this.#gapLost += late
+    entry.position += entry.skip
+  }
+
+  #advance(toSample: number, output: Int16Array | undefined): void {
+    if (this.#originUs === undefined || toSample <= this.#readPosition) return
+    const from = this.#readPosition
+    this.#place(toSample)
+    while (this.#placed > 0) {
+      const entry = this.#queue.at(0)
+      if (entry === undefined || (entry.outLength > 0 && entry.position >= toSample)) break
+      if (entry.outLength > 0) this.#take(entry, from, toSample, output)
+      if (entry.readOffset < entry.outLength) break
+      this.#queue.shift()
+      this.#placed -= 1
+    }
+    this.#readPosition = toSample
+    this.#held.forgetBefore(this.#usAt(this.#readEnd))
+  }
+
+  #take(entry: QueuedPacket, from: number, toSample: number, output: Int16Array | undefined): void {
+    if (entry.readOffset === 0) {
+      this.#describe(this.#readEnd, entry.position, entry, (gapFrom, gapTo, cause) =>
+        this.#gaps.add(gapFrom, gapTo, cause),
+      )
+      if (entry.correction !== 0) this.#splice(entry)
+    }
+    const start = entry.position + entry.readOffset
+    const count = Math.min(entry.outLength - entry.readOffset, toSample - start)
+    if (output !== undefined) {
+      if (entry.correction === 0) this.#queue.copy(entry, entry.skip + entry.readOffset, output, start - from)
+      else output.set(this.#spliced.subarray(entry.readOffset, entry.readOffset + count), start - from)
+    }
+    entry.readOffset += count
+    this.#readEnd = start + count
+    this.#counts.audioSamples += count
+  }
+
+  #splice(entry: QueuedPacket): void {
+    const samples = new Int16Array(entry.length)
+    this.#queue.copy(entry, 0, samples, 0)
+    this.#spliced = new Int16Array(entry.outLength)
+    splice(samples, entry.correction, this.#spliced)
+  }
+
+  /** The part of the present gap that has been read. */
+  #openGap(found: (fromSample: number, toSample: number, cause: GapCause) => void): void {
+    const head = this.#placed > 0 ? this.#queue.at(0) : undefined
+    this.#describe(this.#readEnd, this.#readPosition, head, found)
+  }
+
+  /** Says which causes the gap [from, to) has (rule 7); `next` is the packet after it, when known. */
+  #describe(
+    from: number,
+    to: number,
+    next: QueuedPacket | undefined,
+    found: (fromSample: number, toSample: number, cause: GapCause) => void,
+  ): void {
+    if (to <= from) return
+    const lost = Math.min(next?.gapLost ?? this.#gapLost, to - from)
+    const silence = next?.gapSilence ?? this.#gapSilence
+    let at = from + lost
+    if (lost > 0) found(from, at, 'lost')
+    const cause = silence * 2 >= to - at ? 'silence' : 'noMedia'
+    const edge = (HELD_EDGE_MS * this.#clockRate) / 1_000
+    this.#held.within(this.#usAt(at), this.#usAt(to), (fromUs, toUs) => {
+      const heldFrom = Math.max(at, this.#positionAt(fromUs))
+      const heldTo = this.#positionAt(toUs)
+      const start = heldFrom - at <= edge ? at : heldFrom
+      const end = to - heldTo <= edge ? to : heldTo
+      if (start > at) found(at, start, cause)
+      if (end > start) found(start, end, 'held')
+      at = Math.max(at, end)
+    })
+    if (at < to) found(at, to, cause)
+  }
+
+  #usAt(position: number): number {
+    return (this.#originUs ?? 0) + (position * 1_000_000) / this.#clockRate
+  }
+
+  #positionAt(us: number): number {
+    return Math.round(((us - (this.#originUs ?? 0)) * this.#clockRate) / 1_000_000)
+  }
+}
+
+/** How many samples of the gap before a packet are missing packets' (rule 7). */
+function lostSamples(entry: QueuedPacket, jump: number, lastLength: number, anchored: boolean): number {
+  const packets = entry.lostBefore
+  const reference = lastLength === 0 ? entry.length : lastLength
+  if (anchored) return lastLength === 0 ? 0 : packets * reference + entry.overflowBefore
+  const missing = Math.max(0, jump - entry.overflowBefore)
+  const longest = packets * Math.max(reference, entry.length)
+  const lost = missing <= longest ? missing : packets * reference
+  return Math.min(jump, (packets === 0 ? 0 : lost) + entry.overflowBefore)
+}

@@ -1,0 +1,129 @@
+const TIMESTAMP_RANGE = 0x1_0000_0000
+
+/** Extends 32-bit RTP timestamps over their wrap (RFC 3550 5.1): each is taken as the one nearest to the one before. */
+export class TimestampUnwrapper {
+  #last: number | undefined
+
+  unwrap(timestamp: number): number {
+    this.#last = this.#last === undefined ? timestamp : this.#last + ((timestamp - this.#last) | 0)
+    return this.#last
+  }
+}
+
+/** `value` moved by whole wraps of the timestamp to where it is nearest to `reference`. */
+export function nearestWrap(value: number, reference: number): number {
+  return value - TIMESTAMP_RANGE * Math.round((value - reference) / TIMESTAMP_RANGE)
+}
+
+/**
+ * Watches packets in order of arrival for the least transit: arrival time minus RTP time, in samples. Transit has no zero
+ * point (the clocks are unrelated), but its minimum is the same instant of every packet's way, "no queueing", and that is
+ * what aligns streams whatever their jitter.
+ *
+ * A step of the transit by more than `threshold` begins a new epoch: the RTP clock was restarted or stood still.
+ */
+export class ArrivalTransit {
+  readonly #clockRate: number
+  readonly #threshold: number
+  readonly #unwrapper = new TimestampUnwrapper()
+  #lastTransit: number | undefined
+  #least = Infinity
+  #epochStartUs = Infinity
+  #epochs = 0
+  #firstTimestamp = 0
+  #firstLeast = Infinity
+
+  constructor(clockRate: number, threshold: number) {
+    this.#clockRate = clockRate
+    this.#threshold = threshold
+  }
+
+  note(timestamp: number, arrivalUs: number): void {
+    const extended = this.#unwrapper.unwrap(timestamp)
+    const transit = (arrivalUs * this.#clockRate) / 1_000_000 - extended
+    if (this.#lastTransit === undefined || Math.abs(transit - this.#lastTransit) > this.#threshold) {
+      this.#epochs += 1
+      this.#epochStartUs = arrivalUs
+      this.#least = transit
+      if (this.#epochs === 1) this.#firstTimestamp = extended
+    }
+    this.#lastTransit = transit
+    this.#least = Math.min(this.#least, transit)
+    if (this.#epochs === 1) {
+      this.#firstLeast = this.#least
+      this.#firstTimestamp = Math.min(this.#firstTimestamp, extended)
+    }
+  }
+
+  /** Forgets the epoch; the next packet begins a new one. */
+  restart(): void {
+    this.#lastTransit = undefined
+  }
+
+  /** When the stream's first packet would have arrived without queueing; undefined before any packet. */
+  get firstSentUs(): number | undefined {
+    if (this.#epochs === 0) return undefined
+    return ((this.#firstLeast + this.#firstTimestamp) * 1_000_000) / this.#clockRate
+  }
+
+  /** Least transit of the present epoch, if it had begun when this packet arrived; Infinity otherwise. */
+  leastSince(arrivalUs: number): number {
+    return this.#epochStartUs <= arrivalUs ? this.#least : Infinity
+  }
+}
+
+/** Seconds over which the least transit is taken: long against congestion, short against clock drift (100 ppm: 1.6 ms). */
+export const TRANSIT_WINDOW_SECONDS = 16
+/** A rise of the transit is believed only when the window has been filled this far. */
+const MATURE_SECONDS = 8
+const BUCKET_US = 1_000_000
+
+/** The least of a value over the last {@link TRANSIT_WINDOW_SECONDS}, in one-second buckets. Feed it in sequence. */
+export class TransitWindow {
+  readonly #buckets = new Float64Array(TRANSIT_WINDOW_SECONDS).fill(Infinity)
+  #second = Number.NEGATIVE_INFINITY
+  #secondsFilled = 0
+  #least = Infinity
+
+  note(transit: number, arrivalUs: number): void {
+    const second = Math.floor(arrivalUs / BUCKET_US)
+    if (second > this.#second) this.#roll(second)
+    const bucket = this.#second % TRANSIT_WINDOW_SECONDS
+    if (transit < (this.#buckets[bucket] ?? Infinity)) this.#buckets[bucket] = transit
+    if (transit < this.#least) this.#least = transit
+  }
+
+  /** Infinity when empty. */
+  get least(): number {
+    return this.#least
+  }
+
+  /** True when enough seconds with packets are behind the value to believe that it has risen. */
+  get mature(): boolean {
+    return this.#secondsFilled >= MATURE_SECONDS
+  }
+
+  clear(): void {
+    this.#buckets.fill(Infinity)
+    this.#least = Infinity
+    this.#secondsFilled = 0
+    this.#second = Number.NEGATIVE_INFINITY
+  }
+
+  #roll(second: number): void {
+    if (second - this.#second >= TRANSIT_WINDOW_SECONDS) {
+      this.clear()
+    } else {
+      for (let skipped = this.#second + 1; skipped <= second; skipped++) {
+        this.#buckets[skipped % TRANSIT_WINDOW_SECONDS] = Infinity
+      }
+    }
+    this.#second = second
+    this.#least = Infinity
+    this.#secondsFilled = 1
+    for (const value of this.#buckets) {
+      if (value < this.#least) this.#least = value
+      if (value !== Infinity) this.#secondsFilled += 1
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import type { SipFlow } from './flow.ts'
+import type { SipHeader } from './header-list.ts'
+import { formatHostPort } from './uri.ts'
+
+/** The name in our Server and User-Agent headers. Without a version: that would tell attackers more than operators. */
+export const PRODUCT = 'Earwitness'
+
+/** Methods that are carried out. Others get 405. */
+export const ALLOWED_METHODS: readonly string[] = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS']
+
+/** Bodies that are understood, RFC 7866 9.1 and RFC 9806. */
+const ACCEPTED_TYPES = 'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed'
+
+/**
+ * Option tags that a client may require.
+ *
+ * `100rel` (CUBE) is harmless: a request that is answered finally at once needs no reliable provisional response. `timer`:
+ * the client refreshes, we need not.
+ */
+export const REQUIRABLE_OPTIONS: ReadonlySet<string> = new Set(['siprec', '100rel', 'timer'])
+
+/** Methods counted under their own name; a client cannot make up metric labels. */
+const COUNTED_METHODS: ReadonlySet<string> = new Set(
+  ALLOWED_METHODS.concat('UPDATE', 'INFO', 'PRACK', 'REGISTER', 'SUBSCRIBE', 'NOTIFY', 'REFER', 'MESSAGE', 'PUBLISH'),
+)
+
+export function countedMethod(method: string): string {
+  return COUNTED_METHODS.has(method) ? method : 'other'
+}
+
+export const ALLOW: SipHeader = { name: 'Allow', value: ALLOWED_METHODS.join(', ') }
+export const ACCEPT: SipHeader = { name: 'Accept', value: ACCEPTED_TYPES }
+export const ACCEPT_ENCODING: SipHeader = { name: 'Accept-Encoding', value: 'identity' }
+export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec' }
+export const SERVER: SipHeader = { name: 'Server', value: PRODUCT }
+export const USER_AGENT: SipHeader = { name: 'User-Agent', value: PRODUCT }
+
+/** Our Contact towards a peer, with the feature tag of a recording server. RFC 7866 6.1.1 */
+export function contactFor(flow: SipFlow): SipHeader {
+  const transport = flow.transport === 'udp' ? '' : `;transport=${flow.transport}`
+  return {
+    name: 'Contact',
+    value: `<sip:srs@${formatHostPort(flow.localAddress, flow.localPort)}${transport}>;+sip.srs`,
+  }
+}

@@ -1,0 +1,130 @@
+import { buildResponse, type ResponseParts, responseTarget } from './build-response.ts'
+import {
+  ACCEPT,
+  ACCEPT_ENCODING,
+  ALLOW,
+  ALLOWED_METHODS,
+  contactFor,
+  countedMethod,
+  REQUIRABLE_OPTIONS,
+  SERVER,
+  SUPPORTED,
+} from './capabilities.ts'
+import type { SipFlow } from './flow.ts'
+import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } from './inspect-request.ts'
+import type { SipRequest } from './message.ts'
+import { optionTags } from './scalar-headers.ts'
+import type { ServerTransaction, ServerTransactions } from './server-transactions.ts'
+import { uriScheme } from './uri.ts'
+import type { Admission, UserAgentSink } from './user-agent-sink.ts'
+
+/** A request on its way through the user agent, with the transaction that answers it. */
+export interface Incoming {
+  readonly request: SipRequest
+  readonly facts: RequestFacts
+  readonly flow: SipFlow
+  readonly transaction: ServerTransaction
+  /** Our tag, for a To that has none. */
+  readonly localTag: string
+}
+
+/** What an answer says; the tag of the To comes from the {@link Incoming}. */
+export type ReplyParts = Omit<ResponseParts, 'toTag'>
+
+export const NO_SUCH_DIALOG: ReplyParts = {
+  status: 481,
+  reason: 'Call/Transaction Does Not Exist',
+  headers: [SERVER],
+}
+export const REQUEST_TERMINATED: ReplyParts = { status: 487, reason: 'Request Terminated', headers: [SERVER] }
+
+const OVERLOAD_RETRY_SECONDS = 5
+const KNOWN_SCHEMES: ReadonlySet<string | undefined> = new Set(['sip', 'sips', 'tel'])
+
+/** 503 with Retry-After, by default that of a full table. */
+export function unavailable(retryAfterSeconds: number = OVERLOAD_RETRY_SECONDS): ReplyParts {
+  const retryAfter = { name: 'Retry-After', value: String(Math.max(1, Math.ceil(retryAfterSeconds))) }
+  return { status: 503, reason: 'Service Unavailable', headers: [retryAfter, SERVER] }
+}
+
+/** 200 to an INVITE. RFC 3261 13.3.1.4, 12.1.1 */
+export function acceptance(request: SipRequest, flow: SipFlow, sdp: Uint8Array): ReplyParts {
+  const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
+  const contentType = { name: 'Content-Type', value: 'application/sdp' }
+  const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ACCEPT, SERVER, contentType]
+  return { status: 200, reason: 'OK', headers, body: sdp }
+}
+
+/** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
+export function capabilities(flow: SipFlow, admission: Admission): ReplyParts {
+  if (admission.status !== 200) return unavailable(admission.retryAfterSeconds)
+  const headers = [contactFor(flow), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, SERVER]
+  return { status: 200, reason: 'OK', headers }
+}
+
+/** What is wrong with a request whatever it is about. RFC 3261 8.2.1 to 8.2.3, in that order */
+export function refusalOf(request: SipRequest): ReplyParts | undefined {
+  if (!ALLOWED_METHODS.includes(request.method)) {
+    return { status: 405, reason: 'Method Not Allowed', headers: [ALLOW, SERVER] }
+  }
+  if (!KNOWN_SCHEMES.has(uriScheme(request.requestUri))) {
+    return { status: 416, reason: 'Unsupported URI Scheme', headers: [SERVER] }
+  }
+  // RFC 3261 8.2.2.3: a CANCEL may carry no Require that matters.
+  const required = request.method === 'CANCEL' ? [] : optionTags(request.headers, 'Require')
+  const unknown = required.filter((tag) => !REQUIRABLE_OPTIONS.has(tag))
+  if (unknown.length > 0) {
+    const unsupported = { name: 'Unsupported', value: unknown.join(', ') }
+    return { status: 420, reason: 'Bad Extension', headers: [unsupported, SERVER] }
+  }
+  const encoding = request.headers.first('Content-Encoding')?.toLowerCase() ?? 'identity'
+  if (encoding !== 'identity' && encoding !== '') {
+    return { status: 415, reason: 'Unsupported Media Type', headers: [ACCEPT_ENCODING, SERVER] }
+  }
+  return undefined
+}
+
+/** Sends answers: through their transactions, or without one where there is none. */
+export class Responder {
+  readonly #sink: UserAgentSink
+  readonly #transactions: ServerTransactions
+
+  constructor(sink: UserAgentSink, transactions: ServerTransactions) {
+    this.#sink = sink
+    this.#transactions = transactions
+  }
+
+  /** Sends a response and returns its bytes. A final one is counted. */
+  reply(incoming: Incoming, parts: ReplyParts, nowUs: number): Uint8Array {
+    const { request, facts, flow, transaction } = incoming
+    const toTag = facts.toTag === undefined && parts.status > 100 ? incoming.localTag : undefined
+    const bytes = buildResponse(request, facts.via, flow, { ...parts, toTag })
+    const isSent = transaction.machine.respond(parts.status, bytes, nowUs)
+    this.#transactions.settle(transaction)
+    if (isSent && parts.status >= 200) this.#count(request.method, parts.status)
+    return bytes
+  }
+
+  /** Answers a request for which there is no room. */
+  replyOverloaded(request: SipRequest, facts: RequestFacts, flow: SipFlow, toTag: string): void {
+    const tag = facts.toTag === undefined ? toTag : undefined
+    const parts = { ...unavailable(), toTag: tag }
+    this.#sink.send(buildResponse(request, facts.via, flow, parts), responseTarget(facts.via, flow))
+    this.#count(request.method, parts.status)
+  }
+
+  /** Refuses a request that is not well formed, as long as it is known where the answer goes. An ACK is never answered. */
+  reject(request: SipRequest, flow: SipFlow, reason: RequestRejectReason): void {
+    this.#sink.handleCounted({ kind: 'rejected', reason })
+    const via = topVia(request)
+    if (!via.ok || request.method === 'ACK') return
+    const [status, phrase] = statusOfReject(reason)
+    const parts = { status, reason: phrase, toTag: undefined, headers: [SERVER] }
+    this.#sink.send(buildResponse(request, via.value, flow, parts), responseTarget(via.value, flow))
+    this.#count(request.method, status)
+  }
+
+  #count(method: string, code: number): void {
+    this.#sink.handleCounted({ kind: 'request', method: countedMethod(method), code })
+  }
+}

@@ -1,0 +1,132 @@
+import { CHANNEL_COMMENT_PREFIX, LINK_START_COMMENT } from '../media/flatten-links.ts'
+import { OggOpusWriter } from '../media/ogg-opus.ts'
+import { clip, mixInto } from '../media/mix.ts'
+import { joinMultistreamPacket } from '../media/opus-packet.ts'
+import type { OpusEncoder, TakeOpusEncoder } from './opus-encoder.ts'
+import type { Layout } from './recording-types.ts'
+
+/** Opus frames are 20 ms throughout (RFC 7845 counts in 48 kHz samples: 960 a frame). */
+export const FRAME_US = 20_000
+export const SAMPLES_PER_SECOND = 48_000
+const FRAME_SAMPLES = 960
+/** Frames in an Ogg page: one second, so that a page is what a crash can cost and the page header stays below 1 %. */
+const PAGE_FRAMES = 50
+
+/**
+ * Encodes frames of one or several channels into the pages of one Ogg link (RFC 3533, RFC 7845).
+ *
+ * Positions are 48 kHz samples since the link began. The caller gives frames of every channel in step.
+ */
+export class OggLink {
+  readonly #writer: OggOpusWriter
+  readonly #encoders: readonly OpusEncoder[]
+  readonly #layout: Layout
+  readonly #frameLength: number
+  readonly #mixed: Int32Array
+  readonly #preSkip: number
+  readonly #startSample: number
+  #packets: Uint8Array[] = []
+  #framesWritten = 0
+  #audioSamples = 0
+
+  constructor(options: {
+    readonly layout: Layout
+    readonly labels: readonly string[]
+    readonly serialNumber: number
+    /** Where this link begins on the recording timeline, at 48 kHz. */
+    readonly startSample: number
+    readonly takeEncoder: TakeOpusEncoder
+  }) {
+    const channels = options.layout === 'mixed' ? ['mixed'] : options.labels
+    this.#layout = options.layout
+    this.#startSample = options.startSample
+    this.#encoders = channels.map(() => options.takeEncoder())
+    const first = this.#encoders[0]
+    this.#preSkip = first?.preSkip ?? 0
+    const sampleRate = first?.sampleRate ?? SAMPLES_PER_SECOND
+    this.#frameLength = sampleRate / (1_000_000 / FRAME_US)
+    this.#mixed = new Int32Array(this.#frameLength)
+    this.#writer = new OggOpusWriter({
+      serialNumber: options.serialNumber,
+      streamCount: channels.length,
+      inputSampleRate: sampleRate,
+      preSkip: this.#preSkip,
+      comments: [
+        [LINK_START_COMMENT, String(options.startSample)],
+        ...channels.map((label, index) => [`${CHANNEL_COMMENT_PREFIX}${index}`, label] as const),
+      ],
+    })
+  }
+
+  headers(): Uint8Array {
+    return this.#writer.headers()
+  }
+
+  /** Where the audio given so far ends on the recording timeline. */
+  get endSample(): number {
+    return this.#startSample + this.#audioSamples
+  }
+
+  /**
+   * Encodes one frame of every channel; returns a page each time one is full.
+   *
+   * @param validSamples how many of the frame's samples (input rate) are audio; fewer only in the last frame.
+   */
+  write(channels: readonly Int16Array[], validSamples = this.#frameLength): Uint8Array | undefined {
+    this.#packets.push(this.#encode(channels))
+    this.#framesWritten += 1
+    this.#audioSamples += (validSamples * FRAME_SAMPLES) / this.#frameLength
+    return this.#packets.length >= PAGE_FRAMES ? this.#takePage(false) : undefined
+  }
+
+  /** Completes the page begun, so that a chunk can end here. */
+  flushPage(): Uint8Array | undefined {
+    return this.#packets.length === 0 ? undefined : this.#takePage(false)
+  }
+
+  /** The decodable end: what a decoder that has every page so far can play, on the recording timeline. */
+  get playableSample(): number {
+    const decoded = this.#framesWritten * FRAME_SAMPLES - this.#preSkip
+    return this.#startSample + Math.max(0, Math.min(decoded, this.#audioSamples))
+  }
+
+  /** Ends the link: pushes the encoder's delay out, trims the last frame by granule position (RFC 7845 4.4). */
+  end(): Uint8Array {
+    const silence = new Int16Array(this.#frameLength)
+    while (this.#framesWritten * FRAME_SAMPLES < this.#audioSamples + this.#preSkip || this.#packets.length === 0) {
+      this.#packets.push(this.#encode(this.#encoders.map(() => silence)))
+      this.#framesWritten += 1
+    }
+    const page = this.#takePage(true)
+    this.free()
+    return page
+  }
+
+  free(): void {
+    for (const encoder of this.#encoders) encoder.free()
+  }
+
+  #encode(channels: readonly Int16Array[]): Uint8Array {
+    if (this.#layout === 'mixed') {
+      this.#mixed.fill(0)
+      for (const channel of channels) mixInto(this.#mixed, channel)
+      return this.#encodeOne(0, clip(this.#mixed))
+    }
+    return joinMultistreamPacket(channels.map((channel, index) => this.#encodeOne(index, channel)))
+  }
+
+  #encodeOne(index: number, samples: Int16Array): Uint8Array {
+    const encoder = this.#encoders[index]
+    if (encoder === undefined) throw new RangeError('more channels than encoders')
+    return encoder.encode(samples)
+  }
+
+  #takePage(endOfStream: boolean): Uint8Array {
+    const granulePosition = endOfStream
+      ? this.#preSkip + this.#audioSamples
+      : Math.min(this.#framesWritten * FRAME_SAMPLES, this.#preSkip + this.#audioSamples)
+    const page = this.#writer.page(this.#packets, granulePosition, { endOfStream })
+    this.#packets = []
+    return page
+  }
+}

@@ -1,0 +1,78 @@
+import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
+import type { ChunkEntry } from '../evidence/manifest.ts'
+import { chunkName } from '../evidence/object-names.ts'
+import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
+import { sha256Hex } from './manifest-body.ts'
+import type { RecordingSink } from './recording-types.ts'
+
+/**
+ * Upper bound of the clear bytes held for one chunk. At 20 ms frames of at most 1,275 bytes and eight streams a chunk
+ * of the longest configurable length stays below it; past it the chunk is sealed early, never cut.
+ */
+export const CHUNK_BYTES_MAX = 8 * 1024 * 1024
+
+/** Gathers whole Ogg pages and seals them as chunks of one recording, in order. */
+export class ChunkWriter {
+  readonly entries: ChunkEntry[] = []
+  readonly #recipient: string
+  readonly #randomBytes: RandomBytes
+  readonly #sink: RecordingSink
+  #pages: Uint8Array[] = []
+  #bytes = 0
+  #fromSample = 0
+  #runningHash = RUNNING_HASH_START
+
+  constructor(options: {
+    readonly recipient: string
+    readonly randomBytes: RandomBytes
+    readonly sink: RecordingSink
+  }) {
+    this.#recipient = options.recipient
+    this.#randomBytes = options.randomBytes
+    this.#sink = options.sink
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= CHUNK_BYTES_MAX
+  }
+
+  append(pages: Uint8Array): void {
+    this.#pages.push(pages)
+    this.#bytes += pages.length
+  }
+
+  /** Seals what was appended as the next chunk, which ends at `toSample` (48 kHz); does nothing when there is nothing. */
+  seal(toSample: number): void {
+    if (this.#bytes === 0) return
+    const clear = joinBytes(this.#pages, this.#bytes)
+    this.#pages = []
+    this.#bytes = 0
+    const sealed = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
+    clear.fill(0)
+    const sha256 = sha256Hex(sealed)
+    this.#runningHash = nextRunningHash(this.#runningHash, sha256)
+    const chunkSeq = this.entries.length
+    const chunk: ChunkEntry = {
+      chunkSeq,
+      name: chunkName(chunkSeq),
+      sha256,
+      sizeBytes: sealed.length,
+      fromSample: this.#fromSample,
+      toSample,
+      runningHash: this.#runningHash,
+    }
+    this.#fromSample = toSample
+    this.entries.push(chunk)
+    this.#sink.handleSealed({ kind: 'chunk', name: chunk.name, bytes: sealed, chunk })
+  }
+}
+
+function joinBytes(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+
+import {
+  MANIFEST_FORMAT,
+  type ChunkEntry,
+  type GapEntry,
+  type ManifestBody,
+  type SnapshotEntry,
+  type StreamEntry,
+} from '../evidence/manifest.ts'
+import type { StreamTimeline } from '../media/stream-timeline.ts'
+import type { RecordingKey } from './recording-key.ts'
+import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
+
+/** A snapshot as the recording session kept it. */
+export interface SnapshotRecord {
+  readonly seq: number
+  readonly name: string
+  readonly sealedSha256: string
+  readonly sealedSizeBytes: number
+  readonly rawSha256: string
+  readonly dataMode: 'complete' | 'partial' | undefined
+  readonly receivedAt: string
+}
+
+export interface StreamReport {
+  readonly plan: MediaStreamPlan
+  readonly channel: number
+  readonly participantIds: readonly string[]
+  readonly codecs: readonly string[]
+  readonly counters: StreamCounters
+  readonly timeline: StreamTimeline
+}
+
+export interface RecordingReport {
+  readonly facts: RecordingFacts
+  readonly key: RecordingKey
+  readonly endedAt: string
+  readonly originAt: string | undefined
+  readonly endCause: EndCause
+  readonly durationSamples: number
+  /** 48 kHz samples for each sample of the streams' clock rate. */
+  readonly sampleFactor: number
+  readonly chunks: readonly ChunkEntry[]
+  readonly streams: readonly StreamReport[]
+  readonly participantIds: readonly string[]
+  readonly snapshots: readonly SnapshotRecord[]
+  readonly incidents: readonly RecordingIncident[]
+}
+
+/** Writes down what the recorder knows as the body of the manifest; names and numbers stay in the sealed snapshots. */
+export function describeRecording(report: RecordingReport): ManifestBody {
+  const { facts, key } = report
+  return {
+    format: MANIFEST_FORMAT,
+    recordingId: facts.recordingId,
+    rsId: facts.rsId,
+    tenant: facts.tenant,
+    src: facts.src,
+    sipCallIdSha256: facts.sipCallIdSha256,
+    startedAt: new Date(facts.openedAtUnixMs).toISOString(),
+    endedAt: report.endedAt,
+    ...(report.originAt === undefined ? {} : { originAt: report.originAt }),
+    state: report.endCause === 'workerLost' ? 'interrupted' : 'complete',
+    endCause: report.endCause,
+    layout: facts.layout,
+    durationSamples: report.durationSamples,
+    recipient: key.recipient,
+    wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.wrapped.length },
+    chunks: report.chunks,
+    streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
+    participants: report.participantIds.map((participantId) => ({ participantId })),
+    snapshots: report.snapshots.map(describeSnapshot),
+    incidents: report.incidents,
+    consentEvents: [],
+    software: facts.software,
+    clock: { status: 'unknown' },
+  }
+}
+
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry {
+  const { counters, timeline } = stream
+  const { audioSamples, gapSamples, unlistedGapSamples } = timeline.ledger
+  return {
+    streamId: stream.plan.streamId,
+    streamLabel: stream.plan.streamLabel,
+    channel: stream.channel,
+    participantIds: stream.participantIds,
+    codecs: stream.codecs,
+    packets: {
+      received: counters.packetsReceived,
+      lost: counters.packetsLost,
+      late: counters.packetsLate,
+      duplicate: counters.packetsDuplicate,
+      discarded: Object.values(counters.packetsDiscarded).reduce((sum, count) => sum + count, 0),
+    },
+    ledger: {
+      audioSamples: audioSamples * sampleFactor,
+      gapSamples: {
+        lost: gapSamples.lost * sampleFactor,
+        silence: gapSamples.silence * sampleFactor,
+        held: gapSamples.held * sampleFactor,
+        noMedia: gapSamples.noMedia * sampleFactor,
+      },
+      unlistedGapSamples: unlistedGapSamples * sampleFactor,
+    },
+    gaps: timeline.gaps.map((gap): GapEntry => ({
+      fromSample: gap.fromSample * sampleFactor,
+      toSample: gap.toSample * sampleFactor,
+      cause: gap.cause,
+    })),
+  }
+}
+
+function describeSnapshot(snapshot: SnapshotRecord): SnapshotEntry {
+  return {
+    seq: snapshot.seq,
+    name: snapshot.name,
+    sha256: snapshot.rawSha256,
+    sealedSha256: snapshot.sealedSha256,
+    sizeBytes: snapshot.sealedSizeBytes,
+    receivedAt: snapshot.receivedAt,
+    ...(snapshot.dataMode === undefined ? {} : { dataMode: snapshot.dataMode }),
+    valid: snapshot.dataMode !== undefined,
+  }
+}

@@ -1,0 +1,25 @@
+import { generateIdentity } from '../evidence/age-keys.ts'
+import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
+import { KEY_NAME } from '../evidence/object-names.ts'
+import { sha256Hex } from './manifest-body.ts'
+
+/** The public half of a recording's key pair, and its private half sealed to the vault. */
+export interface RecordingKey {
+  readonly recipient: string
+  readonly name: string
+  readonly wrapped: Uint8Array
+  readonly sha256: string
+}
+
+/**
+ * Makes the key pair of one recording and seals its private half to every vault recipient at once. The private half
+ * leaves this function only sealed: from here on the recorder can write but not read.
+ */
+export function createRecordingKey(vaultRecipients: readonly string[], randomBytes: RandomBytes): RecordingKey {
+  const { identity, recipient } = generateIdentity(randomBytes)
+  // A line break at the end makes the opened file an ordinary age identity file (`age -d -i`).
+  const clear = new TextEncoder().encode(`${identity}\n`)
+  const wrapped = sealToRecipients(clear, vaultRecipients, randomBytes)
+  clear.fill(0)
+  return { recipient, name: KEY_NAME, wrapped, sha256: sha256Hex(wrapped) }
+}

@@ -1,0 +1,166 @@
+import { asStreamId } from '../ids.ts'
+import { isRecordingRequest } from '../protocol/siprec/detect.ts'
+import type { MetadataSnapshot } from '../protocol/siprec/metadata.ts'
+import { isMetadataType, splitBody, type BodyPart } from '../protocol/siprec/multipart.ts'
+import { parseMetadata } from '../protocol/siprec/parse-metadata.ts'
+import { isHeld, selectPayloadTypes } from '../protocol/sdp/answer.ts'
+import type { AnswerLine } from '../protocol/sdp/answer.ts'
+import { parseSdp } from '../protocol/sdp/parse.ts'
+import type { MediaDescription, SessionDescription } from '../protocol/sdp/session-description.ts'
+import { accepted, rejected, type Result } from '../result.ts'
+import type { MediaStreamPlan, PayloadMeaning } from './recording-types.ts'
+
+/** Media streams of one recording session that are received; more audio lines are answered with port 0. */
+export const STREAMS_MAX = 32
+
+/** Why an INVITE starts no recording. Each is a metric label and has one SIP answer in {@link REFUSALS}. */
+export type RefusalReason = 'notRecording' | 'contentType' | 'body' | 'noSdp' | 'sdp' | 'noAudio' | 'noCodec'
+
+export interface Refusal {
+  readonly status: number
+  readonly phrase: string
+  readonly headers: readonly (readonly [string, string])[]
+}
+
+const warning = (code: number, text: string): readonly (readonly [string, string])[] => [
+  ['Warning', `${code} earwitness "${text}"`],
+]
+
+/** RFC 3261 21.4 for the codes, 20.43 for the warnings. */
+export const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
+  notRecording: {
+    status: 403,
+    phrase: 'Forbidden',
+    headers: warning(
+      399,
+      'This server only takes SIPREC recording sessions (Require: siprec, +sip.src or rs-metadata)',
+    ),
+  },
+  contentType: {
+    status: 415,
+    phrase: 'Unsupported Media Type',
+    headers: [['Accept', 'application/sdp, multipart/mixed, application/rs-metadata+xml, application/rs-metadata']],
+  },
+  body: { status: 400, phrase: 'Bad Request', headers: warning(399, 'The multipart body could not be split') },
+  noSdp: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(399, 'The INVITE carries no SDP offer, and delayed offers are not taken'),
+  },
+  sdp: { status: 400, phrase: 'Bad Request', headers: warning(399, 'The SDP offer could not be read') },
+  noAudio: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(304, 'No audio stream in the offer'),
+  },
+  noCodec: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(305, 'None of the offered audio formats can be recorded; offer PCMU or PCMA'),
+  },
+}
+
+/** An INVITE or re-INVITE, read. */
+export interface RecordingRequest {
+  readonly offer: SessionDescription
+  /** The lines to receive, in the order of the offer. */
+  readonly plans: readonly MediaStreamPlan[]
+  readonly metadata:
+    | { readonly raw: Uint8Array; readonly snapshot: MetadataSnapshot | undefined; readonly reason?: string }
+    | undefined
+}
+
+export interface InviteFacts {
+  readonly contentType: string | undefined
+  readonly body: Uint8Array
+  readonly require: readonly string[]
+  readonly contact: string | undefined
+  /** Inside a dialog, or from a source whose profile forces it: no need to prove that it is SIPREC. */
+  readonly knownRecording: boolean
+}
+
+/** Reads what an INVITE asks to be recorded, by the rules of the SIPREC dialects: recording comes first. */
+export function readRecordingRequest(invite: InviteFacts): Result<RecordingRequest, RefusalReason> {
+  const split = splitBody(invite.contentType, invite.body)
+  if (!split.ok) return rejected(invite.body.length === 0 ? 'noSdp' : 'body', split.reason)
+  const sdpPart = split.value.find((part) => part.contentType === 'application/sdp')
+  const metadataPart = split.value.find((part) => isMetadataType(part.contentType))
+  const isRecording =
+    invite.knownRecording ||
+    isRecordingRequest({
+      require: invite.require,
+      contact: invite.contact,
+      hasMetadataPart: metadataPart !== undefined,
+    })
+  if (!isRecording) return rejected('notRecording')
+  if (sdpPart === undefined) return rejected(isForeignBody(split.value, metadataPart) ? 'contentType' : 'noSdp')
+  const offer = parseSdp(sdpPart.body)
+  if (!offer.ok) return rejected('sdp', offer.reason)
+  const audio = offer.value.media.filter((media) => media.type === 'audio')
+  if (audio.length === 0) return rejected('noAudio')
+  const plans = audio.slice(0, STREAMS_MAX).flatMap(planStream)
+  if (plans.length === 0) return rejected('noCodec')
+  return accepted({ offer: offer.value, plans, metadata: metadataPart && readMetadata(metadataPart) })
+}
+
+/** The metadata in a body that carries no offer: that of a BYE, say. */
+export function readMetadataBody(contentType: string | undefined, body: Uint8Array): RecordingRequest['metadata'] {
+  const split = splitBody(contentType, body)
+  const part = split.ok ? split.value.find((candidate) => isMetadataType(candidate.contentType)) : undefined
+  return part && readMetadata(part)
+}
+
+/** The answer to each line of the offer (RFC 3264 6); `ports` are those of `plans`, in order. */
+export function answerLines(request: RecordingRequest, ports: readonly number[]): AnswerLine[] {
+  const portOf = new Map(request.plans.map((plan, index) => [plan.streamId as string, ports[index] ?? 0]))
+  return request.offer.media.map((media): AnswerLine => {
+    const port = media.port === 0 ? 0 : (portOf.get(String(media.index)) ?? 0)
+    if (port === 0) return { port: 0, payloadTypes: [], direction: 'inactive' }
+    const direction = media.direction === 'inactive' || media.direction === 'recvonly' ? 'inactive' : 'recvonly'
+    return { port, payloadTypes: selectPayloadTypes(media), direction }
+  })
+}
+
+function planStream(media: MediaDescription): MediaStreamPlan[] {
+  const payloadTypes = new Map<number, PayloadMeaning>()
+  const selected = new Set(selectPayloadTypes(media))
+  for (const codec of media.codecs) {
+    const meaning = meaningOf(codec.name)
+    if (meaning !== undefined && selected.has(codec.payloadType)) payloadTypes.set(codec.payloadType, meaning)
+  }
+  if (payloadTypes.size === 0) return []
+  return [
+    {
+      streamId: asStreamId(String(media.index)),
+      streamLabel: media.label ?? String(media.index + 1),
+      payloadTypes,
+      held: isHeld(media),
+    },
+  ]
+}
+
+function meaningOf(codecName: string): PayloadMeaning | undefined {
+  switch (codecName) {
+    case 'PCMU':
+    case 'PCMA':
+      return codecName
+    case 'TELEPHONE-EVENT':
+      return 'event'
+    case 'CN':
+      return 'comfortNoise'
+    default:
+      return undefined
+  }
+}
+
+function readMetadata(part: BodyPart): RecordingRequest['metadata'] {
+  const parsed = parseMetadata(part.body)
+  return parsed.ok
+    ? { raw: part.body, snapshot: parsed.value }
+    : { raw: part.body, snapshot: undefined, reason: parsed.reason }
+}
+
+/** There is a body, and not one part of it is of a type we read. */
+function isForeignBody(parts: readonly BodyPart[], metadataPart: BodyPart | undefined): boolean {
+  return metadataPart === undefined && parts.some((part) => part.body.length > 0)
+}

@@ -1,0 +1,78 @@
+import type { ChunkEntry } from '../evidence/manifest.ts'
+import type { RecordingId, RsId, StreamId } from '../ids.ts'
+
+export type Layout = 'separate' | 'mixed'
+
+/** What a payload type of a media stream means to the recorder. */
+export type PayloadMeaning = 'PCMU' | 'PCMA' | 'event' | 'comfortNoise'
+
+/** One m-line as it was agreed in the last offer and answer. */
+export interface MediaStreamPlan {
+  readonly streamId: StreamId
+  readonly streamLabel: string
+  readonly payloadTypes: ReadonlyMap<number, PayloadMeaning>
+  /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
+  readonly held: boolean
+}
+
+/** What is fixed for the life of a recording. */
+export interface RecordingFacts {
+  readonly recordingId: RecordingId
+  readonly rsId: RsId
+  readonly tenant: string
+  readonly src: string
+  readonly sipCallIdSha256: string
+  readonly layout: Layout
+  /** Length of a chunk in microseconds of recorded audio. */
+  readonly chunkUs: number
+  /** Monotonic microseconds and wall-clock milliseconds of one and the same instant: that of the INVITE. */
+  readonly openedUs: number
+  readonly openedAtUnixMs: number
+  /** age recipients (`age1…`) to which the recording's own key is sealed. */
+  readonly vaultRecipients: readonly string[]
+  readonly software: { readonly name: string; readonly version: string }
+}
+
+export type EndCause = 'bye' | 'noAck' | 'drain' | 'mediaTimeout' | 'workerLost' | 'operator'
+
+/** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
+export interface SealedObject {
+  readonly kind: 'key' | 'chunk' | 'metadata'
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** Present on `key`: the public half, to which every other object of the recording is sealed. */
+  readonly recipient?: string
+  /** Present on `chunk`. */
+  readonly chunk?: ChunkEntry
+  /** Present on `metadata`: the position of the snapshot in the recording session. */
+  readonly snapshotSeq?: number
+}
+
+export type DiscardReason = 'notRtp' | 'payloadType' | 'late' | 'duplicate' | 'ssrc' | 'overflow'
+
+export interface RecordingIncident {
+  readonly code: string
+  /** Wall clock, RFC 3339. */
+  readonly at: string
+  /** Position on the recording timeline at 48 kHz, when it has one. */
+  readonly atSample?: number
+  /** One sentence without numbers, names or digits of the call. */
+  readonly detail: string
+}
+
+/** Where a recording session writes to. Implementations must not throw. */
+export interface RecordingSink {
+  handleSealed(object: SealedObject): void
+  handleIncident(incident: RecordingIncident): void
+}
+
+/** Counters of one media stream; they only grow. */
+export interface StreamCounters {
+  readonly packetsReceived: number
+  readonly packetsLost: number
+  readonly packetsLate: number
+  readonly packetsDuplicate: number
+  readonly packetsDiscarded: Readonly<Record<DiscardReason, number>>
+  /** RFC 3550 A.8, in seconds. */
+  readonly jitterSeconds: number
+}

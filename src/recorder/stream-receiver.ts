@@ -1,0 +1,183 @@
+import { decodePcma, decodePcmu } from '../media/g711.ts'
+import { ReorderBuffer } from '../media/reorder-buffer.ts'
+import { StreamTimeline } from '../media/stream-timeline.ts'
+import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
+import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
+import type { DiscardReason, MediaStreamPlan, PayloadMeaning, StreamCounters } from './recording-types.ts'
+
+/** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
+export const CLOCK_RATE = 8_000
+/** Packets in a row from a new SSRC before it is believed; one stray packet must not cut a stream. RFC 3550 A.1 */
+export const SSRC_PROBATION_PACKETS = 2
+
+/**
+ * Receives the RTP of one media stream: parses, counts, reorders, decodes, and puts the audio on the stream's timeline.
+ *
+ * One SSRC is active at a time. Another takes over after {@link SSRC_PROBATION_PACKETS} packets in a row; the timeline
+ * goes on, so that a restarted SRC costs a gap and nothing else.
+ */
+export class StreamReceiver {
+  readonly timeline = new StreamTimeline({ clockRate: CLOCK_RATE })
+  #plan: MediaStreamPlan
+  #reorder = new ReorderBuffer()
+  #ssrc: number | undefined
+  #candidate: RtpPacket | undefined
+  #candidateArrivalUs = 0
+  #packetsReceived = 0
+  #packetsLost = 0
+  #packetsLate = 0
+  #packetsDuplicate = 0
+  readonly #discarded: Record<DiscardReason, number> = {
+    notRtp: 0,
+    payloadType: 0,
+    late: 0,
+    duplicate: 0,
+    ssrc: 0,
+    overflow: 0,
+  }
+  #firstArrivalUs: number | undefined
+  #lastArrivalUs: number | undefined
+  readonly #payloadTypesSeen = new Set<PayloadMeaning>()
+  #jitter = new InterarrivalJitter(CLOCK_RATE)
+
+  constructor(plan: MediaStreamPlan, nowUs: number) {
+    this.#plan = plan
+    this.timeline.setHeld(plan.held, nowUs)
+  }
+
+  get plan(): MediaStreamPlan {
+    return this.#plan
+  }
+
+  /** Monotonic microseconds at which the first packet came, whatever its place in the sequence. */
+  get firstArrivalUs(): number | undefined {
+    return this.#firstArrivalUs
+  }
+
+  get lastArrivalUs(): number | undefined {
+    return this.#lastArrivalUs
+  }
+
+  /** The codecs that actually came, for the manifest. */
+  get codecs(): readonly string[] {
+    return [...this.#payloadTypesSeen].filter((meaning) => meaning === 'PCMU' || meaning === 'PCMA')
+  }
+
+  get counters(): StreamCounters {
+    return {
+      packetsReceived: this.#packetsReceived,
+      packetsLost: this.#packetsLost,
+      packetsLate: this.#packetsLate,
+      packetsDuplicate: this.#packetsDuplicate,
+      packetsDiscarded: this.#discarded,
+      jitterSeconds: this.#jitter.seconds,
+    }
+  }
+
+  /** A new offer changed payload types or direction. */
+  replan(plan: MediaStreamPlan, nowUs: number): void {
+    if (plan.held !== this.#plan.held) {
+      this.timeline.setHeld(plan.held, nowUs)
+    }
+    this.#plan = plan
+  }
+
+  handleDatagram(datagram: Uint8Array, arrivalUs: number): void {
+    const parsed = parseRtp(datagram)
+    if (!parsed.ok) {
+      // RTCP on the RTP port is legitimate (RFC 5761) and not a discarded packet.
+      if (parsed.reason !== 'rtcp') this.#discarded.notRtp += 1
+      return
+    }
+    const packet = parsed.value
+    const meaning = this.#plan.payloadTypes.get(packet.payloadType)
+    if (meaning === undefined) {
+      this.#discarded.payloadType += 1
+      return
+    }
+    if (!this.#admitSource(packet, arrivalUs)) return
+    this.#accept(packet, meaning, arrivalUs)
+  }
+
+  /** Decodes what is in sequence by now, and with `Infinity` everything there is. */
+  drain(nowUs: number): void {
+    for (let next = this.#reorder.pop(nowUs); next !== undefined; next = this.#reorder.pop(nowUs)) {
+      this.#packetsLost += next.lostBefore
+      const samples = this.#decode(next.packet)
+      if (samples !== undefined) {
+        this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
+      } else if (next.lostBefore > 0) {
+        this.timeline.noteLost(next.lostBefore)
+      }
+    }
+  }
+
+  #admitSource(packet: RtpPacket, arrivalUs: number): boolean {
+    if (this.#ssrc === packet.ssrc) {
+      this.#candidate = undefined
+      return true
+    }
+    if (this.#ssrc === undefined) {
+      this.#ssrc = packet.ssrc
+      return true
+    }
+    const earlier = this.#candidate
+    if (earlier?.ssrc !== packet.ssrc) {
+      if (earlier !== undefined) this.#discarded.ssrc += 1
+      this.#candidate = packet
+      this.#candidateArrivalUs = arrivalUs
+      return false
+    }
+    this.#switchSource(earlier)
+    return true
+  }
+
+  #switchSource(first: RtpPacket): void {
+    this.drain(Infinity)
+    this.#ssrc = first.ssrc
+    this.#candidate = undefined
+    this.#reorder = new ReorderBuffer()
+    this.#jitter = new InterarrivalJitter(CLOCK_RATE)
+    this.timeline.restart()
+    const meaning = this.#plan.payloadTypes.get(first.payloadType)
+    if (meaning !== undefined) this.#accept(first, meaning, this.#candidateArrivalUs)
+  }
+
+  #accept(packet: RtpPacket, meaning: PayloadMeaning, arrivalUs: number): void {
+    const outcome = this.#reorder.push(packet, arrivalUs)
+    if (outcome === 'duplicate') {
+      this.#packetsDuplicate += 1
+      this.#discarded.duplicate += 1
+      return
+    }
+    if (outcome === 'late') {
+      this.#packetsLate += 1
+      this.#discarded.late += 1
+      return
+    }
+    if (outcome === 'overflow') {
+      this.#discarded.overflow += 1
+      return
+    }
+    this.#packetsReceived += 1
+    this.#firstArrivalUs ??= arrivalUs
+    this.#lastArrivalUs = arrivalUs
+    this.#payloadTypesSeen.add(meaning)
+    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2): they would spoil both estimates.
+    if (meaning !== 'event') {
+      this.timeline.observe(packet.timestamp, arrivalUs)
+      this.#jitter.update(packet.timestamp, arrivalUs)
+    }
+  }
+
+  #decode(packet: RtpPacket): Int16Array | undefined {
+    switch (this.#plan.payloadTypes.get(packet.payloadType)) {
+      case 'PCMU':
+        return decodePcmu(packet.payload)
+      case 'PCMA':
+        return decodePcma(packet.payload)
+      default:
+        return undefined
+    }
+  }
+}

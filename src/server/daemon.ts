@@ -1,0 +1,343 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import type { Config } from '../config/config.ts'
+import { acquireDataLock, type DataLock } from './data-lock.ts'
+import { openDatabase, type Database } from './database/open-database.ts'
+import { Outbox } from './database/outbox.ts'
+import { ApiServer } from './http/api-server.ts'
+import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
+import { MediaPlane } from './media/media-plane.ts'
+import { monotonicUs } from './monotonic.ts'
+import { Custody } from './recording/custody.ts'
+import { OpenJournal } from './recording/open-journal.ts'
+import { recoverInterrupted } from './recording/recovery.ts'
+import { RecordingControl } from './recording/recording-control.ts'
+import { RecordingEvents } from './recording/recording-events.ts'
+import { SourceTable } from './recording/source-table.ts'
+import { EmbeddedSignalling } from './signalling/embedded.ts'
+import type { BoundAddress } from './signalling/port.ts'
+import { StatusBoard } from './status-board.ts'
+import { FolderStore } from './storage/folder-store.ts'
+import { loadOrCreateSigner, loadOrCreateVault, loadSigner, type SignerFiles } from './storage/key-files.ts'
+import { UploadQueue } from './storage/upload-queue.ts'
+import { Health } from './telemetry/health.ts'
+import type { Logger } from './telemetry/logger.ts'
+import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
+import { TelemetryServer } from './telemetry/telemetry-server.ts'
+
+/** After the last BYE: how long manifests, the store and the database get before the daemon gives up waiting for them. */
+const CUSTODY_DRAIN_MS = 30_000
+const SIGNALLING_DRAIN_MS = 5_000
+
+export interface DaemonAddresses {
+  readonly sip: readonly BoundAddress[]
+  readonly http: BoundHttpAddress
+  readonly telemetry: BoundHttpAddress
+}
+
+/** What an operator has to be told once, on the terminal: see {@link Daemon.notices}. */
+export interface DaemonNotice {
+  readonly code: 'vault-key-created' | 'vault-key-present' | 'signer-created'
+  readonly path: string
+}
+
+export interface DaemonOptions {
+  readonly config: Config
+  readonly log: Logger
+  readonly version: string
+}
+
+interface Services {
+  readonly lock: DataLock
+  readonly database: Database
+  readonly outbox: Outbox
+  readonly uploads: UploadQueue
+  readonly media: MediaPlane
+  readonly control: RecordingControl
+  readonly signalling: EmbeddedSignalling
+  readonly http: ApiServer
+  readonly telemetry: TelemetryServer
+  readonly board: StatusBoard
+}
+
+/**
+ * The composition root: makes every service, joins them, and takes them down in the order that loses nothing.
+ *
+ * `run` → `drain` (nothing new is taken, what lasts may go on, then BYE, last chunks, manifests) → `stop`.
+ */
+export class Daemon {
+  readonly #config: Config
+  readonly #log: Logger
+  readonly #version: string
+  readonly #health = new Health()
+  readonly #notices: DaemonNotice[] = []
+  /** Undone in reverse when a later step of the start fails. */
+  readonly #undo: (() => Promise<unknown> | void)[] = []
+  #services: Services | undefined
+
+  constructor(options: DaemonOptions) {
+    this.#config = options.config
+    this.#log = options.log
+    this.#version = options.version
+  }
+
+  get notices(): readonly DaemonNotice[] {
+    return this.#notices
+  }
+
+  /** Starts everything; on an error nothing is left running. */
+  async run(): Promise<DaemonAddresses> {
+    try {
+      return await this.#start()
+    } catch (error) {
+      await this.#undoStart()
+      throw error
+    }
+  }
+
+  /**
+   * Takes no new recording session, waits for those that last until `timeoutMs` or `hurry`, ends the others with BYE,
+   * and brings every manifest to the store. Resolves to false when sealed audio or database records had to be left.
+   */
+  async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
+    const services = this.#services
+    if (services === undefined) return true
+    const { control, uploads, outbox, signalling } = services
+    this.#health.drain()
+    this.#log.info({ count: control.live.length }, 'draining')
+    await Promise.race([control.whenIdle(), patience(timeoutMs, hurry)])
+    const ended = control.endAll('drain').then(() => uploads.drain(CUSTODY_DRAIN_MS))
+    const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
+    const written = await outbox.drain(CUSTODY_DRAIN_MS)
+    await Promise.race([signalling.drain(), patience(SIGNALLING_DRAIN_MS)])
+    if (!stored) this.#log.error({ count: control.live.length }, 'sealed objects could not be stored before the end')
+    if (!written)
+      this.#log.warn({ backlogBytes: outbox.backlogBytes }, 'database records wait on disk for the next start')
+    return stored
+  }
+
+  /** Closes everything; what is not drained by now stays interrupted and is recovered at the next start. */
+  async stop(): Promise<void> {
+    this.#services = undefined
+    await this.#undoStart()
+  }
+
+  async #start(): Promise<DaemonAddresses> {
+    const config = this.#config
+    const lock = await acquireDataLock({ dataDir: config.dataDir, purpose: 'serve' })
+    this.#undo.push(() => lock.release())
+    const registry = createRegistry()
+    collectProcessMetrics(registry)
+    const metrics = createMetrics(registry, { sources: config.sources.map(({ name }) => name), version: this.#version })
+    const signer = await this.#loadSigner()
+    const vaultRecipients = await this.#vaultRecipients()
+    const store = new FolderStore(config.storage.folder.path ?? join(config.dataDir, 'recordings'))
+    await store.check()
+    const database = await openDatabase({
+      url: config.database.url,
+      dataDir: config.dataDir,
+      log: this.#log,
+      lock,
+      whenUnreachable: 'continue',
+    })
+    this.#undo.push(() => database.stop())
+    const outbox = await this.#startOutbox(database)
+    const uploads = this.#createUploads(store, metrics)
+    this.#undo.push(() => uploads.stop())
+    const journal = new OpenJournal({
+      dataDir: config.dataDir,
+      onError: (error) => this.#log.error({ err: error }, 'the journal of open recordings cannot be written'),
+    })
+    await journal.run()
+    const custody = new Custody({ uploads, outbox, journal, signer: signer.signingKey, nowUnixMs: Date.now })
+    const recovered = await recoverInterrupted({ journal, store, custody })
+    if (recovered > 0) this.#log.warn({ count: recovered }, 'recordings of an earlier run were closed as interrupted')
+    const joined = this.#join({ metrics, custody, vaultRecipients })
+    await joined.media.run(config.media.workers)
+    this.#undo.push(() => joined.media.stop())
+    this.#registerChecks({ uploads, outbox, control: joined.control })
+    const sip = await joined.signalling.run(joined.control)
+    this.#undo.push(() => joined.signalling.stop())
+    const board = new StatusBoard({
+      version: this.#version,
+      health: this.#health,
+      metrics,
+      rtp: config.rtp,
+      opusEngine: config.media.opusEngine,
+      control: joined.control,
+      media: joined.media,
+      uploads,
+      outbox,
+    })
+    board.run()
+    this.#undo.push(() => board.stop())
+    const http = new ApiServer({
+      listen: config.http.listen,
+      status: () => board.report(),
+      recordingSessions: () => board.recordingSessions(),
+      reportError: (error) => this.#log.error({ err: error }, 'HTTP request failed'),
+    })
+    const telemetry = new TelemetryServer({
+      listen: config.telemetry.listen,
+      health: this.#health,
+      registry,
+      reportError: (error) => this.#log.error({ err: error }, 'telemetry request failed'),
+    })
+    const addresses = { sip, http: await http.run(), telemetry: await telemetry.run() }
+    this.#undo.push(
+      () => http.stop(),
+      () => telemetry.stop(),
+    )
+    board.setAddresses({
+      sip: sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`),
+      http: httpUrl(addresses.http),
+      telemetry: httpUrl(addresses.telemetry),
+    })
+    this.#services = { lock, database, outbox, uploads, http, telemetry, board, ...joined }
+    return addresses
+  }
+
+  get #software(): { readonly name: string; readonly version: string } {
+    return { name: 'earwitness', version: this.#version }
+  }
+
+  async #loadSigner(): Promise<SignerFiles> {
+    const { dataDir, signer } = this.#config
+    if (signer.keyFile !== undefined) return loadSigner(signer.keyFile)
+    const files = await loadOrCreateSigner(join(dataDir, 'keys'))
+    if (files.created) this.#notices.push({ code: 'signer-created', path: files.keyFile })
+    return files
+  }
+
+  async #vaultRecipients(): Promise<readonly string[]> {
+    const { dataDir, vault } = this.#config
+    if (vault.recipients.length > 0) return vault.recipients
+    const files = await loadOrCreateVault(join(dataDir, 'keys'))
+    if (files.created) this.#notices.push({ code: 'vault-key-created', path: files.identityFile })
+    else if (files.identityPresent) this.#notices.push({ code: 'vault-key-present', path: files.identityFile })
+    return [files.recipient]
+  }
+
+  async #startOutbox(database: Database): Promise<Outbox> {
+    const outbox = new Outbox({ database, dataDir: this.#config.dataDir, log: this.#log })
+    await outbox.run()
+    this.#undo.push(() => outbox.stop())
+    return outbox
+  }
+
+  #createUploads(store: FolderStore, metrics: Metrics): UploadQueue {
+    return new UploadQueue({
+      store,
+      nowUnixMs: Date.now,
+      observer: {
+        stored: (seconds) => metrics.chunkUploadSeconds.observe({ outcome: 'stored' }, seconds),
+        failed: (seconds, code, attempt) => {
+          metrics.chunkUploadSeconds.observe({ outcome: code }, seconds)
+          if (attempt === 1) this.#log.error({ code }, 'a sealed object could not be stored yet; it is tried again')
+        },
+      },
+    })
+  }
+
+  #join(parts: {
+    readonly metrics: Metrics
+    readonly custody: Custody
+    readonly vaultRecipients: readonly string[]
+  }): Pick<Services, 'control' | 'media' | 'signalling'> {
+    const config = this.#config
+    const signalling = new EmbeddedSignalling({
+      listen: config.sip.listen,
+      ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
+      log: this.#log,
+      randomToken: () => randomBytes(12).toString('hex'),
+      nowUs: monotonicUs,
+    })
+    const media = new MediaPlane({
+      settings: {
+        bindAddress: config.rtp.address,
+        opusEngine: config.media.opusEngine,
+        opusBitsPerSecond: config.recording.opusBitrate,
+        opusComplexity: config.recording.opusComplexity,
+        receiveBufferBytes: config.rtp.receiveBufferBytes,
+      },
+      portMin: config.rtp.portMin,
+      portMax: config.rtp.portMax,
+    })
+    const control = new RecordingControl({
+      signalling,
+      media,
+      custody: parts.custody,
+      sources: new SourceTable(config.sources),
+      events: new RecordingEvents({ log: this.#log, metrics: parts.metrics }),
+      settings: {
+        layout: config.recording.layout,
+        chunkUs: config.recording.chunkSeconds * 1_000_000,
+        mediaTimeoutMs: config.recording.mediaTimeoutMs,
+        mediaAddress: config.rtp.advertise ?? config.sip.advertise,
+        vaultRecipients: parts.vaultRecipients,
+        software: this.#software,
+      },
+      isReady: () => this.#health.verdict().ready,
+      nowUs: monotonicUs,
+      nowUnixMs: Date.now,
+      randomBytes: (length) => randomBytes(length),
+    })
+    media.setHandler(control)
+    return { control, media, signalling }
+  }
+
+  #registerChecks(parts: {
+    readonly uploads: UploadQueue
+    readonly outbox: Outbox
+    readonly control: RecordingControl
+  }): void {
+    const { uploads, outbox, control } = parts
+    const { recordingSessionsMax } = this.#config.limits
+    const ok = { ok: true } as const
+    this.#health.register({
+      name: 'capacity',
+      weight: 'required',
+      check: () =>
+        control.live.length < recordingSessionsMax
+          ? ok
+          : { ok: false, sentence: 'As many recording sessions as limits.recordingSessionsMax allows are open.' },
+    })
+    this.#health.register({
+      name: 'storage',
+      weight: 'required',
+      check: () =>
+        uploads.isFull ? { ok: false, sentence: 'Sealed audio waits in memory for the store, and no more fits.' } : ok,
+    })
+    this.#health.register({
+      name: 'storage-writes',
+      weight: 'degrading',
+      check: () =>
+        uploads.failing === undefined
+          ? ok
+          : { ok: false, sentence: `The store refuses to take objects (${uploads.failing}).` },
+    })
+    this.#health.register({
+      name: 'database',
+      weight: 'degrading',
+      check: () =>
+        outbox.state === 'flowing' ? ok : { ok: false, sentence: `Database records wait on disk (${outbox.state}).` },
+    })
+  }
+
+  async #undoStart(): Promise<void> {
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
+      try {
+        await undo()
+      } catch (error) {
+        this.#log.error({ err: error }, 'a service did not stop as it should')
+      }
+    }
+  }
+}
+
+/** Resolves after `ms`, or when `hurry` is aborted; keeps no process alive. */
+async function patience(ms: number, hurry?: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { ref: false, ...(hurry === undefined ? {} : { signal: hurry }) }).catch(() => {})
+}

@@ -1,0 +1,204 @@
+import { isUuidV7 } from '../../ids.ts'
+import type { Database } from './database.ts'
+import { encodeCursor, filterConditions, type RecordingFilters, type RecordingState } from './list-filters.ts'
+import { readRecordingParts, rfc3339, type RecordingParts } from './recording-parts.ts'
+
+export type MetadataState = 'none' | 'valid' | 'invalid'
+
+/** What a query needs of a database. */
+export type Queries = Pick<Database, 'pool'>
+
+/** Samples of the recording timeline in a millisecond. */
+const SAMPLES_PER_MS = 48
+
+export interface ListedParticipant {
+  readonly participantId: string
+  readonly aors: readonly { readonly aor: string; readonly name: string | null }[]
+}
+
+export interface ListedRecording {
+  readonly recordingId: string
+  readonly rsId: string
+  readonly tenant: string
+  readonly src: string
+  readonly state: RecordingState
+  readonly startedAt: string
+  /** null while it is open. */
+  readonly endedAt: string | null
+  readonly durationMs: number | null
+  readonly endCause: string | null
+  readonly layout: 'separate' | 'mixed'
+  readonly metadataState: MetadataState
+  readonly consentState: string
+  readonly participants: readonly ListedParticipant[]
+}
+
+export interface RecordingPage {
+  /** Newest first. */
+  readonly recordings: readonly ListedRecording[]
+  /** null on the last page. */
+  readonly nextCursor: string | null
+}
+
+interface RecordingRow {
+  readonly recording_id: string
+  readonly rs_id: string
+  readonly tenant: string
+  readonly src: string
+  readonly state: RecordingState
+  readonly started_at: Date
+  readonly ended_at: Date | null
+  readonly duration_samples: string | null
+  readonly end_cause: string | null
+  readonly layout: 'separate' | 'mixed'
+  readonly metadata_state: MetadataState
+  readonly consent_state: string
+  readonly started_us: string
+}
+
+/** Columns of {@link RecordingRow}. Microseconds, because a cursor must not round. */
+const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, state, started_at, ended_at, duration_samples, end_cause,
+  layout, metadata_state, consent_state, (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
+
+/**
+ * Recordings that pass every filter, newest first.
+ *
+ * Rejects with `list-limit`, `list-time` or `list-cursor` when an argument is not what it should be.
+ */
+export async function listRecordings(database: Queries, filters: RecordingFilters): Promise<RecordingPage> {
+  const where = filterConditions(filters)
+  // One more than asked for tells whether there is another page.
+  const { rows } = await database.pool.query<RecordingRow>(
+    `SELECT ${RECORDING_COLUMNS} FROM recordings AS r ${where.sql}
+     ORDER BY started_at DESC, recording_id DESC LIMIT ${filters.limit + 1}`,
+    [...where.values],
+  )
+  const page = rows.slice(0, filters.limit)
+  const last = rows.length > filters.limit ? page.at(-1) : undefined
+  const participants = await readParticipants(
+    database,
+    page.map((row) => row.recording_id),
+  )
+  return {
+    recordings: page.map((row) => toListed(row, participants.get(row.recording_id) ?? [])),
+    nextCursor:
+      last === undefined ? null : encodeCursor({ startedUs: last.started_us, recordingId: last.recording_id }),
+  }
+}
+
+/** Everyone who ever took part, by recording. */
+async function readParticipants(
+  database: Queries,
+  recordingIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly ListedParticipant[]>> {
+  const found = new Map<string, Map<string, { aor: string; name: string | null }[]>>()
+  if (recordingIds.length === 0) return new Map()
+  const { rows } = await database.pool.query<{
+    recording_id: string
+    participant_id: string
+    aor: string | null
+    name: string | null
+  }>(
+    `SELECT p.recording_id, p.participant_id, a.aor, a.name
+     FROM participants AS p LEFT JOIN aors AS a USING (recording_id, participant_id)
+     WHERE p.recording_id = ANY($1::uuid[])
+     ORDER BY p.recording_id, p.participant_id, a.snapshot_seq DESC, a.aor, a.name`,
+    [recordingIds],
+  )
+  for (const row of rows) {
+    const participants = found.get(row.recording_id) ?? new Map<string, { aor: string; name: string | null }[]>()
+    found.set(row.recording_id, participants)
+    const aors = participants.get(row.participant_id) ?? []
+    participants.set(row.participant_id, aors)
+    if (row.aor !== null) aors.push({ aor: row.aor, name: row.name })
+  }
+  return new Map(
+    [...found].map(([recordingId, participants]) => [
+      recordingId,
+      [...participants].map(([participantId, aors]) => ({ participantId, aors })),
+    ]),
+  )
+}
+
+function toListed(row: RecordingRow, participants: readonly ListedParticipant[]): ListedRecording {
+  return {
+    recordingId: row.recording_id,
+    rsId: row.rs_id,
+    tenant: row.tenant,
+    src: row.src,
+    state: row.state,
+    startedAt: row.started_at.toISOString(),
+    endedAt: row.ended_at?.toISOString() ?? null,
+    durationMs: row.duration_samples === null ? null : Math.round(Number(row.duration_samples) / SAMPLES_PER_MS),
+    endCause: row.end_cause,
+    layout: row.layout,
+    metadataState: row.metadata_state,
+    consentState: row.consent_state,
+    participants,
+  }
+}
+
+export interface RecordingDetails extends ListedRecording, RecordingParts {
+  readonly sipCallId: string
+  /** Of its objects in the store. */
+  readonly objectPrefix: string
+  /** age recipient of the recording's own key pair. */
+  readonly recipient: string
+  readonly manifestSha256: string | null
+  readonly durationSamples: number | null
+}
+
+interface DetailsRow extends RecordingRow {
+  readonly sip_call_id: string
+  readonly object_prefix: string
+  readonly recipient: string
+  readonly manifest_sha256: string | null
+}
+
+/** Everything that is known about one recording; undefined when there is none of that id. */
+export async function showRecording(database: Queries, recordingId: string): Promise<RecordingDetails | undefined> {
+  if (!isUuidV7(recordingId)) return undefined
+  const { rows } = await database.pool.query<DetailsRow>(
+    `SELECT ${RECORDING_COLUMNS}, sip_call_id, object_prefix, recipient, manifest_sha256
+     FROM recordings WHERE recording_id = $1`,
+    [recordingId],
+  )
+  const row = rows[0]
+  if (row === undefined) return undefined
+  const participants = await readParticipants(database, [recordingId])
+  return {
+    ...toListed(row, participants.get(recordingId) ?? []),
+    sipCallId: row.sip_call_id,
+    objectPrefix: row.object_prefix,
+    recipient: row.recipient,
+    manifestSha256: row.manifest_sha256,
+    durationSamples: row.duration_samples === null ? null : Number(row.duration_samples),
+    ...(await readRecordingParts(database, recordingId)),
+  }
+}
+
+/** A recording that was open when its daemon went, as far as the database knows it. */
+export interface OpenRecording {
+  readonly recordingId: string
+  readonly rsId: string
+  readonly tenant: string
+  readonly src: string
+  readonly sipCallId: string
+  readonly startedAt: string
+  readonly layout: 'separate' | 'mixed'
+  readonly objectPrefix: string
+  readonly recipient: string
+}
+
+/**
+ * Recordings without an end, oldest first. Ask before new ones begin, and after the outbox has drained: their end may still
+ * be in it.
+ */
+export async function recordingsLeftOpen(database: Queries): Promise<readonly OpenRecording[]> {
+  const { rows } = await database.pool.query<OpenRecording>(
+    `SELECT recording_id AS "recordingId", rs_id AS "rsId", tenant, src, sip_call_id AS "sipCallId",
+            ${rfc3339('started_at')} AS "startedAt", layout, object_prefix AS "objectPrefix", recipient
+     FROM recordings WHERE state = 'open' ORDER BY started_at, recording_id`,
+  )
+  return rows
+}

@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify'
+
+import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
+import { createHttpServer } from './server.ts'
+import type { LiveRecordingSession, StatusReport } from './status-report.ts'
+
+export interface ApiServerOptions {
+  readonly listen: HttpListenAddress
+  readonly status: () => StatusReport
+  readonly recordingSessions: () => readonly LiveRecordingSession[]
+  /** Told of every exception behind a 500 or 503. */
+  readonly reportError: (error: unknown) => void
+}
+
+/**
+ * The HTTP API on `http.listen`. Reads only; every error is a problem document (RFC 9457).
+ *
+ * There is no authentication yet: keep it on loopback or behind a proxy that has some.
+ */
+export class ApiServer {
+  readonly #app: FastifyInstance
+  readonly #options: ApiServerOptions
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options
+    this.#app = createHttpServer(options.reportError)
+    this.#app.get('/api/v1/status', async () => options.status())
+    this.#app.get('/api/v1/recording-sessions', async () => {
+      const recordingSessions = Array.from(options.recordingSessions(), shown)
+      return { recordingSessions, total: recordingSessions.length }
+    })
+  }
+
+  /** @throws EarwitnessError `http-port-in-use` and others of {@link listen} */
+  run(): Promise<BoundHttpAddress> {
+    return listen(this.#app, this.#options.listen, 'http.listen')
+  }
+
+  /** Nothing to wait for: while recording sessions end, `status` must still be answered. */
+  async drain(): Promise<void> {}
+
+  stop(): Promise<void> {
+    return close(this.#app)
+  }
+}
+
+/** Picks the fields that may be shown, whatever else the daemon's object carries. */
+function shown({ rsId, recordingId, src, state, startedAt }: LiveRecordingSession): LiveRecordingSession {
+  return { rsId, recordingId, src, state, startedAt }
+}

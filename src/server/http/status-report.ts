@@ -1,0 +1,44 @@
+import type { CheckReport } from '../telemetry/health.ts'
+
+/** What the recorder says about itself. Times are RFC 3339, durations in seconds. */
+export interface StatusReport {
+  readonly version: string
+  readonly state: 'ready' | 'draining' | 'degraded'
+  /** True when new recording sessions are taken. */
+  readonly ready: boolean
+  readonly startedAt: string
+  readonly uptimeSeconds: number
+  readonly checks: readonly CheckReport[]
+  readonly addresses: {
+    /** `udp:127.0.0.1:5060` */
+    readonly sip: readonly string[]
+    readonly rtp: { readonly address: string; readonly portMin: number; readonly portMax: number }
+    /** URLs. */
+    readonly http: string
+    readonly telemetry: string
+  }
+  /** total: since the recorder was started. */
+  readonly recordingSessions: { readonly active: number; readonly total: number }
+  readonly workers: readonly WorkerStatus[]
+  /** Facts waiting for the database. */
+  readonly outboxBacklogBytes: number
+  /** Sealed bytes waiting for the store. */
+  readonly uploadBacklogBytes: number
+}
+
+export interface WorkerStatus {
+  readonly id: number
+  readonly recordingSessions: number
+  readonly queueDepth: number
+  readonly opusEngine: string
+}
+
+/** A live recording session: ids, where from, how far; never who. */
+export interface LiveRecordingSession {
+  readonly rsId: string
+  readonly recordingId: string
+  readonly src: string
+  readonly state: string
+  /** RFC 3339. */
+  readonly startedAt: string
+}

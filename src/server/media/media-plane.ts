@@ -1,0 +1,270 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+import type { RecordingId } from '../../ids.ts'
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import type {
+  EndCause,
+  MediaStreamPlan,
+  RecordingFacts,
+  RecordingIncident,
+  SealedObject,
+} from '../../recorder/recording-types.ts'
+import type { ReceivedMetadata } from '../../recorder/recording-session.ts'
+import { PortPool } from './port-pool.ts'
+import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
+
+/** How many runs of ports are tried when another program has one of them. */
+const PORT_TRIES = 8
+/** Pause before a worker that did not even start is started again. */
+const WORKER_RETRY_MS = 1_000
+
+export interface MediaPlaneHandler {
+  handleSealed(recordingId: RecordingId, object: SealedObject): void
+  handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
+  handleFirstPacket(recordingId: RecordingId): void
+  /** The recording is over and this is what its manifest says. */
+  handleManifest(recordingId: RecordingId, manifest: ManifestBody): void
+  /** The worker that held these recordings died; what it had sealed is safe, the rest is gone. */
+  handleWorkerLost(recordingIds: readonly RecordingId[]): void
+  handleReport(workerId: number, report: WorkerReport): void
+}
+
+export type OpenResult =
+  | { readonly ok: true; readonly ports: readonly number[] }
+  | { readonly ok: false; readonly reason: 'portsExhausted' | 'failed'; readonly detail: string }
+
+interface MediaWorker {
+  readonly id: number
+  readonly thread: Worker
+  readonly recordings: Set<RecordingId>
+  readonly pending: Map<number, (outcome: OpenOutcome) => void>
+  readonly ready: Promise<unknown>
+  isReady: boolean
+  stopping: boolean
+}
+
+interface PlacedRecording {
+  readonly worker: MediaWorker
+  streams: readonly BoundStream[]
+}
+
+/**
+ * The media workers and the port range, as the main thread sees them. A recording is placed on the worker with the
+ * fewest recordings and stays there. A worker that dies is replaced; its recordings are reported lost.
+ */
+export class MediaPlane {
+  readonly #settings: WorkerSettings
+  #handler: MediaPlaneHandler | undefined
+  readonly #ports: PortPool
+  readonly #workers: MediaWorker[] = []
+  readonly #recordings = new Map<RecordingId, PlacedRecording>()
+  #nextRequestId = 1
+  #stopping = false
+
+  constructor(options: { readonly settings: WorkerSettings; readonly portMin: number; readonly portMax: number }) {
+    this.#settings = options.settings
+    this.#ports = new PortPool(options.portMin, options.portMax)
+  }
+
+  /** Before {@link run}: who is told what the workers produce. */
+  setHandler(handler: MediaPlaneHandler): void {
+    this.#handler = handler
+  }
+
+  get workers(): readonly { readonly id: number; readonly recordingSessions: number; readonly queueDepth: number }[] {
+    return this.#workers.map(({ id, recordings, pending }) => ({
+      id,
+      recordingSessions: recordings.size,
+      queueDepth: pending.size,
+    }))
+  }
+
+  /** UDP ports, RTCP included. */
+  get portsUsed(): number {
+    return this.#ports.used * 2
+  }
+
+  async run(workers: number): Promise<void> {
+    for (let id = 0; id < workers; id += 1) this.#workers.push(this.#startWorker(id))
+    await Promise.all(this.#workers.map((worker) => worker.ready))
+  }
+
+  /** Binds the ports and starts the recording; on success the ports are those of `plans`, in order. */
+  async open(facts: RecordingFacts, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
+    const worker = this.#leastBusy()
+    if (worker === undefined) return { ok: false, reason: 'failed', detail: 'no media worker is running' }
+    worker.recordings.add(facts.recordingId)
+    const result = await this.#bind(plans, (streams) =>
+      this.#request(worker, (requestId) => ({ kind: 'open', requestId, facts, streams })),
+    )
+    if (!result.ok) {
+      worker.recordings.delete(facts.recordingId)
+      return result
+    }
+    this.#recordings.set(facts.recordingId, { worker, streams: result.streams })
+    return { ok: true, ports: result.streams.map(({ port }) => port) }
+  }
+
+  /** Applies a new offer: `plans` are all streams in order; the result gives each one's port. */
+  async update(recordingId: RecordingId, plans: readonly MediaStreamPlan[], atUs: number): Promise<OpenResult> {
+    const placed = this.#recordings.get(recordingId)
+    if (placed === undefined) return { ok: false, reason: 'failed', detail: 'no such recording' }
+    const known = new Map(placed.streams.map((stream) => [stream.plan.streamId, stream.port]))
+    const added = plans.filter((plan) => !known.has(plan.streamId))
+    const result = await this.#bind(added, (bound) => {
+      const ports = new Map([...known, ...bound.map(({ plan, port }) => [plan.streamId, port] as const)])
+      const streams = plans.map((plan) => ({ plan, port: ports.get(plan.streamId) ?? 0 }))
+      return this.#request(placed.worker, (requestId) => ({ kind: 'update', requestId, recordingId, streams, atUs }))
+    })
+    if (!result.ok) return result
+    placed.streams = [...placed.streams, ...result.streams]
+    const ports = new Map(placed.streams.map((stream) => [stream.plan.streamId, stream.port]))
+    return { ok: true, ports: plans.map((plan) => ports.get(plan.streamId) ?? 0) }
+  }
+
+  metadata(recordingId: RecordingId, received: ReceivedMetadata, receivedUs: number): void {
+    const { raw, rawSha256, snapshot } = received
+    this.#post(recordingId, { kind: 'metadata', recordingId, raw, rawSha256, snapshot, receivedUs })
+  }
+
+  end(recordingId: RecordingId, cause: EndCause, endedUs: number): void {
+    this.#post(recordingId, { kind: 'end', recordingId, cause, endedUs })
+  }
+
+  abandon(recordingId: RecordingId): void {
+    this.#post(recordingId, { kind: 'abandon', recordingId })
+    this.#release(recordingId)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(
+      this.#workers.map(async (worker) => {
+        worker.stopping = true
+        const exited = once(worker.thread, 'exit')
+        worker.thread.postMessage({ kind: 'stop' } satisfies ToWorker)
+        await exited
+      }),
+    )
+  }
+
+  async #bind(
+    plans: readonly MediaStreamPlan[],
+    ask: (streams: readonly BoundStream[]) => Promise<OpenOutcome>,
+  ): Promise<{ ok: true; streams: readonly BoundStream[] } | (OpenResult & { ok: false })> {
+    for (let tried = 0; tried < PORT_TRIES; tried += 1) {
+      const ports = this.#ports.take(plans.length)
+      if (ports === undefined) break
+      const streams = plans.map((plan, index) => ({ plan, port: ports[index] ?? 0 }))
+      const outcome = await ask(streams)
+      if (outcome.ok) return { ok: true, streams }
+      this.#ports.give(ports)
+      if (outcome.reason === 'failed') return { ok: false, reason: 'failed', detail: outcome.detail }
+    }
+    return { ok: false, reason: 'portsExhausted', detail: 'no free RTP port pair in the configured range' }
+  }
+
+  #request(worker: MediaWorker, build: (requestId: number) => ToWorker): Promise<OpenOutcome> {
+    const requestId = this.#nextRequestId
+    this.#nextRequestId += 1
+    return new Promise((resolve) => {
+      worker.pending.set(requestId, resolve)
+      worker.thread.postMessage(build(requestId))
+    })
+  }
+
+  #post(recordingId: RecordingId, message: ToWorker): void {
+    this.#recordings.get(recordingId)?.worker.thread.postMessage(message)
+  }
+
+  #release(recordingId: RecordingId): void {
+    const placed = this.#recordings.get(recordingId)
+    if (placed === undefined) return
+    this.#recordings.delete(recordingId)
+    placed.worker.recordings.delete(recordingId)
+    this.#ports.give(placed.streams.map(({ port }) => port))
+  }
+
+  #replace(worker: MediaWorker): void {
+    const place = this.#workers.indexOf(worker)
+    if (place >= 0 && !this.#stopping) this.#workers[place] = this.#startWorker(worker.id)
+  }
+
+  #leastBusy(): MediaWorker | undefined {
+    let best: MediaWorker | undefined
+    for (const worker of this.#workers) {
+      if (!worker.isReady) continue
+      if (best === undefined || worker.recordings.size < best.recordings.size) best = worker
+    }
+    return best
+  }
+
+  #startWorker(id: number): MediaWorker {
+    const thread = new Worker(new URL('./media-worker.ts', import.meta.url), {
+      workerData: this.#settings,
+      name: `media-${id}`,
+    })
+    const ready = new Promise<void>((resolve, reject) => {
+      thread.once('message', () => resolve())
+      thread.once('error', reject)
+    })
+    // `run` waits for it; a replacement that fails is handled when it exits.
+    ready.catch(() => {})
+    const worker: MediaWorker = {
+      id,
+      thread,
+      recordings: new Set(),
+      pending: new Map(),
+      ready,
+      isReady: false,
+      stopping: false,
+    }
+    thread.on('message', (message: FromWorker) => this.#handleMessage(worker, message))
+    // 'exit' follows 'error'; one place handles both.
+    thread.on('error', () => {})
+    thread.on('exit', () => this.#handleExit(worker))
+    return worker
+  }
+
+  #handleMessage(worker: MediaWorker, message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        worker.isReady = true
+        return
+      case 'opened':
+        worker.pending.get(message.requestId)?.(message.outcome)
+        worker.pending.delete(message.requestId)
+        return
+      case 'sealed':
+        this.#handler?.handleSealed(message.recordingId, message.object)
+        return
+      case 'incident':
+        this.#handler?.handleIncident(message.recordingId, message.incident)
+        return
+      case 'firstPacket':
+        this.#handler?.handleFirstPacket(message.recordingId)
+        return
+      case 'ended':
+        this.#release(message.recordingId)
+        this.#handler?.handleManifest(message.recordingId, message.manifest)
+        return
+      case 'report':
+        this.#handler?.handleReport(worker.id, message.report)
+    }
+  }
+
+  #handleExit(worker: MediaWorker): void {
+    const hadStarted = worker.isReady
+    worker.isReady = false
+    if (worker.stopping || this.#stopping) return
+    for (const settle of worker.pending.values()) {
+      settle({ ok: false, reason: 'failed', ports: [], detail: 'the media worker died' })
+    }
+    const lost = [...worker.recordings]
+    for (const recordingId of lost) this.#release(recordingId)
+    this.#handler?.handleWorkerLost(lost)
+    // One that dies before it is ready would do so for ever: no replacement at once.
+    setTimeout(() => this.#replace(worker), hadStarted ? 0 : WORKER_RETRY_MS).unref()
+  }
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+
+import { monotonicUs } from '../monotonic.ts'
+import { createOpusEngine } from './opus-engine.ts'
+import { RecordingHost } from './recording-host.ts'
+import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
+
+/**
+ * Entry point of a media worker thread: owns the sockets, streams and encoders of its recording sessions for life.
+ * Everything it posts is sealed; clear audio never leaves the thread.
+ */
+const REPORT_INTERVAL_MS = 1_000
+const WAKE_MS = 100
+const NARROWBAND = 8_000
+
+function main(): void {
+  const port = parentPort
+  if (port === null) throw new Error('media-worker.ts runs as a worker thread')
+  const settings = workerData as WorkerSettings
+  const lag = monitorEventLoopDelay({ resolution: 20 })
+  lag.enable()
+  const host = new RecordingHost({
+    settings,
+    engine: createOpusEngine(settings.opusEngine, {
+      sampleRate: NARROWBAND,
+      bitsPerSecond: settings.opusBitsPerSecond,
+      complexity: settings.opusComplexity,
+    }),
+    randomBytes: (length) => randomBytes(length),
+    nowUs: monotonicUs,
+    post: (message: FromWorker) => {
+      const transfer = message.kind === 'sealed' ? transferable(message.object.bytes) : []
+      port.postMessage(message, transfer)
+    },
+  })
+  // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
+  const wake = setInterval(() => setImmediate(() => host.handleTimeout(monotonicUs())), WAKE_MS)
+  const report = setInterval(() => {
+    port.postMessage({ kind: 'report', report: host.report(lag.max / 1e9) } satisfies FromWorker)
+    lag.reset()
+  }, REPORT_INTERVAL_MS)
+  port.on('message', (message: ToWorker) => {
+    if (message.kind === 'stop') {
+      clearInterval(wake)
+      clearInterval(report)
+      lag.disable()
+      host.stop()
+      port.close()
+      return
+    }
+    void host.handleMessage(message)
+  })
+  port.postMessage({ kind: 'ready' } satisfies FromWorker)
+}
+
+/** A buffer that is shared with others (Node's pool) is copied by postMessage; one of its own moves without a copy. */
+function transferable(bytes: Uint8Array): ArrayBuffer[] {
+  return bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
+}
+
+main()

@@ -1,0 +1,162 @@
+import { createRequire } from 'node:module'
+import { createDecoder, createEncoder } from 'libopus-wasm'
+
+import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
+
+export type OpusEngineName = 'libopus-wasm' | 'opusscript'
+
+export interface OpusSettings {
+  readonly sampleRate: 8_000 | 12_000 | 16_000 | 24_000 | 48_000
+  readonly bitsPerSecond: number
+  /** 0 (cheapest) to 10. */
+  readonly complexity: number
+}
+
+export interface OpusDecoder {
+  /** Decodes one mono packet; the samples are the caller's to keep. */
+  decode(packet: Uint8Array): Int16Array
+  free(): void
+}
+
+/** Makes mono Opus encoders and decoders. Loading WebAssembly waits, encoding does not. */
+export interface OpusEngine {
+  readonly name: OpusEngineName
+  createEncoder(): Promise<OpusEncoder>
+  createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder>
+  /** Encoders handed out and not given back yet. */
+  readonly inUse: number
+}
+
+/**
+ * OPUS_GET_LOOKAHEAD of libopus for the VoIP application is 6.5 ms at every rate: 52 samples at 8 kHz, and 312 at the
+ * 48 kHz in which RFC 7845 counts. libopus-wasm is asked; opusscript has no such call.
+ */
+const LOOKAHEAD_48K = 312
+const SAMPLE_RATE_48K = 48_000
+const APPLICATION_VOIP = 2048
+const FRAMES_PER_SECOND = 50
+/** One loaded opusscript module has a fixed heap that its 80th mono encoder overflows; a further one is loaded before. */
+export const OPUSSCRIPT_ENCODERS_PER_MODULE = 64
+const OPUS_SET_COMPLEXITY = 4010
+
+export function createOpusEngine(name: OpusEngineName, settings: OpusSettings): OpusEngine {
+  return name === 'opusscript' ? new OpusscriptEngine(settings) : new LibopusWasmEngine(settings)
+}
+
+class LibopusWasmEngine implements OpusEngine {
+  readonly name = 'libopus-wasm'
+  readonly #settings: OpusSettings
+  #inUse = 0
+
+  constructor(settings: OpusSettings) {
+    this.#settings = settings
+  }
+
+  get inUse(): number {
+    return this.#inUse
+  }
+
+  async createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
+    const decoder = await createDecoder({ channels: 1, sampleRate })
+    return { decode: (packet) => decoder.decode(packet), free: () => decoder.free() }
+  }
+
+  async createEncoder(): Promise<OpusEncoder> {
+    const { sampleRate, bitsPerSecond, complexity } = this.#settings
+    const handle = await createEncoder({
+      sampleRate,
+      channels: 1,
+      application: APPLICATION_VOIP,
+      bitrate: bitsPerSecond,
+      complexity,
+      frameSize: sampleRate / FRAMES_PER_SECOND,
+    })
+    this.#inUse += 1
+    return {
+      sampleRate,
+      preSkip: (handle.getLookahead() * SAMPLE_RATE_48K) / sampleRate,
+      encode: (samples) => handle.encode(samples),
+      free: () => {
+        this.#inUse -= 1
+        handle.free()
+      },
+    }
+  }
+}
+
+type OpusscriptConstructor = typeof import('opusscript')
+
+class OpusscriptEngine implements OpusEngine {
+  readonly name = 'opusscript'
+  readonly #settings: OpusSettings
+  readonly #modules: { readonly construct: OpusscriptConstructor; inUse: number }[] = []
+
+  constructor(settings: OpusSettings) {
+    this.#settings = settings
+  }
+
+  get inUse(): number {
+    return this.#modules.reduce((sum, module) => sum + module.inUse, 0)
+  }
+
+  createEncoder(): Promise<OpusEncoder> {
+    return Promise.resolve(this.#create())
+  }
+
+  createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
+    const module = this.#moduleWithRoom()
+    const handle = new module.construct(sampleRate, 1, APPLICATION_VOIP)
+    module.inUse += 1
+    return Promise.resolve({
+      decode: (packet) => {
+        const bytes = handle.decode(asBuffer(packet))
+        return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+      },
+      free: () => {
+        module.inUse -= 1
+        handle.delete()
+      },
+    })
+  }
+
+  #create(): OpusEncoder {
+    const { sampleRate, bitsPerSecond, complexity } = this.#settings
+    const module = this.#moduleWithRoom()
+    const handle = new module.construct(sampleRate, 1, APPLICATION_VOIP)
+    handle.setBitrate(bitsPerSecond)
+    handle.encoderCTL(OPUS_SET_COMPLEXITY, complexity)
+    module.inUse += 1
+    return {
+      sampleRate,
+      preSkip: LOOKAHEAD_48K,
+      encode: (samples) => handle.encode(asBuffer(samples), samples.length),
+      free: () => {
+        module.inUse -= 1
+        handle.delete()
+      },
+    }
+  }
+
+  #moduleWithRoom(): { readonly construct: OpusscriptConstructor; inUse: number } {
+    const found = this.#modules.find((module) => module.inUse < OPUSSCRIPT_ENCODERS_PER_MODULE)
+    if (found !== undefined) return found
+    const loaded = { construct: loadOpusscript(), inUse: 0 }
+    this.#modules.push(loaded)
+    return loaded
+  }
+}
+
+/** Evaluates opusscript anew: the package keeps one WebAssembly instance per evaluation of its entry file. */
+function loadOpusscript(): OpusscriptConstructor {
+  const require = createRequire(import.meta.url)
+  const path = require.resolve('opusscript')
+  const loaded = require.cache[path]
+  delete require.cache[path]
+  const construct = require(path) as OpusscriptConstructor
+  if (loaded !== undefined) require.cache[path] = loaded
+  return construct
+}
+
+function asBuffer(bytes: Uint8Array | Int16Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

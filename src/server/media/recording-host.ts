@@ -1,0 +1,291 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import type { RandomBytes } from '../../evidence/age-seal.ts'
+import type { RecordingId, StreamId } from '../../ids.ts'
+import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
+import { RecordingSession } from '../../recorder/recording-session.ts'
+import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
+import type { OpusEngine } from './opus-engine.ts'
+import { bindStreamSockets, PortBusyError, type StreamSockets } from './stream-sockets.ts'
+import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
+
+/** How long the sockets stay open after the end of a recording session. */
+const END_GRACE_MS = 100
+
+interface HostedRecording {
+  readonly session: RecordingSession
+  readonly sockets: Map<StreamId, StreamSockets>
+  /** Encoders made and not yet taken by the session, which must not wait for one. */
+  readonly stock: OpusEncoder[]
+  readonly openedUs: number
+  hadPacket: boolean
+  failed: boolean
+}
+
+interface Totals {
+  received: number
+  lost: number
+  readonly discarded: Map<string, number>
+}
+
+/**
+ * The recording sessions of one worker thread with their sockets. Whatever goes wrong in one of them ends that one
+ * with an incident, keeps what is sealed, and never touches its neighbours.
+ */
+export class RecordingHost {
+  readonly #settings: WorkerSettings
+  readonly #engine: OpusEngine
+  readonly #randomBytes: RandomBytes
+  readonly #nowUs: () => number
+  readonly #post: (message: FromWorker) => void
+  readonly #recordings = new Map<RecordingId, HostedRecording>()
+  /** Counters of recording sessions that have ended, so that the totals only grow. */
+  readonly #ended: Totals = { received: 0, lost: 0, discarded: new Map() }
+  #encodedFrames = 0
+  #encodeUs = 0
+  /** Messages about one recording are handled in the order they came, although binding sockets waits. */
+  readonly #queues = new Map<RecordingId, Promise<void>>()
+
+  constructor(options: {
+    readonly settings: WorkerSettings
+    readonly engine: OpusEngine
+    readonly randomBytes: RandomBytes
+    readonly nowUs: () => number
+    readonly post: (message: FromWorker) => void
+  }) {
+    this.#settings = options.settings
+    this.#engine = options.engine
+    this.#randomBytes = options.randomBytes
+    this.#nowUs = options.nowUs
+    this.#post = options.post
+  }
+
+  handleMessage(message: Exclude<ToWorker, { kind: 'stop' }>): Promise<void> {
+    const recordingId = message.kind === 'open' ? message.facts.recordingId : message.recordingId
+    const before = this.#queues.get(recordingId) ?? Promise.resolve()
+    const done = before.then(() => this.#dispatch(message, recordingId))
+    this.#queues.set(recordingId, done)
+    return done.finally(() => {
+      if (this.#queues.get(recordingId) === done) this.#queues.delete(recordingId)
+    })
+  }
+
+  handleTimeout(nowUs: number): void {
+    for (const [recordingId, recording] of this.#recordings) {
+      if (!recording.failed && nowUs >= recording.session.nextTimeoutUs()) {
+        this.#guard(recordingId, recording, () => recording.session.handleTimeout(nowUs))
+      }
+    }
+  }
+
+  stop(): void {
+    for (const recording of this.#recordings.values()) closeSockets(recording)
+  }
+
+  report(eventLoopLagSeconds: number): WorkerReport {
+    const sum: Totals = { ...this.#ended, discarded: new Map(this.#ended.discarded) }
+    let jitterSecondsMax = 0
+    const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
+    const nowUs = this.#nowUs()
+    for (const [recordingId, { session, openedUs }] of this.#recordings) {
+      addCounters(sum, session)
+      for (const receiver of session.streamReceivers.values()) {
+        jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
+      }
+      const quietMs = Math.round((nowUs - (session.lastArrivalUs ?? openedUs)) / 1_000)
+      if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: session.allHeld })
+    }
+    return {
+      recordingSessions: this.#recordings.size,
+      encodersInUse: this.#engine.inUse,
+      eventLoopLagSeconds,
+      jitterSecondsMax,
+      quiet,
+      packetsReceived: sum.received,
+      packetsLost: sum.lost,
+      packetsDiscarded: Object.fromEntries(sum.discarded),
+      encodedFrames: this.#encodedFrames,
+      encodeSeconds: this.#encodeUs / 1e6,
+    }
+  }
+
+  async #dispatch(message: Exclude<ToWorker, { kind: 'stop' }>, recordingId: RecordingId): Promise<void> {
+    const recording = this.#recordings.get(recordingId)
+    switch (message.kind) {
+      case 'open':
+        this.#post({ kind: 'opened', requestId: message.requestId, outcome: await this.#open(message) })
+        return
+      case 'update':
+        this.#post({ kind: 'opened', requestId: message.requestId, outcome: await this.#update(message, recording) })
+        return
+      case 'metadata':
+        if (recording === undefined) return
+        this.#guard(recordingId, recording, () => recording.session.handleMetadata(message, message.receivedUs))
+        return
+      case 'end':
+        if (recording !== undefined) await this.#end(recordingId, recording, message)
+        return
+      case 'abandon':
+        if (recording === undefined) return
+        this.#recordings.delete(recordingId)
+        closeSockets(recording)
+        recording.session.abandon()
+        for (const encoder of recording.stock) encoder.free()
+    }
+  }
+
+  async #open(message: ToWorker & { kind: 'open' }): Promise<OpenOutcome> {
+    const { facts, streams } = message
+    const sockets = new Map<StreamId, StreamSockets>()
+    const stock: OpusEncoder[] = []
+    try {
+      for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
+      await this.#stockUp(stock, facts.layout === 'mixed' ? 1 : streams.length)
+      const session = new RecordingSession({
+        facts,
+        streams: streams.map(({ plan }) => plan),
+        randomBytes: this.#randomBytes,
+        takeEncoder: () => takeFrom(stock),
+        sink: this.#sinkFor(facts.recordingId),
+      })
+      this.#recordings.set(facts.recordingId, {
+        session,
+        sockets,
+        stock,
+        openedUs: facts.openedUs,
+        hadPacket: false,
+        failed: false,
+      })
+      return { ok: true }
+    } catch (error) {
+      for (const pair of sockets.values()) pair.close()
+      for (const encoder of stock) encoder.free()
+      return failure(error)
+    }
+  }
+
+  async #update(message: ToWorker & { kind: 'update' }, recording: HostedRecording | undefined): Promise<OpenOutcome> {
+    if (recording === undefined) return { ok: false, reason: 'failed', ports: [], detail: 'no such recording' }
+    const plans: readonly MediaStreamPlan[] = message.streams.map(({ plan }) => plan)
+    const added = message.streams.filter(({ plan }) => !recording.sockets.has(plan.streamId))
+    const bound: StreamSockets[] = []
+    try {
+      for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
+      await this.#stockUp(recording.stock, recording.session.encodersNeeded(plans) - recording.stock.length)
+      added.forEach((stream, index) => {
+        const pair = bound[index]
+        if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
+      })
+      this.#guard(message.recordingId, recording, () => recording.session.updateStreams(plans, message.atUs))
+      return { ok: true }
+    } catch (error) {
+      for (const pair of bound) pair.close()
+      return failure(error)
+    }
+  }
+
+  #bind(recordingId: RecordingId, { plan, port }: BoundStream): Promise<StreamSockets> {
+    return bindStreamSockets({
+      address: this.#settings.bindAddress,
+      port,
+      receiveBufferBytes: this.#settings.receiveBufferBytes,
+      onRtp: (datagram) => this.#handleRtp(recordingId, plan.streamId, datagram),
+      // Sender reports will align streams (RFC 3550 6.4.1); reading the socket keeps the kernel from answering ICMP.
+      onRtcp: () => {},
+    })
+  }
+
+  #handleRtp(recordingId: RecordingId, streamId: StreamId, datagram: Uint8Array): void {
+    const recording = this.#recordings.get(recordingId)
+    if (recording === undefined || recording.failed) return
+    const arrivalUs = this.#nowUs()
+    this.#guard(recordingId, recording, () => recording.session.handleDatagram(streamId, datagram, arrivalUs))
+    if (!recording.hadPacket) {
+      recording.hadPacket = true
+      this.#post({ kind: 'firstPacket', recordingId })
+    }
+  }
+
+  async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {
+    // The BYE overtakes RTP that waits in the sockets or is still on its way.
+    await sleep(END_GRACE_MS)
+    closeSockets(recording)
+    this.#recordings.delete(recordingId)
+    addCounters(this.#ended, recording.session)
+    const manifest = recording.session.end(message.endedUs, message.cause)
+    for (const encoder of recording.stock) encoder.free()
+    this.#post({ kind: 'ended', recordingId, manifest })
+  }
+
+  /** A broken invariant ends this recording's audio with an incident; its neighbours never notice. */
+  #guard(recordingId: RecordingId, recording: HostedRecording, work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      recording.failed = true
+      const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
+      try {
+        recording.session.noteIncident('recorder-failed', detail, this.#nowUs())
+      } catch {
+        this.#post({
+          kind: 'incident',
+          recordingId,
+          incident: { code: 'recorder-failed', at: new Date().toISOString(), detail },
+        })
+      }
+    }
+  }
+
+  async #stockUp(stock: OpusEncoder[], count: number): Promise<void> {
+    for (let made = 0; made < count; made += 1) stock.push(this.#timed(await this.#engine.createEncoder()))
+  }
+
+  #timed(encoder: OpusEncoder): OpusEncoder {
+    return {
+      sampleRate: encoder.sampleRate,
+      preSkip: encoder.preSkip,
+      encode: (samples) => {
+        const startUs = this.#nowUs()
+        const packet = encoder.encode(samples)
+        this.#encodeUs += this.#nowUs() - startUs
+        this.#encodedFrames += 1
+        return packet
+      },
+      free: () => encoder.free(),
+    }
+  }
+
+  #sinkFor(recordingId: RecordingId): RecordingSink {
+    return {
+      handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
+      handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
+    }
+  }
+}
+
+function takeFrom(stock: OpusEncoder[]): OpusEncoder {
+  const encoder = stock.pop()
+  if (encoder === undefined) throw new RangeError('an encoder was taken that had not been made')
+  return encoder
+}
+
+function closeSockets(recording: HostedRecording): void {
+  for (const pair of recording.sockets.values()) pair.close()
+  recording.sockets.clear()
+}
+
+function addCounters(sum: Totals, session: RecordingSession): void {
+  for (const { counters } of session.streamReceivers.values()) {
+    sum.received += counters.packetsReceived
+    sum.lost += counters.packetsLost
+    for (const [reason, count] of Object.entries(counters.packetsDiscarded)) {
+      if (count > 0) sum.discarded.set(reason, (sum.discarded.get(reason) ?? 0) + count)
+    }
+  }
+}
+
+function failure(error: unknown): OpenOutcome {
+  if (error instanceof PortBusyError)
+    return { ok: false, reason: 'portBusy', ports: [error.port], detail: error.message }
+  return { ok: false, reason: 'failed', ports: [], detail: error instanceof Error ? error.message : 'unknown' }
+}

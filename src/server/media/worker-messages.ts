@@ -1,0 +1,96 @@
+import type { RecordingId, StreamId } from '../../ids.ts'
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
+import type {
+  EndCause,
+  MediaStreamPlan,
+  RecordingFacts,
+  RecordingIncident,
+  SealedObject,
+} from '../../recorder/recording-types.ts'
+import type { OpusEngineName } from './opus-engine.ts'
+
+/** What a media worker is started with. */
+export interface WorkerSettings {
+  readonly bindAddress: string
+  readonly opusEngine: OpusEngineName
+  readonly opusBitsPerSecond: number
+  readonly opusComplexity: number
+  readonly receiveBufferBytes: number
+}
+
+/** A media stream and the port pair it is received on. */
+export interface BoundStream {
+  readonly plan: MediaStreamPlan
+  readonly port: number
+}
+
+export type ToWorker =
+  | {
+      readonly kind: 'open'
+      readonly requestId: number
+      readonly facts: RecordingFacts
+      readonly streams: readonly BoundStream[]
+    }
+  | {
+      readonly kind: 'update'
+      readonly requestId: number
+      readonly recordingId: RecordingId
+      /** Every stream of the recording session as it is now; those already bound keep their port. */
+      readonly streams: readonly BoundStream[]
+      readonly atUs: number
+    }
+  | {
+      readonly kind: 'metadata'
+      readonly recordingId: RecordingId
+      readonly raw: Uint8Array
+      readonly rawSha256: string
+      readonly snapshot: MetadataSnapshot | undefined
+      readonly receivedUs: number
+    }
+  | { readonly kind: 'end'; readonly recordingId: RecordingId; readonly cause: EndCause; readonly endedUs: number }
+  | { readonly kind: 'abandon'; readonly recordingId: RecordingId }
+  | { readonly kind: 'stop' }
+
+export type OpenOutcome =
+  | { readonly ok: true }
+  | {
+      readonly ok: false
+      readonly reason: 'portBusy' | 'failed'
+      readonly ports: readonly number[]
+      readonly detail: string
+    }
+
+/** Sums over all streams of the worker since it started; they only grow. */
+export interface WorkerTotals {
+  readonly packetsReceived: number
+  readonly packetsLost: number
+  readonly packetsDiscarded: Readonly<Record<string, number>>
+  readonly encodedFrames: number
+  readonly encodeSeconds: number
+}
+
+export interface WorkerReport extends WorkerTotals {
+  readonly recordingSessions: number
+  readonly encodersInUse: number
+  readonly eventLoopLagSeconds: number
+  /** Greatest interarrival jitter of any live stream. */
+  readonly jitterSecondsMax: number
+  /** Recording sessions in which no stream had a packet for a while, with how long; for the media time-out. */
+  readonly quiet: readonly { readonly recordingId: RecordingId; readonly quietMs: number; readonly held: boolean }[]
+}
+
+export interface StreamEndReport {
+  readonly streamId: StreamId
+  readonly zeroPackets: boolean
+  readonly gapSeconds: Readonly<Record<string, number>>
+}
+
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'opened'; readonly requestId: number; readonly outcome: OpenOutcome }
+  | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
+  | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
+  | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
+  | { readonly kind: 'ended'; readonly recordingId: RecordingId; readonly manifest: ManifestBody }
+  | { readonly kind: 'report'; readonly report: WorkerReport }

@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto'
+
+import { EarwitnessError } from '../../errors.ts'
+import {
+  MANIFEST_FORMAT,
+  signManifest,
+  type ChunkEntry,
+  type IncidentEntry,
+  type ManifestBody,
+  type SnapshotEntry,
+} from '../../evidence/manifest.ts'
+import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import type { SigningKey } from '../../evidence/signer-keys.ts'
+import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { Outbox } from '../database/outbox.ts'
+import type { DatabaseRecord } from '../database/records.ts'
+import { objectKey } from '../storage/layout.ts'
+import type { UploadQueue } from '../storage/upload-queue.ts'
+import type { LiveRecording } from './live-recording.ts'
+import type { OpenFacts, OpenJournal } from './open-journal.ts'
+import { snapshotRecord } from './snapshot-record.ts'
+
+/** A recording that nobody is left to finish, as far as it is known. */
+export interface InterruptedRecording extends OpenFacts {
+  readonly chunks: readonly ChunkEntry[]
+  readonly snapshots: readonly SnapshotEntry[]
+  readonly incidents: readonly IncidentEntry[]
+}
+
+/**
+ * Takes what a recording session seals into custody: a line in the open journal, the object store, then the database; at
+ * the end the signed manifest. Nothing here can read what it keeps.
+ */
+export class Custody {
+  readonly #uploads: UploadQueue
+  readonly #outbox: Pick<Outbox, 'add'>
+  readonly #journal: OpenJournal
+  readonly #signer: SigningKey
+  readonly #nowUnixMs: () => number
+
+  constructor(options: {
+    readonly uploads: UploadQueue
+    readonly outbox: Pick<Outbox, 'add'>
+    readonly journal: OpenJournal
+    readonly signer: SigningKey
+    readonly nowUnixMs: () => number
+  }) {
+    this.#uploads = options.uploads
+    this.#outbox = options.outbox
+    this.#journal = options.journal
+    this.#signer = options.signer
+    this.#nowUnixMs = options.nowUnixMs
+  }
+
+  /** The recording exists from now on: its wrapped key is stored before any of its audio. */
+  opened(recording: LiveRecording): void {
+    const { facts, startedAt, objectPrefix, sealedKey } = recording
+    if (sealedKey === undefined) throw new Error('a recording is opened by its sealed key')
+    const { recipient, wrappedKey, bytes } = sealedKey
+    const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
+    this.#outbox.add({
+      kind: 'recordingOpened',
+      ...{ recordingId, rsId, tenant, src, layout, startedAt, objectPrefix, recipient },
+      sipCallId: recording.sipCallId,
+    })
+    void this.#journal.append(recordingId, {
+      kind: 'opened',
+      facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
+      ...{ startedAt, objectPrefix, recipient, wrappedKey },
+    })
+    void this.#put(recording, wrappedKey.name, bytes)
+  }
+
+  /** Chunks and snapshots; the key has its own way, see {@link opened}. */
+  sealed(recording: LiveRecording, object: SealedObject): void {
+    if (object.chunk !== undefined) this.#takeChunk(recording, object.chunk, object.bytes)
+    else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
+  }
+
+  incident(recording: LiveRecording, incident: RecordingIncident): void {
+    recording.incidents.push(incident)
+    this.#noteIncident(recording.facts.recordingId, incident)
+  }
+
+  /** Signs and stores the manifest after everything it names, then closes the recording in the database. */
+  async close(objectPrefix: string, manifest: ManifestBody): Promise<void> {
+    const signed = new TextEncoder().encode(await signManifest(manifest, this.#signer))
+    await this.#uploads.put(manifest.recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
+    this.#outbox.add(closedRecord(manifest, sha256Hex(signed)))
+    await this.#journal.close(manifest.recordingId)
+  }
+
+  /** Closes a recording that nobody can finish: the manifest says what was sealed, and that the rest is missing. */
+  interrupted(recording: InterruptedRecording, detail: string): Promise<void> {
+    const at = new Date(this.#nowUnixMs()).toISOString()
+    const incident = { code: 'interrupted', at, detail }
+    this.#noteIncident(recording.facts.recordingId, incident)
+    return this.close(recording.objectPrefix, interruptedManifest(recording, incident))
+  }
+
+  #noteIncident(recordingId: string, incident: RecordingIncident): void {
+    this.#outbox.add({ kind: 'incidentNoted', recordingId, ...incident })
+    void this.#journal.append(recordingId, { kind: 'incident', incident })
+  }
+
+  #takeChunk(recording: LiveRecording, chunk: ChunkEntry, bytes: Uint8Array): void {
+    const { recordingId } = recording.facts
+    recording.chunks.push(chunk)
+    void this.#journal.append(recordingId, { kind: 'chunk', chunk })
+    void this.#put(recording, chunk.name, bytes).then((isStored) => {
+      if (!isStored) return
+      const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
+      this.#outbox.add({
+        kind: 'chunkStored',
+        ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample },
+        storedAt: new Date(this.#nowUnixMs()).toISOString(),
+      })
+    })
+  }
+
+  #takeSnapshot(recording: LiveRecording, seq: number, object: SealedObject): void {
+    const pending = recording.pendingSnapshots.shift()
+    if (pending === undefined) return
+    const { recordingId } = recording.facts
+    const { snapshot, rawSha256 } = pending.received
+    const entry: SnapshotEntry = {
+      seq,
+      name: object.name,
+      sha256: rawSha256,
+      sealedSha256: sha256Hex(object.bytes),
+      sizeBytes: object.bytes.length,
+      receivedAt: pending.receivedAt,
+      ...(snapshot === undefined ? {} : { dataMode: snapshot.dataMode }),
+      valid: snapshot !== undefined,
+    }
+    recording.snapshots.push(entry)
+    void this.#journal.append(recordingId, { kind: 'snapshot', snapshot: entry })
+    this.#outbox.add(snapshotRecord({ recordingId, seq, objectName: object.name, pending }))
+    void this.#put(recording, object.name, object.bytes)
+  }
+
+  async #put(recording: LiveRecording, name: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      await this.#uploads.put(recording.facts.recordingId, objectKey(recording.objectPrefix, name), bytes)
+      return true
+    } catch (error) {
+      const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
+      const at = new Date(this.#nowUnixMs()).toISOString()
+      this.incident(recording, { code, at, detail: 'A sealed object could not be stored.' })
+      return false
+    }
+  }
+}
+
+function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
+  const { facts, startedAt, recipient, wrappedKey, chunks, snapshots, incidents } = recording
+  return {
+    format: MANIFEST_FORMAT,
+    ...facts,
+    ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
+    endedAt: incident.at,
+    state: 'interrupted',
+    endCause: 'interrupted',
+    durationSamples: chunks.at(-1)?.toSample ?? 0,
+    streams: [],
+    participants: [],
+    incidents: [...incidents, incident],
+    consentEvents: [],
+    clock: { status: 'unknown' },
+  }
+}
+
+function closedRecord(manifest: ManifestBody, manifestSha256: string): DatabaseRecord {
+  const { recordingId, endedAt, state, endCause, durationSamples } = manifest
+  return {
+    kind: 'recordingClosed',
+    ...{ recordingId, endedAt, state, endCause, durationSamples, manifestSha256 },
+    streams: manifest.streams.map(({ codecs, packets, ledger, ...stream }) => ({
+      streamId: stream.streamId,
+      streamLabel: stream.streamLabel,
+      channel: stream.channel,
+      participantIds: stream.participantIds,
+      codec: codecs.join('+'),
+      packets: { ...packets, expected: packets.received + packets.lost },
+      audioSamples: ledger.audioSamples,
+    })),
+    gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
+  }
+}
+
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

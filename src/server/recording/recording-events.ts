@@ -1,0 +1,133 @@
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import type { RefusalReason } from '../../recorder/recording-request.ts'
+import type { RecordingIncident } from '../../recorder/recording-types.ts'
+import type { WorkerReport } from '../media/worker-messages.ts'
+import type { OfferRequest, SignallingHandler } from '../signalling/port.ts'
+import { TotalFollower } from '../telemetry/bounded-metrics.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { LiveRecording, LiveState } from './live-recording.ts'
+
+const SAMPLES_PER_SECOND = 48_000
+
+export type SignallingCounter = Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]
+
+/** What happens to recording sessions, told to the log (state changes) and to the metrics (counts). */
+export class RecordingEvents {
+  readonly #log: Logger
+  readonly #metrics: Metrics
+  readonly #totals = new TotalFollower()
+
+  constructor(options: { readonly log: Logger; readonly metrics: Metrics }) {
+    this.#log = options.log
+    this.#metrics = options.metrics
+  }
+
+  signallingCounted(counter: SignallingCounter): void {
+    switch (counter.kind) {
+      case 'request':
+        this.#metrics.sipRequestsTotal.inc({ method: counter.method, code: String(counter.code) })
+        return
+      case 'rejected':
+        this.#metrics.sipRejectedTotal.inc({ reason: counter.reason })
+        return
+      case 'retransmission':
+        this.#metrics.sipRetransmissionsTotal.inc({ direction: counter.direction })
+        return
+      case 'dropped':
+        this.#metrics.sipDroppedTotal.inc({ reason: counter.reason })
+    }
+  }
+
+  opened(recording: LiveRecording, offer: OfferRequest, nowUs: number): void {
+    this.#metrics.inviteResponseSeconds.observe(Math.max(0, nowUs - offer.receivedUs) / 1e6)
+    this.#log.info(idsOf(recording), 'recording session opened')
+  }
+
+  refused(offer: OfferRequest, reason: RefusalReason, src: string): void {
+    this.#metrics.recordingSessionsTotal.inc({ src, outcome: reason })
+    this.#log.warn({ sipCallId: offer.sipCallId, src, reason }, 'INVITE refused')
+  }
+
+  abandoned(recording: LiveRecording, outcome: string): void {
+    this.#metrics.recordingSessionsTotal.inc({ src: recording.facts.src, outcome })
+    this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, -1)
+    this.#log.warn({ ...idsOf(recording), reason: outcome }, 'INVITE came to nothing')
+  }
+
+  created(recording: LiveRecording): void {
+    this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, 1)
+  }
+
+  stateChanged(recording: LiveRecording, before: LiveState): void {
+    const { src } = recording.facts
+    this.#metrics.recordingSessions.add({ src, state: before }, -1)
+    this.#metrics.recordingSessions.add({ src, state: recording.state }, 1)
+    this.#log.debug({ ...idsOf(recording), state: recording.state }, 'recording session state')
+  }
+
+  metadataRejected(recording: LiveRecording, reason: string): void {
+    this.#metrics.metadataRejectedTotal.inc({ reason })
+    this.#log.warn({ ...idsOf(recording), reason }, 'metadata could not be read; its bytes are kept')
+  }
+
+  incident(recording: LiveRecording, incident: RecordingIncident): void {
+    this.#metrics.incidentsTotal.inc({ code: incident.code })
+    if (incident.code === 'one-way') this.#metrics.oneWaySessionsTotal.inc()
+    this.#log.warn({ ...idsOf(recording), code: incident.code }, 'incident')
+  }
+
+  workerLost(recording: LiveRecording): void {
+    this.#log.error(idsOf(recording), 'the media worker of this recording died')
+  }
+
+  ended(recording: LiveRecording, manifest: ManifestBody): void {
+    for (const stream of manifest.streams) {
+      if (stream.packets.received === 0) this.#metrics.zeroPacketStreamsTotal.inc()
+      for (const [cause, samples] of Object.entries(stream.ledger.gapSamples)) {
+        if (samples > 0) this.#metrics.mediaGapSecondsTotal.inc({ cause }, samples / SAMPLES_PER_SECOND)
+      }
+    }
+    this.#log.info(
+      {
+        ...idsOf(recording),
+        cause: manifest.endCause,
+        durationMs: Math.round(manifest.durationSamples / (SAMPLES_PER_SECOND / 1_000)),
+      },
+      'recording session ended',
+    )
+  }
+
+  notClosed(recording: LiveRecording, error: unknown): void {
+    this.closed(recording, 'manifestNotStored')
+    this.#log.error({ ...idsOf(recording), err: error }, 'the manifest could not be stored')
+  }
+
+  /** The manifest is stored, or given up: the recording session leaves the table. */
+  closed(recording: LiveRecording, outcome: string): void {
+    this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, -1)
+    this.#metrics.recordingSessionsTotal.inc({ src: recording.facts.src, outcome })
+  }
+
+  workerReport(workerId: number, report: WorkerReport): void {
+    const worker = String(workerId)
+    const step = (name: string, total: number): number => this.#totals.step(`${worker}/${name}`, total)
+    const metrics = this.#metrics
+    metrics.rtpPacketsReceivedTotal.inc(step('received', report.packetsReceived))
+    metrics.rtpPacketsLostTotal.inc(step('lost', report.packetsLost))
+    for (const [reason, total] of Object.entries(report.packetsDiscarded)) {
+      metrics.rtpPacketsDiscardedTotal.inc({ reason }, step(`discarded/${reason}`, total))
+    }
+    metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
+    metrics.encoderFrameSeconds.add(
+      step('encodeSeconds', report.encodeSeconds),
+      step('encodedFrames', report.encodedFrames),
+    )
+    metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
+  }
+}
+
+function idsOf(recording: LiveRecording): Record<string, string> {
+  const { recordingId, rsId, src } = recording.facts
+  return { recordingId, rsId, src, sipCallId: recording.sipCallId }
+}

@@ -1,0 +1,93 @@
+import type { DialogId } from '../../ids.ts'
+
+/** Where a message came from: the peer's address as our socket saw it. */
+export interface SipSource {
+  readonly transport: 'udp' | 'tcp' | 'tls'
+  readonly address: string
+  readonly port: number
+}
+
+/** An INVITE that starts a dialog, or a re-INVITE inside one. It is answered or refused once; later attempts do nothing. */
+export interface OfferRequest {
+  readonly dialogId: DialogId
+  readonly sipCallId: string
+  /** Raw header values. They hold numbers and names: not for logs. */
+  readonly from: string
+  readonly to: string
+  /** First value of a header; the name in any case, long or compact. */
+  header(name: string): string | undefined
+  /** All values of a header, one per header line. */
+  headers(name: string): readonly string[]
+  /** Raw bytes; their type is in the `content-type` header, which may be missing. */
+  readonly body: Uint8Array
+  readonly source: SipSource
+  /** Our address as this SRC reaches it, or the advertised one. */
+  readonly localAddress: string
+  /** Monotonic microseconds. */
+  readonly receivedUs: number
+  /** 200 with `application/sdp`. Ignored after CANCEL. */
+  answer(sdp: Uint8Array): void
+  /** Status 300 to 699. A refused first INVITE leaves no dialog, a refused re-INVITE leaves it as it was. */
+  refuse(status: number, reason: string, headers?: readonly (readonly [string, string])[]): void
+}
+
+/**
+ * Why a dialog is over. `noAck`: our 200 was never acknowledged · `local`: by {@link SignallingPort.bye} ·
+ * `refused`: its first INVITE was refused by the port, because the handler threw or never answered.
+ */
+export interface DialogEnd {
+  readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused'
+  /** Monotonic microseconds. */
+  readonly receivedUs: number
+  /** Of the BYE, which may carry metadata. */
+  readonly contentType?: string
+  readonly body?: Uint8Array
+}
+
+/** What a signalling port counts; every label is out of a closed set. */
+export type SignallingCounter =
+  | { kind: 'request'; method: string; code: number }
+  | { kind: 'rejected'; reason: string }
+  | { kind: 'retransmission'; direction: 'in' | 'out' }
+  | { kind: 'dropped'; reason: string }
+
+/** What the port calls. It may throw: the port answers 500, logs, and goes on. */
+export interface SignallingHandler {
+  handleInvite(offer: OfferRequest): void
+  handleReinvite(offer: OfferRequest): void
+  /** The SRC has our first 200: its ACK came. Once per dialog. */
+  handleConfirmed(dialogId: DialogId, receivedUs: number): void
+  /** Exactly once per dialog that {@link handleInvite} saw, unless the handler itself refused it. */
+  handleEnded(dialogId: DialogId, end: DialogEnd): void
+  /** What OPTIONS is answered with. Also asked for each first INVITE, which on 503 is refused with Retry-After. */
+  optionsStatus(): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
+  handleCounted?(counter: SignallingCounter): void
+}
+
+/** An address that is listened at; the port is the real one when 0 was asked for. */
+export interface BoundAddress {
+  readonly transport: 'udp' | 'tcp' | 'tls'
+  readonly address: string
+  readonly port: number
+}
+
+/** The SIP side of the recorder: an embedded stack, or one that runs elsewhere. */
+export interface SignallingPort {
+  /**
+   * Opens the sockets and begins to serve.
+   *
+   * @throws EarwitnessError `sip-port-in-use`, `sip-port-forbidden`, `sip-address-unknown`, `sip-listen-failed`; nothing stays open
+   */
+  run(handler: SignallingHandler): Promise<readonly BoundAddress[]>
+  /**
+   * Sends BYE, once the ACK of our 200 came; resolves when it was answered or given up (Timer F), at once for an unknown dialog.
+   * `handleEnded` is called when the BYE is sent.
+   *
+   * @param reason RFC 3326; causes below 200 are Q.850's, others SIP status codes
+   */
+  bye(dialogId: DialogId, reason?: { readonly cause: number; readonly text: string }): Promise<void>
+  /** Resolves when no transaction is left open; run's sockets stay. */
+  drain(): Promise<void>
+  /** Closes all sockets. Dialogs are forgotten without a word. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { EarwitnessError } from '../../errors.ts'
+import type { ObjectStore } from './object-store.ts'
+
+/** Sealed bytes that may wait in memory for the store; beyond it no new recording session is admitted. */
+export const UPLOAD_BACKLOG_BYTES_MAX = 256 * 1024 * 1024
+const RETRY_FIRST_MS = 250
+const RETRY_LAST_MS = 5_000
+/** Errors that no retry can mend. */
+const PERMANENT_CODES: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
+
+export interface UploadQueueObserver {
+  stored(seconds: number): void
+  failed(seconds: number, code: string, attempt: number): void
+}
+
+interface WaitingUpload {
+  readonly bytes: number
+  readonly sinceUnixMs: number
+}
+
+/**
+ * Hands sealed objects to the object store: in order within one recording, several recordings side by side. A store
+ * that fails is tried again for ever with growing pauses; the bytes wait in memory meanwhile, sealed.
+ */
+export class UploadQueue {
+  readonly #store: ObjectStore
+  readonly #observer: UploadQueueObserver
+  readonly #nowUnixMs: () => number
+  readonly #chains = new Map<string, Promise<unknown>>()
+  readonly #waiting = new Set<WaitingUpload>()
+  readonly #stopped = new AbortController()
+  #backlogBytes = 0
+  #failing: string | undefined
+
+  constructor(options: {
+    readonly store: ObjectStore
+    readonly observer: UploadQueueObserver
+    readonly nowUnixMs: () => number
+  }) {
+    this.#store = options.store
+    this.#observer = options.observer
+    this.#nowUnixMs = options.nowUnixMs
+  }
+
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  get isFull(): boolean {
+    return this.#backlogBytes >= UPLOAD_BACKLOG_BYTES_MAX
+  }
+
+  /** The error code of the last attempt while the store refuses, undefined while it works. */
+  get failing(): string | undefined {
+    return this.#failing
+  }
+
+  /** Wall-clock milliseconds since which the oldest waiting object waits. */
+  get oldestUnixMs(): number | undefined {
+    for (const upload of this.#waiting) return upload.sinceUnixMs
+    return undefined
+  }
+
+  /**
+   * Stores `bytes` under `key` after everything put earlier with the same `order`. Resolves when the store has it
+   * durably; rejects only on an error that no retry mends, or when the queue is stopped first.
+   */
+  put(order: string, key: string, bytes: Uint8Array): Promise<void> {
+    const upload: WaitingUpload = { bytes: bytes.length, sinceUnixMs: this.#nowUnixMs() }
+    this.#waiting.add(upload)
+    this.#backlogBytes += bytes.length
+    const before = this.#chains.get(order) ?? Promise.resolve()
+    const done = before
+      .catch(() => {})
+      .then(() => this.#storeWithRetry(key, bytes))
+      .finally(() => {
+        this.#waiting.delete(upload)
+        this.#backlogBytes -= upload.bytes
+        if (this.#chains.get(order) === done) this.#chains.delete(order)
+      })
+    this.#chains.set(order, done)
+    return done
+  }
+
+  /** Waits until nothing is waiting, or `timeoutMs` has passed; true when all is stored. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    const timeout = new AbortController()
+    const expired = sleep(timeoutMs, undefined, { signal: timeout.signal }).catch(() => {})
+    while (this.#chains.size > 0) {
+      const chains = Promise.allSettled(this.#chains.values()).then(() => true)
+      if ((await Promise.race([chains, expired])) !== true) return false
+    }
+    timeout.abort()
+    return true
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  async #storeWithRetry(key: string, bytes: Uint8Array): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const startMs = performance.now()
+      try {
+        await this.#store.put(key, bytes)
+        this.#failing = undefined
+        this.#observer.stored((performance.now() - startMs) / 1_000)
+        return
+      } catch (error) {
+        const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
+        this.#failing = code
+        this.#observer.failed((performance.now() - startMs) / 1_000, code, attempt)
+        if (PERMANENT_CODES.has(code) || this.#stopped.signal.aborted) throw error
+        const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (attempt - 1))
+        await sleep(pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => {
+          throw error
+        })
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+import { BoundedCounter, BoundedGauge, BoundedHistogram } from './bounded-metrics.ts'
+import { firstSeen, type LabelRule, oneOf, SIP_METHODS, sipStatusCode } from './labels.ts'
+import { SumAndCount } from './sum-and-count.ts'
+
+const PREFIX = 'earwitness_'
+
+/** From a local answer to the point where an SRC retransmits (T1 is 0.5 s) and beyond. RFC 3261 17.1.1.2 */
+const INVITE_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const UPLOAD_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+export interface MetricsOptions {
+  /** Names of the configured SRCs; every other becomes `other`. */
+  readonly sources: readonly string[]
+  readonly version: string
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+/**
+ * Every metric of the recorder, in `registry`.
+ *
+ * Base units, prefix `earwitness_`, labels bounded: a stranger who invents SIP methods or source names grows nothing. Nothing
+ * here is about a single recording session.
+ */
+export function createMetrics(registry: Registry, options: MetricsOptions) {
+  const make = factoryFor(registry)
+  const src = oneOf(options.sources)
+  const buildInfo = make.gauge('build_info', 'Always 1; the labels say what runs.', {
+    version: firstSeen(1),
+    node: firstSeen(1),
+  })
+  buildInfo.set({ version: options.version, node: process.versions.node }, 1)
+  return { ...sessionMetrics(make, src), ...sipMetrics(make), ...mediaMetrics(make), ...custodyMetrics(make) }
+}
+
+/** CPU, memory, handles, garbage collection and event loop of the process, by their customary names. */
+export function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry })
+}
+
+/** A registry of its own, so that two recorders in one process (as in tests) never meet. */
+export function createRegistry(): Registry {
+  return new Registry()
+}
+
+type Factory = ReturnType<typeof factoryFor>
+
+function factoryFor(registry: Registry) {
+  const named = (name: string, help: string) => ({ registry, name: PREFIX + name, help })
+  const plain = (name: string, help: string) => ({ name: PREFIX + name, help, registers: [registry] })
+  return {
+    counter: <Label extends string>(name: string, help: string, labels: Record<Label, LabelRule>) =>
+      new BoundedCounter({ ...named(name, help), labels }),
+    gauge: <Label extends string>(name: string, help: string, labels: Record<Label, LabelRule>) =>
+      new BoundedGauge({ ...named(name, help), labels }),
+    histogram: <Label extends string>(
+      name: string,
+      help: string,
+      buckets: number[],
+      labels: Record<Label, LabelRule>,
+    ) => new BoundedHistogram({ ...named(name, help), buckets, labels }),
+    sumAndCount: (name: string, help: string) => new SumAndCount(named(name, help)),
+    plainCounter: (name: string, help: string) => new Counter(plain(name, help)),
+    plainGauge: (name: string, help: string) => new Gauge(plain(name, help)),
+    plainHistogram: (name: string, help: string, buckets: number[]) => new Histogram({ ...plain(name, help), buckets }),
+  }
+}
+
+function sessionMetrics(make: Factory, src: LabelRule) {
+  return {
+    recordingSessions: make.gauge('recording_sessions', 'Recording sessions right now.', { src, state: firstSeen() }),
+    recordingSessionsTotal: make.counter('recording_sessions_total', 'Recording sessions that ended, by outcome.', {
+      src,
+      outcome: firstSeen(),
+    }),
+    metadataRejectedTotal: make.counter('metadata_rejected_total', 'Metadata snapshots kept but not understood.', {
+      reason: firstSeen(),
+    }),
+    oneWaySessionsTotal: make.plainCounter(
+      'one_way_sessions_total',
+      'Recording sessions in which some but not all media streams had a packet.',
+    ),
+    zeroPacketStreamsTotal: make.plainCounter(
+      'zero_packet_streams_total',
+      'Media streams that ended without one RTP packet.',
+    ),
+    incidentsTotal: make.counter('incidents_total', 'Incidents noted in recordings.', { code: firstSeen() }),
+  }
+}
+
+function sipMetrics(make: Factory) {
+  return {
+    sipRequestsTotal: make.counter('sip_requests_total', 'SIP requests by method and the status they got.', {
+      method: oneOf(SIP_METHODS),
+      code: sipStatusCode,
+    }),
+    sipRejectedTotal: make.counter('sip_rejected_total', 'Datagrams and messages that were not acceptable SIP.', {
+      reason: firstSeen(),
+    }),
+    sipRetransmissionsTotal: make.counter('sip_retransmissions_total', 'SIP messages seen or sent again.', {
+      direction: oneOf(['in', 'out']),
+    }),
+    sipDroppedTotal: make.counter('sip_dropped_total', 'SIP messages dropped because a bound was reached.', {
+      reason: firstSeen(),
+    }),
+    inviteResponseSeconds: make.plainHistogram(
+      'invite_response_seconds',
+      'From the arrival of an INVITE to its final response.',
+      INVITE_SECONDS,
+    ),
+  }
+}
+
+function mediaMetrics(make: Factory) {
+  return {
+    rtpPacketsReceivedTotal: make.plainCounter('rtp_packets_received_total', 'RTP packets received.'),
+    rtpPacketsLostTotal: make.plainCounter('rtp_packets_lost_total', 'RTP packets that never came. RFC 3550 A.3'),
+    rtpPacketsDiscardedTotal: make.counter('rtp_packets_discarded_total', 'Datagrams on media ports not recorded.', {
+      reason: firstSeen(),
+    }),
+    rtpInterarrivalJitterSeconds: make.gauge(
+      'rtp_interarrival_jitter_seconds',
+      'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',
+      { worker: firstSeen() },
+    ),
+    mediaGapSecondsTotal: make.counter('media_gap_seconds_total', 'Seconds of media streams without audio.', {
+      cause: firstSeen(),
+    }),
+    rtpPortsUsed: make.plainGauge('rtp_ports_used', 'UDP ports of the RTP range in use, RTCP included.'),
+    encoderFrameSeconds: make.sumAndCount('encoder_frame_seconds', 'CPU time spent to encode audio frames.'),
+    workerQueueDepth: make.gauge('worker_queue_depth', 'Messages to a media worker without an answer yet.', {
+      worker: firstSeen(),
+    }),
+    eventLoopLagSeconds: make.gauge('event_loop_lag_seconds', 'How late the event loop of a thread runs its timers.', {
+      thread: firstSeen(),
+    }),
+  }
+}
+
+function custodyMetrics(make: Factory) {
+  return {
+    chunkUploadSeconds: make.histogram('chunk_upload_seconds', 'Time to store one sealed object.', UPLOAD_SECONDS, {
+      outcome: firstSeen(),
+    }),
+    uploadBacklogBytes: make.plainGauge('upload_backlog_bytes', 'Sealed bytes not stored yet.'),
+    oldestUnuploadedChunkTimestampSeconds: make.plainGauge(
+      'oldest_unuploaded_chunk_timestamp_seconds',
+      'Unix time at which the oldest sealed object not stored yet was made; 0 when all are stored.',
+    ),
+    databaseOutboxBytes: make.plainGauge('database_outbox_bytes', 'Facts waiting to be written to the database.'),
+    databaseOutboxRejectedTotal: make.plainCounter(
+      'database_outbox_rejected_total',
+      'Facts the database refused for good; their recordings are complete in the store.',
+    ),
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * How many recording sessions one core carries: real SIP, real RTP, the whole daemon with one media worker.
+ *
+ * `npm run bench` or `npm run bench -- --sessions 20,50,100 --seconds 20`. Prints, for each step, the CPU milliseconds that the
+ * daemon spends on one recorded second of one recording session (two PCMU streams, sealed two-channel Opus), and the
+ * packets that were lost. It measures, it judges nothing. The client that sends shares the machine.
+ */
+import { readFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+
+import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+
+/** Clock ticks of /proc/PID/stat in a second; 100 on every Linux that Node supports. */
+const TICKS_PER_SECOND = 100
+
+interface Measurement {
+  readonly sessions: number
+  readonly answered: number
+  readonly cpuMsPerSessionSecond: number
+  readonly coresUsed: number
+  readonly packetsSent: number
+  readonly packetsReceived: number
+  readonly packetsLost: number
+  readonly residentMiB: number
+}
+
+const { values } = parseArgs({
+  options: {
+    sessions: { type: 'string', default: '10,25,50,100' },
+    seconds: { type: 'string', default: '15' },
+    engine: { type: 'string', default: 'libopus-wasm' },
+    complexity: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const measurements: Measurement[] = []
+for (const step of values.sessions.split(',')) {
+  measurements.push(await measure(Number(step), Number(values.seconds)))
+}
+if (values.json) console.log(JSON.stringify(measurements, undefined, 2))
+else console.table(measurements)
+
+async function measure(sessions: number, seconds: number): Promise<Measurement> {
+  const dataDir = await makeDataDir()
+  const daemon = await startDaemon(dataDir, {
+    EARWITNESS_MEDIA_OPUS_ENGINE: values.engine,
+    EARWITNESS_LOG_LEVEL: 'error',
+    ...(values.complexity === undefined ? {} : { EARWITNESS_RECORDING_OPUS_COMPLEXITY: values.complexity }),
+  })
+  try {
+    const cpuBefore = await cpuSeconds(daemon)
+    const startedMs = performance.now()
+    const simulated = await daemon.command(
+      'simulate',
+      ...['--to', `sip:127.0.0.1:${daemon.sipUdpPort}`, '--calls', String(sessions), '--cps', '20'],
+      ...['--duration', `${seconds}s`, '--json'],
+    )
+    const elapsedSeconds = (performance.now() - startedMs) / 1_000
+    const cpu = (await cpuSeconds(daemon)) - cpuBefore
+    const summary = JSON.parse(simulated.stdout) as { answered: number; packetsSent: number }
+    return {
+      sessions,
+      answered: summary.answered,
+      cpuMsPerSessionSecond: round((cpu * 1_000) / (sessions * seconds)),
+      coresUsed: round(cpu / elapsedSeconds),
+      packetsSent: summary.packetsSent,
+      packetsReceived: await metric(daemon, 'earwitness_rtp_packets_received_total'),
+      packetsLost: await metric(daemon, 'earwitness_rtp_packets_lost_total'),
+      residentMiB: await residentMiB(daemon),
+    }
+  } finally {
+    await daemon.stop()
+    await removeDataDir(dataDir)
+  }
+}
+
+/** User and system time of the daemon with all its threads; its database is a process of its own and not in it. */
+async function cpuSeconds(daemon: RunningDaemon): Promise<number> {
+  const stat = await readFile(`/proc/${daemon.process.pid}/stat`, 'utf8')
+  // Fields after the command's name, which may hold blanks: utime is the 14th field, stime the 15th (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+async function residentMiB(daemon: RunningDaemon): Promise<number> {
+  const status = await readFile(`/proc/${daemon.process.pid}/status`, 'utf8')
+  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024)
+}
+
+async function metric(daemon: RunningDaemon, name: string): Promise<number> {
+  const text = await (await fetch(daemon.metrics)).text()
+  return Number(
+    text
+      .split('\n')
+      .find((line) => line.startsWith(`${name} `))
+      ?.split(' ')[1],
+  )
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}

@@ -1,0 +1,161 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+
+import { afterEach, describe, expect, test } from 'vitest'
+
+import { ApiServer } from '../../src/server/http/api-server.ts'
+import { type HttpListenAddress, httpUrl } from '../../src/server/http/listen.ts'
+import type { LiveRecordingSession, StatusReport } from '../../src/server/http/status-report.ts'
+import { Health } from '../../src/server/telemetry/health.ts'
+import { createMetrics, createRegistry } from '../../src/server/telemetry/metrics.ts'
+import { TelemetryServer } from '../../src/server/telemetry/telemetry-server.ts'
+
+const FREE_PORT: HttpListenAddress = { address: '127.0.0.1', port: 0 }
+
+const STATUS: StatusReport = {
+  version: '0.1.0',
+  state: 'ready',
+  ready: true,
+  startedAt: '2026-11-23T10:00:00.000Z',
+  uptimeSeconds: 60,
+  checks: [{ name: 'storage', weight: 'required', ok: true }],
+  addresses: {
+    sip: ['udp:127.0.0.1:5060'],
+    rtp: { address: '127.0.0.1', portMin: 10_000, portMax: 10_999 },
+    http: 'http://127.0.0.1:8080',
+    telemetry: 'http://127.0.0.1:9464',
+  },
+  recordingSessions: { active: 1, total: 4 },
+  workers: [{ id: 0, recordingSessions: 1, queueDepth: 0, opusEngine: 'libopus-wasm' }],
+  outboxBacklogBytes: 0,
+  uploadBacklogBytes: 0,
+}
+
+const stops: (() => Promise<void>)[] = []
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()))
+})
+
+async function startApi(sessions: readonly LiveRecordingSession[] = [], listen = FREE_PORT): Promise<string> {
+  const api = new ApiServer({ listen, status: () => STATUS, recordingSessions: () => sessions, reportError: () => {} })
+  stops.push(() => api.stop())
+  return httpUrl(await api.run())
+}
+
+async function startTelemetry() {
+  const health = new Health()
+  const registry = createRegistry()
+  const metrics = createMetrics(registry, { sources: [], version: '0.1.0' })
+  const server = new TelemetryServer({ listen: FREE_PORT, health, registry, reportError: () => {} })
+  stops.push(() => server.stop())
+  return { health, metrics, url: httpUrl(await server.run()) }
+}
+
+describe('the HTTP API', () => {
+  test('gives the status of the recorder', async () => {
+    const response = await fetch(`${await startApi()}/api/v1/status`)
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual(STATUS)
+  })
+
+  test('lists live recording sessions with ids, source, state and start, and nothing else', async () => {
+    const session = {
+      rsId: 'a',
+      recordingId: 'b',
+      src: 'sbc-east',
+      state: 'recording',
+      startedAt: '2026-11-23T10:00:00.000Z',
+      participants: ['sip:alice@example.com'],
+    }
+    const response = await fetch(`${await startApi([session])}/api/v1/recording-sessions`)
+    const { participants: _participants, ...expected } = session
+    expect(await response.json()).toEqual({ recordingSessions: [expected], total: 1 })
+  })
+
+  test('says which address is taken, and what to do', async () => {
+    const taken = createServer()
+    taken.listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    await expect(startApi([], { address: '127.0.0.1', port })).rejects.toMatchObject({
+      code: 'http-port-in-use',
+      message: `127.0.0.1:${port} is taken by another program.`,
+      hint: expect.stringContaining('http.listen') as string,
+    })
+    taken.close()
+  })
+
+  test('says so when the address is not one of this machine', async () => {
+    await expect(startApi([], { address: '192.0.2.1', port: 0 })).rejects.toMatchObject({
+      code: 'http-address-not-available',
+    })
+  })
+
+  test('answers bytes that are not HTTP with a problem document and closes', async () => {
+    const { port } = new URL(await startApi())
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write('OPTIONS sip:recorder@example.com SIP/2.0\r\n\r\n')
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk as Buffer)
+    const answer = Buffer.concat(chunks).toString()
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ code: 'bad-request', status: 400 })
+  })
+
+  test('stops although a client keeps its connection open', async () => {
+    const api = new ApiServer({
+      listen: FREE_PORT,
+      status: () => STATUS,
+      recordingSessions: () => [],
+      reportError: () => {},
+    })
+    const { port } = await api.run()
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write('GET /api/v1/status HTTP/1.1\r\nhost: half')
+    const closed = once(socket, 'close')
+    socket.resume()
+    await api.stop()
+    await closed
+    expect(socket.destroyed).toBe(true)
+  })
+})
+
+describe('the telemetry server', () => {
+  test('is live and ready', async () => {
+    const { url } = await startTelemetry()
+    expect(await (await fetch(`${url}/livez`)).text()).toBe('live\n')
+    const ready = await fetch(`${url}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([200, 'ready\n'])
+  })
+
+  test('is live but not ready when something required fails, and names it', async () => {
+    const { url, health } = await startTelemetry()
+    health.register({
+      name: 'storage',
+      weight: 'required',
+      check: () => ({ ok: false, sentence: 'The disk is full.' }),
+    })
+    const ready = await fetch(`${url}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, 'not ready: storage\n'])
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    const verbose = await fetch(`${url}/readyz?verbose`)
+    expect(verbose.status).toBe(503)
+    expect(await verbose.json()).toEqual(health.verdict())
+  })
+
+  test('turns 503 at once when the recorder drains', async () => {
+    const { url, health } = await startTelemetry()
+    health.drain()
+    const ready = await fetch(`${url}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, 'draining\n'])
+  })
+
+  test('gives metrics in the text format of Prometheus', async () => {
+    const { url, metrics } = await startTelemetry()
+    metrics.rtpPacketsReceivedTotal.inc(3)
+    const response = await fetch(`${url}/metrics`)
+    expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4')
+    expect(await response.text()).toContain('earwitness_rtp_packets_received_total 3\n')
+  })
+})

@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest'
+import { describeRecording, recordingTable } from '../../../../src/cli/recordings/render.ts'
+import type { ListedRecording, RecordingDetails } from '../../../../src/server/database/queries.ts'
+
+const plain = (_style: string, text: string): string => text
+
+const LISTED: ListedRecording = {
+  recordingId: '01990000-0000-7000-8000-000000000001',
+  rsId: '01990000-0000-7000-8000-000000000002',
+  tenant: 'default',
+  src: 'sbc-berlin',
+  state: 'complete',
+  startedAt: '2026-11-23T14:05:09.123Z',
+  endedAt: '2026-11-23T14:09:16.500Z',
+  durationMs: 247_377,
+  endCause: 'bye',
+  layout: 'separate',
+  metadataState: 'valid',
+  consentState: 'unknown',
+  participants: [
+    { participantId: 'p1', aors: [{ aor: 'sip:+15550101@example.com', name: 'Anna Ångström' }] },
+    { participantId: 'p2', aors: [{ aor: 'tel:+15550102', name: ' ' }] },
+    { participantId: 'p3', aors: [] },
+  ],
+}
+
+const DETAILS: RecordingDetails = {
+  ...LISTED,
+  sipCallId: 'abc@192.0.2.10',
+  objectPrefix: `default/2026/11/23/${LISTED.recordingId}`,
+  recipient: 'age1example',
+  manifestSha256: 'ab'.repeat(32),
+  durationSamples: 247_377 * 48,
+  csGroups: [],
+  communicationSessions: [],
+  mediaStreams: [
+    {
+      streamId: '0',
+      streamLabel: '1',
+      channel: 0,
+      codec: 'PCMU',
+      participantIds: ['p1', 'p9'],
+      packets: { expected: 100, received: 97, lost: 3, late: 1, duplicate: 2 },
+      audioSamples: 240_000 * 48,
+    },
+  ],
+  snapshots: [
+    {
+      seq: 0,
+      receivedAt: '2026-11-23T14:05:09.100Z',
+      dataMode: null,
+      valid: false,
+      reason: 'entity',
+      sha256: 'cd'.repeat(32),
+      sizeBytes: 2048,
+      objectName: 'metadata-000.age',
+    },
+  ],
+  chunks: [
+    {
+      chunkSeq: 0,
+      objectName: 'chunk-000000.age',
+      sha256: 'ef'.repeat(32),
+      sizeBytes: 1536,
+      fromSample: 0,
+      toSample: 720_000,
+      storedAt: '2026-11-23T14:05:25.000Z',
+    },
+  ],
+  gaps: [
+    { streamId: '0', fromSample: 0, toSample: 48_000, cause: 'lost' },
+    { streamId: '0', fromSample: 96_000, toSample: 107_520, cause: 'lost' },
+    { streamId: '0', fromSample: 200_000, toSample: 296_000, cause: 'held' },
+    { streamId: '1', fromSample: 0, toSample: 48_000, cause: 'noMedia' },
+  ],
+  incidents: [],
+}
+
+describe('a list of recordings', () => {
+  test('shows id, times, duration, state, source and who took part', () => {
+    expect(recordingTable([LISTED], plain, undefined)).toEqual([
+      'id                                    started               duration  state     source      participants',
+      '01990000-0000-7000-8000-000000000001  2026-11-23T14:05:09Z   0:04:07  complete  sbc-berlin  Anna Ångström, ' +
+        '+15550102, p3',
+    ])
+  })
+
+  test('shows one that is still open', () => {
+    const open: ListedRecording = { ...LISTED, state: 'open', endedAt: null, durationMs: null, participants: [] }
+    expect(recordingTable([open], plain, undefined)[1]).toMatch(/ {2}- {2}open +sbc-berlin {2}-$/u)
+  })
+
+  test('never cuts the id, however narrow the terminal', () => {
+    const lines = recordingTable([LISTED], plain, 100)
+    expect(lines.filter((line) => line.length > 100)).toEqual([])
+    expect(recordingTable([LISTED], plain, 40)[1]).toContain(LISTED.recordingId)
+  })
+
+  test('a name from the wire cannot steer the terminal', () => {
+    const participants = [{ participantId: 'p', aors: [{ aor: 'sip:x@example.com', name: 'Bob\u001b[2J\r\nroot' }] }]
+    const text = recordingTable([{ ...LISTED, participants }], plain, undefined).join('')
+    expect(text).not.toContain('\u001b')
+    expect(text).not.toContain('\r')
+  })
+})
+
+describe('one recording', () => {
+  const text = describeRecording(DETAILS, plain, undefined).join('\n')
+
+  test('shows how it ended and how long it is', () => {
+    expect(text).toMatch(/^state +complete \(bye\)$/mu)
+    expect(text).toMatch(/^duration +0:04:07$/mu)
+    expect(text).toMatch(/^chunks +1, 1\.5 KiB sealed$/mu)
+  })
+
+  test('shows each stream with its participants and the sum of its gaps by cause', () => {
+    expect(text).toMatch(/^ +0 +1 +PCMU +Anna Ångström, p9 +97 +3 +1 +2 +0:04:00 +lost 1\.24 s, held 2\.00 s$/mu)
+  })
+
+  test('says why a metadata snapshot is not valid', () => {
+    expect(text).toMatch(/no: entity +2\.0 KiB$/mu)
+  })
+
+  test('leaves out what there is nothing of', () => {
+    expect(text).not.toContain('incidents')
+    expect(text).not.toContain('communication sessions')
+  })
+})

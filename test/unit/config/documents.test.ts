@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { effectiveValues } from '../../../src/cli/check-config.ts'
+import { renderExample, renderJsonSchema } from '../../../src/config/example.ts'
+import { listLeaves } from '../../../src/config/leaves.ts'
+import { load } from './support.ts'
+
+const CONFIG_FOLDER = '../../../config'
+const file = (name: string): URL => new URL(`${CONFIG_FOLDER}/${name}`, import.meta.url)
+
+describe('the files in config/ (write them anew with: vitest run --project pure test/unit/config -u)', () => {
+  test('the example is what the schema says', async () => {
+    await expect(renderExample()).toMatchFileSnapshot(`${CONFIG_FOLDER}/earwitness.example.yaml`)
+  })
+
+  test('the JSON schema is what the schema says', async () => {
+    await expect(renderJsonSchema()).toMatchFileSnapshot(`${CONFIG_FOLDER}/earwitness.schema.json`)
+  })
+})
+
+describe('the example file', () => {
+  const text = readFileSync(file('earwitness.example.yaml'), 'utf8')
+
+  test('holds every key, each with its default', () => {
+    const values = (loaded: ReturnType<typeof load>) => effectiveValues(loaded).map(({ path, value }) => [path, value])
+    const loaded = load(text)
+    expect(values(loaded)).toEqual(values(load(undefined)))
+    expect(effectiveValues(loaded).filter(({ origin }) => origin === 'default')).toEqual([])
+  })
+
+  test('has a comment above every key', () => {
+    const lines = text.split('\n')
+    const bare = lines.filter((line, index) => /^ *[a-zA-Z]+:/u.test(line) && !/^ *# /u.test(lines[index - 1] ?? ''))
+    expect(bare).toEqual([])
+  })
+
+  test('becomes a configuration with one source when the item is uncommented', () => {
+    const [before = '', after = ''] = text.split('sources: []\n')
+    const item = after.replace(/^# An item.*$/mu, 'sources:').replace(/^# {3}/gmu, '  ')
+    const { config } = load(before + item)
+    expect(config.sources).toEqual([
+      { name: 'sbc-berlin', address: '192.0.2.10', tenant: 'default', forceSiprec: false },
+    ])
+  })
+
+  test('keeps its lines within 120 columns', () => {
+    expect(text.split('\n').filter((line) => line.length > 120)).toEqual([])
+  })
+})
+
+describe('the schema', () => {
+  test('describes every key in words of its own', () => {
+    const descriptions = listLeaves().map((leaf) => leaf.schema.description ?? '')
+    expect(descriptions.filter((description) => description.length < 25)).toEqual([])
+    expect(new Set(descriptions).size).toBe(descriptions.length)
+  })
+
+  test('requires nothing but what has no default', () => {
+    const schema = parse(renderJsonSchema()) as {
+      required?: unknown
+      properties: { sources: { items: { required?: unknown } } }
+    }
+    expect(schema.required).toBeUndefined()
+    expect(schema.properties.sources.items.required).toEqual(['name', 'address'])
+  })
+})

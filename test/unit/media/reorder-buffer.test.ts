@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest'
+
+import {
+  REORDER_PACKETS_MAX,
+  REORDER_SETTLE_US,
+  REORDER_WINDOW_US,
+  ReorderBuffer,
+} from '../../../src/media/reorder-buffer.ts'
+import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
+
+function packet(sequenceNumber: number): RtpPacket {
+  return {
+    payloadType: 0,
+    marker: false,
+    sequenceNumber: sequenceNumber & 0xffff,
+    timestamp: 0,
+    ssrc: 1,
+    payload: new Uint8Array(0),
+  }
+}
+
+/** What is released by now, as "number" or "number(lost before)". */
+function released(buffer: ReorderBuffer, nowUs: number): string[] {
+  const found: string[] = []
+  for (let next = buffer.pop(nowUs); next !== undefined; next = buffer.pop(nowUs)) {
+    found.push(`${next.packet.sequenceNumber}${next.lostBefore > 0 ? `(${next.lostBefore})` : ''}`)
+  }
+  return found
+}
+
+function filled(numbers: readonly number[]): ReorderBuffer {
+  const buffer = new ReorderBuffer()
+  for (const number of numbers) buffer.push(packet(number), 0)
+  return buffer
+}
+
+describe('the reorder buffer', () => {
+  it('releases in sequence whatever the order of arrival', () => {
+    const buffer = filled([12, 10, 11, 14, 13])
+    expect(released(buffer, REORDER_SETTLE_US)).toEqual(['10', '11', '12', '13', '14'])
+  })
+
+  it('goes on over the wrap of the sequence number', () => {
+    const buffer = filled([65_534, 0, 65_535, 1])
+    expect(released(buffer, REORDER_SETTLE_US)).toEqual(['65534', '65535', '0', '1'])
+    expect(buffer.counters).toMatchObject({ queued: 4, released: 4, lost: 0 })
+  })
+
+  it('holds the first packet a little, so that one it overtook is still in time', () => {
+    const buffer = filled([11])
+    expect(released(buffer, REORDER_SETTLE_US - 1)).toEqual([])
+    expect(buffer.push(packet(10), REORDER_SETTLE_US - 1)).toBe('queued')
+    expect(released(buffer, REORDER_SETTLE_US)).toEqual(['10', '11'])
+  })
+
+  it('waits for a missing packet until another has waited for the window, then counts it as lost once', () => {
+    const buffer = filled([10])
+    expect(released(buffer, REORDER_SETTLE_US)).toEqual(['10'])
+    buffer.push(packet(13), 200_000)
+    buffer.push(packet(14), 220_000)
+    expect(released(buffer, 200_000 + REORDER_WINDOW_US - 1)).toEqual([])
+    expect(released(buffer, 200_000 + REORDER_WINDOW_US)).toEqual(['13(2)', '14'])
+    expect(buffer.counters.lost).toBe(2)
+  })
+
+  it('goes on at once when the missing packet comes', () => {
+    const buffer = filled([10])
+    released(buffer, REORDER_SETTLE_US)
+    buffer.push(packet(12), 200_000)
+    expect(released(buffer, 210_000)).toEqual([])
+    buffer.push(packet(11), 220_000)
+    expect(released(buffer, 220_000)).toEqual(['11', '12'])
+  })
+
+  it('waits for nothing when it is flushed', () => {
+    expect(released(filled([10, 12, 15]), Infinity)).toEqual(['10', '12(1)', '15(2)'])
+  })
+
+  it('says "late" for a packet that has been counted as lost, and leaves the count as it is', () => {
+    const buffer = filled([10, 12])
+    released(buffer, Infinity)
+    expect(buffer.push(packet(11), 1)).toBe('late')
+    expect(buffer.push(packet(11), 2)).toBe('duplicate')
+    expect(buffer.counters).toMatchObject({ late: 1, duplicate: 1, lost: 1, released: 2 })
+  })
+
+  it('says "duplicate" for a second copy, whether the first waits or is gone', () => {
+    const buffer = filled([10, 11, 13])
+    expect(buffer.push(packet(13), 1)).toBe('duplicate')
+    released(buffer, Infinity)
+    expect(buffer.push(packet(10), 2)).toBe('duplicate')
+    expect(buffer.push(packet(13), 2)).toBe('duplicate')
+    expect(buffer.counters).toMatchObject({ queued: 3, duplicate: 3, released: 3 })
+  })
+
+  it('remembers released numbers right over an outage', () => {
+    const buffer = filled([10])
+    released(buffer, Infinity)
+    expect(buffer.push(packet(2_000), 1)).toBe('queued')
+    expect(buffer.push(packet(1_999), 2)).toBe('queued')
+    expect(buffer.push(packet(2_000), 2)).toBe('duplicate')
+    expect(released(buffer, Infinity)).toEqual(['1999(1988)', '2000'])
+  })
+})
+
+describe('a jump of the sequence number', () => {
+  it('is believed with the second packet; both are released, after the old ones, and nothing between is lost', () => {
+    const buffer = filled([10, 11, 13])
+    expect(buffer.push(packet(40_000), 1)).toBe('queued')
+    expect(buffer.push(packet(40_001), 2)).toBe('restarted')
+    expect(released(buffer, 200_000)).toEqual(['10', '11', '13(1)', '40000', '40001'])
+    expect(buffer.counters).toMatchObject({ restarted: 1, lost: 1, stray: 0 })
+  })
+
+  it('is believed even when the second packet has overtaken the first or one between is lost', () => {
+    const backwards = filled([10])
+    backwards.push(packet(40_001), 1)
+    expect(backwards.push(packet(40_000), 2)).toBe('restarted')
+    expect(released(backwards, Infinity)).toEqual(['10', '40000', '40001'])
+    const broken = filled([10])
+    broken.push(packet(40_000), 1)
+    expect(broken.push(packet(40_002), 2)).toBe('restarted')
+    expect(released(broken, Infinity)).toEqual(['10', '40000', '40002(1)'])
+  })
+
+  it('backwards beyond reordering is a restart too', () => {
+    const buffer = filled([1_000])
+    buffer.push(packet(5), 1)
+    expect(buffer.push(packet(6), 2)).toBe('restarted')
+    expect(released(buffer, Infinity)).toEqual(['1000', '5', '6'])
+  })
+
+  it('of a single stray packet costs nothing but that packet', () => {
+    const buffer = filled([10])
+    buffer.push(packet(40_000), 1)
+    buffer.push(packet(11), 2)
+    expect(buffer.push(packet(50_000), 3)).toBe('queued')
+    expect(released(buffer, Infinity)).toEqual(['10', '11'])
+    expect(buffer.counters).toMatchObject({ stray: 1, lost: 0 })
+  })
+
+  it('may happen twice in a row', () => {
+    const buffer = filled([10])
+    for (const number of [30_000, 30_001, 50_000, 50_001]) buffer.push(packet(number), 1)
+    expect(released(buffer, Infinity)).toEqual(['10', '30000', '30001', '50000', '50001'])
+    expect(buffer.counters.restarted).toBe(2)
+  })
+})
+
+describe('the bound of the reorder buffer', () => {
+  it('releases without waiting when it is full, and counts what it has to drop', () => {
+    const buffer = filled([0])
+    released(buffer, Infinity)
+    for (let number = 2; number < 2 + REORDER_PACKETS_MAX; number++) {
+      expect(buffer.push(packet(number), 1)).toBe('queued')
+    }
+    expect(buffer.push(packet(2 + REORDER_PACKETS_MAX), 1)).toBe('overflow')
+    expect(buffer.length).toBe(REORDER_PACKETS_MAX)
+    expect(released(buffer, 1)[0]).toBe('2(1)')
+    buffer.push(packet(3 + REORDER_PACKETS_MAX), 2)
+    expect(released(buffer, Infinity)).toEqual([`${3 + REORDER_PACKETS_MAX}(1)`])
+    expect(buffer.counters).toMatchObject({ overflow: 1, lost: 2 })
+  })
+})

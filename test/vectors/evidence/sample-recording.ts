@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+import { generateIdentity } from '../../../src/evidence/age-keys.ts'
+import { sealToRecipients, type RandomBytes } from '../../../src/evidence/age-seal.ts'
+import { MANIFEST_FORMAT, signManifest } from '../../../src/evidence/manifest.ts'
+import type { ChunkEntry, ManifestBody, SnapshotEntry } from '../../../src/evidence/manifest.ts'
+import { chunkName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
+import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
+import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
+import type { ObjectReader } from '../../../src/evidence/verify.ts'
+
+export const RECORDING_ID = '019aaff1-0680-7abc-8def-0123456789ab'
+export const RS_ID = '019aaff1-0680-7abc-8def-0123456789ac'
+/** Ten seconds of the recording timeline. */
+export const CHUNK_SAMPLES = 480_000
+
+const here = new URL('./', import.meta.url)
+
+export function vectorFile(path: string): Uint8Array {
+  return Uint8Array.from(readFileSync(new URL(path, here)))
+}
+
+export function vectorText(path: string): string {
+  return readFileSync(new URL(path, here), 'utf8')
+}
+
+/** Call number `i` (from 0) for `n` bytes gives the first `n` of SHA-256(seed LF i). For vectors only. */
+export function vectorRandom(seed: string): RandomBytes {
+  let calls = 0
+  return (length) => {
+    const bytes = createHash('sha256').update(`${seed}\n${calls}`).digest().subarray(0, length)
+    calls += 1
+    return Uint8Array.from(bytes)
+  }
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+export const vault = generateIdentity(vectorRandom('earwitness vector vault'))
+
+export async function vectorSigner() {
+  const signingKey = await readSigningKey(vectorText('recording-1/signer.pem'))
+  const verifyKey = await readVerifyKey(vectorText('recording-1/signer.pub.pem'))
+  if (!signingKey.ok || !verifyKey.ok) throw new Error('The signer vectors are damaged.')
+  return { signingKey: signingKey.value, verifyKey: verifyKey.value }
+}
+
+export interface SampleRecording {
+  readonly body: ManifestBody
+  /** What the store holds, by name. */
+  readonly objects: Map<string, Uint8Array>
+  readonly identity: string
+}
+
+/** A recording with these chunk and snapshot contents, all of it deterministic. */
+export async function sampleRecording(options: {
+  readonly chunks: readonly Uint8Array[]
+  readonly snapshots: readonly Uint8Array[]
+  /** Where each chunk ends; by default every {@link CHUNK_SAMPLES}. */
+  readonly ends?: readonly number[]
+  readonly recordingId?: string
+  readonly seed?: string
+}): Promise<SampleRecording> {
+  const random = vectorRandom(options.seed ?? 'earwitness vector recording-1')
+  const objects = new Map<string, Uint8Array>()
+  const { identity, recipient } = generateIdentity(random)
+  const wrapped = sealToRecipients(new TextEncoder().encode(`${identity}\n`), [vault.recipient], random)
+  objects.set(KEY_NAME, wrapped)
+  const snapshots = options.snapshots.map((clear, seq): SnapshotEntry => {
+    const sealed = sealToRecipients(clear, [recipient], random)
+    objects.set(snapshotName(seq), sealed)
+    const hashes = { sha256: sha256(clear), sealedSha256: sha256(sealed), sizeBytes: sealed.length }
+    const dataMode = seq === 0 ? 'complete' : 'partial'
+    return { seq, name: snapshotName(seq), ...hashes, receivedAt: '2025-11-23T09:00:00.100Z', dataMode, valid: true }
+  })
+  const endOf = (chunkSeq: number) => options.ends?.[chunkSeq] ?? (chunkSeq + 1) * CHUNK_SAMPLES
+  let runningHash = RUNNING_HASH_START
+  const chunks = options.chunks.map((clear, chunkSeq): ChunkEntry => {
+    const sealed = sealToRecipients(clear, [recipient], random)
+    const name = chunkName(chunkSeq)
+    objects.set(name, sealed)
+    runningHash = nextRunningHash(runningHash, sha256(sealed))
+    const times = { fromSample: chunkSeq === 0 ? 0 : endOf(chunkSeq - 1), toSample: endOf(chunkSeq) }
+    return { chunkSeq, name, sha256: sha256(sealed), sizeBytes: sealed.length, ...times, runningHash }
+  })
+  const wrappedKey = { name: KEY_NAME, sha256: sha256(wrapped), sizeBytes: wrapped.length }
+  const body = sampleBody({
+    recordingId: options.recordingId ?? RECORDING_ID,
+    recipient,
+    wrappedKey,
+    chunks,
+    snapshots,
+  })
+  await storeManifest(objects, body)
+  return { body, objects, identity }
+}
+
+/** Signs `body` with the vectors' signer and puts it in place, as an honest but mistaken recorder would. */
+export async function storeManifest(objects: Map<string, Uint8Array>, body: ManifestBody): Promise<void> {
+  const { signingKey } = await vectorSigner()
+  objects.set(MANIFEST_NAME, new TextEncoder().encode(await signManifest(body, signingKey)))
+}
+
+export function readerOf(objects: ReadonlyMap<string, Uint8Array>): ObjectReader {
+  return {
+    list: () => Promise.resolve([...objects.keys()]),
+    get: (name) => Promise.resolve(objects.get(name)),
+  }
+}
+
+function sampleBody(
+  parts: Pick<ManifestBody, 'recordingId' | 'recipient' | 'wrappedKey' | 'chunks' | 'snapshots'>,
+): ManifestBody {
+  const durationSamples = parts.chunks.at(-1)?.toSample ?? 0
+  const held = durationSamples === 0 ? [] : [{ fromSample: 4_800, toSample: 9_600, cause: 'held' as const }]
+  const lost = durationSamples === 0 ? [] : [{ fromSample: 48_000, toSample: 48_960, cause: 'lost' as const }]
+  const heldSamples = durationSamples === 0 ? 0 : 4_800
+  const lostSamples = durationSamples === 0 ? 0 : 960
+  return {
+    format: MANIFEST_FORMAT,
+    rsId: RS_ID,
+    tenant: 'default',
+    src: 'other',
+    sipCallIdSha256: sha256(new TextEncoder().encode('sample@src.example.com')),
+    startedAt: '2025-11-23T09:00:00.000Z',
+    endedAt: '2025-11-23T09:00:30.000Z',
+    originAt: '2025-11-23T09:00:00.250Z',
+    state: 'complete',
+    endCause: 'bye',
+    layout: 'separate',
+    durationSamples,
+    streams: [
+      {
+        streamId: '0',
+        streamLabel: '1',
+        channel: 0,
+        participantIds: ['srfBElmCRp2QB23b7Mpk0w=='],
+        codecs: ['PCMU'],
+        packets: { received: 1_499, lost: 1, late: 0, duplicate: 2, discarded: 0 },
+        ledger: {
+          audioSamples: durationSamples - heldSamples - lostSamples,
+          gapSamples: { lost: lostSamples, silence: 0, held: heldSamples, noMedia: 0 },
+          unlistedGapSamples: 0,
+        },
+        gaps: [...held, ...lost],
+      },
+      {
+        streamId: '1',
+        streamLabel: '2',
+        channel: 1,
+        participantIds: [],
+        codecs: ['PCMA'],
+        packets: { received: 1_500, lost: 0, late: 0, duplicate: 0, discarded: 0 },
+        ledger: {
+          audioSamples: durationSamples,
+          gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
+          unlistedGapSamples: 0,
+        },
+        gaps: [],
+      },
+    ],
+    participants: [{ participantId: 'srfBElmCRp2QB23b7Mpk0w==' }],
+    incidents: [],
+    consentEvents: [],
+    software: { name: 'earwitness', version: '0.1.0' },
+    clock: { status: 'unknown' },
+    ...parts,
+  }
+}
