@@ -103,7 +103,7 @@ export function parseOpusTags(tags: Uint8Array): OpusComments | undefined {
 }
 
 function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes)
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
 }
 
 function uint32(value: number): Uint8Array {

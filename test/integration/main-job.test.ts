@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { closedRecordings, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
-import { exportedChannels, manifestOf, matchChannels, SAMPLES_PER_MS, shippedSpeech } from '../support/recorded.ts'
+import { exportedChannels, manifestOf, matchChannels, matchWindows, SAMPLES_PER_MS, shippedSpeech } from '../support/recorded.ts'
 import { runScenario } from '../support/sipp-scenario.ts'
 
 /** One recording session is made by SIPp with real RTP, then everything about it is looked at from outside. */
@@ -108,8 +108,8 @@ describe.each(['udp', 'tcp'] as const)('SIPp records two media streams over %s',
     expect(others).toEqual([])
     const sent = recorded.prepared.streams.map(({ heard }) => heard)
     const sum = Int16Array.from(sent[0] ?? [], (sample, index) => (sample + (sent[1]?.[index] ?? 0)) / 2)
-    const [match] = matchChannels([sum], [mixed ?? new Int16Array(0)])
-    expect(match?.correlation).toBeGreaterThan(0.85)
+    const match = matchWindows(sum, mixed ?? new Int16Array(0))
+    expect(match.correlation).toBeGreaterThan(0.75)
   })
 })
 
@@ -126,10 +126,11 @@ describe('5 % loss, 60 ms jitter, reordering and duplicates', () => {
 
   test('duration and alignment hold', () => {
     const sent = recorded.prepared.streams.map(({ heard }) => heard)
-    const [caller, callee] = matchChannels(sent, channels)
-    expect(caller?.correlation).toBeGreaterThan(0.9)
-    expect(callee?.correlation).toBeGreaterThan(0.9)
-    expect(Math.abs((caller?.lag ?? 0) - (callee?.lag ?? Infinity)) / SAMPLES_PER_MS).toBeLessThanOrEqual(20)
+    const matches = sent.map((samples, index) => matchWindows(samples, channels[index] ?? new Int16Array(0)))
+    expect(matches.map(({ correlation }) => correlation > 0.9)).toEqual([true, true])
+    const lagsMs = matches.flatMap((match) => match.lagsMs)
+    expect(lagsMs.length).toBeGreaterThan(10)
+    expect(Math.max(...lagsMs) - Math.min(...lagsMs)).toBeLessThanOrEqual(20)
     const sentSamples = Math.max(...sent.map(({ length }) => length))
     expect(Math.abs((channels[0]?.length ?? 0) - sentSamples) / SAMPLES_PER_MS).toBeLessThanOrEqual(40)
   })
@@ -152,13 +153,14 @@ describe('5 % loss, 60 ms jitter, reordering and duplicates', () => {
     })
   })
 
-  test('the gaps are where the packets were missing, and silent', () => {
-    const stream = recorded.manifest.streams[0]
-    const channel = channels[0] ?? new Int16Array(0)
-    for (const gap of stream?.gaps.filter(({ cause }) => cause === 'lost') ?? []) {
-      expect(gap.toSample - gap.fromSample).toBeGreaterThan(0)
-      expect(gap.toSample / 6).toBeLessThanOrEqual(channel.length)
-    }
+  test('the gaps are where the packets were missing', () => {
+    recorded.prepared.streams.forEach((sent, index) => {
+      const lostGaps = recorded.manifest.streams[index]?.gaps.filter(({ cause }) => cause === 'lost') ?? []
+      const middlesMs = sent.lostAt.map((sample) => sample / SAMPLES_PER_MS + 10)
+      const named = lostGaps.map((gap) => [gap.fromSample / 48 - 20, gap.toSample / 48 + 20] as const)
+      const found = middlesMs.filter((ms) => named.some(([from, to]) => ms >= from && ms <= to))
+      expect(found.length / middlesMs.length).toBeGreaterThan(0.9)
+    })
   })
 })
 

@@ -114,7 +114,9 @@ describe.each([1, 2, 3, 4, 5, 6, 7, 8])('two streams through a bad network, seed
       ],
       endUs,
     )
-    expect(again?.samples).toEqual(caller?.samples)
+    // Not toEqual: it takes seconds for millions of samples.
+    expect(again?.samples.every((sample, at) => sample === caller?.samples[at])).toBe(true)
+    expect(again?.samples.length).toBe(caller?.samples.length)
   })
 })
 

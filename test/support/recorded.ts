@@ -48,7 +48,34 @@ export async function exportedChannels(
   return decodeAudio(file, 8_000)
 }
 
-/** How well each channel matches what was sent on it. */
+export interface ChannelMatch {
+  /** Median over windows of one second, each at its own best shift. */
+  readonly correlation: number
+  /** Shift of each window that holds speech, in milliseconds: positive when it is heard later than sent. */
+  readonly lagsMs: readonly number[]
+}
+
+/**
+ * Compares second by second: under jitter the recorder learns the true place of a stream in the first seconds and moves
+ * it by some milliseconds in a pause, which one correlation over the whole would punish as if it were noise.
+ */
+export function matchWindows(sent: Int16Array, heard: Int16Array): ChannelMatch {
+  const matches: AudioMatch[] = []
+  const window = 1_000 * SAMPLES_PER_MS
+  for (let from = 0; from + window <= sent.length; from += window) {
+    const samples = sent.subarray(from, from + window)
+    if (samples.every((sample) => Math.abs(sample) < 500)) continue
+    matches.push(matchAudio(samples, heard.subarray(from, from + window), { lagMax: 800, overlapMin: window / 2 }))
+  }
+  const sorted = matches.map(({ correlation }) => correlation).toSorted((left, right) => left - right)
+  const good = matches.filter(({ correlation }) => correlation > 0.8)
+  return {
+    correlation: sorted[sorted.length >> 1] ?? 0,
+    lagsMs: good.map(({ lag }) => lag / SAMPLES_PER_MS),
+  }
+}
+
+/** How well each channel as a whole matches what was sent on it. */
 export function matchChannels(sent: readonly Int16Array[], heard: readonly Int16Array[]): readonly AudioMatch[] {
   return sent.map((samples, index) => matchAudio(samples, heard[index] ?? new Int16Array(0), { lagMax: 4_000 }))
 }

@@ -7,7 +7,7 @@ speak() { # file, voice, words per minute, pitch, text
     ffmpeg -nostdin -loglevel error -y -i - -ar 8000 -ac 1 -af "volume=0.8,apad=pad_dur=0.4" -c:a pcm_s16le \
       -map_metadata -1 -fflags +bitexact -flags:a +bitexact "$1"
 }
-speak caller.wav en-us 150 38 \
+speak caller.wav en-us 158 38 \
   "Good morning. I am ringing about the order of the ninth of May. Two parcels came, the third one did not. \
 Could you please look where it is, and tell me when I may expect it?"
 speak callee.wav en-gb+f3 165 62 \
