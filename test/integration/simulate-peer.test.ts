@@ -102,8 +102,8 @@ describe('impairments', () => {
     first.peer.stop()
     const second = await simulate(change)
     expect(second.peer.streams.map(({ rtp }) => rtp.map(({ sequenceNumber }) => sequenceNumber))).toEqual(numbers)
-    const callIds = [first, second].map(({ report }) => report.recordingSessions[0]?.sipCallId)
-    expect(callIds[0]).not.toBe(callIds[1])
+    const sipCallIds = [first, second].map(({ report }) => report.recordingSessions[0]?.sipCallId)
+    expect(sipCallIds[0]).not.toBe(sipCallIds[1])
   })
 })
 

@@ -39,6 +39,7 @@ function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.Proce
     EARWITNESS_SIP_LISTEN_0: 'udp:127.0.0.1:0',
     EARWITNESS_SIP_LISTEN_1: 'tcp:127.0.0.1:0',
     EARWITNESS_RTP_ADDRESS: '127.0.0.1',
+    ...portRange(),
     EARWITNESS_HTTP_LISTEN: '127.0.0.1:0',
     EARWITNESS_TELEMETRY_LISTEN: '127.0.0.1:0',
     EARWITNESS_MEDIA_WORKERS: '1',
@@ -46,6 +47,16 @@ function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.Proce
     EARWITNESS_DRAIN_TIMEOUT: '1s',
     ...extra,
   }
+}
+
+const RTP_PORTS = 1_000
+const RTP_FIRST_PORT = 20_000
+const RTP_RANGES = 10
+
+/** Test files that run side by side do not share RTP ports: late packets of one are not for the other. */
+function portRange(): DaemonEnvironment {
+  const first = RTP_FIRST_PORT + (Number(process.env['VITEST_POOL_ID'] ?? 0) % RTP_RANGES) * RTP_PORTS
+  return { EARWITNESS_RTP_PORT_MIN: String(first), EARWITNESS_RTP_PORT_MAX: String(first + RTP_PORTS - 1) }
 }
 
 /** A data folder in the system's temporary folder; the caller removes it with {@link removeDataDir}. */

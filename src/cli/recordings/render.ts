@@ -155,12 +155,12 @@ const CS_COLUMNS: readonly Column[] = [
 ]
 
 function communicationSessionRows({ communicationSessions }: RecordingDetails): readonly (readonly string[])[] {
-  return communicationSessions.map((session) => [
-    session.csId,
-    session.csGroupId ?? NONE,
-    session.startTime ?? NONE,
-    session.stopTime ?? NONE,
-    session.sipSessionIds.join(', ') || NONE,
+  return communicationSessions.map((cs) => [
+    cs.csId,
+    cs.csGroupId ?? NONE,
+    cs.startTime ?? NONE,
+    cs.stopTime ?? NONE,
+    cs.sipSessionIds.join(', ') || NONE,
   ])
 }
 

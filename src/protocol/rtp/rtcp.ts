@@ -178,7 +178,9 @@ function parseSourceDescription(count: number, body: DataView): SourceDescriptio
       const end = offset + 2 + length
       if (end > body.byteLength) return undefined
       if (body.getUint8(offset) === SDES_CNAME) {
-        cname = new TextDecoder('utf-8', { ignoreBOM: true }).decode(new Uint8Array(body.buffer, body.byteOffset + offset + 2, length))
+        cname = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+          new Uint8Array(body.buffer, body.byteOffset + offset + 2, length),
+        )
       }
       offset = end
     }

@@ -81,7 +81,7 @@ function mergeCommunicationSessions({
   seq,
   communicationSessions,
 }: SnapshotReceivedRecord): readonly Statement[] {
-  const rows = byKey(communicationSessions, (session) => keyText(session.csId))
+  const rows = byKey(communicationSessions, (cs) => keyText(cs.csId))
   if (rows.size === 0) return []
   const values = [...rows.values()]
   // unnest would flatten an array of arrays, so the SIP session ids travel as JSON.
@@ -105,11 +105,11 @@ function mergeCommunicationSessions({
         recordingId,
         seq,
         [...rows.keys()],
-        values.map((session) => optionalKey(session.csGroupId)),
-        values.map((session) => JSON.stringify(session.sipSessionIds.map(keyText))),
-        values.map((session) => optionalText(session.startTime)),
-        values.map((session) => optionalText(session.stopTime)),
-        values.map((session) => optionalText(session.reason)),
+        values.map((cs) => optionalKey(cs.csGroupId)),
+        values.map((cs) => JSON.stringify(cs.sipSessionIds.map(keyText))),
+        values.map((cs) => optionalText(cs.startTime)),
+        values.map((cs) => optionalText(cs.stopTime)),
+        values.map((cs) => optionalText(cs.reason)),
       ],
     },
   ]

@@ -13,9 +13,9 @@ import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, Work
 const END_GRACE_MS = 100
 
 interface HostedRecording {
-  readonly session: RecordingSession
+  readonly recordingSession: RecordingSession
   readonly sockets: Map<StreamId, StreamSockets>
-  /** Encoders made and not yet taken by the session, which must not wait for one. */
+  /** Encoders made and not yet taken by the recording session, which must not wait for one. */
   readonly stock: OpusEncoder[]
   readonly openedUs: number
   hadPacket: boolean
@@ -72,8 +72,8 @@ export class RecordingHost {
 
   handleTimeout(nowUs: number): void {
     for (const [recordingId, recording] of this.#recordings) {
-      if (!recording.failed && nowUs >= recording.session.nextTimeoutUs()) {
-        this.#guard(recordingId, recording, () => recording.session.handleTimeout(nowUs))
+      if (!recording.failed && nowUs >= recording.recordingSession.nextTimeoutUs()) {
+        this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
       }
     }
   }
@@ -87,13 +87,13 @@ export class RecordingHost {
     let jitterSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
-    for (const [recordingId, { session, openedUs }] of this.#recordings) {
-      addCounters(sum, session)
-      for (const receiver of session.streamReceivers.values()) {
+    for (const [recordingId, { recordingSession, openedUs }] of this.#recordings) {
+      addCounters(sum, recordingSession)
+      for (const receiver of recordingSession.streamReceivers.values()) {
         jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
       }
-      const quietMs = Math.round((nowUs - (session.lastArrivalUs ?? openedUs)) / 1_000)
-      if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: session.allHeld })
+      const quietMs = Math.round((nowUs - (recordingSession.lastArrivalUs ?? openedUs)) / 1_000)
+      if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
     }
     return {
       recordingSessions: this.#recordings.size,
@@ -120,7 +120,9 @@ export class RecordingHost {
         return
       case 'metadata':
         if (recording === undefined) return
-        this.#guard(recordingId, recording, () => recording.session.handleMetadata(message, message.receivedUs))
+        this.#guard(recordingId, recording, () =>
+          recording.recordingSession.handleMetadata(message, message.receivedUs),
+        )
         return
       case 'end':
         if (recording !== undefined) await this.#end(recordingId, recording, message)
@@ -129,7 +131,7 @@ export class RecordingHost {
         if (recording === undefined) return
         this.#recordings.delete(recordingId)
         closeSockets(recording)
-        recording.session.abandon()
+        recording.recordingSession.abandon()
         for (const encoder of recording.stock) encoder.free()
     }
   }
@@ -141,7 +143,7 @@ export class RecordingHost {
     try {
       for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
       await this.#stockUp(stock, facts.layout === 'mixed' ? 1 : streams.length)
-      const session = new RecordingSession({
+      const recordingSession = new RecordingSession({
         facts,
         streams: streams.map(({ plan }) => plan),
         randomBytes: this.#randomBytes,
@@ -149,7 +151,7 @@ export class RecordingHost {
         sink: this.#sinkFor(facts.recordingId),
       })
       this.#recordings.set(facts.recordingId, {
-        session,
+        recordingSession,
         sockets,
         stock,
         openedUs: facts.openedUs,
@@ -171,12 +173,12 @@ export class RecordingHost {
     const bound: StreamSockets[] = []
     try {
       for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
-      await this.#stockUp(recording.stock, recording.session.encodersNeeded(plans) - recording.stock.length)
+      await this.#stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans) - recording.stock.length)
       added.forEach((stream, index) => {
         const pair = bound[index]
         if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
       })
-      this.#guard(message.recordingId, recording, () => recording.session.updateStreams(plans, message.atUs))
+      this.#guard(message.recordingId, recording, () => recording.recordingSession.updateStreams(plans, message.atUs))
       return { ok: true }
     } catch (error) {
       for (const pair of bound) pair.close()
@@ -199,7 +201,7 @@ export class RecordingHost {
     const recording = this.#recordings.get(recordingId)
     if (recording === undefined || recording.failed) return
     const arrivalUs = this.#nowUs()
-    this.#guard(recordingId, recording, () => recording.session.handleDatagram(streamId, datagram, arrivalUs))
+    this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
     if (!recording.hadPacket) {
       recording.hadPacket = true
       this.#post({ kind: 'firstPacket', recordingId })
@@ -211,8 +213,8 @@ export class RecordingHost {
     await sleep(END_GRACE_MS)
     closeSockets(recording)
     this.#recordings.delete(recordingId)
-    addCounters(this.#ended, recording.session)
-    const manifest = recording.session.end(message.endedUs, message.cause)
+    addCounters(this.#ended, recording.recordingSession)
+    const manifest = recording.recordingSession.end(message.endedUs, message.cause)
     for (const encoder of recording.stock) encoder.free()
     this.#post({ kind: 'ended', recordingId, manifest })
   }
@@ -225,7 +227,7 @@ export class RecordingHost {
       recording.failed = true
       const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
       try {
-        recording.session.noteIncident('recorder-failed', detail, this.#nowUs())
+        recording.recordingSession.noteIncident('recorder-failed', detail, this.#nowUs())
       } catch {
         this.#post({
           kind: 'incident',
@@ -274,8 +276,8 @@ function closeSockets(recording: HostedRecording): void {
   recording.sockets.clear()
 }
 
-function addCounters(sum: Totals, session: RecordingSession): void {
-  for (const { counters } of session.streamReceivers.values()) {
+function addCounters(sum: Totals, recordingSession: RecordingSession): void {
+  for (const { counters } of recordingSession.streamReceivers.values()) {
     sum.received += counters.packetsReceived
     sum.lost += counters.packetsLost
     for (const [reason, count] of Object.entries(counters.packetsDiscarded)) {

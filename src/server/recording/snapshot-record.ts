@@ -37,9 +37,9 @@ export function snapshotRecord(options: {
 }
 
 function communicationSession(
-  session: MetadataSnapshot['communicationSessions'][number],
+  cs: MetadataSnapshot['communicationSessions'][number],
 ): SnapshotReceivedRecord['communicationSessions'][number] {
-  const { csId, csGroupId, sipSessionIds, startTime, stopTime, reason } = session
+  const { csId, csGroupId, sipSessionIds, startTime, stopTime, reason } = cs
   return { csId, csGroupId, sipSessionIds, startTime: startTime?.text, stopTime: stopTime?.text, reason }
 }
 
