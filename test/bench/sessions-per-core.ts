@@ -6,6 +6,7 @@
  * packets that were lost. It measures, it judges nothing. The client that sends shares the machine.
  */
 import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
@@ -58,14 +59,14 @@ async function measure(sessions: number, seconds: number): Promise<Measurement> 
     )
     const elapsedSeconds = (performance.now() - startedMs) / 1_000
     const cpu = (await cpuSeconds(daemon)) - cpuBefore
-    const summary = JSON.parse(simulated.stdout) as { answered: number; packetsSent: number }
+    const summary = JSON.parse(simulated.stdout) as { answered: number; packets: { sent: number } }
     return {
       sessions,
       answered: summary.answered,
       cpuMsPerSessionSecond: round((cpu * 1_000) / (sessions * seconds)),
       coresUsed: round(cpu / elapsedSeconds),
-      packetsSent: summary.packetsSent,
-      packetsReceived: await metric(daemon, 'earwitness_rtp_packets_received_total'),
+      packetsSent: summary.packets.sent,
+      packetsReceived: await settledMetric(daemon, 'earwitness_rtp_packets_received_total', summary.packets.sent),
       packetsLost: await metric(daemon, 'earwitness_rtp_packets_lost_total'),
       residentMiB: await residentMiB(daemon),
     }
@@ -96,6 +97,18 @@ async function metric(daemon: RunningDaemon, name: string): Promise<number> {
       .find((line) => line.startsWith(`${name} `))
       ?.split(' ')[1],
   )
+}
+
+/** Workers report once a second: waits until a counter has come to `expected`, or has stopped growing. */
+async function settledMetric(daemon: RunningDaemon, name: string, expected: number): Promise<number> {
+  let before = -1
+  let now = await metric(daemon, name)
+  while (now < expected && now !== before) {
+    await sleep(2_500)
+    before = now
+    now = await metric(daemon, name)
+  }
+  return now
 }
 
 function round(value: number): number {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 
 import type { RandomBytes } from '../../evidence/age-seal.ts'
 import type { RecordingId, StreamId } from '../../ids.ts'
@@ -11,6 +11,8 @@ import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, Work
 
 /** How long the sockets stay open after the end of a recording session. */
 const END_GRACE_MS = 100
+/** Rounds of the event loop in which they may still bring something; each reads some 32 datagrams of every socket. */
+const POLL_ROUNDS_MAX = 100
 
 interface HostedRecording {
   readonly recordingSession: RecordingSession
@@ -18,7 +20,8 @@ interface HostedRecording {
   /** Encoders made and not yet taken by the recording session, which must not wait for one. */
   readonly stock: OpusEncoder[]
   readonly openedUs: number
-  hadPacket: boolean
+  /** Received on its RTP ports, whatever they were. */
+  datagrams: number
   failed: boolean
 }
 
@@ -155,7 +158,7 @@ export class RecordingHost {
         sockets,
         stock,
         openedUs: facts.openedUs,
-        hadPacket: false,
+        datagrams: 0,
         failed: false,
       })
       return { ok: true }
@@ -201,9 +204,9 @@ export class RecordingHost {
     const recording = this.#recordings.get(recordingId)
     if (recording === undefined || recording.failed) return
     const arrivalUs = this.#nowUs()
+    recording.datagrams += 1
     this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
-    if (!recording.hadPacket) {
-      recording.hadPacket = true
+    if (recording.datagrams === 1) {
       this.#post({ kind: 'firstPacket', recordingId })
     }
   }
@@ -211,12 +214,26 @@ export class RecordingHost {
   async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {
     // The BYE overtakes RTP that waits in the sockets or is still on its way.
     await sleep(END_GRACE_MS)
+    await this.#readSocketsOut(recording)
     closeSockets(recording)
     this.#recordings.delete(recordingId)
     addCounters(this.#ended, recording.recordingSession)
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
     for (const encoder of recording.stock) encoder.free()
     this.#post({ kind: 'ended', recordingId, manifest })
+  }
+
+  /**
+   * Lets the event loop poll until a round brings nothing more: after a stall its timers run before its sockets are
+   * read, and a burst takes several rounds.
+   */
+  async #readSocketsOut(recording: HostedRecording): Promise<void> {
+    let before = -1
+    for (let round = 0; round < POLL_ROUNDS_MAX && recording.datagrams !== before; round += 1) {
+      before = recording.datagrams
+      await setImmediate()
+      await setImmediate()
+    }
   }
 
   /** A broken invariant ends this recording's audio with an incident; its neighbours never notice. */
