@@ -8,7 +8,8 @@ const PURE_TESTS = [
   'test/*.test.ts',
 ]
 
-// Integration tests run servers, SIPp and FFmpeg: one file at a time, and only after the pure tests have left the cores free.
+// Integration tests run servers, SIPp and FFmpeg, and mostly wait for audio to pass in real time: a few files side by side, and only
+// after the pure tests have left the cores free.
 export default defineConfig({
   test: {
     projects: [
@@ -19,7 +20,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
