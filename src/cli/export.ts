@@ -52,7 +52,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
   const objects = await findRecording(config, id)
   const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
-  const { ogg, chunks } = await openAudio(objects, identities)
+  const { ogg, chunks, hasManifest } = await openAudio(objects, identities)
   if (chunks === 0) {
     throw new EarwitnessError(
       'recording-without-audio',
@@ -68,19 +68,26 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
       `Reason: ${links.reason}.`,
     )
   }
-  const bytes = await render(links.value, format, layout)
+  const bytes = await render(links.value, format, layout).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : 'unknown'
+    throw new EarwitnessError('audio-unreadable', 'The opened audio cannot be put together.', `Reason: ${reason}.`, {
+      cause,
+    })
+  })
   await writeNewFile(output, bytes)
-  const facts = { recordingId: id, file: output, format, layout, chunks, sizeBytes: bytes.length }
+  const facts = { recordingId: id, file: output, format, layout, chunks, hasManifest, sizeBytes: bytes.length }
   if (context.json) writeJson(context.stdout, facts)
+  else if (!hasManifest)
+    writeLines(stderr, [`Wrote ${output}: what is stored so far; there is no manifest yet to hold it against.`])
   else writeLines(stderr, [`Wrote ${output}: ${format}, ${layout}, ${chunks} chunks.`])
   return ExitCode.done
 }
 
-function render(
+async function render(
   links: readonly OggOpusLink[],
   format: (typeof FORMATS)[number],
   layout: (typeof LAYOUTS)[number],
-): Promise<Uint8Array> | Uint8Array {
+): Promise<Uint8Array> {
   if (format === 'wav') return toWav(links, layout)
   return layout === 'mixed' ? mixedOgg(links) : flattenLinks(links, { serialNumber: 1 })
 }
@@ -108,5 +115,5 @@ function hintFor(cause: unknown): string {
   if (code === 'EEXIST') return 'It exists already; name another one.'
   if (code === 'ENOENT') return 'The folder does not exist; make it first.'
   if (code === 'ENOSPC') return 'The disk is full.'
-  return `Reason: ${String(code ?? 'unknown')}.`
+  return `Reason: ${typeof code === 'string' ? code : 'unknown'}.`
 }

@@ -72,6 +72,9 @@ function announce(context: CommandContext, notice: DaemonNotice): void {
   writeLines(context.stderr, NOTICES[notice.code](notice.path))
 }
 
+/** A terminal or a service manager may deliver one and the same signal twice: to the process and to its group. */
+const SAME_SIGNAL_MS = 1_000
+
 /** The first SIGTERM or SIGINT drains, the second makes it hurry. */
 class SignalWatch {
   readonly first: Promise<void>
@@ -85,11 +88,12 @@ class SignalWatch {
       begin = resolve
     })
     this.second = hurry.signal
-    let seen = 0
+    let firstMs: number | undefined
     this.#onSignal = () => {
-      seen += 1
-      if (seen === 1) begin()
-      else hurry.abort()
+      const nowMs = performance.now()
+      if (firstMs === undefined) begin()
+      else if (nowMs - firstMs > SAME_SIGNAL_MS) hurry.abort()
+      firstMs ??= nowMs
     }
     process.on('SIGTERM', this.#onSignal)
     process.on('SIGINT', this.#onSignal)

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
+import { decodeManifest } from '../evidence/manifest.ts'
 import { openRecordingKey } from '../evidence/recording-key.ts'
-import { isChunkName, KEY_NAME } from '../evidence/object-names.ts'
+import { isChunkName, KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
+import { sha256Hex } from '../evidence/web-digest.ts'
 import { isUuidV7 } from '../ids.ts'
 import { FolderStore } from '../server/storage/folder-store.ts'
 import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
@@ -47,34 +49,62 @@ export function defaultIdentityFile(config: Config): string {
   return join(config.dataDir, 'keys', VAULT_IDENTITY_FILE)
 }
 
-/** What `openAudio` gives: one Ogg file as the chunks hold it, and how many chunks that was. */
+/** What `openAudio` gives: one Ogg file as the chunks hold it. */
 export interface OpenedAudio {
   readonly ogg: Uint8Array
   readonly chunks: number
+  /** True when a manifest named the chunks; its signature is for `verify` to check. */
+  readonly hasManifest: boolean
 }
 
 /**
- * Unwraps the recording's key with `identities` and opens its chunks in order.
+ * Unwraps the recording's key with `identities` and opens the chunks that the manifest names, in order; without a
+ * manifest (the recording still runs) all that are stored.
  *
- * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `chunk-unreadable`
+ * Sealing needs no secret, so a chunk proves nothing by opening: one that the manifest does not name is left out.
+ *
+ * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `manifest-unreadable`, `chunk-unreadable`
  */
 export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
   const recordingIdentities = await unwrapKey(objects, identities)
-  const names = (await namesOf(objects)).filter(isChunkName).toSorted()
+  const manifest = await readManifestChunks(objects)
+  const wanted =
+    manifest ??
+    (await namesOf(objects))
+      .filter(isChunkName)
+      .toSorted()
+      .map((name) => ({ name, sha256: undefined }))
   const parts: Uint8Array[] = []
-  for (const name of names) {
+  for (const { name, sha256 } of wanted) {
     const sealed = await objects.get(name)
-    const opened = sealed === undefined ? undefined : await openSealed(sealed, recordingIdentities)
-    if (opened?.ok !== true) {
-      throw new EarwitnessError(
-        'chunk-unreadable',
-        `The chunk ${name} cannot be opened.`,
-        'Run `earwitness verify` on this recording: it says what was changed.',
-      )
-    }
+    const isNamed = sealed !== undefined && (sha256 === undefined || (await sha256Hex(sealed)) === sha256)
+    const opened = isNamed ? await openSealed(sealed, recordingIdentities) : undefined
+    if (opened?.ok !== true) throw unreadable(name)
     parts.push(opened.value)
   }
-  return { ogg: Buffer.concat(parts), chunks: names.length }
+  return { ogg: Buffer.concat(parts), chunks: parts.length, hasManifest: manifest !== undefined }
+}
+
+function unreadable(name: string): EarwitnessError {
+  return new EarwitnessError(
+    'chunk-unreadable',
+    `The chunk ${name} is missing, or is not what the manifest says.`,
+    'Run `earwitness verify` on this recording: it says what was changed.',
+  )
+}
+
+async function readManifestChunks(
+  objects: ObjectReader,
+): Promise<readonly { readonly name: string; readonly sha256: string }[] | undefined> {
+  const jws = await objects.get(MANIFEST_NAME)
+  if (jws === undefined) return undefined
+  const manifest = decodeManifest(new TextDecoder().decode(jws))
+  if (manifest.ok) return manifest.value.body.chunks
+  throw new EarwitnessError(
+    'manifest-unreadable',
+    'The manifest of this recording cannot be read.',
+    'Run `earwitness verify` on this recording: it says what was changed.',
+  )
 }
 
 async function unwrapKey(objects: ObjectReader, identities: readonly string[]): Promise<readonly string[]> {

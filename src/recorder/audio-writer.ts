@@ -28,6 +28,7 @@ export class OggLink {
   #packets: Uint8Array[] = []
   #framesWritten = 0
   #audioSamples = 0
+  #isFree = false
 
   constructor(options: {
     readonly layout: Layout
@@ -40,7 +41,7 @@ export class OggLink {
     const channels = options.layout === 'mixed' ? ['mixed'] : options.labels
     this.#layout = options.layout
     this.#startSample = options.startSample
-    this.#encoders = channels.map(() => options.takeEncoder())
+    this.#encoders = takeEncoders(channels.length, options.takeEncoder)
     const first = this.#encoders[0]
     this.#preSkip = first?.preSkip ?? 0
     const sampleRate = first?.sampleRate ?? SAMPLES_PER_SECOND
@@ -102,7 +103,10 @@ export class OggLink {
     return page
   }
 
+  /** Gives the encoders back, once. */
   free(): void {
+    if (this.#isFree) return
+    this.#isFree = true
     for (const encoder of this.#encoders) encoder.free()
   }
 
@@ -128,5 +132,17 @@ export class OggLink {
     const page = this.#writer.page(this.#packets, granulePosition, { endOfStream })
     this.#packets = []
     return page
+  }
+}
+
+/** All or none: when one cannot be had, the others go back. */
+function takeEncoders(count: number, take: TakeOpusEncoder): OpusEncoder[] {
+  const taken: OpusEncoder[] = []
+  try {
+    while (taken.length < count) taken.push(take())
+    return taken
+  } catch (error) {
+    for (const encoder of taken) encoder.free()
+    throw error
   }
 }

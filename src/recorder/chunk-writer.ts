@@ -2,7 +2,7 @@ import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { ChunkEntry } from '../evidence/manifest.ts'
 import { chunkName } from '../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
-import { sha256Hex } from './manifest-body.ts'
+import { sha256Hex } from '../evidence/sha256.ts'
 import type { RecordingSink } from './recording-types.ts'
 
 /**

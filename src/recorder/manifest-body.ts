@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 import {
   MANIFEST_FORMAT,
   type ChunkEntry,
@@ -37,6 +35,7 @@ export interface RecordingReport {
   readonly key: RecordingKey
   readonly endedAt: string
   readonly originAt: string | undefined
+  readonly state: ManifestBody['state']
   readonly endCause: EndCause
   readonly durationSamples: number
   /** 48 kHz samples for each sample of the streams' clock rate. */
@@ -61,12 +60,12 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     startedAt: new Date(facts.openedAtUnixMs).toISOString(),
     endedAt: report.endedAt,
     ...(report.originAt === undefined ? {} : { originAt: report.originAt }),
-    state: report.endCause === 'workerLost' ? 'interrupted' : 'complete',
+    state: report.state,
     endCause: report.endCause,
     layout: facts.layout,
     durationSamples: report.durationSamples,
     recipient: key.recipient,
-    wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.wrapped.length },
+    wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
     streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
     participants: report.participantIds.map((participantId) => ({ participantId })),
@@ -76,10 +75,6 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     software: facts.software,
     clock: { status: 'unknown' },
   }
-}
-
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
 
 function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry {
@@ -96,7 +91,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
       lost: counters.packetsLost,
       late: counters.packetsLate,
       duplicate: counters.packetsDuplicate,
-      discarded: Object.values(counters.packetsDiscarded).reduce((sum, count) => sum + count, 0),
+      discarded: discardedOtherwise(counters),
     },
     ledger: {
       audioSamples: audioSamples * sampleFactor,
@@ -114,6 +109,11 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
       cause: gap.cause,
     })),
   }
+}
+
+/** Late packets and duplicates have members of their own: nothing is counted twice. */
+function discardedOtherwise({ packetsDiscarded: { late, duplicate, ...others } }: StreamCounters): number {
+  return Object.values(others).reduce((sum, count) => sum + count, 0)
 }
 
 function describeSnapshot(snapshot: SnapshotRecord): SnapshotEntry {

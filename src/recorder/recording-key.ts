@@ -1,7 +1,7 @@
 import { generateIdentity } from '../evidence/age-keys.ts'
 import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import { KEY_NAME } from '../evidence/object-names.ts'
-import { sha256Hex } from './manifest-body.ts'
+import { sha256Hex } from '../evidence/sha256.ts'
 
 /** The public half of a recording's key pair, and its private half sealed to the vault. */
 export interface RecordingKey {
@@ -9,6 +9,8 @@ export interface RecordingKey {
   readonly name: string
   readonly wrapped: Uint8Array
   readonly sha256: string
+  /** Of `wrapped`, whose bytes may have moved to another thread by the time the manifest is written. */
+  readonly sizeBytes: number
 }
 
 /**
@@ -21,5 +23,5 @@ export function createRecordingKey(vaultRecipients: readonly string[], randomByt
   const clear = new TextEncoder().encode(`${identity}\n`)
   const wrapped = sealToRecipients(clear, vaultRecipients, randomBytes)
   clear.fill(0)
-  return { recipient, name: KEY_NAME, wrapped, sha256: sha256Hex(wrapped) }
+  return { recipient, name: KEY_NAME, wrapped, sha256: sha256Hex(wrapped), sizeBytes: wrapped.length }
 }

@@ -39,7 +39,8 @@ export const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
   contentType: {
     status: 415,
     phrase: 'Unsupported Media Type',
-    headers: [['Accept', 'application/sdp, multipart/mixed, application/rs-metadata+xml, application/rs-metadata']],
+    // The user agent adds the Accept that belongs to it.
+    headers: [],
   },
   body: { status: 400, phrase: 'Bad Request', headers: warning(399, 'The multipart body could not be split') },
   noSdp: {
@@ -98,7 +99,8 @@ export function readRecordingRequest(invite: InviteFacts): Result<RecordingReque
   if (!offer.ok) return rejected('sdp', offer.reason)
   const audio = offer.value.media.filter((media) => media.type === 'audio')
   if (audio.length === 0) return rejected('noAudio')
-  const plans = audio.slice(0, STREAMS_MAX).flatMap(planStream)
+  const labels = offer.value.media.map(({ label }) => label)
+  const plans = audio.slice(0, STREAMS_MAX).flatMap((media) => planStream(media, labels))
   if (plans.length === 0) return rejected('noCodec')
   return accepted({ offer: offer.value, plans, metadata: metadataPart && readMetadata(metadataPart) })
 }
@@ -121,7 +123,7 @@ export function answerLines(request: RecordingRequest, ports: readonly number[])
   })
 }
 
-function planStream(media: MediaDescription): MediaStreamPlan[] {
+function planStream(media: MediaDescription, labels: readonly (string | undefined)[]): MediaStreamPlan[] {
   const payloadTypes = new Map<number, PayloadMeaning>()
   const selected = new Set(selectPayloadTypes(media))
   for (const codec of media.codecs) {
@@ -133,6 +135,7 @@ function planStream(media: MediaDescription): MediaStreamPlan[] {
     {
       streamId: asStreamId(String(media.index)),
       streamLabel: media.label ?? String(media.index + 1),
+      line: { label: media.label, index: media.index, labels },
       payloadTypes,
       held: isHeld(media),
     },

@@ -1,16 +1,16 @@
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
-import { describeRecording, sha256Hex, type SnapshotRecord, type StreamReport } from './manifest-body.ts'
+import { IncidentList } from './incident-list.ts'
+import { describeRecording, type StreamReport } from './manifest-body.ts'
+import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { CLOCK_RATE, StreamReceiver } from './stream-receiver.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
-import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, RecordingSink } from './recording-types.ts'
-import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
+import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
+import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
-import { snapshotName } from '../evidence/object-names.ts'
 import type { StreamId } from '../ids.ts'
 import { MetadataState } from '../protocol/siprec/metadata-state.ts'
-import type { MetadataSnapshot } from '../protocol/siprec/metadata.ts'
 
 /** How often a recording session wants to be woken while it lasts; nobody listens, so nothing is urgent. */
 export const WAKE_INTERVAL_US = 200_000
@@ -25,19 +25,9 @@ const HORIZON_STEP_US = 2 * WAKE_INTERVAL_US
 export const TRAILING_TOLERANCE_US = 500_000
 /** Channels in one recording: the limit of Opus channel mapping family 255 (RFC 7845 5.1.1.3) is 255. */
 export const CHANNELS_MAX = 32
-/** Metadata snapshots kept per recording session; the ones beyond are counted in an incident. */
-export const SNAPSHOTS_MAX = 1_000
-export const INCIDENTS_MAX = 200
 
 const SAMPLE_FACTOR = SAMPLES_PER_SECOND / CLOCK_RATE
 const FRAME_SAMPLES = (CLOCK_RATE * FRAME_US) / 1_000_000
-
-/** A metadata document as it came: the parsed snapshot, or nothing when it did not parse; its bytes are kept anyway. */
-export interface ReceivedMetadata {
-  readonly raw: Uint8Array
-  readonly rawSha256: string
-  readonly snapshot: MetadataSnapshot | undefined
-}
 
 /**
  * One recording session on one timeline: datagrams, metadata snapshots and time go in, sealed objects and at the end
@@ -55,14 +45,16 @@ export class RecordingSession {
   readonly #chunks: ChunkWriter
   readonly #receivers = new Map<StreamId, StreamReceiver>()
   readonly #metadata = new MetadataState()
-  readonly #snapshots: SnapshotRecord[] = []
-  readonly #incidents: RecordingIncident[] = []
+  readonly #snapshots: SnapshotKeeper
+  readonly #incidents = new IncidentList()
   #link: OggLink | undefined
   #originUs: number | undefined
   #horizonUs = 0
   #chunkStartSample = 0
   #nextTimeoutUs: number
-  #ended = false
+  /** `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
+  #state: 'running' | 'failed' | 'over' = 'running'
+  #manifest: ManifestBody | undefined
 
   constructor(options: {
     readonly facts: RecordingFacts
@@ -76,11 +68,9 @@ export class RecordingSession {
     this.#takeEncoder = options.takeEncoder
     this.#sink = options.sink
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
-    this.#chunks = new ChunkWriter({
-      recipient: this.#key.recipient,
-      randomBytes: options.randomBytes,
-      sink: options.sink,
-    })
+    const sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
+    this.#chunks = new ChunkWriter(sealing)
+    this.#snapshots = new SnapshotKeeper(sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#addStreams(options.streams, options.facts.openedUs)
     options.sink.handleSealed({
@@ -94,7 +84,7 @@ export class RecordingSession {
   /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
   encodersNeeded(plans: readonly MediaStreamPlan[]): number {
     const added = plans.filter((plan) => !this.#receivers.has(plan.streamId)).length
-    if (this.#facts.layout === 'mixed' || added === 0) return 0
+    if (this.#state !== 'running' || this.#facts.layout === 'mixed' || added === 0) return 0
     return Math.min(CHANNELS_MAX, this.#receivers.size + added)
   }
 
@@ -116,55 +106,57 @@ export class RecordingSession {
     return [...this.#receivers.values()].every((receiver) => receiver.plan.held)
   }
 
+  get hasFailed(): boolean {
+    return this.#state === 'failed'
+  }
+
+  /** Incidents that found the list full. */
+  get incidentsDropped(): number {
+    return this.#incidents.dropped
+  }
+
   nextTimeoutUs(): number {
     return this.#nextTimeoutUs
   }
 
   handleDatagram(streamId: StreamId, datagram: Uint8Array, arrivalUs: number): void {
-    if (this.#ended) return
+    if (this.#state !== 'running') return
     this.#receivers.get(streamId)?.handleDatagram(datagram, arrivalUs)
   }
 
   /** Keeps the raw document sealed and applies what could be read of it. RFC 7865 */
   handleMetadata(received: ReceivedMetadata, receivedUs: number): void {
-    if (this.#ended) return
-    const seq = this.#snapshots.length
-    if (seq >= SNAPSHOTS_MAX) {
+    if (this.#state === 'over') return
+    if (this.#snapshots.isFull) {
       this.noteIncident('metadata-too-many', 'More metadata snapshots arrived than are kept.', receivedUs)
       return
     }
-    const name = snapshotName(seq)
-    const sealed = sealToRecipients(received.raw, [this.#key.recipient], this.#randomBytes)
-    this.#snapshots.push({
-      seq,
-      name,
-      sealedSha256: sha256Hex(sealed),
-      sealedSizeBytes: sealed.length,
-      rawSha256: received.rawSha256,
-      dataMode: received.snapshot?.dataMode,
-      receivedAt: this.#wallClock(receivedUs),
-    })
+    this.#snapshots.keep(received, this.#wallClock(receivedUs))
     if (received.snapshot === undefined) {
       this.noteIncident('metadata-invalid', 'A metadata snapshot could not be read; its bytes are kept.', receivedUs)
     } else {
       this.#metadata.apply(received.snapshot)
     }
-    this.#sink.handleSealed({ kind: 'metadata', name, bytes: sealed, snapshotSeq: seq })
   }
 
   /** A re-INVITE was answered: directions, payload types or the number of streams changed. */
   updateStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
-    if (this.#ended) return
+    if (this.#state !== 'running') return
     const added = plans.filter((plan) => !this.#receivers.has(plan.streamId))
-    for (const plan of plans) this.#receivers.get(plan.streamId)?.replan(plan, nowUs)
-    if (added.length === 0) return
-    if (this.#link !== undefined && this.#facts.layout === 'separate') this.#endLink()
+    const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
+    for (const [streamId, receiver] of this.#receivers) {
+      const plan = planned.get(streamId)
+      if (plan !== undefined) receiver.replan(plan, nowUs)
+      else this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
+    }
+    const hasRoom = added.length > 0 && this.#receivers.size < CHANNELS_MAX
+    if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
   }
 
   /** Commits all audio that is older than the horizon. Call it about when {@link nextTimeoutUs} says. */
   handleTimeout(nowUs: number): void {
-    if (this.#ended) return
+    if (this.#state !== 'running') return
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
     for (const receiver of this.#receivers.values()) receiver.drain(nowUs)
     if (!this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
@@ -173,45 +165,98 @@ export class RecordingSession {
     while (this.#readPosition() + FRAME_SAMPLES <= horizonSample) this.#writeFrame(FRAME_SAMPLES)
   }
 
-  /** Ends the recording: commits what is left, seals the last chunk, and gives the body of the manifest. */
+  /**
+   * Ends the recording: commits what is left, seals the last chunk, and gives the body of the manifest. Never throws: what
+   * breaks on the way makes it an interrupted recording of what had been sealed. Ending twice gives the same manifest.
+   */
   end(nowUs: number, cause: EndCause): ManifestBody {
-    for (const receiver of this.#receivers.values()) receiver.drain(Infinity)
-    if (!this.#ended && this.#anchor(nowUs, 0)) this.#writeRest(nowUs)
-    this.#ended = true
-    this.#reportSilentStreams(nowUs)
-    return describeRecording({
-      facts: this.#facts,
-      key: this.#key,
-      endedAt: this.#wallClock(nowUs),
-      originAt: this.#originUs === undefined ? undefined : this.#wallClock(this.#originUs),
-      sampleFactor: SAMPLE_FACTOR,
-      endCause: cause,
-      durationSamples: this.#chunks.entries.at(-1)?.toSample ?? 0,
-      chunks: this.#chunks.entries,
-      streams: this.#streamReports(),
-      participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
-      snapshots: this.#snapshots,
-      incidents: this.#incidents,
-    })
+    this.#manifest ??= this.#finish(nowUs, cause)
+    return this.#manifest
   }
 
-  /** Gives encoders back without committing anything more; for a session that could not be set up. */
+  /** Something inside threw: no more audio is taken; `end` keeps the whole frames there are. */
+  fail(error: unknown, nowUs: number): void {
+    if (this.#state !== 'running') return
+    this.#state = 'failed'
+    const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
+    this.noteIncident('recorder-failed', detail, nowUs)
+  }
+
+  /** Gives encoders back without committing anything more; for a recording session that could not be set up. */
   abandon(): void {
-    this.#ended = true
+    this.#state = 'over'
     this.#link?.free()
     this.#link = undefined
   }
 
-  /** Adds to the manifest's list of things that went wrong; the first {@link INCIDENTS_MAX} are kept. */
+  /** Adds to the manifest's list of things that went wrong, which is bounded: see `IncidentList`. */
   noteIncident(code: string, detail: string, nowUs: number): void {
-    const incident: RecordingIncident = {
+    const incident = this.#incidents.add({
       code,
       at: this.#wallClock(nowUs),
       ...(this.#originUs === undefined ? {} : { atSample: Math.max(0, this.#sampleAt(nowUs)) }),
       detail,
+    })
+    if (incident !== undefined) this.#sink.handleIncident(incident)
+  }
+
+  #finish(nowUs: number, cause: EndCause): ManifestBody {
+    try {
+      if (this.#state === 'running') {
+        for (const receiver of this.#receivers.values()) receiver.drain(Infinity)
+        // Whatever came counts, even what was read from its socket after the BYE.
+        if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) this.#writeRest(nowUs)
+        this.#state = 'over'
+        this.#reportSilentStreams(nowUs)
+        return this.#describe({ nowUs, cause, state: 'complete', streams: this.#streamReports() })
+      }
+    } catch (error) {
+      this.#state = 'running'
+      this.fail(error, nowUs)
     }
-    if (this.#incidents.length < INCIDENTS_MAX) this.#incidents.push(incident)
-    this.#sink.handleIncident(incident)
+    this.#sealWholeFrames()
+    this.#state = 'over'
+    // Without the streams: their ledgers reach beyond what could be written.
+    return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams: [] })
+  }
+
+  /** After a failure: brings the frames that were encoded to the sink, if that still works. */
+  #sealWholeFrames(): void {
+    const link = this.#link
+    this.#link = undefined
+    if (link === undefined) return
+    try {
+      const page = link.flushPage()
+      if (page !== undefined) this.#chunks.append(page)
+      this.#sealChunk(link.playableSample)
+    } catch {
+      // The incident is noted; what was sealed before is safe, and this is the last that can be tried.
+    } finally {
+      link.free()
+    }
+  }
+
+  #describe(options: {
+    readonly nowUs: number
+    readonly cause: EndCause
+    readonly state: ManifestBody['state']
+    readonly streams: readonly StreamReport[]
+  }): ManifestBody {
+    return describeRecording({
+      facts: this.#facts,
+      key: this.#key,
+      endedAt: this.#wallClock(options.nowUs),
+      originAt: this.#originUs === undefined ? undefined : this.#wallClock(this.#originUs),
+      sampleFactor: SAMPLE_FACTOR,
+      state: options.state,
+      endCause: options.cause,
+      durationSamples: this.#chunks.entries.at(-1)?.toSample ?? 0,
+      chunks: this.#chunks.entries,
+      streams: options.streams,
+      participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
+      snapshots: this.#snapshots.entries,
+      incidents: this.#incidents.entries,
+    })
   }
 
   #addStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
@@ -305,22 +350,20 @@ export class RecordingSession {
   /** Streams that never had a packet although the SDP announced some: a recording that says so is still evidence. */
   #reportSilentStreams(nowUs: number): void {
     const receivers = [...this.#receivers.values()]
-    const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined).length
-    if (silent === 0) return
-    if (silent === receivers.length) {
+    const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined)
+    if (silent.length === receivers.length) {
       this.noteIncident('no-media', 'No RTP packet arrived on any media stream.', nowUs)
-    } else {
+    } else if (silent.some((receiver) => receiver.wasAwaited)) {
       this.noteIncident('one-way', 'At least one media stream stayed without a single RTP packet.', nowUs)
     }
   }
 
   #streamReports(): StreamReport[] {
-    const labels = [...this.#receivers.values()].map((receiver) => receiver.plan.streamLabel)
-    return [...this.#receivers.values()].map((receiver, index) => ({
+    return [...this.#receivers.values()].map((receiver, channel) => ({
       plan: receiver.plan,
-      channel: this.#facts.layout === 'mixed' ? 0 : index,
+      channel: this.#facts.layout === 'mixed' ? 0 : channel,
       participantIds: this.#metadata
-        .everyParticipantFor({ label: receiver.plan.streamLabel, index, labels })
+        .everyParticipantFor(receiver.plan.line)
         .participants.map(({ participantId }) => participantId),
       codecs: receiver.codecs,
       counters: receiver.counters,

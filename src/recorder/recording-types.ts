@@ -1,5 +1,6 @@
 import type { ChunkEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
+import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
 
 export type Layout = 'separate' | 'mixed'
 
@@ -9,7 +10,10 @@ export type PayloadMeaning = 'PCMU' | 'PCMA' | 'event' | 'comfortNoise'
 /** One m-line as it was agreed in the last offer and answer. */
 export interface MediaStreamPlan {
   readonly streamId: StreamId
+  /** The label of the m-line; of one without a label its place, counted from 1. */
   readonly streamLabel: string
+  /** Where the metadata has to look for it: never by a label that the SDP does not have. */
+  readonly line: LabelledLine
   readonly payloadTypes: ReadonlyMap<number, PayloadMeaning>
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
   readonly held: boolean
@@ -33,7 +37,7 @@ export interface RecordingFacts {
   readonly software: { readonly name: string; readonly version: string }
 }
 
-export type EndCause = 'bye' | 'noAck' | 'drain' | 'mediaTimeout' | 'workerLost' | 'operator'
+export type EndCause = 'bye' | 'noAck' | 'drain' | 'mediaTimeout' | 'workerLost' | 'recorderFailed' | 'operator'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
@@ -48,7 +52,8 @@ export interface SealedObject {
   readonly snapshotSeq?: number
 }
 
-export type DiscardReason = 'notRtp' | 'payloadType' | 'late' | 'duplicate' | 'ssrc' | 'overflow'
+/** `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). */
+export type DiscardReason = 'notRtp' | 'payloadType' | 'late' | 'duplicate' | 'ssrc' | 'sequence' | 'overflow'
 
 export interface RecordingIncident {
   readonly code: string
@@ -68,10 +73,12 @@ export interface RecordingSink {
 
 /** Counters of one media stream; they only grow. */
 export interface StreamCounters {
+  /** Taken for the recording: each packet once. */
   readonly packetsReceived: number
   readonly packetsLost: number
   readonly packetsLate: number
   readonly packetsDuplicate: number
+  /** Everything not taken, the late ones and the duplicates included. */
   readonly packetsDiscarded: Readonly<Record<DiscardReason, number>>
   /** RFC 3550 A.8, in seconds. */
   readonly jitterSeconds: number

@@ -19,6 +19,9 @@ export const SSRC_PROBATION_PACKETS = 2
 export class StreamReceiver {
   readonly timeline = new StreamTimeline({ clockRate: CLOCK_RATE })
   #plan: MediaStreamPlan
+  /** Of the plan before: its packets are still on their way when a new offer is answered (RFC 3264 8.3.2). */
+  #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
+  #wasAwaited: boolean
   #reorder = new ReorderBuffer()
   #ssrc: number | undefined
   #candidate: RtpPacket | undefined
@@ -33,6 +36,7 @@ export class StreamReceiver {
     late: 0,
     duplicate: 0,
     ssrc: 0,
+    sequence: 0,
     overflow: 0,
   }
   #firstArrivalUs: number | undefined
@@ -42,6 +46,7 @@ export class StreamReceiver {
 
   constructor(plan: MediaStreamPlan, nowUs: number) {
     this.#plan = plan
+    this.#wasAwaited = !plan.held
     this.timeline.setHeld(plan.held, nowUs)
   }
 
@@ -58,27 +63,33 @@ export class StreamReceiver {
     return this.#lastArrivalUs
   }
 
+  /** False while every offer so far said that nothing would be sent. */
+  get wasAwaited(): boolean {
+    return this.#wasAwaited
+  }
+
   /** The codecs that actually came, for the manifest. */
   get codecs(): readonly string[] {
     return [...this.#payloadTypesSeen].filter((meaning) => meaning === 'PCMU' || meaning === 'PCMA')
   }
 
   get counters(): StreamCounters {
+    const { stray } = this.#reorder.counters
     return {
       packetsReceived: this.#packetsReceived,
       packetsLost: this.#packetsLost,
       packetsLate: this.#packetsLate,
       packetsDuplicate: this.#packetsDuplicate,
-      packetsDiscarded: this.#discarded,
+      packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
       jitterSeconds: this.#jitter.seconds,
     }
   }
 
   /** A new offer changed payload types or direction. */
   replan(plan: MediaStreamPlan, nowUs: number): void {
-    if (plan.held !== this.#plan.held) {
-      this.timeline.setHeld(plan.held, nowUs)
-    }
+    if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs)
+    this.#wasAwaited ||= !plan.held
+    this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
   }
 
@@ -90,7 +101,7 @@ export class StreamReceiver {
       return
     }
     const packet = parsed.value
-    const meaning = this.#plan.payloadTypes.get(packet.payloadType)
+    const meaning = this.#meaningOf(packet)
     if (meaning === undefined) {
       this.#discarded.payloadType += 1
       return
@@ -114,6 +125,7 @@ export class StreamReceiver {
 
   #admitSource(packet: RtpPacket, arrivalUs: number): boolean {
     if (this.#ssrc === packet.ssrc) {
+      if (this.#candidate !== undefined) this.#discarded.ssrc += 1
       this.#candidate = undefined
       return true
     }
@@ -128,6 +140,11 @@ export class StreamReceiver {
       this.#candidateArrivalUs = arrivalUs
       return false
     }
+    if (earlier.sequenceNumber === packet.sequenceNumber) {
+      this.#packetsDuplicate += 1
+      this.#discarded.duplicate += 1
+      return false
+    }
     this.#switchSource(earlier)
     return true
   }
@@ -136,15 +153,19 @@ export class StreamReceiver {
     this.drain(Infinity)
     this.#ssrc = first.ssrc
     this.#candidate = undefined
+    this.#discarded.sequence += this.#reorder.counters.stray
     this.#reorder = new ReorderBuffer()
     this.#jitter = new InterarrivalJitter(CLOCK_RATE)
     this.timeline.restart()
-    const meaning = this.#plan.payloadTypes.get(first.payloadType)
+    const meaning = this.#meaningOf(first)
     if (meaning !== undefined) this.#accept(first, meaning, this.#candidateArrivalUs)
   }
 
   #accept(packet: RtpPacket, meaning: PayloadMeaning, arrivalUs: number): void {
+    const queuedBefore = this.#reorder.length
     const outcome = this.#reorder.push(packet, arrivalUs)
+    // None for a packet whose number jumped, and two for the one that confirms the jump.
+    this.#packetsReceived += this.#reorder.length - queuedBefore
     if (outcome === 'duplicate') {
       this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
@@ -159,7 +180,6 @@ export class StreamReceiver {
       this.#discarded.overflow += 1
       return
     }
-    this.#packetsReceived += 1
     this.#firstArrivalUs ??= arrivalUs
     this.#lastArrivalUs = arrivalUs
     this.#payloadTypesSeen.add(meaning)
@@ -170,8 +190,12 @@ export class StreamReceiver {
     }
   }
 
+  #meaningOf({ payloadType }: RtpPacket): PayloadMeaning | undefined {
+    return this.#plan.payloadTypes.get(payloadType) ?? this.#formerPayloadTypes.get(payloadType)
+  }
+
   #decode(packet: RtpPacket): Int16Array | undefined {
-    switch (this.#plan.payloadTypes.get(packet.payloadType)) {
+    switch (this.#meaningOf(packet)) {
       case 'PCMU':
         return decodePcmu(packet.payload)
       case 'PCMA':

@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { Registry } from 'prom-client'
+
 import type { Config } from '../config/config.ts'
 import { acquireDataLock, type DataLock } from './data-lock.ts'
-import { openDatabase, type Database } from './database/open-database.ts'
+import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
 import { ApiServer } from './http/api-server.ts'
 import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
 import { MediaPlane } from './media/media-plane.ts'
 import { monotonicUs } from './monotonic.ts'
+import { registerReadiness } from './readiness.ts'
 import { Custody } from './recording/custody.ts'
 import { OpenJournal } from './recording/open-journal.ts'
 import { recoverInterrupted } from './recording/recovery.ts'
@@ -49,17 +52,19 @@ export interface DaemonOptions {
   readonly version: string
 }
 
-interface Services {
-  readonly lock: DataLock
-  readonly database: Database
-  readonly outbox: Outbox
+/** What takes recordings into custody. */
+interface Keeping {
   readonly uploads: UploadQueue
+  readonly outbox: Outbox
+  readonly custody: Custody
+  readonly vaultRecipients: readonly string[]
+}
+
+/** What makes recordings. */
+interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
   readonly signalling: EmbeddedSignalling
-  readonly http: ApiServer
-  readonly telemetry: TelemetryServer
-  readonly board: StatusBoard
 }
 
 /**
@@ -75,7 +80,7 @@ export class Daemon {
   readonly #notices: DaemonNotice[] = []
   /** Undone in reverse when a later step of the start fails. */
   readonly #undo: (() => Promise<unknown> | void)[] = []
-  #services: Services | undefined
+  #services: (Keeping & Joined) | undefined
 
   constructor(options: DaemonOptions) {
     this.#config = options.config
@@ -99,7 +104,8 @@ export class Daemon {
 
   /**
    * Takes no new recording session, waits for those that last until `timeoutMs` or `hurry`, ends the others with BYE,
-   * and brings every manifest to the store. Resolves to false when sealed audio or database records had to be left.
+   * and brings every manifest to the store. Resolves to false when sealed audio had to be left; database records that are left
+   * wait on disk for the next start.
    */
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
@@ -131,6 +137,31 @@ export class Daemon {
     const registry = createRegistry()
     collectProcessMetrics(registry)
     const metrics = createMetrics(registry, { sources: config.sources.map(({ name }) => name), version: this.#version })
+    const keeping = await this.#startKeeping(lock, metrics)
+    const joined = this.#join({ metrics, ...keeping })
+    await joined.media.run(config.media.workers)
+    this.#undo.push(() => joined.media.stop())
+    registerReadiness(this.#health, {
+      ...keeping,
+      control: joined.control,
+      recordingSessionsMax: config.limits.recordingSessionsMax,
+    })
+    const sip = await joined.signalling.run(joined.control)
+    this.#undo.push(() => joined.signalling.stop())
+    const board = this.#startBoard({ metrics, ...keeping, ...joined })
+    const addresses = { sip, ...(await this.#startHttp(board, registry)) }
+    board.setAddresses({
+      sip: sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`),
+      http: httpUrl(addresses.http),
+      telemetry: httpUrl(addresses.telemetry),
+    })
+    this.#services = { ...keeping, ...joined }
+    return addresses
+  }
+
+  /** Everything that keeps what is recorded: keys, store, database, custody; what an earlier run left open is closed. */
+  async #startKeeping(lock: DataLock, metrics: Metrics): Promise<Keeping> {
+    const config = this.#config
     const signer = await this.#loadSigner()
     const vaultRecipients = await this.#vaultRecipients()
     const store = new FolderStore(config.storage.folder.path ?? join(config.dataDir, 'recordings'))
@@ -143,7 +174,9 @@ export class Daemon {
       whenUnreachable: 'continue',
     })
     this.#undo.push(() => database.stop())
-    const outbox = await this.#startOutbox(database)
+    const outbox = new Outbox({ database, dataDir: config.dataDir, log: this.#log })
+    await outbox.run()
+    this.#undo.push(() => outbox.stop())
     const uploads = this.#createUploads(store, metrics)
     this.#undo.push(() => uploads.stop())
     const journal = new OpenJournal({
@@ -152,51 +185,50 @@ export class Daemon {
     })
     await journal.run()
     const custody = new Custody({ uploads, outbox, journal, signer: signer.signingKey, nowUnixMs: Date.now })
-    const recovered = await recoverInterrupted({ journal, store, custody })
+    const recovered = await recoverInterrupted({
+      journal,
+      store,
+      custody,
+      reportError: (recordingId, error) =>
+        this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
+    })
     if (recovered > 0) this.#log.warn({ count: recovered }, 'recordings of an earlier run were closed as interrupted')
-    const joined = this.#join({ metrics, custody, vaultRecipients })
-    await joined.media.run(config.media.workers)
-    this.#undo.push(() => joined.media.stop())
-    this.#registerChecks({ uploads, outbox, control: joined.control })
-    const sip = await joined.signalling.run(joined.control)
-    this.#undo.push(() => joined.signalling.stop())
+    return { uploads, outbox, custody, vaultRecipients }
+  }
+
+  #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
+    const { rtp, media } = this.#config
     const board = new StatusBoard({
+      ...parts,
       version: this.#version,
       health: this.#health,
-      metrics,
-      rtp: config.rtp,
-      opusEngine: config.media.opusEngine,
-      control: joined.control,
-      media: joined.media,
-      uploads,
-      outbox,
+      rtp,
+      opusEngine: media.opusEngine,
     })
     board.run()
     this.#undo.push(() => board.stop())
-    const http = new ApiServer({
-      listen: config.http.listen,
+    return board
+  }
+
+  async #startHttp(board: StatusBoard, registry: Registry): Promise<Pick<DaemonAddresses, 'http' | 'telemetry'>> {
+    const { http, telemetry } = this.#config
+    const apiServer = new ApiServer({
+      listen: http.listen,
       status: () => board.report(),
       recordingSessions: () => board.recordingSessions(),
       reportError: (error) => this.#log.error({ err: error }, 'HTTP request failed'),
     })
-    const telemetry = new TelemetryServer({
-      listen: config.telemetry.listen,
+    const httpAddress = await apiServer.run()
+    this.#undo.push(() => apiServer.stop())
+    const telemetryServer = new TelemetryServer({
+      listen: telemetry.listen,
       health: this.#health,
       registry,
       reportError: (error) => this.#log.error({ err: error }, 'telemetry request failed'),
     })
-    const addresses = { sip, http: await http.run(), telemetry: await telemetry.run() }
-    this.#undo.push(
-      () => http.stop(),
-      () => telemetry.stop(),
-    )
-    board.setAddresses({
-      sip: sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`),
-      http: httpUrl(addresses.http),
-      telemetry: httpUrl(addresses.telemetry),
-    })
-    this.#services = { lock, database, outbox, uploads, http, telemetry, board, ...joined }
-    return addresses
+    const telemetryAddress = await telemetryServer.run()
+    this.#undo.push(() => telemetryServer.stop())
+    return { http: httpAddress, telemetry: telemetryAddress }
   }
 
   get #software(): { readonly name: string; readonly version: string } {
@@ -220,13 +252,6 @@ export class Daemon {
     return [files.recipient]
   }
 
-  async #startOutbox(database: Database): Promise<Outbox> {
-    const outbox = new Outbox({ database, dataDir: this.#config.dataDir, log: this.#log })
-    await outbox.run()
-    this.#undo.push(() => outbox.stop())
-    return outbox
-  }
-
   #createUploads(store: FolderStore, metrics: Metrics): UploadQueue {
     return new UploadQueue({
       store,
@@ -241,11 +266,7 @@ export class Daemon {
     })
   }
 
-  #join(parts: {
-    readonly metrics: Metrics
-    readonly custody: Custody
-    readonly vaultRecipients: readonly string[]
-  }): Pick<Services, 'control' | 'media' | 'signalling'> {
+  #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
     const config = this.#config
     const signalling = new EmbeddedSignalling({
       listen: config.sip.listen,
@@ -286,44 +307,6 @@ export class Daemon {
     })
     media.setHandler(control)
     return { control, media, signalling }
-  }
-
-  #registerChecks(parts: {
-    readonly uploads: UploadQueue
-    readonly outbox: Outbox
-    readonly control: RecordingControl
-  }): void {
-    const { uploads, outbox, control } = parts
-    const { recordingSessionsMax } = this.#config.limits
-    const ok = { ok: true } as const
-    this.#health.register({
-      name: 'capacity',
-      weight: 'required',
-      check: () =>
-        control.live.length < recordingSessionsMax
-          ? ok
-          : { ok: false, sentence: 'As many recording sessions as limits.recordingSessionsMax allows are open.' },
-    })
-    this.#health.register({
-      name: 'storage',
-      weight: 'required',
-      check: () =>
-        uploads.isFull ? { ok: false, sentence: 'Sealed audio waits in memory for the store, and no more fits.' } : ok,
-    })
-    this.#health.register({
-      name: 'storage-writes',
-      weight: 'degrading',
-      check: () =>
-        uploads.failing === undefined
-          ? ok
-          : { ok: false, sentence: `The store refuses to take objects (${uploads.failing}).` },
-    })
-    this.#health.register({
-      name: 'database',
-      weight: 'degrading',
-      check: () =>
-        outbox.state === 'flowing' ? ok : { ok: false, sentence: `Database records wait on disk (${outbox.state}).` },
-    })
   }
 
   async #undoStart(): Promise<void> {

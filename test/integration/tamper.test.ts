@@ -110,6 +110,19 @@ test('an added chunk is found and named', async () => {
   expect(findings.some((finding) => finding.endsWith(added))).toBe(true)
 })
 
+test('an added chunk is not exported as if it were part of the recording, a changed one stops the export', async () => {
+  const names = await chunkNames()
+  const file = (name: string): string => join(dataDir, name)
+  expect(await daemon.command('export', recordingId, '-o', file('before.ogg'))).toMatchObject({ code: 0 })
+  await cp(join(folder, names[0] ?? ''), join(folder, `chunk-${String(names.length).padStart(6, '0')}.age`))
+  expect(await daemon.command('export', recordingId, '-o', file('after.ogg'))).toMatchObject({ code: 0 })
+  expect((await readFile(file('after.ogg'))).equals(await readFile(file('before.ogg')))).toBe(true)
+  await flipByte(names[1] ?? '', (length) => length - 1)
+  const refused = await daemon.command('export', recordingId, '-o', file('changed.ogg'))
+  expect(refused.code).toBe(1)
+  expect(refused.stderr).toContain('chunk-unreadable')
+})
+
 test('an edited manifest is found', async () => {
   const path = join(folder, 'manifest.jws')
   const [header, payload = '', signature] = (await readFile(path, 'utf8')).split('.')

@@ -140,7 +140,7 @@ export async function closedRecordings(daemon: RunningDaemon, count: number): Pr
   return eventually(`${count} closed recordings`, async () => {
     const { stdout } = await daemon.command('recordings', 'list', '--json')
     const { recordings } = JSON.parse(stdout) as { recordings: ListedRecording[] }
-    const closed = recordings.filter((recording) => recording.state !== 'recording')
+    const closed = recordings.filter((recording) => recording.state !== 'open')
     return closed.length >= count ? closed : undefined
   })
 }

@@ -55,21 +55,35 @@ export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Arra
   return Buffer.concat(pages)
 }
 
-/** Decodes every link into its place on the recording timeline; channels are matched by label across links. */
+/**
+ * Decodes every link into its place on the recording timeline; channels are matched by label across links, and by their order
+ * where one link has a label twice.
+ */
 async function decode(links: readonly OggOpusLink[]): Promise<DecodedAudio> {
   const sampleRate = OPUS_RATES.find((rate) => rate >= (links[0]?.inputSampleRate ?? OPUS_RATE)) ?? OPUS_RATE
   const factor = OPUS_RATE / sampleRate
-  const labels = [...new Set(links.flatMap(linkLabels))]
+  const names = [...new Set(links.flatMap(channelNames))]
   const length = links.reduce((end, link) => Math.max(end, (linkStart(link) ?? 0) + audioSamples(link)), 0) / factor
-  const channels = labels.map(() => new Int16Array(Math.round(length)))
+  const channels = names.map(() => new Int16Array(Math.round(length)))
   for (const link of links) {
     const decoded = await decodeLink(link, sampleRate)
-    const linkedLabels = linkLabels(link)
-    decoded.forEach((samples, index) => {
-      channels[labels.indexOf(linkedLabels[index] ?? '')]?.set(samples, Math.round((linkStart(link) ?? 0) / factor))
+    const start = Math.round((linkStart(link) ?? 0) / factor)
+    channelNames(link).forEach((name, index) => {
+      const samples = decoded[index]
+      if (samples !== undefined) place(channels[names.indexOf(name)], samples, start)
     })
   }
   return { sampleRate, channels }
+}
+
+/** The labels of a link, told apart where two are the same. */
+function channelNames(link: OggOpusLink): readonly string[] {
+  const seen = new Map<string, number>()
+  return linkLabels(link).map((label) => {
+    const count = seen.get(label) ?? 0
+    seen.set(label, count + 1)
+    return `${count} ${label}`
+  })
 }
 
 async function decodeLink(link: OggOpusLink, sampleRate: OpusSettings['sampleRate']): Promise<Int16Array[]> {

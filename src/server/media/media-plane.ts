@@ -1,6 +1,7 @@
-import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
+import { EarwitnessError } from '../../errors.ts'
 import type { RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type {
@@ -10,7 +11,7 @@ import type {
   RecordingIncident,
   SealedObject,
 } from '../../recorder/recording-types.ts'
-import type { ReceivedMetadata } from '../../recorder/recording-session.ts'
+import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import { PortPool } from './port-pool.ts'
 import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
 
@@ -18,11 +19,16 @@ import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, Work
 const PORT_TRIES = 8
 /** Pause before a worker that did not even start is started again. */
 const WORKER_RETRY_MS = 1_000
+/** How long a worker may take to close its sockets before its thread is ended. */
+const WORKER_STOP_MS = 5_000
+const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
 
 export interface MediaPlaneHandler {
   handleSealed(recordingId: RecordingId, object: SealedObject): void
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
   handleFirstPacket(recordingId: RecordingId): void
+  /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
+  handleFailed(recordingId: RecordingId): void
   /** The recording is over and this is what its manifest says. */
   handleManifest(recordingId: RecordingId, manifest: ManifestBody): void
   /** The worker that held these recordings died; what it had sealed is safe, the rest is gone. */
@@ -39,9 +45,9 @@ interface MediaWorker {
   readonly thread: Worker
   readonly recordings: Set<RecordingId>
   readonly pending: Map<number, (outcome: OpenOutcome) => void>
-  readonly ready: Promise<unknown>
+  readonly ready: Promise<void>
+  readonly exited: Promise<void>
   isReady: boolean
-  stopping: boolean
 }
 
 interface PlacedRecording {
@@ -85,9 +91,21 @@ export class MediaPlane {
     return this.#ports.used * 2
   }
 
+  /** @throws EarwitnessError `media-worker-failed`; nothing keeps running */
   async run(workers: number): Promise<void> {
     for (let id = 0; id < workers; id += 1) this.#workers.push(this.#startWorker(id))
-    await Promise.all(this.#workers.map((worker) => worker.ready))
+    try {
+      await Promise.all(this.#workers.map((worker) => worker.ready))
+    } catch (cause) {
+      await this.stop()
+      const reason = cause instanceof Error ? cause.message : 'unknown'
+      throw new EarwitnessError(
+        'media-worker-failed',
+        'A media worker could not start.',
+        `Reason: ${reason}. \`npm ci\` brings back packages that are missing; media.opusEngine names the other Opus engine.`,
+        { cause },
+      )
+    }
   }
 
   /** Binds the ports and starts the recording; on success the ports are those of `plans`, in order. */
@@ -124,7 +142,9 @@ export class MediaPlane {
   }
 
   metadata(recordingId: RecordingId, received: ReceivedMetadata, receivedUs: number): void {
-    const { raw, rawSha256, snapshot } = received
+    const { rawSha256, snapshot } = received
+    // A view is posted with all of the buffer it looks into.
+    const raw = Uint8Array.from(received.raw)
     this.#post(recordingId, { kind: 'metadata', recordingId, raw, rawSha256, snapshot, receivedUs })
   }
 
@@ -137,14 +157,14 @@ export class MediaPlane {
     this.#release(recordingId)
   }
 
+  /** Ends the workers; recordings that are still open stay so, for the next start to recover. */
   async stop(): Promise<void> {
     this.#stopping = true
     await Promise.all(
-      this.#workers.map(async (worker) => {
-        worker.stopping = true
-        const exited = once(worker.thread, 'exit')
-        worker.thread.postMessage({ kind: 'stop' } satisfies ToWorker)
-        await exited
+      this.#workers.map(async ({ thread, exited }) => {
+        thread.postMessage({ kind: 'stop' } satisfies ToWorker)
+        await Promise.race([exited, sleep(WORKER_STOP_MS, undefined, { ref: false })])
+        await thread.terminate()
       }),
     )
   }
@@ -166,6 +186,8 @@ export class MediaPlane {
   }
 
   #request(worker: MediaWorker, build: (requestId: number) => ToWorker): Promise<OpenOutcome> {
+    // What is posted to a thread that has exited is never answered.
+    if (!worker.isReady) return Promise.resolve(WORKER_DIED)
     const requestId = this.#nextRequestId
     this.#nextRequestId += 1
     return new Promise((resolve) => {
@@ -208,6 +230,10 @@ export class MediaPlane {
     const ready = new Promise<void>((resolve, reject) => {
       thread.once('message', () => resolve())
       thread.once('error', reject)
+      thread.once('exit', () => reject(new Error('it exited before it was ready')))
+    })
+    const exited = new Promise<void>((resolve) => {
+      thread.once('exit', () => resolve())
     })
     // `run` waits for it; a replacement that fails is handled when it exits.
     ready.catch(() => {})
@@ -217,8 +243,8 @@ export class MediaPlane {
       recordings: new Set(),
       pending: new Map(),
       ready,
+      exited,
       isReady: false,
-      stopping: false,
     }
     thread.on('message', (message: FromWorker) => this.#handleMessage(worker, message))
     // 'exit' follows 'error'; one place handles both.
@@ -245,6 +271,9 @@ export class MediaPlane {
       case 'firstPacket':
         this.#handler?.handleFirstPacket(message.recordingId)
         return
+      case 'failed':
+        this.#handler?.handleFailed(message.recordingId)
+        return
       case 'ended':
         this.#release(message.recordingId)
         this.#handler?.handleManifest(message.recordingId, message.manifest)
@@ -257,10 +286,9 @@ export class MediaPlane {
   #handleExit(worker: MediaWorker): void {
     const hadStarted = worker.isReady
     worker.isReady = false
-    if (worker.stopping || this.#stopping) return
-    for (const settle of worker.pending.values()) {
-      settle({ ok: false, reason: 'failed', ports: [], detail: 'the media worker died' })
-    }
+    for (const settle of worker.pending.values()) settle(WORKER_DIED)
+    worker.pending.clear()
+    if (this.#stopping) return
     const lost = [...worker.recordings]
     for (const recordingId of lost) this.#release(recordingId)
     this.#handler?.handleWorkerLost(lost)

@@ -31,8 +31,12 @@ function main(): void {
     randomBytes: (length) => randomBytes(length),
     nowUs: monotonicUs,
     post: (message: FromWorker) => {
-      const transfer = message.kind === 'sealed' ? transferable(message.object.bytes) : []
-      port.postMessage(message, transfer)
+      if (message.kind !== 'sealed') {
+        port.postMessage(message)
+        return
+      }
+      const bytes = withOwnBuffer(message.object.bytes)
+      port.postMessage({ ...message, object: { ...message.object, bytes } } satisfies FromWorker, [bytes.buffer])
     },
   })
   // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
@@ -55,9 +59,14 @@ function main(): void {
   port.postMessage({ kind: 'ready' } satisfies FromWorker)
 }
 
-/** A buffer that is shared with others (Node's pool) is copied by postMessage; one of its own moves without a copy. */
-function transferable(bytes: Uint8Array): ArrayBuffer[] {
-  return bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
+/**
+ * Bytes that can move to the main thread without anything else. A view into Node's pool must not be posted as it is: the whole
+ * pool would be copied with it, and Opus packets may lie in there in clear.
+ */
+function withOwnBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) return new Uint8Array(buffer)
+  return Uint8Array.from(bytes)
 }
 
 main()

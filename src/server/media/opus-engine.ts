@@ -80,27 +80,34 @@ class LibopusWasmEngine implements OpusEngine {
       sampleRate,
       preSkip: (handle.getLookahead() * SAMPLE_RATE_48K) / sampleRate,
       encode: (samples) => handle.encode(samples),
-      free: () => {
+      free: once(() => {
         this.#inUse -= 1
         handle.free()
-      },
+      }),
     }
   }
 }
 
 type OpusscriptConstructor = typeof import('opusscript')
 
+interface OpusscriptModule {
+  readonly construct: OpusscriptConstructor
+  /** Encoders and decoders: each takes as much of the heap. */
+  handles: number
+}
+
 class OpusscriptEngine implements OpusEngine {
   readonly name = 'opusscript'
   readonly #settings: OpusSettings
-  readonly #modules: { readonly construct: OpusscriptConstructor; inUse: number }[] = []
+  readonly #modules: OpusscriptModule[] = []
+  #inUse = 0
 
   constructor(settings: OpusSettings) {
     this.#settings = settings
   }
 
   get inUse(): number {
-    return this.#modules.reduce((sum, module) => sum + module.inUse, 0)
+    return this.#inUse
   }
 
   createEncoder(): Promise<OpusEncoder> {
@@ -110,16 +117,16 @@ class OpusscriptEngine implements OpusEngine {
   createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
     const module = this.#moduleWithRoom()
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
-    module.inUse += 1
+    module.handles += 1
     return Promise.resolve({
       decode: (packet) => {
         const bytes = handle.decode(asBuffer(packet))
         return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
       },
-      free: () => {
-        module.inUse -= 1
+      free: once(() => {
+        module.handles -= 1
         handle.delete()
-      },
+      }),
     })
   }
 
@@ -129,22 +136,24 @@ class OpusscriptEngine implements OpusEngine {
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
     handle.setBitrate(bitsPerSecond)
     handle.encoderCTL(OPUS_SET_COMPLEXITY, complexity)
-    module.inUse += 1
+    module.handles += 1
+    this.#inUse += 1
     return {
       sampleRate,
       preSkip: LOOKAHEAD_48K,
       encode: (samples) => handle.encode(asBuffer(samples), samples.length),
-      free: () => {
-        module.inUse -= 1
+      free: once(() => {
+        module.handles -= 1
+        this.#inUse -= 1
         handle.delete()
-      },
+      }),
     }
   }
 
-  #moduleWithRoom(): { readonly construct: OpusscriptConstructor; inUse: number } {
-    const found = this.#modules.find((module) => module.inUse < OPUSSCRIPT_ENCODERS_PER_MODULE)
+  #moduleWithRoom(): OpusscriptModule {
+    const found = this.#modules.find((module) => module.handles < OPUSSCRIPT_ENCODERS_PER_MODULE)
     if (found !== undefined) return found
-    const loaded = { construct: loadOpusscript(), inUse: 0 }
+    const loaded = { construct: loadOpusscript(), handles: 0 }
     this.#modules.push(loaded)
     return loaded
   }
@@ -159,6 +168,16 @@ function loadOpusscript(): OpusscriptConstructor {
   const construct = require(path) as OpusscriptConstructor
   if (loaded !== undefined) require.cache[path] = loaded
   return construct
+}
+
+/** Freed twice, WebAssembly memory would be somebody else's. */
+function once(free: () => void): () => void {
+  let isFree = false
+  return () => {
+    if (isFree) return
+    isFree = true
+    free()
+  }
 }
 
 function asBuffer(bytes: Uint8Array | Int16Array): Buffer {

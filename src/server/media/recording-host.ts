@@ -22,7 +22,6 @@ interface HostedRecording {
   readonly openedUs: number
   /** Received on its RTP ports, whatever they were. */
   datagrams: number
-  failed: boolean
 }
 
 interface Totals {
@@ -63,19 +62,21 @@ export class RecordingHost {
     this.#post = options.post
   }
 
-  handleMessage(message: Exclude<ToWorker, { kind: 'stop' }>): Promise<void> {
+  /** Resolves when the message has been dealt with; never rejects, as that would end the worker with all its recordings. */
+  async handleMessage(message: Exclude<ToWorker, { kind: 'stop' }>): Promise<void> {
     const recordingId = message.kind === 'open' ? message.facts.recordingId : message.recordingId
     const before = this.#queues.get(recordingId) ?? Promise.resolve()
-    const done = before.then(() => this.#dispatch(message, recordingId))
+    const done = before
+      .then(() => this.#dispatch(message, recordingId))
+      .catch((error: unknown) => this.#postFailure(recordingId, error))
     this.#queues.set(recordingId, done)
-    return done.finally(() => {
-      if (this.#queues.get(recordingId) === done) this.#queues.delete(recordingId)
-    })
+    await done
+    if (this.#queues.get(recordingId) === done) this.#queues.delete(recordingId)
   }
 
   handleTimeout(nowUs: number): void {
     for (const [recordingId, recording] of this.#recordings) {
-      if (!recording.failed && nowUs >= recording.recordingSession.nextTimeoutUs()) {
+      if (nowUs >= recording.recordingSession.nextTimeoutUs()) {
         this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
       }
     }
@@ -135,7 +136,7 @@ export class RecordingHost {
         this.#recordings.delete(recordingId)
         closeSockets(recording)
         recording.recordingSession.abandon()
-        for (const encoder of recording.stock) encoder.free()
+        freeStock(recording.stock)
     }
   }
 
@@ -159,12 +160,11 @@ export class RecordingHost {
         stock,
         openedUs: facts.openedUs,
         datagrams: 0,
-        failed: false,
       })
       return { ok: true }
     } catch (error) {
       for (const pair of sockets.values()) pair.close()
-      for (const encoder of stock) encoder.free()
+      freeStock(stock)
       return failure(error)
     }
   }
@@ -202,7 +202,7 @@ export class RecordingHost {
 
   #handleRtp(recordingId: RecordingId, streamId: StreamId, datagram: Uint8Array): void {
     const recording = this.#recordings.get(recordingId)
-    if (recording === undefined || recording.failed) return
+    if (recording === undefined || recording.recordingSession.hasFailed) return
     const arrivalUs = this.#nowUs()
     recording.datagrams += 1
     this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
@@ -217,9 +217,10 @@ export class RecordingHost {
     await this.#readSocketsOut(recording)
     closeSockets(recording)
     this.#recordings.delete(recordingId)
-    addCounters(this.#ended, recording.recordingSession)
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
-    for (const encoder of recording.stock) encoder.free()
+    // After the end, which counts what was still being waited for as lost.
+    addCounters(this.#ended, recording.recordingSession)
+    freeStock(recording.stock)
     this.#post({ kind: 'ended', recordingId, manifest })
   }
 
@@ -241,18 +242,17 @@ export class RecordingHost {
     try {
       work()
     } catch (error) {
-      recording.failed = true
-      const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
-      try {
-        recording.recordingSession.noteIncident('recorder-failed', detail, this.#nowUs())
-      } catch {
-        this.#post({
-          kind: 'incident',
-          recordingId,
-          incident: { code: 'recorder-failed', at: new Date().toISOString(), detail },
-        })
-      }
+      recording.recordingSession.fail(error, this.#nowUs())
+      this.#post({ kind: 'failed', recordingId })
     }
+  }
+
+  /** What no other place has caught: the main thread is told, and ends the recording session. */
+  #postFailure(recordingId: RecordingId, error: unknown): void {
+    const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
+    const at = new Date().toISOString()
+    this.#post({ kind: 'incident', recordingId, incident: { code: 'recorder-failed', at, detail } })
+    this.#post({ kind: 'failed', recordingId })
   }
 
   async #stockUp(stock: OpusEncoder[], count: number): Promise<void> {
@@ -286,6 +286,10 @@ function takeFrom(stock: OpusEncoder[]): OpusEncoder {
   const encoder = stock.pop()
   if (encoder === undefined) throw new RangeError('an encoder was taken that had not been made')
   return encoder
+}
+
+function freeStock(stock: OpusEncoder[]): void {
+  for (const encoder of stock.splice(0)) encoder.free()
 }
 
 function closeSockets(recording: HostedRecording): void {

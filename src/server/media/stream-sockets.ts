@@ -16,7 +16,10 @@ export class PortBusyError extends Error {
   }
 }
 
-/** Binds the pair `port`, `port + 1`; throws {@link PortBusyError} when another program has one of them. */
+/**
+ * Binds the pair `port`, `port + 1`; throws {@link PortBusyError} when another program has one of them, and the system's error
+ * when trying other ports would not help (the address is not of this machine, no descriptor is left).
+ */
 export async function bindStreamSockets(options: {
   readonly address: string
   readonly port: number
@@ -49,11 +52,15 @@ async function bind(address: string, port: number, onMessage: (datagram: Uint8Ar
     await once(socket, 'listening')
   } catch (error) {
     socket.close()
-    throw new PortBusyError(port, error)
+    throw isPortError(error) ? new PortBusyError(port, error) : error
   }
   // A later error (an ICMP answer, say) must not end the worker; the stream just has nothing to read.
   socket.on('error', () => {})
   return socket
+}
+
+function isPortError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
 }
 
 /** The kernel's default holds some 250 packets; a busy machine needs room for seconds. Refusal is no reason to fail. */

@@ -1,4 +1,4 @@
-import type { RecordingId, StreamId } from '../../ids.ts'
+import type { RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
 import type {
@@ -80,17 +80,13 @@ export interface WorkerReport extends WorkerTotals {
   readonly quiet: readonly { readonly recordingId: RecordingId; readonly quietMs: number; readonly held: boolean }[]
 }
 
-export interface StreamEndReport {
-  readonly streamId: StreamId
-  readonly zeroPackets: boolean
-  readonly gapSeconds: Readonly<Record<string, number>>
-}
-
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'opened'; readonly requestId: number; readonly outcome: OpenOutcome }
   | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
   | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
+  /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */
+  | { readonly kind: 'failed'; readonly recordingId: RecordingId }
   | { readonly kind: 'ended'; readonly recordingId: RecordingId; readonly manifest: ManifestBody }
   | { readonly kind: 'report'; readonly report: WorkerReport }

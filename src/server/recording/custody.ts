@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-
 import { EarwitnessError } from '../../errors.ts'
 import {
   MANIFEST_FORMAT,
@@ -10,6 +8,7 @@ import {
   type SnapshotEntry,
 } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey } from '../../evidence/signer-keys.ts'
 import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { Outbox } from '../database/outbox.ts'
@@ -17,7 +16,7 @@ import type { DatabaseRecord } from '../database/records.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { LiveRecording } from './live-recording.ts'
-import type { OpenFacts, OpenJournal } from './open-journal.ts'
+import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { snapshotRecord } from './snapshot-record.ts'
 
 /** A recording that nobody is left to finish, as far as it is known. */
@@ -28,18 +27,21 @@ export interface InterruptedRecording extends OpenFacts {
 }
 
 /**
- * Takes what a recording session seals into custody: a line in the open journal, the object store, then the database; at
- * the end the signed manifest. Nothing here can read what it keeps.
+ * Takes what a recording session seals into custody: first a line in the open journal, then the object store, then the
+ * database; at the end the signed manifest. So whatever a crash leaves in the store has a line that names it. Nothing here can
+ * read what it keeps.
  */
 export class Custody {
-  readonly #uploads: UploadQueue
+  readonly #uploads: Pick<UploadQueue, 'put'>
   readonly #outbox: Pick<Outbox, 'add'>
   readonly #journal: OpenJournal
   readonly #signer: SigningKey
   readonly #nowUnixMs: () => number
+  /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
+  readonly #handedOver = new Map<string, Promise<void>>()
 
   constructor(options: {
-    readonly uploads: UploadQueue
+    readonly uploads: Pick<UploadQueue, 'put'>
     readonly outbox: Pick<Outbox, 'add'>
     readonly journal: OpenJournal
     readonly signer: SigningKey
@@ -63,12 +65,13 @@ export class Custody {
       ...{ recordingId, rsId, tenant, src, layout, startedAt, objectPrefix, recipient },
       sipCallId: recording.sipCallId,
     })
-    void this.#journal.append(recordingId, {
+    const entry: OpenJournalEntry = {
       kind: 'opened',
       facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
       ...{ startedAt, objectPrefix, recipient, wrappedKey },
-    })
-    void this.#put(recording, wrappedKey.name, bytes)
+      wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
+    }
+    void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
   }
 
   /** Chunks and snapshots; the key has its own way, see {@link opened}. */
@@ -84,8 +87,16 @@ export class Custody {
 
   /** Signs and stores the manifest after everything it names, then closes the recording in the database. */
   async close(objectPrefix: string, manifest: ManifestBody): Promise<void> {
+    const { recordingId } = manifest
     const signed = new TextEncoder().encode(await signManifest(manifest, this.#signer))
-    await this.#uploads.put(manifest.recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
+    await this.#handedOver.get(recordingId)
+    this.#handedOver.delete(recordingId)
+    await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
+    await this.closed(manifest, signed)
+  }
+
+  /** The manifest is in the store: the database is told, and the journal is not needed any more. */
+  async closed(manifest: ManifestBody, signed: Uint8Array): Promise<void> {
     this.#outbox.add(closedRecord(manifest, sha256Hex(signed)))
     await this.#journal.close(manifest.recordingId)
   }
@@ -106,8 +117,7 @@ export class Custody {
   #takeChunk(recording: LiveRecording, chunk: ChunkEntry, bytes: Uint8Array): void {
     const { recordingId } = recording.facts
     recording.chunks.push(chunk)
-    void this.#journal.append(recordingId, { kind: 'chunk', chunk })
-    void this.#put(recording, chunk.name, bytes).then((isStored) => {
+    void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes }).then((isStored) => {
       if (!isStored) return
       const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
       this.#outbox.add({
@@ -134,9 +144,23 @@ export class Custody {
       valid: snapshot !== undefined,
     }
     recording.snapshots.push(entry)
-    void this.#journal.append(recordingId, { kind: 'snapshot', snapshot: entry })
     this.#outbox.add(snapshotRecord({ recordingId, seq, objectName: object.name, pending }))
-    void this.#put(recording, object.name, object.bytes)
+    void this.#keep(recording, { kind: 'snapshot', snapshot: entry }, object)
+  }
+
+  /** Resolves to whether the store took the object; never rejects. */
+  #keep(
+    recording: LiveRecording,
+    entry: OpenJournalEntry,
+    object: { readonly name: string; readonly bytes: Uint8Array },
+  ): Promise<boolean> {
+    const { recordingId } = recording.facts
+    return new Promise((resolve) => {
+      const handedOver = this.#journal.append(recordingId, entry).then(() => {
+        resolve(this.#put(recording, object.name, object.bytes))
+      })
+      this.#handedOver.set(recordingId, handedOver)
+    })
   }
 
   async #put(recording: LiveRecording, name: string, bytes: Uint8Array): Promise<boolean> {
@@ -154,9 +178,11 @@ export class Custody {
 
 function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
   const { facts, startedAt, recipient, wrappedKey, chunks, snapshots, incidents } = recording
+  // One by one: a live recording knows more than a manifest may say.
+  const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
   return {
     format: MANIFEST_FORMAT,
-    ...facts,
+    ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
     endedAt: incident.at,
     state: 'interrupted',
@@ -186,8 +212,4 @@ function closedRecord(manifest: ManifestBody, manifestSha256: string): DatabaseR
     })),
     gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
   }
-}
-
-export function sha256Hex(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

@@ -1,7 +1,14 @@
+import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
-import type { DialogId } from '../../ids.ts'
-import type { ReceivedMetadata } from '../../recorder/recording-session.ts'
+import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
+import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { RecordingFacts, RecordingIncident } from '../../recorder/recording-types.ts'
+import type { OfferRequest } from '../signalling/port.ts'
+import { recordingPrefix } from '../storage/layout.ts'
+import type { Source } from './source-table.ts'
+
+/** What every recording of this recorder has in common. */
+export type RecordingSettings = Pick<RecordingFacts, 'layout' | 'chunkUs' | 'vaultRecipients' | 'software'>
 
 /**
  * `opening`: ports are being bound; `answered`: 200 was sent; `recording`: ACK or RTP came; `closing`: the dialog is
@@ -44,4 +51,46 @@ export interface LiveRecording {
   /** Settles when the manifest is stored and the database has been told. */
   readonly closed: Promise<void>
   readonly markClosed: () => void
+}
+
+/** A recording session that begins with `offer`; its two ids are made here. */
+export function createLiveRecording(options: {
+  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
+  readonly source: Source
+  readonly settings: RecordingSettings
+  readonly openedUs: number
+  readonly openedAtUnixMs: number
+  readonly randomBytes: (length: number) => Uint8Array
+}): LiveRecording {
+  const { offer, source, openedUs, openedAtUnixMs, randomBytes } = options
+  const { layout, chunkUs, vaultRecipients, software } = options.settings
+  const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
+  let markClosed = (): void => {}
+  const closed = new Promise<void>((resolve) => {
+    markClosed = resolve
+  })
+  return {
+    facts: {
+      recordingId,
+      rsId: asRsId(uuidV7(openedAtUnixMs, randomBytes(16))),
+      tenant: source.tenant,
+      src: source.name,
+      sipCallIdSha256: sha256Hex(offer.sipCallId),
+      ...{ layout, chunkUs, openedUs, openedAtUnixMs, vaultRecipients, software },
+    },
+    dialogId: offer.dialogId,
+    sipCallId: offer.sipCallId,
+    startedAt: new Date(openedAtUnixMs).toISOString(),
+    objectPrefix: recordingPrefix(source.tenant, recordingId),
+    sdpSessionId: String(openedAtUnixMs),
+    sdpVersion: 0,
+    state: 'opening',
+    sealedKey: undefined,
+    chunks: [],
+    snapshots: [],
+    pendingSnapshots: [],
+    incidents: [],
+    closed,
+    markClosed,
+  }
 }

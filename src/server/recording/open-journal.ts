@@ -17,12 +17,21 @@ export interface OpenFacts {
   readonly wrappedKey: WrappedKeyEntry
 }
 
+/** What an earlier run left open. */
+export interface LeftOpen {
+  readonly recordingId: string
+  /** In order; a line that was not written to its end is left out. */
+  readonly entries: readonly OpenJournalEntry[]
+}
+
 export type OpenJournalEntry =
-  | ({ readonly kind: 'opened' } & OpenFacts)
+  /** The wrapped key is here too: it is sealed to the vault, and its object may not have reached the store. */
+  | ({ readonly kind: 'opened'; readonly wrappedKeyBase64: string } & OpenFacts)
   | { readonly kind: 'chunk'; readonly chunk: ChunkEntry }
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
 
+const SUFFIX = '.jsonl'
 /** Longest journal that is read back: a chunk entry has some 350 bytes, so this is weeks of one recording. */
 export const OPEN_JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 
@@ -58,11 +67,15 @@ export class OpenJournal {
     return this.#chain(recordingId, () => rm(this.#file(recordingId), { force: true }))
   }
 
-  /** What earlier runs left open, each as its entries in order; a torn last line is left out. */
-  async leftOpen(): Promise<readonly (readonly OpenJournalEntry[])[]> {
-    const names = (await readdir(this.#directory)).filter((name) => isUuidV7(name.replace(/\.jsonl$/, '')))
-    const texts = await Promise.all(names.map((name) => readFile(join(this.#directory, name), 'utf8')))
-    return texts.map((text) => text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseEntry))
+  async leftOpen(): Promise<readonly LeftOpen[]> {
+    const names = await readdir(this.#directory)
+    const recordingIds = names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length))
+    return Promise.all(
+      recordingIds.filter(isUuidV7).map(async (recordingId) => {
+        const text = await readFile(this.#file(recordingId), 'utf8')
+        return { recordingId, entries: text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseEntry) }
+      }),
+    )
   }
 
   async #chain(recordingId: string, work: () => Promise<void>): Promise<void> {
@@ -74,13 +87,14 @@ export class OpenJournal {
   }
 
   #file(recordingId: string): string {
-    return join(this.#directory, `${recordingId}.jsonl`)
+    return join(this.#directory, recordingId + SUFFIX)
   }
 }
 
 function parseEntry(line: string): OpenJournalEntry[] {
   try {
-    return [JSON.parse(line) as OpenJournalEntry]
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null && 'kind' in value ? [value as OpenJournalEntry] : []
   } catch {
     return []
   }

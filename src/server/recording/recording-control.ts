@@ -1,6 +1,6 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
-import { asRecordingId, asRsId, uuidV7 } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
 import { buildAnswer } from '../../protocol/sdp/answer.ts'
 import {
   answerLines,
@@ -10,31 +10,33 @@ import {
   type RecordingRequest,
   type RefusalReason,
 } from '../../recorder/recording-request.ts'
-import type { EndCause, Layout, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
 import type { MediaPlane, MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
-import { recordingPrefix } from '../storage/layout.ts'
-import { sha256Hex, type Custody } from './custody.ts'
-import type { LiveRecording } from './live-recording.ts'
+import type { Custody } from './custody.ts'
+import { createLiveRecording, type LiveRecording, type RecordingSettings } from './live-recording.ts'
 import type { RecordingEvents } from './recording-events.ts'
 import type { SourceTable } from './source-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
+/** What an SRC is told; the operator's log has more. */
+const OPENING_FAILURES = {
+  portsExhausted: 'No free RTP port pair in the configured range',
+  failed: 'The recorder could not open the media streams',
+  draining: 'The recorder is shutting down',
+} as const
 
 export interface RecordingControlOptions {
   readonly signalling: Pick<SignallingPort, 'bye'>
-  readonly media: MediaPlane
-  readonly custody: Custody
-  readonly sources: SourceTable
-  readonly events: RecordingEvents
-  readonly settings: {
-    readonly layout: Layout
-    readonly chunkUs: number
+  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'end' | 'abandon'>
+  readonly custody: Pick<Custody, 'opened' | 'sealed' | 'incident' | 'close' | 'interrupted'>
+  readonly sources: Pick<SourceTable, 'lookup'>
+  readonly events: Pick<RecordingEvents, keyof RecordingEvents>
+  readonly settings: RecordingSettings & {
     readonly mediaTimeoutMs: number
     readonly mediaAddress: string | undefined
-    readonly vaultRecipients: readonly string[]
-    readonly software: { readonly name: string; readonly version: string }
   }
   /** What `/readyz` says; INVITE and OPTIONS say the same. */
   readonly isReady: () => boolean
@@ -51,6 +53,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   readonly #byDialog = new Map<DialogId, LiveRecording>()
   readonly #byId = new Map<RecordingId, LiveRecording>()
   #openedTotal = 0
+  /** Set once the recorder ends everything: what is still being opened then is refused. */
+  #ending = false
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
@@ -72,6 +76,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   /** Ends every recording session with BYE; resolves when all manifests are stored. */
   async endAll(cause: EndCause): Promise<void> {
+    this.#ending = true
     for (const recording of this.live) this.#hangUp(recording, cause, 'Recorder is shutting down')
     await this.whenIdle()
   }
@@ -97,7 +102,16 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       this.#refuse(offer, read.reason, source.name)
       return
     }
-    void this.#open(offer, read.value, source.name, source.tenant)
+    const { settings, nowUs, nowUnixMs, randomBytes } = this.#options
+    const recording = createLiveRecording({
+      offer,
+      source,
+      settings,
+      openedUs: nowUs(),
+      openedAtUnixMs: nowUnixMs(),
+      randomBytes,
+    })
+    this.#open(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
   }
 
   handleReinvite(offer: OfferRequest): void {
@@ -117,7 +131,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       this.#refuse(offer, read.reason, recording.facts.src)
       return
     }
-    void this.#update(recording, offer, read.value)
+    this.#update(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
   }
 
   handleConfirmed(dialogId: DialogId): void {
@@ -128,8 +142,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   handleEnded(dialogId: DialogId, end: DialogEnd): void {
     const recording = this.#byDialog.get(dialogId)
     if (recording === undefined) return
-    if (end.cause === 'cancelled' || end.cause === 'refused') {
-      if (recording.state === 'opening') this.#forget(recording, end.cause)
+    if (recording.state === 'opening') {
+      this.#forget(recording, end.cause)
       return
     }
     this.#keepFinalMetadata(recording, end)
@@ -163,6 +177,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording?.state === 'answered') this.#setState(recording, 'recording')
   }
 
+  handleFailed(recordingId: RecordingId): void {
+    const recording = this.#byId.get(recordingId)
+    if (recording !== undefined) this.#hangUp(recording, 'recorderFailed', 'Recorder failed')
+  }
+
   handleManifest(recordingId: RecordingId, manifest: ManifestBody): void {
     const recording = this.#byId.get(recordingId)
     if (recording === undefined) return
@@ -173,14 +192,12 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   handleWorkerLost(recordingIds: readonly RecordingId[]): void {
     for (const recordingId of recordingIds) {
       const recording = this.#byId.get(recordingId)
-      if (recording === undefined) continue
-      const answered = recording.state !== 'opening'
+      const sealedKey = recording?.sealedKey
+      // One that is still being opened is refused when its `open` fails.
+      if (recording === undefined || sealedKey === undefined || recording.state === 'opening') continue
       this.#setState(recording, 'closing')
-      if (!answered) continue
-      void this.#options.signalling.bye(recording.dialogId, { cause: 500, text: 'Recorder failed' })
       this.#options.events.workerLost(recording)
-      const { sealedKey } = recording
-      if (sealedKey === undefined) continue
+      this.#bye(recording, 500, 'Recorder failed')
       const detail = 'The media worker of this recording died; what it had sealed is kept.'
       void this.#close(
         recording,
@@ -201,8 +218,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     }
   }
 
-  async #open(offer: OfferRequest, request: RecordingRequest, src: string, tenant: string): Promise<void> {
-    const recording = this.#create(offer, src, tenant)
+  async #open(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
     this.#byDialog.set(offer.dialogId, recording)
     this.#byId.set(recording.facts.recordingId, recording)
     this.#options.events.created(recording)
@@ -213,17 +229,19 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     if (!opened.ok) {
-      this.#forget(recording, opened.reason)
-      offer.refuse(503, 'Service Unavailable', [
-        ['Retry-After', String(RETRY_AFTER_SECONDS)],
-        ['Warning', `399 earwitness "${opened.detail}"`],
-      ])
+      this.#options.events.notOpened(recording, opened.detail)
+      this.#refuseOpening(recording, offer, opened.reason)
+      return
+    }
+    if (this.#ending) {
+      this.#options.media.abandon(recording.facts.recordingId)
+      this.#refuseOpening(recording, offer, 'draining')
       return
     }
     this.#openedTotal += 1
+    this.#setState(recording, 'answered')
     this.#options.custody.opened(recording)
     this.#passMetadata(recording, request.metadata, offer.receivedUs)
-    this.#setState(recording, 'answered')
     this.#options.events.opened(recording, offer, this.#options.nowUs())
     offer.answer(this.#answer(recording, request, opened.ports, offer.localAddress))
   }
@@ -231,7 +249,13 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   async #update(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
     const { recordingId } = recording.facts
     const updated = await this.#options.media.update(recordingId, request.plans, offer.receivedUs)
+    if (recording.state === 'closing') {
+      // BYE won while the ports were being bound.
+      offer.refuse(481, 'Call/Transaction Does Not Exist')
+      return
+    }
     if (!updated.ok) {
+      this.#options.events.notOpened(recording, updated.detail)
       offer.refuse(updated.reason === 'portsExhausted' ? 503 : 500, 'Cannot change the recording session', [
         ['Retry-After', String(RETRY_AFTER_SECONDS)],
       ])
@@ -239,6 +263,26 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     }
     this.#passMetadata(recording, request.metadata, offer.receivedUs)
     offer.answer(this.#answer(recording, request, updated.ports, offer.localAddress))
+  }
+
+  #refuseOpening(recording: LiveRecording, offer: OfferRequest, reason: keyof typeof OPENING_FAILURES): void {
+    this.#forget(recording, reason)
+    offer.refuse(503, 'Service Unavailable', [
+      ['Retry-After', String(RETRY_AFTER_SECONDS)],
+      ['Warning', `399 earwitness "${OPENING_FAILURES[reason]}"`],
+    ])
+  }
+
+  /** Something here threw that never should: this recording session ends, and no other notices. */
+  #breakOff(recording: LiveRecording, offer: OfferRequest, error: unknown): void {
+    this.#options.events.failed(recording, error)
+    offer.refuse(500, 'Server Internal Error')
+    if (recording.state === 'opening') {
+      this.#options.media.abandon(recording.facts.recordingId)
+      this.#forget(recording, 'failed')
+    } else {
+      this.#hangUp(recording, 'recorderFailed', 'Recorder failed')
+    }
   }
 
   #answer(
@@ -257,52 +301,15 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     })
   }
 
-  #create(offer: OfferRequest, src: string, tenant: string): LiveRecording {
-    const { nowUnixMs, nowUs, randomBytes, settings } = this.#options
-    const openedUs = nowUs()
-    const openedAtUnixMs = nowUnixMs()
-    const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
-    let markClosed = (): void => {}
-    const closed = new Promise<void>((resolve) => {
-      markClosed = resolve
-    })
-    return {
-      facts: {
-        recordingId,
-        rsId: asRsId(uuidV7(openedAtUnixMs, randomBytes(16))),
-        tenant,
-        src,
-        sipCallIdSha256: sha256Hex(offer.sipCallId),
-        layout: settings.layout,
-        chunkUs: settings.chunkUs,
-        openedUs,
-        openedAtUnixMs,
-        vaultRecipients: settings.vaultRecipients,
-        software: settings.software,
-      },
-      dialogId: offer.dialogId,
-      sipCallId: offer.sipCallId,
-      startedAt: new Date(openedAtUnixMs).toISOString(),
-      objectPrefix: recordingPrefix(tenant, recordingId),
-      sdpSessionId: String(openedAtUnixMs),
-      sdpVersion: 0,
-      state: 'opening',
-      sealedKey: undefined,
-      chunks: [],
-      snapshots: [],
-      pendingSnapshots: [],
-      incidents: [],
-      closed,
-      markClosed,
-    }
-  }
-
   #passMetadata(recording: LiveRecording, metadata: RecordingRequest['metadata'], receivedUs: number): void {
     if (metadata === undefined) return
     const received = { raw: metadata.raw, rawSha256: sha256Hex(metadata.raw), snapshot: metadata.snapshot }
     const elapsedMs = Math.round((receivedUs - recording.facts.openedUs) / 1_000)
     const receivedAt = new Date(recording.facts.openedAtUnixMs + elapsedMs).toISOString()
-    recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
+    // The worker keeps no more either; it notes an incident instead.
+    if (recording.snapshots.length + recording.pendingSnapshots.length < SNAPSHOTS_MAX) {
+      recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
+    }
     if (metadata.snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
   }
@@ -322,8 +329,15 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   #hangUp(recording: LiveRecording, cause: EndCause, text: string): void {
     if (recording.state === 'closing' || recording.state === 'opening') return
-    void this.#options.signalling.bye(recording.dialogId, { cause: 200, text })
+    // In this order: the dialog's end is told at once, and would pass for a BYE of the SRC.
     this.#end(recording, cause, this.#options.nowUs())
+    this.#bye(recording, 200, text)
+  }
+
+  #bye(recording: LiveRecording, cause: number, text: string): void {
+    this.#options.signalling
+      .bye(recording.dialogId, { cause, text })
+      .catch((error: unknown) => this.#options.events.failed(recording, error))
   }
 
   #end(recording: LiveRecording, cause: EndCause, endedUs: number): void {

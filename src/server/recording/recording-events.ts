@@ -77,6 +77,15 @@ export class RecordingEvents {
     this.#log.warn({ ...idsOf(recording), code: incident.code }, 'incident')
   }
 
+  /** Ports could not be bound, or the worker could not take it; the SRC was refused. */
+  notOpened(recording: LiveRecording, detail: string): void {
+    this.#log.error({ ...idsOf(recording), reason: detail }, 'media streams could not be opened')
+  }
+
+  failed(recording: LiveRecording, error: unknown): void {
+    this.#log.error({ ...idsOf(recording), err: error }, 'the recorder failed inside this recording session')
+  }
+
   workerLost(recording: LiveRecording): void {
     this.#log.error(idsOf(recording), 'the media worker of this recording died')
   }

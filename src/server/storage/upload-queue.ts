@@ -25,9 +25,11 @@ interface WaitingUpload {
  * that fails is tried again for ever with growing pauses; the bytes wait in memory meanwhile, sealed.
  */
 export class UploadQueue {
-  readonly #store: ObjectStore
+  readonly #store: Pick<ObjectStore, 'put'>
   readonly #observer: UploadQueueObserver
   readonly #nowUnixMs: () => number
+  readonly #retryFirstMs: number
+  readonly #retryLastMs: number
   readonly #chains = new Map<string, Promise<unknown>>()
   readonly #waiting = new Set<WaitingUpload>()
   readonly #stopped = new AbortController()
@@ -35,11 +37,15 @@ export class UploadQueue {
   #failing: string | undefined
 
   constructor(options: {
-    readonly store: ObjectStore
+    readonly store: Pick<ObjectStore, 'put'>
     readonly observer: UploadQueueObserver
     readonly nowUnixMs: () => number
+    readonly retryFirstMs?: number
+    readonly retryLastMs?: number
   }) {
     this.#store = options.store
+    this.#retryFirstMs = options.retryFirstMs ?? RETRY_FIRST_MS
+    this.#retryLastMs = options.retryLastMs ?? RETRY_LAST_MS
     this.#observer = options.observer
     this.#nowUnixMs = options.nowUnixMs
   }
@@ -113,7 +119,7 @@ export class UploadQueue {
         this.#failing = code
         this.#observer.failed((performance.now() - startMs) / 1_000, code, attempt)
         if (PERMANENT_CODES.has(code) || this.#stopped.signal.aborted) throw error
-        const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (attempt - 1))
+        const pauseMs = Math.min(this.#retryLastMs, this.#retryFirstMs * 2 ** (attempt - 1))
         await sleep(pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => {
           throw error
         })

@@ -1,0 +1,212 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import {
+  closedRecordings,
+  eventually,
+  makeDataDir,
+  removeDataDir,
+  startDaemon,
+  type CommandResult,
+  type RunningDaemon,
+} from '../support/daemon.ts'
+import { startExternalPostgres, type ExternalPostgres } from '../support/postgres.ts'
+import { allClosed, metric, readiness, recordingsUnderWay, storedChunks } from '../support/probes.ts'
+import { manifestOf } from '../support/recorded.ts'
+import { simulate } from '../support/simulated.ts'
+
+/** What the recorder stands on goes away in the middle of a recording session, and comes back: nothing may be lost. */
+const run = promisify(execFile)
+const ENVIRONMENT = { EARWITNESS_RECORDING_CHUNK_SECONDS: '1' }
+
+interface UnderWay {
+  readonly recordingId: string
+  /** Resolves when the SRC has hung up. */
+  readonly ended: Promise<CommandResult>
+}
+
+/** Places a recording session of some seconds; resolves when its first chunk is stored. */
+async function startRecording(daemon: RunningDaemon): Promise<UnderWay> {
+  const ended = simulate(daemon, '--duration', '4s')
+  const [recordingId = ''] = await recordingsUnderWay(daemon, 1)
+  await storedChunks(daemon, recordingId, 1)
+  return { recordingId, ended }
+}
+
+/** Waits until the database has a row for every object that the manifest names. */
+async function expectAllRows(daemon: RunningDaemon, recordingId: string): Promise<void> {
+  await eventually('the end of the recording in the database', async () =>
+    (await closedRecordings(daemon, 0)).some((recording) => recording.recordingId === recordingId) ? true : undefined,
+  )
+  const { chunks, snapshots, streams } = await manifestOf(daemon, recordingId)
+  const { stdout } = await daemon.command('recordings', 'show', recordingId, '--json')
+  const shown = JSON.parse(stdout) as Record<'chunks' | 'snapshots' | 'mediaStreams' | 'participants', unknown[]>
+  expect(shown).toMatchObject({ state: 'complete', endCause: 'bye' })
+  expect(shown.chunks).toMatchObject(chunks.map(({ chunkSeq, sha256 }) => ({ chunkSeq, sha256 })))
+  expect(shown.snapshots).toMatchObject(snapshots.map(({ seq, sha256 }) => ({ seq, sha256 })))
+  expect(shown.mediaStreams).toHaveLength(streams.length)
+  expect(shown.participants).toHaveLength(2)
+}
+
+/** `/readyz` says that recording goes on, and that something is wrong with `check`. */
+async function expectDegraded(daemon: RunningDaemon, check: string): Promise<void> {
+  const verdict = await eventually(`${check} noticed`, async () => {
+    const now = await readiness(daemon)
+    return now.checks.find(({ name }) => name === check)?.ok === false ? now : undefined
+  })
+  expect(verdict).toMatchObject({ status: 200, ready: true, state: 'degraded' })
+}
+
+/** The metrics are refreshed once a second. */
+async function expectBacklog(daemon: RunningDaemon): Promise<void> {
+  await eventually('a backlog of sealed bytes', async () =>
+    (await metric(daemon, 'earwitness_upload_backlog_bytes')) > 0 ? true : undefined,
+  )
+}
+
+async function expectReadyAgain(daemon: RunningDaemon): Promise<void> {
+  await eventually('ready again', async () => ((await readiness(daemon)).state === 'ready' ? true : undefined))
+}
+
+describe('with a Postgres behind database.url, and a disk of 256 KiB', () => {
+  let postgres: ExternalPostgres
+  let dataDir: string
+  let objects: string
+  let whyNoSmallDisk: string | undefined
+  let daemon: RunningDaemon
+
+  beforeAll(async () => {
+    postgres = await startExternalPostgres()
+    dataDir = await makeDataDir()
+    objects = join(dataDir, 'recordings')
+    await mkdir(objects)
+    whyNoSmallDisk = await mountSmallDisk(objects)
+    daemon = await startDaemon(dataDir, { ...ENVIRONMENT, EARWITNESS_DATABASE_URL: postgres.url })
+  })
+
+  afterAll(async () => {
+    await daemon.stop()
+    await unmount(objects)
+    await postgres.remove()
+    await removeDataDir(dataDir)
+  })
+
+  test('the database goes away: the recording is complete, whoever asks is told, and the rows come later', async () => {
+    const { recordingId, ended } = await startRecording(daemon)
+    await postgres.stop()
+    await expectDegraded(daemon, 'database')
+    const asked = await daemon.command('recordings', 'list')
+    expect(asked).toMatchObject({ code: 1, stdout: '' })
+    expect(asked.stderr).toContain('database-unreachable')
+    expect(await ended).toMatchObject({ code: 0 })
+    await allClosed(daemon)
+    expect(await metric(daemon, 'earwitness_database_outbox_bytes')).toBeGreaterThan(0)
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+    await postgres.start()
+    await expectAllRows(daemon, recordingId)
+    await expectReadyAgain(daemon)
+  })
+
+  test('the disk is full: the recording session goes on, and is whole as soon as there is space', async ({ skip }) => {
+    skip(whyNoSmallDisk !== undefined, `no small disk could be mounted: ${whyNoSmallDisk}`)
+    const { recordingId, ended } = await startRecording(daemon)
+    const ballast = join(objects, 'ballast')
+    await fillDisk(ballast)
+    await expectDegraded(daemon, 'storage-writes')
+    const refusals = 'earwitness_chunk_upload_seconds_count{outcome="storage-full"}'
+    expect(await metric(daemon, refusals)).toBeGreaterThan(0)
+    expect(await ended).toMatchObject({ code: 0 })
+    await expectBacklog(daemon)
+    await rm(ballast)
+    await allClosed(daemon)
+    const { chunks, incidents, state } = await manifestOf(daemon, recordingId)
+    expect(state).toBe('complete')
+    expect(incidents).toEqual([])
+    expect(chunks.length).toBeGreaterThanOrEqual(3)
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+    await expectAllRows(daemon, recordingId)
+    await expectReadyAgain(daemon)
+  })
+})
+
+describe('on the embedded defaults', () => {
+  let dataDir: string
+  let daemon: RunningDaemon
+  let objects: string
+
+  beforeAll(async () => {
+    dataDir = await makeDataDir()
+    objects = join(dataDir, 'recordings')
+    daemon = await startDaemon(dataDir, ENVIRONMENT)
+  })
+
+  afterAll(async () => {
+    await daemon.stop()
+    await removeDataDir(dataDir)
+  })
+
+  test('the embedded Postgres is killed: it is started again, and all rows are there', async () => {
+    const { recordingId, ended } = await startRecording(daemon)
+    const killed = await postmasterPid(dataDir)
+    process.kill(killed, 'SIGKILL')
+    expect(await ended).toMatchObject({ code: 0 })
+    await expectAllRows(daemon, recordingId)
+    expect(await postmasterPid(dataDir)).not.toBe(killed)
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  })
+
+  test('the volume of the object folder goes away: sealed chunks wait in memory, and no folder is made in its place', async () => {
+    const { recordingId, ended } = await startRecording(daemon)
+    await rename(objects, `${objects}.unmounted`)
+    await expectDegraded(daemon, 'storage-writes')
+    expect(await ended).toMatchObject({ code: 0 })
+    await expectBacklog(daemon)
+    await expect(readFile(objects)).rejects.toMatchObject({ code: 'ENOENT' })
+    await rename(`${objects}.unmounted`, objects)
+    await allClosed(daemon)
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+    await expectAllRows(daemon, recordingId)
+    await expectReadyAgain(daemon)
+  })
+})
+
+async function postmasterPid(dataDir: string): Promise<number> {
+  return Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0])
+}
+
+/** Undefined when it is done, else why it cannot be. */
+async function mountSmallDisk(folder: string): Promise<string | undefined> {
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=700', 'earwitness-test', folder])
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** The second way works even while something still uses the disk. */
+async function unmount(folder: string): Promise<void> {
+  const isMounted = async (): Promise<boolean> => (await readFile('/proc/mounts', 'utf8')).includes(` ${folder} `)
+  if (await isMounted()) await run('umount', [folder]).catch(() => undefined)
+  if (await isMounted()) await run('umount', ['-l', folder])
+}
+
+/** Writes until nothing more fits. */
+async function fillDisk(file: string): Promise<void> {
+  for (let sizeBytes = 64 * 1024; sizeBytes >= 1_024; sizeBytes /= 2) {
+    while (await appends(file, sizeBytes));
+  }
+}
+
+async function appends(file: string, sizeBytes: number): Promise<boolean> {
+  try {
+    await writeFile(file, Buffer.alloc(sizeBytes), { flag: 'a' })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false
+    throw error
+  }
+}
