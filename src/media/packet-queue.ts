@@ -1,6 +1,9 @@
-/** Decoded audio held between the reorder buffer and the reader, in seconds; twice what a badly stalled machine needs. */
-export const QUEUE_SECONDS_MAX = 8
-/** Packets held; 8 s of 5 ms packets. */
+/**
+ * Decoded audio held between the reorder buffer and the reader, in seconds: more than a stalled machine finds in its
+ * sockets. Grown to only when it is needed.
+ */
+export const QUEUE_SECONDS_MAX = 24
+/** Packets held; 40 s of 20 ms packets. */
 export const QUEUE_PACKETS_MAX = 2_048
 
 const INITIAL_SECONDS = 1
@@ -57,6 +60,11 @@ export class PacketQueue {
 
   get length(): number {
     return this.#count
+  }
+
+  /** True from three quarters of a limit on: whoever can wait should not push more. */
+  get isNearlyFull(): boolean {
+    return 4 * (this.#endSample - this.#firstSample) > 3 * this.#samplesMax || 4 * this.#count > 3 * QUEUE_PACKETS_MAX
   }
 
   /** Copies the samples in; the caller fills the rest of the entry. Undefined when the queue is full. */

@@ -163,6 +163,11 @@ export class StreamTimeline {
     this.#place(Number.NEGATIVE_INFINITY)
   }
 
+  /** False while so much waits to be read that more would soon be dropped: leave packets in the reorder buffer. */
+  get hasRoom(): boolean {
+    return !this.#queue.isNearlyFull
+  }
+
   /** Packets were missing before one that carries no audio (telephone-event): their time is lost in the gap that follows. */
   noteLost(packets: number): void {
     this.#lostCarry += packets

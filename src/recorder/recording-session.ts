@@ -1,10 +1,13 @@
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
+import { endIncidents } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
 import { describeRecording, type StreamReport } from './manifest-body.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
-import { CLOCK_RATE, StreamReceiver } from './stream-receiver.ts'
+import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
+import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
+import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
@@ -16,16 +19,8 @@ import { MetadataState } from '../protocol/siprec/metadata-state.ts'
 export const WAKE_INTERVAL_US = 200_000
 /** How long the first stream is watched before its place in time is fixed: jitter is removed by the least transit. */
 export const ANCHOR_WINDOW_US = 400_000
-/** How far behind now the audio is committed; longer than the reorder window, so that nothing in time is ever late. */
-export const HORIZON_US = 600_000
-/** After a stall (a busy machine) the horizon catches up at this multiple of the wake interval, so that packets still
- * waiting in the socket are read before their place is given up. */
-const HORIZON_STEP_US = 2 * WAKE_INTERVAL_US
-/** A BYE this soon after the last sample is the normal end of the audio, not a gap; below {@link HORIZON_US}. */
+/** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
 export const TRAILING_TOLERANCE_US = 500_000
-/** Channels in one recording: the limit of Opus channel mapping family 255 (RFC 7845 5.1.1.3) is 255. */
-export const CHANNELS_MAX = 32
-
 const SAMPLE_FACTOR = SAMPLES_PER_SECOND / CLOCK_RATE
 const FRAME_SAMPLES = (CLOCK_RATE * FRAME_US) / 1_000_000
 
@@ -43,13 +38,15 @@ export class RecordingSession {
   readonly #takeEncoder: TakeOpusEncoder
   readonly #sink: RecordingSink
   readonly #chunks: ChunkWriter
-  readonly #receivers = new Map<StreamId, StreamReceiver>()
+  readonly #receivers = new ReceiverSet()
+  readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
   readonly #incidents = new IncidentList()
   #link: OggLink | undefined
   #originUs: number | undefined
-  #horizonUs = 0
+  /** Since when something was to be expected: the INVITE, or the last resume. */
+  #awaitedSinceUs: number
   #chunkStartSample = 0
   #nextTimeoutUs: number
   /** `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
@@ -72,6 +69,8 @@ export class RecordingSession {
     this.#chunks = new ChunkWriter(sealing)
     this.#snapshots = new SnapshotKeeper(sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
+    this.#horizon = new Horizon(options.facts.openedUs)
+    this.#awaitedSinceUs = options.facts.openedUs
     this.#addStreams(options.streams, options.facts.openedUs)
     options.sink.handleSealed({
       kind: 'key',
@@ -83,27 +82,22 @@ export class RecordingSession {
 
   /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
   encodersNeeded(plans: readonly MediaStreamPlan[]): number {
-    const added = plans.filter((plan) => !this.#receivers.has(plan.streamId)).length
+    const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId)).length
     if (this.#state !== 'running' || this.#facts.layout === 'mixed' || added === 0) return 0
-    return Math.min(CHANNELS_MAX, this.#receivers.size + added)
+    return Math.min(CHANNELS_MAX, this.#receivers.byId.size + added)
   }
 
   get streamReceivers(): ReadonlyMap<StreamId, StreamReceiver> {
-    return this.#receivers
+    return this.#receivers.byId
   }
 
-  /** Monotonic microseconds of the newest packet of any stream, or undefined when none came. */
-  get lastArrivalUs(): number | undefined {
-    let last: number | undefined
-    for (const receiver of this.#receivers.values()) {
-      const arrivalUs = receiver.lastArrivalUs
-      if (arrivalUs !== undefined && (last === undefined || arrivalUs > last)) last = arrivalUs
-    }
-    return last
+  /** Since when no stream had a packet although one was to be expected: monotonic microseconds. */
+  get quietSinceUs(): number {
+    return Math.max(this.#awaitedSinceUs, this.#receivers.lastArrivalUs)
   }
 
   get allHeld(): boolean {
-    return [...this.#receivers.values()].every((receiver) => receiver.plan.held)
+    return this.#receivers.allHeld
   }
 
   get hasFailed(): boolean {
@@ -121,7 +115,7 @@ export class RecordingSession {
 
   handleDatagram(streamId: StreamId, datagram: Uint8Array, arrivalUs: number): void {
     if (this.#state !== 'running') return
-    this.#receivers.get(streamId)?.handleDatagram(datagram, arrivalUs)
+    this.#receivers.byId.get(streamId)?.handleDatagram(datagram, arrivalUs)
   }
 
   /** Keeps the raw document sealed and applies what could be read of it. RFC 7865 */
@@ -142,27 +136,39 @@ export class RecordingSession {
   /** A re-INVITE was answered: directions, payload types or the number of streams changed. */
   updateStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
     if (this.#state !== 'running') return
-    const added = plans.filter((plan) => !this.#receivers.has(plan.streamId))
+    const wasHeld = this.allHeld
+    const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
-    for (const [streamId, receiver] of this.#receivers) {
+    for (const [streamId, receiver] of this.#receivers.byId) {
       const plan = planned.get(streamId)
       if (plan !== undefined) receiver.replan(plan, nowUs)
-      else this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
+      else if (receiver.refuse(nowUs)) {
+        this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
+      }
     }
-    const hasRoom = added.length > 0 && this.#receivers.size < CHANNELS_MAX
+    const hasRoom = added.length > 0 && !this.#receivers.isFull
     if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
+    if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
   }
 
   /** Commits all audio that is older than the horizon. Call it about when {@link nextTimeoutUs} says. */
   handleTimeout(nowUs: number): void {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
-    for (const receiver of this.#receivers.values()) receiver.drain(nowUs)
-    if (!this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
-    this.#horizonUs = Math.min(nowUs - HORIZON_US, this.#horizonUs + HORIZON_STEP_US)
-    const horizonSample = this.#samplesSinceOrigin(this.#horizonUs)
-    while (this.#readPosition() + FRAME_SAMPLES <= horizonSample) this.#writeFrame(FRAME_SAMPLES)
+    const horizonUs = this.#horizon.wake(nowUs)
+    let full = this.#receivers.drain(nowUs)
+    if (this.#horizon.isSettling(nowUs) || !this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
+    this.#commit(this.#samplesSinceOrigin(horizonUs))
+    // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
+    while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(nowUs)
+  }
+
+  /** Writes whole frames up to a position; true when there was one to write. */
+  #commit(toSample: number): boolean {
+    const from = this.#receivers.readPosition
+    while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
+    return this.#receivers.readPosition > from
   }
 
   /**
@@ -203,11 +209,14 @@ export class RecordingSession {
   #finish(nowUs: number, cause: EndCause): ManifestBody {
     try {
       if (this.#state === 'running') {
-        for (const receiver of this.#receivers.values()) receiver.drain(Infinity)
+        let full = this.#receivers.drain(Infinity)
         // Whatever came counts, even what was read from its socket after the BYE.
-        if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) this.#writeRest(nowUs)
+        if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
+          while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(Infinity)
+          this.#writeRest(nowUs)
+        }
         this.#state = 'over'
-        this.#reportSilentStreams(nowUs)
+        for (const { code, detail } of endIncidents(this.#receivers.all)) this.noteIncident(code, detail, nowUs)
         return this.#describe({ nowUs, cause, state: 'complete', streams: this.#streamReports() })
       }
     } catch (error) {
@@ -242,6 +251,7 @@ export class RecordingSession {
     readonly state: ManifestBody['state']
     readonly streams: readonly StreamReport[]
   }): ManifestBody {
+    const durationSamples = this.#chunks.entries.at(-1)?.toSample ?? 0
     return describeRecording({
       facts: this.#facts,
       key: this.#key,
@@ -250,56 +260,43 @@ export class RecordingSession {
       sampleFactor: SAMPLE_FACTOR,
       state: options.state,
       endCause: options.cause,
-      durationSamples: this.#chunks.entries.at(-1)?.toSample ?? 0,
+      durationSamples,
       chunks: this.#chunks.entries,
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
-      incidents: this.#incidents.entries,
+      // The BYE comes a moment after the last sample; what is noted then belongs to the end of the recording.
+      incidents: this.#incidents.entries.map(({ atSample, ...incident }) =>
+        atSample === undefined ? incident : { ...incident, atSample: Math.min(atSample, durationSamples) },
+      ),
     })
   }
 
   #addStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
     for (const plan of plans) {
-      if (this.#receivers.size >= CHANNELS_MAX) {
+      if (this.#receivers.isFull) {
         this.noteIncident('streams-too-many', 'More media streams were offered than a recording holds.', nowUs)
         return
       }
-      const receiver = new StreamReceiver(plan, nowUs)
-      if (this.#originUs !== undefined) {
-        receiver.timeline.setOrigin(this.#originUs)
-        receiver.timeline.skip(this.#readPosition())
-      }
-      this.#receivers.set(plan.streamId, receiver)
+      this.#receivers.add(plan, nowUs)
     }
   }
 
   /** Fixes position 0 once any stream has been watched for `windowUs`; true when it is fixed. */
   #anchor(nowUs: number, windowUs: number): boolean {
     if (this.#originUs !== undefined) return true
-    let originUs = Infinity
-    let watched = false
-    for (const receiver of this.#receivers.values()) {
-      const firstArrivalUs = receiver.firstArrivalUs
-      if (firstArrivalUs === undefined) continue
-      watched ||= nowUs - firstArrivalUs >= windowUs
-      originUs = Math.min(originUs, receiver.timeline.firstSampleUs ?? firstArrivalUs)
-    }
-    if (!watched) return false
+    const originUs = this.#receivers.findOrigin(nowUs, windowUs)
+    if (originUs === undefined) return false
     this.#originUs = originUs
-    this.#horizonUs = originUs
-    for (const receiver of this.#receivers.values()) receiver.timeline.setOrigin(originUs)
+    this.#receivers.setOrigin(originUs)
     return true
   }
 
   #writeFrame(validSamples: number): void {
     const link = this.#openLink()
-    const position = this.#readPosition()
-    const channels: Int16Array[] = []
-    for (const receiver of this.#receivers.values()) {
-      const samples = receiver.timeline.read(position + validSamples)
-      channels.push(validSamples === FRAME_SAMPLES ? samples : padded(samples))
-    }
+    const position = this.#receivers.readPosition
+    const read = this.#receivers.read(position + validSamples)
+    const channels = validSamples === FRAME_SAMPLES ? read : read.map(padded)
     const page = link.write(channels, validSamples)
     if (page === undefined) return
     this.#chunks.append(page)
@@ -319,9 +316,9 @@ export class RecordingSession {
     const serial = this.#randomBytes(4)
     this.#link = new OggLink({
       layout: this.#facts.layout,
-      labels: [...this.#receivers.values()].map((receiver) => receiver.plan.streamLabel),
+      labels: this.#receivers.all.map((receiver) => receiver.plan.streamLabel),
       serialNumber: new DataView(serial.buffer, serial.byteOffset).getUint32(0),
-      startSample: this.#readPosition() * SAMPLE_FACTOR,
+      startSample: this.#receivers.readPosition * SAMPLE_FACTOR,
       takeEncoder: this.#takeEncoder,
     })
     this.#chunks.append(this.#link.headers())
@@ -336,30 +333,18 @@ export class RecordingSession {
   }
 
   #writeRest(nowUs: number): void {
-    let audioEnd = this.#readPosition()
-    for (const { timeline } of this.#receivers.values()) audioEnd = Math.max(audioEnd, timeline.writePosition)
+    const { audioEnd } = this.#receivers
     const elapsed = this.#samplesSinceOrigin(nowUs)
     const tolerance = (TRAILING_TOLERANCE_US * CLOCK_RATE) / 1_000_000
     const end = elapsed - audioEnd > tolerance ? elapsed : audioEnd
-    for (let left = end - this.#readPosition(); left > 0; left = end - this.#readPosition()) {
+    for (let left = end - this.#receivers.readPosition; left > 0; left = end - this.#receivers.readPosition) {
       this.#writeFrame(Math.min(left, FRAME_SAMPLES))
     }
     this.#endLink()
   }
 
-  /** Streams that never had a packet although the SDP announced some: a recording that says so is still evidence. */
-  #reportSilentStreams(nowUs: number): void {
-    const receivers = [...this.#receivers.values()]
-    const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined)
-    if (silent.length === receivers.length) {
-      this.noteIncident('no-media', 'No RTP packet arrived on any media stream.', nowUs)
-    } else if (silent.some((receiver) => receiver.wasAwaited)) {
-      this.noteIncident('one-way', 'At least one media stream stayed without a single RTP packet.', nowUs)
-    }
-  }
-
   #streamReports(): StreamReport[] {
-    return [...this.#receivers.values()].map((receiver, channel) => ({
+    return this.#receivers.all.map((receiver, channel) => ({
       plan: receiver.plan,
       channel: this.#facts.layout === 'mixed' ? 0 : channel,
       participantIds: this.#metadata
@@ -369,12 +354,6 @@ export class RecordingSession {
       counters: receiver.counters,
       timeline: receiver.timeline,
     }))
-  }
-
-  /** All timelines are read in step. */
-  #readPosition(): number {
-    for (const receiver of this.#receivers.values()) return receiver.timeline.readPosition
-    return 0
   }
 
   #samplesSinceOrigin(us: number): number {

@@ -1,5 +1,5 @@
 import { decodePcma, decodePcmu } from '../media/g711.ts'
-import { ReorderBuffer } from '../media/reorder-buffer.ts'
+import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
 import { StreamTimeline } from '../media/stream-timeline.ts'
 import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
@@ -7,14 +7,26 @@ import type { DiscardReason, MediaStreamPlan, PayloadMeaning, StreamCounters } f
 
 /** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
 export const CLOCK_RATE = 8_000
-/** Packets in a row from a new SSRC before it is believed; one stray packet must not cut a stream. RFC 3550 A.1 */
+/** Packets from a new SSRC before it is believed; one stray packet must not cut a stream. RFC 3550 A.1 */
 export const SSRC_PROBATION_PACKETS = 2
+/** How long the active SSRC has to be silent before another takes over: five packets of 20 ms. */
+export const SSRC_SILENCE_US = 100_000
+/** How long packets of another SSRC are kept for the case that it takes over. */
+export const CANDIDATE_AGE_US = 1_000_000
+/** Packets of a second SSRC that are kept for the case that it takes over. */
+export const CANDIDATE_PACKETS_MAX = 16
+
+interface CandidatePacket {
+  readonly packet: RtpPacket
+  readonly arrivalUs: number
+}
 
 /**
  * Receives the RTP of one media stream: parses, counts, reorders, decodes, and puts the audio on the stream's timeline.
  *
- * One SSRC is active at a time. Another takes over after {@link SSRC_PROBATION_PACKETS} packets in a row; the timeline
- * goes on, so that a restarted SRC costs a gap and nothing else.
+ * One SSRC is active at a time. Another takes over after {@link SSRC_PROBATION_PACKETS} packets when the active one has been
+ * silent for {@link SSRC_SILENCE_US}; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that
+ * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so.
  */
 export class StreamReceiver {
   readonly timeline = new StreamTimeline({ clockRate: CLOCK_RATE })
@@ -22,10 +34,12 @@ export class StreamReceiver {
   /** Of the plan before: its packets are still on their way when a new offer is answered (RFC 3264 8.3.2). */
   #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
   #wasAwaited: boolean
+  #isRefused = false
   #reorder = new ReorderBuffer()
   #ssrc: number | undefined
-  #candidate: RtpPacket | undefined
-  #candidateArrivalUs = 0
+  /** Of one SSRC that is not the active one, in order of arrival. */
+  #candidates: CandidatePacket[] = []
+  #hasSecondSource = false
   #packetsReceived = 0
   #packetsLost = 0
   #packetsLate = 0
@@ -91,6 +105,16 @@ export class StreamReceiver {
     this.#wasAwaited ||= !plan.held
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
+    this.#isRefused = false
+  }
+
+  /** The offer has only formats that are not recorded: nothing is awaited until the next one. True when that is new. */
+  refuse(nowUs: number): boolean {
+    if (this.#isRefused) return false
+    this.#isRefused = true
+    if (!this.#plan.held) this.timeline.setHeld(true, nowUs)
+    this.#plan = { ...this.#plan, held: true }
+    return true
   }
 
   handleDatagram(datagram: Uint8Array, arrivalUs: number): void {
@@ -110,55 +134,79 @@ export class StreamReceiver {
     this.#accept(packet, meaning, arrivalUs)
   }
 
-  /** Decodes what is in sequence by now, and with `Infinity` everything there is. */
-  drain(nowUs: number): void {
-    for (let next = this.#reorder.pop(nowUs); next !== undefined; next = this.#reorder.pop(nowUs)) {
-      this.#packetsLost += next.lostBefore
-      const samples = this.#decode(next.packet)
-      if (samples !== undefined) {
-        this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
-      } else if (next.lostBefore > 0) {
-        this.timeline.noteLost(next.lostBefore)
-      }
+  /** True once two sources were seen sending at the same time; only one is recorded. */
+  get hasSecondSource(): boolean {
+    return this.#hasSecondSource
+  }
+
+  /**
+   * Decodes what is in sequence by now, and with `Infinity` everything there is. False when the timeline had no room for
+   * all of it: read from it, then drain again.
+   */
+  drain(nowUs: number): boolean {
+    for (;;) {
+      if (!this.timeline.hasRoom) return this.#reorder.length === 0
+      const next = this.#reorder.pop(nowUs)
+      if (next === undefined) return true
+      this.#write(next)
     }
   }
 
   #admitSource(packet: RtpPacket, arrivalUs: number): boolean {
-    if (this.#ssrc === packet.ssrc) {
-      if (this.#candidate !== undefined) this.#discarded.ssrc += 1
-      this.#candidate = undefined
-      return true
-    }
-    if (this.#ssrc === undefined) {
-      this.#ssrc = packet.ssrc
-      return true
-    }
-    const earlier = this.#candidate
-    if (earlier?.ssrc !== packet.ssrc) {
-      if (earlier !== undefined) this.#discarded.ssrc += 1
-      this.#candidate = packet
-      this.#candidateArrivalUs = arrivalUs
-      return false
-    }
-    if (earlier.sequenceNumber === packet.sequenceNumber) {
+    this.#ssrc ??= packet.ssrc
+    if (this.#ssrc === packet.ssrc) return true
+    const [oldest] = this.#candidates
+    if (oldest?.packet.ssrc !== packet.ssrc || arrivalUs - oldest.arrivalUs > CANDIDATE_AGE_US) this.#dropCandidates()
+    if (this.#candidates.some((held) => held.packet.sequenceNumber === packet.sequenceNumber)) {
       this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
       return false
     }
-    this.#switchSource(earlier)
-    return true
+    this.#candidates.push({ packet, arrivalUs })
+    const isSilent = arrivalUs - (this.#lastArrivalUs ?? arrivalUs) >= SSRC_SILENCE_US
+    if (isSilent && this.#candidates.length >= SSRC_PROBATION_PACKETS) this.#switchSource(packet.ssrc)
+    else if (this.#candidates.length > CANDIDATE_PACKETS_MAX) {
+      // A whole buffer of it came within a second, and the active source went on all the same.
+      this.#hasSecondSource = true
+      this.#dropCandidates()
+    }
+    return false
   }
 
-  #switchSource(first: RtpPacket): void {
-    this.drain(Infinity)
-    this.#ssrc = first.ssrc
-    this.#candidate = undefined
+  #dropCandidates(): void {
+    this.#discarded.ssrc += this.#candidates.length
+    this.#candidates = []
+  }
+
+  #switchSource(ssrc: number): void {
+    // Nobody can be asked to read now: what finds no room is counted as overflow.
+    while (!this.drain(Infinity)) this.#forceOne()
+    this.#ssrc = ssrc
     this.#discarded.sequence += this.#reorder.counters.stray
     this.#reorder = new ReorderBuffer()
     this.#jitter = new InterarrivalJitter(CLOCK_RATE)
     this.timeline.restart()
-    const meaning = this.#meaningOf(first)
-    if (meaning !== undefined) this.#accept(first, meaning, this.#candidateArrivalUs)
+    const held = this.#candidates
+    this.#candidates = []
+    for (const { packet, arrivalUs } of held) {
+      const meaning = this.#meaningOf(packet)
+      if (meaning !== undefined) this.#accept(packet, meaning, arrivalUs)
+    }
+  }
+
+  #forceOne(): void {
+    const next = this.#reorder.pop(Infinity)
+    if (next !== undefined) this.#write(next)
+  }
+
+  #write(next: ReleasedPacket): void {
+    this.#packetsLost += next.lostBefore
+    const samples = this.#decode(next.packet)
+    if (samples !== undefined) {
+      this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
+    } else if (next.lostBefore > 0) {
+      this.timeline.noteLost(next.lostBefore)
+    }
   }
 
   #accept(packet: RtpPacket, meaning: PayloadMeaning, arrivalUs: number): void {

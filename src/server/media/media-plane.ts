@@ -61,6 +61,7 @@ interface PlacedRecording {
  */
 export class MediaPlane {
   readonly #settings: WorkerSettings
+  readonly #workerFile: URL
   #handler: MediaPlaneHandler | undefined
   readonly #ports: PortPool
   readonly #workers: MediaWorker[] = []
@@ -68,8 +69,15 @@ export class MediaPlane {
   #nextRequestId = 1
   #stopping = false
 
-  constructor(options: { readonly settings: WorkerSettings; readonly portMin: number; readonly portMax: number }) {
+  constructor(options: {
+    readonly settings: WorkerSettings
+    readonly portMin: number
+    readonly portMax: number
+    /** What the threads run; the media worker. */
+    readonly workerFile?: URL
+  }) {
     this.#settings = options.settings
+    this.#workerFile = options.workerFile ?? new URL('./media-worker.ts', import.meta.url)
     this.#ports = new PortPool(options.portMin, options.portMax)
   }
 
@@ -223,7 +231,7 @@ export class MediaPlane {
   }
 
   #startWorker(id: number): MediaWorker {
-    const thread = new Worker(new URL('./media-worker.ts', import.meta.url), {
+    const thread = new Worker(this.#workerFile, {
       workerData: this.#settings,
       name: `media-${id}`,
     })

@@ -19,7 +19,6 @@ interface HostedRecording {
   readonly sockets: Map<StreamId, StreamSockets>
   /** Encoders made and not yet taken by the recording session, which must not wait for one. */
   readonly stock: OpusEncoder[]
-  readonly openedUs: number
   /** Received on its RTP ports, whatever they were. */
   datagrams: number
 }
@@ -91,12 +90,12 @@ export class RecordingHost {
     let jitterSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
-    for (const [recordingId, { recordingSession, openedUs }] of this.#recordings) {
+    for (const [recordingId, { recordingSession }] of this.#recordings) {
       addCounters(sum, recordingSession)
       for (const receiver of recordingSession.streamReceivers.values()) {
         jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
       }
-      const quietMs = Math.round((nowUs - (recordingSession.lastArrivalUs ?? openedUs)) / 1_000)
+      const quietMs = Math.round((nowUs - recordingSession.quietSinceUs) / 1_000)
       if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
     }
     return {
@@ -158,7 +157,6 @@ export class RecordingHost {
         recordingSession,
         sockets,
         stock,
-        openedUs: facts.openedUs,
         datagrams: 0,
       })
       return { ok: true }

@@ -1,0 +1,23 @@
+import type { StreamReceiver } from './stream-receiver.ts'
+
+/** What has to be said of the media streams when a recording ends: silence and dropped audio are never without a word. */
+export function endIncidents(
+  receivers: readonly StreamReceiver[],
+): readonly { readonly code: string; readonly detail: string }[] {
+  const incidents: { readonly code: string; readonly detail: string }[] = []
+  const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined)
+  if (silent.length === receivers.length) {
+    incidents.push({ code: 'no-media', detail: 'No RTP packet arrived on any media stream.' })
+  } else if (silent.some((receiver) => receiver.wasAwaited)) {
+    incidents.push({ code: 'one-way', detail: 'At least one media stream stayed without a single RTP packet.' })
+  }
+  const hasOverflow = receivers.some(
+    ({ counters, timeline }) => counters.packetsDiscarded.overflow > 0 || timeline.ledger.overflowSamples > 0,
+  )
+  if (hasOverflow) incidents.push({ code: 'audio-overflow', detail: 'More audio arrived at once than could be kept.' })
+  if (receivers.some((receiver) => receiver.hasSecondSource)) {
+    const detail = 'Two sources sent to one media stream at once; one of them is recorded.'
+    incidents.push({ code: 'second-source', detail })
+  }
+  return incidents
+}

@@ -1,0 +1,81 @@
+import type { StreamId } from '../ids.ts'
+import type { MediaStreamPlan } from './recording-types.ts'
+import { StreamReceiver } from './stream-receiver.ts'
+
+/** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
+export const CHANNELS_MAX = 32
+/** The media streams of one recording, in the order of their channels; their timelines are read in step. */
+export class ReceiverSet {
+  readonly #receivers = new Map<StreamId, StreamReceiver>()
+  #originUs: number | undefined
+
+  get byId(): ReadonlyMap<StreamId, StreamReceiver> {
+    return this.#receivers
+  }
+
+  get all(): readonly StreamReceiver[] {
+    return [...this.#receivers.values()]
+  }
+
+  get isFull(): boolean {
+    return this.#receivers.size >= CHANNELS_MAX
+  }
+
+  get allHeld(): boolean {
+    return this.all.every((receiver) => receiver.plan.held)
+  }
+
+  /** All timelines are read in step. */
+  get readPosition(): number {
+    for (const receiver of this.#receivers.values()) return receiver.timeline.readPosition
+    return 0
+  }
+
+  /** End of the last audio of any stream, samples; at least what has been read. */
+  get audioEnd(): number {
+    return Math.max(this.readPosition, ...this.all.map(({ timeline }) => timeline.writePosition))
+  }
+
+  /** Monotonic microseconds of the newest packet of any stream; 0 when none came. */
+  get lastArrivalUs(): number {
+    return Math.max(0, ...this.all.map((receiver) => receiver.lastArrivalUs ?? 0))
+  }
+
+  /** The caller has looked at {@link isFull}. */
+  add(plan: MediaStreamPlan, nowUs: number): void {
+    const receiver = new StreamReceiver(plan, nowUs)
+    if (this.#originUs !== undefined) {
+      receiver.timeline.setOrigin(this.#originUs)
+      receiver.timeline.skip(this.readPosition)
+    }
+    this.#receivers.set(plan.streamId, receiver)
+  }
+
+  /** Position 0 by what has been received so far: the first sample of any stream, once one was watched for `windowUs`. */
+  findOrigin(nowUs: number, windowUs: number): number | undefined {
+    const started = this.all.filter((receiver) => receiver.firstArrivalUs !== undefined)
+    const isWatched = started.some(({ firstArrivalUs = nowUs }) => nowUs - firstArrivalUs >= windowUs)
+    if (!isWatched) return undefined
+    return Math.min(...started.map(({ timeline, firstArrivalUs = nowUs }) => timeline.firstSampleUs ?? firstArrivalUs))
+  }
+
+  setOrigin(originUs: number): void {
+    this.#originUs = originUs
+    for (const { timeline } of this.#receivers.values()) timeline.setOrigin(originUs)
+  }
+
+  /** Decodes what is due; gives the streams that had no room for all of it. */
+  drain(nowUs: number): readonly StreamReceiver[] {
+    return this.all.filter((receiver) => !receiver.drain(nowUs))
+  }
+
+  /** The samples of every channel up to `toSample`; valid until the next read. */
+  read(toSample: number): readonly Int16Array[] {
+    return this.all.map(({ timeline }) => timeline.read(toSample))
+  }
+}
+
+/** Where the audio of the first of some streams to end, ends: samples. */
+export function endOf(receivers: readonly StreamReceiver[]): number {
+  return Math.min(...receivers.map(({ timeline }) => timeline.writePosition))
+}

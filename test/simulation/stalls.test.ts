@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { generateIdentity } from '../../src/evidence/age-keys.ts'
+import type { ManifestBody } from '../../src/evidence/manifest.ts'
+import { asRecordingId, asRsId, asStreamId } from '../../src/ids.ts'
+import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
+import type { OpusEncoder } from '../../src/recorder/opus-encoder.ts'
+import { RecordingSession } from '../../src/recorder/recording-session.ts'
+import type { MediaStreamPlan } from '../../src/recorder/recording-types.ts'
+import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
+
+/**
+ * A thread that is not scheduled for seconds finds the packets of that time in its sockets, all at once. In virtual time: the
+ * packets wait, each turn of the event loop reads 32 of every socket, and not one of them may be lost or misplaced.
+ */
+const OPENED_US = 1_000_000_000
+const PACKET_US = 20_000
+const TURN_US = 5_000
+const DATAGRAMS_PER_TURN = 32
+const LABELS = ['1', '2']
+
+interface Stall {
+  readonly atSeconds: number
+  readonly seconds: number
+}
+
+const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 0 })
+let stock: OpusEncoder[]
+
+beforeAll(async () => {
+  stock = []
+  for (let made = 0; made < 40; made += 1) stock.push(await engine.createEncoder())
+})
+
+afterAll(() => {
+  for (const encoder of stock) encoder.free()
+})
+
+/** Bytes that look random and are the same in every run. */
+function countedBytes(): (length: number) => Uint8Array {
+  let count = 0
+  return (length) => {
+    const bytes = new Uint8Array(length)
+    for (let at = 0; at < length; at += 32) {
+      count += 1
+      bytes.set(
+        createHash('sha256')
+          .update(String(count))
+          .digest()
+          .subarray(0, length - at),
+        at,
+      )
+    }
+    return bytes
+  }
+}
+
+function plan(index: number): MediaStreamPlan {
+  const label = LABELS[index] ?? ''
+  return {
+    streamId: asStreamId(String(index)),
+    streamLabel: label,
+    payloadTypes: new Map([[0, 'PCMU' as const]]),
+    held: false,
+    line: { label, index, labels: LABELS },
+  }
+}
+
+function openSession(): RecordingSession {
+  const randomBytes = countedBytes()
+  return new RecordingSession({
+    facts: {
+      recordingId: asRecordingId('01990000-0000-7000-8000-000000000000'),
+      rsId: asRsId('01990000-0000-7000-8000-000000000001'),
+      tenant: 'default',
+      src: 'other',
+      sipCallIdSha256: '0'.repeat(64),
+      layout: 'separate',
+      chunkUs: 5_000_000,
+      openedUs: OPENED_US,
+      openedAtUnixMs: 1_700_000_000_000,
+      vaultRecipients: [generateIdentity(randomBytes).recipient],
+      software: { name: 'earwitness', version: '0.0.0' },
+    },
+    streams: [plan(0), plan(1)],
+    randomBytes,
+    takeEncoder: () => {
+      const encoder = stock.pop()
+      if (encoder === undefined) throw new Error('not enough encoders were made')
+      return encoder
+    },
+    sink: { handleSealed: () => {}, handleIncident: () => {} },
+  })
+}
+
+function datagram(stream: number, number: number): Uint8Array {
+  return serializeRtp({
+    payloadType: 0,
+    marker: false,
+    sequenceNumber: number & 0xffff,
+    timestamp: (number * 160) >>> 0,
+    ssrc: 7 + stream,
+    payload: new Uint8Array(160).fill(0x55),
+  })
+}
+
+/** Two streams for `seconds`, a wake every `wakeMs`, and nothing at all during the stalls. */
+function record(options: {
+  readonly seconds: number
+  readonly wakeMs?: number
+  readonly stalls?: readonly Stall[]
+}): ManifestBody {
+  const { seconds, wakeMs = 200, stalls = [] } = options
+  const recordingSession = openSession()
+  const waiting: [number[], number[]] = [[], []]
+  let sent = 0
+  let nextWakeUs = OPENED_US
+  const endUs = OPENED_US + seconds * 1_000_000
+  for (let nowUs = OPENED_US; nowUs < endUs; nowUs += TURN_US) {
+    for (; OPENED_US + sent * PACKET_US <= nowUs; sent += 1) for (const socket of waiting) socket.push(sent)
+    const second = (nowUs - OPENED_US) / 1_000_000
+    if (stalls.some((stall) => second >= stall.atSeconds && second < stall.atSeconds + stall.seconds)) continue
+    waiting.forEach((socket, stream) => {
+      for (const number of socket.splice(0, DATAGRAMS_PER_TURN)) {
+        recordingSession.handleDatagram(asStreamId(String(stream)), datagram(stream, number), nowUs)
+      }
+    })
+    if (nowUs < nextWakeUs) continue
+    recordingSession.handleTimeout(nowUs)
+    nextWakeUs = nowUs + wakeMs * 1_000
+  }
+  return recordingSession.end(endUs, 'bye')
+}
+
+describe('a thread that is not scheduled loses no audio', () => {
+  test.each([
+    { seconds: 20, stalls: [] },
+    { seconds: 30, stalls: [{ atSeconds: 10, seconds: 3 }] },
+    { seconds: 40, stalls: [{ atSeconds: 20, seconds: 8 }] },
+    { seconds: 60, stalls: [{ atSeconds: 20, seconds: 18 }] },
+    { seconds: 20, stalls: [{ atSeconds: 0.1, seconds: 3 }] },
+    { seconds: 20, stalls: [{ atSeconds: 13, seconds: 6 }] },
+    { seconds: 40, wakeMs: 450 },
+    { seconds: 40, wakeMs: 900 },
+  ])('%j', (options) => {
+    const manifest = record(options)
+    expect(manifest.incidents).toEqual([])
+    expect(manifest.durationSamples).toBe(options.seconds * 48_000)
+    for (const { packets, ledger } of manifest.streams) {
+      expect(packets).toEqual({ received: options.seconds * 50, lost: 0, late: 0, duplicate: 0, discarded: 0 })
+      expect(ledger).toEqual({
+        audioSamples: options.seconds * 48_000,
+        gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
+        unlistedGapSamples: 0,
+      })
+    }
+  })
+})

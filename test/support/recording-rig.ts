@@ -1,0 +1,252 @@
+import { generateIdentity } from '../../src/evidence/age-keys.ts'
+import { openSealed } from '../../src/evidence/age-open.ts'
+import type { RandomBytes } from '../../src/evidence/age-seal.ts'
+import type { ManifestBody } from '../../src/evidence/manifest.ts'
+import { openRecordingKey } from '../../src/evidence/recording-key.ts'
+import { toWav } from '../../src/cli/export/render.ts'
+import { asRecordingId, asRsId, asStreamId, type StreamId } from '../../src/ids.ts'
+import { encodePcmu } from '../../src/media/g711.ts'
+import { readOggOpus, type OggOpusLink } from '../../src/media/ogg-opus.ts'
+import { readWav } from '../../src/media/wav.ts'
+import { serializeRtp, type RtpPacket } from '../../src/protocol/rtp/packet.ts'
+import type { OpusEncoder, TakeOpusEncoder } from '../../src/recorder/opus-encoder.ts'
+import type {
+  MediaStreamPlan,
+  PayloadMeaning,
+  RecordingFacts,
+  RecordingIncident,
+  RecordingSink,
+  SealedObject,
+} from '../../src/recorder/recording-types.ts'
+import { RecordingSession } from '../../src/recorder/recording-session.ts'
+import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
+import { mulberry32 } from './random.ts'
+
+/** Drives a whole `RecordingSession` in virtual time with the real encoder, and opens what it seals with the vault's key. */
+
+/** An arbitrary uptime, so that nothing relies on time beginning at zero. */
+export const OPENED_US = 5_000_000_000
+export const OPENED_AT_UNIX_MS = Date.UTC(2026, 10, 23, 9, 0, 0)
+export const PACKET_SAMPLES = 160
+export const PACKET_US = 20_000
+/** Of the virtual network, when nothing disturbs it. */
+export const TRANSIT_US = 10_000
+
+export function seededBytes(seed: number): RandomBytes {
+  const random = mulberry32(seed)
+  return (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256))
+}
+
+export const vault = generateIdentity(seededBytes(0xa9e))
+
+export function planOf(
+  index: number,
+  options: Partial<Omit<MediaStreamPlan, 'line'>> & {
+    readonly label?: string | undefined
+    readonly labels?: readonly (string | undefined)[]
+  } = {},
+): MediaStreamPlan {
+  const label = 'label' in options ? options.label : String(index + 1)
+  const { labels, ...rest } = options
+  return {
+    streamId: asStreamId(String(index)),
+    streamLabel: label ?? String(index + 1),
+    line: { label, index, ...(labels === undefined ? {} : { labels }) },
+    payloadTypes: new Map<number, PayloadMeaning>([
+      [0, 'PCMU'],
+      [8, 'PCMA'],
+      [13, 'comfortNoise'],
+      [101, 'event'],
+    ]),
+    held: false,
+    ...rest,
+  }
+}
+
+export function factsOf(options: Partial<RecordingFacts> = {}): RecordingFacts {
+  return {
+    recordingId: asRecordingId('019aaff1-0680-7abc-8def-0123456789ab'),
+    rsId: asRsId('019aaff1-0680-7abc-8def-0123456789ac'),
+    tenant: 'default',
+    src: 'sbc',
+    sipCallIdSha256: '0'.repeat(64),
+    layout: 'separate',
+    chunkUs: 5_000_000,
+    openedUs: OPENED_US,
+    openedAtUnixMs: OPENED_AT_UNIX_MS,
+    vaultRecipients: [vault.recipient],
+    software: { name: 'earwitness', version: '0.0.0' },
+    ...options,
+  }
+}
+
+export class CapturingSink implements RecordingSink {
+  readonly objects: SealedObject[] = []
+  readonly incidents: RecordingIncident[] = []
+
+  handleSealed(object: SealedObject): void {
+    this.objects.push(object)
+  }
+
+  handleIncident(incident: RecordingIncident): void {
+    this.incidents.push(incident)
+  }
+
+  of(kind: SealedObject['kind']): readonly SealedObject[] {
+    return this.objects.filter((object) => object.kind === kind)
+  }
+
+  get incidentCodes(): readonly string[] {
+    return this.incidents.map(({ code }) => code)
+  }
+}
+
+/** Real encoders, made beforehand as the media worker does, and watched: none may be lost or given back twice. */
+export class EncoderStock {
+  readonly #stock: OpusEncoder[]
+  taken = 0
+  freed = 0
+  /** Throws in place of the encoding that it counts down to. */
+  failAfter = Infinity
+
+  private constructor(stock: OpusEncoder[]) {
+    this.#stock = stock
+  }
+
+  static async of(count: number): Promise<EncoderStock> {
+    const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 5 })
+    return new EncoderStock(await Promise.all(Array.from({ length: count }, () => engine.createEncoder())))
+  }
+
+  readonly take: TakeOpusEncoder = () => {
+    const encoder = this.#stock.pop()
+    if (encoder === undefined) throw new RangeError('the stock is empty')
+    this.taken += 1
+    return {
+      sampleRate: encoder.sampleRate,
+      preSkip: encoder.preSkip,
+      encode: (samples) => {
+        this.failAfter -= 1
+        if (this.failAfter < 0) throw new TypeError('the encoder broke')
+        return encoder.encode(samples)
+      },
+      free: () => {
+        this.freed += 1
+        encoder.free()
+      },
+    }
+  }
+}
+
+export interface Arrival {
+  readonly streamId: StreamId
+  readonly datagram: Uint8Array
+  readonly arrivalUs: number
+}
+
+export function rtp(options: Partial<RtpPacket> = {}): Uint8Array {
+  return serializeRtp({
+    payloadType: 0,
+    marker: false,
+    sequenceNumber: 0,
+    timestamp: 0,
+    ssrc: 1,
+    payload: new Uint8Array(PACKET_SAMPLES).fill(0xff),
+    ...options,
+  })
+}
+
+/** Packets of 20 ms, spoken from `fromUs` (after the opening) on; each arrives when it has been spoken, plus the transit. */
+export function packetsOf(options: {
+  readonly plan: MediaStreamPlan
+  readonly samples: Int16Array
+  readonly fromUs?: number
+  readonly ssrc?: number
+  readonly sequenceNumber?: number
+  readonly timestamp?: number
+}): Arrival[] {
+  const { plan, samples, fromUs = 0, ssrc = 1, sequenceNumber = 0xfff0, timestamp = 0xffff_ff00 } = options
+  return Array.from({ length: Math.floor(samples.length / PACKET_SAMPLES) }, (_, index) => ({
+    streamId: plan.streamId,
+    datagram: rtp({
+      ssrc,
+      sequenceNumber: (sequenceNumber + index) & 0xffff,
+      timestamp: (timestamp + index * PACKET_SAMPLES) >>> 0,
+      payload: encodePcmu(samples.subarray(index * PACKET_SAMPLES, (index + 1) * PACKET_SAMPLES)),
+    }),
+    arrivalUs: OPENED_US + fromUs + (index + 1) * PACKET_US + TRANSIT_US,
+  }))
+}
+
+/** What the caller of the recorder sees, and what a listener with the vault's key does. */
+export class RecordingRig {
+  readonly sink = new CapturingSink()
+  readonly recordingSession: RecordingSession
+  readonly encoders: EncoderStock
+
+  constructor(options: {
+    readonly encoders: EncoderStock
+    readonly plans: readonly MediaStreamPlan[]
+    readonly facts?: Partial<RecordingFacts>
+    readonly seed?: number
+  }) {
+    this.encoders = options.encoders
+    this.recordingSession = new RecordingSession({
+      facts: factsOf(options.facts),
+      streams: options.plans,
+      randomBytes: seededBytes(options.seed ?? 1),
+      takeEncoder: options.encoders.take,
+      sink: this.sink,
+    })
+  }
+
+  /** Delivers packets and wakes the recorder, in the order of time, up to `untilUs` after the opening. */
+  run(arrivals: readonly Arrival[], untilUs: number): void {
+    const end = OPENED_US + untilUs
+    const inOrder = arrivals.toSorted((left, right) => left.arrivalUs - right.arrivalUs)
+    for (const { streamId, datagram, arrivalUs } of inOrder) {
+      if (arrivalUs > end) break
+      this.#wakeUntil(arrivalUs)
+      this.recordingSession.handleDatagram(streamId, datagram, arrivalUs)
+    }
+    this.#wakeUntil(end)
+  }
+
+  end(atUs: number): ManifestBody {
+    return this.recordingSession.end(OPENED_US + atUs, 'bye')
+  }
+
+  /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
+  async opened(kind: 'chunk' | 'metadata'): Promise<readonly Uint8Array[]> {
+    const key = this.sink.of('key')[0]
+    const recordingKey = await openRecordingKey(key?.bytes ?? new Uint8Array(0), [vault.identity])
+    if (!recordingKey.ok) throw new Error(`the recording's key does not open: ${recordingKey.reason}`)
+    return Promise.all(
+      this.sink.of(kind).map(async ({ name, bytes }) => {
+        const opened = await openSealed(bytes, [recordingKey.value.identity])
+        if (!opened.ok) throw new Error(`${name} does not open: ${opened.reason}`)
+        return opened.value
+      }),
+    )
+  }
+
+  async links(): Promise<readonly OggOpusLink[]> {
+    const links = readOggOpus(Buffer.concat(await this.opened('chunk')))
+    if (!links.ok) throw new Error(`the chunks are not an Ogg Opus file: ${links.reason}`)
+    return links.value
+  }
+
+  /** The recording decoded, a channel each at 8 kHz. */
+  async heard(): Promise<readonly Int16Array[]> {
+    const wav = readWav(await toWav(await this.links(), 'separate'))
+    if (!wav.ok) throw new Error(`the export is not a WAV file: ${wav.reason}`)
+    return wav.value.channels
+  }
+
+  #wakeUntil(us: number): void {
+    for (let at = this.recordingSession.nextTimeoutUs(); at <= us; at = this.recordingSession.nextTimeoutUs()) {
+      this.recordingSession.handleTimeout(at)
+      if (this.recordingSession.nextTimeoutUs() <= at) return
+    }
+  }
+}

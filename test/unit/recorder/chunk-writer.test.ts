@@ -1,0 +1,80 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+
+import { openSealed } from '../../../src/evidence/age-open.ts'
+import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
+import { sha256Hex } from '../../../src/evidence/sha256.ts'
+import { CHUNK_BYTES_MAX, ChunkWriter } from '../../../src/recorder/chunk-writer.ts'
+import { CapturingSink, seededBytes, vault } from '../../support/recording-rig.ts'
+
+let sink: CapturingSink
+let writer: ChunkWriter
+
+beforeEach(() => {
+  sink = new CapturingSink()
+  writer = new ChunkWriter({ recipient: vault.recipient, randomBytes: seededBytes(7), sink })
+})
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+describe('chunks', () => {
+  it('follow each other without a hole, in number, name and time', () => {
+    for (const toSample of [48_000, 96_000, 100_800]) {
+      writer.append(bytes('pages'))
+      writer.seal(toSample)
+    }
+    expect(
+      writer.entries.map(({ chunkSeq, name, fromSample, toSample }) => [chunkSeq, name, fromSample, toSample]),
+    ).toEqual([
+      [0, 'chunk-000000.age', 0, 48_000],
+      [1, 'chunk-000001.age', 48_000, 96_000],
+      [2, 'chunk-000002.age', 96_000, 100_800],
+    ])
+    expect(sink.of('chunk').map(({ chunk }) => chunk)).toEqual(writer.entries)
+  })
+
+  it('carry a running hash over all before them', () => {
+    for (const toSample of [1, 2, 3]) {
+      writer.append(bytes('pages'))
+      writer.seal(toSample)
+    }
+    let expected = RUNNING_HASH_START
+    for (const [index, { runningHash, sha256, sizeBytes }] of writer.entries.entries()) {
+      const sealed = sink.of('chunk')[index]?.bytes ?? new Uint8Array(0)
+      expect([sha256, sizeBytes]).toEqual([sha256Hex(sealed), sealed.length])
+      expected = nextRunningHash(expected, sha256)
+      expect(runningHash).toBe(expected)
+    }
+    expect(new Set(writer.entries.map(({ sha256 }) => sha256)).size).toBe(3)
+  })
+
+  it('hold what was appended, in order, and only sealed', async () => {
+    writer.append(bytes('first '))
+    writer.append(bytes('second'))
+    writer.seal(960)
+    const sealed = sink.of('chunk')[0]?.bytes ?? new Uint8Array(0)
+    expect(Buffer.from(sealed).includes('first')).toBe(false)
+    expect(await openSealed(sealed, [vault.identity])).toMatchObject({
+      ok: true,
+      value: Uint8Array.from(bytes('first second')),
+    })
+  })
+
+  it('are not made of nothing', () => {
+    writer.seal(48_000)
+    expect(writer.entries).toEqual([])
+    writer.append(bytes('pages'))
+    writer.seal(96_000)
+    expect(writer.entries).toMatchObject([{ chunkSeq: 0, fromSample: 0, toSample: 96_000 }])
+  })
+
+  it('ask to be sealed early when they reach their bound, and hold everything all the same', () => {
+    const page = new Uint8Array(CHUNK_BYTES_MAX / 2)
+    writer.append(page)
+    expect(writer.isFull).toBe(false)
+    writer.append(page)
+    expect(writer.isFull).toBe(true)
+    writer.seal(48_000)
+    expect(writer.isFull).toBe(false)
+    expect(writer.entries[0]?.sizeBytes).toBeGreaterThan(CHUNK_BYTES_MAX)
+  })
+})

@@ -1,0 +1,224 @@
+import { describe, expect, it } from 'vitest'
+
+import {
+  answerLines,
+  readMetadataBody,
+  readRecordingRequest,
+  REFUSALS,
+  STREAMS_MAX,
+  type InviteFacts,
+  type RecordingRequest,
+} from '../../../src/recorder/recording-request.ts'
+import { readVector, valueOf } from '../protocol/siprec/vectors.ts'
+
+const SESSION = ['v=0', 'o=- 1 1 IN IP4 192.0.2.1', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0']
+const METADATA =
+  '<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode></recording>'
+
+function invite(options: Partial<Omit<InviteFacts, 'body'>> & { readonly body?: string } = {}): InviteFacts {
+  const { body = sdp(audio('1'), audio('2')), ...rest } = options
+  return {
+    contentType: 'application/sdp',
+    require: ['siprec'],
+    contact: '<sip:src@192.0.2.1>',
+    knownRecording: false,
+    ...rest,
+    body: new TextEncoder().encode(body),
+  }
+}
+
+function sdp(...media: readonly (readonly string[])[]): string {
+  return [...SESSION, ...media.flat(), ''].join('\r\n')
+}
+
+function audio(label: string | undefined, ...lines: readonly string[]): readonly string[] {
+  return [
+    'm=audio 40000 RTP/AVP 0 8 101',
+    'a=rtpmap:101 telephone-event/8000',
+    ...(label === undefined ? [] : [`a=label:${label}`]),
+    ...lines,
+  ]
+}
+
+function multipart(...parts: readonly (readonly [string, string])[]): string {
+  const text = parts.map(([type, body]) => `--b\r\nContent-Type: ${type}\r\n\r\n${body}\r\n`)
+  return `${text.join('')}--b--\r\n`
+}
+
+function reasonOf(facts: InviteFacts): string {
+  const read = readRecordingRequest(facts)
+  return read.ok ? 'accepted' : read.reason
+}
+
+function accepted(body: string, options: Parameters<typeof invite>[0] = {}): RecordingRequest {
+  return valueOf(readRecordingRequest(invite({ body, ...options })))
+}
+
+describe('an INVITE that starts no recording', () => {
+  it('is not SIPREC', () => {
+    expect(reasonOf(invite({ require: [] }))).toBe('notRecording')
+  })
+
+  it('carries a body of a type that is not read', () => {
+    expect(reasonOf(invite({ contentType: 'text/plain', body: 'hello' }))).toBe('contentType')
+  })
+
+  it('carries a multipart body that cannot be split', () => {
+    expect(reasonOf(invite({ contentType: 'multipart/mixed;boundary=b', body: 'no boundary here' }))).toBe('body')
+  })
+
+  it('carries nothing', () => {
+    expect(reasonOf(invite({ body: '' }))).toBe('noSdp')
+  })
+
+  it('carries metadata and no offer', () => {
+    const body = multipart(['application/rs-metadata+xml', METADATA])
+    expect(reasonOf(invite({ contentType: 'multipart/mixed;boundary=b', body }))).toBe('noSdp')
+  })
+
+  it('carries an offer that cannot be read', () => {
+    expect(reasonOf(invite({ body: 'this is not SDP' }))).toBe('sdp')
+  })
+
+  it('offers no audio', () => {
+    expect(reasonOf(invite({ body: sdp(['m=video 40000 RTP/AVP 97', 'a=rtpmap:97 H264/90000']) }))).toBe('noAudio')
+  })
+
+  it('offers audio in formats that cannot be recorded', () => {
+    expect(reasonOf(invite({ body: sdp(['m=audio 40000 RTP/AVP 18']) }))).toBe('noCodec')
+  })
+
+  it('gets a final answer for each reason, with a sentence for whoever reads the trace', () => {
+    for (const [reason, { status, phrase, headers }] of Object.entries(REFUSALS)) {
+      expect(status).toBeGreaterThanOrEqual(400)
+      expect(phrase).not.toBe('')
+      // The Accept of a 415 is the user agent's business (RFC 3261 21.4.13).
+      if (reason !== 'contentType')
+        expect(headers).toEqual([['Warning', expect.stringMatching(/^\d{3} earwitness ".+"$/)]])
+    }
+  })
+})
+
+describe('an INVITE that starts a recording', () => {
+  it.each([
+    ['an option tag', { require: ['timer', 'siprec'] }],
+    ['a feature tag', { require: [], contact: '<sip:src@192.0.2.1>;+sip.src' }],
+    ['its source, which is configured so', { require: [], knownRecording: true }],
+  ])('is known by %s', (_name, facts) => {
+    expect(reasonOf(invite(facts))).toBe('accepted')
+  })
+
+  it('is known by metadata alone, which is kept with it', () => {
+    const body = multipart(['application/sdp', sdp(audio('1'))], ['application/rs-metadata+xml', METADATA])
+    const { metadata } = accepted(body, { contentType: 'multipart/mixed;boundary=b', require: [] })
+    expect(new TextDecoder().decode(metadata?.raw)).toBe(METADATA)
+    expect(metadata?.snapshot?.dataMode).toBe('complete')
+  })
+
+  it('records although its metadata cannot be read, and keeps the bytes and the reason', () => {
+    const body = multipart(['application/sdp', sdp(audio('1'))], ['application/rs-metadata+xml', '<<<'])
+    const { metadata, plans } = accepted(body, { contentType: 'multipart/mixed;boundary=b' })
+    expect(plans).toHaveLength(1)
+    expect(metadata).toMatchObject({ snapshot: undefined, raw: new TextEncoder().encode('<<<') })
+    expect(metadata?.reason).toEqual(expect.any(String))
+  })
+
+  it('plans a media stream for each audio line that can be recorded, by its place in the SDP', () => {
+    const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000', 'a=label:v']
+    const { plans } = accepted(sdp(video, audio('a'), ['m=audio 40004 RTP/AVP 18'], audio('b')))
+    expect(plans.map(({ streamId, streamLabel }) => [streamId, streamLabel])).toEqual([
+      ['1', 'a'],
+      ['3', 'b'],
+    ])
+    const labels = ['v', 'a', undefined, 'b']
+    expect(plans.map(({ line }) => line)).toEqual([
+      { label: 'a', index: 1, labels },
+      { label: 'b', index: 3, labels },
+    ])
+  })
+
+  it('shows a line without a label by its place, but never lets metadata be matched by that', () => {
+    const { plans } = accepted(sdp(audio(undefined), audio(undefined)))
+    expect(plans.map(({ streamLabel }) => streamLabel)).toEqual(['1', '2'])
+    expect(plans.map(({ line }) => line.label)).toEqual([undefined, undefined])
+  })
+
+  it('gives each payload type its meaning', () => {
+    const [plan] = accepted(sdp(['m=audio 40000 RTP/AVP 8 0 13 96 18', 'a=rtpmap:96 telephone-event/8000'])).plans
+    expect([...(plan?.payloadTypes ?? [])]).toEqual([
+      [8, 'PCMA'],
+      [0, 'PCMU'],
+      [13, 'comfortNoise'],
+      [96, 'event'],
+    ])
+  })
+
+  it.each([
+    ['inactive', 'a=inactive'],
+    ['recvonly', 'a=recvonly'],
+    ['a connection address of zeros', 'c=IN IP4 0.0.0.0'],
+  ])('knows a line on hold by %s', (_name, line) => {
+    const { plans } = accepted(sdp(audio('1'), audio('2', line)))
+    expect(plans.map(({ held }) => held)).toEqual([false, true])
+  })
+
+  it(`plans at most ${STREAMS_MAX} media streams`, () => {
+    const lines = Array.from({ length: STREAMS_MAX + 2 }, (_, index) => audio(String(index)))
+    const request = accepted(sdp(...lines))
+    expect(request.plans).toHaveLength(STREAMS_MAX)
+    const ports = request.plans.map((_, index) => 20_000 + 2 * index)
+    expect(answerLines(request, ports).slice(-2)).toEqual(
+      [0, 1].map(() => ({ port: 0, payloadTypes: [], direction: 'inactive' })),
+    )
+  })
+})
+
+describe('the answer', () => {
+  it('has a line for each of the offer, in its order: ports for what is recorded, 0 for the rest', () => {
+    const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000']
+    const request = accepted(sdp(audio('1'), video, audio('2'), ['m=audio 40004 RTP/AVP 18']))
+    expect(answerLines(request, [20_000, 20_002])).toEqual([
+      { port: 20_000, payloadTypes: [0, 8, 101], direction: 'recvonly' },
+      { port: 0, payloadTypes: [], direction: 'inactive' },
+      { port: 20_002, payloadTypes: [0, 8, 101], direction: 'recvonly' },
+      { port: 0, payloadTypes: [], direction: 'inactive' },
+    ])
+  })
+
+  it('keeps the port of a line that is on hold', () => {
+    const request = accepted(sdp(audio('1', 'a=inactive'), audio('2', 'a=sendonly')))
+    expect(answerLines(request, [20_000, 20_002])).toMatchObject([
+      { port: 20_000, direction: 'inactive' },
+      { port: 20_002, direction: 'recvonly' },
+    ])
+  })
+
+  it('refuses a line that the offer itself disables', () => {
+    const disabled = ['m=audio 0 RTP/AVP 0', 'a=label:2']
+    const request = accepted(sdp(audio('1'), disabled))
+    expect(request.plans.map(({ held }) => held)).toEqual([false, true])
+    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 0])
+  })
+
+  it('serves a client that offers video beside the audio, as one does', () => {
+    const vector = readVector('cube')
+    const request = valueOf(readRecordingRequest({ ...vector, knownRecording: false }))
+    expect(request.plans.map(({ streamLabel }) => streamLabel)).toEqual(['1', '2'])
+    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 20_002, 0])
+    expect(request.metadata?.snapshot).toBeDefined()
+  })
+})
+
+describe('the body of a BYE', () => {
+  it('may be metadata alone', () => {
+    const body = new TextEncoder().encode(METADATA)
+    expect(readMetadataBody('application/rs-metadata+xml', body)?.snapshot?.dataMode).toBe('complete')
+  })
+
+  it.each([
+    ['nothing of interest', 'text/plain', 'bye'],
+    ['a multipart that cannot be split', 'multipart/mixed;boundary=b', 'nothing'],
+  ])('may be %s', (_name, contentType, text) => {
+    expect(readMetadataBody(contentType, new TextEncoder().encode(text))).toBeUndefined()
+  })
+})

@@ -1,0 +1,242 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+
+import { REORDER_WINDOW_US } from '../../../src/media/reorder-buffer.ts'
+import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
+import type { PayloadMeaning } from '../../../src/recorder/recording-types.ts'
+import { CLOCK_RATE, StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
+import { OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
+
+const FIRST_SEQUENCE = 0xfffe
+const FIRST_TIMESTAMP = 0xffff_ff00
+const LATER_US = OPENED_US + 100 * PACKET_US
+
+let receiver: StreamReceiver
+
+beforeEach(() => {
+  receiver = new StreamReceiver(planOf(0), OPENED_US)
+})
+
+/** Packet number `index` of the stream, on time unless it says otherwise. */
+function receive(index: number, options: Partial<RtpPacket> & { readonly atUs?: number } = {}): void {
+  const { atUs = OPENED_US + (index + 1) * PACKET_US, ...packet } = options
+  const datagram = rtp({
+    sequenceNumber: (FIRST_SEQUENCE + index) & 0xffff,
+    timestamp: (FIRST_TIMESTAMP + index * PACKET_SAMPLES) >>> 0,
+    payload: new Uint8Array(PACKET_SAMPLES).fill(index + 1),
+    ...packet,
+  })
+  receiver.handleDatagram(datagram, atUs)
+}
+
+/** What came, as one digit per packet's time, "." for silence. */
+function heard(packets: number): string {
+  receiver.drain(Infinity)
+  receiver.timeline.setOrigin(receiver.timeline.firstSampleUs ?? 0)
+  const samples = receiver.timeline.read(packets * PACKET_SAMPLES)
+  return Array.from({ length: packets }, (_, index) => (samples[index * PACKET_SAMPLES + 80] === 0 ? '.' : 'x')).join(
+    '',
+  )
+}
+
+describe('which datagrams are taken', () => {
+  it('takes packets of the agreed payload types', () => {
+    receive(0)
+    receive(1, { payloadType: 8 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsLost: 0 })
+    expect(receiver.codecs).toEqual(['PCMU', 'PCMA'])
+    expect(heard(2)).toBe('xx')
+  })
+
+  it('counts and leaves out a payload type that was not agreed', () => {
+    receive(0)
+    receive(1, { payloadType: 18 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { payloadType: 1 } })
+  })
+
+  it('counts what is no RTP', () => {
+    receiver.handleDatagram(new TextEncoder().encode('hello, is this the recorder?'), OPENED_US)
+    receiver.handleDatagram(new Uint8Array(0), OPENED_US)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 0, packetsDiscarded: { notRtp: 2 } })
+    expect(receiver.firstArrivalUs).toBeUndefined()
+  })
+
+  it('passes over RTCP on the RTP port without counting it as discarded', () => {
+    receiver.handleDatagram(Uint8Array.of(0x80, 200, 0, 6, ...new Uint8Array(24)), OPENED_US)
+    expect(Object.values(receiver.counters.packetsDiscarded).every((count) => count === 0)).toBe(true)
+  })
+
+  it('goes on taking the former payload types after a new offer, as packets are still on their way', () => {
+    const event = new Map<number, PayloadMeaning>([[96, 'event']])
+    receive(0)
+    receiver.replan(planOf(0, { payloadTypes: new Map([...event, [8, 'PCMA']]) }), OPENED_US + PACKET_US)
+    receive(1)
+    receive(2, { payloadType: 8 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { payloadType: 0 } })
+    expect(heard(3)).toBe('xxx')
+  })
+})
+
+describe('what is counted', () => {
+  it('puts packets in order, across the wrap of sequence number and timestamp', () => {
+    for (const index of [0, 2, 1, 4, 3]) receive(index, { atUs: OPENED_US + PACKET_US * 6 })
+    expect(heard(5)).toBe('xxxxx')
+    expect(receiver.counters).toMatchObject({ packetsReceived: 5, packetsLost: 0, packetsLate: 0 })
+  })
+
+  it('counts a missing packet as lost, once, when it is not waited for any more', () => {
+    for (const index of [0, 1, 3, 4]) receive(index)
+    receiver.drain(OPENED_US + 5 * PACKET_US)
+    expect(receiver.counters.packetsLost).toBe(0)
+    receiver.drain(OPENED_US + 5 * PACKET_US + REORDER_WINDOW_US)
+    receiver.drain(Infinity)
+    expect(receiver.counters.packetsLost).toBe(1)
+    expect(heard(5)).toBe('xx.xx')
+    expect(receiver.timeline.gaps).toEqual([{ fromSample: 320, toSample: 480, cause: 'lost' }])
+  })
+
+  it('counts a packet that comes after that as late, and takes no sample of it', () => {
+    for (const index of [0, 2]) receive(index)
+    receiver.drain(Infinity)
+    receive(1, { atUs: LATER_US })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsLost: 1, packetsLate: 1 })
+    expect(receiver.counters.packetsDiscarded).toMatchObject({ late: 1, duplicate: 0 })
+  })
+
+  it('counts a second copy as a duplicate, whether the first still waits or is gone', () => {
+    receive(0)
+    receive(0)
+    receiver.drain(Infinity)
+    receive(0)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDuplicate: 2, packetsLost: 0 })
+    expect(receiver.counters.packetsDiscarded).toMatchObject({ late: 0, duplicate: 2 })
+  })
+
+  it('does not count a packet whose number jumped until another follows it there', () => {
+    receive(0)
+    receive(1, { sequenceNumber: 30_000 })
+    expect(receiver.counters.packetsReceived).toBe(1)
+    receive(2, { sequenceNumber: 30_001 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { sequence: 0 } })
+  })
+
+  it('counts one that nothing followed as discarded', () => {
+    receive(0)
+    receive(1, { sequenceNumber: 30_000 })
+    receive(2, { sequenceNumber: 20_000 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { sequence: 1 } })
+  })
+
+  it('measures jitter', () => {
+    for (let index = 0; index < 50; index += 1) {
+      receive(index, { atUs: OPENED_US + (index + 1) * PACKET_US + (index % 2) * 8_000 })
+    }
+    expect(receiver.counters.jitterSeconds).toBeGreaterThan(0.005)
+    expect(receiver.counters.jitterSeconds).toBeLessThan(0.009)
+  })
+
+  it('remembers when the first and the last packet came', () => {
+    receive(0)
+    receive(1)
+    expect(receiver.firstArrivalUs).toBe(OPENED_US + PACKET_US)
+    expect(receiver.lastArrivalUs).toBe(OPENED_US + 2 * PACKET_US)
+  })
+})
+
+describe('telephone-events in the stream', () => {
+  const EVENT = { payloadType: 101, payload: Uint8Array.of(1, 0x0a, 0, 160) }
+
+  it('are no audio: their time is a gap, and nothing is lost', () => {
+    receive(0)
+    // RFC 4733 2.5.1.2: all packets of one tone carry the timestamp of its beginning.
+    for (const index of [1, 2, 3]) receive(index, { ...EVENT, timestamp: (FIRST_TIMESTAMP + PACKET_SAMPLES) >>> 0 })
+    receive(4)
+    expect(heard(5)).toBe('x...x')
+    expect(receiver.counters).toMatchObject({ packetsReceived: 5, packetsLost: 0 })
+    expect(receiver.timeline.gaps).toEqual([{ fromSample: 160, toSample: 640, cause: 'silence' }])
+    expect(receiver.codecs).toEqual(['PCMU'])
+  })
+
+  it('do not disturb the estimate of jitter', () => {
+    receive(0)
+    for (const index of [1, 2, 3]) receive(index, { ...EVENT, timestamp: (FIRST_TIMESTAMP + PACKET_SAMPLES) >>> 0 })
+    receive(4)
+    expect(receiver.counters.jitterSeconds).toBe(0)
+  })
+
+  it('keep the loss before them: its time is lost, not silent', () => {
+    receive(0)
+    receive(2, { ...EVENT, timestamp: (FIRST_TIMESTAMP + 2 * PACKET_SAMPLES) >>> 0 })
+    receive(3)
+    expect(heard(4)).toBe('x..x')
+    expect(receiver.counters.packetsLost).toBe(1)
+    expect(receiver.timeline.ledger.gapSamples).toMatchObject({ lost: PACKET_SAMPLES, silence: PACKET_SAMPLES })
+  })
+})
+
+describe('another SSRC', () => {
+  const OTHER = { ssrc: 2 }
+
+  it('is not believed for a single packet', () => {
+    receive(0)
+    receive(1, { ...OTHER, sequenceNumber: 500 })
+    receive(1)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDiscarded: { ssrc: 1 } })
+    expect(heard(2)).toBe('xx')
+  })
+
+  it('is not believed for one packet that came twice', () => {
+    receive(0)
+    receive(1, { ...OTHER, sequenceNumber: 500 })
+    receive(1, { ...OTHER, sequenceNumber: 500 })
+    receive(1)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDuplicate: 1, packetsDiscarded: { ssrc: 1 } })
+  })
+
+  it('takes over with its second packet, and loses none of them', () => {
+    receive(0)
+    receive(1)
+    receive(2, { ...OTHER, sequenceNumber: 500, timestamp: 7_000 })
+    receive(3, { ...OTHER, sequenceNumber: 501, timestamp: 7_000 + PACKET_SAMPLES })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 4, packetsLost: 0, packetsDiscarded: { ssrc: 0 } })
+    expect(heard(4)).toBe('xxxx')
+  })
+
+  it('leaves stragglers of the old one out', () => {
+    receive(0)
+    receive(2, { ...OTHER, sequenceNumber: 500, timestamp: 7_000 })
+    receive(3, { ...OTHER, sequenceNumber: 501, timestamp: 7_000 + PACKET_SAMPLES })
+    receive(1, { atUs: OPENED_US + 5 * PACKET_US })
+    receive(4, { ...OTHER, sequenceNumber: 502, timestamp: 7_000 + 2 * PACKET_SAMPLES })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 4, packetsDiscarded: { ssrc: 1 } })
+  })
+
+  it('counts three that change with every packet, and follows none of them', () => {
+    receive(0)
+    for (const ssrc of [2, 3, 2, 3]) receive(1, { ssrc, sequenceNumber: 500 })
+    receive(1)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDiscarded: { ssrc: 4 } })
+  })
+})
+
+describe('hold', () => {
+  it('is the cause of the gap while the SDP says so', () => {
+    receive(0)
+    receiver.replan(planOf(0, { held: true }), OPENED_US + PACKET_US)
+    const resumedUs = OPENED_US + 2_000_000
+    receiver.replan(planOf(0), resumedUs)
+    receive(100, { sequenceNumber: FIRST_SEQUENCE + 1, atUs: resumedUs + PACKET_US })
+    heard(101)
+    expect(receiver.timeline.gaps.map(({ cause }) => cause)).toEqual(['held'])
+    expect(receiver.timeline.ledger.gapSamples.held).toBe(99 * PACKET_SAMPLES)
+    expect(CLOCK_RATE).toBe(8_000)
+  })
+
+  it('from first to last means that nobody waited for this stream', () => {
+    const held = new StreamReceiver(planOf(0, { held: true }), OPENED_US)
+    held.replan(planOf(0, { held: true }), OPENED_US + 1)
+    expect(held.wasAwaited).toBe(false)
+    held.replan(planOf(0), OPENED_US + 2)
+    held.replan(planOf(0, { held: true }), OPENED_US + 3)
+    expect(held.wasAwaited).toBe(true)
+  })
+})

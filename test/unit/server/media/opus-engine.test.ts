@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+
+import { opusPacketSamples } from '../../../../src/media/opus-packet.ts'
+import type { OpusEncoder } from '../../../../src/recorder/opus-encoder.ts'
+import {
+  createOpusEngine,
+  OPUSSCRIPT_ENCODERS_PER_MODULE,
+  type OpusEngine,
+  type OpusEngineName,
+} from '../../../../src/server/media/opus-engine.ts'
+import { matchAudio, noise } from '../../../support/audio.ts'
+
+const FRAME = 160
+const ENGINES: readonly OpusEngineName[] = ['libopus-wasm', 'opusscript']
+
+function engineOf(name: OpusEngineName): OpusEngine {
+  return createOpusEngine(name, { sampleRate: 8_000, bitsPerSecond: 24_000, complexity: 5 })
+}
+
+function packets(encoder: OpusEncoder, samples: Int16Array): string[] {
+  return Array.from({ length: samples.length / FRAME }, (_, index) =>
+    Buffer.from(encoder.encode(samples.subarray(index * FRAME, (index + 1) * FRAME))).toString('hex'),
+  )
+}
+
+async function decode(engine: OpusEngine, encoded: readonly string[]): Promise<Int16Array> {
+  const decoder = await engine.createDecoder(8_000)
+  const samples = encoded.flatMap((packet) => [...decoder.decode(Buffer.from(packet, 'hex'))])
+  decoder.free()
+  return Int16Array.from(samples)
+}
+
+/** Speech-like: a low tone that swells. */
+const voice = (seed: number, frames: number): Int16Array =>
+  Int16Array.from({ length: frames * FRAME }, (_, i) =>
+    Math.round(9_000 * Math.sin(i * (0.1 + seed / 100)) * Math.abs(Math.sin(i / 900))),
+  )
+
+describe.each(ENGINES)('%s', (name) => {
+  it('encodes frames of 20 ms into packets of 20 ms', async () => {
+    const encoder = await engineOf(name).createEncoder()
+    const packet = encoder.encode(noise({ seed: 5, samples: FRAME }))
+    expect(opusPacketSamples(packet)).toBe(960)
+    expect(packet.length).toBeGreaterThan(10)
+    encoder.free()
+  })
+
+  it('decodes as many samples as were encoded, alike and late by the pre-skip', async () => {
+    const engine = engineOf(name)
+    const encoder = await engine.createEncoder()
+    const given = voice(1, 100)
+    const heard = await decode(engine, packets(encoder, given))
+    expect(heard.length).toBe(given.length)
+    const { correlation, lag } = matchAudio(given, heard, { lagMax: 80 })
+    expect(correlation).toBeGreaterThan(0.95)
+    expect(lag * 6).toBe(encoder.preSkip)
+    encoder.free()
+  })
+
+  it('gives packets that are the caller’s to keep', async () => {
+    const encoder = await engineOf(name).createEncoder()
+    const first = encoder.encode(voice(1, 1))
+    const copy = Uint8Array.from(first)
+    for (let frame = 0; frame < 20; frame += 1) encoder.encode(noise({ seed: frame + 1, samples: FRAME }))
+    expect(Uint8Array.from(first)).toEqual(copy)
+    encoder.free()
+  })
+
+  it('keeps 500 encoders apart: each gives what it would give alone', async () => {
+    const engine = engineOf(name)
+    const alone = await Promise.all(
+      [0, 1, 2].map(async (seed) => packets(await engineOf(name).createEncoder(), voice(seed, 10))),
+    )
+    const encoders = await Promise.all(Array.from({ length: 500 }, () => engine.createEncoder()))
+    expect(engine.inUse).toBe(500)
+    const encoded = encoders.map((): string[] => [])
+    for (let frame = 0; frame < 10; frame += 1) {
+      for (const [index, encoder] of encoders.entries()) {
+        encoded[index]?.push(...packets(encoder, voice(index % 3, 10).subarray(frame * FRAME, (frame + 1) * FRAME)))
+      }
+    }
+    expect(encoded.filter((row, index) => row.join() !== alone[index % 3]?.join())).toEqual([])
+    for (const encoder of encoders) encoder.free()
+    expect(engine.inUse).toBe(0)
+  })
+
+  it('takes back an encoder once, and has room for another', async () => {
+    const engine = engineOf(name)
+    const kept = await engine.createEncoder()
+    const first = await engine.createEncoder()
+    first.free()
+    first.free()
+    expect(engine.inUse).toBe(1)
+    for (let round = 0; round < 3 * OPUSSCRIPT_ENCODERS_PER_MODULE; round += 1) (await engine.createEncoder()).free()
+    const reference = packets(await engineOf(name).createEncoder(), voice(2, 5))
+    expect(packets(kept, voice(2, 5))).toEqual(reference)
+  })
+
+  it('does not count decoders as encoders', async () => {
+    const engine = engineOf(name)
+    const decoder = await engine.createDecoder(8_000)
+    expect(engine.inUse).toBe(0)
+    decoder.free()
+    decoder.free()
+    expect(engine.inUse).toBe(0)
+  })
+})
+
+it('what one engine encodes the other decodes, with the same delay', async () => {
+  const [wasm, script] = [engineOf('libopus-wasm'), engineOf('opusscript')]
+  const [left, right] = [await wasm.createEncoder(), await script.createEncoder()]
+  expect(left.preSkip).toBe(right.preSkip)
+  const given = voice(3, 50)
+  for (const [engine, encoded] of [
+    [script, packets(left, given)],
+    [wasm, packets(right, given)],
+  ] as const) {
+    const heard = await decode(engine, encoded)
+    expect(matchAudio(given, heard, { lagMax: 80 }).correlation).toBeGreaterThan(0.95)
+  }
+})
