@@ -1,3 +1,5 @@
+import type { QueuedPacket } from './packet-queue.ts'
+
 /**
  * Why there is no audio. `lost`: packets were missing or came too late to be placed. `silence`: the SRC sent nothing but
  * its RTP clock went on (DTX). `held`: the SDP said that nothing would come. `noMedia`: not started yet, stopped, or the
@@ -75,4 +77,15 @@ export class HeldIntervals {
   forgetBefore(us: number): void {
     while ((this.#intervals[0]?.toUs ?? Infinity) < us) this.#intervals.shift()
   }
+}
+
+/** How many samples of the gap before a packet are missing packets' (rule 7 of the stream timeline). */
+export function lostSamples(entry: QueuedPacket, jump: number, lastLength: number, anchored: boolean): number {
+  const packets = entry.lostBefore
+  const reference = lastLength === 0 ? entry.length : lastLength
+  if (anchored) return lastLength === 0 ? 0 : packets * reference + entry.overflowBefore
+  const missing = Math.max(0, jump - entry.overflowBefore)
+  const longest = packets * Math.max(reference, entry.length)
+  const lost = missing <= longest ? missing : packets * reference
+  return Math.min(jump, (packets === 0 ? 0 : lost) + entry.overflowBefore)
 }

@@ -1,4 +1,4 @@
-import { GapList, HeldIntervals, type Gap, type GapCause, type GapSamples } from './gap-list.ts'
+import { GapList, HeldIntervals, lostSamples, type Gap, type GapCause, type GapSamples } from './gap-list.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket } from './packet-queue.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
 import { splice } from './splice.ts'
@@ -391,15 +391,4 @@ export class StreamTimeline {
   #positionAt(us: number): number {
     return Math.round(((us - (this.#originUs ?? 0)) * this.#clockRate) / 1_000_000)
   }
-}
-
-/** How many samples of the gap before a packet are missing packets' (rule 7). */
-function lostSamples(entry: QueuedPacket, jump: number, lastLength: number, anchored: boolean): number {
-  const packets = entry.lostBefore
-  const reference = lastLength === 0 ? entry.length : lastLength
-  if (anchored) return lastLength === 0 ? 0 : packets * reference + entry.overflowBefore
-  const missing = Math.max(0, jump - entry.overflowBefore)
-  const longest = packets * Math.max(reference, entry.length)
-  const lost = missing <= longest ? missing : packets * reference
-  return Math.min(jump, (packets === 0 ? 0 : lost) + entry.overflowBefore)
 }

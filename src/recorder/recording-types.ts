@@ -37,7 +37,15 @@ export interface RecordingFacts {
   readonly software: { readonly name: string; readonly version: string }
 }
 
-export type EndCause = 'bye' | 'noAck' | 'drain' | 'mediaTimeout' | 'workerLost' | 'recorderFailed' | 'operator'
+export type EndCause =
+  | 'bye'
+  | 'noAck'
+  | 'drain'
+  | 'mediaTimeout'
+  | 'storageFull'
+  | 'workerLost'
+  | 'recorderFailed'
+  | 'operator'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
@@ -48,6 +56,8 @@ export interface SealedObject {
   readonly recipient?: string
   /** Present on `chunk`. */
   readonly chunk?: ChunkEntry
+  /** Present on `metadata`: hash of the document as it arrived. */
+  readonly rawSha256?: string
   /** Present on `metadata`: the position of the snapshot in the recording session. */
   readonly snapshotSeq?: number
 }

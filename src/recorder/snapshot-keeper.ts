@@ -50,6 +50,6 @@ export class SnapshotKeeper {
       dataMode: received.snapshot?.dataMode,
       receivedAt,
     })
-    this.#sink.handleSealed({ kind: 'metadata', name, bytes: sealed, snapshotSeq: seq })
+    this.#sink.handleSealed({ kind: 'metadata', name, bytes: sealed, snapshotSeq: seq, rawSha256: received.rawSha256 })
   }
 }

@@ -58,6 +58,8 @@ interface Keeping {
   readonly outbox: Outbox
   readonly custody: Custody
   readonly vaultRecipients: readonly string[]
+  /** Closes what an earlier run left open; resolves to how many. */
+  readonly recover: () => Promise<number>
 }
 
 /** What makes recordings. */
@@ -156,10 +158,24 @@ export class Daemon {
       telemetry: httpUrl(addresses.telemetry),
     })
     this.#services = { ...keeping, ...joined }
+    this.#recoverInBackground(keeping)
     return addresses
   }
 
-  /** Everything that keeps what is recorded: keys, store, database, custody; what an earlier run left open is closed. */
+  /** New recording sessions do not wait for old ones: a store in trouble would keep the SIP port closed. */
+  #recoverInBackground({ recover, uploads }: Keeping): void {
+    const recovering = recover()
+      .then((count) => {
+        if (count > 0) this.#log.warn({ count }, 'recordings of an earlier run were closed as interrupted')
+      })
+      .catch((error: unknown) => this.#log.error({ err: error }, 'recordings of an earlier run could not be closed'))
+    this.#undo.push(async () => {
+      uploads.stop()
+      await recovering
+    })
+  }
+
+  /** Everything that keeps what is recorded: keys, store, database, custody. */
   async #startKeeping(lock: DataLock, metrics: Metrics): Promise<Keeping> {
     const config = this.#config
     const signer = await this.#loadSigner()
@@ -182,18 +198,19 @@ export class Daemon {
     const journal = new OpenJournal({
       dataDir: config.dataDir,
       onError: (error) => this.#log.error({ err: error }, 'the journal of open recordings cannot be written'),
+      nowUnixMs: Date.now,
     })
     await journal.run()
     const custody = new Custody({ uploads, outbox, journal, signer: signer.signingKey, nowUnixMs: Date.now })
-    const recovered = await recoverInterrupted({
-      journal,
-      store,
-      custody,
-      reportError: (recordingId, error) =>
-        this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
-    })
-    if (recovered > 0) this.#log.warn({ count: recovered }, 'recordings of an earlier run were closed as interrupted')
-    return { uploads, outbox, custody, vaultRecipients }
+    const leftOpen = await journal.leftOpen()
+    const recover = (): Promise<number> =>
+      recoverInterrupted({
+        ...{ journal, leftOpen, store, custody },
+        signer: signer.verifyKey,
+        reportError: (recordingId, error) =>
+          this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
+      })
+    return { uploads, outbox, custody, vaultRecipients, recover }
   }
 
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
@@ -301,6 +318,7 @@ export class Daemon {
         software: this.#software,
       },
       isReady: () => this.#health.verdict().ready,
+      isOverfull: () => parts.uploads.isOverfull,
       nowUs: monotonicUs,
       nowUnixMs: Date.now,
       randomBytes: (length) => randomBytes(length),

@@ -21,6 +21,8 @@ import { snapshotRecord } from './snapshot-record.ts'
 
 /** A recording that nobody is left to finish, as far as it is known. */
 export interface InterruptedRecording extends OpenFacts {
+  /** When it was last known to go on. RFC 3339 */
+  readonly endedAt: string
   readonly chunks: readonly ChunkEntry[]
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
@@ -56,19 +58,18 @@ export class Custody {
 
   /** The recording exists from now on: its wrapped key is stored before any of its audio. */
   opened(recording: LiveRecording): void {
-    const { facts, startedAt, objectPrefix, sealedKey } = recording
+    const { facts, sipCallId, startedAt, objectPrefix, sealedKey } = recording
     if (sealedKey === undefined) throw new Error('a recording is opened by its sealed key')
     const { recipient, wrappedKey, bytes } = sealedKey
     const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
     this.#outbox.add({
       kind: 'recordingOpened',
-      ...{ recordingId, rsId, tenant, src, layout, startedAt, objectPrefix, recipient },
-      sipCallId: recording.sipCallId,
+      ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
     })
     const entry: OpenJournalEntry = {
       kind: 'opened',
       facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
-      ...{ startedAt, objectPrefix, recipient, wrappedKey },
+      ...{ sipCallId, startedAt, objectPrefix, recipient, wrappedKey },
       wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
     }
     void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
@@ -101,6 +102,17 @@ export class Custody {
     await this.#journal.close(manifest.recordingId)
   }
 
+  /** Tells the database again what a crash may have kept from it; what it knows already changes nothing. */
+  readmit(recording: OpenFacts & { readonly chunks: readonly ChunkEntry[] }): void {
+    const { facts, sipCallId, startedAt, objectPrefix, recipient } = recording
+    const { recordingId, rsId, tenant, src, layout } = facts
+    this.#outbox.add({
+      kind: 'recordingOpened',
+      ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
+    })
+    for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
+  }
+
   /** Closes a recording that nobody can finish: the manifest says what was sealed, and that the rest is missing. */
   interrupted(recording: InterruptedRecording, detail: string): Promise<void> {
     const at = new Date(this.#nowUnixMs()).toISOString()
@@ -118,18 +130,23 @@ export class Custody {
     const { recordingId } = recording.facts
     recording.chunks.push(chunk)
     void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes }).then((isStored) => {
-      if (!isStored) return
-      const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
-      this.#outbox.add({
-        kind: 'chunkStored',
-        ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample },
-        storedAt: new Date(this.#nowUnixMs()).toISOString(),
-      })
+      if (isStored) this.#recordChunk(recordingId, chunk)
+    })
+  }
+
+  #recordChunk(recordingId: string, chunk: ChunkEntry): void {
+    const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
+    this.#outbox.add({
+      kind: 'chunkStored',
+      ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample },
+      storedAt: new Date(this.#nowUnixMs()).toISOString(),
     })
   }
 
   #takeSnapshot(recording: LiveRecording, seq: number, object: SealedObject): void {
-    const pending = recording.pendingSnapshots.shift()
+    // By hash: one that the worker failed to seal must not lend its place to the next.
+    const place = recording.pendingSnapshots.findIndex(({ received }) => received.rawSha256 === object.rawSha256)
+    const [pending] = place < 0 ? [] : recording.pendingSnapshots.splice(place, 1)
     if (pending === undefined) return
     const { recordingId } = recording.facts
     const { snapshot, rawSha256 } = pending.received
@@ -184,7 +201,7 @@ function interruptedManifest(recording: InterruptedRecording, incident: Incident
     format: MANIFEST_FORMAT,
     ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
-    endedAt: incident.at,
+    endedAt: recording.endedAt,
     state: 'interrupted',
     endCause: 'interrupted',
     durationSamples: chunks.at(-1)?.toSample ?? 0,

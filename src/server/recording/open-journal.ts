@@ -1,16 +1,17 @@
-import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { ChunkEntry, IncidentEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { isUuidV7 } from '../../ids.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
 
-/** What a manifest needs should this process not live to write it. No names, numbers or audio. */
+/** What a manifest and the database need should this process not live to write them. No names, numbers or audio. */
 export interface OpenFacts {
   readonly facts: Pick<
     RecordingFacts,
     'recordingId' | 'rsId' | 'tenant' | 'src' | 'sipCallIdSha256' | 'layout' | 'software'
   >
+  readonly sipCallId: string
   readonly startedAt: string
   readonly objectPrefix: string
   readonly recipient: string
@@ -22,6 +23,8 @@ export interface LeftOpen {
   readonly recordingId: string
   /** In order; a line that was not written to its end is left out. */
   readonly entries: readonly OpenJournalEntry[]
+  /** When the last of them was written: the recording lasted at least as long. RFC 3339; undefined when there is none. */
+  readonly lastAt: string | undefined
 }
 
 export type OpenJournalEntry =
@@ -44,27 +47,66 @@ export const OPEN_JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 export class OpenJournal {
   readonly #directory: string
   readonly #onError: (error: unknown) => void
+  readonly #nowUnixMs: () => number
   readonly #chains = new Map<string, Promise<void>>()
+  /** Lines that the disk did not take yet: they are written before the next one. */
+  readonly #unwritten = new Map<string, string>()
 
-  constructor(options: { readonly dataDir: string; readonly onError: (error: unknown) => void }) {
+  constructor(options: {
+    readonly dataDir: string
+    readonly onError: (error: unknown) => void
+    readonly nowUnixMs: () => number
+  }) {
     this.#directory = join(options.dataDir, 'open')
     this.#onError = options.onError
+    this.#nowUnixMs = options.nowUnixMs
   }
 
   async run(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
   }
 
-  /** Resolves when the line is with the system: it survives the process. A full disk is reported and does not reject. */
+  /**
+   * Resolves when the line is on the disk: what it names is stored after it, so that a power cut leaves no object without a
+   * line. A full disk is reported and does not reject; the line is then written with the next one.
+   */
   append(recordingId: string, entry: OpenJournalEntry): Promise<void> {
-    return this.#chain(recordingId, () =>
-      appendFile(this.#file(recordingId), `${JSON.stringify(entry)}\n`, { mode: 0o600 }),
-    )
+    const line = `${JSON.stringify({ at: new Date(this.#nowUnixMs()).toISOString(), ...entry })}\n`
+    return this.#chain(recordingId, async () => {
+      const lines = (this.#unwritten.get(recordingId) ?? '') + line
+      this.#unwritten.set(recordingId, lines)
+      await this.#write(recordingId, lines)
+      this.#unwritten.delete(recordingId)
+    })
   }
 
   /** The recording has its manifest: forget it. */
   close(recordingId: string): Promise<void> {
-    return this.#chain(recordingId, () => rm(this.#file(recordingId), { force: true }))
+    return this.#chain(recordingId, async () => {
+      this.#unwritten.delete(recordingId)
+      await rm(this.#file(recordingId), { force: true })
+    })
+  }
+
+  async #write(recordingId: string, lines: string): Promise<void> {
+    const file = await open(this.#file(recordingId), 'a', 0o600)
+    try {
+      const isNew = (await file.stat()).size === 0
+      await file.appendFile(lines)
+      await file.datasync()
+      if (isNew) await this.#syncDirectory()
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #syncDirectory(): Promise<void> {
+    const directory = await open(this.#directory, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
   }
 
   async leftOpen(): Promise<readonly LeftOpen[]> {
@@ -73,7 +115,8 @@ export class OpenJournal {
     return Promise.all(
       recordingIds.filter(isUuidV7).map(async (recordingId) => {
         const text = await readFile(this.#file(recordingId), 'utf8')
-        return { recordingId, entries: text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseEntry) }
+        const lines = text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseLine)
+        return { recordingId, entries: lines, lastAt: lines.at(-1)?.at }
       }),
     )
   }
@@ -91,10 +134,12 @@ export class OpenJournal {
   }
 }
 
-function parseEntry(line: string): OpenJournalEntry[] {
+type JournalLine = OpenJournalEntry & { readonly at: string }
+
+function parseLine(line: string): JournalLine[] {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && 'kind' in value ? [value as OpenJournalEntry] : []
+    return typeof value === 'object' && value !== null && 'kind' in value ? [value as JournalLine] : []
   } catch {
     return []
   }

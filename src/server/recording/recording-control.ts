@@ -38,6 +38,8 @@ export interface RecordingControlOptions {
     readonly mediaTimeoutMs: number
     readonly mediaAddress: string | undefined
   }
+  /** Sealed audio waits for the store beyond all bounds. */
+  readonly isOverfull: () => boolean
   /** What `/readyz` says; INVITE and OPTIONS say the same. */
   readonly isReady: () => boolean
   readonly nowUs: () => number
@@ -107,8 +109,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       offer,
       source,
       settings,
-      openedUs: nowUs(),
-      openedAtUnixMs: nowUnixMs(),
+      openedUs: offer.receivedUs,
+      openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,
     })
     this.#open(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
@@ -128,6 +130,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     if (!read.ok) {
+      // The snapshot is kept although the offer is not taken.
+      this.#passMetadata(recording, readMetadataBody(offer.header('content-type'), offer.body), offer.receivedUs)
       this.#refuse(offer, read.reason, recording.facts.src)
       return
     }
@@ -201,7 +205,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       const detail = 'The media worker of this recording died; what it had sealed is kept.'
       void this.#close(
         recording,
-        this.#options.custody.interrupted({ ...recording, ...sealedKey }, detail),
+        this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt: this.#nowRfc3339() }, detail),
         'workerLost',
       )
     }
@@ -209,6 +213,9 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleReport(workerId: number, report: WorkerReport): void {
     this.#options.events.workerReport(workerId, report)
+    if (this.#options.isOverfull()) {
+      for (const recording of this.live) this.#hangUp(recording, 'storageFull', 'Storage is full')
+    }
     const { mediaTimeoutMs } = this.#options.settings
     if (mediaTimeoutMs === 0) return
     for (const quiet of report.quiet) {
@@ -248,6 +255,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   async #update(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
     const { recordingId } = recording.facts
+    // Before anything can go wrong with the ports: the snapshot is kept whatever becomes of the offer.
+    this.#passMetadata(recording, request.metadata, offer.receivedUs)
     const updated = await this.#options.media.update(recordingId, request.plans, offer.receivedUs)
     if (recording.state === 'closing') {
       // BYE won while the ports were being bound.
@@ -261,7 +270,6 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       ])
       return
     }
-    this.#passMetadata(recording, request.metadata, offer.receivedUs)
     offer.answer(this.#answer(recording, request, updated.ports, offer.localAddress))
   }
 
@@ -321,6 +329,10 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#passMetadata(recording, metadata, end.receivedUs)
   }
 
+  #nowRfc3339(): string {
+    return new Date(this.#options.nowUnixMs()).toISOString()
+  }
+
   #refuse(offer: OfferRequest, reason: RefusalReason, src: string): void {
     const { status, phrase, headers } = REFUSALS[reason]
     this.#options.events.refused(offer, reason, src)
@@ -366,6 +378,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   /** The INVITE came to nothing: there is no recording. */
   #forget(recording: LiveRecording, outcome: string): void {
+    if (this.#byId.get(recording.facts.recordingId) !== recording) return
     this.#options.events.abandoned(recording, outcome)
     this.#remove(recording)
     recording.markClosed()

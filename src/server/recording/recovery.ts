@@ -1,6 +1,7 @@
 import { EarwitnessError } from '../../errors.ts'
-import { decodeManifest, type ChunkEntry, type SnapshotEntry } from '../../evidence/manifest.ts'
+import { readManifest, type ChunkEntry, type SnapshotEntry } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
@@ -9,9 +10,13 @@ import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 type OpenedEntry = OpenJournalEntry & { readonly kind: 'opened' }
 
 export interface RecoveryOptions {
-  readonly journal: Pick<OpenJournal, 'leftOpen' | 'close'>
+  readonly journal: Pick<OpenJournal, 'close'>
+  /** As the journal gave it before the first new recording was opened. */
+  readonly leftOpen: readonly LeftOpen[]
+  /** This recorder's own: a manifest that somebody else left in the store is not taken for one. */
+  readonly signer: VerifyKey
   readonly store: Pick<ObjectStore, 'get' | 'list' | 'put'>
-  readonly custody: Pick<Custody, 'interrupted' | 'closed'>
+  readonly custody: Pick<Custody, 'readmit' | 'interrupted' | 'closed'>
   /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */
   readonly reportError: (recordingId: string, error: unknown) => void
 }
@@ -22,7 +27,7 @@ export interface RecoveryOptions {
  */
 export async function recoverInterrupted(options: RecoveryOptions): Promise<number> {
   let recovered = 0
-  for (const leftOpen of await options.journal.leftOpen()) {
+  for (const leftOpen of options.leftOpen) {
     try {
       if (await recoverOne(options, leftOpen)) recovered += 1
     } catch (error) {
@@ -32,37 +37,49 @@ export async function recoverInterrupted(options: RecoveryOptions): Promise<numb
   return recovered
 }
 
-async function recoverOne(options: RecoveryOptions, { recordingId, entries }: LeftOpen): Promise<boolean> {
+async function recoverOne(options: RecoveryOptions, { recordingId, entries, lastAt }: LeftOpen): Promise<boolean> {
   const { journal, store, custody } = options
   const opened = entries.find((entry) => entry.kind === 'opened')
   if (opened === undefined) {
     // Nothing of it can have reached the store: its first line was not even written to the end.
-    await journal.close(recordingId)
+    if (entries.length === 0) await journal.close(recordingId)
+    else throw journalDamaged()
     return false
   }
   const manifest = await store.get(objectKey(opened.objectPrefix, MANIFEST_NAME))
   if (manifest !== undefined) {
-    await takeAsClosed(custody, manifest)
+    await takeAsClosed(options, opened, manifest)
     return false
   }
+  const left = await whatIsLeft(store, opened, entries)
+  custody.readmit(left)
   await custody.interrupted(
-    await whatIsLeft(store, opened, entries),
+    { ...left, endedAt: lastAt ?? opened.startedAt },
     'The recorder ended before this recording did; what had reached the store is kept.',
   )
   return true
 }
 
 /** The last run came as far as storing the manifest: it must not be replaced, but the database may not know of it. */
-async function takeAsClosed(custody: RecoveryOptions['custody'], signed: Uint8Array): Promise<void> {
-  const decoded = decodeManifest(new TextDecoder().decode(signed))
-  if (decoded.ok) {
-    await custody.closed(decoded.value.body, signed)
+async function takeAsClosed(options: RecoveryOptions, opened: OpenedEntry, signed: Uint8Array): Promise<void> {
+  const read = await readManifest(new TextDecoder().decode(signed), [options.signer])
+  if (read.ok && read.value.recordingId === opened.facts.recordingId) {
+    options.custody.readmit({ ...opened, ...read.value })
+    await options.custody.closed(read.value, signed)
     return
   }
   throw new EarwitnessError(
     'manifest-unreadable',
-    'A recording that was left open has a manifest in the store which cannot be read.',
+    'A recording that was left open has a manifest in the store which is not of this recorder.',
     'Run `earwitness verify` on it: somebody else than this recorder may have written it.',
+  )
+}
+
+function journalDamaged(): EarwitnessError {
+  return new EarwitnessError(
+    'open-journal-damaged',
+    'The journal of a recording that was left open has lost its first line.',
+    'Its objects are in the store; keep the file under open/ in the data folder and report this.',
   )
 }
 
@@ -70,7 +87,7 @@ async function whatIsLeft(
   store: RecoveryOptions['store'],
   opened: OpenedEntry,
   entries: readonly OpenJournalEntry[],
-): Promise<InterruptedRecording> {
+): Promise<Omit<InterruptedRecording, 'endedAt'>> {
   const prefix = `${opened.objectPrefix}/`
   const stored = new Set((await store.list(prefix)).map(({ key }) => key.slice(prefix.length)))
   const { wrappedKeyBase64, ...facts } = opened

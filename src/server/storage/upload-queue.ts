@@ -58,6 +58,11 @@ export class UploadQueue {
     return this.#backlogBytes >= UPLOAD_BACKLOG_BYTES_MAX
   }
 
+  /** So much waits that even the running recording sessions must end, or what is sealed already would be lost with the process. */
+  get isOverfull(): boolean {
+    return this.#backlogBytes >= 2 * UPLOAD_BACKLOG_BYTES_MAX
+  }
+
   /** The error code of the last attempt while the store refuses, undefined while it works. */
   get failing(): string | undefined {
     return this.#failing
