@@ -88,10 +88,13 @@ describe('with a Postgres behind database.url, and a disk of 256 KiB', () => {
   })
 
   afterAll(async () => {
-    await daemon.stop()
-    await unmount(objects)
-    await postgres.remove()
-    await removeDataDir(dataDir)
+    try {
+      await daemon.stop()
+    } finally {
+      await unmount(objects)
+      await postgres.remove()
+      await removeDataDir(dataDir)
+    }
   })
 
   test('the database goes away: the recording is complete, whoever asks is told, and the rows come later', async () => {

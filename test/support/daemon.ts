@@ -24,6 +24,8 @@ export interface RunningDaemon {
   log(): string
   /** Runs `earwitness <args>` with the daemon's configuration. */
   command(...args: readonly string[]): Promise<CommandResult>
+  /** The exit code, once it has ended. */
+  readonly ended: Promise<number | null>
   /** Sends a signal and waits for the end; the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -94,6 +96,7 @@ export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}
     metrics: addresses.metrics,
     log: () => logged,
     command,
+    ended: exited.then(([code]) => code),
     stop: async (signal = 'SIGTERM') => {
       child.kill(signal)
       return (await exited)[0]

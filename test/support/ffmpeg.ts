@@ -46,7 +46,7 @@ export async function probeAudio(file: string): Promise<ProbedAudio> {
 }
 
 /**
- * Decodes an audio file with the system's FFmpeg: one Int16Array per channel, in the file's order of channels, at `sampleRate`.
+ * Decodes an audio file with the system's FFmpeg: one Int16Array per channel, in the order in which FFmpeg gives them out (beyond two: by loudspeaker), at `sampleRate`.
  *
  * The channels are taken apart as they are: nothing is mixed, whatever layout the file claims.
  */

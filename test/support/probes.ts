@@ -18,13 +18,18 @@ export async function metric(daemon: RunningDaemon, start: string): Promise<numb
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
 
-export async function liveRecordingSessions(daemon: RunningDaemon): Promise<readonly LiveRecordingSession[]> {
+export async function liveRecordingSessions(
+  daemon: Pick<RunningDaemon, 'http'>,
+): Promise<readonly LiveRecordingSession[]> {
   const response = await fetch(new URL('/api/v1/recording-sessions', daemon.http))
   return ((await response.json()) as { recordingSessions: LiveRecordingSession[] }).recordingSessions
 }
 
 /** Waits until so many recording sessions are live and have media or an ACK. */
-export async function recordingsUnderWay(daemon: RunningDaemon, count: number): Promise<readonly string[]> {
+export async function recordingsUnderWay(
+  daemon: Pick<RunningDaemon, 'http'>,
+  count: number,
+): Promise<readonly string[]> {
   return eventually(`${count} live recording sessions`, async () => {
     const live = (await liveRecordingSessions(daemon)).filter(({ state }) => state === 'recording')
     return live.length === count ? live.map(({ recordingId }) => recordingId) : undefined
@@ -32,7 +37,7 @@ export async function recordingsUnderWay(daemon: RunningDaemon, count: number): 
 }
 
 /** Waits until no recording session is left: everything is stored, and all ports are free again. */
-export async function allClosed(daemon: RunningDaemon): Promise<void> {
+export async function allClosed(daemon: Pick<RunningDaemon, 'http'>): Promise<void> {
   await eventually('the end of all recording sessions', async () =>
     (await liveRecordingSessions(daemon)).length === 0 ? true : undefined,
   )
@@ -40,7 +45,7 @@ export async function allClosed(daemon: RunningDaemon): Promise<void> {
 
 /** Waits until a recording has so many chunks in the folder store; their names. */
 export async function storedChunks(
-  daemon: RunningDaemon,
+  daemon: Pick<RunningDaemon, 'dataDir'>,
   recordingId: string,
   count: number,
 ): Promise<readonly string[]> {

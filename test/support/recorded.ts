@@ -25,12 +25,12 @@ async function speech(name: string): Promise<Int16Array> {
 }
 
 /** The folder with the objects of one recording. */
-export function objectFolder(daemon: RunningDaemon, recordingId: string): string {
+export function objectFolder(daemon: Pick<RunningDaemon, 'dataDir'>, recordingId: string): string {
   return join(daemon.dataDir, 'recordings', recordingPrefix('default', recordingId))
 }
 
 /** The body of the signed manifest, its signature unchecked: `verify` has its own tests. */
-export async function manifestOf(daemon: RunningDaemon, recordingId: string): Promise<ManifestBody> {
+export async function manifestOf(daemon: Pick<RunningDaemon, 'dataDir'>, recordingId: string): Promise<ManifestBody> {
   const jws = await readFile(join(objectFolder(daemon, recordingId), 'manifest.jws'), 'utf8')
   return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as ManifestBody
 }

@@ -1,9 +1,15 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
+import { QUEUE_SECONDS_MAX } from '../../../src/media/packet-queue.ts'
 import { REORDER_WINDOW_US } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import type { PayloadMeaning } from '../../../src/recorder/recording-types.ts'
-import { CLOCK_RATE, StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
+import {
+  CANDIDATE_AGE_US,
+  CANDIDATE_PACKETS_MAX,
+  CLOCK_RATE,
+  StreamReceiver,
+} from '../../../src/recorder/stream-receiver.ts'
 import { OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
 
 const FIRST_SEQUENCE = 0xfffe
@@ -174,47 +180,85 @@ describe('telephone-events in the stream', () => {
 })
 
 describe('another SSRC', () => {
-  const OTHER = { ssrc: 2 }
+  /** Number `index` of the second source, whose clock has nothing to do with the first one's. */
+  function receiveOther(index: number, options: Partial<RtpPacket> & { readonly atUs?: number } = {}): void {
+    receive(index, { ssrc: 2, sequenceNumber: 500 + index, timestamp: 7_000 + index * PACKET_SAMPLES, ...options })
+  }
 
   it('is not believed for a single packet', () => {
     receive(0)
-    receive(1, { ...OTHER, sequenceNumber: 500 })
-    receive(1)
-    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDiscarded: { ssrc: 1 } })
-    expect(heard(2)).toBe('xx')
+    receiveOther(30)
+    expect(receiver.counters.packetsReceived).toBe(1)
+    receive(31, { sequenceNumber: FIRST_SEQUENCE + 1 })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsLost: 0 })
   })
 
   it('is not believed for one packet that came twice', () => {
     receive(0)
-    receive(1, { ...OTHER, sequenceNumber: 500 })
-    receive(1, { ...OTHER, sequenceNumber: 500 })
-    receive(1)
-    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDuplicate: 1, packetsDiscarded: { ssrc: 1 } })
+    receiveOther(30)
+    receiveOther(30)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDuplicate: 1 })
   })
 
-  it('takes over with its second packet, and loses none of them', () => {
-    receive(0)
-    receive(1)
-    receive(2, { ...OTHER, sequenceNumber: 500, timestamp: 7_000 })
-    receive(3, { ...OTHER, sequenceNumber: 501, timestamp: 7_000 + PACKET_SAMPLES })
-    expect(receiver.counters).toMatchObject({ packetsReceived: 4, packetsLost: 0, packetsDiscarded: { ssrc: 0 } })
-    expect(heard(4)).toBe('xxxx')
+  it('takes over when the active one has been silent, and loses nothing of what it sent meanwhile', () => {
+    for (const index of [0, 1]) receive(index)
+    for (const index of [2, 3, 4, 5]) receiveOther(index)
+    expect(receiver.counters.packetsReceived).toBe(2)
+    receiveOther(6)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 7, packetsLost: 0, packetsDiscarded: { ssrc: 0 } })
+    expect(receiver.hasSecondSource).toBe(false)
+    expect(heard(7)).toBe('xxxxxxx')
   })
 
-  it('leaves stragglers of the old one out', () => {
+  it('leaves stragglers of the old one out, when it has taken over', () => {
     receive(0)
-    receive(2, { ...OTHER, sequenceNumber: 500, timestamp: 7_000 })
-    receive(3, { ...OTHER, sequenceNumber: 501, timestamp: 7_000 + PACKET_SAMPLES })
-    receive(1, { atUs: OPENED_US + 5 * PACKET_US })
-    receive(4, { ...OTHER, sequenceNumber: 502, timestamp: 7_000 + 2 * PACKET_SAMPLES })
-    expect(receiver.counters).toMatchObject({ packetsReceived: 4, packetsDiscarded: { ssrc: 1 } })
+    for (let index = 2; index < 10; index += 1) receiveOther(index)
+    receive(1, { atUs: OPENED_US + 11 * PACKET_US })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 9 })
+    receiveOther(11)
+    expect(receiver.counters.packetsReceived).toBe(10)
   })
 
-  it('counts three that change with every packet, and follows none of them', () => {
+  it('that sends at the same time is left out, counted, and told of', () => {
+    for (let index = 0; index <= CANDIDATE_PACKETS_MAX; index += 1) {
+      receive(index)
+      receiveOther(index)
+    }
+    expect(receiver.hasSecondSource).toBe(true)
+    expect(receiver.counters).toMatchObject({
+      packetsReceived: CANDIDATE_PACKETS_MAX + 1,
+      packetsDiscarded: { ssrc: CANDIDATE_PACKETS_MAX + 1 },
+    })
+    expect(heard(5)).toBe('xxxxx')
+  })
+
+  it('that comes now and then is forgotten after a while', () => {
     receive(0)
-    for (const ssrc of [2, 3, 2, 3]) receive(1, { ssrc, sequenceNumber: 500 })
-    receive(1)
-    expect(receiver.counters).toMatchObject({ packetsReceived: 2, packetsDiscarded: { ssrc: 4 } })
+    receiveOther(1)
+    receiveOther(1 + CANDIDATE_AGE_US / PACKET_US + 1)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 1 } })
+  })
+
+  it('is not followed while it changes with every packet', () => {
+    receive(0)
+    for (const [index, ssrc] of [2, 3, 2, 3].entries()) receiveOther(20 + index, { ssrc })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 3 } })
+  })
+})
+
+describe('a timeline without room', () => {
+  it('leaves packets where they are until it has been read, and none is dropped', () => {
+    receiver.timeline.setOrigin(OPENED_US)
+    let packets = 0
+    for (; receiver.drain(Infinity); packets += 1) receive(packets)
+    const held = packets
+    for (; packets < held + 100; packets += 1) receive(packets)
+    expect(held).toBeGreaterThan(QUEUE_SECONDS_MAX * 50)
+    expect(receiver.timeline.ledger.writtenSamples).toBeLessThan(packets * PACKET_SAMPLES)
+    while (!receiver.drain(Infinity)) receiver.timeline.skip(receiver.timeline.readPosition + 8_000)
+    receiver.timeline.skip(packets * PACKET_SAMPLES)
+    expect(receiver.timeline.ledger).toMatchObject({ overflowSamples: 0, audioSamples: packets * PACKET_SAMPLES })
+    expect(receiver.counters).toMatchObject({ packetsReceived: packets, packetsLost: 0 })
   })
 })
 
@@ -238,5 +282,15 @@ describe('hold', () => {
     held.replan(planOf(0), OPENED_US + 2)
     held.replan(planOf(0, { held: true }), OPENED_US + 3)
     expect(held.wasAwaited).toBe(true)
+  })
+
+  it('is told of a stream that went over to formats that are not recorded, once', () => {
+    receive(0)
+    expect(receiver.refuse(OPENED_US + PACKET_US)).toBe(true)
+    expect(receiver.refuse(OPENED_US + 2 * PACKET_US)).toBe(false)
+    expect(receiver.plan.held).toBe(true)
+    receiver.replan(planOf(0), OPENED_US + 3 * PACKET_US)
+    expect(receiver.plan.held).toBe(false)
+    expect(receiver.refuse(OPENED_US + 4 * PACKET_US)).toBe(true)
   })
 })

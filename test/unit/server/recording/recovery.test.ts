@@ -1,0 +1,210 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import { decodeManifest, signManifest, type ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
+import { verifyRecording } from '../../../../src/evidence/verify.ts'
+import { Custody } from '../../../../src/server/recording/custody.ts'
+import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
+import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
+import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
+import { liveRecording, manifestOf, MemoryStore, nextChunk, nextSnapshot, RecordList } from './live-recordings.ts'
+
+const { signingKey, verifyKey } = await vectorSigner()
+
+let dataDir: string
+let store: MemoryStore
+let journal: OpenJournal
+let outbox: RecordList
+let custody: Custody
+let recording: LiveRecording
+let errors: [string, unknown][]
+
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-recovery-'))
+  store = new MemoryStore()
+  errors = []
+  recording = liveRecording()
+  await start()
+})
+
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+/** A process begins: nothing in memory is left of the one before. */
+async function start(): Promise<void> {
+  journal = new OpenJournal({
+    dataDir,
+    nowUnixMs: () => OPENED_AT_UNIX_MS,
+    onError: (error) => {
+      throw error
+    },
+  })
+  await journal.run()
+  outbox = new RecordList()
+  const uploads = new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, nowUnixMs: () => 0 })
+  custody = new Custody({ uploads, outbox, journal, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 })
+}
+
+/** Everything that was sealed has reached journal and store. */
+async function record(of: LiveRecording, chunks: number): Promise<void> {
+  custody.opened(of)
+  custody.sealed(of, nextSnapshot(of))
+  for (let chunk = 0; chunk < chunks; chunk += 1) custody.sealed(of, nextChunk(of))
+  // `close` waits for all of it; here the manifest never comes, as the process dies first.
+  await new Promise<void>((resolve) => {
+    const wait = (): void => void (store.namesOf(of).length === chunks + 2 ? resolve() : setImmediate(wait))
+    wait()
+  })
+}
+
+async function restart(): Promise<number> {
+  await start()
+  return recoverInterrupted({
+    journal,
+    leftOpen: await journal.leftOpen(),
+    signer: verifyKey,
+    store,
+    custody,
+    reportError: (recordingId, error) => errors.push([recordingId, error]),
+  })
+}
+
+async function storedManifest(of = recording): Promise<ManifestBody> {
+  const bytes = await store.get(`${of.objectPrefix}/manifest.jws`)
+  const decoded = decodeManifest(new TextDecoder().decode(bytes))
+  if (!decoded.ok) throw new Error(decoded.reason)
+  return decoded.value.body
+}
+
+async function findings(of = recording): Promise<readonly string[]> {
+  const verdict = await verifyRecording({
+    recordingId: of.facts.recordingId,
+    objects: recordingObjects(store, of.objectPrefix),
+    keys: [verifyKey],
+  })
+  return verdict.findings.map(({ code }) => code)
+}
+
+describe('after a crash', () => {
+  it('a recording gets the manifest of what had reached the store, and verifies', async () => {
+    await record(recording, 3)
+    expect(await restart()).toBe(1)
+    expect(await storedManifest()).toMatchObject({ state: 'interrupted', durationSamples: 3 * 48_000 })
+    expect(await findings()).toEqual([])
+    const again = ['recordingOpened', 'chunkStored', 'chunkStored', 'chunkStored']
+    expect(outbox.kinds).toEqual([...again, 'incidentNoted', 'recordingClosed'])
+    expect(await restart()).toBe(0)
+    expect(errors).toEqual([])
+  })
+
+  it('chunks at the end that had not reached the store are left out', async () => {
+    await record(recording, 3)
+    await store.delete(`${recording.objectPrefix}/chunk-000001.age`)
+    await store.delete(`${recording.objectPrefix}/chunk-000002.age`)
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).chunks.map(({ chunkSeq }) => chunkSeq)).toEqual([0])
+    expect(await findings()).toEqual([])
+  })
+
+  it('a chunk that is gone from before the end stays on the list, so that it is missed', async () => {
+    await record(recording, 3)
+    await store.delete(`${recording.objectPrefix}/chunk-000001.age`)
+    await restart()
+    expect((await storedManifest()).chunks).toHaveLength(3)
+    expect(await findings()).toEqual(['chunk-missing'])
+  })
+
+  it('a line that was cut off costs what it would have named', async () => {
+    await record(recording, 2)
+    const cut = join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`)
+    writeFileSync(cut, readFileSync(cut, 'utf8').slice(0, -20))
+    await store.delete(`${recording.objectPrefix}/chunk-000001.age`)
+    expect(await restart()).toBe(1)
+    expect(await findings()).toEqual([])
+  })
+
+  it('a key that had not reached the store is brought there', async () => {
+    await record(recording, 0)
+    store.objects.clear()
+    expect(await restart()).toBe(1)
+    expect(await storedManifest()).toMatchObject({ chunks: [], snapshots: [], durationSamples: 0 })
+    expect(await findings()).toEqual([])
+  })
+
+  it('a manifest that had reached the store stays as it is; only the database is told', async () => {
+    await record(recording, 1)
+    const left = await journal.leftOpen()
+    await custody.close(recording.objectPrefix, manifestOf(recording))
+    for (const entry of left[0]?.entries ?? []) await journal.append(recording.facts.recordingId, entry)
+    expect(await restart()).toBe(0)
+    expect(await storedManifest()).toMatchObject({ state: 'complete' })
+    expect(outbox.kinds).toEqual(['recordingOpened', 'chunkStored', 'recordingClosed'])
+    expect(errors).toEqual([])
+    expect(await journal.leftOpen()).toEqual([])
+  })
+
+  it('a recording of which not even the first line was written is forgotten', async () => {
+    writeFileSync(join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`), '{"at":"2026-11-23T09:00:00.0')
+    expect(await restart()).toBe(0)
+    expect(await journal.leftOpen()).toEqual([])
+    expect(store.puts).toEqual([])
+    expect(errors).toEqual([])
+  })
+
+  it('a journal that has lost its first line is kept for somebody to look at', async () => {
+    const { recordingId } = recording.facts
+    await journal.append(recordingId, { kind: 'incident', incident: { code: 'x', at: '', detail: '' } })
+    expect(await restart()).toBe(0)
+    expect(errors).toMatchObject([[recordingId, { code: 'open-journal-damaged' }]])
+    expect(await journal.leftOpen()).toHaveLength(1)
+  })
+
+  it('lines that were written twice, as the disk was slow to take them, count once', async () => {
+    await record(recording, 2)
+    const file = join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`)
+    const lines = readFileSync(file, 'utf8')
+    writeFileSync(file, `${lines}{"kind":"chunk","chu\n${lines}`)
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).chunks).toHaveLength(2)
+    expect(await findings()).toEqual([])
+  })
+
+  it('the end is when the journal was last written to: the recording lasted at least as long', async () => {
+    await record(recording, 1)
+    await restart()
+    expect((await storedManifest()).endedAt).toBe(new Date(OPENED_AT_UNIX_MS).toISOString())
+  })
+
+  it('a manifest that somebody else signed is not taken for ours', async () => {
+    await record(recording, 1)
+    const other = await readSigningKey(
+      generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    )
+    if (!other.ok) throw new Error(other.reason)
+    const forged = new TextEncoder().encode(await signManifest(manifestOf(recording), other.value))
+    await store.put(`${recording.objectPrefix}/manifest.jws`, forged)
+    expect(await restart()).toBe(0)
+    expect(errors).toMatchObject([[recording.facts.recordingId, { code: 'manifest-unreadable' }]])
+  })
+
+  it('one that cannot be closed keeps no other from it, and is left for the next start', async () => {
+    const other = liveRecording(2)
+    await record(recording, 1)
+    await record(other, 1)
+    await store.put(`${recording.objectPrefix}/manifest.jws`, new TextEncoder().encode('not a manifest'))
+    expect(await restart()).toBe(1)
+    expect(errors).toMatchObject([[recording.facts.recordingId, { code: 'manifest-unreadable' }]])
+    expect(await findings(other)).toEqual([])
+    expect((await journal.leftOpen()).map(({ recordingId }) => recordingId)).toEqual([recording.facts.recordingId])
+  })
+})
