@@ -68,12 +68,14 @@ export class OpenJournal {
 
   /**
    * Resolves when the line is on the disk: what it names is stored after it, so that a power cut leaves no object without a
-   * line. A full disk is reported and does not reject; the line is then written with the next one.
+   * line. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
+   * after what the disk may have taken of it. So a line may be there twice, whole or in part.
    */
   append(recordingId: string, entry: OpenJournalEntry): Promise<void> {
     const line = `${JSON.stringify({ at: new Date(this.#nowUnixMs()).toISOString(), ...entry })}\n`
     return this.#chain(recordingId, async () => {
-      const lines = (this.#unwritten.get(recordingId) ?? '') + line
+      const unwritten = this.#unwritten.get(recordingId)
+      const lines = unwritten === undefined ? line : `\n${unwritten}${line}`
       this.#unwritten.set(recordingId, lines)
       await this.#write(recordingId, lines)
       this.#unwritten.delete(recordingId)

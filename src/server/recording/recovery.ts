@@ -98,10 +98,15 @@ async function whatIsLeft(
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
-    chunks: uptoLastStored(chunks, stored),
-    snapshots: uptoLastStored(snapshots, stored),
+    chunks: uptoLastStored(onceEach(chunks), stored),
+    snapshots: uptoLastStored(onceEach(snapshots), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }
+}
+
+/** A line that the disk was slow to take may be in the journal twice. */
+function onceEach<Entry extends { readonly name: string }>(entries: readonly Entry[]): readonly Entry[] {
+  return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
 }
 
 /**

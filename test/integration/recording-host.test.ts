@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+import { asRecordingId, uuidV7, type RecordingId } from '../../src/ids.ts'
+import type { RecordingFacts } from '../../src/recorder/recording-types.ts'
+import { createOpusEngine, type OpusEngine } from '../../src/server/media/opus-engine.ts'
+import { RecordingHost } from '../../src/server/media/recording-host.ts'
+import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-messages.ts'
+import { noise } from '../support/audio.ts'
+import { freeUdpPortRange } from '../support/free-ports.ts'
+import { factsOf, packetsOf, planOf } from '../support/recording-rig.ts'
+
+/** The recordings of one worker, driven in this thread: real sockets and encoders, and a clock that this file turns. */
+const SECOND_US = 1_000_000
+const PACKETS = 100
+
+let host: RecordingHost
+let engine: OpusEngine
+let posted: FromWorker[]
+let nowUs: number
+let firstPort: number
+/** Encodings after which the encoders of the next recordings break. */
+let encodings: number
+let encodersFail: boolean
+
+beforeEach(async () => {
+  posted = []
+  nowUs = 10 * SECOND_US
+  encodings = Infinity
+  encodersFail = false
+  firstPort = await freeUdpPortRange(8)
+  engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 5 })
+  host = new RecordingHost({
+    settings: {
+      bindAddress: '127.0.0.1',
+      opusEngine: 'libopus-wasm',
+      opusBitsPerSecond: 16_000,
+      opusComplexity: 5,
+      receiveBufferBytes: 1_000_000,
+    },
+    engine: {
+      name: engine.name,
+      get inUse() {
+        return engine.inUse
+      },
+      createDecoder: (rate) => engine.createDecoder(rate),
+      createEncoder: async () => {
+        if (encodersFail) throw new RangeError('no memory')
+        const encoder = await engine.createEncoder()
+        let left = encodings
+        return {
+          ...encoder,
+          encode: (samples) => {
+            left -= 1
+            if (left < 0) throw new TypeError('the encoder broke')
+            return encoder.encode(samples)
+          },
+        }
+      },
+    },
+    randomBytes: (length) => randomBytes(length),
+    nowUs: () => nowUs,
+    post: (message) => posted.push(message),
+  })
+})
+
+afterEach(() => {
+  host.stop()
+})
+
+const of = <Kind extends FromWorker['kind']>(kind: Kind): (FromWorker & { kind: Kind })[] =>
+  posted.filter((message): message is FromWorker & { kind: Kind } => message.kind === kind)
+
+async function open(port: number): Promise<{ facts: RecordingFacts; outcome: OpenOutcome | undefined }> {
+  const facts = factsOf({ recordingId: asRecordingId(uuidV7(Date.now(), randomBytes(16))), openedUs: nowUs })
+  await host.handleMessage({ kind: 'open', requestId: port, facts, streams: [{ plan: planOf(0), port }] })
+  return { facts, outcome: of('opened').findLast(({ requestId }) => requestId === port)?.outcome }
+}
+
+/** Two seconds of noise, received in two seconds of the host's clock. */
+async function talk(port: number): Promise<void> {
+  const socket = createSocket('udp4')
+  const before = host.report(0).packetsReceived
+  for (const { datagram } of packetsOf({ plan: planOf(0), samples: noise({ seed: 1, samples: PACKETS * 160 }) })) {
+    socket.send(datagram, port, '127.0.0.1')
+  }
+  while (host.report(0).packetsReceived < before + PACKETS) await new Promise((resolve) => setImmediate(resolve))
+  socket.close()
+  await once(socket, 'close')
+}
+
+/** Wakes the host as its thread would. */
+function pass(seconds: number): void {
+  const untilUs = nowUs + seconds * SECOND_US
+  for (; nowUs < untilUs; nowUs += 200_000) host.handleTimeout(nowUs)
+}
+
+async function end(recordingId: RecordingId) {
+  await host.handleMessage({ kind: 'end', recordingId, cause: 'bye', endedUs: nowUs })
+  return of('ended').find((message) => message.recordingId === recordingId)?.manifest
+}
+
+describe('a recording whose encoder breaks', () => {
+  test('is reported, ends with what it had, and its neighbour never notices', async () => {
+    encodings = 50
+    const broken = await open(firstPort)
+    encodings = Infinity
+    const sound = await open(firstPort + 2)
+    await talk(firstPort)
+    await talk(firstPort + 2)
+    pass(3)
+    expect(of('failed').map(({ recordingId }) => recordingId)).toEqual([broken.facts.recordingId])
+    expect(of('incident').map(({ incident }) => incident.code)).toEqual(['recorder-failed'])
+    const [brokenEnd, soundEnd] = [await end(broken.facts.recordingId), await end(sound.facts.recordingId)]
+    expect(brokenEnd).toMatchObject({ state: 'interrupted', endCause: 'recorderFailed', durationSamples: 48_000 - 120 })
+    expect(soundEnd).toMatchObject({ state: 'complete', endCause: 'bye' })
+    expect(soundEnd?.streams[0]?.packets).toMatchObject({ received: PACKETS, lost: 0 })
+    expect(engine.inUse).toBe(0)
+  })
+
+  test('at its end is still closed', async () => {
+    encodings = 5
+    const { facts } = await open(firstPort)
+    await talk(firstPort)
+    expect(await end(facts.recordingId)).toMatchObject({ state: 'interrupted', endCause: 'recorderFailed' })
+    expect(engine.inUse).toBe(0)
+  })
+})
+
+describe('what cannot be opened', () => {
+  test('for want of an encoder keeps no port', async () => {
+    encodersFail = true
+    expect((await open(firstPort)).outcome).toMatchObject({ ok: false, reason: 'failed', detail: 'no memory' })
+    encodersFail = false
+    expect((await open(firstPort)).outcome).toEqual({ ok: true })
+  })
+
+  test('for a port that another recording has says which, and keeps no encoder', async () => {
+    await open(firstPort)
+    const { outcome } = await open(firstPort)
+    expect(outcome).toMatchObject({ ok: false, reason: 'portBusy', ports: [firstPort] })
+    expect(engine.inUse).toBe(1)
+  })
+
+  test('as a further stream leaves the recording as it was', async () => {
+    const { facts } = await open(firstPort)
+    encodersFail = true
+    const streams = [0, 1].map((index) => ({ plan: planOf(index), port: firstPort + 2 * index }))
+    await host.handleMessage({ kind: 'update', requestId: 9, recordingId: facts.recordingId, streams, atUs: nowUs })
+    expect(of('opened').at(-1)?.outcome).toMatchObject({ ok: false })
+    await talk(firstPort)
+    const manifest = await end(facts.recordingId)
+    expect(manifest?.streams).toHaveLength(1)
+    expect(manifest?.durationSamples).toBe(2 * 48_000)
+  })
+})
+
+describe('messages', () => {
+  test('of one recording are dealt with in order, although binding sockets takes time', async () => {
+    const facts = factsOf({ openedUs: nowUs })
+    const { recordingId } = facts
+    const streams = [{ plan: planOf(0), port: firstPort }]
+    await Promise.all([
+      host.handleMessage({ kind: 'open', requestId: 1, facts, streams }),
+      host.handleMessage({
+        kind: 'metadata',
+        recordingId,
+        raw: new TextEncoder().encode('<x/>'),
+        rawSha256: '0'.repeat(64),
+        snapshot: undefined,
+        receivedUs: nowUs,
+      }),
+      host.handleMessage({ kind: 'end', recordingId, cause: 'bye', endedUs: nowUs }),
+      host.handleMessage({ kind: 'end', recordingId, cause: 'drain', endedUs: nowUs }),
+    ])
+    expect(posted.map(({ kind }) => kind)).toEqual(['sealed', 'opened', 'sealed', 'incident', 'incident', 'ended'])
+    expect(of('ended')[0]?.manifest).toMatchObject({ endCause: 'bye', snapshots: [{ seq: 0 }] })
+  })
+
+  test('about a recording that is not there do no harm', async () => {
+    const { recordingId } = factsOf()
+    await host.handleMessage({ kind: 'abandon', recordingId })
+    await host.handleMessage({ kind: 'end', recordingId, cause: 'bye', endedUs: nowUs })
+    await host.handleMessage({ kind: 'update', requestId: 1, recordingId, streams: [], atUs: nowUs })
+    expect(of('opened')[0]?.outcome).toMatchObject({ ok: false, detail: 'no such recording' })
+    expect(posted).toHaveLength(1)
+  })
+
+  test('that break something unforeseen are answered with a failure, not with the death of the thread', async () => {
+    const facts = factsOf({ openedUs: nowUs, vaultRecipients: ['not a recipient'] })
+    const streams = [{ plan: planOf(0), port: firstPort }]
+    await host.handleMessage({ kind: 'open', requestId: 1, facts, streams })
+    expect(of('opened')[0]?.outcome).toMatchObject({ ok: false, reason: 'failed' })
+    expect(engine.inUse).toBe(0)
+    expect((await open(firstPort)).outcome).toEqual({ ok: true })
+  })
+})
+
+test('totals only grow: what a recording counted stays when it has ended', async () => {
+  const { facts } = await open(firstPort)
+  await talk(firstPort)
+  pass(1)
+  expect(host.report(0.5)).toMatchObject({
+    recordingSessions: 1,
+    encodersInUse: 1,
+    eventLoopLagSeconds: 0.5,
+    packetsReceived: PACKETS,
+  })
+  await end(facts.recordingId)
+  const report = host.report(0)
+  expect(report).toMatchObject({ recordingSessions: 0, encodersInUse: 0, packetsReceived: PACKETS, quiet: [] })
+  expect(report.encodedFrames).toBeGreaterThanOrEqual(PACKETS)
+})
+
+test('a recording without packets is reported as quiet, with how long', async () => {
+  const { facts } = await open(firstPort)
+  pass(3)
+  expect(host.report(0).quiet).toEqual([{ recordingId: facts.recordingId, quietMs: 3_000, held: false }])
+})
