@@ -6,6 +6,7 @@ import {
   type SnapshotEntry,
   type StreamEntry,
 } from '../evidence/manifest.ts'
+import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import type { RecordingKey } from './recording-key.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
@@ -68,7 +69,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
     streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
-    participants: report.participantIds.map((participantId) => ({ participantId })),
+    participants: report.participantIds.map((participantId) => ({ participantId: bounded(participantId) })),
     snapshots: report.snapshots.map(describeSnapshot),
     incidents: report.incidents,
     consentEvents: [],
@@ -82,9 +83,9 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
   const { audioSamples, gapSamples, unlistedGapSamples } = timeline.ledger
   return {
     streamId: stream.plan.streamId,
-    streamLabel: stream.plan.streamLabel,
+    streamLabel: bounded(stream.plan.streamLabel),
     channel: stream.channel,
-    participantIds: stream.participantIds,
+    participantIds: stream.participantIds.map(bounded),
     codecs: stream.codecs,
     packets: {
       received: counters.packetsReceived,
@@ -109,6 +110,11 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
       cause: gap.cause,
     })),
   }
+}
+
+/** Text of the SRC as a manifest can hold it: neither SDP nor metadata bound a label or an id. The snapshots have all of it. */
+function bounded(text: string): string {
+  return text.length <= TEXT_LENGTH_MAX ? text : text.slice(0, TEXT_LENGTH_MAX).toWellFormed()
 }
 
 /** Late packets and duplicates have members of their own: nothing is counted twice. */

@@ -24,12 +24,12 @@ const nothing = (): void => undefined
 /**
  * Makes a well-formed document of one that is not, losing as little as can be: `&` and `<` that begin no markup become
  * text, attributes are quoted and made unique, tags are closed, end tags without a start and whatever lies outside the
- * root are dropped, comments and processing instructions too. A DTD is refused.
+ * root are dropped, comments and processing instructions too; half of a surrogate pair becomes U+FFFD. A DTD is refused.
  *
  * Linear in the length; never throws. The result names only elements with ASCII names.
  */
 export function repairXml(text: string): Result<string, 'doctype' | 'notXml'> {
-  return new Repair(text).run()
+  return new Repair(text.toWellFormed()).run()
 }
 
 class Repair {

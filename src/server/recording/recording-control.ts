@@ -190,24 +190,25 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     const recording = this.#byId.get(recordingId)
     if (recording === undefined) return
     this.#options.events.ended(recording, manifest)
-    void this.#close(recording, this.#options.custody.close(recording.objectPrefix, manifest), manifest.endCause)
+    const closing = this.#options.custody.close(recording.objectPrefix, manifest).catch((error: unknown) => {
+      // What no verifier would accept is not signed: then a manifest that says less.
+      if (!(error instanceof TypeError)) throw error
+      this.#options.events.failed(recording, error)
+      return this.#interrupt(recording, 'The whole manifest could not be made; what was sealed is kept.')
+    })
+    void this.#close(recording, closing, manifest.endCause)
   }
 
   handleWorkerLost(recordingIds: readonly RecordingId[]): void {
     for (const recordingId of recordingIds) {
       const recording = this.#byId.get(recordingId)
-      const sealedKey = recording?.sealedKey
       // One that is still being opened is refused when its `open` fails.
-      if (recording === undefined || sealedKey === undefined || recording.state === 'opening') continue
+      if (recording === undefined || recording.state === 'opening') continue
       this.#setState(recording, 'closing')
       this.#options.events.workerLost(recording)
       this.#bye(recording, 500, 'Recorder failed')
       const detail = 'The media worker of this recording died; what it had sealed is kept.'
-      void this.#close(
-        recording,
-        this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt: this.#nowRfc3339() }, detail),
-        'workerLost',
-      )
+      void this.#close(recording, this.#interrupt(recording, detail), 'workerLost')
     }
   }
 
@@ -329,8 +330,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#passMetadata(recording, metadata, end.receivedUs)
   }
 
-  #nowRfc3339(): string {
-    return new Date(this.#options.nowUnixMs()).toISOString()
+  async #interrupt(recording: LiveRecording, detail: string): Promise<void> {
+    const { sealedKey } = recording
+    if (sealedKey === undefined) throw new Error('a recording without its sealed key was answered')
+    const endedAt = new Date(this.#options.nowUnixMs()).toISOString()
+    await this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt }, detail)
   }
 
   #refuse(offer: OfferRequest, reason: RefusalReason, src: string): void {

@@ -394,6 +394,15 @@ describe('who is heard on which m-line', () => {
     ])
   })
 
+  it('is named as far as a manifest can hold, however long the ids are that an SRC gives', async () => {
+    const [label, sender] = ['l'.repeat(5_000), 'p'.repeat(4_095) + '😀'.repeat(10)]
+    const rig = await rigOf([planOf(0, { label })])
+    rig.recordingSession.handleMetadata(snapshotOf([{ label, sender }]), OPENED_US)
+    const manifest = rig.end(SECOND_US)
+    expect(manifest.streams[0]?.participantIds[0]).toHaveLength(4_096)
+    expect((await verify(rig, manifest)).findings).toEqual([])
+  })
+
   it('leaves to other m-lines what they claim by label, recorded or not', async () => {
     const labels = ['v', undefined]
     const snapshot = snapshotOf([

@@ -407,6 +407,20 @@ describe('the end', () => {
     expect(media.calls).toEqual(['open', 'end bye'])
   })
 
+  it('is one even when the whole manifest cannot be made: then it says less', async () => {
+    await establish()
+    const failures = [new TypeError('not of format 1')]
+    closing = () => {
+      const failure = failures.shift()
+      return failure === undefined ? Promise.resolve() : Promise.reject(failure)
+    }
+    control.handleEnded(DIALOG, ended('bye'))
+    control.handleManifest(idOf(), manifest('bye'))
+    await control.whenIdle()
+    expect(custodyCalls).toEqual(['opened', 'close bye', 'interrupted'])
+    expect(await gauge()).toBe(0)
+  })
+
   it('is one even when the manifest cannot be stored: the next start has it', async () => {
     await establish()
     closing = () => Promise.reject(new Error('no store'))
