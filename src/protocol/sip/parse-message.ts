@@ -115,7 +115,8 @@ function parseStartLine(line: string): StartLine | undefined {
   const version = line.slice(lastSpace + 1).toUpperCase()
   if (!version.startsWith('SIP/') || word.length > METHOD_LENGTH_MAX || !isToken(word)) return undefined
   const requestUri = trimBlanks(line.slice(space + 1, Math.max(lastSpace, space + 1)))
-  const uriIsWhole = requestUri !== '' && !requestUri.includes(' ') && !requestUri.includes('\t')
+  // RFC 4475 3.1.2.7, 3.1.2.8: neither angle brackets nor blanks.
+  const uriIsWhole = !requestUri.startsWith('<') && requestUri !== '' && !/[ \t]/.test(requestUri)
   const defect = version === VERSION ? (uriIsWhole ? undefined : 'requestUri') : 'version'
   return { kind: 'request', method: word, requestUri, defect }
 }
