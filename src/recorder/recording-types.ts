@@ -33,7 +33,7 @@ export interface RecordingFacts {
   readonly software: { readonly name: string; readonly version: string }
 }
 
-export type EndCause = 'bye' | 'noAck' | 'drain' | 'mediaTimeout' | 'workerLost' | 'operator'
+export type EndCause = 'bye' | 'noAck' | 'sessionExpired' | 'drain' | 'mediaTimeout' | 'workerLost' | 'operator'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {

@@ -8,6 +8,7 @@ import { EmbeddedSignalling, type EmbeddedSignallingOptions } from '../../src/se
 import type {
   BoundAddress,
   DialogEnd,
+  InDialogRequest,
   OfferRequest,
   SignallingCounter,
   SignallingHandler,
@@ -26,6 +27,7 @@ class Recorder implements SignallingHandler {
   readonly events = new Inbox()
   readonly offers: OfferRequest[] = []
   readonly ends: DialogEnd[] = []
+  readonly inDialog: InDialogRequest[] = []
   readonly counters: SignallingCounter[] = []
   onOffer: (offer: OfferRequest) => void = (offer) => offer.answer(bytesOf(SDP))
   status: ReturnType<SignallingHandler['optionsStatus']> = { status: 200 }
@@ -39,6 +41,11 @@ class Recorder implements SignallingHandler {
     this.offers.push(offer)
     this.events.put('reinvite')
     this.onOffer(offer)
+  }
+  handleInDialog(_: DialogId, inDialog: InDialogRequest): void {
+    this.inDialog.push(inDialog)
+    this.events.put(inDialog.method)
+    if (inDialog.header('X-Fail') !== undefined) throw new Error('as the test asks')
   }
   handleConfirmed(dialogId: DialogId): void {
     this.events.put(`confirmed ${dialogId}`)
@@ -106,6 +113,24 @@ function okTo(text: string): string {
 }
 
 describe('a recording session over UDP', () => {
+  test('UPDATE with an offer is answered as a re-INVITE is, UPDATE and INFO with metadata are passed on', async () => {
+    const { recorder, at } = await start()
+    const peer = await udpPeer(at('udp'))
+    peer.send(udpInvite(peer))
+    const toTag = tagOf(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))))
+    const inDialog = (shape: Parameters<typeof request>[0]) => udpInvite(peer, { toTag, body: '', ...shape })
+    peer.send(inDialog({ method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK' }))
+    peer.send(inDialog({ method: 'UPDATE', branch: 'z9hG4bK-2', cseq: '2 UPDATE', body: SDP }))
+    const updated = parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200')))
+    expect([updated.headers.first('cseq'), textOf(updated.body)]).toEqual(['2 UPDATE', SDP])
+    peer.send(inDialog({ method: 'INFO', branch: 'z9hG4bK-3', cseq: '3 INFO', extra: ['X-Fail: yes'] }))
+    expect(await peer.inbox.nextStarting('SIP/2.0 200'), 'a handler that throws changes nothing').toContain('3 INFO')
+    peer.send(inDialog({ method: 'UPDATE', branch: 'z9hG4bK-4', cseq: '4 UPDATE' }))
+    expect(await peer.inbox.nextStarting('SIP/2.0 200')).toContain('4 UPDATE')
+    expect(recorder.offers).toHaveLength(2)
+    expect(recorder.inDialog.map(({ method }) => method)).toEqual(['INFO', 'UPDATE'])
+  })
+
   test('INVITE, 100, 200, ACK, re-INVITE, BYE with metadata', async () => {
     const { recorder, at } = await start()
     const peer = await udpPeer(at('udp'))

@@ -25,7 +25,10 @@ export function buildInDialogRequest(
   options: {
     readonly method: string
     readonly branch: string
+    /** From {@link Dialog.nextSequence}; that of its INVITE for an ACK. */
+    readonly sequenceNumber: number
     readonly headers: readonly SipHeader[]
+    readonly body?: Uint8Array
     /** Those we can send by. */
     readonly transports: ReadonlySet<SipTransport>
   },
@@ -52,11 +55,13 @@ export function buildInDialogRequest(
     { name: 'From', value: dialog.localParty },
     { name: 'To', value: dialog.remoteParty },
     { name: 'Call-ID', value: dialog.sipCallId },
-    { name: 'CSeq', value: `${dialog.nextSequence()} ${options.method}` },
+    { name: 'CSeq', value: `${options.sequenceNumber} ${options.method}` },
     USER_AGENT,
     ...options.headers,
   ]
-  return { bytes: serialize({ startLine: `${options.method} ${requestUri} SIP/2.0`, headers }), target }
+  const startLine = `${options.method} ${requestUri} SIP/2.0`
+  const body = options.body === undefined ? {} : { body: options.body }
+  return { bytes: serialize({ startLine, headers, ...body }), target }
 }
 
 function uriOf(nameAddr: string): { readonly text: string; readonly uri: SipUri } | undefined {

@@ -13,7 +13,7 @@ import {
 import type { EndCause, Layout, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { MediaPlane, MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
-import type { DialogEnd, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
+import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import { sha256Hex, type Custody } from './custody.ts'
 import type { LiveRecording } from './live-recording.ts'
@@ -120,6 +120,13 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     void this.#update(recording, offer, read.value)
   }
 
+  /** Metadata in UPDATE or INFO; other bodies are not ours to read. */
+  handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
+    const recording = this.#byDialog.get(dialogId)
+    if (recording === undefined || recording.state === 'closing' || request.body.length === 0) return
+    this.#passMetadata(recording, readMetadataBody(request.header('content-type'), request.body), request.receivedUs)
+  }
+
   handleConfirmed(dialogId: DialogId): void {
     const recording = this.#byDialog.get(dialogId)
     if (recording?.state === 'answered') this.#setState(recording, 'recording')
@@ -133,7 +140,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     this.#keepFinalMetadata(recording, end)
-    this.#end(recording, end.cause === 'noAck' ? 'noAck' : 'bye', end.receivedUs)
+    const { cause } = end
+    this.#end(recording, cause === 'noAck' || cause === 'sessionExpired' ? cause : 'bye', end.receivedUs)
   }
 
   handleSealed(recordingId: RecordingId, object: SealedObject): void {

@@ -3,7 +3,7 @@ import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
 import type { SipFraming } from '../../protocol/sip/parse-message.ts'
 import type { SipTimers } from '../../protocol/sip/timers.ts'
 import { UserAgentServer } from '../../protocol/sip/user-agent-server.ts'
-import type { Admission, SipDialogEnd, SipOffer } from '../../protocol/sip/user-agent-sink.ts'
+import type { Admission, SipDialogEnd, SipInDialogRequest, SipOffer } from '../../protocol/sip/user-agent-sink.ts'
 import { Listeners } from './listeners.ts'
 import type {
   BoundAddress,
@@ -65,6 +65,7 @@ export class EmbeddedSignalling implements SignallingPort {
       sink: {
         send: (bytes: Uint8Array, target: SipTarget) => this.#listeners.send(bytes, target),
         handleOffer: (offer) => this.#offer(offer),
+        handleInDialog: (request) => this.#inDialog(request),
         handleConfirmed: (dialogId, receivedUs) =>
           this.#guard(() => this.#handler?.handleConfirmed(dialogId, receivedUs)),
         handleEnded: (dialogId, end) => this.#ended(dialogId, end),
@@ -189,6 +190,19 @@ export class EmbeddedSignalling implements SignallingPort {
         this.#enter(() => this.#userAgent.refuse(offer.offerId, refusal, this.#options.nowUs()))
       },
     }
+  }
+
+  #inDialog({ dialogId, request, receivedUs }: SipInDialogRequest): void {
+    const { method, headers, body } = request
+    this.#guard(() =>
+      this.#handler?.handleInDialog?.(dialogId, {
+        method,
+        header: (name) => headers.first(name),
+        headers: (name) => headers.all(name),
+        body,
+        receivedUs,
+      }),
+    )
   }
 
   #ended(dialogId: DialogId, { cause, receivedUs, request }: SipDialogEnd): void {
