@@ -394,7 +394,7 @@ describe('where it listens', () => {
       code: 'sip-address-unknown',
     })
     await expect(start({ listen: [{ transport: 'tls', address: '127.0.0.1', port: 0 }] })).rejects.toMatchObject({
-      code: 'sip-tls-unavailable',
+      code: 'sip-tls-files',
     })
     await expect(start({ advertise: 'a b' })).rejects.toMatchObject({ code: 'sip-advertise-invalid' })
   })

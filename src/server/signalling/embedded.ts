@@ -14,6 +14,7 @@ import type {
   SignallingPort,
 } from './port.ts'
 import type { SignallingLog } from './signalling-log.ts'
+import type { TlsSettings } from './tls-files.ts'
 
 /** What fails may be repeated at will by a stranger: one log line a second, the rest is counted. */
 const FAILURE_LOG_INTERVAL_US = 1_000_000
@@ -24,6 +25,8 @@ export interface EmbeddedSignallingOptions {
   readonly listen: readonly BoundAddress[]
   /** Host, or host and port, by which SRCs reach us when that is not the address of a socket. */
   readonly advertise?: string
+  /** Needed when a TLS address is listened at. */
+  readonly tls?: TlsSettings
   readonly log: SignallingLog
   /** Unguessable, different each time, letters and digits. */
   readonly randomToken: () => string
@@ -53,6 +56,7 @@ export class EmbeddedSignalling implements SignallingPort {
     this.#listeners = new Listeners({
       listen: options.listen,
       advertise: options.advertise,
+      tls: options.tls,
       nowUs: options.nowUs,
       receive: (bytes, framing, flow) => this.#receive(bytes, framing, flow),
       drop: (reason) => this.#count({ kind: 'dropped', reason }),
@@ -81,6 +85,16 @@ export class EmbeddedSignalling implements SignallingPort {
     const bound = await this.#listeners.open()
     this.#options.log.info({ addresses: bound }, 'SIP listening')
     return bound
+  }
+
+  /** Reads the TLS files again. When they cannot be used that is logged, and the old certificates stay in force. */
+  reloadCertificates(): void {
+    try {
+      this.#listeners.reloadCertificates()
+      this.#options.log.info({}, 'SIP: TLS certificates read again')
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'SIP: the new TLS certificates cannot be used; the old ones stay')
+    }
   }
 
   async bye(dialogId: DialogId, reason?: { readonly cause: number; readonly text: string }): Promise<void> {

@@ -96,7 +96,7 @@ export interface SignallingPort {
   /**
    * Opens the sockets and begins to serve.
    *
-   * @throws EarwitnessError `sip-port-in-use`, `sip-port-forbidden`, `sip-address-unknown`, `sip-listen-failed`; nothing stays open
+   * @throws EarwitnessError `sip-port-in-use`, `sip-port-forbidden`, `sip-address-unknown`, `sip-listen-failed`, `sip-tls-files`; nothing stays open
    */
   run(handler: SignallingHandler): Promise<readonly BoundAddress[]>
   /**
