@@ -257,7 +257,7 @@ export class Daemon {
       ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
       ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
       log: this.#log,
-      randomToken: () => randomBytes(12).toString('hex'),
+      randomToken: () => randomBytes(16).toString('hex'),
       nowUs: monotonicUs,
     })
     const media = new MediaPlane({

@@ -155,11 +155,20 @@ describe('a recording session over UDP', () => {
     peer.send(udpInvite(peer, { branch: 'z9hG4bK-re', cseq: '2 INVITE', toTag }))
     await peer.inbox.nextStarting('SIP/2.0 200')
     peer.send(udpInvite(peer, { method: 'ACK', branch: 'z9hG4bK-a2', cseq: '2 ACK', toTag, body: '' }))
-    peer.send(udpInvite(peer, { method: 'BYE', branch: 'z9hG4bK-b', cseq: '3 BYE', toTag, body: '<recording/>' }))
+    peer.send(
+      udpInvite(peer, {
+        method: 'BYE',
+        branch: 'z9hG4bK-b',
+        cseq: '3 BYE',
+        toTag,
+        body: '<recording/>',
+        extra: ['Reason: Q.850;cause=16'],
+      }),
+    )
     expect(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))).headers.first('cseq')).toBe('3 BYE')
     expect([await recorder.events.next(), await recorder.events.next()]).toEqual(['reinvite', 'ended bye'])
     expect(recorder.offers[1]!.dialogId).toBe(offer.dialogId)
-    expect(recorder.ends[0]).toMatchObject({ cause: 'bye', contentType: 'application/sdp' })
+    expect(recorder.ends[0]).toMatchObject({ cause: 'bye', contentType: 'application/sdp', reason: { cause: 16 } })
     expect(textOf(recorder.ends[0]!.body!)).toBe('<recording/>')
   })
 

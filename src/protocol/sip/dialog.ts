@@ -6,6 +6,7 @@ import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { listValues, optionTags } from './scalar-headers.ts'
 import { type SipTimers, transactionTimeoutUs } from './timers.ts'
+import { readSessionId } from './session-id.ts'
 import type { TimedItem } from './timed-table.ts'
 import { formatHostPort } from './uri.ts'
 
@@ -49,6 +50,8 @@ export class Dialog implements TimedItem {
   readonly remoteParty: string
   /** Record-Route values of the first INVITE in their order. RFC 3261 12.1.1 */
   readonly routeSet: readonly string[]
+  /** By which the peer names itself. RFC 7989 */
+  readonly remoteSessionId: string | undefined
   readonly #timers: SipTimers
   #state: DialogState = 'early'
   #flow: SipFlow
@@ -80,6 +83,7 @@ export class Dialog implements TimedItem {
     this.localParty = `${facts.to};tag=${localTag}`
     this.remoteParty = facts.from
     this.routeSet = listValues(request.headers, 'Record-Route')
+    this.remoteSessionId = readSessionId(request.headers)
     this.#timers = options.timers
     this.#flow = flow
     this.#remoteSequence = facts.sequenceNumber

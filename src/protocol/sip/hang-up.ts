@@ -1,9 +1,9 @@
 import type { DialogId } from '../../ids.ts'
 import type { Dialog } from './dialog.ts'
 import type { Dialogs } from './dialogs.ts'
-import type { SipHeader } from './header-list.ts'
 import type { OwnRequests } from './own-requests.ts'
 import type { PendingOffers } from './pending-offers.ts'
+import { reasonHeader } from './reason.ts'
 import { REQUEST_TERMINATED } from './responder.ts'
 import type { SessionTimers } from './session-timers.ts'
 import type { ByeReason, UserAgentSink } from './user-agent-sink.ts'
@@ -99,11 +99,4 @@ export class HangUp {
     this.#wanted.delete(dialog.id)
     this.send(dialog, { cause: 'local', reason }, nowUs)
   }
-}
-
-/** RFC 3326. Causes below 200 are Q.850's, others SIP status codes. */
-function reasonHeader(reason: ByeReason): SipHeader {
-  const text = reason.text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')
-  const protocol = reason.cause < 200 ? 'Q.850' : 'SIP'
-  return { name: 'Reason', value: `${protocol};cause=${reason.cause};text="${text}"` }
 }

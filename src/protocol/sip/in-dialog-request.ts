@@ -5,6 +5,7 @@ import type { SipHeader } from './header-list.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { serialize } from './serialize-message.ts'
 import { parseSipUri, type SipUri } from './uri.ts'
+import { sessionIdHeaders } from './session-id.ts'
 import { formatVia } from './via.ts'
 
 const MAX_FORWARDS = 70
@@ -56,6 +57,7 @@ export function buildInDialogRequest(
     { name: 'To', value: dialog.remoteParty },
     { name: 'Call-ID', value: dialog.sipCallId },
     { name: 'CSeq', value: `${options.sequenceNumber} ${options.method}` },
+    ...sessionIdHeaders(dialog.localTag, dialog.remoteSessionId),
     USER_AGENT,
     ...options.headers,
   ]

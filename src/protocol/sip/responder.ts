@@ -15,6 +15,7 @@ import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } f
 import type { SipRequest } from './message.ts'
 import { optionTags } from './scalar-headers.ts'
 import { MIN_SESSION_SECONDS, type SessionTerms, sessionAnswerHeaders } from './session-expires.ts'
+import { readSessionId, sessionIdHeaders } from './session-id.ts'
 import type { ServerTransaction, ServerTransactions } from './server-transactions.ts'
 import { uriScheme } from './uri.ts'
 import type { Admission, UserAgentSink } from './user-agent-sink.ts'
@@ -119,7 +120,9 @@ export class Responder {
   reply(incoming: Incoming, parts: ReplyParts, nowUs: number): Uint8Array {
     const { request, facts, flow, transaction } = incoming
     const toTag = facts.toTag === undefined && parts.status > 100 ? incoming.localTag : undefined
-    const bytes = buildResponse(request, facts.via, flow, { ...parts, toTag })
+    const sessionId = sessionIdHeaders(facts.toTag ?? incoming.localTag, readSessionId(request.headers))
+    const headers = [...sessionId, ...(parts.headers ?? [])]
+    const bytes = buildResponse(request, facts.via, flow, { ...parts, headers, toTag })
     const isSent = transaction.machine.respond(parts.status, bytes, nowUs)
     this.#transactions.settle(transaction)
     if (isSent && parts.status >= 200) this.#count(request.method, parts.status)

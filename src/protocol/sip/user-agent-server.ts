@@ -9,7 +9,7 @@ import type { SipHeader } from './header-list.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
 import { InviteServerTransaction } from './invite-server-transaction.ts'
 import type { SipRequest } from './message.ts'
-import { carriesOffer } from './offer-body.ts'
+import { carriesOffer, mayCarryMetadata } from './body-kind.ts'
 import { type OwnOutcome, OwnRequests } from './own-requests.ts'
 import { parseMessage, type SipFraming } from './parse-message.ts'
 import { PendingOffers } from './pending-offers.ts'
@@ -209,7 +209,7 @@ export class UserAgentServer {
     const inspected = inspectRequest(request, flow)
     if (!inspected.ok) return this.#responder.reject(request, flow, inspected.reason)
     const facts = inspected.value
-    if (request.method === 'ACK') return this.#handleAck(facts, nowUs)
+    if (request.method === 'ACK') return this.#handleAck(request, facts, nowUs)
     const known = this.#transactions.get(facts.transactionKey)
     if (known !== undefined) return this.#handleRetransmission(known, facts)
 
@@ -294,7 +294,7 @@ export class UserAgentServer {
   /** RFC 6086 4.2.2: only a package that says nothing we could read is refused; old clients name none. */
   #handleInfo(incoming: Incoming, dialog: Dialog, nowUs: number): void {
     const { request } = incoming
-    const isForeign = request.headers.first('Info-Package') !== undefined && !isReadable(request)
+    const isForeign = request.headers.first('Info-Package') !== undefined && !mayCarryMetadata(request)
     const parts = isForeign ? BAD_INFO_PACKAGE : { status: 200, reason: 'OK', headers: [SERVER] }
     this.#responder.reply(incoming, parts, nowUs)
     if (!isForeign) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
@@ -349,7 +349,7 @@ export class UserAgentServer {
     this.#sink.handleEnded(offer.dialog.id, { cause: 'cancelled', receivedUs: nowUs, request: incoming.request })
   }
 
-  #handleAck(facts: RequestFacts, nowUs: number): void {
+  #handleAck(request: SipRequest, facts: RequestFacts, nowUs: number): void {
     const refused = this.#transactions.get(facts.inviteKey)
     if (refused?.machine instanceof InviteServerTransaction && refused.machine.handleAck(nowUs)) {
       this.#transactions.settle(refused)
@@ -360,6 +360,8 @@ export class UserAgentServer {
     if (dialog === undefined) return this.#sink.handleCounted({ kind: 'dropped', reason: 'strayAck' })
     if (outcome === 'ignored') return this.#sink.handleCounted({ kind: 'retransmission', direction: 'in' })
     this.#dialogs.update(dialog)
+    // The answer to an offer of ours, which may come in an ACK. RFC 3264 4
+    if (request.body.length > 0) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
     if (outcome === 'confirmed') this.#hangUp.confirm(dialog, nowUs)
   }
 
@@ -390,10 +392,4 @@ export class UserAgentServer {
     const reason = { cause: 408, text: 'Session expired' }
     this.#hangUp.send(dialog, { cause: 'sessionExpired', reason }, nowUs)
   }
-}
-
-/** The body is of a kind that is read wherever it comes. */
-function isReadable(request: SipRequest): boolean {
-  const type = request.headers.first('Content-Type')?.toLowerCase() ?? ''
-  return type.startsWith('application/rs-metadata') || type.startsWith('multipart/')
 }

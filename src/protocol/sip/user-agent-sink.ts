@@ -20,7 +20,7 @@ export interface SipOffer {
   readonly receivedUs: number
 }
 
-/** An UPDATE without offer or an INFO inside a dialog. It is answered whatever comes of it. */
+/** An UPDATE without offer, an INFO, or an ACK with a body, inside a dialog. It is answered whatever comes of it. */
 export interface SipInDialogRequest {
   readonly dialogId: DialogId
   readonly request: SipRequest

@@ -120,7 +120,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     void this.#update(recording, offer, read.value)
   }
 
-  /** Metadata in UPDATE or INFO; other bodies are not ours to read. */
+  /** Metadata in UPDATE, INFO or ACK; other bodies are not ours to read. */
   handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
     const recording = this.#byDialog.get(dialogId)
     if (recording === undefined || recording.state === 'closing' || request.body.length === 0) return

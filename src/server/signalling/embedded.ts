@@ -1,6 +1,7 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
 import type { SipFraming } from '../../protocol/sip/parse-message.ts'
+import { parseReason } from '../../protocol/sip/reason.ts'
 import type { SipTimers } from '../../protocol/sip/timers.ts'
 import { UserAgentServer } from '../../protocol/sip/user-agent-server.ts'
 import type { Admission, SipDialogEnd, SipInDialogRequest, SipOffer } from '../../protocol/sip/user-agent-sink.ts'
@@ -28,7 +29,7 @@ export interface EmbeddedSignallingOptions {
   /** Needed when a TLS address is listened at. */
   readonly tls?: TlsSettings
   readonly log: SignallingLog
-  /** Unguessable, different each time, letters and digits. */
+  /** Unguessable, different each time, letters and digits; 32 hex digits give our Session-IDs (RFC 7989). */
   readonly randomToken: () => string
   /** Monotonic microseconds. */
   readonly nowUs: () => number
@@ -221,9 +222,11 @@ export class EmbeddedSignalling implements SignallingPort {
 
   #ended(dialogId: DialogId, { cause, receivedUs, request }: SipDialogEnd): void {
     const contentType = request?.headers.first('Content-Type')
+    const reason = parseReason(request?.headers.first('Reason') ?? '')
     const end: DialogEnd = {
       cause,
       receivedUs,
+      ...(reason === undefined ? {} : { reason }),
       ...(contentType === undefined ? {} : { contentType }),
       ...(request === undefined || request.body.length === 0 ? {} : { body: request.body }),
     }

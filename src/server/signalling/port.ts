@@ -1,4 +1,5 @@
 import type { DialogId } from '../../ids.ts'
+import type { SipReason } from '../../protocol/sip/reason.ts'
 
 /** Where a message came from: the peer's address as our socket saw it. */
 export interface SipSource {
@@ -40,6 +41,8 @@ export interface DialogEnd {
   readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused' | 'sessionExpired'
   /** Monotonic microseconds. */
   readonly receivedUs: number
+  /** What BYE or CANCEL gave as Reason. RFC 3326 */
+  readonly reason?: SipReason
   /** Of the BYE, which may carry metadata. */
   readonly contentType?: string
   readonly body?: Uint8Array
@@ -47,6 +50,7 @@ export interface DialogEnd {
 
 /**
  * An UPDATE without offer or an INFO inside a dialog: metadata, or a vendor's headers that pause and resume. It is answered already.
+ * Or an ACK with a body: the answer to an INVITE without SDP that was answered with an offer of ours.
  *
  * @see RFC 3311, RFC 6086
  */
@@ -56,7 +60,7 @@ export interface InDialogRequest {
   header(name: string): string | undefined
   /** All values of a header, one per header line. */
   headers(name: string): readonly string[]
-  /** Raw bytes; empty for a mere refresh. */
+  /** Raw bytes; empty for a mere refresh. The type is in the `content-type` header. */
   readonly body: Uint8Array
   /** Monotonic microseconds. */
   readonly receivedUs: number

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { parseReason } from '../../../../src/protocol/sip/reason.ts'
 import { Bench, request, type RequestShape, SDP, textOf } from './wire.ts'
 
 const METADATA = '<recording xmlns="urn:ietf:params:xml:ns:recording:1"/>'
@@ -105,6 +106,62 @@ describe('INFO', () => {
     bench.userAgent.bye(bench.offers[0]!.dialogId, undefined, 0)
     bench.receive(inDialog({ method: 'INFO', cseq: '2 INFO', toTag }))
     expect([bench.outline, bench.inDialog]).toEqual([['BYE', '481'], []])
+  })
+})
+
+describe('ACK with a body', () => {
+  test('is passed on before the dialog is confirmed, once', () => {
+    const bench = new Bench()
+    bench.receive(request())
+    bench.answerLast()
+    const toTag = bench.lastResponse.headers.first('to')!.split(';tag=')[1]!
+    const ack = inDialog({ method: 'ACK', cseq: '1 ACK', toTag, type: 'application/sdp', body: SDP })
+    bench.receive(ack)
+    bench.receive(ack)
+    expect(bench.happened.map(({ kind }) => kind)).toEqual(['offer', 'inDialog', 'confirmed'])
+    expect(textOf(bench.inDialog[0]!.request.body)).toBe(SDP)
+  })
+})
+
+describe('Session-ID (RFC 7989)', () => {
+  const THEIRS = 'ab30317f1a784dc48ff824d0d3715d86'
+  const OURS = '47755a9de7794ba387653f2099600ef2'
+
+  test('comes back with our half, the same in every message of the dialog', () => {
+    const bench = new Bench({ randomToken: () => OURS })
+    bench.receive(request({ body: SDP, extra: [`Session-ID: ${THEIRS};remote=${'0'.repeat(32)}`] }))
+    bench.answerLast()
+    bench.receive(request({ method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK', toTag: OURS }))
+    bench.receive(inDialog({ method: 'INFO', cseq: '2 INFO', toTag: OURS, extra: [`Session-ID: ${THEIRS}`] }))
+    bench.userAgent.bye(bench.offers[0]!.dialogId, undefined, 0)
+    expect(bench.outline).toEqual(['100', '200', '200', 'BYE'])
+    for (const { text } of bench.sent) expect(text).toContain(`\r\nSession-ID: ${OURS};remote=${THEIRS}\r\n`)
+  })
+
+  test('is the nil UUID when our tag is none, and left out when the peer names nothing readable', () => {
+    const bench = new Bench()
+    bench.receive(request({ body: SDP, extra: [`Session-ID: ${THEIRS.toUpperCase()}`] }))
+    expect(bench.lastResponse.headers.first('session-id')).toBe(`${'0'.repeat(32)};remote=${THEIRS}`)
+    bench.receive(request({ method: 'OPTIONS', branch: 'z9hG4bK-o', extra: ['Session-ID: f81d4fae-7dec'] }))
+    expect(bench.lastResponse.headers.first('session-id')).toBeUndefined()
+  })
+})
+
+describe('Reason (RFC 3326)', () => {
+  test.each([
+    ['Q.850;cause=16;text="Terminated"', { protocol: 'Q.850', cause: 16, text: 'Terminated' }],
+    [
+      'SIP ;cause=200 ;text="Call \\"moved\\", elsewhere", Q.850;cause=1',
+      { protocol: 'SIP', cause: 200, text: 'Call "moved", elsewhere' },
+    ],
+    ['X-Vendor', { protocol: 'X-Vendor', cause: undefined, text: undefined }],
+    ['SIP;cause=2000', { protocol: 'SIP', cause: undefined, text: undefined }],
+  ])('%s is read', (value, expected) => {
+    expect(parseReason(value)).toEqual(expected)
+  })
+
+  test.each(['', ';cause=1', 'a b;cause=1', 'SIP;text="open'])('%j is none', (value) => {
+    expect(parseReason(value)).toBeUndefined()
   })
 })
 

@@ -13,3 +13,9 @@ export function carriesOffer(request: SipRequest): boolean {
   if (type.startsWith('application/sdp')) return true
   return type.startsWith('multipart/') && decoder.decode(request.body).toLowerCase().includes('application/sdp')
 }
+
+/** Whether the body of a request is of a kind that is read for metadata wherever it comes. */
+export function mayCarryMetadata(request: SipRequest): boolean {
+  const type = request.headers.first('Content-Type')?.toLowerCase() ?? ''
+  return type.startsWith('application/rs-metadata') || type.startsWith('multipart/')
+}
