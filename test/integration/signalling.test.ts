@@ -113,6 +113,21 @@ function okTo(text: string): string {
 }
 
 describe('a recording session over UDP', () => {
+  test('a BYE over 1300 bytes tries TCP first, and goes by UDP where nobody takes TCP', async () => {
+    const { recorder, signalling, at } = await start()
+    const peer = await udpPeer(at('udp'))
+    const extra = [`Record-Route: <sip:127.0.0.1:${peer.port};lr;x=${'p'.repeat(1400)}>`]
+    peer.send(udpInvite(peer, { extra }))
+    const toTag = tagOf(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))))
+    peer.send(udpInvite(peer, { method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK', toTag, body: '' }))
+    expect([await recorder.events.next(), await recorder.events.next()][0]).toBe('invite')
+    const done = signalling.bye(recorder.offers[0]!.dialogId)
+    const bye = await peer.inbox.nextStarting('BYE ')
+    expect(recorder.counters).toContainEqual({ kind: 'dropped', reason: 'connectionFailed' })
+    peer.send(okTo(bye))
+    await done
+  })
+
   test('UPDATE with an offer is answered as a re-INVITE is, UPDATE and INFO with metadata are passed on', async () => {
     const { recorder, at } = await start()
     const peer = await udpPeer(at('udp'))

@@ -96,10 +96,12 @@ export class Listeners {
       return
     }
     const family = isIPv6(listener.bound.address) ? 6 : 4
+    const { fallback, host, otherwise, port } = target
+    const onFailed = otherwise && (() => this.send(otherwise.bytes, otherwise.target))
+    const options = { host, ...(onFailed === undefined ? {} : { onFailed }) }
     this.#hosts.resolve(target.host, family, (address) => {
-      const fallback = target.fallback
-      if (address !== undefined) this.#sendTo(listener, bytes, { address, port: target.port, host: target.host })
-      else if (fallback !== undefined) this.#sendTo(listener, bytes, fallback)
+      if (address !== undefined) this.#sendTo(listener, bytes, { address, port }, options)
+      else if (fallback !== undefined) this.#sendTo(listener, bytes, fallback, options)
       else this.#options.drop('hostUnknown')
     })
   }
@@ -107,10 +109,11 @@ export class Listeners {
   #sendTo(
     listener: Listener,
     bytes: Uint8Array,
-    to: { readonly address: string; readonly port: number; readonly host?: string },
+    to: { readonly address: string; readonly port: number },
+    options: { readonly host: string; readonly onFailed?: () => void },
   ): void {
     if (listener.transport === 'udp') listener.socket.send(bytes, to.port, to.address)
-    else listener.socket.connectAndSend(bytes, to.port, to.address, to.host)
+    else listener.socket.connectAndSend(bytes, to.port, to.address, options)
   }
 
   #listenerFor(transport: SipTarget['transport']): Listener | undefined {

@@ -24,6 +24,8 @@ export const TLS_HANDSHAKE_MS = 10_000
 /** TLS handshakes under way beside the connections of one listener; more are closed unheard. */
 export const TLS_HANDSHAKES_MAX = 256
 const KEEP_ALIVE_MS = 60_000
+/** How long a connection that something else can stand in for may take. Milliseconds. */
+export const CONNECT_MS = 2_000
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }
 const PONG = Uint8Array.of(0x0d, 0x0a)
 
@@ -143,16 +145,31 @@ export class TcpListener {
   /**
    * Opens a connection and sends a request over it; its answer comes back as any message does.
    *
-   * @param host name or address that the request goes to, which a TLS certificate must bear
+   * @param options `host`: name or address that the request goes to, which a TLS certificate must bear · `onFailed`: is told when there is
+   * no connection within {@link CONNECT_MS}
    */
-  connectAndSend(bytes: Uint8Array, port: number, address: string, host = address): void {
+  connectAndSend(
+    bytes: Uint8Array,
+    port: number,
+    address: string,
+    options: { readonly host?: string; readonly onFailed?: () => void } = {},
+  ): void {
+    const { host = address, onFailed } = options
     const { drop } = this.#options
     const at = { ...SOCKET_OPTIONS, port, host: address }
     const context = this.#context
     const socket = context === undefined ? connect(at) : connectTls({ ...at, ...context, ...peerCheck(context, host) })
-    const countFailure = (): void => drop('connectionFailed')
+    const timer = onFailed && setTimeout(() => socket.destroy(new Error('no connection in time')), CONNECT_MS)
+    const countFailure = (): void => {
+      clearTimeout(timer)
+      drop('connectionFailed')
+      onFailed?.()
+    }
     socket.once('error', countFailure)
-    socket.once(context === undefined ? 'connect' : 'secureConnect', () => socket.off('error', countFailure))
+    socket.once(context === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer)
+      socket.off('error', countFailure)
+    })
     this.#adopt(socket)
     socket.write(bytes)
   }

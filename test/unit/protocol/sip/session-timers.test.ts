@@ -272,6 +272,16 @@ describe('we refresh a peer that does not take UPDATE', () => {
     expect([bench.outline.at(-1), bench.ends]).toEqual(['BYE', ['sessionExpired']])
   })
 
+  test('one over 1300 bytes goes by TCP, with the same for UDP in case there is no connection', () => {
+    const { bench } = open(...OURS, `Record-Route: <sip:${'p'.repeat(1000)}.example.com;lr>`)
+    bench.advance(100 * SECOND)
+    const { text, target } = bench.sent[0]!
+    expect([target.transport, target.otherwise?.target.transport]).toEqual(['tcp', 'udp'])
+    expect(text).toContain('Via: SIP/2.0/TCP ')
+    const other = new TextDecoder().decode(target.otherwise!.bytes)
+    expect(other).toBe(text.replace('SIP/2.0/TCP', 'SIP/2.0/UDP'))
+  })
+
   test('405 to our UPDATE is followed by a re-INVITE', () => {
     const { bench, reply } = open(...OURS, 'Allow: INVITE, UPDATE')
     bench.advance(100 * SECOND)
