@@ -237,5 +237,6 @@ export class Dialog implements TimedItem {
 function contactUri(headers: HeaderList): string | undefined {
   const contact = listValues(headers, 'Contact')[0]
   const parsed = contact === undefined ? undefined : parseNameAddr(contact)
-  return parsed?.ok === true && parsed.value.uri !== '*' ? parsed.value.uri : undefined
+  // A blank or control character would break our request line: then the source is the better target.
+  return parsed?.ok === true && !/^\*$|[\0- ]/.test(parsed.value.uri) ? parsed.value.uri : undefined
 }

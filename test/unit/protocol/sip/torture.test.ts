@@ -118,6 +118,15 @@ describe('what the parsers read', () => {
     })
   })
 
+  test('a BYE does not go to a Contact that would break its request line', () => {
+    const bench = new Bench()
+    receive(bench, vector('regressions/blank-in-contact').bytes, 'udp')
+    const ack = { fromTag: 'blank', sipCallId: 'blank@192.0.2.1', toTag: 'token1', branch: 'z9hG4bK-ack' }
+    bench.receive(request({ method: 'ACK', cseq: '1 ACK', ...ack }))
+    bench.userAgent.bye(bench.offers[0]!.dialogId, undefined, bench.nowUs)
+    expect(bench.sent.at(-1)!.text).toMatch(/^BYE sip:192\.0\.2\.1:5060 SIP\/2\.0\r\n/)
+  })
+
   test('two clients that send nothing but the cookie as their branch are two', () => {
     const bench = new Bench()
     const text = Buffer.from(vector('rfc4475/badbranch').bytes).toString()
