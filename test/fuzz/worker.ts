@@ -7,8 +7,8 @@ import { Random, seedOf } from './random.ts'
 import { TARGETS } from './targets.ts'
 import type { WorkerSettings } from './protocol.ts'
 
-/** Executions of one target in a row. */
-const BATCH = 200
+/** How long one target is fuzzed before the next has its turn. */
+const TURN_MS = 250
 
 const { seed, names, deadlineMs, shared } = workerData as WorkerSettings
 const header = new Int32Array(shared, 0, 4)
@@ -24,7 +24,8 @@ function work(): void {
       const first = executions.get(target.name) ?? 0
       let slowestMs = 0
       let slowest = 0
-      for (let execution = first; execution < first + BATCH; execution++) {
+      let execution = first
+      for (; performance.now() - batchStarted < TURN_MS; execution++) {
         const input = makeInput(target, new Random(seedOf(seed, execution)))
         underWay.set(input.subarray(0, underWay.length))
         Atomics.store(header, 1, input.length)
@@ -41,9 +42,16 @@ function work(): void {
         }
         if (ms > slowestMs) [slowestMs, slowest] = [ms, execution]
       }
-      executions.set(target.name, first + BATCH)
+      executions.set(target.name, execution)
       const elapsedMs = performance.now() - batchStarted
-      parentPort?.postMessage({ kind: 'batch', target: target.name, executions: BATCH, elapsedMs, slowestMs, slowest })
+      parentPort?.postMessage({
+        kind: 'batch',
+        target: target.name,
+        executions: execution - first,
+        elapsedMs,
+        slowestMs,
+        slowest,
+      })
     }
   }
   parentPort?.postMessage({ kind: 'done' })
