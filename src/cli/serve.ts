@@ -23,6 +23,9 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
   const log = createLogger({ level: config.log.level })
   const daemon = new Daemon({ config, log, version: packageJson.version })
   const signals = new SignalWatch()
+  const reload = (): void => daemon.reloadCertificates()
+  // Without certificates to read again, SIGHUP keeps its meaning: the terminal is gone.
+  if (config.sip.tls !== undefined) process.on('SIGHUP', reload)
   try {
     const addresses = await daemon.run()
     for (const notice of daemon.notices) announce(context, notice)
@@ -33,6 +36,7 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
   } finally {
     await daemon.stop()
     signals.stop()
+    process.off('SIGHUP', reload)
   }
 }
 

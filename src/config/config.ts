@@ -5,6 +5,14 @@ export interface SipListenAddress {
   readonly port: number
 }
 
+/** The certificates of the `tls:` listeners; paths are absolute. */
+export interface SipTlsConfig {
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string | undefined
+  readonly requestCert: boolean
+}
+
 /** `127.0.0.1:8080`, `[::1]:8080`. */
 export interface ListenAddress {
   readonly address: string
@@ -33,6 +41,8 @@ export interface Config {
   readonly sip: {
     readonly listen: readonly SipListenAddress[]
     readonly advertise: string | undefined
+    /** Undefined unless both certificate and key are given. */
+    readonly tls: SipTlsConfig | undefined
   }
   readonly rtp: {
     readonly address: string

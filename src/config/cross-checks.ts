@@ -16,6 +16,7 @@ interface Checking {
  */
 export function crossCheck(checking: Checking): void {
   checkRelease(checking)
+  checkTls(checking)
   checkPortRange(checking)
   checkListeners(checking)
   checkSources(checking)
@@ -46,13 +47,22 @@ function checkRelease(checking: Checking): void {
       hint: 'Use "folder" for now; a mounted share does.',
     })
   }
+}
+
+function checkTls(checking: Checking): void {
   for (const { path, listen } of sipListeners(checking.raw)) {
-    if (listen.transport !== 'tls') continue
-    report(checking, 'config-not-supported-yet', [path], {
-      sentence: `${path}: SIP over TLS comes in a later release.`,
-      hint: 'Use "tcp:" for now, on a network of its own or behind a proxy that ends TLS.',
+    if (listen.transport !== 'tls' || checking.config.sip.tls !== undefined) continue
+    report(checking, 'config-conflict', [path], {
+      sentence: `${path}: SIP over TLS needs a certificate and its key.`,
+      hint: 'Set sip.tls.certFile and sip.tls.keyFile.',
     })
   }
+  const { requestCert, caFile } = checking.raw.sip.tls
+  if (!requestCert || caFile !== null) return
+  report(checking, 'config-conflict', ['sip.tls.requestCert'], {
+    sentence: 'sip.tls.requestCert without sip.tls.caFile would let in whoever has a certificate of a public CA.',
+    hint: 'Put the certificate of the CA that signs your SRCs into a file, and name it in sip.tls.caFile.',
+  })
 }
 
 function checkPortRange(checking: Checking): void {

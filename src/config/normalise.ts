@@ -23,7 +23,11 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
   const path = (value: string | null): string | undefined => (value === null ? undefined : resolve(options.cwd, value))
   return {
     dataDir: resolve(options.cwd, raw.dataDir),
-    sip: { listen: parseAll(raw.sip.listen, parseSipListen), advertise: raw.sip.advertise ?? undefined },
+    sip: {
+      listen: parseAll(raw.sip.listen, parseSipListen),
+      advertise: raw.sip.advertise ?? undefined,
+      tls: tlsOf(raw.sip.tls, path),
+    },
     rtp: {
       address: raw.rtp.address,
       advertise: raw.rtp.advertise ?? undefined,
@@ -53,6 +57,12 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     log: { level: raw.log.level },
     sources: raw.sources.filter((_, index) => !options.problems.concerns(`sources[${index}]`)),
   }
+}
+
+function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => string | undefined): Config['sip']['tls'] {
+  const [certFile, keyFile] = [path(tls.certFile), path(tls.keyFile)]
+  if (certFile === undefined || keyFile === undefined) return undefined
+  return { certFile, keyFile, caFile: path(tls.caFile), requestCert: tls.requestCert }
 }
 
 // A value that does not parse has been reported by `checkValue`, and `loadConfig` throws before anybody sees what

@@ -92,6 +92,28 @@ const sip = group('Signalling: where SRCs send their INVITEs.', {
       'local address each SRC has sent to.',
     'x-kind': 'ipAddress',
   }),
+  tls: group('Certificates for the "tls:" addresses of sip.listen. SIGHUP reads the files again; connections stay.', {
+    certFile: optionalText({
+      description: 'Our certificate in PEM, followed by those between it and the root. Needed for "tls:".',
+      'x-kind': 'path',
+    }),
+    keyFile: optionalText({
+      description: 'Private key of the certificate, PEM, without a passphrase. Needed for "tls:".',
+      'x-kind': 'path',
+    }),
+    caFile: optionalText({
+      description:
+        'Certificates of the CAs that sign SRCs, PEM. Give your own CA here rather than a public one, ' +
+        'which signs anybody. null: the public CAs.',
+      'x-kind': 'path',
+    }),
+    requestCert: Type.Boolean({
+      description:
+        'Mutual TLS: only SRCs with a certificate of caFile may connect. Keeps strangers out at the door; every SRC ' +
+        'then needs a certificate, and one that expires stops recording.',
+      default: false,
+    }),
+  }),
 })
 
 const rtp = group('Media: where SRCs send their audio.', {

@@ -40,6 +40,7 @@ export interface RecordingFacts {
 export type EndCause =
   | 'bye'
   | 'noAck'
+  | 'sessionExpired'
   | 'drain'
   | 'mediaTimeout'
   | 'storageFull'

@@ -126,6 +126,11 @@ export class Daemon {
     return stored
   }
 
+  /** Reads the TLS certificates again, which were renewed on disk. */
+  reloadCertificates(): void {
+    this.#services?.signalling.reloadCertificates()
+  }
+
   /** Closes everything; what is not drained by now stays interrupted and is recovered at the next start. */
   async stop(): Promise<void> {
     this.#services = undefined
@@ -288,8 +293,9 @@ export class Daemon {
     const signalling = new EmbeddedSignalling({
       listen: config.sip.listen,
       ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
+      ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
       log: this.#log,
-      randomToken: () => randomBytes(12).toString('hex'),
+      randomToken: () => randomBytes(16).toString('hex'),
       nowUs: monotonicUs,
     })
     const media = new MediaPlane({

@@ -8,6 +8,7 @@ import { EmbeddedSignalling, type EmbeddedSignallingOptions } from '../../src/se
 import type {
   BoundAddress,
   DialogEnd,
+  InDialogRequest,
   OfferRequest,
   SignallingCounter,
   SignallingHandler,
@@ -26,6 +27,7 @@ class Recorder implements SignallingHandler {
   readonly events = new Inbox()
   readonly offers: OfferRequest[] = []
   readonly ends: DialogEnd[] = []
+  readonly inDialog: InDialogRequest[] = []
   readonly counters: SignallingCounter[] = []
   onOffer: (offer: OfferRequest) => void = (offer) => offer.answer(bytesOf(SDP))
   status: ReturnType<SignallingHandler['optionsStatus']> = { status: 200 }
@@ -39,6 +41,11 @@ class Recorder implements SignallingHandler {
     this.offers.push(offer)
     this.events.put('reinvite')
     this.onOffer(offer)
+  }
+  handleInDialog(_: DialogId, inDialog: InDialogRequest): void {
+    this.inDialog.push(inDialog)
+    this.events.put(inDialog.method)
+    if (inDialog.header('X-Fail') !== undefined) throw new Error('as the test asks')
   }
   handleConfirmed(dialogId: DialogId): void {
     this.events.put(`confirmed ${dialogId}`)
@@ -106,6 +113,39 @@ function okTo(text: string): string {
 }
 
 describe('a recording session over UDP', () => {
+  test('a BYE over 1300 bytes tries TCP first, and goes by UDP where nobody takes TCP', async () => {
+    const { recorder, signalling, at } = await start()
+    const peer = await udpPeer(at('udp'))
+    const extra = [`Record-Route: <sip:127.0.0.1:${peer.port};lr;x=${'p'.repeat(1400)}>`]
+    peer.send(udpInvite(peer, { extra }))
+    const toTag = tagOf(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))))
+    peer.send(udpInvite(peer, { method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK', toTag, body: '' }))
+    expect([await recorder.events.next(), await recorder.events.next()][0]).toBe('invite')
+    const done = signalling.bye(recorder.offers[0]!.dialogId)
+    const bye = await peer.inbox.nextStarting('BYE ')
+    expect(recorder.counters).toContainEqual({ kind: 'dropped', reason: 'connectionFailed' })
+    peer.send(okTo(bye))
+    await done
+  })
+
+  test('UPDATE with an offer is answered as a re-INVITE is, UPDATE and INFO with metadata are passed on', async () => {
+    const { recorder, at } = await start()
+    const peer = await udpPeer(at('udp'))
+    peer.send(udpInvite(peer))
+    const toTag = tagOf(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))))
+    const inDialog = (shape: Parameters<typeof request>[0]) => udpInvite(peer, { toTag, body: '', ...shape })
+    peer.send(inDialog({ method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK' }))
+    peer.send(inDialog({ method: 'UPDATE', branch: 'z9hG4bK-2', cseq: '2 UPDATE', body: SDP }))
+    const updated = parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200')))
+    expect([updated.headers.first('cseq'), textOf(updated.body)]).toEqual(['2 UPDATE', SDP])
+    peer.send(inDialog({ method: 'INFO', branch: 'z9hG4bK-3', cseq: '3 INFO', extra: ['X-Fail: yes'] }))
+    expect(await peer.inbox.nextStarting('SIP/2.0 200'), 'a handler that throws changes nothing').toContain('3 INFO')
+    peer.send(inDialog({ method: 'UPDATE', branch: 'z9hG4bK-4', cseq: '4 UPDATE' }))
+    expect(await peer.inbox.nextStarting('SIP/2.0 200')).toContain('4 UPDATE')
+    expect(recorder.offers).toHaveLength(2)
+    expect(recorder.inDialog.map(({ method }) => method)).toEqual(['INFO', 'UPDATE'])
+  })
+
   test('INVITE, 100, 200, ACK, re-INVITE, BYE with metadata', async () => {
     const { recorder, at } = await start()
     const peer = await udpPeer(at('udp'))
@@ -130,11 +170,20 @@ describe('a recording session over UDP', () => {
     peer.send(udpInvite(peer, { branch: 'z9hG4bK-re', cseq: '2 INVITE', toTag }))
     await peer.inbox.nextStarting('SIP/2.0 200')
     peer.send(udpInvite(peer, { method: 'ACK', branch: 'z9hG4bK-a2', cseq: '2 ACK', toTag, body: '' }))
-    peer.send(udpInvite(peer, { method: 'BYE', branch: 'z9hG4bK-b', cseq: '3 BYE', toTag, body: '<recording/>' }))
+    peer.send(
+      udpInvite(peer, {
+        method: 'BYE',
+        branch: 'z9hG4bK-b',
+        cseq: '3 BYE',
+        toTag,
+        body: '<recording/>',
+        extra: ['Reason: Q.850;cause=16'],
+      }),
+    )
     expect(parseResponse(bytesOf(await peer.inbox.nextStarting('SIP/2.0 200'))).headers.first('cseq')).toBe('3 BYE')
     expect([await recorder.events.next(), await recorder.events.next()]).toEqual(['reinvite', 'ended bye'])
     expect(recorder.offers[1]!.dialogId).toBe(offer.dialogId)
-    expect(recorder.ends[0]).toMatchObject({ cause: 'bye', contentType: 'application/sdp' })
+    expect(recorder.ends[0]).toMatchObject({ cause: 'bye', contentType: 'application/sdp', reason: { cause: 16 } })
     expect(textOf(recorder.ends[0]!.body!)).toBe('<recording/>')
   })
 
@@ -369,7 +418,7 @@ describe('where it listens', () => {
       code: 'sip-address-unknown',
     })
     await expect(start({ listen: [{ transport: 'tls', address: '127.0.0.1', port: 0 }] })).rejects.toMatchObject({
-      code: 'sip-tls-unavailable',
+      code: 'sip-tls-files',
     })
     await expect(start({ advertise: 'a b' })).rejects.toMatchObject({ code: 'sip-advertise-invalid' })
   })

@@ -6,7 +6,16 @@ import { formatHostPort } from './uri.ts'
 export const PRODUCT = 'Earwitness'
 
 /** Methods that are carried out. Others get 405. */
-export const ALLOWED_METHODS: readonly string[] = ['INVITE', 'ACK', 'BYE', 'CANCEL', 'OPTIONS']
+export const ALLOWED_METHODS: readonly string[] = [
+  'INVITE',
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'OPTIONS',
+  'UPDATE',
+  'INFO',
+  'PRACK',
+]
 
 /** Bodies that are understood, RFC 7866 9.1 and RFC 9806. */
 const ACCEPTED_TYPES = 'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed'
@@ -14,14 +23,13 @@ const ACCEPTED_TYPES = 'application/sdp, application/rs-metadata+xml, applicatio
 /**
  * Option tags that a client may require.
  *
- * `100rel` (CUBE) is harmless: a request that is answered finally at once needs no reliable provisional response. `timer`:
- * the client refreshes, we need not.
+ * `100rel` (CUBE) is harmless: a request that is answered finally at once needs no reliable provisional response.
  */
 export const REQUIRABLE_OPTIONS: ReadonlySet<string> = new Set(['siprec', '100rel', 'timer'])
 
 /** Methods counted under their own name; a client cannot make up metric labels. */
 const COUNTED_METHODS: ReadonlySet<string> = new Set(
-  ALLOWED_METHODS.concat('UPDATE', 'INFO', 'PRACK', 'REGISTER', 'SUBSCRIBE', 'NOTIFY', 'REFER', 'MESSAGE', 'PUBLISH'),
+  ALLOWED_METHODS.concat('REGISTER', 'SUBSCRIBE', 'NOTIFY', 'REFER', 'MESSAGE', 'PUBLISH'),
 )
 
 export function countedMethod(method: string): string {
@@ -31,7 +39,7 @@ export function countedMethod(method: string): string {
 export const ALLOW: SipHeader = { name: 'Allow', value: ALLOWED_METHODS.join(', ') }
 export const ACCEPT: SipHeader = { name: 'Accept', value: ACCEPTED_TYPES }
 export const ACCEPT_ENCODING: SipHeader = { name: 'Accept-Encoding', value: 'identity' }
-export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec' }
+export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec, timer' }
 export const SERVER: SipHeader = { name: 'Server', value: PRODUCT }
 export const USER_AGENT: SipHeader = { name: 'User-Agent', value: PRODUCT }
 

@@ -1,10 +1,12 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget } from './flow.ts'
+import type { HeaderList } from './header-list.ts'
 import type { RequestFacts } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
-import { listValues } from './scalar-headers.ts'
+import { listValues, optionTags } from './scalar-headers.ts'
 import { type SipTimers, transactionTimeoutUs } from './timers.ts'
+import { readSessionId } from './session-id.ts'
 import type { TimedItem } from './timed-table.ts'
 import { formatHostPort } from './uri.ts'
 
@@ -48,6 +50,8 @@ export class Dialog implements TimedItem {
   readonly remoteParty: string
   /** Record-Route values of the first INVITE in their order. RFC 3261 12.1.1 */
   readonly routeSet: readonly string[]
+  /** By which the peer names itself. RFC 7989 */
+  readonly remoteSessionId: string | undefined
   readonly #timers: SipTimers
   #state: DialogState = 'early'
   #flow: SipFlow
@@ -55,7 +59,12 @@ export class Dialog implements TimedItem {
   #remoteSequence: number
   #localSequence = 0
   #answer: UnacknowledgedAnswer | undefined
-  #pendingInvite: string | undefined
+  #pendingOffer: string | undefined
+  #localDescription: Uint8Array | undefined
+  /** The peer's Allow names UPDATE. */
+  peerAllowsUpdate = false
+  /** A re-INVITE of ours is under way. */
+  hasOwnInvite = false
 
   constructor(options: {
     request: SipRequest
@@ -74,11 +83,13 @@ export class Dialog implements TimedItem {
     this.localParty = `${facts.to};tag=${localTag}`
     this.remoteParty = facts.from
     this.routeSet = listValues(request.headers, 'Record-Route')
+    this.remoteSessionId = readSessionId(request.headers)
     this.#timers = options.timers
     this.#flow = flow
     this.#remoteSequence = facts.sequenceNumber
     // A client that forgot its Contact can only be reached where it spoke from.
-    this.#remoteTarget = contactUri(request) ?? `sip:${formatHostPort(flow.address, flow.port)}`
+    this.noteAllow(request.headers)
+    this.#remoteTarget = contactUri(request.headers) ?? `sip:${formatHostPort(flow.address, flow.port)}`
   }
 
   get state(): DialogState {
@@ -94,13 +105,18 @@ export class Dialog implements TimedItem {
     return this.#remoteTarget
   }
 
-  /** Transaction key of the INVITE that is not answered yet; there is at most one. */
-  get pendingInvite(): string | undefined {
-    return this.#pendingInvite
+  /** Transaction key of the offer of the peer that is not answered yet; there is at most one. */
+  get pendingOffer(): string | undefined {
+    return this.#pendingOffer
+  }
+
+  /** The session description we sent last. */
+  get localDescription(): Uint8Array | undefined {
+    return this.#localDescription
   }
 
   awaitAnswer(transactionKey: string | undefined): void {
-    this.#pendingInvite = transactionKey
+    this.#pendingOffer = transactionKey
   }
 
   /** Infinity unless an answer waits for its ACK. */
@@ -122,6 +138,21 @@ export class Dialog implements TimedItem {
     return true
   }
 
+  /** Takes over what a message of the peer allows; one without Allow changes nothing. RFC 3261 20.5 */
+  noteAllow(headers: HeaderList): void {
+    if (headers.first('Allow') !== undefined) this.peerAllowsUpdate = optionTags(headers, 'Allow').includes('update')
+  }
+
+  /** Takes over the Contact of an INVITE or UPDATE that succeeded, or of a 2xx. RFC 3261 12.2, RFC 3311 5.1 */
+  retarget(headers: HeaderList): void {
+    this.#remoteTarget = contactUri(headers) ?? this.#remoteTarget
+  }
+
+  /** An UPDATE is answered with this session description. */
+  describe(localDescription: Uint8Array): void {
+    this.#localDescription = localDescription
+  }
+
   /** An INVITE is answered with 2xx, which is from now on sent again until its ACK. */
   accept(
     answer: {
@@ -133,7 +164,8 @@ export class Dialog implements TimedItem {
     nowUs: number,
   ): void {
     if (this.#state === 'early') this.#state = 'unacknowledged'
-    this.#remoteTarget = contactUri(answer.request) ?? this.#remoteTarget
+    this.retarget(answer.request.headers)
+    this.noteAllow(answer.request.headers)
     this.#answer = {
       sequenceNumber: answer.sequenceNumber,
       bytes: answer.bytes,
@@ -202,8 +234,9 @@ export class Dialog implements TimedItem {
   }
 }
 
-function contactUri(request: SipRequest): string | undefined {
-  const contact = listValues(request.headers, 'Contact')[0]
+function contactUri(headers: HeaderList): string | undefined {
+  const contact = listValues(headers, 'Contact')[0]
   const parsed = contact === undefined ? undefined : parseNameAddr(contact)
-  return parsed?.ok === true && parsed.value.uri !== '*' ? parsed.value.uri : undefined
+  // A blank or control character would break our request line: then the source is the better target.
+  return parsed?.ok === true && !/^\*$|[\0- ]/.test(parsed.value.uri) ? parsed.value.uri : undefined
 }

@@ -29,6 +29,8 @@ export interface SipTarget {
   /** Where to go when `host` cannot be resolved. */
   readonly fallback: { readonly address: string; readonly port: number } | undefined
   readonly kind: 'request' | 'response'
+  /** The same request for UDP, when this one is for TCP because of its size. RFC 3261 18.1.1 */
+  readonly otherwise?: { readonly bytes: Uint8Array; readonly target: SipTarget }
 }
 
 /** RFC 3261 18.1: retransmission is needed on unreliable transports only. */

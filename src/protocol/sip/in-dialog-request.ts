@@ -5,9 +5,24 @@ import type { SipHeader } from './header-list.ts'
 import { parseNameAddr } from './name-addr.ts'
 import { serialize } from './serialize-message.ts'
 import { parseSipUri, type SipUri } from './uri.ts'
+import { sessionIdHeaders } from './session-id.ts'
 import { formatVia } from './via.ts'
 
 const MAX_FORWARDS = 70
+/** A request of ours that is longer goes by TCP where we have it. RFC 3261 18.1.1 */
+export const UDP_REQUEST_BYTES_MAX = 1300
+
+/** What a request of ours says. */
+export interface OwnRequestParts {
+  readonly method: string
+  readonly branch: string
+  /** From {@link Dialog.nextSequence}; that of its INVITE for an ACK. */
+  readonly sequenceNumber: number
+  readonly headers: readonly SipHeader[]
+  readonly body?: Uint8Array
+  /** Those we can send by. */
+  readonly transports: ReadonlySet<SipTransport>
+}
 
 /** A request of ours, ready to be sent. */
 export interface OwnRequest {
@@ -20,22 +35,22 @@ export interface OwnRequest {
  *
  * @see RFC 3261 12.2.1.1, with strict routers (no `lr`) as written there
  */
-export function buildInDialogRequest(
-  dialog: Dialog,
-  options: {
-    readonly method: string
-    readonly branch: string
-    readonly headers: readonly SipHeader[]
-    /** Those we can send by. */
-    readonly transports: ReadonlySet<SipTransport>
-  },
-): OwnRequest {
+export function buildInDialogRequest(dialog: Dialog, parts: OwnRequestParts): OwnRequest {
+  const request = build(dialog, parts, undefined)
+  const isTooLong = request.target.transport === 'udp' && request.bytes.length > UDP_REQUEST_BYTES_MAX
+  if (!isTooLong || !parts.transports.has('tcp')) return request
+  const byTcp = build(dialog, parts, 'tcp')
+  return { bytes: byTcp.bytes, target: { ...byTcp.target, otherwise: request } }
+}
+
+function build(dialog: Dialog, options: OwnRequestParts, forced: SipTransport | undefined): OwnRequest {
   const { routeSet, remoteTarget, flow } = dialog
   const firstHop = routeSet[0] === undefined ? undefined : uriOf(routeSet[0])
   const isStrict = firstHop !== undefined && !firstHop.uri.params.has('lr')
   const requestUri = isStrict ? firstHop.text : remoteTarget
   const routes = isStrict ? [...routeSet.slice(1), `<${remoteTarget}>`] : routeSet
-  const target = targetOf(firstHop?.uri ?? uriOf(`<${remoteTarget}>`)?.uri, flow, options.transports)
+  const nextHop = targetOf(firstHop?.uri ?? uriOf(`<${remoteTarget}>`)?.uri, flow, options.transports)
+  const target = forced === undefined ? nextHop : { ...nextHop, transport: forced }
   const via = formatVia({
     transport: target.transport.toUpperCase(),
     host: flow.localAddress,
@@ -52,11 +67,14 @@ export function buildInDialogRequest(
     { name: 'From', value: dialog.localParty },
     { name: 'To', value: dialog.remoteParty },
     { name: 'Call-ID', value: dialog.sipCallId },
-    { name: 'CSeq', value: `${dialog.nextSequence()} ${options.method}` },
+    { name: 'CSeq', value: `${options.sequenceNumber} ${options.method}` },
+    ...sessionIdHeaders(dialog.localTag, dialog.remoteSessionId),
     USER_AGENT,
     ...options.headers,
   ]
-  return { bytes: serialize({ startLine: `${options.method} ${requestUri} SIP/2.0`, headers }), target }
+  const startLine = `${options.method} ${requestUri} SIP/2.0`
+  const body = options.body === undefined ? {} : { body: options.body }
+  return { bytes: serialize({ startLine, headers, ...body }), target }
 }
 
 function uriOf(nameAddr: string): { readonly text: string; readonly uri: SipUri } | undefined {

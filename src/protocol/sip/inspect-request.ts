@@ -94,9 +94,11 @@ export function inspectRequest(request: SipRequest, flow: SipFlow): Result<Reque
   const toTag = paramValue(toAddr.value.params, 'tag')
   const branch = paramValue(via.value.params, 'branch') ?? ''
   // Line feeds cannot stand in a header value, so no two sets of parts make the same key.
-  const base = branch.startsWith(BRANCH_COOKIE)
-    ? `${branch}\n${via.value.host.toLowerCase()}\n${via.value.port ?? ''}`
-    : `\n${sipCallId}\n${fromTag}\n${sequenceNumber}\n${flow.address}\n${branch}`
+  // The cookie alone names no transaction (RFC 4475 3.2.1): all requests of that client would be one.
+  const base =
+    branch.startsWith(BRANCH_COOKIE) && branch !== BRANCH_COOKIE
+      ? `${branch}\n${via.value.host.toLowerCase()}\n${via.value.port ?? ''}`
+      : `\n${sipCallId}\n${fromTag}\n${sequenceNumber}\n${flow.address}\n${branch}`
   return accepted({
     via: via.value,
     sipCallId,

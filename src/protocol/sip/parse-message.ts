@@ -30,9 +30,11 @@ export function parseMessage(bytes: Uint8Array, framing: SipFraming = 'datagram'
   if (bytes.length > MESSAGE_BYTES_MAX) return rejected('tooLarge')
   const start = skipKeepAlive(bytes, 0)
   if (start === bytes.length) return rejected('keepAlive')
+  // In bytes, as the stream framer measures what is not whole yet.
+  if (endOfLine(bytes, start) - start > HEADER_LENGTH_MAX) return rejected('startLine')
   const { headEnd, bodyStart } = findBody(bytes, start)
   const lines = new LineReader(decoder.decode(bytes.subarray(start, headEnd)))
-  const startLine = parseStartLine(trimBlanks(lines.next() ?? ''))
+  const startLine = parseStartLine(lines.next() ?? '')
   if (startLine === undefined) return rejected('startLine')
 
   const { headers, defect: headerDefect } = readHeaders(lines)
@@ -45,6 +47,11 @@ export function parseMessage(bytes: Uint8Array, framing: SipFraming = 'datagram'
   }
   const { status, reason } = startLine
   return accepted({ kind: 'response', status, reason, headers, body, defect })
+}
+
+function endOfLine(bytes: Uint8Array, start: number): number {
+  const feed = bytes.indexOf(0x0a, start)
+  return feed === -1 ? bytes.length : feed
 }
 
 /** First position at or after `start` that is not CR, LF or NUL. RFC 3261 7.5 */
@@ -105,8 +112,12 @@ type StartLine =
     }
   | { readonly kind: 'response'; readonly status: number; readonly reason: string; readonly defect: undefined }
 
-function parseStartLine(line: string): StartLine | undefined {
-  if (line.length > HEADER_LENGTH_MAX) return undefined
+/** What cannot stand in a start line: the stream framer gives up at it before the line is whole, so no line may have it. */
+const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f]/
+
+function parseStartLine(whole: string): StartLine | undefined {
+  if (CONTROL.test(whole)) return undefined
+  const line = trimBlanks(whole)
   const space = line.indexOf(' ')
   if (space === -1) return undefined
   const word = line.slice(0, space)
@@ -115,7 +126,8 @@ function parseStartLine(line: string): StartLine | undefined {
   const version = line.slice(lastSpace + 1).toUpperCase()
   if (!version.startsWith('SIP/') || word.length > METHOD_LENGTH_MAX || !isToken(word)) return undefined
   const requestUri = trimBlanks(line.slice(space + 1, Math.max(lastSpace, space + 1)))
-  const uriIsWhole = requestUri !== '' && !requestUri.includes(' ') && !requestUri.includes('\t')
+  // RFC 4475 3.1.2.7, 3.1.2.8: neither angle brackets nor blanks.
+  const uriIsWhole = !requestUri.startsWith('<') && requestUri !== '' && !/[ \t\r]/.test(requestUri)
   const defect = version === VERSION ? (uriIsWhole ? undefined : 'requestUri') : 'version'
   return { kind: 'request', method: word, requestUri, defect }
 }

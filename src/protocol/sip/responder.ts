@@ -14,6 +14,8 @@ import type { SipFlow } from './flow.ts'
 import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
 import { optionTags } from './scalar-headers.ts'
+import { MIN_SESSION_SECONDS, type SessionTerms, sessionAnswerHeaders } from './session-expires.ts'
+import { readSessionId, sessionIdHeaders } from './session-id.ts'
 import type { ServerTransaction, ServerTransactions } from './server-transactions.ts'
 import { uriScheme } from './uri.ts'
 import type { Admission, UserAgentSink } from './user-agent-sink.ts'
@@ -38,6 +40,19 @@ export const NO_SUCH_DIALOG: ReplyParts = {
 }
 export const REQUEST_TERMINATED: ReplyParts = { status: 487, reason: 'Request Terminated', headers: [SERVER] }
 
+/** RFC 4028 6 */
+export const INTERVAL_TOO_SMALL: ReplyParts = {
+  status: 422,
+  reason: 'Session Interval Too Small',
+  headers: [{ name: 'Min-SE', value: String(MIN_SESSION_SECONDS) }, SERVER],
+}
+/** RFC 6086 4.2.2. We take what we can read whatever it is called, and ask for no package. */
+export const BAD_INFO_PACKAGE: ReplyParts = {
+  status: 469,
+  reason: 'Bad Info Package',
+  headers: [{ name: 'Recv-Info', value: '' }, SERVER],
+}
+
 const OVERLOAD_RETRY_SECONDS = 5
 const KNOWN_SCHEMES: ReadonlySet<string | undefined> = new Set(['sip', 'sips', 'tel'])
 
@@ -47,12 +62,19 @@ export function unavailable(retryAfterSeconds: number = OVERLOAD_RETRY_SECONDS):
   return { status: 503, reason: 'Service Unavailable', headers: [retryAfter, SERVER] }
 }
 
-/** 200 to an INVITE. RFC 3261 13.3.1.4, 12.1.1 */
-export function acceptance(request: SipRequest, flow: SipFlow, sdp: Uint8Array): ReplyParts {
+/** 200 to an INVITE or UPDATE; to an UPDATE without offer it has no body. RFC 3261 13.3.1.4, 12.1.1, RFC 3311 5.2 */
+export function acceptance(
+  incoming: Incoming,
+  sdp: Uint8Array | undefined,
+  terms: SessionTerms | undefined,
+): ReplyParts {
+  const { request, flow } = incoming
   const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
+  const session = sessionAnswerHeaders(terms)
+  const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ...session, ACCEPT, SERVER]
+  if (sdp === undefined) return { status: 200, reason: 'OK', headers }
   const contentType = { name: 'Content-Type', value: 'application/sdp' }
-  const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ACCEPT, SERVER, contentType]
-  return { status: 200, reason: 'OK', headers, body: sdp }
+  return { status: 200, reason: 'OK', headers: [...headers, contentType], body: sdp }
 }
 
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
@@ -98,7 +120,9 @@ export class Responder {
   reply(incoming: Incoming, parts: ReplyParts, nowUs: number): Uint8Array {
     const { request, facts, flow, transaction } = incoming
     const toTag = facts.toTag === undefined && parts.status > 100 ? incoming.localTag : undefined
-    const bytes = buildResponse(request, facts.via, flow, { ...parts, toTag })
+    const sessionId = sessionIdHeaders(facts.toTag ?? incoming.localTag, readSessionId(request.headers))
+    const headers = [...sessionId, ...(parts.headers ?? [])]
+    const bytes = buildResponse(request, facts.via, flow, { ...parts, headers, toTag })
     const isSent = transaction.machine.respond(parts.status, bytes, nowUs)
     this.#transactions.settle(transaction)
     if (isSent && parts.status >= 200) this.#count(request.method, parts.status)

@@ -131,7 +131,7 @@ export class StreamFramer {
   #startsLikeSip(held: Uint8Array): boolean {
     if (this.#isFirstLineChecked) return true
     const end = held.indexOf(0x0a)
-    for (const byte of held.subarray(0, FIRST_BYTES)) {
+    for (const byte of held.subarray(0, end === -1 ? FIRST_BYTES : Math.min(end, FIRST_BYTES))) {
       if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return false
     }
     if (end === -1) return held.length <= HEADER_LENGTH_MAX

@@ -19,6 +19,8 @@ export interface HostPort {
   readonly port: number | undefined
 }
 
+const BLANK = /[\0- ]/
+
 /** The scheme of a URI in lower case, or undefined when there is no colon. */
 export function uriScheme(text: string): string | undefined {
   const colon = text.indexOf(':')
@@ -27,7 +29,8 @@ export function uriScheme(text: string): string | undefined {
 
 export function parseSipUri(text: string): Result<SipUri, 'uri'> {
   const scheme = uriScheme(text)
-  if (scheme !== 'sip' && scheme !== 'sips') return rejected('uri')
+  // A blank would end it in a request line of ours, and a control character break the line.
+  if ((scheme !== 'sip' && scheme !== 'sips') || BLANK.test(text)) return rejected('uri')
   const rest = text.slice(scheme.length + 1)
   // A user part may hold `;` and `?`, so the last `@` comes first.
   const at = rest.lastIndexOf('@')
@@ -61,7 +64,7 @@ export function parseHostPort(text: string): Result<HostPort, 'uri'> {
     }
   }
   host = trimBlanks(host)
-  if (host === '' || host.includes(' ')) return rejected('uri')
+  if (host === '' || /[ [\]]/.test(host)) return rejected('uri')
   const digits = trimBlanks(portText ?? '')
   if (digits === '') return accepted({ host, port: undefined })
   const port = parseDecimal(digits, 65_535)

@@ -4,36 +4,32 @@ import { ACCEPT, SERVER } from './capabilities.ts'
 import { Dialog, dialogKey } from './dialog.ts'
 import { Dialogs } from './dialogs.ts'
 import { ALL_TRANSPORTS, isReliable, type SipFlow } from './flow.ts'
+import { HangUp } from './hang-up.ts'
 import type { SipHeader } from './header-list.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
 import { InviteServerTransaction } from './invite-server-transaction.ts'
 import type { SipRequest } from './message.ts'
-import { OwnByes, type WantedBye } from './own-byes.ts'
+import { carriesOffer, mayCarryMetadata } from './body-kind.ts'
+import { type OwnOutcome, OwnRequests } from './own-requests.ts'
 import { parseMessage, type SipFraming } from './parse-message.ts'
+import { PendingOffers } from './pending-offers.ts'
 import {
   acceptance,
+  BAD_INFO_PACKAGE,
   capabilities,
   type Incoming,
+  INTERVAL_TOO_SMALL,
   NO_SUCH_DIALOG,
   refusalOf,
-  type ReplyParts,
   REQUEST_TERMINATED,
   Responder,
   unavailable,
 } from './responder.ts'
 import { type ServerTransaction, ServerTransactions } from './server-transactions.ts'
-import { TimedTable } from './timed-table.ts'
+import { readSessionTerms } from './session-expires.ts'
+import { SessionTimers } from './session-timers.ts'
 import { DEFAULT_SIP_TIMERS, type SipTimers } from './timers.ts'
 import type { ByeReason, UserAgentOptions, UserAgentSink } from './user-agent-sink.ts'
-
-/** An INVITE that waits for {@link UserAgentServer.answer} or {@link UserAgentServer.refuse}. */
-interface PendingOffer {
-  readonly key: string
-  readonly incoming: Incoming
-  readonly dialog: Dialog
-  readonly isInitial: boolean
-  readonly nextTimeoutUs: number
-}
 
 /**
  * The SIP user agent server of a recorder: messages and time in, messages and events out.
@@ -41,7 +37,7 @@ interface PendingOffer {
  * It opens no socket and reads no clock; times are monotonic microseconds. Nothing that arrives makes it throw. It answers at
  * once with 100 and leaves the final answer of an INVITE to its owner; everything else it answers itself.
  *
- * @see RFC 3261 8.2, 12, 13.3, 14.2, 15; RFC 6026; RFC 3581
+ * @see RFC 3261 8.2, 12, 13.3, 14.2, 15; RFC 3262; RFC 3311; RFC 3581; RFC 4028; RFC 6026; RFC 6086
  */
 export class UserAgentServer {
   readonly #sink: UserAgentSink
@@ -50,8 +46,10 @@ export class UserAgentServer {
   readonly #transactions: ServerTransactions
   readonly #responder: Responder
   readonly #dialogs: Dialogs
-  readonly #offers: TimedTable<PendingOffer>
-  readonly #byes: OwnByes
+  readonly #offers: PendingOffers
+  readonly #requests: OwnRequests
+  readonly #sessions: SessionTimers
+  readonly #hangUp: HangUp
 
   constructor(options: UserAgentOptions) {
     this.#sink = options.sink
@@ -60,12 +58,24 @@ export class UserAgentServer {
     this.#transactions = new ServerTransactions(options.transactionsMax)
     this.#responder = new Responder(this.#sink, this.#transactions)
     this.#dialogs = new Dialogs(options.dialogsMax)
-    this.#offers = new TimedTable(Infinity) // one per transaction at most, so bounded with them
-    this.#byes = new OwnByes({
+    this.#offers = new PendingOffers({
+      sink: this.#sink,
+      responder: this.#responder,
+      answerUs: this.#timers.answerUs,
+    })
+    this.#requests = new OwnRequests({
       timers: this.#timers,
       randomToken: options.randomToken,
       transports: options.transports ?? ALL_TRANSPORTS,
       send: (bytes, target) => this.#sink.send(bytes, target),
+    })
+    this.#sessions = new SessionTimers(this.#requests)
+    this.#hangUp = new HangUp({
+      sink: this.#sink,
+      dialogs: this.#dialogs,
+      offers: this.#offers,
+      requests: this.#requests,
+      sessions: this.#sessions,
     })
   }
 
@@ -81,7 +91,7 @@ export class UserAgentServer {
 
   /** What somebody still waits for: unanswered INVITEs, 2xx without ACK, requests of ours. Lingering transactions are not counted. */
   get openCount(): number {
-    return this.#offers.size + this.#dialogs.unacknowledged + this.#byes.open
+    return this.#offers.size + this.#dialogs.unacknowledged + this.#requests.open
   }
 
   /** When {@link handleTimeout} is to be called next; undefined for never. */
@@ -90,7 +100,8 @@ export class UserAgentServer {
       this.#transactions.nextTimeoutUs,
       this.#dialogs.nextTimeoutUs,
       this.#offers.nextTimeoutUs,
-      this.#byes.nextTimeoutUs,
+      this.#requests.nextTimeoutUs,
+      this.#sessions.nextTimeoutUs,
     )
     return next === Infinity ? undefined : next
   }
@@ -111,21 +122,24 @@ export class UserAgentServer {
       this.#handleRequest(message.value, flow, nowUs)
       return true
     }
-    const answered = this.#byes.handleResponse(message.value, nowUs)
+    const answered = this.#requests.handleResponse(message.value, nowUs)
     if (answered === 'stray') this.#sink.handleCounted({ kind: 'dropped', reason: 'strayResponse' })
-    else if (answered !== undefined) this.#finishBye(answered)
+    else if (answered !== undefined) this.#settleOwn(answered, nowUs)
     return true
   }
 
   /** Answers an offer with 200 and our SDP. False when nobody waits for it any more: cancelled, answered, or given up. */
   answer(offerId: string, sdp: Uint8Array, nowUs: number): boolean {
-    const offer = this.#takeOffer(offerId)
+    const offer = this.#offers.take(offerId)
     if (offer === undefined) return false
-    const { incoming, dialog } = offer
+    const { incoming, dialog, terms } = offer
     const { request, facts, flow } = incoming
-    const answered = this.#responder.reply(incoming, acceptance(request, flow, sdp), nowUs)
+    const answered = this.#responder.reply(incoming, acceptance(incoming, sdp, terms), nowUs)
     const { sequenceNumber } = facts
-    dialog.accept({ request, sequenceNumber, bytes: answered, target: responseTarget(facts.via, flow) }, nowUs)
+    dialog.describe(sdp)
+    if (request.method === 'UPDATE') dialog.retarget(request.headers)
+    else dialog.accept({ request, sequenceNumber, bytes: answered, target: responseTarget(facts.via, flow) }, nowUs)
+    this.#sessions.set(dialog.id, terms, nowUs)
     this.#dialogs.update(dialog)
     return true
   }
@@ -140,11 +154,11 @@ export class UserAgentServer {
     refusal: { readonly status: number; readonly reason: string; readonly headers?: readonly SipHeader[] },
     nowUs: number,
   ): boolean {
-    const offer = this.#takeOffer(offerId)
+    const offer = this.#offers.take(offerId)
     if (offer === undefined) return false
     const status = refusal.status >= 300 && refusal.status <= 699 ? refusal.status : 500
     const headers = [...(refusal.headers ?? []), ...(status === 415 ? [ACCEPT] : []), SERVER]
-    if (offer.isInitial) this.#endDialog(offer.dialog)
+    if (offer.isInitial) this.#hangUp.end(offer.dialog)
     this.#responder.reply(offer.incoming, { status, reason: refusal.reason, headers }, nowUs)
     return true
   }
@@ -156,21 +170,7 @@ export class UserAgentServer {
    * @returns true when `handleByeDone` will follow
    */
   bye(dialogId: DialogId, reason: ByeReason | undefined, nowUs: number): boolean {
-    const dialog = this.#dialogs.byId(dialogId)
-    if (dialog === undefined) return false
-    if (dialog.state === 'closing') return true
-    if (dialog.state === 'unacknowledged') {
-      this.#byes.want(dialogId, reason)
-      return true
-    }
-    if (dialog.state === 'early') {
-      this.#refuseOfferOf(dialog, { status: 480, reason: 'Temporarily Unavailable' }, nowUs)
-      this.#endDialog(dialog)
-      this.#sink.handleEnded(dialogId, { cause: 'local', receivedUs: nowUs, request: undefined })
-      return false
-    }
-    this.#sendBye(dialog, { cause: 'local', reason }, nowUs)
-    return true
+    return this.#hangUp.bye(dialogId, reason, nowUs)
   }
 
   /** Runs every timer that is due. */
@@ -179,10 +179,11 @@ export class UserAgentServer {
       if (outcome === 'retransmitted') this.#sink.handleCounted({ kind: 'retransmission', direction: 'out' })
       else this.#sink.handleCounted({ kind: 'dropped', reason: 'refusalNotAcknowledged' })
     })
-    this.#byes.handleTimeout(nowUs, (givenUp) => {
+    this.#requests.handleTimeout(nowUs, (givenUp) => {
       if (givenUp === undefined) this.#sink.handleCounted({ kind: 'retransmission', direction: 'out' })
-      else this.#finishBye(givenUp)
+      else this.#settleOwn(givenUp, nowUs)
     })
+    this.#sessions.handleTimeout(nowUs, this.#dialogs, (dialog) => this.#expire(dialog, nowUs))
     for (let due = this.#offers.takeDue(nowUs); due !== undefined; due = this.#offers.takeDue(nowUs)) {
       this.refuse(due.key, { status: 500, reason: 'No Answer In Time' }, nowUs)
       if (!due.isInitial) continue
@@ -201,16 +202,14 @@ export class UserAgentServer {
       this.#sink.handleCounted({ kind: 'retransmission', direction: 'out' })
     }
     this.#dialogs.update(dialog)
-    if (due !== 'noAck') return
-    const wanted = this.#byes.takeWanted(dialog.id)
-    this.#sendBye(dialog, wanted ?? { cause: 'noAck', reason: undefined }, nowUs)
+    if (due === 'noAck') this.#hangUp.giveUpAck(dialog, nowUs)
   }
 
   #handleRequest(request: SipRequest, flow: SipFlow, nowUs: number): void {
     const inspected = inspectRequest(request, flow)
     if (!inspected.ok) return this.#responder.reject(request, flow, inspected.reason)
     const facts = inspected.value
-    if (request.method === 'ACK') return this.#handleAck(facts, nowUs)
+    if (request.method === 'ACK') return this.#handleAck(request, facts, nowUs)
     const known = this.#transactions.get(facts.transactionKey)
     if (known !== undefined) return this.#handleRetransmission(known, facts)
 
@@ -250,7 +249,8 @@ export class UserAgentServer {
       this.#responder.reply(incoming, { status: 500, reason: 'CSeq Out Of Order' }, nowUs)
       return
     }
-    if (request.method === 'INVITE' && dialog.pendingInvite !== undefined) {
+    const isOffer = request.method === 'INVITE' || (request.method === 'UPDATE' && carriesOffer(request))
+    if (isOffer && (dialog.pendingOffer !== undefined || dialog.hasOwnInvite)) {
       this.#responder.reply(incoming, { status: 491, reason: 'Request Pending' }, nowUs)
       return
     }
@@ -258,18 +258,46 @@ export class UserAgentServer {
     this.#dialogs.update(dialog)
     // The BYE of the peer may carry metadata, so it goes before one of ours that waits.
     if (isConfirmed && request.method === 'BYE') this.#sink.handleConfirmed(dialog.id, nowUs)
-    else if (isConfirmed) this.#confirm(dialog, nowUs)
+    else if (isConfirmed) this.#hangUp.confirm(dialog, nowUs)
     if (request.method === 'BYE') this.#handleBye(incoming, dialog, nowUs)
     else if (dialog.state === 'closing') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
-    else if (request.method === 'INVITE') this.#showOffer(incoming, dialog, nowUs)
+    else if (isOffer) this.#handleOffer(incoming, dialog, nowUs)
+    else if (request.method === 'UPDATE') this.#handleUpdate(incoming, dialog, nowUs)
+    else if (request.method === 'INFO') this.#handleInfo(incoming, dialog, nowUs)
+    // RFC 3262 3: no reliable provisional response was sent, so a PRACK matches none.
+    else if (request.method === 'PRACK') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
     else this.#handleOptions(incoming, nowUs)
   }
 
-  /** Tells that the peer has our 2xx, and sends the BYE that waited for it. */
-  #confirm(dialog: Dialog, nowUs: number): void {
-    this.#sink.handleConfirmed(dialog.id, nowUs)
-    const wanted = dialog.state === 'confirmed' ? this.#byes.takeWanted(dialog.id) : undefined
-    if (wanted !== undefined) this.#sendBye(dialog, wanted, nowUs)
+  /** An offer inside a dialog. */
+  #handleOffer(incoming: Incoming, dialog: Dialog, nowUs: number): void {
+    const terms = readSessionTerms(incoming.request.headers)
+    if (terms.ok) this.#offers.show(incoming, dialog, terms.value, nowUs)
+    else this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
+  }
+
+  /** An UPDATE without offer: a refresh, or metadata alone. RFC 3311 5.2, RFC 4028 9 */
+  #handleUpdate(incoming: Incoming, dialog: Dialog, nowUs: number): void {
+    const { request } = incoming
+    const terms = readSessionTerms(request.headers)
+    if (!terms.ok) {
+      this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
+      return
+    }
+    dialog.retarget(request.headers)
+    dialog.noteAllow(request.headers)
+    this.#sessions.set(dialog.id, terms.value, nowUs)
+    this.#responder.reply(incoming, acceptance(incoming, undefined, terms.value), nowUs)
+    this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
+  }
+
+  /** RFC 6086 4.2.2: only a package that says nothing we could read is refused; old clients name none. */
+  #handleInfo(incoming: Incoming, dialog: Dialog, nowUs: number): void {
+    const { request } = incoming
+    const isForeign = request.headers.first('Info-Package') !== undefined && !mayCarryMetadata(request)
+    const parts = isForeign ? BAD_INFO_PACKAGE : { status: 200, reason: 'OK', headers: [SERVER] }
+    this.#responder.reply(incoming, parts, nowUs)
+    if (!isForeign) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
   }
 
   #handleInvite(incoming: Incoming, nowUs: number): void {
@@ -280,30 +308,15 @@ export class UserAgentServer {
       this.#responder.reply(incoming, unavailable(retryAfterSeconds), nowUs)
       return
     }
+    const terms = readSessionTerms(incoming.request.headers)
+    if (!terms.ok) {
+      this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
+      return
+    }
     const { request, facts, flow, localTag } = incoming
     const dialog = new Dialog({ request, facts, flow, localTag, id: asDialogId(localTag), timers: this.#timers })
     this.#dialogs.add(dialog)
-    this.#showOffer(incoming, dialog, nowUs)
-  }
-
-  #showOffer(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const { request, facts, flow, transaction } = incoming
-    const isInitial = dialog.state === 'early'
-    this.#responder.reply(incoming, { status: 100, reason: 'Trying' }, nowUs)
-    const nextTimeoutUs = nowUs + this.#timers.answerUs
-    this.#offers.add({ key: transaction.key, incoming, dialog, isInitial, nextTimeoutUs })
-    dialog.awaitAnswer(transaction.key)
-    this.#sink.handleOffer({
-      offerId: transaction.key,
-      dialogId: dialog.id,
-      isInitial,
-      request,
-      sipCallId: facts.sipCallId,
-      from: facts.from,
-      to: facts.to,
-      flow,
-      receivedUs: nowUs,
-    })
+    this.#offers.show(incoming, dialog, terms.value, nowUs)
   }
 
   #handleOptions(incoming: Incoming, nowUs: number): void {
@@ -313,8 +326,8 @@ export class UserAgentServer {
   /** RFC 3261 15.1.2: pending requests of the dialog get 487. */
   #handleBye(incoming: Incoming, dialog: Dialog, nowUs: number): void {
     const wasClosing = dialog.state === 'closing'
-    this.#refuseOfferOf(dialog, REQUEST_TERMINATED, nowUs)
-    if (!wasClosing) this.#endDialog(dialog)
+    this.#offers.refuseOf(dialog, REQUEST_TERMINATED, nowUs)
+    if (!wasClosing) this.#hangUp.end(dialog)
     this.#responder.reply(incoming, { status: 200, reason: 'OK', headers: [SERVER] }, nowUs)
     if (wasClosing) return
     this.#sink.handleEnded(dialog.id, { cause: 'bye', receivedUs: nowUs, request: incoming.request })
@@ -336,7 +349,7 @@ export class UserAgentServer {
     this.#sink.handleEnded(offer.dialog.id, { cause: 'cancelled', receivedUs: nowUs, request: incoming.request })
   }
 
-  #handleAck(facts: RequestFacts, nowUs: number): void {
+  #handleAck(request: SipRequest, facts: RequestFacts, nowUs: number): void {
     const refused = this.#transactions.get(facts.inviteKey)
     if (refused?.machine instanceof InviteServerTransaction && refused.machine.handleAck(nowUs)) {
       this.#transactions.settle(refused)
@@ -347,7 +360,9 @@ export class UserAgentServer {
     if (dialog === undefined) return this.#sink.handleCounted({ kind: 'dropped', reason: 'strayAck' })
     if (outcome === 'ignored') return this.#sink.handleCounted({ kind: 'retransmission', direction: 'in' })
     this.#dialogs.update(dialog)
-    if (outcome === 'confirmed') this.#confirm(dialog, nowUs)
+    // The answer to an offer of ours, which may come in an ACK. RFC 3264 4
+    if (request.body.length > 0) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
+    if (outcome === 'confirmed') this.#hangUp.confirm(dialog, nowUs)
   }
 
   /** The INVITE of a 2xx is answered again as long as the ACK is missing: the transaction itself only absorbs it. RFC 6026 7.1 */
@@ -363,36 +378,18 @@ export class UserAgentServer {
     if (answer !== undefined) this.#sink.send(answer.bytes, answer.target)
   }
 
-  #takeOffer(offerId: string): PendingOffer | undefined {
-    const offer = this.#offers.get(offerId)
-    if (offer === undefined) return undefined
-    this.#offers.delete(offer)
-    offer.dialog.awaitAnswer(undefined)
-    return offer
+  /** A request of ours was answered, or given up. */
+  #settleOwn(outcome: OwnOutcome, nowUs: number): void {
+    if (outcome.method === 'BYE') return this.#hangUp.finish(outcome.dialogId)
+    const dialog = this.#dialogs.byId(outcome.dialogId)
+    if (dialog === undefined || dialog.state === 'closing') return
+    if (outcome.method === 'INVITE') dialog.hasOwnInvite = false
+    if (!this.#sessions.handleRefreshed(dialog, outcome.response, nowUs)) this.#expire(dialog, nowUs)
   }
 
-  #refuseOfferOf(dialog: Dialog, parts: ReplyParts, nowUs: number): void {
-    const offer = dialog.pendingInvite === undefined ? undefined : this.#takeOffer(dialog.pendingInvite)
-    if (offer !== undefined) this.#responder.reply(offer.incoming, parts, nowUs)
-  }
-
-  #endDialog(dialog: Dialog): void {
-    dialog.end()
-    this.#dialogs.delete(dialog)
-    if (this.#byes.takeWanted(dialog.id) !== undefined) this.#sink.handleByeDone(dialog.id)
-  }
-
-  #sendBye(dialog: Dialog, bye: WantedBye, nowUs: number): void {
-    this.#refuseOfferOf(dialog, REQUEST_TERMINATED, nowUs)
-    dialog.close()
-    this.#dialogs.update(dialog)
-    this.#byes.send(dialog, bye.reason, nowUs)
-    this.#sink.handleEnded(dialog.id, { cause: bye.cause, receivedUs: nowUs, request: undefined })
-  }
-
-  #finishBye(dialogId: DialogId): void {
-    const dialog = this.#dialogs.byId(dialogId)
-    if (dialog !== undefined) this.#endDialog(dialog)
-    this.#sink.handleByeDone(dialogId)
+  /** RFC 4028 10 */
+  #expire(dialog: Dialog, nowUs: number): void {
+    const reason = { cause: 408, text: 'Session expired' }
+    this.#hangUp.send(dialog, { cause: 'sessionExpired', reason }, nowUs)
   }
 }

@@ -5,7 +5,7 @@ import type { SipRequest } from './message.ts'
 import type { SipRejectReason } from './parse-message.ts'
 import type { SipTimers } from './timers.ts'
 
-/** An INVITE to be answered or refused: the first of a dialog, or a later one inside it. */
+/** An INVITE to be answered or refused, the first of a dialog or a later one inside it; or an UPDATE that carries an offer. */
 export interface SipOffer {
   /** Names the offer in {@link UserAgentServer.answer} and {@link UserAgentServer.refuse}. */
   readonly offerId: string
@@ -20,9 +20,16 @@ export interface SipOffer {
   readonly receivedUs: number
 }
 
-/** Why a dialog is over. `refused`: its offer was never answered although it was shown. */
+/** An UPDATE without offer, an INFO, or an ACK with a body, inside a dialog. It is answered whatever comes of it. */
+export interface SipInDialogRequest {
+  readonly dialogId: DialogId
+  readonly request: SipRequest
+  readonly receivedUs: number
+}
+
+/** Why a dialog is over. `refused`: its offer was never answered although it was shown. `sessionExpired`: RFC 4028 10. */
 export interface SipDialogEnd {
-  readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused'
+  readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused' | 'sessionExpired'
   readonly receivedUs: number
   /** The BYE or CANCEL, when the peer ended it. */
   readonly request: SipRequest | undefined
@@ -43,6 +50,7 @@ export type Admission = { readonly status: 200 } | { readonly status: 503; reado
 export interface UserAgentSink {
   send(bytes: Uint8Array, target: SipTarget): void
   handleOffer(offer: SipOffer): void
+  handleInDialog(request: SipInDialogRequest): void
   /** Once per dialog: the peer has our 2xx. */
   handleConfirmed(dialogId: DialogId, receivedUs: number): void
   /** Once per dialog whose first offer was shown, unless that offer was refused by whoever it was shown to. */

@@ -26,7 +26,8 @@ export function parseVia(value: string): Result<Via, 'via'> {
   if (!params.ok || firstSlash === -1 || secondSlash === -1) return rejected('via')
   const name = trimBlanks(protocolAndSentBy.slice(0, firstSlash)).toUpperCase()
   const version = trimBlanks(protocolAndSentBy.slice(firstSlash + 1, secondSlash))
-  if (name !== 'SIP' || version !== '2.0') return rejected('via')
+  // Any version will do: a request of SIP/7.0 has its Via so, too, and is owed its 505 (RFC 4475 3.1.2.16).
+  if (name !== 'SIP' || !/^[0-9]\.[0-9]$/.test(version)) return rejected('via')
   const tail = trimBlanks(protocolAndSentBy.slice(secondSlash + 1)).replaceAll('\t', ' ')
   const blank = tail.indexOf(' ')
   if (blank === -1) return rejected('via')

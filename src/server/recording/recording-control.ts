@@ -14,7 +14,7 @@ import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/r
 import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
 import type { MediaPlane, MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
-import type { DialogEnd, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
+import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
 import { createLiveRecording, type LiveRecording, type RecordingSettings } from './live-recording.ts'
 import type { RecordingEvents } from './recording-events.ts'
@@ -138,6 +138,13 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#update(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
   }
 
+  /** Metadata in UPDATE, INFO or ACK; other bodies are not ours to read. */
+  handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
+    const recording = this.#byDialog.get(dialogId)
+    if (recording === undefined || recording.state === 'closing' || request.body.length === 0) return
+    this.#passMetadata(recording, readMetadataBody(request.header('content-type'), request.body), request.receivedUs)
+  }
+
   handleConfirmed(dialogId: DialogId): void {
     const recording = this.#byDialog.get(dialogId)
     if (recording?.state === 'answered') this.#setState(recording, 'recording')
@@ -151,7 +158,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     this.#keepFinalMetadata(recording, end)
-    this.#end(recording, end.cause === 'noAck' ? 'noAck' : 'bye', end.receivedUs)
+    const { cause } = end
+    this.#end(recording, cause === 'noAck' || cause === 'sessionExpired' ? cause : 'bye', end.receivedUs)
   }
 
   handleSealed(recordingId: RecordingId, object: SealedObject): void {

@@ -1,9 +1,10 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
 import type { SipFraming } from '../../protocol/sip/parse-message.ts'
+import { parseReason } from '../../protocol/sip/reason.ts'
 import type { SipTimers } from '../../protocol/sip/timers.ts'
 import { UserAgentServer } from '../../protocol/sip/user-agent-server.ts'
-import type { Admission, SipDialogEnd, SipOffer } from '../../protocol/sip/user-agent-sink.ts'
+import type { Admission, SipDialogEnd, SipInDialogRequest, SipOffer } from '../../protocol/sip/user-agent-sink.ts'
 import { Listeners } from './listeners.ts'
 import type {
   BoundAddress,
@@ -14,6 +15,7 @@ import type {
   SignallingPort,
 } from './port.ts'
 import type { SignallingLog } from './signalling-log.ts'
+import type { TlsSettings } from './tls-files.ts'
 
 /** What fails may be repeated at will by a stranger: one log line a second, the rest is counted. */
 const FAILURE_LOG_INTERVAL_US = 1_000_000
@@ -24,8 +26,10 @@ export interface EmbeddedSignallingOptions {
   readonly listen: readonly BoundAddress[]
   /** Host, or host and port, by which SRCs reach us when that is not the address of a socket. */
   readonly advertise?: string
+  /** Needed when a TLS address is listened at. */
+  readonly tls?: TlsSettings
   readonly log: SignallingLog
-  /** Unguessable, different each time, letters and digits. */
+  /** Unguessable, different each time, letters and digits; 32 hex digits give our Session-IDs (RFC 7989). */
   readonly randomToken: () => string
   /** Monotonic microseconds. */
   readonly nowUs: () => number
@@ -53,6 +57,7 @@ export class EmbeddedSignalling implements SignallingPort {
     this.#listeners = new Listeners({
       listen: options.listen,
       advertise: options.advertise,
+      tls: options.tls,
       nowUs: options.nowUs,
       receive: (bytes, framing, flow) => this.#receive(bytes, framing, flow),
       drop: (reason) => this.#count({ kind: 'dropped', reason }),
@@ -65,6 +70,7 @@ export class EmbeddedSignalling implements SignallingPort {
       sink: {
         send: (bytes: Uint8Array, target: SipTarget) => this.#listeners.send(bytes, target),
         handleOffer: (offer) => this.#offer(offer),
+        handleInDialog: (request) => this.#inDialog(request),
         handleConfirmed: (dialogId, receivedUs) =>
           this.#guard(() => this.#handler?.handleConfirmed(dialogId, receivedUs)),
         handleEnded: (dialogId, end) => this.#ended(dialogId, end),
@@ -80,6 +86,16 @@ export class EmbeddedSignalling implements SignallingPort {
     const bound = await this.#listeners.open()
     this.#options.log.info({ addresses: bound }, 'SIP listening')
     return bound
+  }
+
+  /** Reads the TLS files again. When they cannot be used that is logged, and the old certificates stay in force. */
+  reloadCertificates(): void {
+    try {
+      this.#listeners.reloadCertificates()
+      this.#options.log.info({}, 'SIP: TLS certificates read again')
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'SIP: the new TLS certificates cannot be used; the old ones stay')
+    }
   }
 
   async bye(dialogId: DialogId, reason?: { readonly cause: number; readonly text: string }): Promise<void> {
@@ -191,11 +207,26 @@ export class EmbeddedSignalling implements SignallingPort {
     }
   }
 
+  #inDialog({ dialogId, request, receivedUs }: SipInDialogRequest): void {
+    const { method, headers, body } = request
+    this.#guard(() =>
+      this.#handler?.handleInDialog?.(dialogId, {
+        method,
+        header: (name) => headers.first(name),
+        headers: (name) => headers.all(name),
+        body,
+        receivedUs,
+      }),
+    )
+  }
+
   #ended(dialogId: DialogId, { cause, receivedUs, request }: SipDialogEnd): void {
     const contentType = request?.headers.first('Content-Type')
+    const reason = parseReason(request?.headers.first('Reason') ?? '')
     const end: DialogEnd = {
       cause,
       receivedUs,
+      ...(reason === undefined ? {} : { reason }),
       ...(contentType === undefined ? {} : { contentType }),
       ...(request === undefined || request.body.length === 0 ? {} : { body: request.body }),
     }

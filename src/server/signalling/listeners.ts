@@ -7,11 +7,12 @@ import { HostResolver } from './host-resolver.ts'
 import { LocalAddressFinder, withoutZone } from './local-address.ts'
 import type { BoundAddress } from './port.ts'
 import { TcpListener, type TcpPeer } from './tcp-listener.ts'
+import type { TlsSettings } from './tls-files.ts'
 import { UdpListener } from './udp-listener.ts'
 
 type Listener =
   | { readonly transport: 'udp'; readonly socket: UdpListener; readonly bound: BoundAddress }
-  | { readonly transport: 'tcp'; readonly socket: TcpListener; readonly bound: BoundAddress }
+  | { readonly transport: 'tcp' | 'tls'; readonly socket: TcpListener; readonly bound: BoundAddress }
 
 const ANY_ADDRESSES: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
@@ -19,6 +20,8 @@ export interface ListenersOptions {
   readonly listen: readonly BoundAddress[]
   /** Host, or host and port, by which SRCs reach us when that is not the address of a socket. */
   readonly advertise: string | undefined
+  /** Needed when a TLS address is listened at. */
+  readonly tls: TlsSettings | undefined
   readonly nowUs: () => number
   /** Takes one message; returns false when it was not SIP. Must not throw. */
   readonly receive: (bytes: Uint8Array, framing: SipFraming, flow: SipFlow) => boolean
@@ -62,6 +65,15 @@ export class Listeners {
     return this.#listeners.map(({ bound }) => bound)
   }
 
+  /**
+   * Reads the files of all TLS listeners again.
+   *
+   * @throws EarwitnessError `sip-tls-files`; then the old certificates stay in force
+   */
+  reloadCertificates(): void {
+    for (const { transport, socket } of this.#listeners) if (transport !== 'udp') socket.reloadCertificates()
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#listeners.splice(0).map(({ socket }) => socket.close()))
   }
@@ -69,8 +81,9 @@ export class Listeners {
   /** Sends a message. Never throws; what cannot be sent is counted. */
   send(bytes: Uint8Array, target: SipTarget): void {
     const own = this.#listeners[target.listenerId]
-    if (own?.transport === 'tcp' && target.connectionId !== undefined && own.socket.send(bytes, target.connectionId))
-      return
+    if (own !== undefined && own.transport !== 'udp' && target.connectionId !== undefined) {
+      if (own.socket.send(bytes, target.connectionId)) return
+    }
     if (target.kind === 'response') {
       // RFC 3261 18.2.2 allows a new connection for it; the client that closed its own has given up instead.
       if (own?.transport === 'udp') own.socket.send(bytes, target.port, target.host)
@@ -83,17 +96,24 @@ export class Listeners {
       return
     }
     const family = isIPv6(listener.bound.address) ? 6 : 4
+    const { fallback, host, otherwise, port } = target
+    const onFailed = otherwise && (() => this.send(otherwise.bytes, otherwise.target))
+    const options = { host, ...(onFailed === undefined ? {} : { onFailed }) }
     this.#hosts.resolve(target.host, family, (address) => {
-      const fallback = target.fallback
-      if (address !== undefined) this.#sendTo(listener, bytes, { address, port: target.port })
-      else if (fallback !== undefined) this.#sendTo(listener, bytes, fallback)
+      if (address !== undefined) this.#sendTo(listener, bytes, { address, port }, options)
+      else if (fallback !== undefined) this.#sendTo(listener, bytes, fallback, options)
       else this.#options.drop('hostUnknown')
     })
   }
 
-  #sendTo(listener: Listener, bytes: Uint8Array, to: { readonly address: string; readonly port: number }): void {
+  #sendTo(
+    listener: Listener,
+    bytes: Uint8Array,
+    to: { readonly address: string; readonly port: number },
+    options: { readonly host: string; readonly onFailed?: () => void },
+  ): void {
     if (listener.transport === 'udp') listener.socket.send(bytes, to.port, to.address)
-    else listener.socket.connectAndSend(bytes, to.port, to.address)
+    else listener.socket.connectAndSend(bytes, to.port, to.address, options)
   }
 
   #listenerFor(transport: SipTarget['transport']): Listener | undefined {
@@ -112,21 +132,23 @@ export class Listeners {
       })
       return { transport, socket, bound: await socket.open() }
     }
-    if (transport === 'tcp') {
+    const { tls } = this.#options
+    if (transport === 'tcp' || tls !== undefined) {
       const socket = new TcpListener({
         address,
         port,
         fail,
         drop,
+        ...(transport === 'tls' && tls !== undefined ? { tls } : {}),
         nextConnectionId: () => ++this.#connections,
         receive: (message, peer) => this.#receiveFromConnection(message, peer, listenerId),
       })
       return { transport, socket, bound: await socket.open() }
     }
     throw new EarwitnessError(
-      'sip-tls-unavailable',
-      'This version has no SIP over TLS.',
-      'Remove the tls: entries from sip.listen and use tcp: inside a protected network.',
+      'sip-tls-files',
+      'SIP over TLS needs a certificate and its key.',
+      'Set sip.tls.certFile and sip.tls.keyFile, or remove the tls: entries from sip.listen.',
     )
   }
 
@@ -157,7 +179,7 @@ export class Listeners {
     const bound = this.#listeners[listenerId]?.bound
     if (bound === undefined) return false
     return this.#options.receive(message, 'stream', {
-      transport: 'tcp',
+      transport: bound.transport,
       address: peer.address,
       port: peer.port,
       localAddress: this.#advertised?.host ?? withoutZone(peer.localAddress),

@@ -1,4 +1,5 @@
 import type { DialogId } from '../../ids.ts'
+import type { SipReason } from '../../protocol/sip/reason.ts'
 
 /** Where a message came from: the peer's address as our socket saw it. */
 export interface SipSource {
@@ -7,7 +8,7 @@ export interface SipSource {
   readonly port: number
 }
 
-/** An INVITE that starts a dialog, or a re-INVITE inside one. It is answered or refused once; later attempts do nothing. */
+/** An INVITE that starts a dialog, or a re-INVITE or an UPDATE with an offer inside one. It is answered or refused once; later attempts do nothing. */
 export interface OfferRequest {
   readonly dialogId: DialogId
   readonly sipCallId: string
@@ -33,15 +34,36 @@ export interface OfferRequest {
 
 /**
  * Why a dialog is over. `noAck`: our 200 was never acknowledged · `local`: by {@link SignallingPort.bye} ·
- * `refused`: its first INVITE was refused by the port, because the handler threw or never answered.
+ * `refused`: its first INVITE was refused by the port, because the handler threw or never answered ·
+ * `sessionExpired`: no refresh came in time, or the SRC does not know the dialog any more (RFC 4028 10).
  */
 export interface DialogEnd {
-  readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused'
+  readonly cause: 'bye' | 'cancelled' | 'noAck' | 'local' | 'refused' | 'sessionExpired'
   /** Monotonic microseconds. */
   readonly receivedUs: number
+  /** What BYE or CANCEL gave as Reason. RFC 3326 */
+  readonly reason?: SipReason
   /** Of the BYE, which may carry metadata. */
   readonly contentType?: string
   readonly body?: Uint8Array
+}
+
+/**
+ * An UPDATE without offer or an INFO inside a dialog: metadata, or a vendor's headers that pause and resume. It is answered already.
+ * Or an ACK with a body: the answer to an INVITE without SDP that was answered with an offer of ours.
+ *
+ * @see RFC 3311, RFC 6086
+ */
+export interface InDialogRequest {
+  readonly method: string
+  /** First value of a header; the name in any case, long or compact. */
+  header(name: string): string | undefined
+  /** All values of a header, one per header line. */
+  headers(name: string): readonly string[]
+  /** Raw bytes; empty for a mere refresh. The type is in the `content-type` header. */
+  readonly body: Uint8Array
+  /** Monotonic microseconds. */
+  readonly receivedUs: number
 }
 
 /** What a signalling port counts; every label is out of a closed set. */
@@ -55,6 +77,8 @@ export type SignallingCounter =
 export interface SignallingHandler {
   handleInvite(offer: OfferRequest): void
   handleReinvite(offer: OfferRequest): void
+  /** Only for dialogs that were answered and are not over. */
+  handleInDialog?(dialogId: DialogId, request: InDialogRequest): void
   /** The SRC has our first 200: its ACK came. Once per dialog. */
   handleConfirmed(dialogId: DialogId, receivedUs: number): void
   /** Exactly once per dialog that {@link handleInvite} saw, unless the handler itself refused it. */
@@ -76,7 +100,7 @@ export interface SignallingPort {
   /**
    * Opens the sockets and begins to serve.
    *
-   * @throws EarwitnessError `sip-port-in-use`, `sip-port-forbidden`, `sip-address-unknown`, `sip-listen-failed`; nothing stays open
+   * @throws EarwitnessError `sip-port-in-use`, `sip-port-forbidden`, `sip-address-unknown`, `sip-listen-failed`, `sip-tls-files`; nothing stays open
    */
   run(handler: SignallingHandler): Promise<readonly BoundAddress[]>
   /**

@@ -1,7 +1,15 @@
-import { connect, createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { connect, createServer, isIP, isIPv6, type Server, type Socket } from 'node:net'
+import {
+  connect as connectTls,
+  type ConnectionOptions,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls'
 import { StreamFramer } from '../../protocol/sip/stream-framer.ts'
 import { listenError } from './listen-error.ts'
 import type { BoundAddress } from './port.ts'
+import { readTlsFiles, type TlsSettings } from './tls-files.ts'
 
 /** Connections of one listener, those we opened included. */
 export const TCP_CONNECTIONS_MAX = 1024
@@ -11,10 +19,23 @@ export const TCP_MESSAGE_MS = 32_000
 export const TCP_IDLE_MS = 2 * 3_600_000
 /** Bytes a peer may leave unread before its connection is closed. */
 export const TCP_UNREAD_BYTES_MAX = 1024 * 1024
+/** How long a TLS handshake may take. Milliseconds. */
+export const TLS_HANDSHAKE_MS = 10_000
+/** TLS handshakes under way beside the connections of one listener; more are closed unheard. */
+export const TLS_HANDSHAKES_MAX = 256
 const KEEP_ALIVE_MS = 60_000
+/** How long a connection that something else can stand in for may take. Milliseconds. */
+export const CONNECT_MS = 2_000
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }
 const PONG = Uint8Array.of(0x0d, 0x0a)
 
-export type TcpDropReason = 'connectionsFull' | 'connectionIdle' | 'connectionUnread' | 'connectionFailed' | 'notSip'
+export type TcpDropReason =
+  | 'connectionsFull'
+  | 'connectionIdle'
+  | 'connectionUnread'
+  | 'connectionFailed'
+  | 'notSip'
+  | 'tlsHandshake'
 
 /** The peer of a connection and our end of it. */
 export interface TcpPeer {
@@ -27,6 +48,8 @@ export interface TcpPeer {
 export interface TcpListenerOptions {
   readonly address: string
   readonly port: number
+  /** Present for a TLS listener. */
+  readonly tls?: TlsSettings
   /** Unique over all listeners. */
   readonly nextConnectionId: () => number
   /** One message, whole. Returns false when it is not SIP: the connection is then closed. */
@@ -38,17 +61,34 @@ export interface TcpListenerOptions {
   readonly idleMs?: number
 }
 
-/** One listening TCP socket with its connections, and the connections we open to peers that left none. */
+/** One listening TCP or TLS socket with its connections, and the connections we open to peers that left none. */
 export class TcpListener {
   readonly #options: TcpListenerOptions
   readonly #server: Server
+  readonly #secure: TlsServer | undefined
+  /** The certificates in force. */
+  #context: SecureContextOptions | undefined
   readonly #connections = new Map<number, Socket>()
 
   constructor(options: TcpListenerOptions) {
     this.#options = options
-    this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) => {
-      this.#adopt(socket)
-    })
+    const adopt = (socket: Socket): void => this.#adopt(socket)
+    this.#context = options.tls && readTlsFiles(options.tls)
+    this.#secure = this.#context && secureServer(this.#context, options, adopt)
+    this.#server = this.#secure ?? createServer(SOCKET_OPTIONS, adopt)
+    const connectionsMax = options.connectionsMax ?? TCP_CONNECTIONS_MAX
+    if (this.#secure !== undefined) this.#server.maxConnections = connectionsMax + TLS_HANDSHAKES_MAX
+  }
+
+  /**
+   * Reads the TLS files again. Connections that are open stay as they are.
+   *
+   * @throws EarwitnessError `sip-tls-files`; then everything stays as it was
+   */
+  reloadCertificates(): void {
+    if (this.#options.tls === undefined) return
+    this.#context = readTlsFiles(this.#options.tls)
+    this.#secure?.setSecureContext(this.#context)
   }
 
   get connectionCount(): number {
@@ -76,14 +116,18 @@ export class TcpListener {
     const { address, port, fail } = this.#options
     const server = this.#server
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(listenError({ transport: 'tcp', address, port }, error)))
+      server.once('error', (error) => reject(listenError({ transport: this.#transport, address, port }, error)))
       server.listen({ host: address, port, exclusive: true, ipv6Only: isIPv6(address) }, resolve)
     })
     server.removeAllListeners('error')
     server.on('error', fail)
     const bound = server.address()
     if (bound === null || typeof bound === 'string') throw new TypeError('a TCP server has an address')
-    return { transport: 'tcp', address: bound.address, port: bound.port }
+    return { transport: this.#transport, address: bound.address, port: bound.port }
+  }
+
+  get #transport(): 'tcp' | 'tls' {
+    return this.#options.tls === undefined ? 'tcp' : 'tls'
   }
 
   /** Sends over an open connection; false when it is not there any more. */
@@ -98,18 +142,34 @@ export class TcpListener {
     return true
   }
 
-  /** Opens a connection and sends a request over it; its answer comes back as any message does. */
-  connectAndSend(bytes: Uint8Array, port: number, address: string): void {
-    const socket = connect({
-      port,
-      host: address,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-    })
-    const countFailure = (): void => this.#options.drop('connectionFailed')
+  /**
+   * Opens a connection and sends a request over it; its answer comes back as any message does.
+   *
+   * @param options `host`: name or address that the request goes to, which a TLS certificate must bear · `onFailed`: is told when there is
+   * no connection within {@link CONNECT_MS}
+   */
+  connectAndSend(
+    bytes: Uint8Array,
+    port: number,
+    address: string,
+    options: { readonly host?: string; readonly onFailed?: () => void } = {},
+  ): void {
+    const { host = address, onFailed } = options
+    const { drop } = this.#options
+    const at = { ...SOCKET_OPTIONS, port, host: address }
+    const context = this.#context
+    const socket = context === undefined ? connect(at) : connectTls({ ...at, ...context, ...peerCheck(context, host) })
+    const timer = onFailed && setTimeout(() => socket.destroy(new Error('no connection in time')), CONNECT_MS)
+    const countFailure = (): void => {
+      clearTimeout(timer)
+      drop('connectionFailed')
+      onFailed?.()
+    }
     socket.once('error', countFailure)
-    socket.once('connect', () => socket.off('error', countFailure))
+    socket.once(context === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer)
+      socket.off('error', countFailure)
+    })
     this.#adopt(socket)
     socket.write(bytes)
   }
@@ -162,6 +222,27 @@ export class TcpListener {
       patience = setTimeout(expire, isMidMessage ? messageMs : idleMs)
     })
   }
+}
+
+function secureServer(
+  context: SecureContextOptions,
+  { tls, drop }: TcpListenerOptions,
+  adopt: (socket: Socket) => void,
+): TlsServer {
+  const requestCert = tls?.requestCert === true
+  const trust = { requestCert, rejectUnauthorized: requestCert, handshakeTimeout: TLS_HANDSHAKE_MS }
+  const server = createTlsServer({ ...SOCKET_OPTIONS, ...context, ...trust }, adopt)
+  server.on('tlsClientError', () => drop('tlsHandshake'))
+  return server
+}
+
+/**
+ * How the peer of a connection of ours is checked. A CA of one's own vouches for whoever it signed: the Contacts of SRCs are mostly
+ * addresses, which certificates seldom bear. The public CAs sign anybody, so with them the name has to fit. RFC 5922 7
+ */
+function peerCheck(context: SecureContextOptions, host: string): ConnectionOptions {
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  return context.ca === undefined ? name : { ...name, checkServerIdentity: () => undefined }
 }
 
 function peerOf(socket: Socket, connectionId: number): TcpPeer {

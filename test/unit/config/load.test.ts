@@ -167,16 +167,33 @@ describe('mistakes in a file', () => {
   })
 
   test('keys of later releases get a clear answer', () => {
-    expect(
-      briefly(
-        problemsOf('storage: {kind: s3, s3: {bucket: b}}\nretention: {days: 5}\nsip: {listen: ["tls:0.0.0.0:5061"]}'),
-      ),
-    ).toEqual([
+    expect(briefly(problemsOf('storage: {kind: s3, s3: {bucket: b}}\nretention: {days: 5}'))).toEqual([
       'config-not-supported-yet test.yaml:1:21',
       'config-not-supported-yet test.yaml:2:1',
       'config-not-supported-yet test.yaml:1:17',
-      'config-not-supported-yet test.yaml:3:16',
     ])
+  })
+})
+
+describe('TLS', () => {
+  const tls = (keys: string) => `sip:\n  listen: ["tls:0.0.0.0:5061"]\n  tls: {${keys}}\n`
+
+  test('has absolute paths, and none without both certificate and key', () => {
+    const { config } = load(tls('certFile: tls/srs.pem, keyFile: /etc/srs.key, caFile: ca.pem, requestCert: true'))
+    const { certFile, keyFile, caFile, requestCert } = config.sip.tls!
+    expect([isAbsolute(certFile), keyFile, isAbsolute(caFile!), requestCert]).toEqual([
+      true,
+      '/etc/srs.key',
+      true,
+      true,
+    ])
+    expect(load('sip: {tls: {certFile: a.pem}}').config.sip.tls).toBeUndefined()
+  })
+
+  test('needs certificate and key where it is listened for, and a CA of its own to ask for certificates', () => {
+    expect(briefly(problemsOf(tls('certFile: a.pem')))).toEqual(['config-conflict test.yaml:2:12'])
+    const asking = tls('certFile: a.pem, keyFile: a.key, requestCert: true')
+    expect(briefly(problemsOf(asking))).toEqual(['config-conflict test.yaml:3:55'])
   })
 })
 

@@ -7,6 +7,7 @@ import type {
   Admission,
   SipCounter,
   SipDialogEnd,
+  SipInDialogRequest,
   SipOffer,
   UserAgentOptions,
 } from '../../../../src/protocol/sip/user-agent-sink.ts'
@@ -94,6 +95,7 @@ export interface Sent {
 
 export type Happening =
   | { readonly kind: 'offer'; readonly offer: SipOffer }
+  | { readonly kind: 'inDialog'; readonly inDialog: SipInDialogRequest }
   | { readonly kind: 'confirmed'; readonly dialogId: DialogId }
   | { readonly kind: 'ended'; readonly dialogId: DialogId; readonly end: SipDialogEnd }
   | { readonly kind: 'byeDone'; readonly dialogId: DialogId }
@@ -115,6 +117,7 @@ export class Bench {
       sink: {
         send: (bytes, target) => this.sent.push({ bytes, text: textOf(bytes), target, atUs: this.nowUs }),
         handleOffer: (offer) => this.happened.push({ kind: 'offer', offer }),
+        handleInDialog: (inDialog) => this.happened.push({ kind: 'inDialog', inDialog }),
         handleConfirmed: (dialogId) => this.happened.push({ kind: 'confirmed', dialogId }),
         handleEnded: (dialogId, end) => this.happened.push({ kind: 'ended', dialogId, end }),
         handleByeDone: (dialogId) => this.happened.push({ kind: 'byeDone', dialogId }),
@@ -146,6 +149,10 @@ export class Bench {
 
   get offers(): readonly SipOffer[] {
     return this.happened.flatMap((event) => (event.kind === 'offer' ? [event.offer] : []))
+  }
+
+  get inDialog(): readonly SipInDialogRequest[] {
+    return this.happened.flatMap((event) => (event.kind === 'inDialog' ? [event.inDialog] : []))
   }
 
   get ends(): readonly string[] {

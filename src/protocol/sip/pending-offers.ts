@@ -1,0 +1,77 @@
+import type { Dialog } from './dialog.ts'
+import type { Incoming, ReplyParts, Responder } from './responder.ts'
+import type { SessionTerms } from './session-expires.ts'
+import { TimedTable } from './timed-table.ts'
+import type { UserAgentSink } from './user-agent-sink.ts'
+
+/** An INVITE, or an UPDATE with an offer, that waits for {@link UserAgentServer.answer} or {@link UserAgentServer.refuse}. */
+export interface PendingOffer {
+  readonly key: string
+  readonly incoming: Incoming
+  readonly dialog: Dialog
+  readonly isInitial: boolean
+  readonly terms: SessionTerms | undefined
+  readonly nextTimeoutUs: number
+}
+
+/** The offers that were shown and not yet answered; at most one per dialog. */
+export class PendingOffers {
+  readonly #options: { readonly sink: UserAgentSink; readonly responder: Responder; readonly answerUs: number }
+  readonly #table = new TimedTable<PendingOffer>(Infinity) // one per transaction at most, so bounded with them
+
+  constructor(options: { readonly sink: UserAgentSink; readonly responder: Responder; readonly answerUs: number }) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  get nextTimeoutUs(): number {
+    return this.#table.nextTimeoutUs
+  }
+
+  /** Shows an offer to whoever answers it. An INVITE gets its 100 at once. */
+  show(incoming: Incoming, dialog: Dialog, terms: SessionTerms | undefined, nowUs: number): void {
+    const { request, facts, flow, transaction } = incoming
+    const isInitial = dialog.state === 'early'
+    if (request.method === 'INVITE') this.#options.responder.reply(incoming, { status: 100, reason: 'Trying' }, nowUs)
+    const nextTimeoutUs = nowUs + this.#options.answerUs
+    this.#table.add({ key: transaction.key, incoming, dialog, isInitial, terms, nextTimeoutUs })
+    dialog.awaitAnswer(transaction.key)
+    this.#options.sink.handleOffer({
+      offerId: transaction.key,
+      dialogId: dialog.id,
+      isInitial,
+      request,
+      sipCallId: facts.sipCallId,
+      from: facts.from,
+      to: facts.to,
+      flow,
+      receivedUs: nowUs,
+    })
+  }
+
+  get(offerId: string): PendingOffer | undefined {
+    return this.#table.get(offerId)
+  }
+
+  /** Removes an offer that is about to be answered. */
+  take(offerId: string): PendingOffer | undefined {
+    const offer = this.#table.get(offerId)
+    if (offer === undefined) return undefined
+    this.#table.delete(offer)
+    offer.dialog.awaitAnswer(undefined)
+    return offer
+  }
+
+  /** Refuses what a dialog still has open. */
+  refuseOf(dialog: Dialog, parts: ReplyParts, nowUs: number): void {
+    const offer = dialog.pendingOffer === undefined ? undefined : this.take(dialog.pendingOffer)
+    if (offer !== undefined) this.#options.responder.reply(offer.incoming, parts, nowUs)
+  }
+
+  takeDue(nowUs: number): PendingOffer | undefined {
+    return this.#table.takeDue(nowUs)
+  }
+}

@@ -1,0 +1,97 @@
+import { MetadataState } from '../../../src/protocol/siprec/metadata-state.ts'
+import { isMetadataType, PARTS_MAX, splitBody } from '../../../src/protocol/siprec/multipart.ts'
+import { parseMetadata } from '../../../src/protocol/siprec/parse-metadata.ts'
+import { readRecordingRequest } from '../../../src/recorder/recording-request.ts'
+import { readVector } from '../../unit/protocol/siprec/vectors.ts'
+import { type FuzzTarget, invariant } from '../target.ts'
+
+const CLIENTS = [
+  'audiocodes',
+  'avaya',
+  'broadworks',
+  'cube',
+  'google',
+  'jambonz',
+  'metaswitch',
+  'nena',
+  'netsapiens',
+  'opensips',
+  'oracle',
+  'procomm',
+  'ribbon',
+]
+
+/** Content-Type in the first line, then the body: one input. */
+export const siprec: FuzzTarget = {
+  name: 'siprec',
+  corpus: CLIENTS.map((client) => {
+    const { contentType, body } = readVector(client)
+    return Buffer.concat([Buffer.from(`${contentType}\n`), body])
+  }),
+  dictionary: [
+    'multipart/mixed;boundary=b',
+    ';boundary="b"',
+    ';boundary=',
+    '--b\r\n',
+    '--b--',
+    '\r\n--b',
+    'Content-Type: application/sdp\r\n\r\n',
+    'Content-Type: application/rs-metadata+xml\r\n\r\n',
+    'Content-Type: multipart/mixed;boundary=c\r\n\r\n',
+    'Content-Length: 3\r\n',
+    '<recording xmlns="urn:ietf:params:xml:ns:recording:1">',
+    '</recording>',
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    '<?xml version="1.0" encoding="UTF-16"?>',
+    '<!DOCTYPE a [<!ENTITY b "c">]>',
+    '<![CDATA[',
+    ']]>',
+    '<!--',
+    '-->',
+    '<a>',
+    '</a>',
+    '<a b="c"/>',
+    '&b;',
+    '&#0;',
+    '&#x110000;',
+    '&amp;',
+    '<datamode>partial</datamode>',
+    '<participant participant_id="p">',
+    '<stream stream_id="s" session_id="x"><label>1</label></stream>',
+    '<participantstreamassoc participant_id="p"><send>s</send></participantstreamassoc>',
+    '<disassociate-time>2026-11-23T10:00:00Z</disassociate-time>',
+    'xmlns:a="b" ',
+    '\ufeff',
+  ],
+  run(input) {
+    const feed = input.indexOf(0x0a)
+    const contentType = Buffer.from(input.subarray(0, Math.max(0, feed))).toString('latin1')
+    const body = input.subarray(feed + 1)
+    const split = splitBody(contentType, body)
+    const state = new MetadataState()
+    if (split.ok) {
+      invariant(split.value.length <= PARTS_MAX, 'no more parts than allowed')
+      let bytes = 0
+      for (const part of split.value) {
+        invariant(part.body.buffer === body.buffer, 'a part is a view of the body')
+        bytes += part.body.length
+        if (isMetadataType(part.contentType)) readMetadata(part.body, state)
+      }
+      invariant(bytes <= body.length, 'parts do not overlap')
+    }
+    // Once: a body that is all metadata comes out of splitBody as one part, or is no multipart at all.
+    if (!split.ok) readMetadata(body, state)
+    readRecordingRequest({ contentType, body, require: ['siprec'], contact: undefined, knownRecording: false })
+  },
+}
+
+function readMetadata(bytes: Uint8Array, state: MetadataState): void {
+  const parsed = parseMetadata(bytes)
+  if (!parsed.ok) return
+  state.apply(parsed.value)
+  state.apply(parsed.value)
+  invariant(
+    JSON.stringify(parsed.value.participants).length <= 40 * bytes.length + 1_000,
+    'what is read is not much more than what was sent',
+  )
+}
