@@ -21,6 +21,8 @@ import { parseSippStatistics } from '../support/sipp.ts'
 /** Clock ticks of /proc/PID/stat in a second; 100 on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100
 const SCENARIO = join(import.meta.dirname, '..', '..', 'sipp-scenarios', 'load', 'invite-bye.xml')
+/** Ports rest after use, so that at 100 a second a small range would be what is measured. */
+const RTP_PORTS = { EARWITNESS_RTP_PORT_MIN: '20000', EARWITNESS_RTP_PORT_MAX: '39999' }
 /** From the ACK to the BYE. */
 const HOLD_MS = 200
 /** Until everything that was ended is closed and its manifest signed. */
@@ -131,13 +133,17 @@ async function runWarmUp(port: number): Promise<void> {
 
 async function measureRecorder(rate: number): Promise<object> {
   const dataDir = await makeDataDir()
-  const daemon = await startDaemon(dataDir, { EARWITNESS_LOG_LEVEL: 'error' })
+  const daemon = await startDaemon(dataDir, { EARWITNESS_LOG_LEVEL: 'error', ...RTP_PORTS })
   try {
     const before = await cpuSeconds(daemon)
     const load = await runLoad(daemon.sipUdpPort, rate)
     const closed = await closedSessions(daemon, load.dialogs)
     const cpu = (await cpuSeconds(daemon)) - before
-    return { rate, ...load, ...closed, cpuMsPerDialog: round((cpu * 1_000) / Math.max(1, load.dialogs)) }
+    const refused = sumOf(
+      await (await fetch(daemon.metrics)).text(),
+      'earwitness_sip_requests_total{method="INVITE",code="503"}',
+    )
+    return { rate, ...load, refused, ...closed, cpuMsPerDialog: round((cpu * 1_000) / Math.max(1, load.dialogs)) }
   } finally {
     await daemon.stop()
     await removeDataDir(dataDir)
@@ -164,7 +170,9 @@ async function closedSessions(
 
 /** The sum over all labels of one counter in Prometheus text. */
 function sumOf(text: string, name: string): number {
-  const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(name.includes('{') ? name : `${name}{`))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
 
