@@ -69,7 +69,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
     streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
-    participants: report.participantIds.map((participantId) => ({ participantId: bounded(participantId) })),
+    participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
     incidents: report.incidents,
     consentEvents: [],
@@ -85,7 +85,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
     streamId: stream.plan.streamId,
     streamLabel: bounded(stream.plan.streamLabel),
     channel: stream.channel,
-    participantIds: stream.participantIds.map(bounded),
+    participantIds: stream.participantIds,
     codecs: stream.codecs,
     packets: {
       received: counters.packetsReceived,
@@ -112,7 +112,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
   }
 }
 
-/** Text of the SRC as a manifest can hold it: neither SDP nor metadata bound a label or an id. The snapshots have all of it. */
+/** A label as a manifest can hold it; SDP does not bound it. */
 function bounded(text: string): string {
   return text.length <= TEXT_LENGTH_MAX ? text : text.slice(0, TEXT_LENGTH_MAX).toWellFormed()
 }

@@ -394,12 +394,12 @@ describe('who is heard on which m-line', () => {
     ])
   })
 
-  it('is named as far as a manifest can hold, however long the ids are that an SRC gives', async () => {
-    const [label, sender] = ['l'.repeat(5_000), 'p'.repeat(4_095) + '😀'.repeat(10)]
+  it('can be written into a manifest, however long the labels and ids are that an SRC gives', async () => {
+    const [label, sender] = [`${'l'.repeat(4_095)}${'😀'.repeat(10)}`, 'p'.repeat(5_000)]
     const rig = await rigOf([planOf(0, { label })])
     rig.recordingSession.handleMetadata(snapshotOf([{ label, sender }]), OPENED_US)
     const manifest = rig.end(SECOND_US)
-    expect(manifest.streams[0]?.participantIds[0]).toHaveLength(4_096)
+    expect(manifest.streams[0]?.streamLabel).toHaveLength(4_096)
     expect((await verify(rig, manifest)).findings).toEqual([])
   })
 
