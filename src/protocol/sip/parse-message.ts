@@ -113,10 +113,16 @@ type StartLine =
   | { readonly kind: 'response'; readonly status: number; readonly reason: string; readonly defect: undefined }
 
 /** What cannot stand in a start line: the stream framer gives up at it before the line is whole, so no line may have it. */
-const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f]/
+function hasControl(line: string): boolean {
+  for (let at = 0; at < line.length; at += 1) {
+    const code = line.charCodeAt(at)
+    if (code < 0x20 && code !== 0x09 && code !== 0x0a && code !== 0x0d) return true
+  }
+  return false
+}
 
 function parseStartLine(whole: string): StartLine | undefined {
-  if (CONTROL.test(whole)) return undefined
+  if (hasControl(whole)) return undefined
   const line = trimBlanks(whole)
   const space = line.indexOf(' ')
   if (space === -1) return undefined

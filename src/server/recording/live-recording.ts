@@ -1,3 +1,5 @@
+import { buildAnswer } from '../../protocol/sdp/answer.ts'
+import { answerLines, type RecordingRequest } from '../../recorder/recording-request.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
@@ -93,4 +95,21 @@ export function createLiveRecording(options: {
     closed,
     markClosed,
   }
+}
+
+/** Our next answer in the dialog; `ports` are those of the request's plans, in order. RFC 3264 6, 8 */
+export function sdpAnswer(
+  recording: LiveRecording,
+  request: RecordingRequest,
+  ports: readonly number[],
+  address: string,
+): Uint8Array {
+  recording.sdpVersion += 1
+  return buildAnswer({
+    offer: request.offer,
+    lines: answerLines(request, ports),
+    address,
+    sessionId: recording.sdpSessionId,
+    sessionVersion: recording.sdpVersion,
+  })
 }

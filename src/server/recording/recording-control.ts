@@ -1,9 +1,7 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
-import { buildAnswer } from '../../protocol/sdp/answer.ts'
 import {
-  answerLines,
   readMetadataBody,
   readRecordingRequest,
   REFUSALS,
@@ -16,7 +14,7 @@ import type { MediaPlane, MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
-import { createLiveRecording, type LiveRecording, type RecordingSettings } from './live-recording.ts'
+import { createLiveRecording, sdpAnswer, type LiveRecording, type RecordingSettings } from './live-recording.ts'
 import type { RecordingEvents } from './recording-events.ts'
 import type { SourceTable } from './source-table.ts'
 
@@ -131,7 +129,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     }
     if (!read.ok) {
       // The snapshot is kept although the offer is not taken.
-      this.#passMetadata(recording, readMetadataBody(offer.header('content-type'), offer.body), offer.receivedUs)
+      this.#passBody(recording, offer.header('content-type'), offer)
       this.#refuse(offer, read.reason, recording.facts.src)
       return
     }
@@ -141,8 +139,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   /** Metadata in UPDATE, INFO or ACK; other bodies are not ours to read. */
   handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
     const recording = this.#byDialog.get(dialogId)
-    if (recording === undefined || recording.state === 'closing' || request.body.length === 0) return
-    this.#passMetadata(recording, readMetadataBody(request.header('content-type'), request.body), request.receivedUs)
+    if (recording !== undefined) this.#passBody(recording, request.header('content-type'), request)
   }
 
   handleConfirmed(dialogId: DialogId): void {
@@ -157,7 +154,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       this.#forget(recording, end.cause)
       return
     }
-    this.#keepFinalMetadata(recording, end)
+    // CUBE and Ribbon send the last snapshot inside BYE.
+    this.#passBody(recording, end.contentType, end)
     const { cause } = end
     this.#end(recording, cause === 'noAck' || cause === 'sessionExpired' ? cause : 'bye', end.receivedUs)
   }
@@ -259,7 +257,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#options.custody.opened(recording)
     this.#passMetadata(recording, request.metadata, offer.receivedUs)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
-    offer.answer(this.#answer(recording, request, opened.ports, offer.localAddress))
+    offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
   }
 
   async #update(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
@@ -279,7 +277,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       ])
       return
     }
-    offer.answer(this.#answer(recording, request, updated.ports, offer.localAddress))
+    offer.answer(sdpAnswer(recording, request, updated.ports, this.#mediaAddress(offer)))
   }
 
   #refuseOpening(recording: LiveRecording, offer: OfferRequest, reason: keyof typeof OPENING_FAILURES): void {
@@ -302,22 +300,6 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     }
   }
 
-  #answer(
-    recording: LiveRecording,
-    request: RecordingRequest,
-    ports: readonly number[],
-    localAddress: string,
-  ): Uint8Array {
-    recording.sdpVersion += 1
-    return buildAnswer({
-      offer: request.offer,
-      lines: answerLines(request, ports),
-      address: this.#options.settings.mediaAddress ?? localAddress,
-      sessionId: recording.sdpSessionId,
-      sessionVersion: recording.sdpVersion,
-    })
-  }
-
   #passMetadata(recording: LiveRecording, metadata: RecordingRequest['metadata'], receivedUs: number): void {
     if (metadata === undefined) return
     const received = { raw: metadata.raw, rawSha256: sha256Hex(metadata.raw), snapshot: metadata.snapshot }
@@ -331,11 +313,14 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
   }
 
-  /** CUBE and Ribbon send the last snapshot inside BYE. */
-  #keepFinalMetadata(recording: LiveRecording, end: DialogEnd): void {
-    if (end.body === undefined || end.body.length === 0 || recording.state === 'closing') return
-    const metadata = readMetadataBody(end.contentType, end.body)
-    this.#passMetadata(recording, metadata, end.receivedUs)
+  /** Metadata in a message that is no offer, or is refused. */
+  #passBody(
+    recording: LiveRecording,
+    contentType: string | undefined,
+    { body, receivedUs }: Pick<DialogEnd, 'body' | 'receivedUs'>,
+  ): void {
+    if (body === undefined || body.length === 0 || recording.state === 'closing') return
+    this.#passMetadata(recording, readMetadataBody(contentType, body), receivedUs)
   }
 
   async #interrupt(recording: LiveRecording, detail: string): Promise<void> {
@@ -343,6 +328,10 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (sealedKey === undefined) throw new Error('a recording without its sealed key was answered')
     const endedAt = new Date(this.#options.nowUnixMs()).toISOString()
     await this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt }, detail)
+  }
+
+  #mediaAddress({ localAddress }: OfferRequest): string {
+    return this.#options.settings.mediaAddress ?? localAddress
   }
 
   #refuse(offer: OfferRequest, reason: RefusalReason, src: string): void {
