@@ -1,7 +1,7 @@
+import type { MetadataSnapshot } from '../../../src/protocol/siprec/metadata.ts'
 import { MetadataState } from '../../../src/protocol/siprec/metadata-state.ts'
-import { isMetadataType, PARTS_MAX, splitBody } from '../../../src/protocol/siprec/multipart.ts'
-import { parseMetadata } from '../../../src/protocol/siprec/parse-metadata.ts'
-import { readRecordingRequest } from '../../../src/recorder/recording-request.ts'
+import { PARTS_MAX, splitBody } from '../../../src/protocol/siprec/multipart.ts'
+import { readMetadataBody, readRecordingRequest } from '../../../src/recorder/recording-request.ts'
 import { readVector } from '../../unit/protocol/siprec/vectors.ts'
 import { type FuzzTarget, invariant } from '../target.ts'
 
@@ -68,30 +68,27 @@ export const siprec: FuzzTarget = {
     const contentType = Buffer.from(input.subarray(0, Math.max(0, feed))).toString('latin1')
     const body = input.subarray(feed + 1)
     const split = splitBody(contentType, body)
-    const state = new MetadataState()
     if (split.ok) {
       invariant(split.value.length <= PARTS_MAX, 'no more parts than allowed')
-      let bytes = 0
-      for (const part of split.value) {
-        invariant(part.body.buffer === body.buffer, 'a part is a view of the body')
-        bytes += part.body.length
-        if (isMetadataType(part.contentType)) readMetadata(part.body, state)
-      }
-      invariant(bytes <= body.length, 'parts do not overlap')
+      invariant(
+        split.value.every((part) => part.body.buffer === body.buffer),
+        'a part is a view of the body',
+      )
+      invariant(split.value.reduce((bytes, part) => bytes + part.body.length, 0) <= body.length, 'parts do not overlap')
     }
-    // Once: a body that is all metadata comes out of splitBody as one part, or is no multipart at all.
-    if (!split.ok) readMetadata(body, state)
-    readRecordingRequest({ contentType, body, require: ['siprec'], contact: undefined, knownRecording: false })
+    // Metadata is read once, as in the recorder: with its offer, or without one.
+    const request = readRecordingRequest({ contentType, body, require: [], contact: undefined, knownRecording: true })
+    const metadata = request.ok ? request.value.metadata : readMetadataBody(contentType, body)
+    if (metadata?.snapshot !== undefined) checkSnapshot(metadata.snapshot, body.length)
   },
 }
 
-function readMetadata(bytes: Uint8Array, state: MetadataState): void {
-  const parsed = parseMetadata(bytes)
-  if (!parsed.ok) return
-  state.apply(parsed.value)
-  state.apply(parsed.value)
+function checkSnapshot(snapshot: MetadataSnapshot, bytes: number): void {
+  const state = new MetadataState()
+  state.apply(snapshot)
+  state.apply(snapshot)
   invariant(
-    JSON.stringify(parsed.value.participants).length <= 40 * bytes.length + 1_000,
+    JSON.stringify(snapshot.participants).length <= 40 * bytes + 1_000,
     'what is read is not much more than what was sent',
   )
 }
