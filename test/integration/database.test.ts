@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { openDatabase } from '../../src/server/database/open-database.ts'
 import { Outbox } from '../../src/server/database/outbox.ts'
-import { listRecordings, recordingsLeftOpen, showRecording } from '../../src/server/database/queries.ts'
+import { listRecordings, showRecording } from '../../src/server/database/queries.ts'
 import type { DatabaseRecord } from '../../src/server/database/records.ts'
 import { freeTcpPort } from '../support/free-ports.ts'
 import { DATABASES, makeDataDir, type TestedDatabase } from '../support/postgres.ts'
@@ -262,15 +262,6 @@ describe.each(DATABASES)('On $name,', ({ start }) => {
       await expect(list({ cursor: 'nonsense' })).rejects.toMatchObject({ code: 'list-cursor' })
       await expect(list({ from: 'yesterday-ish' })).rejects.toMatchObject({ code: 'list-time' })
       await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'list-limit' })
-    })
-
-    it('those left open by a crash, oldest first', async () => {
-      const open = await recordingsLeftOpen(tested.database)
-      expect(open.map((recording) => ids.indexOf(recording.recordingId)).filter((index) => index >= 0)).toEqual([
-        0, 3, 4,
-      ])
-      const found = open.find((recording) => recording.recordingId === ids[0])
-      expect(found).toMatchObject({ startedAt: exampleTime(0), layout: 'separate', recipient: 'age1example' })
     })
   })
 

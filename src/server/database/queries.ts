@@ -1,7 +1,7 @@
 import { isUuidV7 } from '../../ids.ts'
 import type { Database } from './database.ts'
 import { encodeCursor, filterConditions, type RecordingFilters, type RecordingState } from './list-filters.ts'
-import { readRecordingParts, rfc3339, type RecordingParts } from './recording-parts.ts'
+import { readRecordingParts, type RecordingParts } from './recording-parts.ts'
 
 export type MetadataState = 'none' | 'valid' | 'invalid'
 
@@ -175,30 +175,4 @@ export async function showRecording(database: Queries, recordingId: string): Pro
     durationSamples: row.duration_samples === null ? null : Number(row.duration_samples),
     ...(await readRecordingParts(database, recordingId)),
   }
-}
-
-/** A recording that was open when its daemon went, as far as the database knows it. */
-export interface OpenRecording {
-  readonly recordingId: string
-  readonly rsId: string
-  readonly tenant: string
-  readonly src: string
-  readonly sipCallId: string
-  readonly startedAt: string
-  readonly layout: 'separate' | 'mixed'
-  readonly objectPrefix: string
-  readonly recipient: string
-}
-
-/**
- * Recordings without an end, oldest first. Ask before new ones begin, and after the outbox has drained: their end may still
- * be in it.
- */
-export async function recordingsLeftOpen(database: Queries): Promise<readonly OpenRecording[]> {
-  const { rows } = await database.pool.query<OpenRecording>(
-    `SELECT recording_id AS "recordingId", rs_id AS "rsId", tenant, src, sip_call_id AS "sipCallId",
-            ${rfc3339('started_at')} AS "startedAt", layout, object_prefix AS "objectPrefix", recipient
-     FROM recordings WHERE state = 'open' ORDER BY started_at, recording_id`,
-  )
-  return rows
 }
