@@ -237,6 +237,6 @@ export class Dialog implements TimedItem {
 function contactUri(headers: HeaderList): string | undefined {
   const contact = listValues(headers, 'Contact')[0]
   const parsed = contact === undefined ? undefined : parseNameAddr(contact)
-  // A blank or control character would break our request line: then the source is the better target.
-  return parsed?.ok === true && !/^\*$|[\0- ]/.test(parsed.value.uri) ? parsed.value.uri : undefined
+  // A blank, control character or angle bracket would break our request line: then the source is the better target.
+  return parsed?.ok === true && !/^\*$|[\0- <>]/.test(parsed.value.uri) ? parsed.value.uri : undefined
 }

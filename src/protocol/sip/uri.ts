@@ -19,7 +19,7 @@ export interface HostPort {
   readonly port: number | undefined
 }
 
-const BLANK = /[\0- ]/
+const FOREIGN = /[\0- <>]/
 
 /** The scheme of a URI in lower case, or undefined when there is no colon. */
 export function uriScheme(text: string): string | undefined {
@@ -29,8 +29,8 @@ export function uriScheme(text: string): string | undefined {
 
 export function parseSipUri(text: string): Result<SipUri, 'uri'> {
   const scheme = uriScheme(text)
-  // A blank would end it in a request line of ours, and a control character break the line.
-  if ((scheme !== 'sip' && scheme !== 'sips') || BLANK.test(text)) return rejected('uri')
+  // None of these is of a URI (RFC 3261 25.1), and each would break a request line of ours.
+  if ((scheme !== 'sip' && scheme !== 'sips') || FOREIGN.test(text)) return rejected('uri')
   const rest = text.slice(scheme.length + 1)
   // A user part may hold `;` and `?`, so the last `@` comes first.
   const at = rest.lastIndexOf('@')

@@ -118,10 +118,10 @@ describe('what the parsers read', () => {
     })
   })
 
-  test('a BYE does not go to a Contact that would break its request line', () => {
+  test.each(['blank', 'bracket'])('a BYE does not go to a Contact that would break its request line: %s', (name) => {
     const bench = new Bench()
-    receive(bench, vector('regressions/blank-in-contact').bytes, 'udp')
-    const ack = { fromTag: 'blank', sipCallId: 'blank@192.0.2.1', toTag: 'token1', branch: 'z9hG4bK-ack' }
+    receive(bench, vector(`regressions/${name}-in-contact`).bytes, 'udp')
+    const ack = { fromTag: name, sipCallId: `${name}@192.0.2.1`, toTag: 'token1', branch: 'z9hG4bK-ack' }
     bench.receive(request({ method: 'ACK', cseq: '1 ACK', ...ack }))
     bench.userAgent.bye(bench.offers[0]!.dialogId, undefined, bench.nowUs)
     expect(bench.sent.at(-1)!.text).toMatch(/^BYE sip:192\.0\.2\.1:5060 SIP\/2\.0\r\n/)
