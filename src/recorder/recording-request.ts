@@ -138,6 +138,8 @@ function planStream(media: MediaDescription, labels: readonly (string | undefine
       line: { label: media.label, index: media.index, labels },
       payloadTypes,
       held: isHeld(media),
+      paused: false,
+      keys: undefined,
     },
   ]
 }

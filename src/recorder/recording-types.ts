@@ -1,6 +1,7 @@
 import type { ChunkEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
+import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
 
 export type Layout = 'separate' | 'mixed'
 
@@ -17,6 +18,10 @@ export interface MediaStreamPlan {
   readonly payloadTypes: ReadonlyMap<number, PayloadMeaning>
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
   readonly held: boolean
+  /** True when the SDP, or a request, said that nothing may be recorded: the time until resume is a gap of cause `paused`. RFC 7866 6.2 */
+  readonly paused: boolean
+  /** How the RTP is protected, by RFC 4568; undefined for RTP in clear. */
+  readonly keys: SrtpKeys | undefined
 }
 
 /** What is fixed for the life of a recording. */

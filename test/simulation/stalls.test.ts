@@ -63,6 +63,8 @@ function plan(index: number): MediaStreamPlan {
     streamLabel: label,
     payloadTypes: new Map([[0, 'PCMU' as const]]),
     held: false,
+    paused: false,
+    keys: undefined,
     line: { label, index, labels: LABELS },
   }
 }

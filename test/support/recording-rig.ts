@@ -59,6 +59,8 @@ export function planOf(
       [101, 'event'],
     ]),
     held: false,
+    paused: false,
+    keys: undefined,
     ...rest,
   }
 }

@@ -10,6 +10,7 @@ import type {
   BoundAddress,
   DialogEnd,
   OfferRequest,
+  OwnResponse,
   SignallingCounter,
   SignallingHandler,
   SignallingPort,
@@ -111,6 +112,10 @@ export class EmbeddedSignalling implements SignallingPort {
     })
   }
 
+  request(): Promise<OwnResponse> {
+    return Promise.resolve({ status: 0 })
+  }
+
   async drain(): Promise<void> {
     if (this.#userAgent.openCount === 0) return
     await new Promise<void>((resolve) => this.#drains.push(resolve))
@@ -196,9 +201,10 @@ export class EmbeddedSignalling implements SignallingPort {
       header: (name) => request.headers.first(name),
       headers: (name) => request.headers.all(name),
       body: request.body,
-      source: { transport: flow.transport, address: flow.address, port: flow.port },
+      source: { transport: flow.transport, address: flow.address, port: flow.port, tlsNames: [], user: undefined },
       localAddress: flow.localAddress,
       receivedUs: offer.receivedUs,
+      progress: () => {},
       answer: (sdp) => this.#enter(() => this.#userAgent.answer(offer.offerId, sdp, this.#options.nowUs())),
       refuse: (status, reason, headers = []) => {
         const refusal = { status, reason, headers: headers.map(([name, value]) => ({ name, value })) }

@@ -6,7 +6,14 @@ export interface SipSource {
   readonly transport: 'udp' | 'tcp' | 'tls'
   readonly address: string
   readonly port: number
+  /** What the client's certificate says and a configured CA confirmed: DNS names and addresses, in lower case; empty without one. RFC 5922 7.1 */
+  readonly tlsNames: readonly string[]
+  /** The user name proved by digest authentication. RFC 8760 */
+  readonly user: string | undefined
 }
+
+/** Provisional responses to one offer. */
+export const PROGRESS_MAX = 8
 
 /** An INVITE that starts a dialog, or a re-INVITE or an UPDATE with an offer inside one. It is answered or refused once; later attempts do nothing. */
 export interface OfferRequest {
@@ -26,7 +33,17 @@ export interface OfferRequest {
   readonly localAddress: string
   /** Monotonic microseconds. */
   readonly receivedUs: number
-  /** 200 with `application/sdp`. Ignored after CANCEL. */
+  /**
+   * A provisional response, sent reliably when the SRC requires or supports `100rel` (RFC 3262). At most {@link PROGRESS_MAX} for each
+   * offer; ignored after the final answer, after CANCEL, and for an UPDATE.
+   *
+   * @param sdp an answer as early media; without one a mere sign of life
+   */
+  progress(status: 180 | 183, sdp?: Uint8Array): void
+  /**
+   * 200 with `application/sdp`: the answer, or an offer when the INVITE had none; then the SRC's answer is the body of its ACK, which comes
+   * as {@link SignallingHandler.handleInDialog}. Ignored after CANCEL.
+   */
   answer(sdp: Uint8Array): void
   /** Status 300 to 699. A refused first INVITE leaves no dialog, a refused re-INVITE leaves it as it was. */
   refuse(status: number, reason: string, headers?: readonly (readonly [string, string])[]): void
@@ -64,6 +81,27 @@ export interface InDialogRequest {
   readonly body: Uint8Array
   /** Monotonic microseconds. */
   readonly receivedUs: number
+}
+
+/** A request of ours inside a dialog. */
+export interface OwnRequest {
+  /** `INVITE` carries an offer of ours. */
+  readonly method: 'INVITE' | 'UPDATE' | 'INFO'
+  readonly headers?: readonly (readonly [string, string])[]
+  /** Left out together with `body`. */
+  readonly contentType?: string
+  readonly body?: Uint8Array
+}
+
+/**
+ * What the SRC made of a request of ours. `status` 0: not sent, because the dialog is unknown or over, the ACK of our 200 is not here, or a
+ * request of either side is still open; 408 also when no answer came (Timer B or F); 491 after glare.
+ */
+export interface OwnResponse {
+  readonly status: number
+  readonly contentType?: string
+  /** Of a 2xx to INVITE: the SRC's answer. Its ACK was sent. */
+  readonly body?: Uint8Array
 }
 
 /** What a signalling port counts; every label is out of a closed set. */
@@ -110,6 +148,8 @@ export interface SignallingPort {
    * @param reason RFC 3326; causes below 200 are Q.850's, others SIP status codes
    */
   bye(dialogId: DialogId, reason?: { readonly cause: number; readonly text: string }): Promise<void>
+  /** Sends a request inside the dialog; resolves with its final answer, never rejects. 408 and 481 end the dialog (RFC 5057). */
+  request(dialogId: DialogId, request: OwnRequest): Promise<OwnResponse>
   /** Resolves when no transaction is left open; run's sockets stay. */
   drain(): Promise<void>
   /** Closes all sockets. Dialogs are forgotten without a word. */

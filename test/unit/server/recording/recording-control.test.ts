@@ -75,7 +75,7 @@ class Peer {
       header: (name) => headers.get(name),
       headers: (name) => [headers.get(name) ?? []].flat(),
       body: bytesOf(body),
-      source: { transport: 'udp', address: source, port: 5060 },
+      source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
       localAddress: '198.51.100.1',
       receivedUs,
       answer: (sdp) => this.answers.push(`200 ${new TextDecoder().decode(sdp)}`),
