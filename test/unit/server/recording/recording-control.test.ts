@@ -11,7 +11,8 @@ import type {
 import { SNAPSHOTS_MAX, type ReceivedMetadata } from '../../../../src/recorder/snapshot-keeper.ts'
 import type { OpenResult } from '../../../../src/server/media/media-plane.ts'
 import type { WorkerReport } from '../../../../src/server/media/worker-messages.ts'
-import { RecordingControl, type RecordingControlOptions } from '../../../../src/server/recording/recording-control.ts'
+import type { RecordingControlOptions } from '../../../../src/server/recording/recording-control-options.ts'
+import { RecordingControl } from '../../../../src/server/recording/recording-control.ts'
 import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
 import { SourceTable } from '../../../../src/server/recording/source-table.ts'
 import type { DialogEnd, OfferRequest } from '../../../../src/server/signalling/port.ts'
@@ -78,6 +79,7 @@ class Peer {
       source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
       localAddress: '198.51.100.1',
       receivedUs,
+      progress: () => {},
       answer: (sdp) => this.answers.push(`200 ${new TextDecoder().decode(sdp)}`),
       refuse: (status, _reason, more = []) =>
         this.answers.push([status, ...more.map(([name, value]) => `${name}: ${value}`)].join(' ')),
