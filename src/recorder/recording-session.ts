@@ -100,6 +100,11 @@ export class RecordingSession {
     return this.#receivers.allHeld
   }
 
+  /** A packet of RTP was taken. */
+  get hasReceived(): boolean {
+    return this.#receivers.lastArrivalUs > 0
+  }
+
   get hasFailed(): boolean {
     return this.#state === 'failed'
   }

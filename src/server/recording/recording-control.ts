@@ -1,10 +1,10 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import { sha256Hex } from '../../evidence/sha256.ts'
 import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from '../signalling/port.ts'
+import { Commitment } from './commitment.ts'
 import type { LiveRecording } from './live-recording.ts'
 import { MetadataIntake } from './metadata-intake.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
@@ -21,19 +21,21 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   readonly #options: RecordingControlOptions
   readonly #table = new RecordingTable()
   readonly #metadata: MetadataIntake
+  readonly #commitment: Commitment
   readonly #end: RecordingEnd
   readonly #offers: RecordingOffers
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
     this.#metadata = new MetadataIntake(options)
-    this.#end = new RecordingEnd(options, this.#table)
+    this.#commitment = new Commitment(options.custody)
+    this.#end = new RecordingEnd(options, { table: this.#table, commitment: this.#commitment })
     this.#offers = new RecordingOffers(options, { table: this.#table, end: this.#end, metadata: this.#metadata })
   }
 
-  /** Recording sessions opened since the start. */
+  /** Recordings begun since the start: by ACK, or by RTP. */
   get openedTotal(): number {
-    return this.#offers.openedTotal
+    return this.#commitment.total
   }
 
   get live(): readonly LiveRecording[] {
@@ -76,7 +78,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleConfirmed(dialogId: DialogId): void {
     const recording = this.#table.byDialog(dialogId)
-    if (recording?.state === 'answered') this.#end.setState(recording, 'recording')
+    if (recording !== undefined) this.#begin(recording)
   }
 
   handleEnded(dialogId: DialogId, end: DialogEnd): void {
@@ -94,29 +96,19 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleSealed(recordingId: RecordingId, object: SealedObject): void {
     const recording = this.#table.byId(recordingId)
-    if (recording === undefined) return
-    if (object.kind !== 'key') {
-      this.#options.custody.sealed(recording, object)
-      return
-    }
-    const { name, bytes, recipient = '' } = object
-    recording.sealedKey = {
-      recipient,
-      bytes,
-      wrappedKey: { name, sha256: sha256Hex(bytes), sizeBytes: bytes.length },
-    }
+    if (recording !== undefined) this.#commitment.take(recording, object)
   }
 
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void {
     const recording = this.#table.byId(recordingId)
     if (recording === undefined) return
-    this.#options.custody.incident(recording, incident)
+    this.#commitment.note(recording, incident)
     this.#options.events.incident(recording, incident)
   }
 
   handleFirstPacket(recordingId: RecordingId): void {
     const recording = this.#table.byId(recordingId)
-    if (recording?.state === 'answered') this.#end.setState(recording, 'recording')
+    if (recording !== undefined) this.#begin(recording)
   }
 
   handleFailed(recordingId: RecordingId): void {
@@ -149,5 +141,12 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       if (recording === undefined || quiet.held || quiet.quietMs < mediaTimeoutMs) continue
       this.#end.hangUp(recording, 'mediaTimeout', 'No media')
     }
+  }
+
+  /** The SRC has our 200, or sends already: there is a recording. */
+  #begin(recording: LiveRecording): void {
+    if (recording.state !== 'answered') return
+    this.#end.setState(recording, 'recording')
+    this.#commitment.commit(recording)
   }
 }

@@ -1,5 +1,6 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { EndCause } from '../../recorder/recording-types.ts'
+import type { Commitment } from './commitment.ts'
 import type { LiveRecording, LiveState } from './live-recording.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingTable } from './recording-table.ts'
@@ -8,10 +9,15 @@ import type { RecordingTable } from './recording-table.ts'
 export class RecordingEnd {
   readonly #options: RecordingControlOptions
   readonly #table: RecordingTable
+  readonly #commitment: Commitment
 
-  constructor(options: RecordingControlOptions, table: RecordingTable) {
+  constructor(
+    options: RecordingControlOptions,
+    parts: { readonly table: RecordingTable; readonly commitment: Commitment },
+  ) {
     this.#options = options
-    this.#table = table
+    this.#table = parts.table
+    this.#commitment = parts.commitment
   }
 
   /** Ends it from our side, with BYE. */
@@ -29,8 +35,15 @@ export class RecordingEnd {
     this.#options.media.end(recording.facts.recordingId, cause, endedUs)
   }
 
-  /** The worker has written what was left. */
+  /** The worker has written what was left. Without ACK and RTP there was nothing, and nothing is kept. */
   close(recording: LiveRecording, manifest: ManifestBody): void {
+    if (recording.heldBack !== undefined) {
+      if (!manifest.streams.some(({ packets }) => packets.received > 0)) {
+        this.forget(recording, manifest.endCause)
+        return
+      }
+      this.#commitment.commit(recording)
+    }
     this.#options.events.ended(recording, manifest)
     const closing = this.#options.custody.close(recording.objectPrefix, manifest).catch((error: unknown) => {
       // What no verifier would accept is not signed: then a manifest that says less.
@@ -46,6 +59,10 @@ export class RecordingEnd {
     this.setState(recording, 'closing')
     this.#options.events.workerLost(recording)
     this.#bye(recording, 500, 'Recorder failed')
+    if (recording.heldBack !== undefined) {
+      this.forget(recording, 'workerLost')
+      return
+    }
     const detail = 'The media worker of this recording died; what it had sealed is kept.'
     void this.#finish(recording, this.#interrupt(recording, detail), 'workerLost')
   }

@@ -32,7 +32,6 @@ export class RecordingOffers {
   readonly #table: RecordingTable
   readonly #end: RecordingEnd
   readonly #metadata: MetadataIntake
-  #openedTotal = 0
   #isClosed = false
 
   constructor(options: RecordingControlOptions, parts: OfferParts) {
@@ -40,11 +39,6 @@ export class RecordingOffers {
     this.#table = parts.table
     this.#end = parts.end
     this.#metadata = parts.metadata
-  }
-
-  /** Recording sessions opened since the start. */
-  get openedTotal(): number {
-    return this.#openedTotal
   }
 
   /** The recorder ends everything: what is still being opened is refused. */
@@ -118,9 +112,7 @@ export class RecordingOffers {
       this.#refuseOpening(recording, offer, 'draining')
       return
     }
-    this.#openedTotal += 1
     this.#end.setState(recording, 'answered')
-    this.#options.custody.opened(recording)
     this.#metadata.pass(recording, request.metadata, offer.receivedUs)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
     offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
