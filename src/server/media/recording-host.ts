@@ -129,6 +129,12 @@ export class RecordingHost {
           recording.recordingSession.handleMetadata(message, message.receivedUs),
         )
         return
+      case 'pause':
+        if (recording === undefined) return
+        this.#guard(recordingId, recording, () =>
+          recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs),
+        )
+        return
       case 'end':
         if (recording !== undefined) await this.#end(recordingId, recording, message)
         return
