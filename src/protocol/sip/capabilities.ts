@@ -40,6 +40,7 @@ export const ALLOW: SipHeader = { name: 'Allow', value: ALLOWED_METHODS.join(', 
 export const ACCEPT: SipHeader = { name: 'Accept', value: ACCEPTED_TYPES }
 export const ACCEPT_ENCODING: SipHeader = { name: 'Accept-Encoding', value: 'identity' }
 export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec, timer' }
+export const SDP_TYPE: SipHeader = { name: 'Content-Type', value: 'application/sdp' }
 export const SERVER: SipHeader = { name: 'Server', value: PRODUCT }
 export const USER_AGENT: SipHeader = { name: 'User-Agent', value: PRODUCT }
 

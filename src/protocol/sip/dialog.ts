@@ -26,6 +26,21 @@ interface UnacknowledgedAnswer {
   retransmitAtUs: number
 }
 
+/** Methods of ours that depend on what the peer allows. */
+const NEEDS_ALLOW = ['INVITE', 'UPDATE', 'INFO'] as const
+
+/** A request of ours that waits for its final answer; a dialog has at most one, besides its BYE. */
+export interface OpenRequest {
+  /** Branch of its transaction. */
+  readonly key: string
+  /** `refresh` is the session timer's, `asked` was asked for by our owner. */
+  readonly purpose: 'refresh' | 'asked'
+  /** An offer of ours is open, so that the peer may make none. */
+  readonly isOffer: boolean
+  /** What becomes our session description when the peer takes it. */
+  readonly description: Uint8Array | undefined
+}
+
 /** Names a dialog at our side: Call-ID, our tag, the peer's tag. RFC 3261 12 */
 export function dialogKey(sipCallId: string, localTag: string, remoteTag: string): string {
   return `${sipCallId}\n${localTag}\n${remoteTag}`
@@ -61,10 +76,10 @@ export class Dialog implements TimedItem {
   #answer: UnacknowledgedAnswer | undefined
   #pendingOffer: string | undefined
   #localDescription: Uint8Array | undefined
-  /** The peer's Allow names UPDATE. */
-  peerAllowsUpdate = false
-  /** A re-INVITE of ours is under way. */
-  hasOwnInvite = false
+  /** Undefined as long as the peer did not say. */
+  #peerAllows: ReadonlySet<string> | undefined
+  /** The request of ours that is under way. */
+  openRequest: OpenRequest | undefined
 
   constructor(options: {
     request: SipRequest
@@ -115,6 +130,11 @@ export class Dialog implements TimedItem {
     return this.#localDescription
   }
 
+  /** An answer of ours waits for its ACK. */
+  get isUnacknowledged(): boolean {
+    return this.#answer !== undefined
+  }
+
   awaitAnswer(transactionKey: string | undefined): void {
     this.#pendingOffer = transactionKey
   }
@@ -140,7 +160,19 @@ export class Dialog implements TimedItem {
 
   /** Takes over what a message of the peer allows; one without Allow changes nothing. RFC 3261 20.5 */
   noteAllow(headers: HeaderList): void {
-    if (headers.first('Allow') !== undefined) this.peerAllowsUpdate = optionTags(headers, 'Allow').includes('update')
+    if (headers.first('Allow') === undefined) return
+    const tags = optionTags(headers, 'Allow')
+    this.#peerAllows = new Set(NEEDS_ALLOW.filter((method) => tags.includes(method.toLowerCase())))
+  }
+
+  /** Whether the peer's Allow names a method; undefined when it never sent an Allow. */
+  allows(method: string): boolean | undefined {
+    return this.#peerAllows?.has(method)
+  }
+
+  /** The peer refused a method that its Allow names. */
+  disallow(method: string): void {
+    this.#peerAllows = new Set([...(this.#peerAllows ?? [])].filter((allowed) => allowed !== method))
   }
 
   /** Takes over the Contact of an INVITE or UPDATE that succeeded, or of a 2xx. RFC 3261 12.2, RFC 3311 5.1 */
@@ -148,7 +180,7 @@ export class Dialog implements TimedItem {
     this.#remoteTarget = contactUri(headers) ?? this.#remoteTarget
   }
 
-  /** An UPDATE is answered with this session description. */
+  /** What the peer knows as our session description from now on. */
   describe(localDescription: Uint8Array): void {
     this.#localDescription = localDescription
   }

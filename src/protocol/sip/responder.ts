@@ -7,6 +7,7 @@ import {
   contactFor,
   countedMethod,
   REQUIRABLE_OPTIONS,
+  SDP_TYPE,
   SERVER,
   SUPPORTED,
 } from './capabilities.ts'
@@ -73,8 +74,7 @@ export function acceptance(
   const session = sessionAnswerHeaders(terms)
   const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ...session, ACCEPT, SERVER]
   if (sdp === undefined) return { status: 200, reason: 'OK', headers }
-  const contentType = { name: 'Content-Type', value: 'application/sdp' }
-  return { status: 200, reason: 'OK', headers: [...headers, contentType], body: sdp }
+  return { status: 200, reason: 'OK', headers: [...headers, SDP_TYPE], body: sdp }
 }
 
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */

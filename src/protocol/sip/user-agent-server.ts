@@ -8,14 +8,15 @@ import { HangUp } from './hang-up.ts'
 import type { SipHeader } from './header-list.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
 import { InviteServerTransaction } from './invite-server-transaction.ts'
-import type { SipRequest } from './message.ts'
-import { carriesOffer, mayCarryMetadata } from './body-kind.ts'
+import type { SipRequest, SipResponse } from './message.ts'
+import { AskedRequests } from './asked-requests.ts'
+import { carriesOffer } from './body-kind.ts'
+import { DialogRequests } from './dialog-requests.ts'
 import { type OwnOutcome, OwnRequests } from './own-requests.ts'
 import { parseMessage, type SipFraming } from './parse-message.ts'
 import { PendingOffers } from './pending-offers.ts'
 import {
   acceptance,
-  BAD_INFO_PACKAGE,
   capabilities,
   type Incoming,
   INTERVAL_TOO_SMALL,
@@ -29,7 +30,7 @@ import { type ServerTransaction, ServerTransactions } from './server-transaction
 import { readSessionTerms } from './session-expires.ts'
 import { SessionTimers } from './session-timers.ts'
 import { DEFAULT_SIP_TIMERS, type SipTimers } from './timers.ts'
-import type { ByeReason, UserAgentOptions, UserAgentSink } from './user-agent-sink.ts'
+import type { AskedRequest, ByeReason, UserAgentOptions, UserAgentSink } from './user-agent-sink.ts'
 
 /**
  * The SIP user agent server of a recorder: messages and time in, messages and events out.
@@ -48,6 +49,8 @@ export class UserAgentServer {
   readonly #dialogs: Dialogs
   readonly #offers: PendingOffers
   readonly #requests: OwnRequests
+  readonly #asked: AskedRequests
+  readonly #inDialog: DialogRequests
   readonly #sessions: SessionTimers
   readonly #hangUp: HangUp
 
@@ -70,13 +73,17 @@ export class UserAgentServer {
       send: (bytes, target) => this.#sink.send(bytes, target),
     })
     this.#sessions = new SessionTimers(this.#requests)
-    this.#hangUp = new HangUp({
+    const parts = {
       sink: this.#sink,
+      responder: this.#responder,
       dialogs: this.#dialogs,
       offers: this.#offers,
       requests: this.#requests,
       sessions: this.#sessions,
-    })
+    }
+    this.#asked = new AskedRequests(parts)
+    this.#inDialog = new DialogRequests(parts)
+    this.#hangUp = new HangUp(parts)
   }
 
   /** Dialogs that are not over. */
@@ -173,6 +180,20 @@ export class UserAgentServer {
     return this.#hangUp.bye(dialogId, reason, nowUs)
   }
 
+  /**
+   * Sends a request inside a dialog, as {@link AskedRequests.send} says.
+   *
+   * @returns the key under which `handleOwnResponse` will tell the answer; or, when nothing was sent, why
+   */
+  request(
+    dialogId: DialogId,
+    request: AskedRequest,
+    nowUs: number,
+  ): { readonly key: string } | { readonly status: 0 | 405 } {
+    const dialog = this.#dialogs.byId(dialogId)
+    return dialog === undefined ? { status: 0 } : this.#asked.send(dialog, request, nowUs)
+  }
+
   /** Runs every timer that is due. */
   handleTimeout(nowUs: number): void {
     this.#transactions.handleTimeout(nowUs, (outcome) => {
@@ -250,7 +271,7 @@ export class UserAgentServer {
       return
     }
     const isOffer = request.method === 'INVITE' || (request.method === 'UPDATE' && carriesOffer(request))
-    if (isOffer && (dialog.pendingOffer !== undefined || dialog.hasOwnInvite)) {
+    if (isOffer && (dialog.pendingOffer !== undefined || dialog.openRequest?.isOffer === true)) {
       this.#responder.reply(incoming, { status: 491, reason: 'Request Pending' }, nowUs)
       return
     }
@@ -261,43 +282,12 @@ export class UserAgentServer {
     else if (isConfirmed) this.#hangUp.confirm(dialog, nowUs)
     if (request.method === 'BYE') this.#handleBye(incoming, dialog, nowUs)
     else if (dialog.state === 'closing') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
-    else if (isOffer) this.#handleOffer(incoming, dialog, nowUs)
-    else if (request.method === 'UPDATE') this.#handleUpdate(incoming, dialog, nowUs)
-    else if (request.method === 'INFO') this.#handleInfo(incoming, dialog, nowUs)
+    else if (isOffer) this.#inDialog.offer(incoming, dialog, nowUs)
+    else if (request.method === 'UPDATE') this.#inDialog.update(incoming, dialog, nowUs)
+    else if (request.method === 'INFO') this.#inDialog.info(incoming, dialog, nowUs)
     // RFC 3262 3: no reliable provisional response was sent, so a PRACK matches none.
     else if (request.method === 'PRACK') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
     else this.#handleOptions(incoming, nowUs)
-  }
-
-  /** An offer inside a dialog. */
-  #handleOffer(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const terms = readSessionTerms(incoming.request.headers)
-    if (terms.ok) this.#offers.show(incoming, dialog, terms.value, nowUs)
-    else this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
-  }
-
-  /** An UPDATE without offer: a refresh, or metadata alone. RFC 3311 5.2, RFC 4028 9 */
-  #handleUpdate(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const { request } = incoming
-    const terms = readSessionTerms(request.headers)
-    if (!terms.ok) {
-      this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
-      return
-    }
-    dialog.retarget(request.headers)
-    dialog.noteAllow(request.headers)
-    this.#sessions.set(dialog.id, terms.value, nowUs)
-    this.#responder.reply(incoming, acceptance(incoming, undefined, terms.value), nowUs)
-    this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
-  }
-
-  /** RFC 6086 4.2.2: only a package that says nothing we could read is refused; old clients name none. */
-  #handleInfo(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const { request } = incoming
-    const isForeign = request.headers.first('Info-Package') !== undefined && !mayCarryMetadata(request)
-    const parts = isForeign ? BAD_INFO_PACKAGE : { status: 200, reason: 'OK', headers: [SERVER] }
-    this.#responder.reply(incoming, parts, nowUs)
-    if (!isForeign) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
   }
 
   #handleInvite(incoming: Incoming, nowUs: number): void {
@@ -379,12 +369,19 @@ export class UserAgentServer {
   }
 
   /** A request of ours was answered, or given up. */
-  #settleOwn(outcome: OwnOutcome, nowUs: number): void {
-    if (outcome.method === 'BYE') return this.#hangUp.finish(outcome.dialogId)
-    const dialog = this.#dialogs.byId(outcome.dialogId)
-    if (dialog === undefined || dialog.state === 'closing') return
-    if (outcome.method === 'INVITE') dialog.hasOwnInvite = false
-    if (!this.#sessions.handleRefreshed(dialog, outcome.response, nowUs)) this.#expire(dialog, nowUs)
+  #settleOwn({ dialogId, key, method, response }: OwnOutcome, nowUs: number): void {
+    if (method === 'BYE') return this.#hangUp.finish(dialogId)
+    const dialog = this.#dialogs.byId(dialogId)
+    const open = dialog?.openRequest
+    // Of a dialog that ended meanwhile nobody wants to know.
+    if (dialog === undefined || open?.key !== key) return
+    dialog.openRequest = undefined
+    if (open.description !== undefined && isSuccess(response)) dialog.describe(open.description)
+    const isAlive =
+      open.purpose === 'refresh'
+        ? this.#sessions.handleRefreshed(dialog, response, nowUs)
+        : this.#asked.settle(dialog, key, response, nowUs)
+    if (!isAlive) this.#expire(dialog, nowUs)
   }
 
   /** RFC 4028 10 */
@@ -392,4 +389,8 @@ export class UserAgentServer {
     const reason = { cause: 408, text: 'Session expired' }
     this.#hangUp.send(dialog, { cause: 'sessionExpired', reason }, nowUs)
   }
+}
+
+function isSuccess(response: SipResponse | undefined): boolean {
+  return response !== undefined && response.status >= 200 && response.status < 300
 }

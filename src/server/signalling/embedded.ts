@@ -10,6 +10,7 @@ import type {
   BoundAddress,
   DialogEnd,
   OfferRequest,
+  OwnRequest,
   OwnResponse,
   SignallingCounter,
   SignallingHandler,
@@ -47,6 +48,7 @@ export class EmbeddedSignalling implements SignallingPort {
   readonly #userAgent: UserAgentServer
   readonly #listeners: Listeners
   readonly #byes = new Map<DialogId, (() => void)[]>()
+  readonly #asked = new Map<string, (response: OwnResponse) => void>()
   #drains: (() => void)[] = []
   #handler: SignallingHandler | undefined
   #timer: NodeJS.Timeout | undefined
@@ -76,6 +78,7 @@ export class EmbeddedSignalling implements SignallingPort {
           this.#guard(() => this.#handler?.handleConfirmed(dialogId, receivedUs)),
         handleEnded: (dialogId, end) => this.#ended(dialogId, end),
         handleByeDone: (dialogId) => this.#byeDone(dialogId),
+        handleOwnResponse: (key, response) => this.#answered(key, response),
         admission: () => this.#admission(),
         handleCounted: (counter) => this.#count(counter),
       },
@@ -112,8 +115,15 @@ export class EmbeddedSignalling implements SignallingPort {
     })
   }
 
-  request(): Promise<OwnResponse> {
-    return Promise.resolve({ status: 0 })
+  async request(dialogId: DialogId, request: OwnRequest): Promise<OwnResponse> {
+    const headers = (request.headers ?? []).map(([name, value]) => ({ name, value }))
+    let sent: ReturnType<UserAgentServer['request']> = { status: 0 }
+    this.#enter(() => {
+      sent = this.#userAgent.request(dialogId, { ...request, headers }, this.#options.nowUs())
+    })
+    if ('status' in sent) return sent
+    const { key } = sent
+    return await new Promise((resolve) => this.#asked.set(key, resolve))
   }
 
   async drain(): Promise<void> {
@@ -128,6 +138,7 @@ export class EmbeddedSignalling implements SignallingPort {
     await this.#listeners.close()
     for (const waiting of this.#byes.values()) for (const resolve of waiting) resolve()
     this.#byes.clear()
+    for (const key of [...this.#asked.keys()]) this.#answered(key, { status: 0 })
     this.#resolveDrains()
   }
 
@@ -251,6 +262,12 @@ export class EmbeddedSignalling implements SignallingPort {
     const waiting = this.#byes.get(dialogId)
     this.#byes.delete(dialogId)
     for (const resolve of waiting ?? []) resolve()
+  }
+
+  #answered(key: string, response: OwnResponse): void {
+    const resolve = this.#asked.get(key)
+    this.#asked.delete(key)
+    resolve?.(response)
   }
 
   #resolveDrains(): void {

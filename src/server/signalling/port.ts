@@ -85,7 +85,7 @@ export interface InDialogRequest {
 
 /** A request of ours inside a dialog. */
 export interface OwnRequest {
-  /** `INVITE` carries an offer of ours. */
+  /** `INVITE` carries an offer of ours; without one it is not sent. */
   readonly method: 'INVITE' | 'UPDATE' | 'INFO'
   readonly headers?: readonly (readonly [string, string])[]
   /** Left out together with `body`. */
@@ -95,7 +95,8 @@ export interface OwnRequest {
 
 /**
  * What the SRC made of a request of ours. `status` 0: not sent, because the dialog is unknown or over, the ACK of our 200 is not here, or a
- * request of either side is still open; 408 also when no answer came (Timer B or F); 491 after glare.
+ * request of either side is still open; also when the dialog ended before the answer. 405 also, and not sent, when the SRC's Allow leaves the
+ * method out; 408 also when no answer came (Timer B or F); 491 after glare. 401 and 407 are not tried again.
  */
 export interface OwnResponse {
   readonly status: number
