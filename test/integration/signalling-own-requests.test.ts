@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { DialogId } from '../../src/ids.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
 import { EmbeddedSignalling } from '../../src/server/signalling/embedded.ts'
-import type { OfferRequest, OwnRequest } from '../../src/server/signalling/port.ts'
+import { type OfferRequest, type OwnRequest, PROGRESS_MAX } from '../../src/server/signalling/port.ts'
 import { bytesOf, head, parseRequest, parseResponse, request, SDP, tagOf, textOf } from '../unit/protocol/sip/wire.ts'
 import { Inbox, TcpPeer, UdpPeer } from './signalling-peer.ts'
 
@@ -110,6 +110,20 @@ describe.each(['udp', 'tcp'] as const)('requests of ours over %s', (transport) =
     await reply(invite, '491 Request Pending')
     expect(await peer.inbox.nextStarting('ACK ')).toContain('CSeq: 1 ACK')
     expect(await answer).toEqual({ status: 491 })
+  })
+})
+
+describe('provisional responses', () => {
+  test('go out as often as they may, and none after the answer', async () => {
+    const { peer, send, make } = await open('udp', (offer) => {
+      for (let count = 0; count <= PROGRESS_MAX; count += 1) offer.progress(180)
+      offer.answer(bytesOf(SDP))
+      offer.progress(180)
+    })
+    await send(make({ body: SDP }))
+    const statuses: number[] = []
+    while (statuses.at(-1) !== 200) statuses.push(parseResponse(bytesOf(await peer.inbox.next())).status)
+    expect(statuses).toEqual([100, ...Array.from({ length: PROGRESS_MAX }, () => 180), 200])
   })
 })
 

@@ -4,6 +4,7 @@ import type { HeaderList } from './header-list.ts'
 import type { RequestFacts } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
+import type { ProvisionalResponses } from './provisional-responses.ts'
 import { listValues, optionTags } from './scalar-headers.ts'
 import { type SipTimers, transactionTimeoutUs } from './timers.ts'
 import { readSessionId } from './session-id.ts'
@@ -75,9 +76,12 @@ export class Dialog implements TimedItem {
   #localSequence = 0
   #answer: UnacknowledgedAnswer | undefined
   #pendingOffer: string | undefined
+  #isToldEarly = false
   #localDescription: Uint8Array | undefined
   /** Undefined as long as the peer did not say. */
   #peerAllows: ReadonlySet<string> | undefined
+  /** Provisional responses to the latest INVITE. */
+  progress: ProvisionalResponses | undefined
   /** The request of ours that is under way. */
   openRequest: OpenRequest | undefined
 
@@ -128,6 +132,11 @@ export class Dialog implements TimedItem {
   /** The session description we sent last. */
   get localDescription(): Uint8Array | undefined {
     return this.#localDescription
+  }
+
+  /** The peer learns our tag before the first 2xx. RFC 3261 12.1 */
+  noteEarly(): void {
+    this.#isToldEarly = true
   }
 
   /** An answer of ours waits for its ACK. */
@@ -221,11 +230,11 @@ export class Dialog implements TimedItem {
   }
 
   /**
-   * A new request came in the dialog. One that knows our tag proves that the first 2xx arrived, a new INVITE that the last one
-   * did, though the ACK is lost or late. True when that confirms the dialog.
+   * A new request came in the dialog. One that knows our tag proves that the first 2xx arrived, unless a provisional response bore it;
+   * a new INVITE proves that the last 2xx did, though the ACK is lost or late. True when that confirms the dialog.
    */
   handleProofOfAnswer(isInvite: boolean): boolean {
-    if (this.#state !== 'unacknowledged' && !isInvite) return false
+    if (!isInvite && (this.#state !== 'unacknowledged' || this.#isToldEarly)) return false
     this.#answer = undefined
     return this.#confirm()
   }

@@ -1,22 +1,21 @@
 import { asDialogId, type DialogId } from '../../ids.ts'
 import { responseTarget } from './build-response.ts'
-import { ACCEPT, SERVER } from './capabilities.ts'
+import { SERVER } from './capabilities.ts'
 import { Dialog, dialogKey } from './dialog.ts'
 import { Dialogs } from './dialogs.ts'
 import { ALL_TRANSPORTS, isReliable, type SipFlow } from './flow.ts'
 import { HangUp } from './hang-up.ts'
-import type { SipHeader } from './header-list.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
 import { InviteServerTransaction } from './invite-server-transaction.ts'
 import type { SipRequest, SipResponse } from './message.ts'
 import { AskedRequests } from './asked-requests.ts'
 import { carriesOffer } from './body-kind.ts'
 import { DialogRequests } from './dialog-requests.ts'
+import { OfferAnswers, type Refusal } from './offer-answers.ts'
 import { type OwnOutcome, OwnRequests } from './own-requests.ts'
-import { parseMessage, type SipFraming } from './parse-message.ts'
+import { type ParsedMessage, parseMessage, type SipFraming } from './parse-message.ts'
 import { PendingOffers } from './pending-offers.ts'
 import {
-  acceptance,
   capabilities,
   type Incoming,
   INTERVAL_TOO_SMALL,
@@ -53,6 +52,7 @@ export class UserAgentServer {
   readonly #inDialog: DialogRequests
   readonly #sessions: SessionTimers
   readonly #hangUp: HangUp
+  readonly #answers: OfferAnswers
 
   constructor(options: UserAgentOptions) {
     this.#sink = options.sink
@@ -64,7 +64,7 @@ export class UserAgentServer {
     this.#offers = new PendingOffers({
       sink: this.#sink,
       responder: this.#responder,
-      answerUs: this.#timers.answerUs,
+      timers: this.#timers,
     })
     this.#requests = new OwnRequests({
       timers: this.#timers,
@@ -84,6 +84,7 @@ export class UserAgentServer {
     this.#asked = new AskedRequests(parts)
     this.#inDialog = new DialogRequests(parts)
     this.#hangUp = new HangUp(parts)
+    this.#answers = new OfferAnswers({ ...parts, hangUp: this.#hangUp, timers: this.#timers })
   }
 
   /** Dialogs that are not over. */
@@ -120,7 +121,11 @@ export class UserAgentServer {
    * @returns false when the bytes are not SIP, so that a connection is not worth keeping
    */
   receive(bytes: Uint8Array, framing: SipFraming, flow: SipFlow, nowUs: number): boolean {
-    const message = parseMessage(bytes, framing)
+    return this.receiveParsed(parseMessage(bytes, framing), flow, nowUs)
+  }
+
+  /** As {@link receive}, of a message that a StreamFramer has parsed already. */
+  receiveParsed(message: ParsedMessage, flow: SipFlow, nowUs: number): boolean {
     if (!message.ok) {
       this.#sink.handleCounted({ kind: 'rejected', reason: message.reason })
       return message.reason === 'keepAlive'
@@ -135,20 +140,24 @@ export class UserAgentServer {
     return true
   }
 
-  /** Answers an offer with 200 and our SDP. False when nobody waits for it any more: cancelled, answered, or given up. */
+  /**
+   * Sends a provisional response to an INVITE, reliably when the peer requires that, or when it supports it and there is SDP.
+   *
+   * @param sdp our answer as early media; left out of the response when the INVITE carried no offer
+   * @returns false when nothing was or will be sent: not an INVITE, answered already, or more than {@link PROGRESS_MAX}
+   * @see RFC 3262 3
+   */
+  progress(offerId: string, status: 180 | 183, sdp: Uint8Array | undefined, nowUs: number): boolean {
+    return this.#answers.progress(offerId, status, sdp, nowUs)
+  }
+
+  /**
+   * Answers an offer with 200 and our SDP; the 200 waits for the PRACK of a provisional response that carried SDP.
+   *
+   * @returns false when nobody waits for it any more: cancelled, answered, or given up
+   */
   answer(offerId: string, sdp: Uint8Array, nowUs: number): boolean {
-    const offer = this.#offers.take(offerId)
-    if (offer === undefined) return false
-    const { incoming, dialog, terms } = offer
-    const { request, facts, flow } = incoming
-    const answered = this.#responder.reply(incoming, acceptance(incoming, sdp, terms), nowUs)
-    const { sequenceNumber } = facts
-    dialog.describe(sdp)
-    if (request.method === 'UPDATE') dialog.retarget(request.headers)
-    else dialog.accept({ request, sequenceNumber, bytes: answered, target: responseTarget(facts.via, flow) }, nowUs)
-    this.#sessions.set(dialog.id, terms, nowUs)
-    this.#dialogs.update(dialog)
-    return true
+    return this.#answers.answer(offerId, sdp, nowUs)
   }
 
   /**
@@ -156,18 +165,8 @@ export class UserAgentServer {
    *
    * @param refusal `status` 300 to 699; anything else becomes 500
    */
-  refuse(
-    offerId: string,
-    refusal: { readonly status: number; readonly reason: string; readonly headers?: readonly SipHeader[] },
-    nowUs: number,
-  ): boolean {
-    const offer = this.#offers.take(offerId)
-    if (offer === undefined) return false
-    const status = refusal.status >= 300 && refusal.status <= 699 ? refusal.status : 500
-    const headers = [...(refusal.headers ?? []), ...(status === 415 ? [ACCEPT] : []), SERVER]
-    if (offer.isInitial) this.#hangUp.end(offer.dialog)
-    this.#responder.reply(offer.incoming, { status, reason: refusal.reason, headers }, nowUs)
-    return true
+  refuse(offerId: string, refusal: Refusal, nowUs: number): boolean {
+    return this.#answers.refuse(offerId, refusal, nowUs)
   }
 
   /**
@@ -205,11 +204,7 @@ export class UserAgentServer {
       else this.#settleOwn(givenUp, nowUs)
     })
     this.#sessions.handleTimeout(nowUs, this.#dialogs, (dialog) => this.#expire(dialog, nowUs))
-    for (let due = this.#offers.takeDue(nowUs); due !== undefined; due = this.#offers.takeDue(nowUs)) {
-      this.refuse(due.key, { status: 500, reason: 'No Answer In Time' }, nowUs)
-      if (!due.isInitial) continue
-      this.#sink.handleEnded(due.dialog.id, { cause: 'refused', receivedUs: nowUs, request: undefined })
-    }
+    this.#answers.handleTimeout(nowUs)
     for (let due = this.#dialogs.takeDue(nowUs); due !== undefined; due = this.#dialogs.takeDue(nowUs)) {
       this.#handleDialogTimeout(due, nowUs)
     }
@@ -285,8 +280,7 @@ export class UserAgentServer {
     else if (isOffer) this.#inDialog.offer(incoming, dialog, nowUs)
     else if (request.method === 'UPDATE') this.#inDialog.update(incoming, dialog, nowUs)
     else if (request.method === 'INFO') this.#inDialog.info(incoming, dialog, nowUs)
-    // RFC 3262 3: no reliable provisional response was sent, so a PRACK matches none.
-    else if (request.method === 'PRACK') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
+    else if (request.method === 'PRACK') this.#answers.prack(incoming, dialog, nowUs)
     else this.#handleOptions(incoming, nowUs)
   }
 
@@ -310,7 +304,7 @@ export class UserAgentServer {
   }
 
   #handleOptions(incoming: Incoming, nowUs: number): void {
-    this.#responder.reply(incoming, capabilities(incoming.flow, this.#sink.admission()), nowUs)
+    this.#responder.reply(incoming, capabilities(incoming, this.#sink.admission()), nowUs)
   }
 
   /** RFC 3261 15.1.2: pending requests of the dialog get 487. */
@@ -334,7 +328,7 @@ export class UserAgentServer {
     const localTag = offer?.incoming.localTag ?? incoming.localTag
     this.#responder.reply({ ...incoming, localTag }, { status: 200, reason: 'OK', headers: [SERVER] }, nowUs)
     if (offer === undefined) return
-    this.refuse(offer.key, REQUEST_TERMINATED, nowUs)
+    this.#answers.cutOff(offer, REQUEST_TERMINATED, nowUs)
     if (!offer.isInitial) return
     this.#sink.handleEnded(offer.dialog.id, { cause: 'cancelled', receivedUs: nowUs, request: incoming.request })
   }

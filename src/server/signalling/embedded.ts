@@ -1,6 +1,6 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
-import type { SipFraming } from '../../protocol/sip/parse-message.ts'
+import type { ParsedMessage } from '../../protocol/sip/parse-message.ts'
 import { parseReason } from '../../protocol/sip/reason.ts'
 import type { SipTimers } from '../../protocol/sip/timers.ts'
 import { UserAgentServer } from '../../protocol/sip/user-agent-server.ts'
@@ -62,7 +62,9 @@ export class EmbeddedSignalling implements SignallingPort {
       advertise: options.advertise,
       tls: options.tls,
       nowUs: options.nowUs,
-      receive: (bytes, framing, flow) => this.#receive(bytes, framing, flow),
+      receiveDatagram: (datagram, flow) =>
+        this.#enter(() => this.#userAgent.receive(datagram, 'datagram', flow, options.nowUs())),
+      receiveMessage: (message, flow) => this.#receiveMessage(message, flow),
       drop: (reason) => this.#count({ kind: 'dropped', reason }),
       fail: (error) => this.#fail(error, 'socketError'),
     })
@@ -142,10 +144,10 @@ export class EmbeddedSignalling implements SignallingPort {
     this.#resolveDrains()
   }
 
-  #receive(bytes: Uint8Array, framing: SipFraming, flow: SipFlow): boolean {
+  #receiveMessage(message: ParsedMessage, flow: SipFlow): boolean {
     let isSip = true
     this.#enter(() => {
-      isSip = this.#userAgent.receive(bytes, framing, flow, this.#options.nowUs())
+      isSip = this.#userAgent.receiveParsed(message, flow, this.#options.nowUs())
     })
     return isSip
   }
@@ -215,7 +217,8 @@ export class EmbeddedSignalling implements SignallingPort {
       source: { transport: flow.transport, address: flow.address, port: flow.port, tlsNames: [], user: undefined },
       localAddress: flow.localAddress,
       receivedUs: offer.receivedUs,
-      progress: () => {},
+      progress: (status, sdp) =>
+        this.#enter(() => this.#userAgent.progress(offer.offerId, status, sdp, this.#options.nowUs())),
       answer: (sdp) => this.#enter(() => this.#userAgent.answer(offer.offerId, sdp, this.#options.nowUs())),
       refuse: (status, reason, headers = []) => {
         const refusal = { status, reason, headers: headers.map(([name, value]) => ({ name, value })) }
