@@ -9,6 +9,7 @@ import {
   type InviteFacts,
   type RecordingRequest,
 } from '../../../src/recorder/recording-request.ts'
+import { masterKeyBytes, type CryptoAttribute } from '../../../src/protocol/sdp/crypto-attribute.ts'
 import { readVector, valueOf } from '../protocol/siprec/vectors.ts'
 
 const SESSION = ['v=0', 'o=- 1 1 IN IP4 192.0.2.1', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0']
@@ -44,6 +45,8 @@ function multipart(...parts: readonly (readonly [string, string])[]): string {
   const text = parts.map(([type, body]) => `--b\r\nContent-Type: ${type}\r\n\r\n${body}\r\n`)
   return `${text.join('')}--b--\r\n`
 }
+
+const ownKey = (_index: number, { suite }: CryptoAttribute): Uint8Array => new Uint8Array(masterKeyBytes(suite)).fill(7)
 
 function reasonOf(facts: InviteFacts): string {
   const read = readRecordingRequest(facts)
@@ -167,7 +170,7 @@ describe('an INVITE that starts a recording', () => {
     const request = accepted(sdp(...lines))
     expect(request.plans).toHaveLength(STREAMS_MAX)
     const ports = request.plans.map((_, index) => 20_000 + 2 * index)
-    expect(answerLines(request, ports).slice(-2)).toEqual(
+    expect(answerLines(request, ports, ownKey).slice(-2)).toEqual(
       [0, 1].map(() => ({ port: 0, payloadTypes: [], direction: 'inactive' })),
     )
   })
@@ -177,7 +180,7 @@ describe('the answer', () => {
   it('has a line for each of the offer, in its order: ports for what is recorded, 0 for the rest', () => {
     const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000']
     const request = accepted(sdp(audio('1'), video, audio('2'), ['m=audio 40004 RTP/AVP 18']))
-    expect(answerLines(request, [20_000, 20_002])).toEqual([
+    expect(answerLines(request, [20_000, 20_002], ownKey)).toEqual([
       { port: 20_000, payloadTypes: [0, 8, 101], direction: 'recvonly' },
       { port: 0, payloadTypes: [], direction: 'inactive' },
       { port: 20_002, payloadTypes: [0, 8, 101], direction: 'recvonly' },
@@ -187,7 +190,7 @@ describe('the answer', () => {
 
   it('keeps the port of a line that is on hold', () => {
     const request = accepted(sdp(audio('1', 'a=inactive'), audio('2', 'a=sendonly')))
-    expect(answerLines(request, [20_000, 20_002])).toMatchObject([
+    expect(answerLines(request, [20_000, 20_002], ownKey)).toMatchObject([
       { port: 20_000, direction: 'inactive' },
       { port: 20_002, direction: 'recvonly' },
     ])
@@ -197,14 +200,14 @@ describe('the answer', () => {
     const disabled = ['m=audio 0 RTP/AVP 0', 'a=label:2']
     const request = accepted(sdp(audio('1'), disabled))
     expect(request.plans.map(({ held }) => held)).toEqual([false, true])
-    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 0])
+    expect(answerLines(request, [20_000, 20_002], ownKey).map(({ port }) => port)).toEqual([20_000, 0])
   })
 
   it('serves a client that offers video beside the audio, as one does', () => {
     const vector = readVector('cube')
     const request = valueOf(readRecordingRequest({ ...vector, knownRecording: false }))
     expect(request.plans.map(({ streamLabel }) => streamLabel)).toEqual(['1', '2'])
-    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 20_002, 0])
+    expect(answerLines(request, [20_000, 20_002], ownKey).map(({ port }) => port)).toEqual([20_000, 20_002, 0])
     expect(request.metadata?.snapshot).toBeDefined()
   })
 })
