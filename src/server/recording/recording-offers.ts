@@ -114,6 +114,7 @@ export class RecordingOffers {
     }
     this.#end.setState(recording, 'answered')
     this.#metadata.pass(recording, request.metadata, offer.receivedUs)
+    this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
     offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
   }
@@ -135,6 +136,7 @@ export class RecordingOffers {
       ])
       return
     }
+    this.#options.events.linesRefused(request.refusedLines)
     offer.answer(sdpAnswer(recording, request, updated.ports, this.#mediaAddress(offer)))
   }
 
