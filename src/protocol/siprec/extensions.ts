@@ -1,49 +1,8 @@
 import { EXTENSION_PATH_MAX, EXTENSION_TEXT_MAX, EXTENSIONS_MAX, type MetadataExtension } from './metadata.ts'
-import { declaredPrefix } from './xml-names.ts'
+import { attributeOf, normalizeId } from './element-reading.ts'
+import { KNOWN_ATTRIBUTES, KNOWN_CHILDREN, WORDS } from './vocabulary.ts'
+import { declaredPrefix, foldName, localNameOf } from './xml-names.ts'
 import type { XmlAttribute, XmlElement } from './xml-tree.ts'
-
-const TIMES = ['associatetime', 'disassociatetime']
-
-/** What the model reads inside each element of the model; everything else in there is an extension. */
-const KNOWN_CHILDREN: ReadonlyMap<string, ReadonlySet<string>> = new Map(
-  [
-    ['group', ...TIMES, 'session', 'groupid', 'id'],
-    [
-      'session',
-      ...TIMES,
-      'sipsessionid',
-      'groupref',
-      'starttime',
-      'stoptime',
-      'endtime',
-      'reason',
-      'sessionid',
-      'id',
-    ].concat('participant', 'stream'),
-    [
-      'participant',
-      ...TIMES,
-      'nameid',
-      'aor',
-      'name',
-      'displayname',
-      'send',
-      'recv',
-      'receive',
-      'participantid',
-      'id',
-    ].concat('session', 'sessionid'),
-    ['nameid', 'aor', 'name', 'displayname'],
-    ['name'],
-    ['send', 'id', 'streamid'],
-    ['recv', 'id', 'streamid'],
-    ['receive', 'id', 'streamid'],
-    ['stream', ...TIMES, 'label', 'mode', 'streamid', 'id', 'session', 'sessionid'],
-    ['sessionrecordingassoc', ...TIMES],
-    ['participantsessionassoc', ...TIMES],
-    ['participantstreamassoc', ...TIMES, 'send', 'recv', 'receive'],
-  ].map(([parent = '', ...children]) => [parent, new Set(children)]),
-)
 
 /** Gathers vendor data in document order, with the rest of what is beyond the limit counted. */
 export class ExtensionCollector {
@@ -79,6 +38,12 @@ export class ExtensionCollector {
     for (const child of element.children) this.collect(child, joinPath(path, child), ownerId)
   }
 
+  /** Takes an element that stands under the root; drafts of RFC 7865 have extensions name there what they belong to. */
+  collectUnderRoot(element: XmlElement): void {
+    const parent = attributeOf(element, 'parent')
+    this.collect(element, element.localName, parent === undefined ? undefined : normalizeId(parent))
+  }
+
   #visitModel(
     element: XmlElement,
     path: string,
@@ -86,11 +51,22 @@ export class ExtensionCollector {
     isKnown?: (child: XmlElement) => boolean,
   ): void {
     const known = KNOWN_CHILDREN.get(element.foldedName)
+    this.#collectForeignAttributes(element, path, ownerId)
     for (const child of element.children) {
       if (isKnown?.(child) === true) continue
       if (known?.has(child.foldedName) !== true) this.collect(child, joinPath(path, child), ownerId)
       else this.#visitModel(child, joinPath(path, child), ownerId)
     }
+  }
+
+  /** Attributes that the model does not have: `<participant role="agent">`. */
+  #collectForeignAttributes(element: XmlElement, path: string, ownerId: string | undefined): void {
+    const known = KNOWN_ATTRIBUTES.get(element.foldedName)
+    if (known === undefined) return
+    const attributes = element.attributes.filter(
+      (attribute) => isVendorAttribute(attribute) && !known.has(foldName(localNameOf(attribute.name))),
+    )
+    if (attributes.length > 0) this.collect({ ...element, text: '', children: [], attributes }, path, ownerId)
   }
 
   #add(extension: MetadataExtension): void {
@@ -101,7 +77,8 @@ export class ExtensionCollector {
 
 /** Not a declaration of a namespace, nor one of the attributes every XML document may have. */
 function isVendorAttribute({ name }: XmlAttribute): boolean {
-  return declaredPrefix(name) === undefined && !name.startsWith('xsi:') && name !== 'datamode'
+  const isOfXml = declaredPrefix(name) !== undefined || name.startsWith('xsi:') || name.startsWith('xml:')
+  return !isOfXml && !WORDS.dataMode.includes(foldName(name))
 }
 
 function joinPath(path: string, child: XmlElement): string {
