@@ -1,7 +1,7 @@
 import { EXTENSION_PATH_MAX, EXTENSION_TEXT_MAX, EXTENSIONS_MAX, type MetadataExtension } from './metadata.ts'
 import { attributeOf, normalizeId } from './element-reading.ts'
 import { KNOWN_ATTRIBUTES, KNOWN_CHILDREN, WORDS } from './vocabulary.ts'
-import { declaredPrefix, foldName, localNameOf } from './xml-names.ts'
+import { declaredPrefix } from './xml-names.ts'
 import type { XmlAttribute, XmlElement } from './xml-tree.ts'
 
 /** Gathers vendor data in document order, with the rest of what is beyond the limit counted. */
@@ -22,7 +22,7 @@ export class ExtensionCollector {
 
   /** Takes an element that stands outside the model, with everything in it. */
   collect(element: XmlElement, path: string, ownerId: string | undefined): void {
-    const attributes = element.attributes.filter(isVendorAttribute)
+    const attributes = element.attributes.filter(isVendorAttribute).map(({ name, value }) => ({ name, value }))
     const text = element.text.trim().slice(0, EXTENSION_TEXT_MAX)
     // An element that is only a container says nothing that the paths of its children do not say.
     if (text !== '' || attributes.length > 0 || element.children.length === 0) {
@@ -64,7 +64,7 @@ export class ExtensionCollector {
     const known = KNOWN_ATTRIBUTES.get(element.foldedName)
     if (known === undefined) return
     const attributes = element.attributes.filter(
-      (attribute) => isVendorAttribute(attribute) && !known.has(foldName(localNameOf(attribute.name))),
+      (attribute) => isVendorAttribute(attribute) && !known.has(attribute.foldedName),
     )
     if (attributes.length > 0) this.collect({ ...element, text: '', children: [], attributes }, path, ownerId)
   }
@@ -76,9 +76,9 @@ export class ExtensionCollector {
 }
 
 /** Not a declaration of a namespace, nor one of the attributes every XML document may have. */
-function isVendorAttribute({ name }: XmlAttribute): boolean {
+function isVendorAttribute({ name, foldedName }: XmlAttribute): boolean {
   const isOfXml = declaredPrefix(name) !== undefined || name.startsWith('xsi:') || name.startsWith('xml:')
-  return !isOfXml && !WORDS.dataMode.includes(foldName(name))
+  return !isOfXml && !WORDS.dataMode.includes(foldedName)
 }
 
 function joinPath(path: string, child: XmlElement): string {

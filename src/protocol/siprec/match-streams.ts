@@ -18,27 +18,41 @@ export interface StreamMatch {
   readonly streams: readonly MediaStream[]
 }
 
-/**
- * Finds the media streams that an m-line carries: those of its label, else the one in its place.
- *
- * Labels are compared as they are; only where none is equal, without case. Of several m-lines with one label each has the stream of its
- * turn, and those beyond go by place.
- */
-export function matchStreams(streams: readonly MediaStream[], line: LabelledLine): StreamMatch {
-  const index = indexByLabel(streams)
-  const labels = line.labels ?? []
-  const places = placesByLabel(labels)
-  const ofLine = (label: string | undefined, place: number): readonly MediaStream[] =>
-    label === undefined ? [] : inTurn(index.get(label) ?? index.get(foldedKey(label)) ?? [], places.get(label), place)
-  const labelled = ofLine(line.label, line.index)
-  if (labelled.length > 0) return { basis: 'label', streams: labelled }
-  if (line.labels === undefined) return byPlace(streams, line.index)
-  const claimed = new Set(labels.flatMap(ofLine))
-  const unmatchedBefore = labels.slice(0, line.index).filter((label, place) => ofLine(label, place).length === 0)
-  return byPlace(
-    streams.filter((stream) => !claimed.has(stream)),
-    unmatchedBefore.length,
-  )
+/** Media streams of the metadata, to be found for m-lines. */
+export class StreamIndex {
+  readonly #streams: readonly MediaStream[]
+  readonly #byLabel: ReadonlyMap<string, readonly MediaStream[]>
+
+  constructor(streams: Iterable<MediaStream>) {
+    this.#streams = [...streams]
+    this.#byLabel = indexByLabel(this.#streams)
+  }
+
+  /**
+   * Finds the media streams that an m-line carries: those of its label, else the one in its place.
+   *
+   * Labels are compared as they are; only where none is equal, without case. Of several m-lines with one label each has the stream of
+   * its turn, and those beyond go by place.
+   */
+  match(line: LabelledLine): StreamMatch {
+    const labels = line.labels ?? []
+    const places = placesByLabel(labels)
+    const ofLine = (label: string | undefined, place: number): readonly MediaStream[] =>
+      label === undefined ? [] : inTurn(this.#labelled(label), places.get(label), place)
+    const labelled = ofLine(line.label, line.index)
+    if (labelled.length > 0) return { basis: 'label', streams: labelled }
+    if (line.labels === undefined) return byPlace(this.#streams, line.index)
+    const claimed = new Set(labels.flatMap(ofLine))
+    const unmatchedBefore = labels.slice(0, line.index).filter((label, place) => ofLine(label, place).length === 0)
+    return byPlace(
+      this.#streams.filter((stream) => !claimed.has(stream)),
+      unmatchedBefore.length,
+    )
+  }
+
+  #labelled(label: string): readonly MediaStream[] {
+    return this.#byLabel.get(label) ?? this.#byLabel.get(foldedKey(label)) ?? []
+  }
 }
 
 function byPlace(streams: readonly MediaStream[], place: number): StreamMatch {

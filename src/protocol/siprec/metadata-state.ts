@@ -1,4 +1,4 @@
-import { matchStreams, type LabelledLine, type StreamMatch } from './match-streams.ts'
+import { StreamIndex, type LabelledLine, type StreamMatch } from './match-streams.ts'
 import type {
   CommunicationSession,
   CsGroup,
@@ -65,6 +65,8 @@ export class MetadataState {
   readonly #sessionRecordings = new Map<string, SessionRecording>()
   readonly #senders = new StreamSenders()
   #hasBeenComplete = false
+  /** Of the current streams and of all; made when they are asked for, until the next snapshot. */
+  #streamIndexes: readonly StreamIndex[] | undefined
   #droppedCount = 0
 
   /** Everyone who has taken part, in the order they first appeared. */
@@ -95,6 +97,7 @@ export class MetadataState {
     const before = new Set(this.#present.keys())
     const droppedBefore = this.#droppedCount
     const needsComplete = this.#whyIncomplete(snapshot)
+    this.#streamIndexes = undefined
     if (snapshot.dataMode === 'complete') {
       this.#hasBeenComplete = true
       this.#forgetCurrent()
@@ -180,7 +183,7 @@ export class MetadataState {
   #attribute(line: LabelledLine, sendersOf: SendersOf): Attribution {
     const unknown: Attribution = { basis: 'unknown', participants: [] }
     // What stands in its place now is worth less than what once had its label.
-    const matches = [this.#streams, this.#streamsEver].map((streams) => matchStreams([...streams.values()], line))
+    const matches = this.#indexes().map((index) => index.match(line))
     if (this.#senders.isEmpty) {
       const participant = this.#participantNotHearing(matches) ?? this.#participantInPlace(line)
       return participant === undefined ? unknown : { basis: 'order', participants: [participant] }
@@ -196,6 +199,11 @@ export class MetadataState {
     const streamId = this.#streamsEver.size === 0 ? this.#senders.streamIds[line.index] : undefined
     const participants = streamId === undefined ? [] : this.#named(sendersOf([streamId]))
     return participants.length === 0 ? unknown : { basis: 'order', participants }
+  }
+
+  #indexes(): readonly StreamIndex[] {
+    this.#streamIndexes ??= [this.#streams, this.#streamsEver].map((streams) => new StreamIndex(streams.values()))
+    return this.#streamIndexes
   }
 
   /** How associations may name a stream: by its id, or by its label when that is no other stream's id. */
