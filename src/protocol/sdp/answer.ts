@@ -1,5 +1,5 @@
 import { acceptCrypto, formatCryptoAttribute, type CryptoAttribute } from './crypto-attribute.ts'
-import { parsePayloadType } from './parse-media.ts'
+import { parsePayloadType, valuesByPayloadType } from './parse-media.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { MediaCodec, MediaDescription, RecordState, SessionDescription } from './session-description.ts'
 
@@ -170,7 +170,7 @@ function mediaLines(media: MediaDescription, line: AnswerLine | undefined, conne
   return [
     `m=${media.type} ${line.port} ${media.protocol} ${payloadTypes.join(' ')}`,
     ...labelLines(media),
-    ...payloadTypes.flatMap((payloadType) => formatLines(media, payloadType)),
+    ...formatLines(media, payloadTypes),
     ...(media.packetTimeMs === undefined ? [] : [`a=ptime:${media.packetTimeMs}`]),
     ...cryptoLines(crypto, line.masterKey),
     `a=${offererSends ? line.direction : 'inactive'}`,
@@ -203,17 +203,18 @@ function labelLines(media: MediaDescription): readonly string[] {
   return media.label === undefined ? [] : [`a=label:${media.label}`]
 }
 
-function formatLines(media: MediaDescription, payloadType: number): readonly string[] {
-  const codec = media.codecs.find((candidate) => candidate.payloadType === payloadType)
-  if (codec === undefined) return []
-  const written = media.attributes.find(
-    ({ name, value }) => name === 'rtpmap' && parsePayloadType(value.split(/\s/)[0] ?? '') === payloadType,
-  )
-  const channels = codec.channels === 1 ? '' : `/${codec.channels}`
-  return [
-    `a=rtpmap:${written?.value ?? `${payloadType} ${codec.name}/${codec.clockRate}${channels}`}`,
-    ...(codec.fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${codec.fmtp}`]),
-  ]
+function formatLines({ codecs, attributes }: MediaDescription, payloadTypes: readonly number[]): readonly string[] {
+  const byPayloadType = new Map(codecs.map((codec) => [codec.payloadType, codec]))
+  const written = valuesByPayloadType(attributes, 'rtpmap')
+  return payloadTypes.flatMap((payloadType) => {
+    const codec = byPayloadType.get(payloadType)
+    if (codec === undefined) return []
+    const channels = codec.channels === 1 ? '' : `/${codec.channels}`
+    return [
+      `a=rtpmap:${payloadType} ${written.get(payloadType) ?? `${codec.name}/${codec.clockRate}${channels}`}`,
+      ...(codec.fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${codec.fmtp}`]),
+    ]
+  })
 }
 
 function isRecordable({ name, clockRate, channels }: MediaCodec): boolean {

@@ -1,4 +1,4 @@
-import { parseMediaSection, readCrypto, type RawLine, type RawSection } from './parse-media.ts'
+import { parseMediaSection, readSection, type RawLine, type Section } from './parse-media.ts'
 import type { SessionDescription } from './session-description.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 
@@ -40,7 +40,7 @@ export function parseSdp(bytes: Uint8Array): Result<SessionDescription, SdpRejec
 }
 
 // RFC 8866 5.2: `<user> <id> <version> IN …`. Some clients have blanks in the name of the user.
-function originOf(session: RawSection): Pick<SessionDescription, 'sessionId' | 'sessionVersion'> {
+function originOf(session: Section): Pick<SessionDescription, 'sessionId' | 'sessionVersion'> {
   const words = session.lines.find(({ type }) => type === 'o')?.value.split(/\s+/) ?? []
   const networkType = words.indexOf('IN', 3)
   const version = networkType < 0 ? 2 : networkType - 1
@@ -60,8 +60,8 @@ function readLines(text: string): readonly RawLine[] | undefined {
   return lines
 }
 
-/** The session's own lines first, then one section for each m-line. */
-function splitSections(lines: readonly RawLine[]): readonly RawSection[] {
+/** The session's own section first, then one for each m-line. */
+function splitSections(lines: readonly RawLine[]): readonly Section[] {
   let current: RawLine[] = []
   const groups: RawLine[][] = [current]
   for (const line of lines) {
@@ -71,19 +71,5 @@ function splitSections(lines: readonly RawLine[]): readonly RawSection[] {
     }
     current.push(line)
   }
-  return groups.map((group) => {
-    const attributes = attributesOf(group)
-    return { lines: group, attributes, crypto: readCrypto(attributes) }
-  })
-}
-
-function attributesOf(lines: readonly RawLine[]): RawSection['attributes'] {
-  return lines
-    .filter(({ type }) => type === 'a')
-    .map(({ value }) => {
-      const colon = value.indexOf(':')
-      return colon < 0
-        ? { name: value.toLowerCase(), value: '' }
-        : { name: value.slice(0, colon).trim().toLowerCase(), value: value.slice(colon + 1).trim() }
-    })
+  return groups.map(readSection)
 }
