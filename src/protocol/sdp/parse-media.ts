@@ -8,6 +8,7 @@ import type {
   RecordState,
   SdpAttribute,
 } from './session-description.ts'
+import { SDP_LABELS } from '../siprec/vocabulary.ts'
 import { STATIC_PAYLOAD_TYPES } from './static-payload-types.ts'
 
 /** One `x=value` line, blanks around it removed. */
@@ -156,7 +157,7 @@ function cryptoOf(protocol: string, own: OfferedCrypto, session: OfferedCrypto):
 }
 
 function labelOf(attributes: readonly SdpAttribute[]): string | undefined {
-  for (const wanted of ['label', 'media_label']) {
+  for (const wanted of SDP_LABELS) {
     const found = attributes.find(({ name, value }) => name === wanted && value !== '')
     if (found !== undefined) return found.value
   }
