@@ -139,8 +139,6 @@ function readCrypto(attributes: readonly SdpAttribute[]): OfferedCrypto {
   for (const { value } of attributes.filter(({ name }) => name === 'crypto').slice(0, CRYPTO_LINES_MAX)) {
     const parsed = parseCryptoAttribute(value)
     if (!parsed.ok) rejected.push(parsed.reason)
-    // The keys would have to be derived again and again, which nobody is known to ask for.
-    else if (parsed.value.sessionParameters.keyDerivationRate > 0) rejected.push('parameter')
     // RFC 4568 5.1.1: the answer names its choice by the tag.
     else if (!usable.has(parsed.value.tag)) usable.set(parsed.value.tag, parsed.value)
   }
