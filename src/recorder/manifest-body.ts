@@ -27,6 +27,7 @@ export interface StreamReport {
   readonly channel: number
   readonly participantIds: readonly string[]
   readonly codecs: readonly string[]
+  readonly protection: readonly string[]
   readonly counters: StreamCounters
   readonly timeline: StreamTimeline
 }
@@ -87,6 +88,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
     channel: stream.channel,
     participantIds: stream.participantIds,
     codecs: stream.codecs,
+    protection: stream.protection,
     packets: {
       received: counters.packetsReceived,
       lost: counters.packetsLost,
