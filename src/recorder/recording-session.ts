@@ -4,6 +4,7 @@ import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
 import { describeRecording, type StreamReport } from './manifest-body.ts'
+import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
@@ -72,6 +73,7 @@ export class RecordingSession {
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
     this.#addStreams(options.streams, options.facts.openedUs)
+    this.#noteWishes([], options.streams, options.facts.openedUs)
     options.sink.handleSealed({
       kind: 'key',
       name: this.#key.name,
@@ -139,6 +141,8 @@ export class RecordingSession {
     const wasHeld = this.allHeld
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
+    const before = this.#receivers.all.map((receiver) => receiver.plan)
+    this.#noteWishes(before, plans, nowUs)
     for (const [streamId, receiver] of this.#receivers.byId) {
       const plan = planned.get(streamId)
       if (plan !== undefined) receiver.replan(plan, nowUs)
@@ -273,6 +277,11 @@ export class RecordingSession {
         atSample === undefined ? incident : { ...incident, atSample: Math.min(atSample, durationSamples) },
       ),
     })
+  }
+
+  #noteWishes(before: readonly MediaStreamPlan[], now: readonly MediaStreamPlan[], nowUs: number): void {
+    const incident = wishIncident(before, now)
+    if (incident !== undefined) this.noteIncident(incident.code, incident.detail, nowUs)
   }
 
   #addStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {

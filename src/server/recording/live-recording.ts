@@ -6,6 +6,7 @@ import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { RecordingFacts, RecordingIncident } from '../../recorder/recording-types.ts'
 import type { OfferRequest } from '../signalling/port.ts'
+import { AnswerKeys } from './answer-keys.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
 
@@ -43,6 +44,8 @@ export interface LiveRecording {
   /** Of our SDP answers; the version grows with each (RFC 3264 8). */
   readonly sdpSessionId: string
   sdpVersion: number
+  /** Of our SDP answers to secure lines. */
+  readonly answerKeys: AnswerKeys
   state: LiveState
   /** Waits for the 200: an INVITE that comes to nothing leaves no object behind. */
   sealedKey: SealedKey | undefined
@@ -86,6 +89,7 @@ export function createLiveRecording(options: {
     objectPrefix: recordingPrefix(source.tenant, recordingId),
     sdpSessionId: String(openedAtUnixMs),
     sdpVersion: 0,
+    answerKeys: new AnswerKeys(randomBytes),
     state: 'opening',
     sealedKey: undefined,
     chunks: [],
@@ -107,7 +111,7 @@ export function sdpAnswer(
   recording.sdpVersion += 1
   return buildAnswer({
     offer: request.offer,
-    lines: answerLines(request, ports),
+    lines: answerLines(request, ports, (index, offered) => recording.answerKeys.masterKeyFor(index, offered)),
     address,
     sessionId: recording.sdpSessionId,
     sessionVersion: recording.sdpVersion,

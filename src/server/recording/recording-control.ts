@@ -256,6 +256,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#setState(recording, 'answered')
     this.#options.custody.opened(recording)
     this.#passMetadata(recording, request.metadata, offer.receivedUs)
+    this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
     offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
   }
@@ -277,6 +278,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       ])
       return
     }
+    this.#options.events.linesRefused(request.refusedLines)
     offer.answer(sdpAnswer(recording, request, updated.ports, this.#mediaAddress(offer)))
   }
 
