@@ -26,3 +26,9 @@ export function keysOf(suite: SrtpSuite, options: Partial<SrtpKeys> & { readonly
     ...rest,
   }
 }
+
+/** What an offer with these keys says behind `a=crypto:`. RFC 4568 9 */
+export function cryptoLineOf({ suite, masterKeys }: SrtpKeys): string {
+  const inline = masterKeys.map(({ key, salt }) => `inline:${Buffer.from([...key, ...salt]).toString('base64')}`)
+  return `1 ${suite} ${inline.join(';')}`
+}

@@ -95,7 +95,7 @@ describe('keys', () => {
       for (const encoding of ['hex', 'base64', 'base64url'] as const) {
         expect(left).not.toContain(Buffer.from(secret).toString(encoding).slice(0, 12))
       }
-      for (const { bytes } of rig.sink.objects) expect(Buffer.from(bytes).includes(secret)).toBe(false)
+      for (const { bytes } of rig.sink.objects) expect(Buffer.from(bytes).includes(Buffer.from(secret))).toBe(false)
     }
   })
 })
