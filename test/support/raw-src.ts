@@ -150,6 +150,12 @@ export class RawSrc {
   }
 }
 
+/** Media streams offered as SRTP: what stands behind `a=crypto:`, and what is really done with the packets. */
+export interface RawProtection {
+  readonly crypto: string
+  seal(packet: Uint8Array): Uint8Array
+}
+
 /** One recording session placed by hand: two or more audio lines of PCMU, labelled 1, 2, 3 in their order. */
 export class RawRecordingSession {
   readonly #src: RawSrc
@@ -157,17 +163,19 @@ export class RawRecordingSession {
   readonly #pacer = new MediaPacer()
   readonly #sockets: StreamSocket[] = []
   readonly #sources: RtpSource[] = []
+  readonly #protection: RawProtection | undefined
   #toTag: string | undefined
   #sequenceNumber = 0
 
-  private constructor(src: RawSrc) {
+  private constructor(src: RawSrc, protection: RawProtection | undefined) {
     this.#src = src
+    this.#protection = protection
     this.#sipCallId = `${token()}@example.com`
   }
 
   /** Rejects when the recorder does not answer with 200. */
-  static async place(src: RawSrc, streamCount = 2): Promise<RawRecordingSession> {
-    const session = new RawRecordingSession(src)
+  static async place(src: RawSrc, streamCount = 2, protection?: RawProtection): Promise<RawRecordingSession> {
+    const session = new RawRecordingSession(src, protection)
     await session.#offer(streamCount)
     return session
   }
@@ -194,7 +202,8 @@ export class RawRecordingSession {
       startUs: monotonicUs(),
     })
     this.#sources.push(source)
-    await this.#pacer.play(source, (datagram) => this.#sockets[stream]?.sendRtp(datagram))
+    const seal = (packet: Uint8Array): Uint8Array => this.#protection?.seal(packet) ?? packet
+    await this.#pacer.play(source, (packet) => this.#sockets[stream]?.sendRtp(seal(packet)))
     return source.counts.sent
   }
 
@@ -233,6 +242,7 @@ export class RawRecordingSession {
           streamLabel: String(index + 1),
           port,
           direction: 'sendonly',
+          crypto: this.#protection?.crypto,
         })),
       }),
     })
