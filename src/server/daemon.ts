@@ -238,6 +238,7 @@ export class Daemon {
       listen: http.listen,
       status: () => board.report(),
       recordingSessions: () => board.recordingSessions(),
+      operate: (rsId, action) => board.operate(rsId, action),
       reportError: (error) => this.#log.error({ err: error }, 'HTTP request failed'),
     })
     const httpAddress = await apiServer.run()

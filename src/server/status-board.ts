@@ -4,7 +4,9 @@ import type { Config } from '../config/config.ts'
 import type { Outbox } from './database/outbox.ts'
 import type { LiveRecordingSession, StatusReport } from './http/status-report.ts'
 import type { MediaPlane } from './media/media-plane.ts'
-import type { RecordingControl } from './recording/recording-control.ts'
+import { accepted, type Result } from '../result.ts'
+import type { LiveRecording } from './recording/live-recording.ts'
+import type { OperatorAction, RecordingControl } from './recording/recording-control.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import { TotalFollower } from './telemetry/bounded-metrics.ts'
 import type { Health } from './telemetry/health.ts'
@@ -79,13 +81,12 @@ export class StatusBoard {
   }
 
   recordingSessions(): readonly LiveRecordingSession[] {
-    return this.#options.control.live.map(({ facts, state, startedAt }) => ({
-      rsId: facts.rsId,
-      recordingId: facts.recordingId,
-      src: facts.src,
-      state,
-      startedAt,
-    }))
+    return this.#options.control.live.map(liveRecordingSession)
+  }
+
+  operate(rsId: string, action: OperatorAction): Result<LiveRecordingSession, 'unknown' | 'notRecording'> {
+    const operated = this.#options.control.operate(rsId, action)
+    return operated.ok ? accepted(liveRecordingSession(operated.value)) : operated
   }
 
   #refresh(): void {
@@ -101,4 +102,9 @@ export class StatusBoard {
     metrics.eventLoopLagSeconds.set({ thread: 'main' }, this.#lag.max / 1e9)
     this.#lag.reset()
   }
+}
+
+function liveRecordingSession({ facts, state, pausedBy, startedAt }: LiveRecording): LiveRecordingSession {
+  const { rsId, recordingId, src } = facts
+  return { rsId, recordingId, src, state, pausedBy: [...pausedBy], startedAt }
 }

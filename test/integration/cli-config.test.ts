@@ -306,6 +306,7 @@ describe('status', () => {
       listen: { address: '127.0.0.1', port: 0 },
       status: () => STATUS,
       recordingSessions: () => [],
+      operate: () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error
       },

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { ApiServer } from '../../src/server/http/api-server.ts'
 import { type HttpListenAddress, httpUrl } from '../../src/server/http/listen.ts'
 import type { LiveRecordingSession, StatusReport } from '../../src/server/http/status-report.ts'
+import type { Operate } from '../../src/server/http/operator-routes.ts'
 import { Health } from '../../src/server/telemetry/health.ts'
 import { createMetrics, createRegistry } from '../../src/server/telemetry/metrics.ts'
 import { TelemetryServer } from '../../src/server/telemetry/telemetry-server.ts'
@@ -36,8 +37,20 @@ afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()))
 })
 
-async function startApi(sessions: readonly LiveRecordingSession[] = [], listen = FREE_PORT): Promise<string> {
-  const api = new ApiServer({ listen, status: () => STATUS, recordingSessions: () => sessions, reportError: () => {} })
+const NOBODY: Operate = () => ({ ok: false, reason: 'unknown' })
+
+async function startApi(
+  sessions: readonly LiveRecordingSession[] = [],
+  listen = FREE_PORT,
+  operate: Operate = NOBODY,
+): Promise<string> {
+  const api = new ApiServer({
+    listen,
+    status: () => STATUS,
+    recordingSessions: () => sessions,
+    operate,
+    reportError: () => {},
+  })
   stops.push(() => api.stop())
   return httpUrl(await api.run())
 }
@@ -58,18 +71,65 @@ describe('the HTTP API', () => {
     expect(await response.json()).toEqual(STATUS)
   })
 
-  test('lists live recording sessions with ids, source, state and start, and nothing else', async () => {
+  test('lists live recording sessions with ids, source, state, pauses and start, and nothing else', async () => {
     const session = {
       rsId: 'a',
       recordingId: 'b',
       src: 'sbc-east',
       state: 'recording',
+      pausedBy: ['api'],
       startedAt: '2026-11-23T10:00:00.000Z',
       participants: ['sip:alice@example.com'],
     }
     const response = await fetch(`${await startApi([session])}/api/v1/recording-sessions`)
     const { participants: _participants, ...expected } = session
     expect(await response.json()).toEqual({ recordingSessions: [expected], total: 1 })
+  })
+
+  describe('what an operator does to a recording session', () => {
+    const live = {
+      ...{ rsId: 'a', recordingId: 'b', src: 'sbc-east', state: 'recording', pausedBy: ['api'] },
+      startedAt: '2026-11-23T10:00:00.000Z',
+    }
+    const operate: Operate = (rsId, action) => {
+      if (rsId === 'late') return { ok: false, reason: 'notRecording' }
+      return rsId === 'a' ? { ok: true, value: { ...live, state: action } } : { ok: false, reason: 'unknown' }
+    }
+    const post = async (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${await startApi([], FREE_PORT, operate)}/api/v1/recording-sessions/${path}`, { method: 'POST', headers })
+
+    test.each([
+      ['pause', 200],
+      ['resume', 200],
+      ['stop', 202],
+    ])('%s is answered with the recording session as it is then', async (action, status) => {
+      const response = await post(`a/${action}`)
+      expect(response.status).toBe(status)
+      expect(await response.json()).toEqual({ ...live, state: action })
+    })
+
+    test.each([
+      ['unknown/pause', 404, 'recording-session-not-found'],
+      ['late/stop', 409, 'recording-session-not-recording'],
+      ['a/rewind', 404, 'not-found'],
+    ])('%s is a problem', async (path, status, code) => {
+      const response = await post(path)
+      expect(response.headers.get('content-type')).toContain('application/problem+json')
+      expect(await response.json()).toMatchObject({ status, code })
+    })
+
+    test('is not done for a page of another site', async () => {
+      expect(await (await post('a/stop', { 'sec-fetch-site': 'cross-site' })).json()).toMatchObject({
+        status: 403,
+        code: 'cross-site',
+      })
+      expect((await post('a/stop', { 'sec-fetch-site': 'same-origin' })).status).toBe(202)
+    })
+
+    test('is not to be had by reading', async () => {
+      const response = await fetch(`${await startApi([], FREE_PORT, operate)}/api/v1/recording-sessions/a/pause`)
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+    })
   })
 
   test('says which address is taken, and what to do', async () => {
@@ -107,6 +167,7 @@ describe('the HTTP API', () => {
       listen: FREE_PORT,
       status: () => STATUS,
       recordingSessions: () => [],
+      operate: NOBODY,
       reportError: () => {},
     })
     const { port } = await api.run()

@@ -127,7 +127,7 @@ describe('an SRC that is not easy', () => {
   /** Speaks on both media streams, with one key and one sender for both, and hangs up. */
   async function converse(protection: RawProtection, seconds: number): Promise<Recorded> {
     const before = new Set((await closedRecordings(daemon, 0)).map(({ recordingId }) => recordingId))
-    const recordingSession = await RawRecordingSession.place(src, 2, protection)
+    const recordingSession = await RawRecordingSession.place(src, 2, { protection })
     const speech = await said(seconds)
     await Promise.all(speech.map(async (samples, stream) => recordingSession.speak(stream, samples)))
     expect(await recordingSession.hangUp()).toBe(200)
@@ -150,11 +150,8 @@ describe('an SRC that is not easy', () => {
 
   test('has other keys than it says: an incident while it happens, and a metric', async () => {
     const sender = new SrtpSender(keysOf(SUITE, { seed: 2 }))
-    const session = RawRecordingSession.place(src, 2, {
-      crypto: cryptoLineOf(keys),
-      seal: (packet) => sender.protectRtp(packet),
-    })
-    const recordingSession = await session
+    const protection = { crypto: cryptoLineOf(keys), seal: (packet: Uint8Array) => sender.protectRtp(packet) }
+    const recordingSession = await RawRecordingSession.place(src, 2, { protection })
     const failures = 'earwitness_srtp_failures_total{reason="authentication"}'
     const [caller] = await said(12)
     const speaking = recordingSession.speak(0, caller ?? new Int16Array(0))

@@ -18,6 +18,8 @@ import { monotonicUs } from '../../src/server/monotonic.ts'
 
 const LOOPBACK = '127.0.0.1'
 
+type Direction = 'sendonly' | 'inactive'
+
 /** A request as the test wants it on the wire; what is left out is as a good SRC would have it. */
 export interface RawRequest {
   readonly sipCallId?: string
@@ -29,6 +31,18 @@ export interface RawRequest {
   readonly body?: string | Uint8Array
   /** False leaves out every sign that this is SIPREC. */
   readonly isSiprec?: boolean
+  /** Of the URI in From, beginning with `;`. */
+  readonly fromParameters?: string
+  readonly headers?: readonly (readonly [string, string])[]
+  /** The body of the ACK of a 200, as SDP; `never`: there is no ACK. */
+  readonly acknowledge?: ((answer: SipResponse) => Uint8Array | undefined) | 'never'
+}
+
+/** What an SRC makes of a request of the recorder. */
+export interface RawAnswer {
+  readonly status: number
+  /** SDP. */
+  readonly body?: Uint8Array
 }
 
 /** A request that was sent, as whoever waits for its answer or takes it back must know it. */
@@ -49,6 +63,8 @@ export class RawSrc {
   readonly #recorderPort: number
   readonly #heard: SipMessage[] = []
   readonly #waiting = new Set<() => void>()
+  /** Decides what requests of the recorder are answered. */
+  onRequest: (request: SipRequest) => RawAnswer = () => ({ status: 200 })
 
   private constructor(socket: Socket, recorderPort: number) {
     this.#socket = socket
@@ -80,13 +96,21 @@ export class RawSrc {
     return sent
   }
 
+  /** The final answer to a request; that to an INVITE is still to be acknowledged. */
+  async finalAnswerTo(sent: SentRequest): Promise<SipResponse> {
+    return this.#next((message): message is SipResponse => isFinalAnswer(message, sent))
+  }
+
   /** The final answer to a request; that to an INVITE is acknowledged. RFC 3261 13.2.2.4, 17.1.1.3 */
   async answerTo(sent: SentRequest): Promise<SipResponse> {
-    const response = await this.#next((message): message is SipResponse => isFinalAnswer(message, sent))
-    if (sent.method !== 'INVITE') return response
+    const response = await this.finalAnswerTo(sent)
+    if (sent.method !== 'INVITE' || sent.acknowledge === 'never') return response
     const { sipCallId, sequenceNumber } = sent
     const branch = response.status < 300 ? {} : { branch: sent.branch }
-    await this.send('ACK', { sipCallId, sequenceNumber, toTag: tagOf(response), ...branch })
+    const body = response.status < 300 ? sent.acknowledge?.(response) : undefined
+    const answer = body === undefined ? {} : { body, contentType: 'application/sdp' }
+    const { fromParameters = '' } = sent
+    await this.send('ACK', { sipCallId, sequenceNumber, toTag: tagOf(response), fromParameters, ...branch, ...answer })
     return response
   }
 
@@ -99,6 +123,11 @@ export class RawSrc {
     return this.#next((message): message is SipRequest => message.kind === 'request' && message.method === method)
   }
 
+  /** How many requests of the recorder had this method. */
+  heardCount(method: string): number {
+    return this.#heard.filter((message) => message.kind === 'request' && message.method === method).length
+  }
+
   close(): void {
     this.#socket.close()
   }
@@ -108,7 +137,8 @@ export class RawSrc {
     if (!message.ok) return
     this.#heard.push(message.value)
     if (message.value.kind === 'request' && message.value.method !== 'ACK') {
-      void this.sendBytes(buildResponse(message.value, 200, 'OK', token()))
+      const { status, body } = this.onRequest(message.value)
+      void this.sendBytes(withBody(buildResponse(message.value, status, 'As Told', token()), body))
     }
     for (const wake of this.#waiting) wake()
   }
@@ -129,18 +159,20 @@ export class RawSrc {
 
   #print(sent: SentRequest): Uint8Array {
     const { method, sipCallId, branch, sequenceNumber, toTag, contentType, body = '', isSiprec = true } = sent
+    const { fromParameters = '', headers: more = [] } = sent
     const own = `sip:src@${LOOPBACK}:${this.#socket.address().port}`
     const recorder = `sip:recorder@${LOOPBACK}:${this.#recorderPort}`
     const headers = [
       ['Via', `SIP/2.0/UDP ${LOOPBACK}:${this.#socket.address().port};branch=${branch};rport`],
       ['Max-Forwards', '70'],
-      ['From', `<${own}>;tag=src`],
+      ['From', `<${own}${fromParameters}>;tag=src`],
       ['To', `<${recorder}>${toTag === undefined ? '' : `;tag=${toTag}`}`],
       ['Call-ID', sipCallId],
       ['CSeq', `${sequenceNumber} ${method}`],
       ...(method === 'INVITE' ? [['Contact', `<${own}>${isSiprec ? ';+sip.src' : ''}`]] : []),
       ...(method === 'INVITE' && isSiprec ? [['Require', 'siprec']] : []),
       ...(contentType === undefined ? [] : [['Content-Type', contentType]]),
+      ...more,
     ]
     return serialize({
       startLine: `${method} ${recorder} SIP/2.0`,
@@ -167,21 +199,72 @@ export class RawRecordingSession {
   #toTag: string | undefined
   #sequenceNumber = 0
 
-  private constructor(src: RawSrc, protection: RawProtection | undefined) {
+  readonly #fromParameters: string
+
+  private constructor(
+    src: RawSrc,
+    {
+      protection,
+      fromParameters = '',
+    }: { readonly protection?: RawProtection | undefined; readonly fromParameters?: string | undefined } = {},
+  ) {
     this.#src = src
     this.#protection = protection
     this.#sipCallId = `${token()}@example.com`
+    this.#fromParameters = fromParameters
   }
 
   /** Rejects when the recorder does not answer with 200. */
-  static async place(src: RawSrc, streamCount = 2, protection?: RawProtection): Promise<RawRecordingSession> {
-    const session = new RawRecordingSession(src, protection)
-    await session.#offer(streamCount)
+  static async place(
+    src: RawSrc,
+    streamCount = 2,
+    { protection, ...more }: Pick<RawRequest, 'headers' | 'acknowledge'> & { readonly protection?: RawProtection } = {},
+  ): Promise<RawRecordingSession> {
+    const session = new RawRecordingSession(src, { protection })
+    await session.#offer(streamCount, [], more)
     return session
   }
 
   get sipCallId(): string {
     return this.#sipCallId
+  }
+
+  /** Two lines on which nothing is sent yet. */
+  static async placeInactive(src: RawSrc): Promise<RawRecordingSession> {
+    const session = new RawRecordingSession(src)
+    await session.#offer(2, ['inactive', 'inactive'])
+    return session
+  }
+
+  /**
+   * A recording session whose INVITE carries no SDP, but perhaps something else: the recorder offers, and the ACK has the answer.
+   *
+   * @param request.acknowledge `never`, or what the ACK has instead of a proper answer
+   */
+  static async placeWithoutOffer(src: RawSrc, request: RawRequest = {}): Promise<RawRecordingSession> {
+    const session = new RawRecordingSession(src, { fromParameters: request.fromParameters })
+    await session.#askForOffer(request)
+    return session
+  }
+
+  /** A re-INVITE without SDP. */
+  async askForOffer(request: RawRequest = {}): Promise<void> {
+    await this.#askForOffer(request)
+  }
+
+  /** A request inside the dialog; gives the status it was answered with. */
+  async send(method: string, request: RawRequest = {}): Promise<number> {
+    return (await this.#src.ask(method, this.#inDialog(request))).status
+  }
+
+  /** A re-INVITE that offers these directions, a line each. */
+  async reoffer(...directions: readonly Direction[]): Promise<void> {
+    await this.#offer(directions.length, directions)
+  }
+
+  /** What the SRC would answer an offer of the recorder with. */
+  answer(...directions: readonly Direction[]): Uint8Array {
+    return this.#describe(this.#sockets.length, directions)
   }
 
   /** A re-INVITE with one more audio line. */
@@ -198,7 +281,8 @@ export class RawRecordingSession {
       packetCount,
       driftPpm: 0,
       impairment: NO_IMPAIRMENT,
-      random: seededRandom(1, `${this.#sipCallId} stream ${stream}`),
+      // Another source each time: the same one would begin with the sequence numbers it has sent before.
+      random: seededRandom(1, `${this.#sipCallId} stream ${stream} source ${this.#sources.length}`),
       startUs: monotonicUs(),
     })
     this.#sources.push(source)
@@ -209,12 +293,7 @@ export class RawRecordingSession {
 
   /** Says BYE; gives the status it was answered with. */
   async hangUp(): Promise<number> {
-    this.#sequenceNumber += 1
-    const { status } = await this.#src.ask('BYE', {
-      sipCallId: this.#sipCallId,
-      sequenceNumber: this.#sequenceNumber,
-      ...(this.#toTag === undefined ? {} : { toTag: this.#toTag }),
-    })
+    const status = await this.send('BYE')
     this.fallSilent()
     return status
   }
@@ -225,33 +304,63 @@ export class RawRecordingSession {
     for (const socket of this.#sockets.splice(0)) socket.close()
   }
 
-  async #offer(streamCount: number): Promise<void> {
-    while (this.#sockets.length < streamCount) this.#sockets.push(await openStreamSocket(LOOPBACK))
+  #inDialog(request: RawRequest): RawRequest {
     this.#sequenceNumber += 1
-    const answer = await this.#src.ask('INVITE', {
+    return {
       sipCallId: this.#sipCallId,
       sequenceNumber: this.#sequenceNumber,
+      fromParameters: this.#fromParameters,
       ...(this.#toTag === undefined ? {} : { toTag: this.#toTag }),
-      contentType: 'application/sdp',
-      body: buildOffer({
-        address: LOOPBACK,
-        sdpSessionId: '1',
-        sdpSessionVersion: this.#sequenceNumber,
-        codec: 'PCMU',
-        streams: this.#sockets.map(({ port }, index) => ({
-          streamLabel: String(index + 1),
-          port,
-          direction: 'sendonly',
-          crypto: this.#protection?.crypto,
-        })),
-      }),
+      ...request,
+    }
+  }
+
+  async #offer(
+    streamCount: number,
+    directions: readonly Direction[] = [],
+    more: Pick<RawRequest, 'headers' | 'acknowledge'> = {},
+  ): Promise<void> {
+    while (this.#sockets.length < streamCount) this.#sockets.push(await openStreamSocket(LOOPBACK))
+    const request = this.#inDialog({ contentType: 'application/sdp', ...more })
+    const answer = await this.#src.ask('INVITE', { ...request, body: this.#describe(streamCount, directions) })
+    this.#take(answer)
+  }
+
+  async #askForOffer(request: RawRequest): Promise<void> {
+    const sent = await this.#src.send('INVITE', {
+      acknowledge: () => this.answer(),
+      ...this.#inDialog(request),
     })
+    const offered = await this.#src.finalAnswerTo(sent)
+    const lines = parseSdp(offered.body)
+    const streamCount = lines.ok ? lines.value.media.length : 0
+    while (this.#sockets.length < streamCount) this.#sockets.push(await openStreamSocket(LOOPBACK))
+    await this.#src.answerTo(sent)
+    this.#take(offered)
+  }
+
+  #describe(streamCount: number, directions: readonly Direction[]): Uint8Array {
+    return buildOffer({
+      address: LOOPBACK,
+      sdpSessionId: '1',
+      sdpSessionVersion: this.#sequenceNumber,
+      codec: 'PCMU',
+      streams: this.#sockets.slice(0, streamCount).map(({ port }, index) => ({
+        streamLabel: String(index + 1),
+        port,
+        direction: directions[index] ?? 'sendonly',
+        crypto: this.#protection?.crypto,
+      })),
+    })
+  }
+
+  #take(answer: SipResponse): void {
     const sdp = parseSdp(answer.body)
     if (answer.status !== 200 || !sdp.ok) throw new Error(`the recorder answered ${answer.status} ${answer.reason}`)
     this.#toTag = tagOf(answer)
-    sdp.value.media.forEach(({ port }, index) =>
-      this.#sockets[index]?.aimAt({ address: LOOPBACK, rtpPort: port, rtcpPort: port + 1 }),
-    )
+    for (const [index, { port }] of sdp.value.media.entries()) {
+      this.#sockets[index]?.aimAt({ address: LOOPBACK, rtpPort: port, rtcpPort: port + 1 })
+    }
   }
 }
 
@@ -262,6 +371,14 @@ function isFinalAnswer(message: SipMessage, { method, branch }: SentRequest): bo
     message.headers.first('Via')?.includes(`;branch=${branch};`) === true &&
     message.headers.first('CSeq')?.endsWith(` ${method}`) === true
   )
+}
+
+/** Adds SDP to a response that has no body. */
+function withBody(response: Uint8Array, body: Uint8Array | undefined): Uint8Array {
+  if (body === undefined) return response
+  const head = new TextDecoder().decode(response).replace(/Content-Length: *0\r\n/i, '')
+  const type = `Content-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n`
+  return Buffer.concat([Buffer.from(head.replace(/\r\n\r\n$/, `\r\n${type}`)), body])
 }
 
 function tagOf(response: SipResponse): string {

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 
+import { accepted } from '../../result.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
+import { addOperatorRoutes, type Operate } from './operator-routes.ts'
 import { createHttpServer } from './server.ts'
 import type { LiveRecordingSession, StatusReport } from './status-report.ts'
 
@@ -8,12 +10,13 @@ export interface ApiServerOptions {
   readonly listen: HttpListenAddress
   readonly status: () => StatusReport
   readonly recordingSessions: () => readonly LiveRecordingSession[]
+  readonly operate: Operate
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
 }
 
 /**
- * The HTTP API on `http.listen`. Reads only; every error is a problem document (RFC 9457).
+ * The HTTP API on `http.listen`; every error is a problem document (RFC 9457).
  *
  * There is no authentication yet: keep it on loopback or behind a proxy that has some.
  */
@@ -28,6 +31,10 @@ export class ApiServer {
     this.#app.get('/api/v1/recording-sessions', async () => {
       const recordingSessions = Array.from(options.recordingSessions(), shown)
       return { recordingSessions, total: recordingSessions.length }
+    })
+    addOperatorRoutes(this.#app, (rsId, action) => {
+      const operated = options.operate(rsId, action)
+      return operated.ok ? accepted(shown(operated.value)) : operated
     })
   }
 
@@ -45,6 +52,6 @@ export class ApiServer {
 }
 
 /** Picks the fields that may be shown, whatever else the daemon's object carries. */
-function shown({ rsId, recordingId, src, state, startedAt }: LiveRecordingSession): LiveRecordingSession {
-  return { rsId, recordingId, src, state, startedAt }
+function shown({ rsId, recordingId, src, state, pausedBy, startedAt }: LiveRecordingSession): LiveRecordingSession {
+  return { rsId, recordingId, src, state, pausedBy, startedAt }
 }

@@ -16,8 +16,10 @@ export interface Problem {
 
 const TITLES = new Map([
   [400, 'Bad request'],
+  [403, 'Forbidden'],
   [404, 'Not found'],
   [405, 'Method not allowed'],
+  [409, 'Conflict'],
   [413, 'Too large'],
   [414, 'Address too long'],
   [415, 'Unsupported media type'],

@@ -39,6 +39,8 @@ export interface LiveRecordingSession {
   readonly recordingId: string
   readonly src: string
   readonly state: string
+  /** Who has paused the recording: `src`, `api`, both or nobody. */
+  readonly pausedBy: readonly string[]
   /** RFC 3339. */
   readonly startedAt: string
 }

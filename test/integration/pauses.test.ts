@@ -1,0 +1,171 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import type { ManifestBody } from '../../src/evidence/manifest.ts'
+import { parseSdp } from '../../src/protocol/sdp/parse.ts'
+import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+import { allClosed, liveRecordingSessions, metric } from '../support/probes.ts'
+import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { exportedChannels, manifestOf, matchWindows, shippedSpeech } from '../support/recorded.ts'
+
+/** Pauses against the real daemon: what is said meanwhile is in no export, and the time is there. */
+const SAMPLES_PER_SECOND = 8_000
+/** The whole of a rest of Opus dies away within. */
+const FADE_SAMPLES = SAMPLES_PER_SECOND / 5
+const SILENT_MAX = 40
+
+let dataDir: string
+let folder: string
+let daemon: RunningDaemon
+let src: RawSrc
+let caller: Int16Array
+
+beforeAll(async () => {
+  dataDir = await makeDataDir()
+  folder = await mkdtemp(join(tmpdir(), 'earwitness-pauses-'))
+  daemon = await startDaemon(dataDir, {
+    EARWITNESS_SOURCES_0_NAME: 'told',
+    EARWITNESS_SOURCES_0_ADDRESS: '127.0.0.1',
+    EARWITNESS_SOURCES_0_TELL_PAUSE: 'true',
+  })
+  caller = (await shippedSpeech())[0]
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  await removeDataDir(dataDir)
+  await rm(folder, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  src = await RawSrc.open(daemon.sipUdpPort)
+})
+
+afterEach(() => src.close())
+
+const said = (from: number, to: number): Int16Array =>
+  caller.subarray(from * SAMPLES_PER_SECOND, to * SAMPLES_PER_SECOND)
+
+async function onlyLive() {
+  const [live] = await liveRecordingSessions(daemon)
+  if (live === undefined) throw new Error('nothing is recorded')
+  return live
+}
+
+async function operate(rsId: string, action: string): Promise<{ readonly status: number; readonly body: unknown }> {
+  const url = new URL(`/api/v1/recording-sessions/${rsId}/${action}`, daemon.http)
+  const response = await fetch(url, { method: 'POST' })
+  return { status: response.status, body: await response.json() }
+}
+
+/** Speech, a pause of two seconds in which the SRC goes on talking, speech. */
+async function talkThrough(session: RawRecordingSession, pause: () => Promise<void>, resume: () => Promise<void>) {
+  await session.speak(0, said(0, 2))
+  await pause()
+  await session.speak(0, said(2, 4))
+  await resume()
+  await session.speak(0, said(4, 6))
+  expect(await session.hangUp()).toBe(200)
+  await allClosed(daemon)
+}
+
+async function expectPaused(recordingId: string): Promise<ManifestBody> {
+  const manifest = await manifestOf(daemon, recordingId)
+  const [stream] = manifest.streams
+  expect((stream?.ledger.gapSamples.paused ?? 0) / 48_000).toBeGreaterThan(1.9)
+  expect(stream?.packets).toMatchObject({ received: 200, discarded: 100, lost: 0 })
+  const verified = await daemon.command('verify', recordingId)
+  expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('paused on request') })
+  const [heard = new Int16Array(0)] = await exportedChannels(daemon, recordingId, { folder })
+  const gap = stream?.gaps.find(({ cause }) => cause === 'paused') ?? { fromSample: 0, toSample: 0 }
+  const silent = heard.subarray(gap.fromSample / 6 + FADE_SAMPLES, gap.toSample / 6)
+  expect(silent.length).toBeGreaterThan(1.5 * SAMPLES_PER_SECOND)
+  expect(Math.max(...silent.map(Math.abs))).toBeLessThanOrEqual(SILENT_MAX)
+  expect(matchWindows(said(0, 2), heard).correlation).toBeGreaterThan(0.9)
+  const after = heard.subarray(gap.toSample / 6)
+  expect(matchWindows(said(4, 6), after.subarray(-2 * SAMPLES_PER_SECOND)).correlation).toBeGreaterThan(0.9)
+  return manifest
+}
+
+describe('an operator’s pause', () => {
+  test('holds at once, and the SRC is told by re-INVITE where its profile says so', async () => {
+    const session = await RawRecordingSession.place(src, 1)
+    const { rsId, recordingId } = await onlyLive()
+    const directions: string[] = []
+    src.onRequest = ({ method, body }) => {
+      if (method !== 'INVITE') return { status: 200 }
+      const offer = parseSdp(body)
+      const direction = offer.ok ? (offer.value.media[0]?.direction ?? '') : ''
+      directions.push(direction)
+      return { status: 200, body: session.answer(direction === 'inactive' ? 'inactive' : 'sendonly') }
+    }
+    await talkThrough(
+      session,
+      async () => {
+        expect(await operate(rsId, 'pause')).toMatchObject({ status: 200, body: { pausedBy: ['api'] } })
+        expect((await onlyLive()).pausedBy).toEqual(['api'])
+      },
+      async () => {
+        expect(await operate(rsId, 'resume')).toMatchObject({ status: 200, body: { pausedBy: [] } })
+      },
+    )
+    expect(directions).toEqual(['inactive', 'recvonly'])
+    const { incidents } = await expectPaused(recordingId)
+    expect(incidents).toMatchObject([
+      { code: 'paused', detail: expect.stringContaining('operator') },
+      { code: 'resumed', detail: expect.stringContaining('operator') },
+    ])
+  })
+
+  test('holds as well when the SRC refuses to be told', async () => {
+    const refusedBefore = await metric(daemon, 'earwitness_own_requests_total{request="reoffer",outcome="refused"}')
+    const session = await RawRecordingSession.place(src, 1)
+    const { rsId, recordingId } = await onlyLive()
+    src.onRequest = ({ method }) => ({ status: method === 'INVITE' ? 488 : 200 })
+    await talkThrough(
+      session,
+      async () => void (await operate(rsId, 'pause')),
+      async () => void (await operate(rsId, 'resume')),
+    )
+    await expectPaused(recordingId)
+    expect(await metric(daemon, 'earwitness_own_requests_total{request="reoffer",outcome="refused"}')).toBe(
+      refusedBefore + 2,
+    )
+  })
+})
+
+describe('a pause that the SRC asks for by INFO', () => {
+  test('holds until it asks to go on', async () => {
+    const session = await RawRecordingSession.place(src, 1)
+    const { recordingId } = await onlyLive()
+    const info = async (action: string): Promise<void> => {
+      expect(await session.send('INFO', { headers: [['X-AC-Action', action]] })).toBe(200)
+    }
+    await talkThrough(
+      session,
+      () => info('pause-siprec;recording-ip-group=SRS'),
+      () => info('resume-siprec'),
+    )
+    const { incidents } = await expectPaused(recordingId)
+    expect(incidents).toMatchObject([
+      { code: 'paused', detail: expect.stringContaining('SRC') },
+      { code: 'resumed', detail: expect.stringContaining('SRC') },
+    ])
+  })
+})
+
+describe('an operator', () => {
+  test('stops a recording session: BYE, and a manifest that says so', async () => {
+    const session = await RawRecordingSession.place(src, 1)
+    const { rsId, recordingId } = await onlyLive()
+    await session.speak(0, said(0, 1))
+    expect(await operate(rsId, 'stop')).toMatchObject({ status: 202, body: { state: 'closing' } })
+    expect((await src.received('BYE')).headers.first('Reason')).toContain('Stopped by the operator')
+    await allClosed(daemon)
+    session.fallSilent()
+    expect(await manifestOf(daemon, recordingId)).toMatchObject({ endCause: 'operator', state: 'complete' })
+    expect(await operate(rsId, 'pause')).toMatchObject({ status: 404, body: { code: 'recording-session-not-found' } })
+  })
+})
