@@ -56,6 +56,9 @@ export type EndCause =
   | 'recorderFailed'
   | 'operator'
 
+/** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
+export type PauseRequester = 'src' | 'api'
+
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
   readonly kind: 'key' | 'chunk' | 'metadata'
@@ -72,10 +75,19 @@ export interface SealedObject {
 }
 
 /**
- * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `srtp`: not authentic, or no SRTP at
- * all; {@link StreamCounters.srtpFailures} says why.
+ * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was
+ * paused. `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
  */
-export type DiscardReason = 'notRtp' | 'payloadType' | 'late' | 'duplicate' | 'ssrc' | 'sequence' | 'overflow' | 'srtp'
+export type DiscardReason =
+  | 'notRtp'
+  | 'payloadType'
+  | 'late'
+  | 'duplicate'
+  | 'ssrc'
+  | 'sequence'
+  | 'overflow'
+  | 'paused'
+  | 'srtp'
 
 /** Metric labels. RTCP beside RTP is none (RFC 5761). */
 export type SrtpFailure = Exclude<SrtpRejectReason, 'rtcp' | 'notRtcp'>

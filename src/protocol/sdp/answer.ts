@@ -62,7 +62,7 @@ export interface AnswerLine {
  * - rtpmap and fmtp of the accepted types, ptime, the profile and `rtcp-mux` are those of the offer.
  * - A line with keys has the tag and the suite of the one `a=crypto` that is accepted, and our own key.
  * - `a=record` is written where the offer has it or `a=recordpref`.
- * - Groups, ICE, fingerprints and `mid` are left out, by which all of them are declined. RFC 9143 7.3, RFC 5888 9.2, RFC 8445
+ * - Groups, ICE, fingerprints and `mid` are left out, by which all of them are declined. RFC 9143 7.3, RFC 5888 9
  *
  * The address family follows from `address` (a colon means IPv6; brackets are removed).
  *

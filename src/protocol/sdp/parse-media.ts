@@ -8,6 +8,7 @@ import type {
   RecordState,
   SdpAttribute,
 } from './session-description.ts'
+import { SDP_LABELS } from '../siprec/vocabulary.ts'
 import { STATIC_PAYLOAD_TYPES } from './static-payload-types.ts'
 
 /** One `x=value` line, blanks around it removed. */
@@ -138,8 +139,6 @@ function readCrypto(attributes: readonly SdpAttribute[]): OfferedCrypto {
   for (const { value } of attributes.filter(({ name }) => name === 'crypto').slice(0, CRYPTO_LINES_MAX)) {
     const parsed = parseCryptoAttribute(value)
     if (!parsed.ok) rejected.push(parsed.reason)
-    // The keys would have to be derived again and again, which nobody is known to ask for.
-    else if (parsed.value.sessionParameters.keyDerivationRate > 0) rejected.push('parameter')
     // RFC 4568 5.1.1: the answer names its choice by the tag.
     else if (!usable.has(parsed.value.tag)) usable.set(parsed.value.tag, parsed.value)
   }
@@ -156,7 +155,7 @@ function cryptoOf(protocol: string, own: OfferedCrypto, session: OfferedCrypto):
 }
 
 function labelOf(attributes: readonly SdpAttribute[]): string | undefined {
-  for (const wanted of ['label', 'media_label']) {
+  for (const wanted of SDP_LABELS) {
     const found = attributes.find(({ name, value }) => name === wanted && value !== '')
     if (found !== undefined) return found.value
   }

@@ -34,17 +34,22 @@ export function parseSdp(bytes: Uint8Array): Result<SessionDescription, SdpRejec
   if (media.length === 0 && !lines.some(({ type }) => type === 'v' || type === 'o')) return rejected('notSdp')
   return accepted({
     ...originOf(session),
+    sessionName: session.lines.find(({ type }) => type === 's')?.value ?? '',
     media: media.map((section, index) => parseMediaSection(section, index, session)),
     attributes: session.attributes,
   })
 }
 
 // RFC 8866 5.2: `<user> <id> <version> IN …`. Some clients have blanks in the name of the user.
-function originOf(session: Section): Pick<SessionDescription, 'sessionId' | 'sessionVersion'> {
+function originOf(session: Section): Pick<SessionDescription, 'originUser' | 'sessionId' | 'sessionVersion'> {
   const words = session.lines.find(({ type }) => type === 'o')?.value.split(/\s+/) ?? []
   const networkType = words.indexOf('IN', 3)
   const version = networkType < 0 ? 2 : networkType - 1
-  return { sessionId: words[version - 1] ?? '', sessionVersion: words[version] ?? '' }
+  return {
+    originUser: words.slice(0, version - 1).join(' '),
+    sessionId: words[version - 1] ?? '',
+    sessionVersion: words[version] ?? '',
+  }
 }
 
 function readLines(text: string): readonly RawLine[] | undefined {
