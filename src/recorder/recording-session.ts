@@ -193,9 +193,7 @@ export class RecordingSession {
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs)
     let full = this.#receivers.drain(nowUs)
-    for (const receiver of this.#receivers.byId.values()) {
-      if (receiver.takeSrtpFailing()) this.noteIncident(SRTP_FAILING.code, SRTP_FAILING.detail, nowUs)
-    }
+    if (this.#receivers.takeSrtpFailing()) this.noteIncident(SRTP_FAILING.code, SRTP_FAILING.detail, nowUs)
     if (this.#horizon.isSettling(nowUs) || !this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
     this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.

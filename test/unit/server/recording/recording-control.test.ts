@@ -637,12 +637,3 @@ describe('what a worker hands over', () => {
     expect(custodyCalls).toEqual(['opened', 'chunk-000000.age', 'one-way', 'close bye'])
   })
 })
-
-it('failures of SRTP are a metric by reason, of all workers together', async () => {
-  for (const worker of [0, 1])
-    control.handleReport(worker, { ...report(0), srtpFailures: { authentication: 5, replay: 1 } })
-  control.handleReport(0, { ...report(0), srtpFailures: { authentication: 7, replay: 1 } })
-  const text = await registry.metrics()
-  expect(text).toContain('earwitness_srtp_failures_total{reason="authentication"} 12')
-  expect(text).toContain('earwitness_srtp_failures_total{reason="replay"} 2')
-})
