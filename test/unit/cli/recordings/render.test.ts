@@ -9,6 +9,7 @@ const LISTED: ListedRecording = {
   rsId: '01990000-0000-7000-8000-000000000002',
   tenant: 'default',
   src: 'sbc-berlin',
+  dialect: 'oracle',
   state: 'complete',
   startedAt: '2026-11-23T14:05:09.123Z',
   endedAt: '2026-11-23T14:09:16.500Z',
@@ -32,6 +33,11 @@ const DETAILS: RecordingDetails = {
   manifestSha256: 'ab'.repeat(32),
   durationSamples: 247_377 * 48,
   csGroups: [],
+  related: [],
+  participantSessions: [],
+  attributions: [],
+  correlationIds: [],
+  extensions: [],
   communicationSessions: [],
   mediaStreams: [
     {
