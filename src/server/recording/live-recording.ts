@@ -7,6 +7,7 @@ import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
+import { CommunicationFacts } from './communication-facts.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
 
@@ -60,6 +61,7 @@ export interface LiveRecording {
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
+  readonly communication: CommunicationFacts
   /** Settles when the manifest is stored and the database has been told. */
   readonly closed: Promise<void>
   readonly markClosed: () => void
@@ -67,14 +69,15 @@ export interface LiveRecording {
 
 /** A recording session that begins with `offer`; its two ids are made here. */
 export function createLiveRecording(options: {
-  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
+  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId' | 'header' | 'headers'>
+  readonly request: Pick<RecordingRequest, 'offer' | 'plans' | 'metadata'>
   readonly source: Source
   readonly settings: RecordingSettings
   readonly openedUs: number
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
 }): LiveRecording {
-  const { offer, source, openedUs, openedAtUnixMs, randomBytes } = options
+  const { offer, request, source, openedUs, openedAtUnixMs, randomBytes } = options
   const { layout, chunkUs, vaultRecipients, software } = options.settings
   const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
   let markClosed = (): void => {}
@@ -104,6 +107,13 @@ export function createLiveRecording(options: {
     snapshots: [],
     pendingSnapshots: [],
     incidents: [],
+    communication: new CommunicationFacts({
+      headers: offer,
+      sdp: request.offer,
+      plans: request.plans,
+      snapshot: request.metadata?.snapshot,
+      configuredDialect: source.dialect,
+    }),
     closed,
     markClosed,
   }

@@ -1,3 +1,4 @@
+import { readFromMetadata } from '../../protocol/siprec/from-metadata.ts'
 import {
   readRecordingRequest,
   REFUSALS,
@@ -62,6 +63,7 @@ export class RecordingOffers {
     const { settings, nowUs, nowUnixMs, randomBytes } = this.#options
     const recording = createLiveRecording({
       offer,
+      request: read.value,
       source,
       settings,
       openedUs: offer.receivedUs,
@@ -113,7 +115,7 @@ export class RecordingOffers {
       return
     }
     this.#end.setState(recording, 'answered')
-    this.#metadata.pass(recording, request.metadata, offer.receivedUs)
+    this.#metadata.pass(recording, request.metadata ?? readFromMetadata(offer.from), offer.receivedUs)
     this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
     offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
@@ -136,6 +138,7 @@ export class RecordingOffers {
       ])
       return
     }
+    this.#metadata.noteOffer(recording, offer, request.plans)
     this.#options.events.linesRefused(request.refusedLines)
     offer.answer(sdpAnswer(recording, request, updated.ports, this.#mediaAddress(offer)))
   }

@@ -6,6 +6,8 @@ export interface Source {
   readonly name: string
   readonly tenant: string
   readonly forceSiprec: boolean
+  /** What the operator says it is; what is no name of a dialect leaves it to what it sends. */
+  readonly dialect?: string | undefined
 }
 
 const UNKNOWN_SOURCE: Source = { name: 'other', tenant: 'default', forceSiprec: false }
