@@ -45,7 +45,8 @@ export function snapshotCorrelation(snapshot: MetadataSnapshot): readonly Correl
     // Oracle copies SIP headers: `<header label="X-UCID"><value>…</value></header>`.
     const header = labelOf(extension)
     if (header !== undefined) labelled = { path: extension.path, header }
-    if (labelled !== undefined && extension.path.startsWith(labelled.path)) ids.readHeader(labelled.header, extension.text)
+    if (labelled !== undefined && extension.path.startsWith(labelled.path))
+      ids.readHeader(labelled.header, extension.text)
   }
   return ids.list
 }

@@ -73,7 +73,9 @@ function foldFacts({ headers, sdp, snapshot }: DialectFacts): FoldedFacts {
     sdp,
     root: root && { name: foldName(root.localName), prefix: lower(root.prefix) },
     rootAttributes: new Set(ofRoot.map(({ name }) => foldName(name))),
-    namespaces: new Set([root?.namespace, ...extensions.map(({ namespace }) => namespace)].map((uri) => lower(uri ?? ''))),
+    namespaces: new Set(
+      [root?.namespace, ...extensions.map(({ namespace }) => namespace)].map((uri) => lower(uri ?? '')),
+    ),
     paths: new Set(extensions.map(({ path }) => foldName(path))),
   }
 }

@@ -55,10 +55,7 @@ const NEIGHBOURS = `
  * Recordings of the same story as one, by the ids they share, directly or through another; the one itself is not among them. Recordings
  * of other tenants never are. At most {@link RELATED_RECORDINGS_MAX}, the nearest links first.
  */
-export async function findRelated(
-  { pool }: Queries,
-  recordingId: string,
-): Promise<ReadonlyMap<string, RecordingLink>> {
+export async function findRelated({ pool }: Queries, recordingId: string): Promise<ReadonlyMap<string, RecordingLink>> {
   const links = new Map<string, RecordingLink>()
   const seen = new Set([recordingId])
   let frontier = [recordingId]
