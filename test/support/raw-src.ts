@@ -29,6 +29,8 @@ export interface RawRequest {
   readonly body?: string | Uint8Array
   /** False leaves out every sign that this is SIPREC. */
   readonly isSiprec?: boolean
+  /** Further headers. */
+  readonly headers?: readonly (readonly [name: string, value: string])[]
 }
 
 /** A request that was sent, as whoever waits for its answer or takes it back must know it. */
@@ -141,6 +143,7 @@ export class RawSrc {
       ...(method === 'INVITE' ? [['Contact', `<${own}>${isSiprec ? ';+sip.src' : ''}`]] : []),
       ...(method === 'INVITE' && isSiprec ? [['Require', 'siprec']] : []),
       ...(contentType === undefined ? [] : [['Content-Type', contentType]]),
+      ...(sent.headers ?? []),
     ]
     return serialize({
       startLine: `${method} ${recorder} SIP/2.0`,

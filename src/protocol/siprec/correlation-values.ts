@@ -91,7 +91,7 @@ function valuesOf(kind: CorrelationKind, reads: ValueReader, text: string): read
       return [{ kind, value: parseGuid(text) ?? folded(text) }]
     case 'text':
       return [{ kind, value: folded(text) }]
-    case 'exact':
+    default:
       return [{ kind, value: text }]
   }
 }

@@ -149,7 +149,7 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
 /** One recording of the same story. */
 export interface RelatedRecording extends ListedRecording {
   readonly relation: Relation
-  /** What both have, when they are related directly. */
+  /** What it has in common with this recording, or with the one that it was found through. */
   readonly sharedIds: readonly { readonly kind: string; readonly value: string }[]
   /** null when they are related directly, else the id of a recording that both are related to. */
   readonly through: string | null
