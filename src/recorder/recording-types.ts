@@ -48,6 +48,7 @@ export interface RecordingFacts {
 export type EndCause =
   | 'bye'
   | 'noAck'
+  | 'noAnswer'
   | 'sessionExpired'
   | 'drain'
   | 'mediaTimeout'
@@ -58,6 +59,9 @@ export type EndCause =
 
 /** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
 export type PauseRequester = 'src' | 'api'
+
+/** Why the SRC should be asked for a complete snapshot. RFC 7866 9.2 */
+export type SnapshotNeed = 'unreadable' | 'partialFirst' | 'unknownIds'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
@@ -75,8 +79,8 @@ export interface SealedObject {
 }
 
 /**
- * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was
- * paused. `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
+ * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was paused.
+ * `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
  */
 export type DiscardReason =
   | 'notRtp'

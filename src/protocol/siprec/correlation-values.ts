@@ -91,7 +91,7 @@ function valuesOf(kind: CorrelationKind, reads: ValueReader, text: string): read
       return [{ kind, value: parseGuid(text) ?? folded(text) }]
     case 'text':
       return [{ kind, value: folded(text) }]
-    case 'exact':
+    default:
       return [{ kind, value: text }]
   }
 }
@@ -210,4 +210,16 @@ export function parseGuid(text: string): string | undefined {
   }
   const hex = parts.join('').toLowerCase()
   return UUID_HEX.test(hex) ? hex : undefined
+}
+
+/** Counters that begin again, and ids of more than one story, however long. */
+const MISTAKABLE_KINDS: ReadonlySet<CorrelationKind> = new Set(['refci', 'fork', 'incident'])
+const UNMISTAKABLE_LENGTH = 16
+
+/**
+ * True for an id that no two stories share; false for a short one (a counter, `session-1`), which means something only among
+ * recordings of one SRC and about the same time.
+ */
+export function isUnmistakable({ kind, value }: CorrelationId): boolean {
+  return !MISTAKABLE_KINDS.has(kind) && value.length >= UNMISTAKABLE_LENGTH
 }

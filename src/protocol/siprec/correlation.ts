@@ -1,5 +1,4 @@
 import {
-  CORRELATION_KINDS,
   readCorrelationValue,
   type CorrelationId,
   type CorrelationKind,
@@ -71,10 +70,6 @@ export function correlationForms(text: string): readonly string[] {
   const readers: readonly ValueReader[] = ['exact', 'text', 'ucid', 'uui', 'guid', 'sessionId']
   const values = readers.flatMap((reads) => readCorrelationValue('vendorCall', reads, text).map(({ value }) => value))
   return [...new Set(values)]
-}
-
-export function isCorrelationKind(text: string): text is CorrelationKind {
-  return (CORRELATION_KINDS as readonly string[]).includes(text)
 }
 
 class IdSet {

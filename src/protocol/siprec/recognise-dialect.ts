@@ -108,7 +108,7 @@ function shows(sign: Sign, facts: FoldedFacts): boolean {
       return facts.rootAttributes.has(sign.name)
     case 'namespace':
       return [...facts.namespaces].some((uri) => uri.includes(sign.contains))
-    case 'extension':
+    default:
       return [...facts.paths].some((path) => path === sign.endsWith || path.endsWith(`/${sign.endsWith}`))
   }
 }

@@ -1,6 +1,7 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
+import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type {
   PauseRequester,
@@ -11,6 +12,7 @@ import type {
 } from '../../recorder/recording-types.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
+import { CommunicationFacts } from './communication-facts.ts'
 import type { DescribedMedia } from './local-description.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
@@ -93,6 +95,7 @@ export interface LiveRecording {
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
+  readonly communication: CommunicationFacts
   /** Settles when the manifest is stored and the database has been told. */
   readonly closed: Promise<void>
   readonly markClosed: () => void
@@ -100,8 +103,10 @@ export interface LiveRecording {
 
 /** A recording session that begins with `offer`; its two ids are made here. */
 export function createLiveRecording(options: {
-  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
-  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause'>
+  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId' | 'header' | 'headers'>
+  /** Without `offer` when the INVITE had no SDP. */
+  readonly request: Pick<RecordingRequest, 'plans' | 'metadata'> & Partial<Pick<RecordingRequest, 'offer'>>
+  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause' | 'dialect'>
   readonly mediaAddress?: string
   readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
@@ -109,7 +114,7 @@ export function createLiveRecording(options: {
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
 }): LiveRecording {
-  const { offer, source, openedUs, openedAtUnixMs, randomBytes } = options
+  const { offer, request, source, openedUs, openedAtUnixMs, randomBytes } = options
   const { layout, chunkUs, vaultRecipients, software } = options.settings
   const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
   let markClosed = (): void => {}
@@ -154,6 +159,13 @@ export function createLiveRecording(options: {
     snapshots: [],
     pendingSnapshots: [],
     incidents: [],
+    communication: new CommunicationFacts({
+      headers: offer,
+      sdp: request.offer,
+      plans: request.plans,
+      snapshot: request.metadata?.snapshot,
+      configuredDialect: source.dialect,
+    }),
     closed,
     markClosed,
   }

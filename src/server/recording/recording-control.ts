@@ -40,7 +40,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#metadata = new MetadataIntake(options)
     this.#commitment = new Commitment(options.custody)
     this.#end = new RecordingEnd(options, { table: this.#table, commitment: this.#commitment })
-    this.#answers = new AwaitedAnswers(options, this.#end)
+    this.#answers = new AwaitedAnswers(options, { end: this.#end, metadata: this.#metadata })
     this.#requests = new OwnRequests(options)
     this.#pauses = new RecordingPauses(options, this.#requests)
     this.#offers = new RecordingOffers(options, {
