@@ -48,6 +48,7 @@ export class PendingOffers {
       from: facts.from,
       to: facts.to,
       flow,
+      user: dialog.user,
       receivedUs: nowUs,
     })
   }

@@ -10,6 +10,7 @@ import {
   SERVER,
   SUPPORTED,
 } from './capabilities.ts'
+import { asksForSips } from './sips.ts'
 import type { SipFlow } from './flow.ts'
 import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
@@ -26,6 +27,8 @@ export interface Incoming {
   readonly facts: RequestFacts
   readonly flow: SipFlow
   readonly transaction: ServerTransaction
+  /** Who proved to send it, by a password. */
+  readonly user: string | undefined
   /** Our tag, for a To that has none. */
   readonly localTag: string
 }
@@ -71,16 +74,24 @@ export function acceptance(
   const { request, flow } = incoming
   const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
   const session = sessionAnswerHeaders(terms)
-  const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ...session, ACCEPT, SERVER]
+  const headers = [
+    ...recordRoutes,
+    contactFor(flow, asksForSips(request)),
+    ALLOW,
+    SUPPORTED,
+    ...session,
+    ACCEPT,
+    SERVER,
+  ]
   if (sdp === undefined) return { status: 200, reason: 'OK', headers }
   const contentType = { name: 'Content-Type', value: 'application/sdp' }
   return { status: 200, reason: 'OK', headers: [...headers, contentType], body: sdp }
 }
 
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
-export function capabilities(flow: SipFlow, admission: Admission): ReplyParts {
+export function capabilities({ request, flow }: Incoming, admission: Admission): ReplyParts {
   if (admission.status !== 200) return unavailable(admission.retryAfterSeconds)
-  const headers = [contactFor(flow), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, SERVER]
+  const headers = [contactFor(flow, asksForSips(request)), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, SERVER]
   return { status: 200, reason: 'OK', headers }
 }
 
@@ -132,7 +143,11 @@ export class Responder {
   /** Answers a request for which there is no room. */
   replyOverloaded(request: SipRequest, facts: RequestFacts, flow: SipFlow, toTag: string): void {
     const tag = facts.toTag === undefined ? toTag : undefined
-    const parts = { ...unavailable(), toTag: tag }
+    this.replyStateless({ request, facts, flow }, { ...unavailable(), toTag: tag })
+  }
+
+  /** Answers a request once and forgets it. RFC 3261 8.2.7 */
+  replyStateless({ request, facts, flow }: Pick<Incoming, 'request' | 'facts' | 'flow'>, parts: ResponseParts): void {
     this.#sink.send(buildResponse(request, facts.via, flow, parts), responseTarget(facts.via, flow))
     this.#count(request.method, parts.status)
   }

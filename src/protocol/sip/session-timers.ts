@@ -86,7 +86,11 @@ export class SessionTimers {
       return
     }
     const { intervalSeconds } = timer.terms
-    const headers = [contactFor(dialog.flow), ALLOW, ...refreshHeaders(intervalSeconds, timer.minSeconds)]
+    const headers = [
+      contactFor(dialog.flow, dialog.isSips),
+      ALLOW,
+      ...refreshHeaders(intervalSeconds, timer.minSeconds),
+    ]
     if (dialog.peerAllowsUpdate || dialog.localDescription === undefined) {
       this.#requests.send(dialog, { method: 'UPDATE', headers }, nowUs)
       return

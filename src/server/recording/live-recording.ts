@@ -58,7 +58,7 @@ export interface LiveRecording {
 /** A recording session that begins with `offer`; its two ids are made here. */
 export function createLiveRecording(options: {
   readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
-  readonly source: Source
+  readonly source: Pick<Source, 'name' | 'tenant'>
   readonly settings: RecordingSettings
   readonly openedUs: number
   readonly openedAtUnixMs: number

@@ -16,6 +16,7 @@ import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler, Signa
 import type { Custody } from './custody.ts'
 import { createLiveRecording, sdpAnswer, type LiveRecording, type RecordingSettings } from './live-recording.ts'
 import type { RecordingEvents } from './recording-events.ts'
+import { SOURCE_REFUSALS } from './source-refusals.ts'
 import type { SourceTable } from './source-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
@@ -90,7 +91,12 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   }
 
   handleInvite(offer: OfferRequest): void {
-    const source = this.#options.sources.lookup(offer.source.address)
+    const source = this.#options.sources.lookup(offer.source)
+    if (source.refusal !== undefined) {
+      this.#options.events.sourceRefused(source.refusal, source.name, this.#options.nowUs())
+      offer.refuse(403, 'Forbidden', [['Warning', SOURCE_REFUSALS[source.refusal]]])
+      return
+    }
     const read = readRecordingRequest({
       contentType: offer.header('content-type'),
       body: offer.body,

@@ -78,6 +78,7 @@ class Peer {
       source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
       localAddress: '198.51.100.1',
       receivedUs,
+      progress: () => {},
       answer: (sdp) => this.answers.push(`200 ${new TextDecoder().decode(sdp)}`),
       refuse: (status, _reason, more = []) =>
         this.answers.push([status, ...more.map(([name, value]) => `${name}: ${value}`)].join(' ')),
