@@ -282,7 +282,9 @@ export const CONFIG_SCHEMA = Type.Object(
       default: 'record',
     }),
     sources: Type.Array(source, {
-      description: 'Known SRCs: how each is recognised, and what holds for it.',
+      description:
+        'Known SRCs: how each is recognised (address, tlsName, users: at least one of them, and all that are given must ' +
+        'fit), and what holds for it.',
       default: [],
       maxItems: 1000,
     }),

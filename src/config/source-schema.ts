@@ -87,14 +87,17 @@ export const source = group(
       default: [],
       maxItems: 64,
     }),
-    digestAlgorithms: Type.Array(Type.Enum(['SHA-512-256', 'SHA-256', 'MD5'], { description: 'A hash of RFC 8760.' }), {
-      description:
-        'What users are challenged with, strongest first whatever the order here. Give [MD5] for an old SRC that looks at the ' +
-        'first challenge only.',
-      default: ['SHA-512-256', 'SHA-256', 'MD5'],
-      minItems: 1,
-      maxItems: 3,
-    }),
+    digestAlgorithms: Type.Array(
+      Type.Enum(['SHA-512-256', 'SHA-256', 'MD5'], { description: 'A hash by its name in RFC 8760.' }),
+      {
+        description:
+          'What users are challenged with, strongest first whatever the order here. Give [MD5] for an old SRC that looks at the ' +
+          'first challenge only.',
+        default: ['SHA-512-256', 'SHA-256', 'MD5'],
+        minItems: 1,
+        maxItems: 3,
+      },
+    ),
     tenant: text({
       description: 'Whose recordings these are; the first folder in storage.',
       default: 'default',

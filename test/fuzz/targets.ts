@@ -1,8 +1,9 @@
 import type { FuzzTarget } from './target.ts'
+import { digest } from './targets/digest.ts'
 import { rtp } from './targets/rtp.ts'
 import { sdp } from './targets/sdp.ts'
 import { sipMessage } from './targets/sip-message.ts'
 import { siprec } from './targets/siprec.ts'
 import { transactions } from './targets/transactions.ts'
 
-export const TARGETS: readonly FuzzTarget[] = [sipMessage, sdp, siprec, rtp, transactions]
+export const TARGETS: readonly FuzzTarget[] = [sipMessage, digest, sdp, siprec, rtp, transactions]

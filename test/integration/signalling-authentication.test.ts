@@ -92,7 +92,8 @@ async function start(profiles: readonly SourceProfile[], options: { readonly inc
     handleCounted: (counter) => counters.push(counter),
   })
   closers.push(() => signalling.stop())
-  const boundTo = (transport: BoundAddress['transport']): BoundAddress => bound.find((one) => one.transport === transport)!
+  const boundTo = (transport: BoundAddress['transport']): BoundAddress =>
+    bound.find((one) => one.transport === transport)!
   return { sources, offers, counters, logged, boundTo }
 }
 
@@ -126,7 +127,8 @@ async function udp(bound: BoundAddress): Promise<UdpPeer> {
 const invite = (shape: RequestShape = {}): string =>
   request({ body: SDP, via: `SIP/2.0/UDP 192.0.2.1;rport;branch=${shape.branch ?? 'z9hG4bK-1'}`, ...shape })
 
-const next = async (peer: { readonly inbox: UdpPeer['inbox'] }) => parseResponse(bytesOf(await peer.inbox.nextStarting('SIP')))
+const next = async (peer: { readonly inbox: UdpPeer['inbox'] }) =>
+  parseResponse(bytesOf(await peer.inbox.nextStarting('SIP')))
 
 /** The final answer: a 100 before it may or may not be seen. */
 async function final(peer: { readonly inbox: UdpPeer['inbox'] }) {
@@ -139,20 +141,23 @@ async function final(peer: { readonly inbox: UdpPeer['inbox'] }) {
 describe('a source with users', () => {
   const profiles = [source('berlin', { address: '127.0.0.0/8', users: [sbc] })]
 
-  test.each(ALGORITHMS)('over UDP, by %s: 401, then 200, and the name of the user with the offer', async (algorithm) => {
-    const { offers, counters, sources, boundTo } = await start(profiles)
-    const peer = await udp(boundTo('udp'))
-    peer.send(invite())
-    const challenges = (await next(peer)).headers.all('WWW-Authenticate').map(readChallenge)
-    expect(challenges.map((one) => one.algorithm)).toEqual(ALGORITHMS)
-    const extra = [`Authorization: ${answerTo(challenges.find((one) => one.algorithm === algorithm)!)}`]
-    peer.send(invite({ branch: 'z9hG4bK-2', cseq: '2 INVITE', extra }))
-    expect((await final(peer)).status).toBe(200)
-    expect(offers.map((offer) => offer.source.user)).toEqual(['sbc'])
-    expect(sources.lookup(offers[0]!.source)).toMatchObject({ name: 'berlin', refusal: undefined })
-    const outcomes = counters.flatMap((one) => (one.kind === 'authentication' ? [one.outcome] : []))
-    expect(outcomes).toEqual(['challenged', 'accepted'])
-  })
+  test.each(ALGORITHMS)(
+    'over UDP, by %s: 401, then 200, and the name of the user with the offer',
+    async (algorithm) => {
+      const { offers, counters, sources, boundTo } = await start(profiles)
+      const peer = await udp(boundTo('udp'))
+      peer.send(invite())
+      const challenges = (await next(peer)).headers.all('WWW-Authenticate').map(readChallenge)
+      expect(challenges.map((one) => one.algorithm)).toEqual(ALGORITHMS)
+      const extra = [`Authorization: ${answerTo(challenges.find((one) => one.algorithm === algorithm)!)}`]
+      peer.send(invite({ branch: 'z9hG4bK-2', cseq: '2 INVITE', extra }))
+      expect((await final(peer)).status).toBe(200)
+      expect(offers.map((offer) => offer.source.user)).toEqual(['sbc'])
+      expect(sources.lookup(offers[0]!.source)).toMatchObject({ name: 'berlin', refusal: undefined })
+      const outcomes = counters.flatMap((one) => (one.kind === 'authentication' ? [one.outcome] : []))
+      expect(outcomes).toEqual(['challenged', 'accepted'])
+    },
+  )
 
   test('over TCP, with the nonce kept for the next dialog and the body signed', async () => {
     const { offers, boundTo } = await start(profiles)
@@ -221,9 +226,12 @@ describe('the names of a client certificate', () => {
     return started.offers[0]!.source.tlsNames
   }
 
-  test.each(['TLSv1.2', 'TLSv1.3'] as const)('come with the offer, by %s: DNS names, addresses, SIP domains', async (version) => {
-    expect(await namesSeen('many', { minVersion: version, maxVersion: version })).toEqual(MANY)
-  })
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'come with the offer, by %s: DNS names, addresses, SIP domains',
+    async (version) => {
+      expect(await namesSeen('many', { minVersion: version, maxVersion: version })).toEqual(MANY)
+    },
+  )
 
   test('are its common name when it bears no others', async () => {
     expect(await namesSeen('plain')).toEqual(['plain.example.com'])
@@ -237,18 +245,21 @@ describe('the names of a client certificate', () => {
     expect(offers[0]!.source.tlsNames).toEqual([])
   })
 
-  test.each(['TLSv1.2', 'TLSv1.3'] as const)('are the same when the client takes up its TLS session again, by %s', async (version) => {
-    const { offers, boundTo } = await start([])
-    const versions = { minVersion: version, maxVersion: version }
-    const first = await dial(boundTo('tls'), 'many', versions)
-    await first.peer.write(invite())
-    await final(first.peer)
-    const again = await dial(boundTo('tls'), 'many', { ...versions, session: await first.session })
-    expect(again.socket.isSessionReused()).toBe(true)
-    await again.peer.write(invite({ branch: 'z9hG4bK-2', sipCallId: 'two' }))
-    await final(again.peer)
-    expect(offers.map((offer) => offer.source.tlsNames)).toEqual([MANY, MANY])
-  })
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'are the same when the client takes up its TLS session again, by %s',
+    async (version) => {
+      const { offers, boundTo } = await start([])
+      const versions = { minVersion: version, maxVersion: version }
+      const first = await dial(boundTo('tls'), 'many', versions)
+      await first.peer.write(invite())
+      await final(first.peer)
+      const again = await dial(boundTo('tls'), 'many', { ...versions, session: await first.session })
+      expect(again.socket.isSessionReused()).toBe(true)
+      await again.peer.write(invite({ branch: 'z9hG4bK-2', sipCallId: 'two' }))
+      await final(again.peer)
+      expect(offers.map((offer) => offer.source.tlsNames)).toEqual([MANY, MANY])
+    },
+  )
 
   test('choose the profile, and with users in it a password is needed besides', async () => {
     const profiles = [

@@ -105,7 +105,14 @@ describe('the certificate of an SRC', () => {
   })
 
   it('is matched by one label in place of a star, and by no other number of them', () => {
-    const names = ['sbc-2.example.com', '*.example.com', 'a.b.example.com', 'example.com', '.example.com', 'xexample.com']
+    const names = [
+      'sbc-2.example.com',
+      '*.example.com',
+      'a.b.example.com',
+      'example.com',
+      '.example.com',
+      'xexample.com',
+    ]
     expect(names.map((name) => byName(name))).toEqual(['any', 'any', 'other', 'other', 'other', 'other'])
   })
 
@@ -171,7 +178,11 @@ describe('the users of an SRC', () => {
   it.each([
     ['what all of them can answer', [[user('a'), user('b', ['SHA-256'])]], ['SHA-256']],
     ['what all profiles can answer', [[user('a')], [user('b', ['MD5'])]], ['MD5']],
-    ['all there is, when profiles have nothing in common', [[user('a', ['SHA-256'])], [user('b', ['MD5'])]], ['SHA-256', 'MD5']],
+    [
+      'all there is, when profiles have nothing in common',
+      [[user('a', ['SHA-256'])], [user('b', ['MD5'])]],
+      ['SHA-256', 'MD5'],
+    ],
   ] as const)('are challenged with %s', (_, profiles, algorithms) => {
     const table = new SourceTable(profiles.map((users, index) => source(`s${index}`, { users })))
     expect(table.accountsFor(identity({}))?.algorithms).toEqual(algorithms)
