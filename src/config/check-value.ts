@@ -216,7 +216,7 @@ function checkSourceName(value: string): Complaint | undefined {
 }
 
 /** What can stand between quotes in a header without being escaped. */
-const QUOTABLE = /^[^\0-\u{1f}"\\\u{7f}]{1,128}$/u
+const QUOTABLE = /^[ !#-[\]-~\u{a0}-\u{10ffff}]{1,128}$/u
 
 function checkRealm(value: string): Complaint | undefined {
   if (QUOTABLE.test(value) && value.trim() === value) return undefined

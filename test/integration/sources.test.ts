@@ -128,7 +128,7 @@ describe('who is not recorded', () => {
       'policy: refuse',
     ],
   ])('by %s gets 403 with a Warning, is counted, and leaves nothing behind', async (_, env, src, refusal, words) => {
-    const daemon = await start(env as DaemonEnvironment)
+    const daemon = await start(env)
     const peer = await srcOf(daemon)
     const answer = await peer.ask('INVITE', OFFER)
     expect(answer.status).toBe(403)
