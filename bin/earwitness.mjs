@@ -7,5 +7,5 @@ import { finish } from './lib/talk.mjs'
 
 await finish(async () => {
   await ensureInstalled()
-  return runToEnd(PINNED_NODE, [MAIN, ...process.argv.slice(2)])
+  return runToEnd(PINNED_NODE, [MAIN, ...process.argv.slice(2)], { isDaemon: process.argv[2] === 'serve' })
 })

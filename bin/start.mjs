@@ -6,5 +6,5 @@ import { finish } from './lib/talk.mjs'
 
 await finish(async () => {
   await ensureInstalled()
-  return runToEnd(PINNED_NODE, [MAIN, 'serve', ...process.argv.slice(2)])
+  return runToEnd(PINNED_NODE, [MAIN, 'serve', ...process.argv.slice(2)], { isDaemon: true })
 })

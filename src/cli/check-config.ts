@@ -2,6 +2,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { renderExample, renderJsonSchema } from '../config/example.ts'
 import { isSecret, listLeaves } from '../config/leaves.ts'
 import { OTHER_VARIABLES } from '../config/read-environment.ts'
+import { describeProblem } from '../config/problems.ts'
 import { MASK } from '../config/secrets.ts'
 import { ExitCode } from '../errors.ts'
 import { flag } from './arguments.ts'
@@ -64,7 +65,7 @@ function printEffective(context: CommandContext, loaded: LoadedConfig): void {
   const { stdout, stderr, env } = context
   const values = effectiveValues(loaded)
   if (context.json) {
-    writeJson(stdout, { file: loaded.file ?? null, values })
+    writeJson(stdout, { file: loaded.file ?? null, values, warnings: loaded.warnings })
     return
   }
   const paint = paintFor(stdout, env)
@@ -78,7 +79,11 @@ function printEffective(context: CommandContext, loaded: LoadedConfig): void {
   writeLines(stdout, formatTable(columns, rows, options))
   const source =
     loaded.file === undefined ? 'No file was read; defaults and environment only.' : `${loaded.file} is fine.`
-  writeLines(stderr, ['', source])
+  const warnings = loaded.warnings.flatMap((warning) => [
+    `${paintFor(stderr, env)('yellow', 'warning:')} ${describeProblem(warning)}`,
+    `  hint: ${warning.hint}`,
+  ])
+  writeLines(stderr, ['', ...warnings, source])
 }
 
 function showValue(value: unknown): string {

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { Daemon, type DaemonAddresses, type DaemonNotice } from '../server/daemon.ts'
 import { httpUrl } from '../server/http/listen.ts'
@@ -12,7 +13,8 @@ export const command: Command = {
   usage: 'serve',
   description:
     'Prints one line `ready` with its addresses on stdout; the log is JSON on stderr. SIGTERM or Ctrl-C lets recording sessions ' +
-    'finish for drainTimeout, ends the rest with BYE, and seals everything; a second signal shortens the wait, never the sealing.',
+    'finish for drainTimeout, ends the rest with BYE, and seals everything; a second signal shortens the wait, never the sealing. ' +
+    'SIGHUP reads the TLS certificates again; when the terminal was closed, it stops like SIGTERM.',
   options: {},
   handlesSignals: true,
   run: runServe,
@@ -23,9 +25,14 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
   const log = createLogger({ level: config.log.level })
   const daemon = new Daemon({ config, log, version: packageJson.version })
   const signals = new SignalWatch()
-  const reload = (): void => daemon.reloadCertificates()
-  // Without certificates to read again, SIGHUP keeps its meaning: the terminal is gone.
-  if (config.sip.tls !== undefined) process.on('SIGHUP', reload)
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+  const onHangUp = (): void => {
+    // A terminal that was closed is none any more by the time its SIGHUP is here. Nobody waits for us then: stop, in good order.
+    if (terminals.some((fd) => !isatty(fd))) signals.request()
+    else if (config.sip.tls === undefined) log.info({}, 'SIGHUP: there are no TLS certificates to read again')
+    else daemon.reloadCertificates()
+  }
+  process.on('SIGHUP', onHangUp)
   try {
     const addresses = await daemon.run()
     for (const notice of daemon.notices) announce(context, notice)
@@ -36,7 +43,7 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
   } finally {
     await daemon.stop()
     signals.stop()
-    process.off('SIGHUP', reload)
+    process.off('SIGHUP', onHangUp)
   }
 }
 
@@ -83,7 +90,8 @@ const SAME_SIGNAL_MS = 1_000
 class SignalWatch {
   readonly first: Promise<void>
   readonly second: AbortSignal
-  readonly #onSignal: () => void
+  /** Asks as a signal does. */
+  readonly request: () => void
 
   constructor() {
     const hurry = new AbortController()
@@ -93,18 +101,18 @@ class SignalWatch {
     })
     this.second = hurry.signal
     let firstMs: number | undefined
-    this.#onSignal = () => {
+    this.request = () => {
       const nowMs = performance.now()
       if (firstMs === undefined) begin()
       else if (nowMs - firstMs > SAME_SIGNAL_MS) hurry.abort()
       firstMs ??= nowMs
     }
-    process.on('SIGTERM', this.#onSignal)
-    process.on('SIGINT', this.#onSignal)
+    process.on('SIGTERM', this.request)
+    process.on('SIGINT', this.request)
   }
 
   stop(): void {
-    process.off('SIGTERM', this.#onSignal)
-    process.off('SIGINT', this.#onSignal)
+    process.off('SIGTERM', this.request)
+    process.off('SIGINT', this.request)
   }
 }

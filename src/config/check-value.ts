@@ -4,7 +4,7 @@ import { parseRecipient } from '../evidence/age-keys.ts'
 import type { Result } from '../result.ts'
 import type { LeafSchema } from './leaves.ts'
 import { parseNetwork, withoutHostBits } from './network.ts'
-import type { ValueKind } from './schema.ts'
+import type { ValueKind } from './schema-parts.ts'
 import { closest } from './suggest.ts'
 import { parseDuration, parseListen, parseSipListen, parseSize, type QuantityRejectReason } from './values.ts'
 
@@ -112,6 +112,9 @@ const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule
         : undefined,
   ],
   ['sourceName', checkSourceName],
+  ['realm', checkRealm],
+  ['tlsName', checkTlsName],
+  ['userName', checkUserName],
   ['tenant', (value) => checkSlug(value, 'a tenant name')],
 ])
 
@@ -210,4 +213,33 @@ function checkSourceName(value: string): Complaint | undefined {
   if (value === 'other')
     return { sentence: 'is "other", which stands for every SRC that is not listed', hint: 'Take another name.' }
   return checkSlug(value, 'a short name')
+}
+
+/** What can stand between quotes in a header without being escaped. */
+const QUOTABLE = /^[ !#-[\]-~\u{a0}-\u{10ffff}]{1,128}$/u
+
+function checkRealm(value: string): Complaint | undefined {
+  if (QUOTABLE.test(value) && value.trim() === value) return undefined
+  return {
+    sentence: `cannot be ${shown(value)}`,
+    hint: 'Up to 128 characters without quotes, backslashes and control characters, as in earwitness or rec.example.com.',
+  }
+}
+
+function checkUserName(value: string): Complaint | undefined {
+  if (QUOTABLE.test(value) && value.trim() === value && !value.includes(':')) return undefined
+  return {
+    sentence: `wants a user name, not ${shown(value)}`,
+    hint: 'Up to 128 characters without colons, quotes, backslashes and control characters.',
+  }
+}
+
+const DNS_NAME = /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/iu
+
+function checkTlsName(value: string): Complaint | undefined {
+  if ((isIP(value) !== 0 && !value.includes('%')) || (value.length <= 253 && DNS_NAME.test(value))) return undefined
+  return {
+    sentence: `wants a name as certificates have it, not ${shown(value)}`,
+    hint: 'Write sbc.example.com, *.example.com for any one label, or an IP address.',
+  }
 }

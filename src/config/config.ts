@@ -1,3 +1,5 @@
+import type { RawConfig } from './schema.ts'
+
 /** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. */
 export interface SipListenAddress {
   readonly transport: 'udp' | 'tcp' | 'tls'
@@ -19,17 +21,36 @@ export interface ListenAddress {
   readonly port: number
 }
 
-/** What is known about one SRC, or a network of them. */
+export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5'
+
+/** A user of digest authentication. Passwords end here: what the program sees is their hashes. */
+export interface SourceUser {
+  readonly name: string
+  /** H(name:realm:password), lower case hex, of each algorithm that is known; never empty. A secret: never print it. */
+  readonly ha1: ReadonlyMap<DigestAlgorithm, string>
+}
+
+/** What kind of SRC it is, as DIALECTS.md names them; `auto` where nothing is said. */
+export type DialectHint = RawConfig['sources'][number]['dialect']
+
+/** What is known about one SRC, or a network of them. All of address, tlsName and users that are not empty must fit. */
 export interface SourceConfig {
   /** Label of metrics and of the manifest; short and stable. */
   readonly name: string
-  /** An IP address or a CIDR block. */
-  readonly address: string
+  /** IP addresses and CIDR blocks. */
+  readonly address: readonly string[]
+  /** Names of its certificate: DNS names, `*.example.com`, IP addresses. */
+  readonly tlsName: readonly string[]
+  readonly users: readonly SourceUser[]
+  /** What its users are challenged with. */
+  readonly digestAlgorithms: readonly DigestAlgorithm[]
   readonly tenant: string
+  readonly dialect: DialectHint
+  readonly policy: 'record' | 'refuse'
   /** Every INVITE from here is SIPREC, even when nothing in it says so. DIALECTS rule 1 */
   readonly forceSiprec: boolean
   /** An operator's pause is told to the SRC by re-INVITE. */
-  readonly tellPause?: boolean
+  readonly tellPause: boolean
 }
 
 /**
@@ -43,6 +64,10 @@ export interface Config {
   readonly sip: {
     readonly listen: readonly SipListenAddress[]
     readonly advertise: string | undefined
+    /** Of digest authentication. */
+    readonly realm: string
+    /** OPTIONS outside a dialog are challenged too. */
+    readonly authenticateOptions: boolean
     /** Undefined unless both certificate and key are given. */
     readonly tls: SipTlsConfig | undefined
   }
@@ -83,5 +108,7 @@ export interface Config {
   readonly limits: { readonly recordingSessionsMax: number }
   readonly drainTimeoutMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+  /** What becomes of an SRC that matches none of `sources`. */
+  readonly unknownSources: 'record' | 'refuse'
   readonly sources: readonly SourceConfig[]
 }

@@ -1,15 +1,8 @@
-import type { Config, ListenAddress, SipListenAddress } from './config.ts'
-import type { ConfigProblemCode, Problems } from './problems.ts'
+import { type Checking, report } from './checking.ts'
+import type { ListenAddress, SipListenAddress } from './config.ts'
 import type { RawConfig } from './schema.ts'
-import { covers, parseNetwork, type Network } from './network.ts'
+import { checkSources } from './cross-check-sources.ts'
 import { formatSipListen, parseSipListen } from './values.ts'
-
-interface Checking {
-  readonly raw: RawConfig
-  readonly config: Config
-  readonly origins: ReadonlyMap<string, string>
-  readonly problems: Problems
-}
 
 /**
  * Rules that concern more than one key, or what this release can do. Keys already known to be wrong are passed over.
@@ -20,16 +13,6 @@ export function crossCheck(checking: Checking): void {
   checkPortRange(checking)
   checkListeners(checking)
   checkSources(checking)
-}
-
-function report(
-  { origins, problems }: Checking,
-  code: ConfigProblemCode,
-  paths: readonly string[],
-  words: { readonly sentence: string; readonly hint: string },
-): void {
-  const given = paths.map((path) => origins.get(path)).filter((origin) => origin !== undefined && origin !== 'default')
-  problems.add(paths[0], { code, where: given[0], ...words })
 }
 
 /** The listeners that parse, under the numbers they have in the file. */
@@ -125,30 +108,4 @@ const isAny = (address: string): boolean => address === '0.0.0.0' || address ===
 function collide(a: Listener, b: Listener): boolean {
   if (a.protocol !== b.protocol || a.listen.port !== b.listen.port || a.listen.port === 0) return false
   return a.listen.address === b.listen.address || isAny(a.listen.address) || isAny(b.listen.address)
-}
-
-function checkSources(checking: Checking): void {
-  const names = new Map<string, number>()
-  const networks: { readonly index: number; readonly network: Network }[] = []
-  for (const [index, source] of checking.raw.sources.entries()) {
-    if (checking.problems.concerns(`sources[${index}]`)) continue
-    const sameName = names.get(source.name)
-    if (sameName !== undefined) {
-      report(checking, 'config-conflict', [`sources[${index}].name`], {
-        sentence: `sources[${index}] and sources[${sameName}] are both called "${source.name}".`,
-        hint: 'Metrics and manifests tell sources apart by name; take another one.',
-      })
-    }
-    names.set(source.name, sameName ?? index)
-    const network = parseNetwork(source.address)
-    if (!network.ok) continue
-    const earlier = networks.find((candidate) => covers(candidate.network, network.value))
-    if (earlier !== undefined) {
-      report(checking, 'config-conflict', [`sources[${index}].address`], {
-        sentence: `sources[${index}] never matches: sources[${earlier.index}] covers ${source.address} and comes first.`,
-        hint: 'Put narrow networks before wide ones, and each address once.',
-      })
-    }
-    networks.push({ index, network: network.value })
-  }
 }

@@ -56,6 +56,13 @@ function allowed(leaf: LeafSchema): string {
   return low === undefined || high === undefined ? '' : ` (${low} to ${high})`
 }
 
+/** What stands for a key that has no default, or whose default would show too little. */
+const SAMPLES: ReadonlyMap<string, string> = new Map([
+  ['sources.name', 'sbc-berlin'],
+  ['sources.address', '192.0.2.10'],
+  ['sources.users.name', 'sbc-berlin'],
+])
+
 function renderValue(value: unknown): string {
   return stringify(value, { collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: false }).trimEnd()
 }
@@ -63,15 +70,17 @@ function renderValue(value: unknown): string {
 /** An item of a list of groups, as a comment: taking away the "# " gives a list with one item. */
 function renderItem(schema: TSchema, listPath: string, indent: string): string {
   if (!isObjectSchema(schema)) return ''
-  const samples = new Map([
-    ['name', 'sbc-berlin'],
-    ['address', '192.0.2.10'],
-  ])
   let text = `${indent}# An item, in place of [] (in the environment: ${variableName(`${listPath}[0]`)}_…):\n`
   for (const [index, [key, child]] of Object.entries(schema.properties).entries()) {
     const leaf = child as LeafSchema
+    const childPath = `${listPath}[0].${key}`
     text += comment(leaf.description ?? '', indent, '#     # ')
-    text += `${indent}#   ${index === 0 ? '-' : ' '} ${key}: ${renderValue(leaf.default ?? samples.get(key))}\n`
+    const value = renderValue(SAMPLES.get(childPath.replaceAll('[0]', '')) ?? leaf.default)
+    text += `${indent}#   ${index === 0 ? '-' : ' '} ${key}: ${value}\n`
+    if (!isArraySchema(child)) continue
+    // Comments within a comment, so that the item works without them.
+    const deeper = renderItem(child.items, childPath, `${indent}      `)
+    text += deeper.replaceAll(new RegExp(`^${indent}      `, 'gmu'), `${indent}#     `)
   }
   return text
 }
@@ -88,7 +97,12 @@ export function renderJsonSchema(): string {
 
 function withoutDefaulted(schema: TSchema): Record<string, unknown> {
   const plain = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>
-  if (isArraySchema(schema)) return { ...plain, items: withoutDefaulted(schema.items) }
+  if (isArraySchema(schema)) {
+    const list = { ...plain, items: withoutDefaulted(schema.items) }
+    if ((schema as LeafSchema)['x-single'] !== true) return list
+    const { description, default: fallback, ...rest } = list as Record<string, unknown>
+    return { description, default: fallback, anyOf: [rest, withoutDefaulted(schema.items)] }
+  }
   if (!isObjectSchema(schema)) return plain
   const entries = Object.entries(schema.properties)
   const required = entries.filter(([, child]) => !isObjectSchema(child) && !('default' in child)).map(([key]) => key)

@@ -4,7 +4,7 @@ import type { Config } from './config.ts'
 import { crossCheck } from './cross-checks.ts'
 import { Draft } from './draft.ts'
 import { normalise } from './normalise.ts'
-import { Problems } from './problems.ts'
+import { type ConfigProblem, Problems } from './problems.ts'
 import { readEnvironment, type Environment } from './read-environment.ts'
 import { readConfigFile } from './read-file.ts'
 import type { RawConfig } from './schema.ts'
@@ -25,6 +25,8 @@ export interface LoadedConfig {
   readonly origins: ReadonlyMap<string, string>
   /** The file that was read, as it was named. */
   readonly file: string | undefined
+  /** What works and is unwise. */
+  readonly warnings: readonly ConfigProblem[]
 }
 
 /**
@@ -46,7 +48,7 @@ export function loadConfig(options: {
   const raw = draft.assemble()
   const config = normaliseChecked(raw, { env, cwd, draft, problems })
   problems.throwIfAny()
-  return { config, raw, origins: draft.origins, file }
+  return { config, raw, origins: draft.origins, file, warnings: problems.warnings }
 }
 
 function chooseFile(options: {

@@ -4,8 +4,9 @@ import type { Result } from '../result.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Problems } from './problems.ts'
 import type { Environment } from './read-environment.ts'
+import { normaliseSources } from './normalise-sources.ts'
 import type { RawConfig } from './schema.ts'
-import { resolveSecret, type SecretRejectReason } from './secrets.ts'
+import { secretAt } from './secret-at.ts'
 import { parseDuration, parseListen, parseSipListen, parseSize } from './values.ts'
 
 export interface NormaliseOptions {
@@ -26,6 +27,8 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     sip: {
       listen: parseAll(raw.sip.listen, parseSipListen),
       advertise: raw.sip.advertise ?? undefined,
+      realm: raw.sip.realm,
+      authenticateOptions: raw.sip.authenticateOptions,
       tls: tlsOf(raw.sip.tls, path),
     },
     rtp: {
@@ -55,7 +58,8 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     limits: { recordingSessionsMax: raw.limits.recordingSessionsMax },
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
-    sources: raw.sources.filter((_, index) => !options.problems.concerns(`sources[${index}]`)),
+    unknownSources: raw.unknownSources,
+    sources: normaliseSources(raw, options),
   }
 }
 
@@ -81,31 +85,13 @@ function parseAll<Value>(texts: readonly string[], parse: (text: string) => Resu
   })
 }
 
-const SECRET_SENTENCES: ReadonlyMap<SecretRejectReason, readonly [sentence: string, hint: string]> = new Map([
-  [
-    'fileUnreadable',
-    ['names a file that cannot be read', 'Check the path after "file:" and that this user may read it.'],
-  ],
-  ['fileTooLarge', ['names a file that is too large for a secret', 'Check the path after "file:".']],
-  ['variableMissing', ['names an environment variable that is not set', 'Set it, or correct the name after "env:".']],
-  ['empty', ['names an empty file', 'Write the secret into it.']],
-])
-
 function databaseUrl(text: string | null, options: NormaliseOptions): string | undefined {
   const path = 'database.url'
-  if (text === null || text === undefined || options.problems.concerns(path)) return undefined
-  const where = options.origins.get(path)
-  const resolved = resolveSecret(text, options)
-  if (!resolved.ok) {
-    const [sentence, hint] = SECRET_SENTENCES.get(resolved.reason) ?? ['cannot be resolved', 'Check it.']
-    const what = `${path} ${sentence}: ${resolved.detail ?? ''}.`
-    options.problems.add(path, { code: 'config-secret-missing', where, sentence: what, hint })
-    return undefined
-  }
-  if (isPostgresUrl(resolved.value)) return resolved.value
+  const url = secretAt(path, text, options)
+  if (url === undefined || isPostgresUrl(url)) return url
   options.problems.add(path, {
     code: 'config-invalid-value',
-    where,
+    where: options.origins.get(path),
     sentence: `${path} wants a PostgreSQL URL.`,
     hint:
       'Write postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ and / in a password are ' +

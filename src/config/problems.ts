@@ -12,6 +12,7 @@ export type ConfigProblemCode =
   | 'config-unknown-key'
   | 'config-unknown-variable'
   | 'config-unreadable'
+  | 'config-weak-password-hash'
 
 /** One thing wrong with the configuration. */
 export interface ConfigProblem {
@@ -45,6 +46,7 @@ export function describeProblem(problem: ConfigProblem): string {
 /** Collects problems while the sources are read one after the other. */
 export class Problems {
   readonly #list: ConfigProblem[] = []
+  readonly #warnings: ConfigProblem[] = []
   readonly #paths = new Set<string>()
   #dropped = 0
 
@@ -53,6 +55,15 @@ export class Problems {
     if (path !== undefined) this.#paths.add(path)
     if (this.#list.length < PROBLEMS_MAX) this.#list.push(problem)
     else this.#dropped += 1
+  }
+
+  /** Something that works and is unwise. */
+  warn(problem: ConfigProblem): void {
+    if (this.#warnings.length < PROBLEMS_MAX) this.#warnings.push(problem)
+  }
+
+  get warnings(): readonly ConfigProblem[] {
+    return this.#warnings
   }
 
   /** Whether `path`, or anything below or above it, is known to be wrong. */

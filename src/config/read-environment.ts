@@ -39,7 +39,10 @@ export function readEnvironment(env: Environment, draft: Draft, problems: Proble
   // Whole lists before their items, items in the order of their numbers.
   assignments.sort(
     (a, b) =>
-      a.indices.length - b.indices.length || (a.indices[0] ?? 0) - (b.indices[0] ?? 0) || (a.name < b.name ? -1 : 1),
+      a.indices.length - b.indices.length ||
+      (a.indices[0] ?? 0) - (b.indices[0] ?? 0) ||
+      (a.indices[1] ?? 0) - (b.indices[1] ?? 0) ||
+      (a.name < b.name ? -1 : 1),
   )
   for (const assignment of assignments) assign(assignment, draft, problems)
   reportHalfItems(assignments, draft, problems)
@@ -79,17 +82,10 @@ function assign(assignment: Assignment, draft: Draft, problems: Problems): void 
     const sentence = `${path} ${complaint.sentence}.`
     problems.add(path, { code: 'config-invalid-value', where: origin, sentence, hint: complaint.hint })
   }
+  const path = placeFor(assignment, draft, complain)
+  if (path === undefined) return
   if (isArraySchema(leaf.schema)) {
-    assignList(assignment, { draft, origin, complain })
-    return
-  }
-  const path = placeFor(assignment, draft)
-  if (path === undefined) {
-    const hint = 'Number items from 0 without leaving one out.'
-    complain(leaf.path.slice(0, leaf.path.indexOf('[]')), {
-      sentence: `has no item before number ${assignment.indices[0]}`,
-      hint,
-    })
+    assignList(assignment, { path, draft, origin, complain })
     return
   }
   const value = convert(leaf.schema, text)
@@ -105,37 +101,50 @@ function assign(assignment: Assignment, draft: Draft, problems: Problems): void 
 
 function assignList(
   assignment: Assignment,
-  target: { draft: Draft; origin: string; complain: (path: string, complaint: Complaint) => void },
+  target: { path: string; draft: Draft; origin: string; complain: (path: string, complaint: Complaint) => void },
 ): void {
   const { leaf, text } = assignment
+  const { path } = target
   const items = text.split(',').map((item) => item.trim())
   const itemSchema = (leaf.schema as TSchema & { items: TSchema }).items
   const whole = checkValue({ ...leaf.schema, items: {} } as LeafSchema, items)
-  if (whole !== undefined) target.complain(leaf.path, whole)
-  target.draft.clearList(leaf.path, target.origin)
+  if (whole !== undefined) target.complain(path, whole)
+  target.draft.clearList(path, target.origin)
   for (const [index, item] of items.entries()) {
     const complaint = checkValue(itemSchema, item)
-    if (complaint === undefined) target.draft.set(target.draft.append(leaf.path, itemSchema), item, target.origin)
-    else target.complain(`${leaf.path}[${index}]`, complaint)
+    if (complaint === undefined) target.draft.set(target.draft.append(path, itemSchema), item, target.origin)
+    else target.complain(`${path}[${index}]`, complaint)
   }
 }
 
 /**
- * The path an assignment goes to; an item just after the last is made. Undefined when numbers before it are missing.
+ * The path an assignment goes to; an item just after the last of its list is made. Undefined when numbers before it are missing, which
+ * is told.
  */
-function placeFor({ leaf, indices }: Assignment, draft: Draft): string | undefined {
-  const [index] = indices
-  if (index === undefined) return leaf.path
-  const listPath = leaf.path.slice(0, leaf.path.indexOf('[]'))
-  if (index > draft.lengthOf(listPath)) return undefined
-  if (index === draft.lengthOf(listPath)) draft.append(listPath, itemSchemaOf(listPath))
-  return leaf.path.replace('[]', `[${index}]`)
+function placeFor(
+  { leaf, indices }: Assignment,
+  draft: Draft,
+  complain: (path: string, complaint: Complaint) => void,
+): string | undefined {
+  const [head = '', ...steps] = leaf.path.split('[]')
+  let path = head
+  for (const [depth, index] of indices.entries()) {
+    if (index > draft.lengthOf(path)) {
+      const hint = 'Number items from 0 without leaving one out.'
+      complain(path, { sentence: `has no item before number ${index}`, hint })
+      return undefined
+    }
+    if (index === draft.lengthOf(path)) draft.append(path, itemSchemaOf(path))
+    path += `[${index}]${steps[depth] ?? ''}`
+  }
+  return path
 }
 
 function itemSchemaOf(listPath: string): TSchema {
   let schema: TSchema = CONFIG_SCHEMA
   for (const key of listPath.split('.')) {
-    if (isObjectSchema(schema)) schema = schema.properties[key] ?? schema
+    if (isArraySchema(schema)) schema = schema.items
+    if (isObjectSchema(schema)) schema = schema.properties[key.replace(/\[[0-9]+\]$/u, '')] ?? schema
   }
   return isArraySchema(schema) ? schema.items : schema
 }
@@ -147,25 +156,42 @@ function convert(schema: LeafSchema, text: string): unknown {
   return text
 }
 
+interface BegunItem {
+  readonly path: string
+  /** Of the leaves in it: `sources[]`, `sources[].users[]`. */
+  readonly pattern: string
+  readonly indices: readonly number[]
+  /** A variable that began it. */
+  readonly name: string
+}
+
+/** The items of lists of groups that an assignment is in, outer ones first. */
+function itemsAround({ leaf, indices, name }: Assignment): readonly BegunItem[] {
+  const parts = leaf.path.split('[]')
+  return indices.flatMap((_, depth) => {
+    if (parts[depth + 1]?.startsWith('.') !== true) return []
+    const within = indices.slice(0, depth + 1)
+    const path = within.map((index, at) => `${parts[at] ?? ''}[${index}]`).join('')
+    return [{ path, pattern: `${parts.slice(0, depth + 1).join('[]')}[]`, indices: within, name }]
+  })
+}
+
 /** An item that variables began must get every key that has no default. */
 function reportHalfItems(assignments: readonly Assignment[], draft: Draft, problems: Problems): void {
-  const items = new Map<string, { readonly name: string; readonly prefix: string }>()
-  for (const { leaf, indices, name } of assignments) {
-    const bracket = leaf.path.indexOf('[].')
-    if (bracket < 0) continue
-    items.set(`${leaf.path.slice(0, bracket)}[${indices[0]}]`, { name, prefix: leaf.path.slice(0, bracket) })
-  }
-  for (const [itemPath, { name, prefix }] of items) {
+  const items = new Map(assignments.flatMap(itemsAround).map((item) => [item.path, item]))
+  for (const item of items.values()) {
     for (const leaf of listLeaves()) {
-      if (!leaf.path.startsWith(`${prefix}[].`)) continue
-      const path = itemPath + leaf.path.slice(prefix.length + 2)
-      if (draft.origins.has(path) || problems.concerns(path)) continue
-      const variable = leaf.variable.replace('#', /\[([0-9]+)\]/u.exec(itemPath)?.[1] ?? '0')
+      const rest = leaf.path.slice(item.pattern.length)
+      // Lists have defaults, and what is in them is an item of its own.
+      const isDirect = leaf.path.startsWith(`${item.pattern}.`) && !rest.includes('[]') && !isArraySchema(leaf.schema)
+      const path = item.path + rest
+      if (!isDirect || draft.origins.has(path) || problems.concerns(path)) continue
+      const indices = item.indices.map(String)
       problems.add(path, {
         code: 'config-invalid-value',
-        where: `env ${name}`,
+        where: `env ${item.name}`,
         sentence: `${path} is missing.`,
-        hint: `Set ${variable} too.`,
+        hint: `Set ${leaf.variable.replaceAll('#', () => indices.shift() ?? '0')} too.`,
       })
     }
   }

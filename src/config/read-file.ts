@@ -175,20 +175,21 @@ function complain(
 function readList(reading: FileReading, schema: TSchema & { items: TSchema }, node: Node | null, path: string): void {
   // `sources:` with everything below it commented out.
   if (isEmpty(node)) return
-  if (!isSeq(node)) {
+  const items = itemsOf(schema, node)
+  if (items === undefined) {
     complain(reading, path, node, {
       sentence: `${path} wants a list.`,
       hint: 'Write [a, b], or each item on its own line after "- ".',
     })
     return
   }
-  const complaint = checkValue({ ...schema, items: {} } as LeafSchema, Array.from(node.items))
+  const complaint = checkValue({ ...schema, items: {} } as LeafSchema, Array.from(items))
   if (complaint !== undefined) {
     complain(reading, path, node, { sentence: `${path} ${complaint.sentence}.`, hint: complaint.hint })
     return
   }
   reading.draft.clearList(path, positionOf(reading, node))
-  for (const [index, item] of (node.items as (Node | null)[]).entries()) {
+  for (const [index, item] of items.entries()) {
     if (!isObjectSchema(schema.items)) {
       readItem(reading, schema.items, resolveAlias(reading, item), `${path}[${index}]`)
       continue
@@ -199,10 +200,18 @@ function readList(reading: FileReading, schema: TSchema & { items: TSchema }, no
   }
 }
 
+/** The items of a list; one alone where the schema allows it without brackets. */
+function itemsOf(schema: LeafSchema, node: Node | null): readonly (Node | null)[] | undefined {
+  if (isSeq(node)) return node.items as (Node | null)[]
+  return schema['x-single'] === true && isScalar(node) ? [node] : undefined
+}
+
 /** Keys of a list item that have no default must be given. */
 function reportMissing(reading: FileReading, schema: TSchema, node: Node | null, path: string): void {
-  for (const key of Object.keys(asObject(schema).properties)) {
+  for (const [key, child] of Object.entries(asObject(schema).properties)) {
     const childPath = `${path}.${key}`
+    // Every list has a default, and one that is given is known by its items.
+    if (isArraySchema(child)) continue
     if (reading.draft.origins.has(childPath) || reading.problems.concerns(childPath)) continue
     complain(reading, childPath, node, { sentence: `${childPath} is missing.`, hint: `Give ${path} a ${key}.` })
   }

@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
-import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
+import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
+import { source } from './source-schema.ts'
 
 /**
  * The one source of keys, defaults, limits and descriptions. From it come the validation of file and environment,
@@ -8,68 +9,6 @@ import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
  *
  * A description says what the operator gains and pays, not what the code does.
  */
-
-/** What a text means beyond its type; `check-value.ts` holds the rule for each. */
-export type ValueKind =
-  | 'databaseUrl'
-  | 'duration'
-  | 'ipAddress'
-  | 'listen'
-  | 'network'
-  | 'path'
-  | 'recipient'
-  | 'sipListen'
-  | 'size'
-  | 'sourceName'
-  | 'tenant'
-
-/** Members of our own beside the JSON Schema keywords of a leaf. */
-export interface LeafKeywords {
-  readonly 'x-kind'?: ValueKind
-  /** Shown as `***`, may be given as `file:/path` or `env:NAME`. */
-  readonly 'x-secret'?: true
-  /** Bounds of a duration or size, in its text form. */
-  readonly 'x-minimum'?: string
-  readonly 'x-maximum'?: string
-}
-
-interface Described {
-  readonly description: string
-}
-
-const text = (options: Described & LeafKeywords & { readonly default?: string }) => Type.String({ ...options })
-
-/** A text that may be left out: `null` is the default, and what that means is in the description. */
-const optionalText = (options: Described & LeafKeywords) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], default: null, ...options })
-
-const duration = (
-  options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string },
-) =>
-  Type.String({
-    description: options.description,
-    default: options.default,
-    pattern: DURATION_PATTERN,
-    'x-kind': 'duration',
-    'x-minimum': options.minimum,
-    'x-maximum': options.maximum,
-  })
-
-const size = (options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string }) =>
-  Type.String({
-    description: options.description,
-    default: options.default,
-    pattern: SIZE_PATTERN,
-    'x-kind': 'size',
-    'x-minimum': options.minimum,
-    'x-maximum': options.maximum,
-  })
-
-const group = <Properties extends Record<string, TSchema>>(description: string, properties: Properties) =>
-  Type.Object(properties, { description, additionalProperties: false })
-
-const port = (options: Described & { readonly default: number }) =>
-  Type.Integer({ ...options, minimum: 1024, maximum: 65_535 })
 
 const sip = group('Signalling: where SRCs send their INVITEs.', {
   listen: Type.Array(
@@ -91,6 +30,19 @@ const sip = group('Signalling: where SRCs send their INVITEs.', {
       'IP address that SRCs reach us at, when it is not one of this machine (NAT, cloud, container). null: the ' +
       'local address each SRC has sent to.',
     'x-kind': 'ipAddress',
+  }),
+  realm: text({
+    description:
+      'What users of sources log in to, as SRCs show it; it goes into every password hash, so ha1Sha256 and ha1Md5 must be ' +
+      'made anew when it changes.',
+    default: 'earwitness',
+    'x-kind': 'realm',
+  }),
+  authenticateOptions: Type.Boolean({
+    description:
+      'Ask for the password of sources with users on OPTIONS too. Off, because many SRCs send OPTIONS to see whether we ' +
+      'live, cannot answer a challenge there, and take it for a failure.',
+    default: false,
   }),
   tls: group('Certificates for the "tls:" addresses of sip.listen. SIGHUP reads the files again; connections stay.', {
     certFile: optionalText({
@@ -293,35 +245,6 @@ const log = group('The log: JSON lines on stderr.', {
   }),
 })
 
-const source = group('One SRC, or a network of them.', {
-  name: text({
-    description: 'Short name, in metrics and manifests. Lower case letters, digits, "-" and "_"; "other" is taken.',
-    'x-kind': 'sourceName',
-  }),
-  address: text({
-    description:
-      'IP address or network (CIDR) the SRC signals from. The first entry that matches wins, so narrow ones stand ' +
-      'before wide ones.',
-    'x-kind': 'network',
-  }),
-  tenant: text({
-    description: 'Whose recordings these are; the first folder in storage.',
-    default: 'default',
-    'x-kind': 'tenant',
-  }),
-  forceSiprec: Type.Boolean({
-    description:
-      'Record every INVITE from here, even one that nowhere says it is SIPREC (phones that fork media themselves).',
-    default: false,
-  }),
-  tellPause: Type.Boolean({
-    description:
-      'When an operator pauses a recording, ask this SRC by re-INVITE to send nothing until it is resumed. The recorder drops what ' +
-      'comes in any case, so leave it off for SRCs that refuse a re-INVITE of the recorder (Cisco CUBE).',
-    default: false,
-  }),
-})
-
 export const CONFIG_SCHEMA = Type.Object(
   {
     dataDir: text({
@@ -352,8 +275,16 @@ export const CONFIG_SCHEMA = Type.Object(
       maximum: '24h',
     }),
     log,
+    unknownSources: Type.Enum(['record', 'refuse'], {
+      description:
+        'What becomes of an SRC that matches no entry of sources. record: it is recorded under the name "other" and tenant ' +
+        '"default", so that a forgotten entry costs no audio. refuse: it gets 403, and sources is an allow list.',
+      default: 'record',
+    }),
     sources: Type.Array(source, {
-      description: 'Known SRCs. An SRC that matches none is recorded too, under the name "other" and tenant "default".',
+      description:
+        'Known SRCs: how each is recognised (address, tlsName, users: at least one of them, and all that are given must ' +
+        'fit), and what holds for it.',
       default: [],
       maxItems: 1000,
     }),

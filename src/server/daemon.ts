@@ -19,6 +19,7 @@ import { recoverInterrupted } from './recording/recovery.ts'
 import { RecordingControl } from './recording/recording-control.ts'
 import { RecordingEvents } from './recording/recording-events.ts'
 import { SourceTable } from './recording/source-table.ts'
+import { Authentication } from './signalling/authentication.ts'
 import { EmbeddedSignalling } from './signalling/embedded.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { StatusBoard } from './status-board.ts'
@@ -291,12 +292,20 @@ export class Daemon {
 
   #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
     const config = this.#config
+    const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
     const signalling = new EmbeddedSignalling({
       listen: config.sip.listen,
       ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
       ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
       log: this.#log,
       randomToken: () => randomBytes(16).toString('hex'),
+      authoriser: new Authentication({
+        sources,
+        realm: config.sip.realm,
+        includeOptions: config.sip.authenticateOptions,
+        secret: randomBytes(32),
+        log: this.#log,
+      }),
       nowUs: monotonicUs,
     })
     const media = new MediaPlane({
@@ -314,7 +323,7 @@ export class Daemon {
       signalling,
       media,
       custody: parts.custody,
-      sources: new SourceTable(config.sources),
+      sources,
       events: new RecordingEvents({ log: this.#log, metrics: parts.metrics }),
       settings: {
         layout: config.recording.layout,

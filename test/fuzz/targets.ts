@@ -1,4 +1,5 @@
 import type { FuzzTarget } from './target.ts'
+import { digest } from './targets/digest.ts'
 import { rtp } from './targets/rtp.ts'
 import { sdp } from './targets/sdp.ts'
 import { sipMessage } from './targets/sip-message.ts'
@@ -6,4 +7,4 @@ import { siprec } from './targets/siprec.ts'
 import { srtp } from './targets/srtp.ts'
 import { transactions } from './targets/transactions.ts'
 
-export const TARGETS: readonly FuzzTarget[] = [sipMessage, sdp, siprec, rtp, srtp, transactions]
+export const TARGETS: readonly FuzzTarget[] = [sipMessage, digest, sdp, siprec, rtp, srtp, transactions]

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
+import { eventually } from '../support/daemon.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -123,9 +124,11 @@ describe('signals', () => {
   beforeEach(installPackages)
 
   const DAEMON = `
+    import { appendFileSync } from 'node:fs'
     const seen = []
-    for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => {
       seen.push(signal)
+      appendFileSync('stopped', signal + ' ')
       setTimeout(() => { console.log('stopped by ' + seen.join()); process.exit(5) }, 200)
     })
     setTimeout(() => process.exit(9), 60_000)
@@ -140,7 +143,8 @@ describe('signals', () => {
     const lines: string[] = []
     const reader = createInterface({ input: child.stdout })
     await new Promise<void>((resolve) => {
-      reader.on('line', (line) => {
+      reader.on('line', (raw) => {
+        const line = raw.trim()
         lines.push(line)
         if (line === 'ready') resolve()
       })
@@ -151,12 +155,36 @@ describe('signals', () => {
   test.each([
     ['SIGTERM', 'SIGTERM'],
     ['SIGINT', 'SIGINT'],
-    ['SIGHUP', 'SIGTERM'],
+    ['SIGHUP', 'SIGHUP'],
   ] as const)('%s reaches the daemon as %s, whose exit code is kept', async (sent, received) => {
     const { child, lines } = await startDaemon(process.execPath, ['bin/start.mjs'])
     child.kill(sent)
     const [exitCode] = await once(child, 'close')
     expect({ exitCode, lines }).toEqual({ exitCode: 5, lines: ['ready', `stopped by ${received}`] })
+  })
+
+  test.each([
+    ['serve', 'SIGHUP'],
+    ['simulate', 'SIGTERM'],
+  ])('SIGHUP to npx earwitness %s is passed on as %s', async (command, received) => {
+    const { child, lines } = await startDaemon(process.execPath, ['bin/earwitness.mjs', command])
+    child.kill('SIGHUP')
+    await once(child, 'close')
+    expect(lines).toEqual(['ready', `stopped by ${received}`])
+  })
+
+  test('a terminal that is closed asks the daemon to stop', async () => {
+    const command = `${process.execPath} bin/start.mjs`
+    // The program script gives its command a terminal, which is gone when script is killed.
+    const { child } = await startDaemon('script', ['--quiet', '--flush', '--command', command, '/dev/null'])
+    child.kill('SIGKILL')
+    const stopped = join(checkout, 'stopped')
+    const told = await eventually('the daemon to be asked', async () =>
+      existsSync(stopped) && readFileSync(stopped, 'utf8').includes('SIGTERM')
+        ? readFileSync(stopped, 'utf8')
+        : undefined,
+    )
+    expect(told).toContain('SIGTERM')
   })
 
   test('the same signal by two ways at once reaches the daemon once', async () => {

@@ -63,7 +63,9 @@ export class AskedRequests {
 
   /** INVITE and UPDATE are target refreshes and refresh the session; an INFO is neither. RFC 3261 12.2.1.1, RFC 4028 7.4 */
   #headersFor(dialog: Dialog, { method }: AskedRequest): readonly SipHeader[] {
-    return method === 'INFO' ? [] : [contactFor(dialog.flow), ALLOW, ...this.#options.sessions.headersFor(dialog)]
+    return method === 'INFO'
+      ? []
+      : [contactFor(dialog.flow, dialog.isSips), ALLOW, ...this.#options.sessions.headersFor(dialog)]
   }
 }
 

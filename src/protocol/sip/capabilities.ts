@@ -40,11 +40,15 @@ export const SDP_TYPE: SipHeader = { name: 'Content-Type', value: 'application/s
 export const SERVER: SipHeader = { name: 'Server', value: PRODUCT }
 export const USER_AGENT: SipHeader = { name: 'User-Agent', value: PRODUCT }
 
-/** Our Contact towards a peer, with the feature tag of a recording server. RFC 7866 6.1.1 */
-export function contactFor(flow: SipFlow): SipHeader {
+/**
+ * Our Contact towards a peer, with the feature tag of a recording server. RFC 7866 6.1.1
+ *
+ * @param isSips the dialog asks for a SIPS URI; it gets one where there is TLS. RFC 3261 12.1.1
+ */
+export function contactFor(flow: SipFlow, isSips: boolean): SipHeader {
+  const at = formatHostPort(flow.localAddress, flow.localPort)
+  // `transport=tls` means nothing in a SIPS URI, RFC 3261 26.2.2.
+  if (isSips && flow.transport === 'tls') return { name: 'Contact', value: `<sips:srs@${at}>;+sip.srs` }
   const transport = flow.transport === 'udp' ? '' : `;transport=${flow.transport}`
-  return {
-    name: 'Contact',
-    value: `<sip:srs@${formatHostPort(flow.localAddress, flow.localPort)}${transport}>;+sip.srs`,
-  }
+  return { name: 'Contact', value: `<sip:srs@${at}${transport}>;+sip.srs` }
 }

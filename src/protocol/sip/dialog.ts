@@ -8,6 +8,7 @@ import type { ProvisionalResponses } from './provisional-responses.ts'
 import { listValues, optionTags } from './scalar-headers.ts'
 import { type SipTimers, transactionTimeoutUs } from './timers.ts'
 import { readSessionId } from './session-id.ts'
+import { asksForSips } from './sips.ts'
 import type { TimedItem } from './timed-table.ts'
 import { formatHostPort } from './uri.ts'
 
@@ -68,6 +69,10 @@ export class Dialog implements TimedItem {
   readonly routeSet: readonly string[]
   /** By which the peer names itself. RFC 7989 */
   readonly remoteSessionId: string | undefined
+  /** Who proved to send the first INVITE, by a password; what follows in the dialog is theirs. */
+  readonly user: string | undefined
+  /** Our Contact is a SIPS URI where there is TLS. RFC 3261 12.1.1 */
+  readonly isSips: boolean
   readonly #timers: SipTimers
   #state: DialogState = 'early'
   #flow: SipFlow
@@ -90,6 +95,7 @@ export class Dialog implements TimedItem {
     facts: RequestFacts
     flow: SipFlow
     localTag: string
+    user: string | undefined
     id: DialogId
     timers: SipTimers
   }) {
@@ -103,6 +109,8 @@ export class Dialog implements TimedItem {
     this.remoteParty = facts.from
     this.routeSet = listValues(request.headers, 'Record-Route')
     this.remoteSessionId = readSessionId(request.headers)
+    this.user = options.user
+    this.isSips = asksForSips(request)
     this.#timers = options.timers
     this.#flow = flow
     this.#remoteSequence = facts.sequenceNumber

@@ -15,6 +15,8 @@ export interface SipFlow {
   readonly listenerId: number
   /** The connection, on TCP and TLS. */
   readonly connectionId: number | undefined
+  /** Names and addresses of the peer's certificate, on TLS, when it was asked for one and it was found good. */
+  readonly tlsNames?: readonly string[]
 }
 
 /** Where to send a message. */

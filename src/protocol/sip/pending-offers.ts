@@ -70,6 +70,7 @@ export class PendingOffers {
       from: facts.from,
       to: facts.to,
       flow,
+      user: dialog.user,
       receivedUs: nowUs,
     })
   }

@@ -11,6 +11,7 @@ import {
   SERVER,
   SUPPORTED,
 } from './capabilities.ts'
+import { asksForSips } from './sips.ts'
 import type { SipFlow } from './flow.ts'
 import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } from './inspect-request.ts'
 import type { SipHeader } from './header-list.ts'
@@ -28,6 +29,8 @@ export interface Incoming {
   readonly facts: RequestFacts
   readonly flow: SipFlow
   readonly transaction: ServerTransaction
+  /** Who proved to send it, by a password. */
+  readonly user: string | undefined
   /** Our tag, for a To that has none. */
   readonly localTag: string
 }
@@ -93,7 +96,7 @@ export function earlyHeaders(incoming: Incoming): SipHeader[] {
 
 function dialogHeaders({ request, flow }: Incoming): SipHeader[] {
   const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
-  return [...recordRoutes, contactFor(flow), ALLOW, ...packagesFor(request)]
+  return [...recordRoutes, contactFor(flow, asksForSips(request)), ALLOW, ...packagesFor(request)]
 }
 
 /** To a peer that speaks of INFO packages: that we ask for none. One that does not would wonder at an empty header. RFC 6086 4.1 */
@@ -104,7 +107,8 @@ function packagesFor({ headers }: SipRequest): readonly SipHeader[] {
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
 export function capabilities({ request, flow }: Incoming, admission: Admission): ReplyParts {
   if (admission.status !== 200) return unavailable(admission.retryAfterSeconds)
-  const headers = [contactFor(flow), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, ...packagesFor(request), SERVER]
+  const contact = contactFor(flow, asksForSips(request))
+  const headers = [contact, ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, ...packagesFor(request), SERVER]
   return { status: 200, reason: 'OK', headers }
 }
 
@@ -162,7 +166,11 @@ export class Responder {
   /** Answers a request for which there is no room. */
   replyOverloaded(request: SipRequest, facts: RequestFacts, flow: SipFlow, toTag: string): void {
     const tag = facts.toTag === undefined ? toTag : undefined
-    const parts = { ...unavailable(), toTag: tag }
+    this.replyStateless({ request, facts, flow }, { ...unavailable(), toTag: tag })
+  }
+
+  /** Answers a request once and forgets it. RFC 3261 8.2.7 */
+  replyStateless({ request, facts, flow }: Pick<Incoming, 'request' | 'facts' | 'flow'>, parts: ResponseParts): void {
     this.#sink.send(buildResponse(request, facts.via, flow, parts), responseTarget(facts.via, flow))
     this.#count(request.method, parts.status)
   }

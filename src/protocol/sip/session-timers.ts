@@ -101,7 +101,7 @@ export class SessionTimers {
       return
     }
     const { localDescription } = dialog
-    const headers = [contactFor(dialog.flow), ALLOW, ...refreshHeaders(timer.terms, timer.minSeconds)]
+    const headers = [contactFor(dialog.flow, dialog.isSips), ALLOW, ...refreshHeaders(timer.terms, timer.minSeconds)]
     const isUpdate = dialog.allows('UPDATE') === true || localDescription === undefined
     const key = isUpdate
       ? this.#requests.send(dialog, { method: 'UPDATE', headers }, nowUs)

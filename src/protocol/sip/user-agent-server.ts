@@ -3,6 +3,7 @@ import { responseTarget } from './build-response.ts'
 import { SERVER } from './capabilities.ts'
 import { Dialog, dialogKey } from './dialog.ts'
 import { Dialogs } from './dialogs.ts'
+import { Door } from './door.ts'
 import { ALL_TRANSPORTS, isReliable, type SipFlow } from './flow.ts'
 import { HangUp } from './hang-up.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
@@ -45,6 +46,7 @@ export class UserAgentServer {
   readonly #timers: SipTimers
   readonly #transactions: ServerTransactions
   readonly #responder: Responder
+  readonly #door: Door
   readonly #dialogs: Dialogs
   readonly #offers: PendingOffers
   readonly #requests: OwnRequests
@@ -60,6 +62,7 @@ export class UserAgentServer {
     this.#timers = { ...DEFAULT_SIP_TIMERS, ...options.timers }
     this.#transactions = new ServerTransactions(options.transactionsMax)
     this.#responder = new Responder(this.#sink, this.#transactions)
+    this.#door = new Door({ authoriser: options.authoriser, sink: this.#sink, responder: this.#responder })
     this.#dialogs = new Dialogs(options.dialogsMax)
     this.#offers = new PendingOffers({
       sink: this.#sink,
@@ -233,6 +236,9 @@ export class UserAgentServer {
       facts.toTag === undefined &&
       request.method !== 'CANCEL' &&
       (this.#transactions.isMerged(facts) || this.#dialogs.byMergeKey(facts.mergeKey) !== undefined)
+    // A copy of what was let in is a copy, whatever it says; its credentials are used up.
+    const admitted = isMerged ? { user: undefined } : this.#door.admit(request, facts, flow, nowUs)
+    if (admitted === undefined) return
     const target = responseTarget(facts.via, flow)
     const send = (bytes: Uint8Array) => this.#sink.send(bytes, target)
     const options = { isReliable: isReliable(flow.transport), timers: this.#timers, send }
@@ -241,7 +247,7 @@ export class UserAgentServer {
       this.#sink.handleCounted({ kind: 'dropped', reason: 'transactionsFull' })
       return this.#responder.replyOverloaded(request, facts, flow, this.#randomToken())
     }
-    const incoming = { request, facts, flow, transaction, localTag: this.#randomToken() }
+    const incoming = { request, facts, flow, transaction, ...admitted, localTag: this.#randomToken() }
     const refusal = isMerged ? { status: 482, reason: 'Merged Request' } : refusalOf(request)
     if (refusal !== undefined) this.#responder.reply(incoming, refusal, nowUs)
     else this.#dispatch(incoming, nowUs)
@@ -297,8 +303,7 @@ export class UserAgentServer {
       this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
       return
     }
-    const { request, facts, flow, localTag } = incoming
-    const dialog = new Dialog({ request, facts, flow, localTag, id: asDialogId(localTag), timers: this.#timers })
+    const dialog = new Dialog({ ...incoming, id: asDialogId(incoming.localTag), timers: this.#timers })
     this.#dialogs.add(dialog)
     this.#offers.show(incoming, dialog, terms.value, nowUs)
   }
@@ -341,7 +346,7 @@ export class UserAgentServer {
     }
     const dialog = this.#dialogs.get(dialogKey(facts.sipCallId, facts.toTag ?? '', facts.fromTag))
     const outcome = dialog?.handleAck(facts.sequenceNumber)
-    if (dialog === undefined) return this.#sink.handleCounted({ kind: 'dropped', reason: 'strayAck' })
+    if (dialog === undefined) return this.#door.handleStrayAck(facts)
     if (outcome === 'ignored') return this.#sink.handleCounted({ kind: 'retransmission', direction: 'in' })
     this.#dialogs.update(dialog)
     // The answer to an offer of ours, which may come in an ACK. RFC 3264 4

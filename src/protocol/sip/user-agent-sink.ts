@@ -1,4 +1,6 @@
 import type { DialogId } from '../../ids.ts'
+import type { DigestRefusal } from './digest-authenticator.ts'
+import type { Authoriser } from './door.ts'
 import type { SipFlow, SipTarget, SipTransport } from './flow.ts'
 import type { SipHeader } from './header-list.ts'
 import type { RequestRejectReason } from './inspect-request.ts'
@@ -18,6 +20,8 @@ export interface SipOffer {
   readonly from: string
   readonly to: string
   readonly flow: SipFlow
+  /** Who proved to have opened the dialog, by a password. */
+  readonly user: string | undefined
   readonly receivedUs: number
 }
 
@@ -44,6 +48,7 @@ export type SipCounter =
   | { readonly kind: 'rejected'; readonly reason: SipRejectReason | RequestRejectReason }
   | { readonly kind: 'retransmission'; readonly direction: 'in' | 'out' }
   | { readonly kind: 'dropped'; readonly reason: SipDropReason }
+  | { readonly kind: 'authentication'; readonly outcome: 'accepted' | DigestRefusal }
 
 export type Admission = { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
 
@@ -91,6 +96,8 @@ export interface UserAgentOptions {
   readonly sink: UserAgentSink
   /** Unguessable text of token characters, different each time; becomes tags and branches. */
   readonly randomToken: () => string
+  /** Decides who may open a dialog; without it everybody may. */
+  readonly authoriser?: Authoriser
   /** Positive microseconds. */
   readonly timers?: Partial<SipTimers>
   /** Transports that `send` can open towards a peer; by default all. */

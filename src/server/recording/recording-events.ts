@@ -7,8 +7,10 @@ import { TotalFollower } from '../telemetry/bounded-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { LiveRecording, LiveState } from './live-recording.ts'
+import type { SourceRefusal } from './source-table.ts'
 
 const SAMPLES_PER_SECOND = 48_000
+const SOURCE_LOG_INTERVAL_US = 1_000_000
 
 export type SignallingCounter = Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]
 
@@ -17,6 +19,7 @@ export class RecordingEvents {
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #totals = new TotalFollower()
+  #nextSourceLogUs = -Infinity
 
   constructor(options: { readonly log: Logger; readonly metrics: Metrics }) {
     this.#log = options.log
@@ -36,6 +39,9 @@ export class RecordingEvents {
         return
       case 'dropped':
         this.#metrics.sipDroppedTotal.inc({ reason: counter.reason })
+        return
+      case 'authentication':
+        this.#metrics.sipAuthenticationsTotal.inc({ outcome: counter.outcome })
     }
   }
 
@@ -53,6 +59,14 @@ export class RecordingEvents {
   /** Lines of an offer that is taken which are not received. */
   linesRefused(reasons: RecordingRequest['refusedLines']): void {
     for (const reason of reasons) this.#metrics.mediaLinesRefusedTotal.inc({ reason })
+  }
+
+  /** No recording for this source. Strangers may try as often as they like, so one line a second is logged. */
+  sourceRefused(refusal: SourceRefusal, src: string, nowUs: number): void {
+    this.#metrics.recordingSessionsTotal.inc({ src, outcome: `source-${refusal}` })
+    if (nowUs < this.#nextSourceLogUs) return
+    this.#nextSourceLogUs = nowUs + SOURCE_LOG_INTERVAL_US
+    this.#log.info({ src, reason: refusal }, 'INVITE of a source that is not recorded')
   }
 
   abandoned(recording: LiveRecording, outcome: string): void {

@@ -13,6 +13,7 @@ import type { MetadataIntake } from './metadata-intake.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingEnd } from './recording-end.ts'
 import type { RecordingPauses } from './recording-pauses.ts'
+import { SOURCE_REFUSALS } from './source-refusals.ts'
 import type { RecordingTable } from './recording-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
@@ -48,7 +49,12 @@ export class RecordingOffers {
   }
 
   handleInvite(offer: OfferRequest): void {
-    const source = this.#options.sources.lookup(offer.source.address)
+    const source = this.#options.sources.lookup(offer.source)
+    if (source.refusal !== undefined) {
+      this.#options.events.sourceRefused(source.refusal, source.name, this.#options.nowUs())
+      offer.refuse(403, 'Forbidden', [['Warning', SOURCE_REFUSALS[source.refusal]]])
+      return
+    }
     const facts = {
       contentType: offer.header('content-type'),
       body: offer.body,

@@ -1,4 +1,5 @@
 import type { DialogId } from '../../ids.ts'
+import type { Authoriser } from '../../protocol/sip/door.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
 import type { ParsedMessage } from '../../protocol/sip/parse-message.ts'
 import { parseReason } from '../../protocol/sip/reason.ts'
@@ -33,6 +34,8 @@ export interface EmbeddedSignallingOptions {
   readonly log: SignallingLog
   /** Unguessable, different each time, letters and digits; 32 hex digits give our Session-IDs (RFC 7989). */
   readonly randomToken: () => string
+  /** Decides who may open a dialog; without it everybody may. */
+  readonly authoriser?: Authoriser
   /** Monotonic microseconds. */
   readonly nowUs: () => number
   readonly timers?: Partial<SipTimers>
@@ -72,6 +75,7 @@ export class EmbeddedSignalling implements SignallingPort {
       randomToken: options.randomToken,
       transports: new Set(options.listen.map(({ transport }) => transport)),
       ...(options.timers === undefined ? {} : { timers: options.timers }),
+      ...(options.authoriser === undefined ? {} : { authoriser: options.authoriser }),
       sink: {
         send: (bytes: Uint8Array, target: SipTarget) => this.#listeners.send(bytes, target),
         handleOffer: (offer) => this.#offer(offer),
@@ -214,7 +218,13 @@ export class EmbeddedSignalling implements SignallingPort {
       header: (name) => request.headers.first(name),
       headers: (name) => request.headers.all(name),
       body: request.body,
-      source: { transport: flow.transport, address: flow.address, port: flow.port, tlsNames: [], user: undefined },
+      source: {
+        transport: flow.transport,
+        address: flow.address,
+        port: flow.port,
+        tlsNames: flow.tlsNames ?? [],
+        user: offer.user,
+      },
       localAddress: flow.localAddress,
       receivedUs: offer.receivedUs,
       progress: (status, sdp) =>

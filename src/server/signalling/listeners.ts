@@ -188,6 +188,7 @@ export class Listeners {
       localPort: this.#advertised?.port ?? bound.port,
       listenerId,
       connectionId: peer.connectionId,
+      tlsNames: peer.tlsNames,
     })
   }
 }

@@ -111,6 +111,7 @@ export type SignallingCounter =
   | { kind: 'rejected'; reason: string }
   | { kind: 'retransmission'; direction: 'in' | 'out' }
   | { kind: 'dropped'; reason: string }
+  | { kind: 'authentication'; outcome: string }
 
 /** What the port calls. It may throw: the port answers 500, logs, and goes on. */
 export interface SignallingHandler {

@@ -11,6 +11,7 @@ import { StreamFramer } from '../../protocol/sip/stream-framer.ts'
 import { listenError } from './listen-error.ts'
 import type { BoundAddress } from './port.ts'
 import { readTlsFiles, type TlsSettings } from './tls-files.ts'
+import { certifiedNames } from './tls-names.ts'
 
 /** Connections of one listener, those we opened included. */
 export const TCP_CONNECTIONS_MAX = 1024
@@ -44,6 +45,8 @@ export interface TcpPeer {
   readonly address: string
   readonly port: number
   readonly localAddress: string
+  /** From the peer's certificate; empty without mutual TLS. */
+  readonly tlsNames: readonly string[]
 }
 
 export interface TcpListenerOptions {
@@ -186,6 +189,8 @@ export class TcpListener {
     const messageMs = this.#options.messageMs ?? TCP_MESSAGE_MS
     const idleMs = this.#options.idleMs ?? TCP_IDLE_MS
     const connectionId = this.#options.nextConnectionId()
+    // Read when something comes: a connection that we open has shaken hands only then.
+    let tlsNames: readonly string[] | undefined
     const framer = new StreamFramer()
     // A peer that drips bytes keeps an idle timer happy, so time is given to each message as a whole.
     const expire = (): void => {
@@ -202,7 +207,8 @@ export class TcpListener {
       this.#connections.delete(connectionId)
     })
     socket.on('data', (bytes) => {
-      const peer = peerOf(socket, connectionId)
+      tlsNames ??= this.#options.tls?.requestCert === true ? certifiedNames(socket) : []
+      const peer = peerOf(socket, connectionId, tlsNames)
       this.#touch(connectionId, socket)
       let isComplete = false
       for (const item of framer.push(bytes)) {
@@ -246,11 +252,12 @@ function peerCheck(context: SecureContextOptions, host: string): ConnectionOptio
   return context.ca === undefined ? name : { ...name, checkServerIdentity: () => undefined }
 }
 
-function peerOf(socket: Socket, connectionId: number): TcpPeer {
+function peerOf(socket: Socket, connectionId: number, tlsNames: readonly string[]): TcpPeer {
   return {
     connectionId,
     address: socket.remoteAddress ?? '',
     port: socket.remotePort ?? 0,
     localAddress: socket.localAddress ?? '',
+    tlsNames,
   }
 }

@@ -56,11 +56,21 @@ function stderrDestination(dropped: { count: number }): LogDestination {
   stream.on('drop', () => {
     dropped.count += 1
   })
+  let isGone = false
   // the reader of the log went away; recording matters more
-  stream.on('error', () => {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
     dropped.count += 1
+    // A terminal that was closed never comes back, and pino would wait for it at the end of the process.
+    if (error.code !== 'EIO' || isGone) return
+    isGone = true
+    stream.destroy()
   })
-  return stream
+  return {
+    write: (line) => {
+      if (isGone) dropped.count += 1
+      else stream.write(line)
+    },
+  }
 }
 
 type Base = Pick<ReturnType<typeof pino>, LogLevel> & { child(fields: object): Base }

@@ -119,6 +119,11 @@ function sipMetrics(make: Factory) {
     sipDroppedTotal: make.counter('sip_dropped_total', 'SIP messages dropped because a bound was reached.', {
       reason: firstSeen(),
     }),
+    sipAuthenticationsTotal: make.counter(
+      'sip_authentications_total',
+      'Requests of sources with users: challenged, accepted, or why they were not.',
+      { outcome: firstSeen() },
+    ),
     inviteResponseSeconds: make.plainHistogram(
       'invite_response_seconds',
       'From the arrival of an INVITE to its final response.',

@@ -45,6 +45,7 @@ export const SIP_WORDS: readonly string[] = [
   'Timestamp: 1',
   'Info-Package: x',
   'RAck: 1 1 INVITE',
+  'Authorization: Digest username="a", realm="earwitness", nonce="1.1.0", uri="sip:a", response="0"',
   'l: 0',
   'v: ',
   '\r\n\r\n',
@@ -81,6 +82,7 @@ const EXTRAS = [
   'Recv-Info: recorder',
   'Timestamp: 54',
   'Content-Encoding: identity',
+  'Authorization: Digest username="a", realm="earwitness", nonce="1.1.0", uri="sip:a", response="0", qop=auth, nc=00000001, cnonce="c"',
   '__proto__: x',
 ]
 

@@ -1,3 +1,4 @@
+import { parseDigestCredentials } from '../../../src/protocol/sip/digest-credentials.ts'
 import { parseNameAddr } from '../../../src/protocol/sip/name-addr.ts'
 import type { SipMessage } from '../../../src/protocol/sip/message.ts'
 import { parseParams } from '../../../src/protocol/sip/params.ts'
@@ -40,6 +41,7 @@ function readHeaders({ headers }: SipMessage): void {
       if (via.ok) invariant(parseVia(formatVia(via.value)).ok, 'a Via that was read and printed is read again')
     }
     parseParams(value)
+    parseDigestCredentials(value)
     parseCSeq(value)
   }
 }

@@ -144,6 +144,24 @@ describe('check-config', () => {
     expect(stderr).toBe('')
   })
 
+  test('warns of what works and is unwise, without calling it wrong', async () => {
+    const users = '[{name: sbc, password: swordfish}]'
+    writeFileSync(
+      join(folder, 'weak.yaml'),
+      `sources: [{name: a, address: 192.0.2.1, digestAlgorithms: [MD5], users: ${users}}]`,
+    )
+    const weak = ['check-config', '--config', 'weak.yaml']
+    const { stdout, stderr, exitCode } = await run(weak, { cwd: folder })
+    expect(exitCode).toBe(ExitCode.done)
+    expect(stderr).toMatch(/^warning: weak\.yaml:1:\d+: sources\[0\] asks for passwords with MD5 alone/mu)
+    expect(stdout).toMatch(/^sources\[0\]\.users\[0\]\.password +\*\*\*/mu)
+    expect(stdout + stderr).not.toContain('swordfish')
+    const asData = await run([...weak, '--json'], { cwd: folder })
+    expect((JSON.parse(asData.stdout) as { warnings: unknown[] }).warnings).toMatchObject([
+      { code: 'config-weak-password-hash' },
+    ])
+  })
+
   test('lists the variables', async () => {
     const { stdout } = await run(['check-config', '--variables'])
     expect(stdout).toMatch(/^EARWITNESS_RTP_PORT_MIN +rtp\.portMin$/mu)

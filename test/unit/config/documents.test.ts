@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { effectiveValues } from '../../../src/cli/check-config.ts'
 import { renderExample, renderJsonSchema } from '../../../src/config/example.ts'
 import { listLeaves } from '../../../src/config/leaves.ts'
-import { load } from './support.ts'
+import { load, SOURCE_DEFAULTS } from './support.ts'
 
 const CONFIG_FOLDER = '../../../config'
 const file = (name: string): URL => new URL(`${CONFIG_FOLDER}/${name}`, import.meta.url)
@@ -38,10 +38,13 @@ describe('the example file', () => {
   test('becomes a configuration with one source when the item is uncommented', () => {
     const [before = '', after = ''] = text.split('sources: []\n')
     const item = after.replace(/^# An item.*$/mu, 'sources:').replace(/^# {3}/gmu, '  ')
-    const { config } = load(before + item)
-    expect(config.sources).toEqual([
-      { name: 'sbc-berlin', address: '192.0.2.10', tenant: 'default', forceSiprec: false, tellPause: false },
+    expect(load(before + item).config.sources).toEqual([
+      { ...SOURCE_DEFAULTS, name: 'sbc-berlin', address: ['192.0.2.10'] },
     ])
+    const [above = '', below = ''] = item.split('    users: []\n')
+    const user = below.replace(/^ {4}# An item.*$/mu, '    users:').replace(/^ {4}# {3}/gmu, '      ')
+    const withUser = `${above}${user}`.replace('password: null', 'password: swordfish')
+    expect(load(before + withUser).config.sources[0]?.users.map(({ name }) => name)).toEqual(['sbc-berlin'])
   })
 
   test('keeps its lines within 120 columns', () => {
@@ -62,6 +65,6 @@ describe('the schema', () => {
       properties: { sources: { items: { required?: unknown } } }
     }
     expect(schema.required).toBeUndefined()
-    expect(schema.properties.sources.items.required).toEqual(['name', 'address'])
+    expect(schema.properties.sources.items.required).toEqual(['name'])
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { listLeaves, variableName } from '../../../src/config/leaves.ts'
-import { briefly, load, problemsOf } from './support.ts'
+import { briefly, load, problemsOf, SOURCE_DEFAULTS } from './support.ts'
 
 describe('names of variables', () => {
   test.each([
@@ -56,9 +56,25 @@ describe('values from the environment', () => {
       EARWITNESS_SOURCES_1_FORCE_SIPREC: 'true',
     })
     expect(config.sources).toEqual([
-      { name: 'a', address: '192.0.2.1', tenant: 'berlin', forceSiprec: false, tellPause: false },
-      { name: 'b', address: '2001:db8::/32', tenant: 'default', forceSiprec: true, tellPause: false },
+      { ...SOURCE_DEFAULTS, name: 'a', address: ['192.0.2.1'], tenant: 'berlin' },
+      { ...SOURCE_DEFAULTS, name: 'b', address: ['2001:db8::/32'], forceSiprec: true },
     ])
+  })
+
+  test('build lists within a source, whole or item by item', () => {
+    const { config, origins } = load('sources: [{name: a, address: 192.0.2.1}]', {
+      EARWITNESS_SOURCES_0_ADDRESS: '192.0.2.7, 198.51.100.0/24',
+      EARWITNESS_SOURCES_0_ADDRESS_2: '2001:db8::1',
+      EARWITNESS_SOURCES_0_USERS_0_NAME: 'sbc',
+      EARWITNESS_SOURCES_0_USERS_0_PASSWORD: 'env:SBC_PASSWORD',
+      EARWITNESS_SOURCES_0_DIGEST_ALGORITHMS: 'MD5',
+      SBC_PASSWORD: 'swordfish',
+    })
+    const [source] = config.sources
+    expect(source?.address).toEqual(['192.0.2.7', '198.51.100.0/24', '2001:db8::1'])
+    expect(source?.users.map(({ name, ha1 }) => [name, ha1.size])).toEqual([['sbc', 3]])
+    expect(source?.digestAlgorithms).toEqual(['MD5'])
+    expect(origins.get('sources[0].address[2]')).toBe('env EARWITNESS_SOURCES_0_ADDRESS_2')
   })
 
   test('a variable that is set but empty counts as not set', () => {
@@ -93,6 +109,8 @@ describe('mistakes in the environment', () => {
     ['EARWITNESS_RTP_PORT_MIN', 'abc', 'rtp.portMin wants a whole number, not "abc".'],
     ['EARWITNESS_SOURCES_0_FORCE_SIPREC', 'yes', 'sources[0].forceSiprec wants true or false, not "yes".'],
     ['EARWITNESS_SIP_LISTEN_5', 'udp:127.0.0.1:0', 'sip.listen has no item before number 5.'],
+    ['EARWITNESS_SOURCES_0_USERS_1_NAME', 'b', 'sources[0].users has no item before number 1.'],
+    ['EARWITNESS_SOURCES_0_ADDRESS', '192.0.2.1,x', 'sources[0].address[1] wants an IP address or a network, not "x".'],
     ['EARWITNESS_SIP_LISTEN', 'udp:127.0.0.1', 'sip.listen[0] has no valid port in "udp:127.0.0.1".'],
     ['EARWITNESS_LOG_LEVEL', 'loud', 'log.level does not know "loud".'],
   ])('%s=%s is refused', (name, text, sentence) => {
@@ -102,8 +120,15 @@ describe('mistakes in the environment', () => {
   })
 
   test('a source that lacks a key is told with the variable for it', () => {
-    expect(problemsOf(undefined, { EARWITNESS_SOURCES_0_NAME: 'a' })).toMatchObject([
-      { sentence: 'sources[0].address is missing.', hint: 'Set EARWITNESS_SOURCES_0_ADDRESS too.' },
+    expect(problemsOf(undefined, { EARWITNESS_SOURCES_0_ADDRESS: '192.0.2.1' })).toMatchObject([
+      { sentence: 'sources[0].name is missing.', hint: 'Set EARWITNESS_SOURCES_0_NAME too.' },
+    ])
+    expect(
+      problemsOf('sources: [{name: a, users: [{name: u, password: p}]}]', {
+        EARWITNESS_SOURCES_0_USERS_1_PASSWORD: 'swordfish',
+      }),
+    ).toMatchObject([
+      { sentence: 'sources[0].users[1].name is missing.', hint: 'Set EARWITNESS_SOURCES_0_USERS_1_NAME too.' },
     ])
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MASK } from '../../../src/config/secrets.ts'
 import { effectiveValues } from '../../../src/cli/check-config.ts'
-import { load, problemsOf, briefly } from './support.ts'
+import { load, problemsOf, briefly, SOURCE_DEFAULTS } from './support.ts'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
@@ -75,9 +75,7 @@ describe('a file', () => {
 
   test('sources get the defaults of the keys they leave out', () => {
     const loaded = load('sources:\n  - name: sbc-1\n    address: 192.0.2.0/24\n')
-    expect(loaded.config.sources).toEqual([
-      { name: 'sbc-1', address: '192.0.2.0/24', tenant: 'default', forceSiprec: false, tellPause: false },
-    ])
+    expect(loaded.config.sources).toEqual([{ ...SOURCE_DEFAULTS, name: 'sbc-1', address: ['192.0.2.0/24'] }])
     expect(loaded.origins.get('sources[0].tenant')).toBe('default')
     expect(loaded.origins.get('sources[0].name')).toBe('test.yaml:2:11')
   })
@@ -159,10 +157,9 @@ describe('mistakes in a file', () => {
     expect(problemsOf('just text')[0]?.sentence).toBe('The file wants keys below it.')
   })
 
-  test('a source without name or address is told', () => {
+  test('a source without a name is told', () => {
     expect(problemsOf('sources: [{tenant: berlin}]').map((problem) => problem.sentence)).toEqual([
       'sources[0].name is missing.',
-      'sources[0].address is missing.',
     ])
   })
 
@@ -250,7 +247,7 @@ describe('rules across keys', () => {
     ],
     [
       'sources: [{name: a, address: 192.0.2.1/24}]',
-      'sources[0].address names one address and a whole network in "192.0.2.1/24".',
+      'sources[0].address[0] names one address and a whole network in "192.0.2.1/24".',
     ],
   ])('%s is refused', (yaml, sentence) => {
     expect(problemsOf(yaml).map((problem) => problem.sentence)).toEqual([sentence])

@@ -1,8 +1,22 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SourceConfig } from '../../../src/config/config.ts'
 import { ConfigError, type ConfigProblem } from '../../../src/config/problems.ts'
 import { loadConfig, type LoadedConfig } from '../../../src/config/load.ts'
+
+/** What a source has that only says how it is recognised. */
+export const SOURCE_DEFAULTS: Omit<SourceConfig, 'name'> = {
+  address: [],
+  tlsName: [],
+  users: [],
+  digestAlgorithms: ['SHA-512-256', 'SHA-256', 'MD5'],
+  tenant: 'default',
+  dialect: 'auto',
+  forceSiprec: false,
+  tellPause: false,
+  policy: 'record',
+}
 
 /** Loads `yaml` as `test.yaml`, with these variables and none of the process's own. */
 export function load(yaml: string | undefined, env: Record<string, string> = {}): LoadedConfig {

@@ -29,7 +29,7 @@ export function liveRecording(seed = 1): LiveRecording {
       plans: [],
       metadata: undefined,
     },
-    source: { name: 'sbc', tenant: 'acme' },
+    source: { name: 'sbc', tenant: 'acme', tellPause: false, dialect: 'auto' },
     settings: {
       layout: 'separate',
       chunkUs: 15_000_000,
