@@ -258,7 +258,12 @@ export class RecordingSession {
         }
         this.#state = 'over'
         for (const { code, detail } of endIncidents(this.#receivers.all)) this.noteIncident(code, detail, nowUs)
-        return this.#describe({ nowUs, cause, state: 'complete', streams: reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout) })
+        return this.#describe({
+          nowUs,
+          cause,
+          state: 'complete',
+          streams: reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout),
+        })
       }
     } catch (error) {
       this.#state = 'running'
