@@ -21,12 +21,13 @@ export const command: Command = {
   summary: 'finds recordings and shows what is known about one',
   usage: 'recordings list [filters] | recordings show ID',
   description:
-    'list prints the recordings that pass every filter, newest first; show prints all that is known about one. ' +
-    'Works whether or ' +
+    'list prints the recordings that pass every filter, newest first; show prints all that is known about one, and the ' +
+    'other recordings of its story: before and after a transfer, duplicates. Works whether or ' +
     'not the recorder is running. Times are in UTC.',
   examples: [
     'recordings list --participant "+1 555 0101" --from 2026-11-01',
     'recordings list --state interrupted --json',
+    'recordings list --linked 00FA08040019365BDA8C12',
     'recordings show 01990000-0000-7000-8000-000000000000',
   ],
   positionals: { min: 1, max: 2 },
@@ -42,7 +43,13 @@ export const command: Command = {
     text: {
       type: 'string',
       placeholder: 'TEXT',
-      description: 'part of anything: people, ids, SIP Call-ID, source, incidents',
+      description: 'part of anything: people, ids, vendor data, SIP Call-ID, source, incidents',
+    },
+    linked: {
+      type: 'string',
+      placeholder: 'ID',
+      description:
+        'of the same story as this recording; or with this id of a group, UCID, GUID, Session-ID, in any spelling',
     },
     state: { type: 'string', placeholder: 'STATE', description: STATES.join(', ') },
     limit: {
@@ -72,6 +79,7 @@ async function list(context: CommandContext): Promise<ExitCode> {
     from: instantOption(args, 'from')?.toISOString(),
     to: instantOption(args, 'to')?.toISOString(),
     text: textOption(args, 'text'),
+    linked: textOption(args, 'linked'),
     state: textOption(args, 'state') === undefined ? undefined : choiceOption(args, 'state', STATES, 'open'),
     limit: integerOption(args, 'limit', { fallback: LIMIT_DEFAULT, min: 1, max: LIST_LIMIT_MAX }),
     cursor: textOption(args, 'cursor'),

@@ -82,6 +82,7 @@ describe.each(DATABASES)('On $name,', ({ start }) => {
       rsId: id,
       tenant: 'default',
       src: 'sbc-1',
+      dialect: 'generic',
       state: 'complete',
       startedAt: exampleTime(0),
       endedAt: exampleTime(2),
@@ -108,8 +109,15 @@ describe.each(DATABASES)('On $name,', ({ start }) => {
           startTime: null,
           stopTime: null,
           reason: null,
+          associateTime: null,
+          disassociateTime: null,
         },
       ],
+      participantSessions: [],
+      attributions: [],
+      correlationIds: [],
+      extensions: [],
+      related: [],
       mediaStreams: closedRecord(id).streams,
       snapshots: [
         {

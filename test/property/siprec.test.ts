@@ -1,6 +1,18 @@
 import fc from 'fast-check'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { AttributionHistory } from '../../src/protocol/siprec/attribution-history.ts'
+import { CORRELATION_VALUE_MAX, parseGuid, parseUcid } from '../../src/protocol/siprec/correlation-values.ts'
+import {
+  CORRELATION_IDS_MAX,
+  correlationForms,
+  headerCorrelation,
+  snapshotCorrelation,
+} from '../../src/protocol/siprec/correlation.ts'
+import type { HeaderLookup } from '../../src/protocol/siprec/dialog-facts.ts'
+import { DIALECT_NAMES } from '../../src/protocol/siprec/dialects/dialect.ts'
+import { readFromMetadata } from '../../src/protocol/siprec/from-metadata.ts'
+import { recogniseDialect } from '../../src/protocol/siprec/recognise-dialect.ts'
 import { isRecordingRequest } from '../../src/protocol/siprec/detect.ts'
 import { MetadataState } from '../../src/protocol/siprec/metadata-state.ts'
 import { METADATA_BYTES_MAX } from '../../src/protocol/siprec/metadata.ts'
@@ -190,6 +202,120 @@ describe('the metadata parser', () => {
       void parseMetadata(bytesOf(`<recording>${filled}`))
       void parseMetadata(bytesOf(`<recording><x y="${filled}`))
     }
+  })
+})
+
+describe('what links recordings', () => {
+  const word = fc.oneof(
+    fc.constantFrom(
+      'sip:',
+      '<',
+      '>',
+      ';',
+      ',',
+      '"',
+      '=',
+      '%',
+      'x-refci',
+      'x-nearend',
+      'purpose=emergency-CallId',
+      'remote=',
+    ),
+    fc.constantFrom('00FA08', 'ab30317f1a784dc48ff824d0d3715d86', '__proto__', 'icid-value', '\u0000', 'é'),
+    fc.string({ maxLength: 12 }),
+  )
+  const line = fc.array(word, { maxLength: 20 }).map((words) => words.join(''))
+  const lookupOf = (text: string): HeaderLookup => ({ header: () => text, headers: () => [text, text] })
+
+  test('is read from any header and any metadata without throwing, in bounded form', () => {
+    fc.assert(
+      fc.property(line, damaged, (text, document) => {
+        const parsed = parseMetadata(bytesOf(document))
+        const snapshot = parsed.ok ? parsed.value : undefined
+        const ids = [
+          ...headerCorrelation(lookupOf(text)),
+          ...(snapshot === undefined ? [] : snapshotCorrelation(snapshot)),
+        ]
+        expect(ids.length).toBeLessThanOrEqual(2 * CORRELATION_IDS_MAX)
+        for (const { value } of ids) expect(value.length).toBeLessThanOrEqual(CORRELATION_VALUE_MAX)
+        expect(DIALECT_NAMES).toContain(recogniseDialect({ headers: lookupOf(text), sdp: undefined, snapshot }).dialect)
+        void readFromMetadata(text)
+        void correlationForms(text)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('is found in the largest hostile headers; anything but linear time would not come to an end', () => {
+    for (const shape of [
+      ' ',
+      ';',
+      ';x-refci=',
+      '<',
+      ',',
+      '"',
+      ';"',
+      '=,',
+      'FA',
+      '00FA08',
+      '-',
+      '0-',
+      '1-2-3-4,',
+      '<a>;purpose=emergency-CallId,',
+    ]) {
+      const text = shape.repeat(Math.floor(60_000 / shape.length))
+      void headerCorrelation(lookupOf(text))
+      void recogniseDialect({ headers: lookupOf(text), sdp: undefined, snapshot: undefined })
+      void readFromMetadata(`<sip:a;x-nearend;x-refci=1>${text}`)
+      void correlationForms(text)
+    }
+  })
+
+  test('is one text for one id, however it is written', () => {
+    const part = (bits: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: 2 ** bits - 1 })
+    fc.assert(
+      fc.property(part(16), part(16), part(32), (node, sequence, time) => {
+        const hex =
+          node.toString(16).padStart(4, '0') +
+          sequence.toString(16).padStart(4, '0') +
+          time.toString(16).padStart(8, '0')
+        const decimal = `${node}`.padStart(5, '0') + `${sequence}`.padStart(5, '0') + `${time}`.padStart(10, '0')
+        for (const text of [decimal, hex, hex.toUpperCase(), `FA08${hex}`, `00fa08${hex}`])
+          expect(parseUcid(text)).toBe(decimal)
+      }),
+    )
+    fc.assert(
+      fc.property(part(32), part(32), part(32), part(32), (...parts) => {
+        const hex = parts.map((each) => each.toString(16).padStart(8, '0')).join('')
+        expect(parseGuid(parts.map((each) => `${each}`.padStart(10, '0')).join('-'))).toBe(hex)
+        expect(parseGuid(`{${hex.toUpperCase()}}`)).toBe(hex)
+      }),
+    )
+  })
+
+  test('who was on which line: intervals of one do not overlap, and none ends before it began', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(damaged, fc.nat(7_200)), { minLength: 1, maxLength: 6 }), (documents) => {
+        const labels = ['1', '2']
+        const history = new AttributionHistory(
+          labels.map((label, index) => ({ streamId: label, line: { label, index, labels } })),
+        )
+        let nowMs = Date.UTC(2026, 10, 23, 12)
+        for (const [document, laterSeconds] of documents) {
+          nowMs += laterSeconds * 1_000
+          const parsed = parseMetadata(bytesOf(document))
+          if (parsed.ok) history.apply(parsed.value, new Date(nowMs))
+        }
+        const open = new Set<string>()
+        for (const { streamId, participantId, from, to } of history.intervals) {
+          const key = `${streamId} ${participantId}`
+          expect(open.has(key)).toBe(false)
+          if (to === undefined) open.add(key)
+          else expect(Date.parse(to.at)).toBeGreaterThanOrEqual(Date.parse(from.at))
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

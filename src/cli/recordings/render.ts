@@ -1,6 +1,17 @@
 import type { RecordingState } from '../../server/database/list-filters.ts'
-import type { ListedParticipant, ListedRecording, RecordingDetails } from '../../server/database/queries.ts'
+import type { ListedRecording, RecordingDetails } from '../../server/database/queries.ts'
 import { formatBytes, formatDuration, formatInstant, formatTable, type Column, type Paint } from '../output.ts'
+import { shortName } from './names.ts'
+import {
+  ATTRIBUTION_COLUMNS,
+  attributionRows,
+  EXTENSION_COLUMNS,
+  extensionRows,
+  ID_COLUMNS,
+  idRows,
+  relatedColumns,
+  storyRows,
+} from './render-story.ts'
 
 /** Positions on the recording timeline. */
 const SAMPLES_PER_MS = 48
@@ -36,12 +47,6 @@ export function recordingTable(
   return formatTable(columns, rows, { columnsMax, heading: (text) => paint('bold', text) })
 }
 
-/** The name, else the address without its scheme, else the id. */
-function shortName({ participantId, aors }: ListedParticipant): string {
-  const name = aors.map((entry) => entry.name?.trim() ?? '').find((text) => text !== '')
-  return name ?? aors[0]?.aor.replace(/^(?:sips?|tel):/iu, '') ?? participantId
-}
-
 /** All that is known about one recording, as blocks with a heading each; blocks without content are left out. */
 export function describeRecording(
   details: RecordingDetails,
@@ -53,7 +58,11 @@ export function describeRecording(
   const blocks: readonly (readonly [heading: string, lines: readonly string[]])[] = [
     ['participants', table(PARTICIPANT_COLUMNS, participantRows(details))],
     ['media streams', table(STREAM_COLUMNS, streamRows(details))],
+    ['on the channels', table(ATTRIBUTION_COLUMNS, attributionRows(details))],
+    ['the whole story', table(relatedColumns(paint), storyRows(details))],
     ['communication sessions', table(CS_COLUMNS, communicationSessionRows(details))],
+    ['identifiers', table(ID_COLUMNS, idRows(details))],
+    ['vendor data', table(EXTENSION_COLUMNS, extensionRows(details))],
     ['metadata snapshots', table(SNAPSHOT_COLUMNS, snapshotRows(details))],
     ['incidents', table(INCIDENT_COLUMNS, incidentRows(details))],
   ]
@@ -82,6 +91,7 @@ function factRows(details: RecordingDetails): readonly (readonly string[])[] {
     ['ended', endedAt === null ? NONE : formatInstant(new Date(endedAt))],
     ['duration', durationMs === null ? NONE : formatDuration(durationMs)],
     ['source', `${details.src}, tenant ${details.tenant}`],
+    ['dialect', details.dialect],
     ['layout', details.layout],
     ['metadata', details.metadataState],
     ['consent', details.consentState],

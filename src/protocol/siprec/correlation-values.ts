@@ -68,7 +68,11 @@ const PLACEHOLDERS: ReadonlySet<string> = new Set([
  * Reads the ids in a text. `kind` is what the place of the text promises; a UCID that is a GUID (Oracle writes one where the other is
  * expected) is returned as what it is. Linear; never throws; at most a few values.
  */
-export function readCorrelationValue(kind: CorrelationKind, reads: ValueReader, text: string): readonly CorrelationId[] {
+export function readCorrelationValue(
+  kind: CorrelationKind,
+  reads: ValueReader,
+  text: string,
+): readonly CorrelationId[] {
   const trimmed = text.trim()
   if (trimmed === '' || trimmed.length > CORRELATION_TEXT_MAX) return []
   const ids = valuesOf(kind, reads, trimmed)
@@ -87,7 +91,7 @@ function valuesOf(kind: CorrelationKind, reads: ValueReader, text: string): read
       return [{ kind, value: parseGuid(text) ?? folded(text) }]
     case 'text':
       return [{ kind, value: folded(text) }]
-    case 'exact':
+    default:
       return [{ kind, value: text }]
   }
 }
@@ -194,7 +198,10 @@ function decimalUcid(hex: string): string {
  * writes it in SIP: four decimal numbers of 32 bits, blanks around their hyphens allowed. Undefined for anything else.
  */
 export function parseGuid(text: string): string | undefined {
-  const bare = text.trim().replace(/^\{|\}$/g, '').replace(/^urn:uuid:/i, '')
+  const bare = text
+    .trim()
+    .replace(/^\{|\}$/g, '')
+    .replace(/^urn:uuid:/i, '')
   const parts = bare.split('-').map((part) => part.trim())
   if (parts.length === 4 && parts.every((part) => /^\d{1,10}$/.test(part) && Number(part) <= 0xff_ff_ff_ff)) {
     // Eight digits each is what the hexadecimal form looks like too; Cisco pads the decimal one to ten.
@@ -203,4 +210,16 @@ export function parseGuid(text: string): string | undefined {
   }
   const hex = parts.join('').toLowerCase()
   return UUID_HEX.test(hex) ? hex : undefined
+}
+
+/** Counters that begin again, and ids of more than one story, however long. */
+const MISTAKABLE_KINDS: ReadonlySet<CorrelationKind> = new Set(['refci', 'fork', 'incident'])
+const UNMISTAKABLE_LENGTH = 16
+
+/**
+ * True for an id that no two stories share; false for a short one (a counter, `session-1`), which means something only among
+ * recordings of one SRC and about the same time.
+ */
+export function isUnmistakable({ kind, value }: CorrelationId): boolean {
+  return !MISTAKABLE_KINDS.has(kind) && value.length >= UNMISTAKABLE_LENGTH
 }

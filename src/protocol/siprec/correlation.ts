@@ -1,5 +1,4 @@
 import {
-  CORRELATION_KINDS,
   readCorrelationValue,
   type CorrelationId,
   type CorrelationKind,
@@ -45,7 +44,8 @@ export function snapshotCorrelation(snapshot: MetadataSnapshot): readonly Correl
     // Oracle copies SIP headers: `<header label="X-UCID"><value>…</value></header>`.
     const header = labelOf(extension)
     if (header !== undefined) labelled = { path: extension.path, header }
-    if (labelled !== undefined && extension.path.startsWith(labelled.path)) ids.readHeader(labelled.header, extension.text)
+    if (labelled !== undefined && extension.path.startsWith(labelled.path))
+      ids.readHeader(labelled.header, extension.text)
   }
   return ids.list
 }
@@ -70,10 +70,6 @@ export function correlationForms(text: string): readonly string[] {
   const readers: readonly ValueReader[] = ['exact', 'text', 'ucid', 'uui', 'guid', 'sessionId']
   const values = readers.flatMap((reads) => readCorrelationValue('vendorCall', reads, text).map(({ value }) => value))
   return [...new Set(values)]
-}
-
-export function isCorrelationKind(text: string): text is CorrelationKind {
-  return (CORRELATION_KINDS as readonly string[]).includes(text)
 }
 
 class IdSet {

@@ -49,7 +49,7 @@ function participant(participantId: string, address: string, device: string | un
 function userOf(from: string): string {
   const start = from.search(/\bsips?:/i)
   const at = from.indexOf('@', start)
-  return start < 0 || at < 0 ? '' : from.slice(from.indexOf(':', start) + 1, at).split(';', 1)[0] ?? ''
+  return start < 0 || at < 0 ? '' : (from.slice(from.indexOf(':', start) + 1, at).split(';', 1)[0] ?? '')
 }
 
 function vendorParameters(parameters: ReadonlyMap<string, string>): MetadataSnapshot['extensions'] {

@@ -73,7 +73,9 @@ function foldFacts({ headers, sdp, snapshot }: DialectFacts): FoldedFacts {
     sdp,
     root: root && { name: foldName(root.localName), prefix: lower(root.prefix) },
     rootAttributes: new Set(ofRoot.map(({ name }) => foldName(name))),
-    namespaces: new Set([root?.namespace, ...extensions.map(({ namespace }) => namespace)].map((uri) => lower(uri ?? ''))),
+    namespaces: new Set(
+      [root?.namespace, ...extensions.map(({ namespace }) => namespace)].map((uri) => lower(uri ?? '')),
+    ),
     paths: new Set(extensions.map(({ path }) => foldName(path))),
   }
 }
@@ -106,7 +108,7 @@ function shows(sign: Sign, facts: FoldedFacts): boolean {
       return facts.rootAttributes.has(sign.name)
     case 'namespace':
       return [...facts.namespaces].some((uri) => uri.includes(sign.contains))
-    case 'extension':
+    default:
       return [...facts.paths].some((path) => path === sign.endsWith || path.endsWith(`/${sign.endsWith}`))
   }
 }

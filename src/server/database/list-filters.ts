@@ -1,5 +1,6 @@
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { isUuidV7 } from '../../ids.ts'
+import { correlationForms } from '../../protocol/siprec/correlation.ts'
 import { containsPattern, foldSearchTerm, foldText } from './text-columns.ts'
 
 export type RecordingState = 'open' | 'complete' | 'interrupted'
@@ -13,9 +14,11 @@ export interface RecordingFilters {
   readonly from?: string | undefined
   /** Began before; RFC 3339. */
   readonly to?: string | undefined
-  /** Part of anything textual: participants, ids of every kind, SIP Call-ID, source, tenant, incident codes. */
+  /** Part of anything textual: participants, ids of every kind and spelling, vendor data, SIP Call-ID, source, tenant, incident codes. */
   readonly text?: string | undefined
   readonly state?: RecordingState | undefined
+  /** Of the same story as the recording of this id, itself included; or having this id of a group, a UCID, GUID, Session-ID and so on. */
+  readonly linked?: string | undefined
   /** 1 to {@link LIST_LIMIT_MAX}. */
   readonly limit: number
   /** `nextCursor` of the page before. */
@@ -39,15 +42,30 @@ class Conditions {
   }
 }
 
-const HAS_AOR = `EXISTS (SELECT FROM aors AS a WHERE a.recording_id = r.recording_id AND a.search_text LIKE ?)`
-const HAS_TEXT = `lower(r.sip_call_id) LIKE ? OR lower(r.src) LIKE ? OR lower(r.tenant) LIKE ?
-  OR r.recording_id::text LIKE ? OR r.rs_id::text LIKE ? OR ${HAS_AOR}
-  OR EXISTS (SELECT FROM communication_sessions AS c WHERE c.recording_id = r.recording_id
-    AND lower(concat_ws(' ', c.cs_id, c.cs_group_id, array_to_string(c.sip_session_ids, ' '))) LIKE ?)
-  OR EXISTS (SELECT FROM incidents AS i WHERE i.recording_id = r.recording_id AND lower(i.code) LIKE ?)`
+/** Vendor data that is an address counts: some clients have the real numbers nowhere else. */
+const HAS_AOR = `r.recording_id IN (
+  SELECT recording_id FROM aors WHERE search_text LIKE ?
+  UNION ALL SELECT recording_id FROM metadata_extensions WHERE address_text IS NOT NULL AND address_text LIKE ?)`
+const HAS_TEXT = `lower(r.sip_call_id) LIKE ? OR lower(r.src) LIKE ? OR lower(r.tenant) LIKE ? OR r.dialect LIKE ?
+  OR r.recording_id::text LIKE ? OR r.rs_id::text LIKE ?
+  OR r.recording_id IN (
+    SELECT recording_id FROM aors WHERE search_text LIKE ?
+    UNION ALL SELECT recording_id FROM metadata_extensions WHERE search_text LIKE ?
+    UNION ALL SELECT recording_id FROM correlation_ids WHERE lower(value) LIKE ?
+    UNION ALL SELECT recording_id FROM correlation_ids WHERE value = ANY(?::text[])
+    UNION ALL SELECT recording_id FROM communication_sessions WHERE lower(cs_id) LIKE ?
+    UNION ALL SELECT recording_id FROM communication_sessions WHERE lower(cs_group_id) LIKE ?
+    UNION ALL SELECT recording_id FROM incidents WHERE code LIKE ?)`
 
-/** Throws `list-limit`, `list-time` or `list-cursor` when an argument is not what it should be. */
-export function filterConditions(filters: RecordingFilters): {
+/**
+ * Throws `list-limit`, `list-time` or `list-cursor` when an argument is not what it should be.
+ *
+ * @param linkedIds the recordings that `filters.linked` means
+ */
+export function filterConditions(
+  filters: RecordingFilters,
+  linkedIds: readonly string[] | undefined,
+): {
   readonly sql: string
   readonly values: readonly unknown[]
 } {
@@ -60,12 +78,12 @@ export function filterConditions(filters: RecordingFilters): {
   if (state !== undefined) where.add('r.state = ?', state)
   if (from !== undefined) where.add('r.started_at >= ?', parseTime(from))
   if (to !== undefined) where.add('r.started_at < ?', parseTime(to))
-  if (participant !== undefined) where.add(HAS_AOR, containsPattern(foldSearchTerm(participant)))
-  if (text !== undefined) {
-    const pattern = containsPattern(foldText(text.trim()))
-    const person = containsPattern(foldSearchTerm(text))
-    where.add(HAS_TEXT, pattern, pattern, pattern, pattern, pattern, person, pattern, pattern)
+  if (linkedIds !== undefined) where.add('r.recording_id = ANY(?::uuid[])', linkedIds)
+  if (participant !== undefined) {
+    const pattern = containsPattern(foldSearchTerm(participant))
+    where.add(HAS_AOR, pattern, pattern)
   }
+  if (text !== undefined) addText(where, text)
   if (cursor !== undefined) {
     const { startedUs, recordingId } = decodeCursor(cursor)
     where.add(
@@ -75,6 +93,14 @@ export function filterConditions(filters: RecordingFilters): {
     )
   }
   return where
+}
+
+function addText(where: Conditions, text: string): void {
+  const pattern = containsPattern(foldText(text.trim()))
+  const person = containsPattern(foldSearchTerm(text))
+  const ofRecording = [pattern, pattern, pattern, pattern, pattern, pattern]
+  // An id is found in every spelling: the UCID of a call centre's report, the GUID of a trace.
+  where.add(HAS_TEXT, ...ofRecording, person, person, pattern, correlationForms(text), pattern, pattern, pattern)
 }
 
 /** Where a page ended. Microseconds since 1970, because a cursor must not round. */

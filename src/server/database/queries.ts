@@ -1,6 +1,8 @@
 import { isUuidV7 } from '../../ids.ts'
 import type { Database } from './database.ts'
 import { encodeCursor, filterConditions, type RecordingFilters, type RecordingState } from './list-filters.ts'
+import { findLinked, findRelated, readIdentities } from './related-recordings.ts'
+import { relationOf, type Relation } from './relation.ts'
 import { readRecordingParts, type RecordingParts } from './recording-parts.ts'
 
 export type MetadataState = 'none' | 'valid' | 'invalid'
@@ -21,6 +23,8 @@ export interface ListedRecording {
   readonly rsId: string
   readonly tenant: string
   readonly src: string
+  /** Which client it was, by its habits. */
+  readonly dialect: string
   readonly state: RecordingState
   readonly startedAt: string
   /** null while it is open. */
@@ -45,6 +49,7 @@ interface RecordingRow {
   readonly rs_id: string
   readonly tenant: string
   readonly src: string
+  readonly dialect: string
   readonly state: RecordingState
   readonly started_at: Date
   readonly ended_at: Date | null
@@ -57,7 +62,7 @@ interface RecordingRow {
 }
 
 /** Columns of {@link RecordingRow}. Microseconds, because a cursor must not round. */
-const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, state, started_at, ended_at, duration_samples, end_cause,
+const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, dialect, state, started_at, ended_at, duration_samples, end_cause,
   layout, metadata_state, consent_state, (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
 
 /**
@@ -66,7 +71,9 @@ const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, state, started_at, 
  * Rejects with `list-limit`, `list-time` or `list-cursor` when an argument is not what it should be.
  */
 export async function listRecordings(database: Queries, filters: RecordingFilters): Promise<RecordingPage> {
-  const where = filterConditions(filters)
+  const { linked } = filters
+  const linkedIds = linked === undefined ? undefined : await findLinked(database, linked)
+  const where = filterConditions(filters, linkedIds)
   // One more than asked for tells whether there is another page.
   const { rows } = await database.pool.query<RecordingRow>(
     `SELECT ${RECORDING_COLUMNS} FROM recordings AS r ${where.sql}
@@ -126,6 +133,7 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
     rsId: row.rs_id,
     tenant: row.tenant,
     src: row.src,
+    dialect: row.dialect,
     state: row.state,
     startedAt: row.started_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
@@ -138,6 +146,15 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
   }
 }
 
+/** One recording of the same story. */
+export interface RelatedRecording extends ListedRecording {
+  readonly relation: Relation
+  /** What it has in common with this recording, or with the one that it was found through. */
+  readonly sharedIds: readonly { readonly kind: string; readonly value: string }[]
+  /** null when they are related directly, else the id of a recording that both are related to. */
+  readonly through: string | null
+}
+
 export interface RecordingDetails extends ListedRecording, RecordingParts {
   readonly sipCallId: string
   /** Of its objects in the store. */
@@ -146,6 +163,8 @@ export interface RecordingDetails extends ListedRecording, RecordingParts {
   readonly recipient: string
   readonly manifestSha256: string | null
   readonly durationSamples: number | null
+  /** Recordings of the same story, oldest first; at most `RELATED_RECORDINGS_MAX`. */
+  readonly related: readonly RelatedRecording[]
 }
 
 interface DetailsRow extends RecordingRow {
@@ -166,13 +185,36 @@ export async function showRecording(database: Queries, recordingId: string): Pro
   const row = rows[0]
   if (row === undefined) return undefined
   const participants = await readParticipants(database, [recordingId])
+  const listed = toListed(row, participants.get(recordingId) ?? [])
   return {
-    ...toListed(row, participants.get(recordingId) ?? []),
+    ...listed,
     sipCallId: row.sip_call_id,
     objectPrefix: row.object_prefix,
     recipient: row.recipient,
     manifestSha256: row.manifest_sha256,
     durationSamples: row.duration_samples === null ? null : Number(row.duration_samples),
     ...(await readRecordingParts(database, recordingId)),
+    related: await readRelated(database, listed),
   }
+}
+
+async function readRelated(database: Queries, recording: ListedRecording): Promise<readonly RelatedRecording[]> {
+  const links = await findRelated(database, recording.recordingId)
+  if (links.size === 0) return []
+  const ids = [...links.keys()]
+  const { rows } = await database.pool.query<RecordingRow>(
+    `SELECT ${RECORDING_COLUMNS} FROM recordings WHERE recording_id = ANY($1::uuid[]) ORDER BY started_at, recording_id`,
+    [ids],
+  )
+  const [participants, identities] = await Promise.all([
+    readParticipants(database, ids),
+    readIdentities(database, [recording.recordingId, ...ids]),
+  ])
+  const own = { ...recording, ids: identities.get(recording.recordingId) ?? [] }
+  return rows.map((row) => {
+    const listed = toListed(row, participants.get(row.recording_id) ?? [])
+    const { sharedIds = [], through = null } = links.get(row.recording_id) ?? {}
+    const relation = relationOf(own, { ...listed, ids: identities.get(row.recording_id) ?? [] })
+    return { ...listed, relation, sharedIds, through }
+  })
 }

@@ -5,6 +5,7 @@ import type {
   RecordingClosedRecord,
   RecordingOpenedRecord,
 } from './records.ts'
+import { attributionStatements, correlationStatements, dialectStatements } from './fact-statements.ts'
 import { snapshotStatements } from './snapshot-statements.ts'
 import type { Statement } from './statement.ts'
 import { columnText, contentKey, keyText } from './text-columns.ts'
@@ -24,6 +25,12 @@ export function recordStatements(record: DatabaseRecord): readonly Statement[] {
       return chunkStatements(record)
     case 'incidentNoted':
       return incidentStatements(record)
+    case 'factsNoted':
+      return [
+        ...dialectStatements(record.recordingId, record.dialect),
+        ...correlationStatements(record.recordingId, record.correlationIds),
+        ...attributionStatements(record.recordingId, record.attributions),
+      ]
     case 'recordingClosed':
       return closedStatements(record)
     default:
@@ -35,8 +42,8 @@ function openedStatements(record: RecordingOpenedRecord): readonly Statement[] {
   return [
     {
       sql: `INSERT INTO recordings
-       (recording_id, rs_id, tenant, src, sip_call_id, started_at, layout, object_prefix, recipient)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       (recording_id, rs_id, tenant, src, sip_call_id, started_at, layout, object_prefix, recipient, dialect)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (recording_id) DO NOTHING`,
       values: [
         record.recordingId,
@@ -48,8 +55,10 @@ function openedStatements(record: RecordingOpenedRecord): readonly Statement[] {
         record.layout,
         columnText(record.objectPrefix),
         columnText(record.recipient),
+        keyText(record.dialect ?? 'generic'),
       ],
     },
+    ...correlationStatements(record.recordingId, record.correlationIds ?? []),
   ]
 }
 

@@ -9,7 +9,44 @@ export interface RecordingParts {
   readonly chunks: readonly ChunkRow[]
   readonly gaps: readonly GapRow[]
   readonly incidents: readonly IncidentRow[]
+  readonly participantSessions: readonly ParticipantSessionRow[]
+  /** Who was on which stream from when to when, in the order it began. */
+  readonly attributions: readonly AttributionRow[]
+  /** What links the recording to others. */
+  readonly correlationIds: readonly { readonly kind: string; readonly value: string }[]
+  /** What vendors say beside RFC 7865; at most {@link EXTENSIONS_SHOWN_MAX}. */
+  readonly extensions: readonly ExtensionRow[]
 }
+
+/** A participant took part in a communication session; '' when the SRC did not say in which. Times are its text. RFC 7865 6.6 */
+export interface ParticipantSessionRow {
+  readonly participantId: string
+  readonly csId: string
+  readonly associateTime: string | null
+  readonly disassociateTime: string | null
+}
+
+export interface AttributionRow {
+  readonly streamId: string
+  readonly participantId: string
+  readonly basis: 'label' | 'order'
+  readonly from: string
+  /** Whose clock: the SRC's, or ours where it gave no time that can be true. */
+  readonly fromClock: 'src' | 'recorder'
+  /** null while it lasts; then the recording's end is its end. */
+  readonly to: string | null
+  readonly toClock: 'src' | 'recorder' | null
+}
+
+export interface ExtensionRow {
+  readonly ownerId: string | null
+  readonly path: string
+  readonly namespace: string | null
+  readonly text: string
+  readonly attributes: readonly (readonly [name: string, value: string])[]
+}
+
+export const EXTENSIONS_SHOWN_MAX = 1_000
 
 /** What a communication session of the recording was called; times are the SRC's text. */
 export interface CommunicationSessionRow {
@@ -19,6 +56,9 @@ export interface CommunicationSessionRow {
   readonly startTime: string | null
   readonly stopTime: string | null
   readonly reason: string | null
+  /** When its recording in this recording session began and ended. RFC 7865 6.4 */
+  readonly associateTime: string | null
+  readonly disassociateTime: string | null
 }
 
 export interface CsGroupRow {
@@ -99,7 +139,16 @@ export async function readRecordingParts(
     read<GapRow>(GAPS),
     read<IncidentRow>(INCIDENTS),
   ])
-  return { csGroups, communicationSessions, mediaStreams, snapshots, chunks, gaps, incidents }
+  const [participantSessions, attributions, correlationIds, extensions] = await Promise.all([
+    read<ParticipantSessionRow>(PARTICIPANT_SESSIONS),
+    read<AttributionRow>(ATTRIBUTIONS),
+    read<RecordingParts['correlationIds'][number]>(CORRELATION_IDS),
+    read<ExtensionRow>(EXTENSIONS),
+  ])
+  return {
+    ...{ csGroups, communicationSessions, mediaStreams, snapshots, chunks, gaps, incidents },
+    ...{ participantSessions, attributions, correlationIds, extensions },
+  }
 }
 
 const CS_GROUPS = `
@@ -108,7 +157,7 @@ const CS_GROUPS = `
 
 const COMMUNICATION_SESSIONS = `
   SELECT cs_id AS "csId", cs_group_id AS "csGroupId", sip_session_ids AS "sipSessionIds", start_time AS "startTime",
-         stop_time AS "stopTime", reason
+         stop_time AS "stopTime", reason, associate_time AS "associateTime", disassociate_time AS "disassociateTime"
   FROM communication_sessions WHERE recording_id = $1 ORDER BY cs_id`
 
 const MEDIA_STREAMS = `
@@ -138,3 +187,20 @@ const GAPS = `
 const INCIDENTS = `
   SELECT code, ${rfc3339('at')} AS at, at_sample::float8 AS "atSample", detail
   FROM incidents AS i WHERE recording_id = $1 ORDER BY i.at, code`
+
+const PARTICIPANT_SESSIONS = `
+  SELECT participant_id AS "participantId", cs_id AS "csId", associate_time AS "associateTime",
+         disassociate_time AS "disassociateTime"
+  FROM participant_sessions WHERE recording_id = $1 ORDER BY participant_id, cs_id`
+
+const ATTRIBUTIONS = `
+  SELECT stream_id AS "streamId", participant_id AS "participantId", basis, ${rfc3339('from_at')} AS "from",
+         from_clock AS "fromClock", ${rfc3339('to_at')} AS "to", to_clock AS "toClock"
+  FROM attributions WHERE recording_id = $1 ORDER BY ordinal`
+
+const CORRELATION_IDS = `
+  SELECT kind, value FROM correlation_ids WHERE recording_id = $1 ORDER BY kind, value`
+
+const EXTENSIONS = `
+  SELECT owner_id AS "ownerId", path, namespace, text, attributes
+  FROM metadata_extensions WHERE recording_id = $1 ORDER BY snapshot_seq, path, extension_key LIMIT ${EXTENSIONS_SHOWN_MAX}`

@@ -1,3 +1,7 @@
+import type { AttributionInterval } from '../../protocol/siprec/attribution-history.ts'
+import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
+import type { MetadataExtension } from '../../protocol/siprec/metadata.ts'
+
 /**
  * The facts that the recorder hands to the database, in the order in which they became true.
  *
@@ -9,6 +13,7 @@ export type DatabaseRecord =
   | SnapshotReceivedRecord
   | ChunkStoredRecord
   | IncidentNotedRecord
+  | FactsNotedRecord
   | RecordingClosedRecord
 
 export const RECORD_KINDS = [
@@ -16,6 +21,7 @@ export const RECORD_KINDS = [
   'snapshotReceived',
   'chunkStored',
   'incidentNoted',
+  'factsNoted',
   'recordingClosed',
 ] as const satisfies readonly DatabaseRecord['kind'][]
 
@@ -32,6 +38,21 @@ export interface RecordingOpenedRecord {
   readonly objectPrefix: string
   /** age recipient of the recording's own key pair; empty while it is not known. */
   readonly recipient: string
+  /** Which client it is; `generic` when nobody knows. Absent in a record of release 0.1. */
+  readonly dialect?: string | undefined
+  /** Of the headers of its INVITE. Absent in a record of release 0.1. */
+  readonly correlationIds?: readonly CorrelationId[] | undefined
+}
+
+/** What has come to light about a recording since it was opened. */
+export interface FactsNotedRecord {
+  readonly kind: 'factsNoted'
+  readonly recordingId: string
+  /** Only when it was `generic` so far. */
+  readonly dialect?: string | undefined
+  readonly correlationIds: readonly CorrelationId[]
+  /** New ones, and old ones that have ended. */
+  readonly attributions: readonly AttributionInterval[]
 }
 
 /** One rs-metadata document (RFC 7865), whole or partial, readable or not. */
@@ -56,6 +77,26 @@ export interface SnapshotReceivedRecord {
   readonly participants: readonly SnapshotParticipant[]
   readonly mediaStreams: readonly SnapshotMediaStream[]
   readonly associations: readonly SnapshotAssociation[]
+  // Absent in a record of release 0.1:
+  readonly sessionRecordings?: readonly SnapshotSessionRecording[] | undefined
+  readonly participantSessions?: readonly SnapshotParticipantSession[] | undefined
+  readonly extensions?: readonly MetadataExtension[] | undefined
+  readonly correlationIds?: readonly CorrelationId[] | undefined
+}
+
+/** RFC 7865 6.4 */
+export interface SnapshotSessionRecording {
+  readonly csId: string
+  readonly associateTime?: string | undefined
+  readonly disassociateTime?: string | undefined
+}
+
+/** RFC 7865 6.6 */
+export interface SnapshotParticipantSession {
+  readonly participantId: string
+  readonly csId?: string | undefined
+  readonly associateTime?: string | undefined
+  readonly disassociateTime?: string | undefined
 }
 
 export interface SnapshotGroup {

@@ -1,3 +1,4 @@
+import { correlationStatements, extensionStatements } from './fact-statements.ts'
 import type { SnapshotReceivedRecord } from './records.ts'
 import type { Statement } from './statement.ts'
 import { columnText, contentKey, keyText, optionalKey, optionalText, participantSearchText } from './text-columns.ts'
@@ -17,6 +18,9 @@ export function snapshotStatements(record: SnapshotReceivedRecord): readonly Sta
     ...mergeAors(record),
     ...mergeMetadataStreams(record),
     ...mergeAssociations(record),
+    ...mergeParticipantSessions(record),
+    ...correlationStatements(record.recordingId, record.correlationIds ?? []),
+    ...extensionStatements(record.recordingId, record.seq, record.extensions ?? []),
   ]
 }
 
@@ -80,18 +84,25 @@ function mergeCommunicationSessions({
   recordingId,
   seq,
   communicationSessions,
+  sessionRecordings = [],
 }: SnapshotReceivedRecord): readonly Statement[] {
-  const rows = byKey(communicationSessions, (cs) => keyText(cs.csId))
+  const recorded = new Map(sessionRecordings.map((each) => [each.csId, each]))
+  // An association may name a session that stands nowhere else.
+  const mentioned = [...recorded.keys()].map((csId) => ({ csId, sipSessionIds: [] }))
+  const said: SnapshotReceivedRecord['communicationSessions'] = [...mentioned, ...communicationSessions]
+  const rows = byKey(said, (cs) => keyText(cs.csId))
   if (rows.size === 0) return []
   const values = [...rows.values()]
   // unnest would flatten an array of arrays, so the SIP session ids travel as JSON.
   return [
     {
       sql: `INSERT INTO communication_sessions AS known
-       (recording_id, snapshot_seq, cs_id, cs_group_id, sip_session_ids, start_time, stop_time, reason)
-     SELECT $1, $2, cs_id, cs_group_id, ARRAY(SELECT jsonb_array_elements_text(ids)), start_time, stop_time, reason
-     FROM unnest($3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[])
-       AS said (cs_id, cs_group_id, ids, start_time, stop_time, reason)
+       (recording_id, snapshot_seq, cs_id, cs_group_id, sip_session_ids, start_time, stop_time, reason,
+        associate_time, disassociate_time)
+     SELECT $1, $2, cs_id, cs_group_id, ARRAY(SELECT jsonb_array_elements_text(ids)), start_time, stop_time, reason,
+            associate_time, disassociate_time
+     FROM unnest($3::text[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+       AS said (cs_id, cs_group_id, ids, start_time, stop_time, reason, associate_time, disassociate_time)
      ON CONFLICT (recording_id, cs_id) DO UPDATE
      SET cs_group_id = coalesce(excluded.cs_group_id, known.cs_group_id),
          sip_session_ids =
@@ -99,6 +110,10 @@ function mergeCommunicationSessions({
          start_time = coalesce(excluded.start_time, known.start_time),
          stop_time = coalesce(excluded.stop_time, known.stop_time),
          reason = coalesce(excluded.reason, known.reason),
+         associate_time = coalesce(excluded.associate_time, known.associate_time),
+         disassociate_time = CASE WHEN excluded.associate_time IS NULL
+           THEN coalesce(excluded.disassociate_time, known.disassociate_time)
+           ELSE excluded.disassociate_time END,
          snapshot_seq = excluded.snapshot_seq
      WHERE excluded.snapshot_seq > known.snapshot_seq`,
       values: [
@@ -110,6 +125,8 @@ function mergeCommunicationSessions({
         values.map((cs) => optionalText(cs.startTime)),
         values.map((cs) => optionalText(cs.stopTime)),
         values.map((cs) => optionalText(cs.reason)),
+        values.map((cs) => optionalText(recorded.get(cs.csId)?.associateTime)),
+        values.map((cs) => optionalText(recorded.get(cs.csId)?.disassociateTime)),
       ],
     },
   ]
@@ -213,6 +230,39 @@ function mergeAssociations({ recordingId, seq, associations }: SnapshotReceivedR
         values.map((row) => row.participantId),
         values.map((row) => row.streamId),
         values.map((row) => row.direction),
+        values.map((row) => optionalText(row.associateTime)),
+        values.map((row) => optionalText(row.disassociateTime)),
+      ],
+    },
+  ]
+}
+
+/** One that names no communication session is of all of them: ''. */
+function mergeParticipantSessions({
+  recordingId,
+  seq,
+  participantSessions = [],
+}: SnapshotReceivedRecord): readonly Statement[] {
+  const rows = byKey(participantSessions, (row) => `${keyText(row.participantId)}\n${keyText(row.csId ?? '')}`)
+  if (rows.size === 0) return []
+  const values = [...rows.values()]
+  return [
+    {
+      sql: `INSERT INTO participant_sessions AS known
+       (recording_id, snapshot_seq, participant_id, cs_id, associate_time, disassociate_time)
+     SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+     ON CONFLICT (recording_id, participant_id, cs_id) DO UPDATE
+     SET associate_time = coalesce(excluded.associate_time, known.associate_time),
+         disassociate_time = CASE WHEN excluded.associate_time IS NULL
+           THEN coalesce(excluded.disassociate_time, known.disassociate_time)
+           ELSE excluded.disassociate_time END,
+         snapshot_seq = excluded.snapshot_seq
+     WHERE excluded.snapshot_seq > known.snapshot_seq`,
+      values: [
+        recordingId,
+        seq,
+        values.map((row) => keyText(row.participantId)),
+        values.map((row) => keyText(row.csId ?? '')),
         values.map((row) => optionalText(row.associateTime)),
         values.map((row) => optionalText(row.disassociateTime)),
       ],

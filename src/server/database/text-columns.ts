@@ -56,6 +56,24 @@ export function participantSearchText(aor: string, name: string | null): string 
   return columnText(lines.filter((line) => line !== '').join('\n'))
 }
 
+/** Digits of what may be a telephone number (E.164 has 15 at most), an extension included. */
+const ADDRESS_DIGITS_MIN = 3
+const ADDRESS_DIGITS_MAX = 15
+
+/** The same of vendor data that is an address or a number; null for everything else. */
+export function addressSearchText(text: string): string | null {
+  const isUri = /^(?:sips?|tel):/i.test(text) || /^[^\s@]+@[^\s@]+$/.test(text)
+  const digits = text.replaceAll(/\D/g, '').length
+  const isNumber = isNumberLike(text) && digits >= ADDRESS_DIGITS_MIN && digits <= ADDRESS_DIGITS_MAX
+  return isUri || isNumber ? participantSearchText(text, null) : null
+}
+
+/** What a search through vendor data looks at: names, text and attributes, and numbers without their separators. */
+export function extensionSearchText(path: string, values: readonly string[]): string {
+  const lines = values.filter((value) => value !== '').map((value) => participantSearchText(value, null))
+  return columnText([foldText(path), ...lines].join('\n'))
+}
+
 /** A search term in the form of {@link participantSearchText}. */
 export function foldSearchTerm(term: string): string {
   const folded = foldText(term.trim())

@@ -2,6 +2,7 @@ import { readAnswer, withRefused, type AnswerRejectReason } from '../../recorder
 import type { InDialogRequest } from '../signalling/port.ts'
 import type { LiveRecording } from './live-recording.ts'
 import { noteMedia } from './local-description.ts'
+import type { MetadataIntake } from './metadata-intake.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingEnd } from './recording-end.ts'
 
@@ -18,10 +19,15 @@ const DETAILS: Readonly<Record<Missing, string>> = {
 export class AwaitedAnswers {
   readonly #options: RecordingControlOptions
   readonly #end: RecordingEnd
+  readonly #metadata: MetadataIntake
 
-  constructor(options: RecordingControlOptions, end: RecordingEnd) {
+  constructor(
+    options: RecordingControlOptions,
+    parts: { readonly end: RecordingEnd; readonly metadata: MetadataIntake },
+  ) {
     this.#options = options
-    this.#end = end
+    this.#end = parts.end
+    this.#metadata = parts.metadata
   }
 
   handleAck(recording: LiveRecording, ack: InDialogRequest): void {
@@ -39,8 +45,12 @@ export class AwaitedAnswers {
     this.#options.media
       .update(recording.facts.recordingId, plans, ack.receivedUs)
       .then((updated) => {
-        if (updated.ok) noteMedia(recording, { media: answer.value.media, plans, ports: updated.ports })
-        else this.#options.events.notOpened(recording, updated.detail)
+        if (!updated.ok) {
+          this.#options.events.notOpened(recording, updated.detail)
+          return
+        }
+        noteMedia(recording, { media: answer.value.media, plans, ports: updated.ports })
+        this.#metadata.noteOffer(recording, ack, plans)
       })
       .catch((error: unknown) => {
         this.#options.events.failed(recording, error)

@@ -39,6 +39,8 @@ export class Custody {
   readonly #journal: OpenJournal
   readonly #signer: SigningKey
   readonly #nowUnixMs: () => number
+  /** Recordings of this run that the database has been told of, until they are closed. */
+  readonly #opened = new Set<string>()
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
   readonly #handedOver = new Map<string, Promise<void>>()
 
@@ -62,17 +64,28 @@ export class Custody {
     if (sealedKey === undefined) throw new Error('a recording is opened by its sealed key')
     const { recipient, wrappedKey, bytes } = sealedKey
     const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
+    const { dialect, correlationIds } = recording.communication.takeOpening()
     this.#outbox.add({
       kind: 'recordingOpened',
       ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
+      ...{ dialect, correlationIds },
     })
+    this.#opened.add(recordingId)
+    this.noteFacts(recording)
     const entry: OpenJournalEntry = {
       kind: 'opened',
       facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
-      ...{ sipCallId, startedAt, objectPrefix, recipient, wrappedKey },
+      ...{ sipCallId, startedAt, objectPrefix, recipient, wrappedKey, dialect, correlationIds },
       wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
     }
     void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
+  }
+
+  /** Tells the database what has come to light about the communication session; before the recording is opened, later. */
+  noteFacts(recording: LiveRecording): void {
+    const { recordingId } = recording.facts
+    const news = this.#opened.has(recordingId) ? recording.communication.takeNews() : undefined
+    if (news !== undefined) this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
   }
 
   /** Chunks and snapshots; the key has its own way, see {@link opened}. */
@@ -92,6 +105,7 @@ export class Custody {
     const signed = new TextEncoder().encode(await signManifest(manifest, this.#signer))
     await this.#handedOver.get(recordingId)
     this.#handedOver.delete(recordingId)
+    this.#opened.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
     await this.closed(manifest, signed)
   }
@@ -104,11 +118,12 @@ export class Custody {
 
   /** Tells the database again what a crash may have kept from it; what it knows already changes nothing. */
   readmit(recording: OpenFacts & { readonly chunks: readonly ChunkEntry[] }): void {
-    const { facts, sipCallId, startedAt, objectPrefix, recipient } = recording
+    const { facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds } = recording
     const { recordingId, rsId, tenant, src, layout } = facts
     this.#outbox.add({
       kind: 'recordingOpened',
       ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
+      ...{ dialect, correlationIds },
     })
     for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
   }

@@ -1,16 +1,13 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
+import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
-import type {
-  PauseRequester,
-  RecordingFacts,
-  RecordingIncident,
-  SealedObject,
-  SnapshotNeed,
-} from '../../recorder/recording-types.ts'
+import type { PauseRequester, RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
+import { CommunicationFacts } from './communication-facts.ts'
 import type { DescribedMedia } from './local-description.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
@@ -30,6 +27,9 @@ export interface PendingSnapshot {
   readonly reason: string | undefined
   readonly receivedAt: string
 }
+
+/** Why the SRC should be asked for a complete snapshot: one could not be read, or not be applied. RFC 7866 9.2 */
+export type SnapshotNeed = 'unreadable' | NonNullable<AppliedSnapshot['needsComplete']>
 
 /** What we have asked an SRC for when its metadata could not be understood. RFC 7866 9.2 */
 export interface SnapshotAsking {
@@ -93,6 +93,7 @@ export interface LiveRecording {
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
+  readonly communication: CommunicationFacts
   /** Settles when the manifest is stored and the database has been told. */
   readonly closed: Promise<void>
   readonly markClosed: () => void
@@ -100,8 +101,9 @@ export interface LiveRecording {
 
 /** A recording session that begins with `offer`; its two ids are made here. */
 export function createLiveRecording(options: {
-  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
-  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause'>
+  readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId' | 'header' | 'headers'>
+  readonly request: Pick<RecordingRequest, 'plans' | 'metadata'> & { readonly offer?: RecordingRequest['offer'] }
+  readonly source: Source
   readonly mediaAddress?: string
   readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
@@ -109,7 +111,7 @@ export function createLiveRecording(options: {
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
 }): LiveRecording {
-  const { offer, source, openedUs, openedAtUnixMs, randomBytes } = options
+  const { offer, request, source, openedUs, openedAtUnixMs, randomBytes } = options
   const { layout, chunkUs, vaultRecipients, software } = options.settings
   const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
   let markClosed = (): void => {}
@@ -154,6 +156,13 @@ export function createLiveRecording(options: {
     snapshots: [],
     pendingSnapshots: [],
     incidents: [],
+    communication: new CommunicationFacts({
+      headers: offer,
+      sdp: request.offer,
+      plans: request.plans,
+      snapshot: request.metadata?.snapshot,
+      configuredDialect: source.dialect,
+    }),
     closed,
     markClosed,
   }

@@ -1,30 +1,50 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { fromMetadata, readMetadataBody, type RequestMetadata } from '../../recorder/recording-request.ts'
+import type { MediaStreamPlan } from '../../recorder/recording-types.ts'
 import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
-import type { DialogEnd } from '../signalling/port.ts'
+import type { DialogEnd, OfferRequest } from '../signalling/port.ts'
 import type { LiveRecording } from './live-recording.ts'
+import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 
-/** Passes metadata on to the worker, whatever message of the dialog it came in. RFC 7866 9.1 */
+/** Passes metadata on to the worker, whatever message of the dialog it came in; what cannot be applied is asked about. RFC 7866 9 */
 export class MetadataIntake {
-  readonly #options: Pick<RecordingControlOptions, 'media' | 'events'>
+  readonly #options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>
+  readonly #requests: Pick<OwnRequests, 'askForSnapshot'>
 
-  constructor(options: Pick<RecordingControlOptions, 'media' | 'events'>) {
+  constructor(
+    options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>,
+    requests: Pick<OwnRequests, 'askForSnapshot'>,
+  ) {
     this.#options = options
+    this.#requests = requests
   }
 
   pass(recording: LiveRecording, metadata: RequestMetadata | undefined, receivedUs: number): void {
     if (metadata === undefined) return
     const { raw, snapshot, mediaType } = metadata
     const received = { raw, rawSha256: sha256Hex(raw), snapshot, ...(mediaType === undefined ? {} : { mediaType }) }
-    const elapsedMs = Math.round((receivedUs - recording.facts.openedUs) / 1_000)
-    const receivedAt = new Date(recording.facts.openedAtUnixMs + elapsedMs).toISOString()
+    const instant = wallClock(recording, receivedUs)
+    const receivedAt = instant.toISOString()
     // The worker keeps no more either; it notes an incident instead.
     if (recording.snapshots.length + recording.pendingSnapshots.length < SNAPSHOTS_MAX) {
       recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
     }
     if (snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
+    const need = snapshot === undefined ? 'unreadable' : recording.communication.apply(snapshot, instant).needsComplete
+    this.#options.custody.noteFacts(recording)
+    if (need !== undefined) this.#requests.askForSnapshot(recording, need)
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
+  }
+
+  /** An offer inside the dialog was taken. */
+  noteOffer(
+    recording: LiveRecording,
+    offer: Pick<OfferRequest, 'header' | 'headers' | 'receivedUs'>,
+    plans: readonly MediaStreamPlan[],
+  ): void {
+    recording.communication.noteOffer(offer, plans, wallClock(recording, offer.receivedUs))
+    this.#options.custody.noteFacts(recording)
   }
 
   /** Metadata in a message that is no offer, or is refused; other bodies are not ours to read. */
@@ -45,4 +65,8 @@ export class MetadataIntake {
     recording.from = from
     this.pass(recording, metadata, receivedUs)
   }
+}
+
+function wallClock({ facts }: LiveRecording, receivedUs: number): Date {
+  return new Date(facts.openedAtUnixMs + Math.round((receivedUs - facts.openedUs) / 1_000))
 }

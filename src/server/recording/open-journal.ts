@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 import type { ChunkEntry, IncidentEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { isUuidV7 } from '../../ids.ts'
+import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
 
 /** What a manifest and the database need should this process not live to write them. No names, numbers or audio. */
@@ -16,6 +17,10 @@ export interface OpenFacts {
   readonly objectPrefix: string
   readonly recipient: string
   readonly wrappedKey: WrappedKeyEntry
+  /** Absent in a journal of release 0.1, as is the next. */
+  readonly dialect?: string
+  /** Of the headers of its INVITE. */
+  readonly correlationIds?: readonly CorrelationId[]
 }
 
 /** What an earlier run left open. */

@@ -9,7 +9,7 @@ import type { SourceTable } from './source-table.ts'
 export interface RecordingControlOptions {
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
   readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'end' | 'abandon'>
-  readonly custody: Pick<Custody, 'opened' | 'sealed' | 'incident' | 'close' | 'interrupted'>
+  readonly custody: Pick<Custody, 'opened' | 'noteFacts' | 'sealed' | 'incident' | 'close' | 'interrupted'>
   readonly sources: Pick<SourceTable, 'lookup'>
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>
   readonly settings: RecordingSettings & {

@@ -41,7 +41,8 @@ export class RecordingEvents {
 
   opened(recording: LiveRecording, offer: OfferRequest, nowUs: number): void {
     this.#metrics.inviteResponseSeconds.observe(Math.max(0, nowUs - offer.receivedUs) / 1e6)
-    this.#log.info(idsOf(recording), 'recording session opened')
+    const { dialect } = recording.communication
+    this.#log.info({ ...idsOf(recording), dialect }, 'recording session opened')
   }
 
   refused(offer: OfferRequest, reason: RefusalReason, src: string): void {

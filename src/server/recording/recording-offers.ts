@@ -63,8 +63,10 @@ export class RecordingOffers {
       return
     }
     const { settings, nowUs, nowUnixMs, randomBytes } = this.#options
+    const request = read.ok ? read.value : planDelayedOffer(facts)
     const recording = createLiveRecording({
       offer,
+      request,
       source,
       mediaAddress: settings.mediaAddress ?? offer.localAddress,
       canBeAsked: acceptsSnapshotRequest(offer.headers('accept')),
@@ -73,7 +75,6 @@ export class RecordingOffers {
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,
     })
-    const request = read.ok ? read.value : planDelayedOffer(facts)
     this.#open(recording, offer, request).catch((error: unknown) => this.#breakOff(recording, offer, error))
   }
 
@@ -160,6 +161,7 @@ export class RecordingOffers {
     }
     // An offer of the SRC does as well as its answer to one of ours, which will not come any more.
     recording.awaitsAnswer = undefined
+    this.#parts.metadata.noteOffer(recording, offer, request.plans)
     this.#options.events.linesRefused(request.refusedLines)
     offer.answer(sdpAnswer(recording, request, updated.ports, recording.mediaAddress))
   }

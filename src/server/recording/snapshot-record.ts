@@ -1,3 +1,4 @@
+import { snapshotCorrelation } from '../../protocol/siprec/correlation.ts'
 import type { MetadataSnapshot, MetadataTime } from '../../protocol/siprec/metadata.ts'
 import type { SnapshotReceivedRecord } from '../database/records.ts'
 import type { PendingSnapshot } from './live-recording.ts'
@@ -33,6 +34,15 @@ export function snapshotRecord(options: {
         receives,
         ...textTimes(times),
       })) ?? [],
+    sessionRecordings: snapshot?.sessionRecordings.map(({ csId, ...times }) => ({ csId, ...textTimes(times) })) ?? [],
+    participantSessions:
+      snapshot?.participantSessions.map(({ participantId, csId, ...times }) => ({
+        participantId,
+        csId,
+        ...textTimes(times),
+      })) ?? [],
+    extensions: snapshot?.extensions ?? [],
+    correlationIds: snapshot === undefined ? [] : snapshotCorrelation(snapshot),
   }
 }
 

@@ -8,6 +8,8 @@ export interface Source {
   readonly forceSiprec: boolean
   /** The SRC is told of an operator's pause by re-INVITE; left out: it is not. */
   readonly tellPause?: boolean
+  /** What the operator says it is; what is no name of a dialect leaves it to what it sends. */
+  readonly dialect?: string | undefined
 }
 
 const UNKNOWN_SOURCE: Source = { name: 'other', tenant: 'default', forceSiprec: false }

@@ -29,6 +29,7 @@ const TEXT_KEYS = new Set([
   'cause',
   'code',
   'constraint',
+  'dialect',
   'direction',
   'engine',
   'hint',

@@ -1,6 +1,9 @@
 import type { MetadataSnapshot } from '../../../src/protocol/siprec/metadata.ts'
+import { AttributionHistory } from '../../../src/protocol/siprec/attribution-history.ts'
+import { snapshotCorrelation } from '../../../src/protocol/siprec/correlation.ts'
 import { MetadataState } from '../../../src/protocol/siprec/metadata-state.ts'
 import { PARTS_MAX, splitBody } from '../../../src/protocol/siprec/multipart.ts'
+import { recogniseDialect } from '../../../src/protocol/siprec/recognise-dialect.ts'
 import { readMetadataBody, readRecordingRequest } from '../../../src/recorder/recording-request.ts'
 import { readVector } from '../../unit/protocol/siprec/vectors.ts'
 import { type FuzzTarget, invariant } from '../target.ts'
@@ -9,6 +12,7 @@ const CLIENTS = [
   'audiocodes',
   'avaya',
   'broadworks',
+  'broadworks-mixed',
   'cube',
   'google',
   'jambonz',
@@ -17,8 +21,10 @@ const CLIENTS = [
   'netsapiens',
   'opensips',
   'oracle',
+  'oracle-headers',
   'procomm',
   'ribbon',
+  'ribbon-crossed',
 ]
 
 /** Content-Type in the first line, then the body: one input. */
@@ -87,6 +93,10 @@ function checkSnapshot(snapshot: MetadataSnapshot, bytes: number): void {
   const state = new MetadataState()
   state.apply(snapshot)
   state.apply(snapshot)
+  const history = new AttributionHistory([{ streamId: '0', line: { label: '1', index: 0, labels: ['1', '2'] } }])
+  history.apply(snapshot, new Date(0))
+  void snapshotCorrelation(snapshot)
+  void recogniseDialect({ headers: { header: () => undefined, headers: () => [] }, sdp: undefined, snapshot })
   invariant(
     JSON.stringify(snapshot.participants).length <= 40 * bytes + 1_000,
     'what is read is not much more than what was sent',

@@ -82,27 +82,28 @@ export type ModelTerm =
 export type SignWeight = 'named' | 'sure' | 'likely' | 'hint'
 
 /** One thing to look for; texts are compared without case. */
-export type Sign = { readonly weight: SignWeight } & (
+export type Sign = { readonly weight: SignWeight } &
   /** User-Agent, or Server. */
-  | { readonly fact: 'userAgent'; readonly startsWith: string }
-  | { readonly fact: 'header'; readonly name: string; readonly contains?: string }
-  /** A parameter of the URI in From. */
-  | { readonly fact: 'fromParameter'; readonly name: string }
-  | { readonly fact: 'boundary'; readonly startsWith: string }
-  /** The user of `o=`. RFC 8866 5.2 */
-  | { readonly fact: 'sdpOrigin'; readonly startsWith: string }
-  /** The whole of `s=`. RFC 8866 5.3 */
-  | { readonly fact: 'sdpName'; readonly is: string }
-  | { readonly fact: 'sdpAttribute'; readonly name: string; readonly is?: string }
-  /** Folded name of the root. */
-  | { readonly fact: 'root'; readonly is: string }
-  | { readonly fact: 'rootPrefix'; readonly is: string }
-  | { readonly fact: 'rootAttribute'; readonly name: string }
-  /** Of the root or of any extension. */
-  | { readonly fact: 'namespace'; readonly contains: string }
-  /** Folded names of the last elements of an extension's path, joined by `/`. */
-  | { readonly fact: 'extension'; readonly endsWith: string }
-)
+  (
+    | { readonly fact: 'userAgent'; readonly startsWith: string }
+    | { readonly fact: 'header'; readonly name: string; readonly contains?: string }
+    /** A parameter of the URI in From. */
+    | { readonly fact: 'fromParameter'; readonly name: string }
+    | { readonly fact: 'boundary'; readonly startsWith: string }
+    /** The user of `o=`. RFC 8866 5.2 */
+    | { readonly fact: 'sdpOrigin'; readonly startsWith: string }
+    /** The whole of `s=`. RFC 8866 5.3 */
+    | { readonly fact: 'sdpName'; readonly is: string }
+    | { readonly fact: 'sdpAttribute'; readonly name: string; readonly is?: string }
+    /** Folded name of the root. */
+    | { readonly fact: 'root'; readonly is: string }
+    | { readonly fact: 'rootPrefix'; readonly is: string }
+    | { readonly fact: 'rootAttribute'; readonly name: string }
+    /** Of the root or of any extension. */
+    | { readonly fact: 'namespace'; readonly contains: string }
+    /** Folded names of the last elements of an extension's path, joined by `/`. */
+    | { readonly fact: 'extension'; readonly endsWith: string }
+  )
 
 /** Extension elements, or attributes of extension elements, whose folded name is `name`. */
 export interface ExtensionIdRule {

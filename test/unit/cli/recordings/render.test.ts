@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { EXTENSION_LINES_MAX } from '../../../../src/cli/recordings/render-story.ts'
 import { describeRecording, recordingTable } from '../../../../src/cli/recordings/render.ts'
-import type { ListedRecording, RecordingDetails } from '../../../../src/server/database/queries.ts'
+import type { ListedRecording, RecordingDetails, RelatedRecording } from '../../../../src/server/database/queries.ts'
 
 const plain = (_style: string, text: string): string => text
 
@@ -9,6 +10,7 @@ const LISTED: ListedRecording = {
   rsId: '01990000-0000-7000-8000-000000000002',
   tenant: 'default',
   src: 'sbc-berlin',
+  dialect: 'oracle',
   state: 'complete',
   startedAt: '2026-11-23T14:05:09.123Z',
   endedAt: '2026-11-23T14:09:16.500Z',
@@ -32,6 +34,11 @@ const DETAILS: RecordingDetails = {
   manifestSha256: 'ab'.repeat(32),
   durationSamples: 247_377 * 48,
   csGroups: [],
+  related: [],
+  participantSessions: [],
+  attributions: [],
+  correlationIds: [],
+  extensions: [],
   communicationSessions: [],
   mediaStreams: [
     {
@@ -119,6 +126,77 @@ describe('one recording', () => {
 
   test('says why a metadata snapshot is not valid', () => {
     expect(text).toMatch(/no: entity +2\.0 KiB$/mu)
+  })
+
+  test('shows who was on which channel from when to when, and whose clock says so', () => {
+    const lines = describeRecording(
+      {
+        ...DETAILS,
+        attributions: [
+          {
+            ...{ streamId: '0', participantId: 'p1', basis: 'label' },
+            ...{
+              from: '2026-11-23T14:05:09.000Z',
+              fromClock: 'src',
+              to: '2026-11-23T14:07:00.000Z',
+              toClock: 'recorder',
+            },
+          },
+          {
+            ...{ streamId: '7', participantId: 'p2', basis: 'order' },
+            ...{ from: '2026-11-23T14:07:00.000Z', fromClock: 'recorder', to: null, toClock: null },
+          },
+        ],
+      },
+      plain,
+      undefined,
+    )
+    const start = lines.indexOf('on the channels')
+    expect(lines.slice(start + 1, start + 4).map((line) => line.trim().replaceAll(/ {2,}/g, ' | '))).toEqual([
+      'channel | label | who | from | to | clock | known by',
+      '0 | 1 | Anna Ångström | 2026-11-23T14:05:09Z | 2026-11-23T14:07:00Z | source | label',
+      // A stream without a channel yet; the recording's end is the interval's.
+      '- | m-line 7 | +15550102 | 2026-11-23T14:07:00Z | 2026-11-23T14:09:16Z | recorder | order',
+    ])
+  })
+
+  test('tells the story in the order of time, with itself in its place, and how each is linked', () => {
+    const related = (minute: number, more: Partial<RelatedRecording>): RelatedRecording => ({
+      ...LISTED,
+      recordingId: `01990000-0000-7000-8000-00000000001${minute}`,
+      startedAt: `2026-11-23T14:0${minute}:00.000Z`,
+      participants: [],
+      relation: 'before',
+      sharedIds: [
+        { kind: 'ucid', value: '1' },
+        { kind: 'ucid', value: '2' },
+        { kind: 'csGroup', value: '3' },
+      ],
+      through: null,
+      ...more,
+    })
+    const lines = describeRecording(
+      { ...DETAILS, related: [related(9, { relation: 'after', through: LISTED.recordingId }), related(1, {})] },
+      plain,
+      undefined,
+    )
+    const start = lines.indexOf('the whole story')
+    expect(lines.slice(start + 2, start + 5).map((line) => line.trim().replaceAll(/ {2,}/g, ' | '))).toEqual([
+      '01990000-0000-7000-8000-000000000011 | 2026-11-23T14:01:00Z | 0:04:07 | before | sbc-berlin | - | ucid, csGroup',
+      '01990000-0000-7000-8000-000000000001 | 2026-11-23T14:05:09Z | 0:04:07 | this one | sbc-berlin | Anna Ångström, +15550102, p3',
+      `01990000-0000-7000-8000-000000000019 | 2026-11-23T14:09:00Z | 0:04:07 | after | sbc-berlin | - | through ${LISTED.recordingId}`,
+    ])
+  })
+
+  test('shows vendor data up to a limit, and says how much is left', () => {
+    const extensions = Array.from({ length: EXTENSION_LINES_MAX + 2 }, (_, index) => ({
+      ...{ ownerId: null, path: `x/${index}`, namespace: null, text: '' },
+      attributes: [['tg', `TG\u001b_${index}`] as const],
+    }))
+    const shown = describeRecording({ ...DETAILS, extensions }, plain, undefined).join('\n')
+    expect(shown).toMatch(/^x\/0 +- +tg=TG\S*_0$/mu)
+    expect(shown).toMatch(/^… 2 more/mu)
+    expect(shown).not.toContain('\u001b')
   })
 
   test('leaves out what there is nothing of', () => {

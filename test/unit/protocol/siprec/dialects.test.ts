@@ -77,6 +77,39 @@ const DIALECTS: readonly (readonly [string, Expected])[] = [
     },
   ],
   [
+    'broadworks-mixed',
+    {
+      labels: ['5'],
+      payloadTypes: [[8, 101]],
+      heard: [
+        [
+          'sip:15550163@example.com',
+          'sip:15550164@example.com;user=phone',
+          'tel:+15550165',
+          'tel:+15550166',
+          'tel:+15550167',
+        ],
+      ],
+    },
+  ],
+  [
+    'ribbon-crossed',
+    {
+      labels: ['1', '2'],
+      payloadTypes: [[0], [0]],
+      heard: [['15550144@192.0.2.63'], ['15550143@192.0.2.62']],
+    },
+  ],
+  [
+    'oracle-headers',
+    {
+      labels: ['553654187', '553654188'],
+      payloadTypes: [[0, 101], []],
+      heard: [['sip:15550103@192.0.2.11'], ['sip:15550104@192.0.2.12']],
+      repaired: true,
+    },
+  ],
+  [
     'netsapiens',
     {
       labels: ['1', '2'],
@@ -214,7 +247,7 @@ describe('what is particular to a client', () => {
     expect(snapshot.participants[0]?.aors).toEqual([{ aor: 'sip:+15550101@sbc.example.com', name: 'Smith & Sons' }])
     expect(extension(snapshot, '/request-uri')?.text).toBe('"Front Desk" <sip:15550102@sbc.example.com;user=phone>')
     expect(extension(snapshot, '/ucid')).toMatchObject({
-      text: '00FA08040019365BDA8C;encoding=hex',
+      text: '00FA08040019365BDA8C12;encoding=hex',
       namespace: 'http:/acmepacket.com/siprec/extensiondata',
       ownerId: 'RkIYc2zmQhNaWOoyGMzC0A==',
     })
@@ -267,6 +300,20 @@ describe('what is particular to a client', () => {
     const state = new MetadataState()
     state.apply(snapshot)
     expect(state.attributionFor({ label: '5', index: 0, labels: ['5', '6'] }).basis).toBe('order')
+  })
+
+  test('BroadWorks: call data says which session it belongs to, and a `recording` inside the root is not the root', () => {
+    const { snapshot } = read(readVector('broadworks-mixed'))
+    expect(snapshot.communicationSessions[0]?.csGroupId).toBe('33333333-0000-4000-8000-000000000002')
+    expect(extension(snapshot, '/extTrackingID')).toMatchObject({
+      text: '8028549:1',
+      ownerId: '33333333-0000-4000-8000-000000000003',
+      namespace: 'http://schema.broadsoft.com/broadworksCallRecording',
+    })
+    expect(extension(snapshot, 'recording/type')?.text).toBe('selective')
+    expect(extension(snapshot, 'group')?.attributes).toEqual([
+      { name: 'recording', value: 'urn:uuid:33333333-0000-4000-8000-000000000001' },
+    ])
   })
 
   test('NetSapiens: the real numbers stand directly under the root', () => {

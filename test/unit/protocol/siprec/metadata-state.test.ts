@@ -74,6 +74,132 @@ describe('who is heard on an m-line', () => {
   })
 })
 
+describe('who is heard on an m-line is also found', () => {
+  test('by a label in another case, when no label is the same', () => {
+    apply(
+      'complete',
+      participant('ann'),
+      participant('bob'),
+      stream('s1', 'Agent'),
+      stream('s2', 'agent'),
+      sends('ann', 's1'),
+      sends('bob', 's2'),
+    )
+    expect([heard('Agent', 0), heard('agent', 1)]).toEqual([['ann'], ['bob']])
+    state = new MetadataState()
+    apply('complete', participant('ann'), stream('s1', 'AGENT'), sends('ann', 's1'))
+    expect(heard('agent', 3, ['a', 'b', 'c', 'agent'])).toEqual(['ann'])
+  })
+
+  test('when several m-lines have one label: each in its turn, the rest in order', () => {
+    apply('complete', ...TWO.slice(0, 4), stream('s1', '1'), stream('s2', '1'), sends('ann', 's1'), sends('bob', 's2'))
+    expect([heard('1', 0, ['1', '1']), heard('1', 1, ['1', '1'])]).toEqual([['ann'], ['bob']])
+    state = new MetadataState()
+    apply('complete', ...TWO)
+    expect([heard('1', 0, ['1', '1']), heard('1', 1, ['1', '1'])]).toEqual([['ann'], ['bob']])
+  })
+
+  test('when associations name the label instead of the stream', () => {
+    apply('complete', ...TWO.slice(0, 4), stream('x', '1'), stream('y', '2'), sends('ann', '2'), sends('bob', '1'))
+    expect([heard('1', 0), heard('2', 1)]).toEqual([['bob'], ['ann']])
+  })
+
+  test('when it is only said who receives: the one who does not hear a stream sends it', () => {
+    const receives = (id: string, streamId: string): string =>
+      `<participantstreamassoc participant_id="${id}"><recv>${streamId}</recv></participantstreamassoc>`
+    apply(
+      'complete',
+      participant('ann'),
+      participant('bob'),
+      stream('s1', '1'),
+      stream('s2', '2'),
+      receives('ann', 's1'),
+      receives('bob', 's2'),
+    )
+    expect([heard('1', 0, ['1', '2']), heard('2', 1, ['1', '2'])]).toEqual([['bob'], ['ann']])
+  })
+
+  test('when one line and one participant are left over', () => {
+    apply(
+      'complete',
+      participant('ann'),
+      participant('dummy'),
+      stream('s1', '10'),
+      stream('', '20'),
+      sends('ann', 's1'),
+    )
+    expect([heard('10', 0, ['10', '20']), heard('20', 1, ['10', '20'])]).toEqual([['ann'], ['dummy']])
+    // One m-line and two people: nothing is left over.
+    expect(heard('20', 0, ['20'])).toEqual([])
+  })
+
+  test('on three and more lines, in any order', () => {
+    const people = ['ann', 'bob', 'carol', 'dan']
+    apply(
+      'complete',
+      ...people.flatMap((id, index) => [participant(id), stream(`s${index}`, `${index}`), sends(id, `s${index}`)]),
+    )
+    const labels = ['2', '0', '3', '1']
+    expect(labels.map((label, index) => heard(label, index, labels))).toEqual([['carol'], ['ann'], ['dan'], ['bob']])
+    const strange = ['x', '2', 'y', '1']
+    expect(strange.map((label, index) => heard(label, index, strange))).toEqual([['ann'], ['carol'], ['dan'], ['bob']])
+  })
+})
+
+describe('a complete snapshot is wanted', () => {
+  test('when the first one is partial, until a complete one comes', () => {
+    expect(apply('partial', ...TWO).needsComplete).toBe('partialFirst')
+    expect(apply('partial', leaves('ann')).needsComplete).toBe('partialFirst')
+    expect(heard('2', 1)).toEqual(['bob']) // what could be applied has been
+    expect(apply('complete', ...TWO).needsComplete).toBeUndefined()
+    expect(apply('partial', leaves('ann')).needsComplete).toBeUndefined()
+  })
+
+  test('when a partial one speaks of a participant whom nothing has described, once', () => {
+    apply('complete', ...TWO)
+    expect(apply('partial', leaves('zoe')).needsComplete).toBe('unknownIds')
+    expect(apply('partial', joins('zoe')).needsComplete).toBeUndefined()
+    expect(apply('partial', sends('yan', 's1')).needsComplete).toBe('unknownIds')
+    expect(apply('partial', participant('xi'), joins('xi'), sends('xi', 's1')).needsComplete).toBeUndefined()
+  })
+
+  test('when a partial one speaks of a stream that nothing has described', () => {
+    apply('complete', ...TWO)
+    expect(apply('partial', sends('ann', 's9')).needsComplete).toBe('unknownIds')
+    expect(apply('partial', stream('s8', '8'), sends('ann', 's8')).needsComplete).toBeUndefined()
+  })
+
+  test('but not for a wrong session id, nor from a client that never describes streams', () => {
+    apply('complete', ...TWO)
+    expect(apply('partial', leaves('ann', 'wrong')).needsComplete).toBeUndefined()
+    state = new MetadataState()
+    apply('complete', participant('ann'), sends('ann', 'a'))
+    expect(apply('partial', sends('ann', 'b')).needsComplete).toBeUndefined()
+  })
+})
+
+test('several communication sessions are recorded in one recording session, each with its times', () => {
+  const assoc = (cs: string, time: string): string =>
+    `<csRecordingAssoc session_id="${cs}"><associate-time>${time}</associate-time></csRecordingAssoc>`
+  apply('complete', '<session session_id="cs1"/>', assoc('cs1', '2026-11-23T10:00:00Z'))
+  apply(
+    'partial',
+    '<session session_id="cs2"/>',
+    assoc('cs2', '2026-11-23T10:05:00Z'),
+    '<sessionrecordingassoc session_id="cs1"><disassociate-time>2026-11-23T10:04:00Z</disassociate-time></sessionrecordingassoc>',
+  )
+  const times = state.sessionRecordings.map(({ csId, associateTime, disassociateTime }) => [
+    csId,
+    associateTime?.text,
+    disassociateTime?.text,
+  ])
+  expect(times).toEqual([
+    ['cs1', '2026-11-23T10:00:00Z', '2026-11-23T10:04:00Z'],
+    ['cs2', '2026-11-23T10:05:00Z', undefined],
+  ])
+  expect(state.communicationSessions.map(({ csId }) => csId)).toEqual(['cs1', 'cs2'])
+})
+
 describe('the life of a recording session', () => {
   test('hold: the participant who sends nothing for now is still the one on that line', () => {
     apply('complete', ...TWO)

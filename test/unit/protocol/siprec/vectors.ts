@@ -7,6 +7,11 @@ export interface InviteVector {
   readonly require: readonly string[]
   readonly contact: string
   readonly contentType: string
+  /** '' when the head has none. */
+  readonly from: string
+  /** Lookups in the whole head. */
+  readonly header: (name: string) => string | undefined
+  readonly headers: (name: string) => readonly string[]
   readonly body: Uint8Array
 }
 
@@ -18,15 +23,18 @@ export function readVector(name: string): InviteVector {
     text
       .slice(0, blank)
       .split('\n')
-      .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]),
+      .map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
   )
   const body = text.slice(blank + 2)
-  const require = head.get('Require')
+  const headers = (name: string): readonly string[] => [head.get(name.toLowerCase()) ?? []].flat()
   return {
-    require: require === undefined ? [] : [require],
-    contact: head.get('Contact') ?? '',
-    contentType: head.get('Content-Type') ?? '',
-    body: bytesOf(head.get('Line-Ends') === 'crlf' ? body.replaceAll('\n', '\r\n') : body),
+    require: headers('require'),
+    contact: head.get('contact') ?? '',
+    contentType: head.get('content-type') ?? '',
+    from: head.get('from') ?? '',
+    header: (name) => headers(name)[0],
+    headers,
+    body: bytesOf(head.get('line-ends') === 'crlf' ? body.replaceAll('\n', '\r\n') : body),
   }
 }
 

@@ -90,6 +90,7 @@ export class ControlRig {
       },
       custody: {
         opened: () => void this.custody.push('opened'),
+        noteFacts: () => {},
         sealed: (_recording, { name }) => void this.custody.push(name),
         incident: (_recording, { code }) => void this.custody.push(code),
         close: (_prefix, { endCause }) => {

@@ -1,0 +1,101 @@
+import { AttributionHistory, type AttributedLine } from '../../protocol/siprec/attribution-history.ts'
+import { headerCorrelation } from '../../protocol/siprec/correlation.ts'
+import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
+import type { HeaderLookup } from '../../protocol/siprec/dialog-facts.ts'
+import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
+import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
+import { recogniseDialect, type DialectFacts } from '../../protocol/siprec/recognise-dialect.ts'
+import type { DialectName } from '../../protocol/siprec/dialects/dialect.ts'
+import type { MediaStreamPlan } from '../../recorder/recording-types.ts'
+
+/** Ids kept of the headers of one dialog. */
+export const DIALOG_IDS_MAX = 128
+
+/** What is new since the database was told last. */
+export interface CommunicationNews {
+  /** Only when the client was not known before. */
+  readonly dialect: DialectName | undefined
+  readonly correlationIds: readonly CorrelationId[]
+  readonly attributions: ReturnType<AttributionHistory['takeChanged']>
+}
+
+/** What one dialog tells about the communication session it records: which client, by which ids it is known, and who was on which line. */
+export class CommunicationFacts {
+  #dialect: DialectName
+  readonly #correlationIds = new Map<string, CorrelationId>()
+  readonly #attributions: AttributionHistory
+  #untold: CorrelationId[] = []
+  #isDialectUntold = false
+
+  constructor(options: {
+    readonly headers: HeaderLookup
+    readonly sdp: DialectFacts['sdp']
+    readonly plans: readonly MediaStreamPlan[]
+    readonly snapshot: MetadataSnapshot | undefined
+    /** Of the source's profile; what is no dialect is none. */
+    readonly configuredDialect: string | undefined
+  }) {
+    const { headers, sdp, plans, snapshot, configuredDialect } = options
+    this.#dialect = recogniseDialect({ headers, sdp, snapshot }, configuredDialect).dialect
+    this.#attributions = new AttributionHistory(linesOf(plans))
+    this.#noteHeaders(headers)
+  }
+
+  get dialect(): DialectName {
+    return this.#dialect
+  }
+
+  /** What the recording is opened with; {@link takeNews} has only what comes after. */
+  takeOpening(): { readonly dialect: DialectName; readonly correlationIds: readonly CorrelationId[] } {
+    this.#untold = []
+    this.#isDialectUntold = false
+    return { dialect: this.#dialect, correlationIds: [...this.#correlationIds.values()] }
+  }
+
+  /** A snapshot has come, in whatever message. `needsComplete` says when the SRC is to be asked for a whole one. */
+  apply(snapshot: MetadataSnapshot, receivedAt: Date): AppliedSnapshot {
+    if (this.#dialect === 'generic') this.#recogniseLate(snapshot)
+    return this.#attributions.apply(snapshot, receivedAt)
+  }
+
+  /** An offer inside the dialog was taken: m-lines may have changed, and ids have come. */
+  noteOffer(headers: HeaderLookup, plans: readonly MediaStreamPlan[], receivedAt: Date): void {
+    this.#noteHeaders(headers)
+    this.#attributions.setLines(linesOf(plans), receivedAt)
+  }
+
+  /** What is new since this was last asked; undefined when nothing is. */
+  takeNews(): CommunicationNews | undefined {
+    const news = {
+      dialect: this.#isDialectUntold ? this.#dialect : undefined,
+      correlationIds: this.#untold,
+      attributions: this.#attributions.takeChanged(),
+    }
+    this.#untold = []
+    this.#isDialectUntold = false
+    const isEmpty = news.dialect === undefined && news.correlationIds.length + news.attributions.length === 0
+    return isEmpty ? undefined : news
+  }
+
+  /** An INVITE without metadata says little; what comes later may say more. */
+  #recogniseLate(snapshot: MetadataSnapshot): void {
+    const { dialect } = recogniseDialect({ headers: NO_HEADERS, sdp: undefined, snapshot })
+    this.#isDialectUntold = dialect !== 'generic'
+    this.#dialect = dialect
+  }
+
+  #noteHeaders(headers: HeaderLookup): void {
+    for (const id of headerCorrelation(headers)) {
+      const key = `${id.kind} ${id.value}`
+      if (this.#correlationIds.has(key) || this.#correlationIds.size >= DIALOG_IDS_MAX) continue
+      this.#correlationIds.set(key, id)
+      this.#untold.push(id)
+    }
+  }
+}
+
+const NO_HEADERS: HeaderLookup = { header: () => undefined, headers: () => [] }
+
+function linesOf(plans: readonly MediaStreamPlan[]): readonly AttributedLine[] {
+  return plans.map(({ streamId, line }) => ({ streamId, line }))
+}
