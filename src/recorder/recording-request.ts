@@ -231,7 +231,8 @@ function planStream(
     line: { label: media.label, index: media.index, labels },
     payloadTypes: new Map(meanings),
     held: isHeld(media),
-    // In a recording session it is the SRC that says so; `recordpref` is a participant's wish, which it has weighed already.
+    ...(media.recordPreference === 'off' || media.recordPreference === 'pause' ? { wish: media.recordPreference } : {}),
+    // The SRC says so itself; a wish it has weighed already. RFC 7866 7.1.3
     paused: media.record === 'paused' || media.record === 'off',
     keys: crypto && srtpKeysOf(crypto),
   })

@@ -2,10 +2,11 @@ import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
-import { PauseList, streamPauseIncident, type PauseIncident } from './pause-list.ts'
+import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
+import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
@@ -76,13 +77,10 @@ export class RecordingSession {
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
     this.#addStreams(options.streams, options.facts.openedUs)
-    options.sink.handleSealed({
-      kind: 'key',
-      name: this.#key.name,
-      bytes: this.#key.wrapped,
-      recipient: this.#key.recipient,
-    })
-    this.#notePause(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
+    const { name, wrapped: bytes, recipient } = this.#key
+    options.sink.handleSealed({ kind: 'key', name, bytes, recipient })
+    this.#note(wishIncident([], options.streams), options.facts.openedUs)
+    this.#note(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
   }
 
   /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
@@ -150,6 +148,8 @@ export class RecordingSession {
     const pausedBefore = this.#receivers.pausedByPlan
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
+    const before = this.#receivers.all.map(({ plan }) => plan)
+    this.#note(wishIncident(before, plans), nowUs)
     for (const [streamId, receiver] of this.#receivers.byId) {
       const plan = planned.get(streamId)
       if (plan !== undefined) receiver.replan(plan, nowUs)
@@ -160,7 +160,7 @@ export class RecordingSession {
     const hasRoom = added.length > 0 && !this.#receivers.isFull
     if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
-    this.#notePause(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
+    this.#note(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
   }
 
@@ -176,7 +176,7 @@ export class RecordingSession {
     if (incident === undefined) return
     const wasHeld = this.allHeld
     this.#receivers.pause(this.#pauses.isPaused, atUs)
-    this.#notePause(incident, atUs)
+    this.#note(incident, atUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = atUs
   }
 
@@ -236,7 +236,7 @@ export class RecordingSession {
     if (incident !== undefined) this.#sink.handleIncident(incident)
   }
 
-  #notePause(incident: PauseIncident | undefined, atUs: number): void {
+  #note(incident: { readonly code: string; readonly detail: string } | undefined, atUs: number): void {
     if (incident !== undefined) this.noteIncident(incident.code, incident.detail, atUs)
   }
 

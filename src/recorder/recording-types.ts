@@ -16,6 +16,8 @@ export interface MediaStreamPlan {
   /** Where the metadata has to look for it: never by a label that the SDP does not have. */
   readonly line: LabelledLine
   readonly payloadTypes: ReadonlyMap<number, PayloadMeaning>
+  /** A participant's `a=recordpref` against being recorded: noted, and not followed. RFC 7866 7.3.2 */
+  readonly wish?: 'off' | 'pause'
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
   readonly held: boolean
   /** True when the SDP, or a request, said that nothing may be recorded: the time until resume is a gap of cause `paused`. RFC 7866 6.2 */

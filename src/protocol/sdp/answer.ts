@@ -1,5 +1,5 @@
 import { acceptCrypto, formatCryptoAttribute, type CryptoAttribute } from './crypto-attribute.ts'
-import { parsePayloadType } from './parse-media.ts'
+import { parsePayloadType, valuesByPayloadType } from './parse-media.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { MediaCodec, MediaDescription, RecordState, SessionDescription } from './session-description.ts'
 
@@ -62,7 +62,7 @@ export interface AnswerLine {
  * - rtpmap and fmtp of the accepted types, ptime, the profile and `rtcp-mux` are those of the offer.
  * - A line with keys has the tag and the suite of the one `a=crypto` that is accepted, and our own key.
  * - `a=record` is written where the offer has it or `a=recordpref`.
- * - Groups, ICE, fingerprints and `mid` are left out, by which all of them are declined. RFC 9143 7.3, RFC 5888 9.2, RFC 8445
+ * - Groups, ICE, fingerprints and `mid` are left out, by which all of them are declined. RFC 9143 7.3, RFC 5888 9
  *
  * The address family follows from `address` (a colon means IPv6; brackets are removed).
  *
@@ -171,7 +171,7 @@ function mediaLines(media: MediaDescription, line: AnswerLine | undefined, conne
   return [
     `m=${media.type} ${line.port} ${media.protocol} ${payloadTypes.join(' ')}`,
     ...labelLines(media),
-    ...payloadTypes.flatMap((payloadType) => formatLines(media, payloadType)),
+    ...formatLines(media, payloadTypes),
     ...(media.packetTimeMs === undefined ? [] : [`a=ptime:${media.packetTimeMs}`]),
     ...cryptoLines(crypto, line.masterKey),
     `a=${offererSends ? line.direction : 'inactive'}`,
@@ -204,17 +204,18 @@ function labelLines(media: MediaDescription): readonly string[] {
   return media.label === undefined ? [] : [`a=label:${media.label}`]
 }
 
-function formatLines(media: MediaDescription, payloadType: number): readonly string[] {
-  const codec = media.codecs.find((candidate) => candidate.payloadType === payloadType)
-  if (codec === undefined) return []
-  const written = media.attributes.find(
-    ({ name, value }) => name === 'rtpmap' && parsePayloadType(value.split(/\s/)[0] ?? '') === payloadType,
-  )
-  const channels = codec.channels === 1 ? '' : `/${codec.channels}`
-  return [
-    `a=rtpmap:${written?.value ?? `${payloadType} ${codec.name}/${codec.clockRate}${channels}`}`,
-    ...(codec.fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${codec.fmtp}`]),
-  ]
+function formatLines({ codecs, attributes }: MediaDescription, payloadTypes: readonly number[]): readonly string[] {
+  const byPayloadType = new Map(codecs.map((codec) => [codec.payloadType, codec]))
+  const written = valuesByPayloadType(attributes, 'rtpmap')
+  return payloadTypes.flatMap((payloadType) => {
+    const codec = byPayloadType.get(payloadType)
+    if (codec === undefined) return []
+    const channels = codec.channels === 1 ? '' : `/${codec.channels}`
+    return [
+      `a=rtpmap:${payloadType} ${written.get(payloadType) ?? `${codec.name}/${codec.clockRate}${channels}`}`,
+      ...(codec.fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${codec.fmtp}`]),
+    ]
+  })
 }
 
 function isRecordable({ name, clockRate, channels }: MediaCodec): boolean {

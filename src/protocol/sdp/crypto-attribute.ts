@@ -134,9 +134,12 @@ export function acceptCrypto(offered: CryptoAttribute, masterKey: Uint8Array): C
 
 /** What decrypts the packets of whoever wrote the line. */
 export function srtpKeysOf({ suite, keyParameters, sessionParameters }: CryptoAttribute): SrtpKeys {
-  const { unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp } = sessionParameters
+  const { unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp, keyDerivationRate } = sessionParameters
   const masterKeys = keyParameters.map(({ key, salt, mki }): SrtpMasterKey => ({ key, salt, mki }))
-  return { suite, masterKeys, unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp }
+  return {
+    ...{ suite, masterKeys, unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp },
+    ...(keyDerivationRate === 0 ? {} : { keyDerivationRate }),
+  }
 }
 
 // By the grammar there is one word of keys; RFC 4568 7.1.5 itself shows a blank after the semicolon.

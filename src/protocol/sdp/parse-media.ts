@@ -17,10 +17,18 @@ export interface RawLine {
   readonly value: string
 }
 
-/** The lines of the session level, or of one m-line (which is the first of them). */
-export interface RawSection {
+/** The session level, or one m-line (which is the first of its lines) with all below it. */
+export interface Section {
   readonly lines: readonly RawLine[]
   readonly attributes: readonly SdpAttribute[]
+  /** What an m-line takes from the session when it does not say it itself. */
+  readonly common: {
+    readonly connectionAddress: string | undefined
+    readonly direction: MediaDirection | undefined
+    readonly packetTimeMs: number | undefined
+    readonly record: RecordState | undefined
+    readonly recordPreference: RecordPreference | undefined
+  }
   readonly crypto: OfferedCrypto
 }
 
@@ -51,34 +59,60 @@ const RECORD_PREFERENCES: ReadonlyMap<string, RecordPreference> = new Map([
   ['nopreference', 'nopreference'],
 ])
 
+/** What the lines of a section say, read once however many m-lines inherit it. */
+export function readSection(lines: readonly RawLine[]): Section {
+  const attributes = lines.filter(({ type }) => type === 'a').map(({ value }) => readAttribute(value))
+  return {
+    lines,
+    attributes,
+    common: {
+      connectionAddress: connectionAddressOf(lines),
+      direction: directionOf(attributes),
+      packetTimeMs: packetTimeOf(attributes),
+      record: lastKnown(RECORD_STATES, 'record', attributes),
+      recordPreference: lastKnown(RECORD_PREFERENCES, 'recordpref', attributes),
+    },
+    crypto: readCrypto(attributes),
+  }
+}
+
 /** Reads one m-line and its section; `session` supplies what the section leaves out. RFC 8866 5.14, 5.7, 6 */
-export function parseMediaSection(section: RawSection, index: number, session: RawSection): MediaDescription {
+export function parseMediaSection(section: Section, index: number, session: Section): MediaDescription {
   const words = (section.lines[0]?.value ?? '').split(/\s+/)
+  const protocol = words[2] ?? ''
   const formats = words.slice(3, 3 + FORMATS_MAX)
-  const { attributes } = section
+  const { attributes, common } = section
   return {
     index,
     type: (words[0] ?? '').toLowerCase(),
     // RFC 8866 5.14: `port/number of ports`
     port: parsePort((words[1] ?? '').split('/')[0] ?? ''),
-    protocol: words[2] ?? '',
+    protocol,
     formats,
-    connectionAddress: connectionAddressOf(section) ?? connectionAddressOf(session),
-    direction: directionOf(attributes) ?? directionOf(session.attributes) ?? 'sendrecv',
+    connectionAddress: common.connectionAddress ?? session.common.connectionAddress,
+    direction: common.direction ?? session.common.direction ?? 'sendrecv',
     label: labelOf(attributes),
     codecs: codecsOf(formats, attributes),
-    packetTimeMs: packetTimeOf(attributes) ?? packetTimeOf(session.attributes),
+    packetTimeMs: common.packetTimeMs ?? session.common.packetTimeMs,
     rtcpMux: attributes.some(({ name }) => name === 'rtcp-mux'),
     rtcpPort: rtcpPortOf(attributes),
-    record: lastKnown(RECORD_STATES, 'record', attributes, session.attributes),
-    recordPreference: lastKnown(RECORD_PREFERENCES, 'recordpref', attributes, session.attributes),
-    crypto: cryptoOf(words[2] ?? '', section.crypto, session.crypto),
+    record: common.record ?? session.common.record,
+    recordPreference: common.recordPreference ?? session.common.recordPreference,
+    crypto: cryptoOf(protocol, section.crypto, session.crypto),
     attributes,
   }
 }
 
-function connectionAddressOf(section: RawSection): string | undefined {
-  const connection = section.lines.find(({ type }) => type === 'c')
+function readAttribute(text: string): SdpAttribute {
+  const colon = text.indexOf(':')
+  return colon < 0
+    ? { name: text.toLowerCase(), value: '' }
+    : { name: text.slice(0, colon).trim().toLowerCase(), value: text.slice(colon + 1).trim() }
+}
+
+// The first of several: the others are further layers of a multicast. RFC 8866 5.7
+function connectionAddressOf(lines: readonly RawLine[]): string | undefined {
+  const connection = lines.find(({ type }) => type === 'c')
   const address = connection?.value.split(/\s+/)[2]?.split('/')[0]
   return address === '' ? undefined : address
 }
@@ -89,28 +123,22 @@ function directionOf(attributes: readonly SdpAttribute[]): MediaDirection | unde
   return last === undefined ? undefined : DIRECTIONS.get(last.name)
 }
 
-/** The last value of an attribute that is a known one, of the line before the session. RFC 7866 7.1.2, 7.3.2 */
+/** The last value of an attribute that is a known one. */
 function lastKnown<Value>(
   values: ReadonlyMap<string, Value>,
   wanted: string,
-  ...levels: readonly (readonly SdpAttribute[])[]
+  attributes: readonly SdpAttribute[],
 ): Value | undefined {
-  for (const attributes of levels) {
-    const last = attributes.findLast(({ name, value }) => name === wanted && values.has(value.toLowerCase()))
-    if (last !== undefined) return values.get(last.value.toLowerCase())
-  }
-  return undefined
+  const last = attributes.findLast(({ name, value }) => name === wanted && values.has(value.toLowerCase()))
+  return last && values.get(last.value.toLowerCase())
 }
 
-/** The `a=crypto` lines of one section. */
-export function readCrypto(attributes: readonly SdpAttribute[]): OfferedCrypto {
+function readCrypto(attributes: readonly SdpAttribute[]): OfferedCrypto {
   const usable = new Map<number, CryptoAttribute>()
   const rejected: CryptoRejectReason[] = []
   for (const { value } of attributes.filter(({ name }) => name === 'crypto').slice(0, CRYPTO_LINES_MAX)) {
     const parsed = parseCryptoAttribute(value)
     if (!parsed.ok) rejected.push(parsed.reason)
-    // The keys would have to be derived again and again, which nobody is known to ask for.
-    else if (parsed.value.sessionParameters.keyDerivationRate > 0) rejected.push('parameter')
     // RFC 4568 5.1.1: the answer names its choice by the tag.
     else if (!usable.has(parsed.value.tag)) usable.set(parsed.value.tag, parsed.value)
   }
@@ -135,8 +163,8 @@ function labelOf(attributes: readonly SdpAttribute[]): string | undefined {
 }
 
 function codecsOf(formats: readonly string[], attributes: readonly SdpAttribute[]): MediaCodec[] {
-  const maps = firstByPayloadType(attributes, 'rtpmap')
-  const parameters = firstByPayloadType(attributes, 'fmtp')
+  const maps = valuesByPayloadType(attributes, 'rtpmap')
+  const parameters = valuesByPayloadType(attributes, 'fmtp')
   const codecs: MediaCodec[] = []
   const seen = new Set<number>()
   for (const format of formats) {
@@ -164,7 +192,11 @@ function codecOf(payloadType: number, rtpmap: string | undefined): MediaCodec | 
   }
 }
 
-function firstByPayloadType(attributes: readonly SdpAttribute[], wanted: string): ReadonlyMap<number, string> {
+/** What the first attribute of this name says of each payload type. */
+export function valuesByPayloadType(
+  attributes: readonly SdpAttribute[],
+  wanted: 'rtpmap' | 'fmtp',
+): ReadonlyMap<number, string> {
   const values = new Map<number, string>()
   for (const { name, value } of attributes) {
     if (name !== wanted) continue

@@ -1,4 +1,4 @@
-import { parseMediaSection, readCrypto, type RawLine, type RawSection } from './parse-media.ts'
+import { parseMediaSection, readSection, type RawLine, type Section } from './parse-media.ts'
 import type { SessionDescription } from './session-description.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 
@@ -41,12 +41,15 @@ export function parseSdp(bytes: Uint8Array): Result<SessionDescription, SdpRejec
 }
 
 // RFC 8866 5.2: `<user> <id> <version> IN …`. Some clients have blanks in the name of the user.
-function originOf(session: RawSection): Pick<SessionDescription, 'originUser' | 'sessionId' | 'sessionVersion'> {
+function originOf(session: Section): Pick<SessionDescription, 'originUser' | 'sessionId' | 'sessionVersion'> {
   const words = session.lines.find(({ type }) => type === 'o')?.value.split(/\s+/) ?? []
   const networkType = words.indexOf('IN', 3)
   const version = networkType < 0 ? 2 : networkType - 1
-  const originUser = words.slice(0, Math.max(1, version - 1)).join(' ')
-  return { originUser, sessionId: words[version - 1] ?? '', sessionVersion: words[version] ?? '' }
+  return {
+    originUser: words.slice(0, version - 1).join(' '),
+    sessionId: words[version - 1] ?? '',
+    sessionVersion: words[version] ?? '',
+  }
 }
 
 function readLines(text: string): readonly RawLine[] | undefined {
@@ -62,8 +65,8 @@ function readLines(text: string): readonly RawLine[] | undefined {
   return lines
 }
 
-/** The session's own lines first, then one section for each m-line. */
-function splitSections(lines: readonly RawLine[]): readonly RawSection[] {
+/** The session's own section first, then one for each m-line. */
+function splitSections(lines: readonly RawLine[]): readonly Section[] {
   let current: RawLine[] = []
   const groups: RawLine[][] = [current]
   for (const line of lines) {
@@ -73,19 +76,5 @@ function splitSections(lines: readonly RawLine[]): readonly RawSection[] {
     }
     current.push(line)
   }
-  return groups.map((group) => {
-    const attributes = attributesOf(group)
-    return { lines: group, attributes, crypto: readCrypto(attributes) }
-  })
-}
-
-function attributesOf(lines: readonly RawLine[]): RawSection['attributes'] {
-  return lines
-    .filter(({ type }) => type === 'a')
-    .map(({ value }) => {
-      const colon = value.indexOf(':')
-      return colon < 0
-        ? { name: value.toLowerCase(), value: '' }
-        : { name: value.slice(0, colon).trim().toLowerCase(), value: value.slice(colon + 1).trim() }
-    })
+  return groups.map(readSection)
 }

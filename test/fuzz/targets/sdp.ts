@@ -1,7 +1,14 @@
 import { buildAnswer, isHeld, selectPayloadTypes } from '../../../src/protocol/sdp/answer.ts'
-import { FORMATS_MAX } from '../../../src/protocol/sdp/parse-media.ts'
+import {
+  formatCryptoAttribute,
+  MASTER_KEYS_MAX,
+  masterKeyBytes,
+  parseCryptoAttribute,
+  type CryptoAttribute,
+} from '../../../src/protocol/sdp/crypto-attribute.ts'
+import { CRYPTO_LINES_MAX, FORMATS_MAX } from '../../../src/protocol/sdp/parse-media.ts'
 import { parseSdp, SDP_MEDIA_MAX } from '../../../src/protocol/sdp/parse.ts'
-import type { SessionDescription } from '../../../src/protocol/sdp/session-description.ts'
+import type { OfferedCrypto, SessionDescription } from '../../../src/protocol/sdp/session-description.ts'
 import { readSipVectors } from '../../vectors/sip/read-vectors.ts'
 import type { Random } from '../random.ts'
 import { type FuzzTarget, invariant } from '../target.ts'
@@ -39,7 +46,18 @@ const WORDS = [
   'a=ptime:20\r\n',
   'a=maxptime:150.5\r\n',
   'a=record:on\r\n',
+  'a=record:paused\r\n',
+  'a=recordpref:pause\r\n',
+  'm=audio 49172 RTP/SAVP 0\r\n',
+  'm=audio 49172 RTP/SAVPF 97 98\r\n',
+  'm=audio 49172 UDP/TLS/RTP/SAVPF 0\r\n',
   'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA\r\n',
+  'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9|2^31|1:4\r\n',
+  'a=crypto:2 AEAD_AES_256_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9RdWlkIHBybyBxdW8= WSH=64\r\n',
+  'a=crypto:3 AES_256_CM_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh/w8fLz9PX29/j5+vv8/Q|7:2\r\n',
+  ';inline:AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9|2:4',
+  ' UNENCRYPTED_SRTCP UNAUTHENTICATED_SRTP KDR=3 FEC_ORDER=SRTP_FEC -X',
+  ' FEC_KEY=inline:AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9|2^20',
   'b=AS:64\r\n',
 ]
 
@@ -67,9 +85,28 @@ export const sdp: FuzzTarget = {
         media.codecs.every(({ payloadType }) => payloadType >= 0 && payloadType <= 127),
         'payload types',
       )
+      checkCrypto(media.crypto)
     }
     checkAnswer(offer)
   },
+}
+
+const OWN_OCTET = 0xa5
+const ownKey = ({ suite }: CryptoAttribute): Uint8Array => new Uint8Array(masterKeyBytes(suite)).fill(OWN_OCTET)
+
+/** RFC 4568: bounded, one line for each tag, keys as long as the suite asks; what is written reads back the same. */
+function checkCrypto({ usable, rejected }: OfferedCrypto): void {
+  invariant(usable.length + rejected.length <= CRYPTO_LINES_MAX, 'no more crypto lines than are read')
+  invariant(new Set(usable.map(({ tag }) => tag)).size === usable.length, 'a tag stands for one line')
+  for (const crypto of usable) {
+    const { keyParameters, suite } = crypto
+    invariant(keyParameters.length >= 1 && keyParameters.length <= MASTER_KEYS_MAX, 'one key or several')
+    const isLong = keyParameters.every(({ key, salt }) => key.length + salt.length === masterKeyBytes(suite))
+    invariant(isLong, 'keys are as long as the suite asks')
+    const text = formatCryptoAttribute(crypto)
+    const again = parseCryptoAttribute(text)
+    invariant(again.ok && formatCryptoAttribute(again.value) === text, 'what is written reads back the same')
+  }
 }
 
 /** RFC 3264 6: as many lines as the offer, the labels of the offer, nothing that was not offered. */
@@ -78,6 +115,7 @@ function checkAnswer(offer: SessionDescription): void {
     port: isHeld(media) || media.type !== 'audio' ? 0 : 20_000 + 2 * index,
     payloadTypes: selectPayloadTypes(media),
     direction: 'recvonly' as const,
+    ...(media.crypto.usable[0] && { masterKey: ownKey(media.crypto.usable[0]) }),
   }))
   const bytes = buildAnswer({ offer, lines, address: '192.0.2.9', sessionId: '1', sessionVersion: 1 })
   const read = parseSdp(bytes)
@@ -90,6 +128,14 @@ function checkAnswer(offer: SessionDescription): void {
   for (const [index, media] of read.value.media.entries()) {
     const offered = new Set(offer.media[index]?.codecs.map(({ payloadType }) => payloadType))
     const isSubset = media.codecs.every(({ payloadType }) => offered.has(payloadType))
+    const [accepted] = media.crypto.usable
+    const isOwn = accepted?.keyParameters.every(({ key }) => key.every((octet) => octet === OWN_OCTET)) ?? true
+    invariant(media.crypto.usable.length <= 1 && media.crypto.rejected.length === 0, 'one line of keys is answered')
+    invariant(isOwn, 'no key of the offer is answered')
+    invariant(
+      (accepted === undefined) === (media.port === 0 || offer.media[index]?.crypto.usable[0] === undefined),
+      'keys',
+    )
     invariant(media.port === 0 || isSubset, 'nothing is answered that was not offered')
     invariant(media.label === offer.media[index]?.label, 'labels are echoed')
   }

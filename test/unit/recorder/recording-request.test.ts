@@ -205,6 +205,11 @@ describe('an INVITE that starts a recording', () => {
     expect(accepted(session).plans.map((plan) => plan.paused)).toEqual([paused])
   })
 
+  it('keeps the wish of a participant beside what is done', () => {
+    const wishes = ['off', 'pause', 'on', 'nopreference'].map((wish) => audio(wish, `a=recordpref:${wish}`))
+    expect(accepted(sdp(...wishes)).plans.map(({ wish }) => wish)).toEqual(['off', 'pause', undefined, undefined])
+  })
+
   it('says by which keys each line is protected', () => {
     const secure = (profile: string, ...crypto: readonly string[]) => [
       `m=audio 40000 ${profile} 0`,

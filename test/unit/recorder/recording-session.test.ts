@@ -211,6 +211,19 @@ describe('a recording without audio', () => {
   })
 })
 
+describe('the wish of a participant not to be recorded', () => {
+  it('is noted when it comes, and recording goes on', async () => {
+    const unwished = planOf(1, { wish: 'pause' })
+    const rig = await rigOf([caller, unwished])
+    rig.recordingSession.updateStreams([caller, unwished], OPENED_US)
+    rig.recordingSession.updateStreams([planOf(0, { wish: 'off' }), unwished], OPENED_US)
+    rig.recordingSession.updateStreams([caller, callee], OPENED_US)
+    expect(rig.sink.incidentCodes).toEqual(['recording-unwished', 'recording-unwished'])
+    rig.run(packetsOf({ plan: caller, samples: speech(1, 2) }), 2.1 * SECOND_US)
+    expect(rig.end(2.1 * SECOND_US)).toMatchObject({ durationSamples: 96_000 })
+  })
+})
+
 describe('the end of a recording', () => {
   it('is the last sample when the BYE comes soon after', async () => {
     const rig = await rigOf([caller])

@@ -135,7 +135,6 @@ describe('the answer to a line with keys', () => {
       `1 F8_128_HMAC_SHA1_80 inline:${KEY_30}`,
       '2 AEAD_AES_256_GCM inline:tooshort',
       `3 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} NOVELTY`,
-      `4 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} KDR=10`,
       `5 AES_CM_128_HMAC_SHA1_32 inline:${KEY_30}`,
       `6 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`,
     )

@@ -318,4 +318,5 @@ test('what decrypts the packets are the keys of the line and what it says of pro
     unencryptedSrtcp: true,
     unauthenticatedSrtp: false,
   })
+  expect(srtpKeysOf(parsed(`1 ${CM_128} inline:${KEY_30} KDR=5`)).keyDerivationRate).toBe(32)
 })

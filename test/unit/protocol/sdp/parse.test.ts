@@ -168,7 +168,7 @@ describe('an m-line', () => {
       'a=crypto:1 F8_128_HMAC_SHA1_80 inline:x',
       `a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`,
       `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`,
-      `a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} KDR=1`,
+      `a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} NOVELTY=1`,
     ]).media
     expect(media?.crypto.usable.map(({ tag, suite }) => [tag, suite])).toEqual([
       [2, 'AES_CM_128_HMAC_SHA1_32'],
