@@ -94,6 +94,7 @@ const checkStream = members({
   channel: integer,
   participantIds: list(text),
   codecs: list(text),
+  protection: optional(list(text)),
   packets: members({ received: integer, lost: integer, late: integer, duplicate: integer, discarded: integer }),
   ledger: members({ audioSamples: integer, gapSamples: checkGapSamples, unlistedGapSamples: integer }),
   gaps: list(members({ fromSample: integer, toSample: integer, cause: oneOf(...GAP_CAUSES) })),

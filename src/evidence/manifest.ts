@@ -53,6 +53,8 @@ export interface StreamEntry {
   readonly channel: number
   readonly participantIds: readonly string[]
   readonly codecs: readonly string[]
+  /** How the packets that came were protected on their way: crypto suites as SDP names them, or `none`. Absent in older manifests. */
+  readonly protection?: readonly string[]
   readonly packets: PacketCounts
   readonly ledger: StreamLedger
   readonly gaps: readonly GapEntry[]

@@ -4,6 +4,8 @@ import type { Verdict } from './verify.ts'
 
 /** Findings and streams written out one by one; the rest is counted. */
 export const LINES_MAX = 100
+/** Changes of protection of one media stream that are written out. */
+const WAYS_MAX = 8
 
 const CAUSE_WORDS: Record<GapCauseName, string> = {
   lost: 'lost on the network',
@@ -122,7 +124,16 @@ function describeStream(stream: StreamEntry): string {
   const gaps = causes.length === 0 ? 'without a gap' : `gaps: ${causes.join(', ')}`
   const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
   const name = `Media stream ${printable(stream.streamId)} (${label})`
-  return `  ${name}: ${duration(ledger.audioSamples)} of audio, ${gaps}.`
+  return `  ${name}: ${duration(ledger.audioSamples)} of audio, ${gaps}.${describeWay(stream.protection ?? [])}`
+}
+
+/** Who could have heard or changed it before it was recorded. */
+function describeWay(protection: readonly string[]): string {
+  if (protection.length === 0) return ''
+  const ways = protection
+    .slice(0, WAYS_MAX)
+    .map((suite) => (suite === 'none' ? 'in clear' : `by SRTP (${printable(suite)})`))
+  return ` It came ${ways.join(', then ')}.`
 }
 
 function describeLimits(verdict: Verdict): string[] {

@@ -1,5 +1,10 @@
 import type { StreamReceiver } from './stream-receiver.ts'
 
+export const SRTP_FAILING = {
+  code: 'srtp-failing',
+  detail: 'The packets of a media stream are not authentic under the keys that were agreed on: its audio is lost.',
+}
+
 /** What has to be said of the media streams when a recording ends: silence and dropped audio are never without a word. */
 export function endIncidents(
   receivers: readonly StreamReceiver[],
@@ -11,6 +16,7 @@ export function endIncidents(
   } else if (silent.some((receiver) => receiver.wasAwaited)) {
     incidents.push({ code: 'one-way', detail: 'At least one media stream stayed without a single RTP packet.' })
   }
+  if (receivers.some((receiver) => receiver.takeSrtpFailing(true))) incidents.push(SRTP_FAILING)
   const hasOverflow = receivers.some(
     ({ counters, timeline }) => counters.packetsDiscarded.overflow > 0 || timeline.ledger.overflowSamples > 0,
   )

@@ -30,6 +30,7 @@ export interface StreamReport {
   readonly channel: number
   readonly participantIds: readonly string[]
   readonly codecs: readonly string[]
+  readonly protection: readonly string[]
   readonly counters: StreamCounters
   readonly timeline: StreamTimeline
 }
@@ -64,6 +65,7 @@ export function reportStreams(
       .everyParticipantFor(receiver.plan.line)
       .participants.map(({ participantId }) => participantId),
     codecs: receiver.codecs,
+    protection: receiver.protection,
     counters: receiver.counters,
     timeline: receiver.timeline,
   }))
@@ -108,6 +110,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
     channel: stream.channel,
     participantIds: stream.participantIds,
     codecs: stream.codecs,
+    protection: stream.protection,
     packets: {
       received: counters.packetsReceived,
       lost: counters.packetsLost,

@@ -78,6 +78,11 @@ export class ReceiverSet {
     for (const { timeline } of this.#receivers.values()) timeline.setOrigin(originUs)
   }
 
+  /** True when it has become clear of a further stream that nothing of it is authentic. */
+  takeSrtpFailing(): boolean {
+    return this.all.filter((receiver) => receiver.takeSrtpFailing()).length > 0
+  }
+
   /** Decodes what is due; gives the streams that had no room for all of it. */
   drain(nowUs: number): readonly StreamReceiver[] {
     return this.all.filter((receiver) => !receiver.drain(nowUs))

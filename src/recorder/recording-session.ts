@@ -3,7 +3,7 @@ import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
-import { endIncidents } from './end-incidents.ts'
+import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
@@ -186,6 +186,7 @@ export class RecordingSession {
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs)
     let full = this.#receivers.drain(nowUs)
+    if (this.#receivers.takeSrtpFailing()) this.noteIncident(SRTP_FAILING.code, SRTP_FAILING.detail, nowUs)
     if (this.#horizon.isSettling(nowUs) || !this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
     this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.

@@ -2,6 +2,7 @@ import type { ChunkEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
 import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
+import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 
 export type Layout = 'separate' | 'mixed'
 
@@ -22,7 +23,7 @@ export interface MediaStreamPlan {
   readonly held: boolean
   /** True when the SDP, or a request, said that nothing may be recorded: the time until resume is a gap of cause `paused`. RFC 7866 6.2 */
   readonly paused: boolean
-  /** How the RTP is protected, by RFC 4568; undefined for RTP in clear. */
+  /** How the RTP is protected, by RFC 4568: keys with which `findKeyFault` finds no fault; undefined for RTP in clear. */
   readonly keys: SrtpKeys | undefined
 }
 
@@ -74,7 +75,10 @@ export interface SealedObject {
   readonly snapshotSeq?: number
 }
 
-/** `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was paused. */
+/**
+ * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was
+ * paused. `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
+ */
 export type DiscardReason =
   | 'notRtp'
   | 'payloadType'
@@ -84,6 +88,10 @@ export type DiscardReason =
   | 'sequence'
   | 'overflow'
   | 'paused'
+  | 'srtp'
+
+/** Metric labels. RTCP beside RTP is none (RFC 5761). */
+export type SrtpFailure = Exclude<SrtpRejectReason, 'rtcp' | 'notRtcp'>
 
 export interface RecordingIncident {
   readonly code: string
@@ -110,6 +118,8 @@ export interface StreamCounters {
   readonly packetsDuplicate: number
   /** Everything not taken, the late ones and the duplicates included. */
   readonly packetsDiscarded: Readonly<Record<DiscardReason, number>>
+  /** Why SRTP packets were discarded; `replay` and `old` are authentic, and counted as duplicate and late besides. */
+  readonly srtpFailures: Readonly<Record<SrtpFailure, number>>
   /** RFC 3550 A.8, in seconds. */
   readonly jitterSeconds: number
 }

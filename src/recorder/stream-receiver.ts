@@ -3,7 +3,9 @@ import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
 import { StreamTimeline } from '../media/stream-timeline.ts'
 import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
+import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import type { DiscardReason, MediaStreamPlan, PayloadMeaning, StreamCounters } from './recording-types.ts'
+import { StreamProtection } from './stream-protection.ts'
 
 /** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
 export const CLOCK_RATE = 8_000
@@ -22,7 +24,8 @@ interface CandidatePacket {
 }
 
 /**
- * Receives the RTP of one media stream: parses, counts, reorders, decodes, and puts the audio on the stream's timeline.
+ * Receives the RTP of one media stream: unprotects, parses, counts, reorders, decodes, and puts the audio on the stream's
+ * timeline.
  *
  * One SSRC is active at a time. Another takes over after {@link SSRC_PROBATION_PACKETS} packets when the active one has been
  * silent for {@link SSRC_SILENCE_US}; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that
@@ -44,6 +47,8 @@ export class StreamReceiver {
   #packetsLost = 0
   #packetsLate = 0
   #packetsDuplicate = 0
+  readonly #protection: StreamProtection
+  readonly #protectionsSeen = new Set<string>()
   readonly #discarded: Record<DiscardReason, number> = {
     notRtp: 0,
     payloadType: 0,
@@ -53,6 +58,7 @@ export class StreamReceiver {
     sequence: 0,
     overflow: 0,
     paused: 0,
+    srtp: 0,
   }
   #firstArrivalUs: number | undefined
   #lastArrivalUs: number | undefined
@@ -65,6 +71,7 @@ export class StreamReceiver {
 
   constructor(plan: MediaStreamPlan, nowUs: number) {
     this.#plan = plan
+    this.#protection = new StreamProtection(plan.keys)
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
     this.timeline.setPaused(plan.paused, nowUs)
@@ -98,6 +105,11 @@ export class StreamReceiver {
     return [...this.#payloadTypesSeen].filter((meaning) => meaning === 'PCMU' || meaning === 'PCMA')
   }
 
+  /** How the packets were protected that came, in the words of SDP, or `none`; for the manifest. RFC 4568 6.2, 6.3 */
+  get protection(): readonly string[] {
+    return [...this.#protectionsSeen]
+  }
+
   get counters(): StreamCounters {
     const { stray } = this.#reorder.counters
     return {
@@ -106,12 +118,14 @@ export class StreamReceiver {
       packetsLate: this.#packetsLate,
       packetsDuplicate: this.#packetsDuplicate,
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
+      srtpFailures: this.#protection.failures,
       jitterSeconds: this.#jitter.seconds,
     }
   }
 
-  /** A new offer changed payload types or direction. */
+  /** A new offer changed payload types, direction or keys. */
   replan(plan: MediaStreamPlan, nowUs: number): void {
+    this.#protection.replan(plan.keys, nowUs)
     if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs)
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
@@ -136,7 +150,12 @@ export class StreamReceiver {
   }
 
   handleDatagram(datagram: Uint8Array, arrivalUs: number): void {
-    const parsed = parseRtp(datagram)
+    const opened = this.#protection.open(datagram, arrivalUs)
+    if (!opened.ok) {
+      this.#discardProtected(opened.reason)
+      return
+    }
+    const parsed = parseRtp(opened.value)
     if (!parsed.ok) {
       // RTCP on the RTP port is legitimate (RFC 5761) and not a discarded packet.
       if (parsed.reason !== 'rtcp') this.#discarded.notRtp += 1
@@ -148,8 +167,14 @@ export class StreamReceiver {
       this.#discarded.payloadType += 1
       return
     }
+    this.#protectionsSeen.add(this.#protection.lastOpened)
     if (!this.#admitSource(packet, arrivalUs)) return
     this.#accept(packet, meaning, arrivalUs)
+  }
+
+  /** True once, when packets come and nothing of them is authentic: audio is being lost. */
+  takeSrtpFailing(atEnd = false): boolean {
+    return this.#protection.takeFailing(atEnd)
   }
 
   /** True once two sources were seen sending at the same time; only one is recorded. */
@@ -168,6 +193,17 @@ export class StreamReceiver {
       if (next === undefined) return true
       this.#write(next)
     }
+  }
+
+  /** The replay window sees duplicates and stragglers before the reorder buffer does; they count as what they are. */
+  #discardProtected(reason: SrtpRejectReason): void {
+    if (reason === 'replay') {
+      this.#packetsDuplicate += 1
+      this.#discarded.duplicate += 1
+    } else if (reason === 'old') {
+      this.#packetsLate += 1
+      this.#discarded.late += 1
+    } else if (reason !== 'rtcp') this.#discarded.srtp += 1
   }
 
   #admitSource(packet: RtpPacket, arrivalUs: number): boolean {

@@ -3,7 +3,8 @@
  *
  * `npm run bench` or `npm run bench -- --sessions 20,50,100 --seconds 20`. Prints, for each step, the CPU milliseconds that the
  * daemon spends on one recorded second of one recording session (two PCMU streams, sealed two-channel Opus), and the
- * packets that were lost. It measures, it judges nothing. The client that sends shares the machine.
+ * packets that were lost; `--srtp SUITE` does it with protected packets. It measures, it judges nothing. The client that sends
+ * shares the machine.
  */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '15' },
     engine: { type: 'string', default: 'libopus-wasm' },
     complexity: { type: 'string' },
+    srtp: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -56,6 +58,7 @@ async function measure(sessions: number, seconds: number): Promise<Measurement> 
       'simulate',
       ...['--to', `sip:127.0.0.1:${daemon.sipUdpPort}`, '--calls', String(sessions), '--cps', '20'],
       ...['--duration', `${seconds}s`, '--json'],
+      ...(values.srtp === undefined ? [] : ['--srtp', values.srtp]),
     )
     const elapsedSeconds = (performance.now() - startedMs) / 1_000
     const cpu = (await cpuSeconds(daemon)) - cpuBefore

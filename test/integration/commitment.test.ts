@@ -49,7 +49,7 @@ async function listed(): Promise<number> {
 }
 
 test('a recorder that is killed between its 200 and the ACK finds nothing to do at its next start', async () => {
-  await RawRecordingSession.place(src, 2, 'never')
+  await RawRecordingSession.place(src, 2, undefined, { acknowledge: 'never' })
   expect(await liveRecordingSessions(daemon)).toMatchObject([{ state: 'answered' }])
   expect(await files()).toEqual([])
   await daemon.stop('SIGKILL')
@@ -62,8 +62,8 @@ test('a recorder that is killed between its 200 and the ACK finds nothing to do 
 
 test('an SRC without ACK and without RTP leaves a count and a line in the log; one with RTP leaves a recording', async () => {
   const [caller] = await shippedSpeech()
-  const ghost = await RawRecordingSession.place(src, 2, 'never')
-  const speaker = await RawRecordingSession.place(src, 2, 'never')
+  const ghost = await RawRecordingSession.place(src, 2, undefined, { acknowledge: 'never' })
+  const speaker = await RawRecordingSession.place(src, 2, undefined, { acknowledge: 'never' })
   await speaker.speak(0, caller.subarray(0, 2 * SECOND))
   const recordingId = await eventually('the recording of the one that sends', async () => {
     const live = await liveRecordingSessions(daemon)

@@ -5,6 +5,8 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { asRecordingId, uuidV7, type RecordingId } from '../../src/ids.ts'
+import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
+import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
 import type { RecordingFacts } from '../../src/recorder/recording-types.ts'
 import { createOpusEngine, type OpusEngine } from '../../src/server/media/opus-engine.ts'
 import { RecordingHost } from '../../src/server/media/recording-host.ts'
@@ -12,6 +14,7 @@ import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-mess
 import { noise } from '../support/audio.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
 import { factsOf, packetsOf, planOf } from '../support/recording-rig.ts'
+import { keysOf } from '../support/srtp.ts'
 
 /** The recordings of one worker, driven in this thread: real sockets and encoders, and a clock that this file turns. */
 const SECOND_US = 1_000_000
@@ -213,6 +216,62 @@ test('totals only grow: what a recording counted stays when it has ended', async
   const report = host.report(0)
   expect(report).toMatchObject({ recordingSessions: 0, encodersInUse: 0, packetsReceived: PACKETS, quiet: [] })
   expect(report.encodedFrames).toBeGreaterThanOrEqual(PACKETS)
+})
+
+describe('SRTP', () => {
+  const keys = keysOf('AES_CM_128_HMAC_SHA1_80')
+  const datagramsUnder = (srtpKeys: SrtpKeys): Uint8Array[] => {
+    const sender = new SrtpSender(srtpKeys)
+    const packets = packetsOf({ plan: planOf(0), samples: noise({ seed: 1, samples: PACKETS * 160 }) })
+    return packets.map(({ datagram }) => sender.protectRtp(datagram))
+  }
+
+  /** Sends and waits until the host has counted them, one way or the other. */
+  async function send(datagrams: readonly Uint8Array[]): Promise<void> {
+    const socket = createSocket('udp4')
+    const counted = (): number => {
+      const { packetsReceived, srtpFailures } = host.report(0)
+      return packetsReceived + Object.values(srtpFailures).reduce((sum, count) => sum + count, 0)
+    }
+    const until = counted() + datagrams.length
+    for (const datagram of datagrams) socket.send(datagram, firstPort, '127.0.0.1')
+    while (counted() < until) await new Promise((resolve) => setImmediate(resolve))
+    socket.close()
+    await once(socket, 'close')
+  }
+
+  test('keys survive the way into the thread; what fails is counted by reason, also after the end', async () => {
+    const facts = factsOf({ openedUs: nowUs })
+    const message = {
+      kind: 'open',
+      requestId: 1,
+      facts,
+      streams: [{ plan: planOf(0, { keys }), port: firstPort }],
+    } as const
+    // As postMessage does it.
+    await host.handleMessage(structuredClone(message))
+    await send(datagramsUnder(keys))
+    await send(datagramsUnder(keysOf('AES_CM_128_HMAC_SHA1_80', { seed: 2 })))
+    await send(datagramsUnder(keys).slice(0, 3))
+    const counts = { packetsReceived: PACKETS, srtpFailures: { authentication: PACKETS, replay: 3 } }
+    expect(host.report(0)).toMatchObject({ ...counts, packetsDiscarded: { srtp: PACKETS, duplicate: 3 } })
+    const manifest = await end(facts.recordingId)
+    expect(manifest?.streams[0]).toMatchObject({ protection: ['AES_CM_128_HMAC_SHA1_80'], packets: { duplicate: 3 } })
+    expect(host.report(0)).toMatchObject(counts)
+  })
+
+  test('keys that no suite has are answered with a failure that does not name them', async () => {
+    const faulty = { ...keys, suite: 'AEAD_AES_128_GCM' } as const
+    const streams = [{ plan: planOf(0, { keys: faulty }), port: firstPort }]
+    await host.handleMessage({ kind: 'open', requestId: 1, facts: factsOf({ openedUs: nowUs }), streams })
+    expect(of('opened')[0]?.outcome).toEqual({
+      ok: false,
+      reason: 'failed',
+      ports: [],
+      detail: 'these are no SRTP keys: length of a master salt',
+    })
+    expect((await open(firstPort)).outcome).toEqual({ ok: true })
+  })
 })
 
 test('a recording without packets is reported as quiet, with how long', async () => {

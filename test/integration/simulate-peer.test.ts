@@ -5,10 +5,11 @@ import { runSimulation } from '../../src/cli/simulate/load.ts'
 import type { SimulateOptions } from '../../src/cli/simulate/options.ts'
 import type { SimulationReport } from '../../src/cli/simulate/outcome.ts'
 import { decodePcma, decodePcmu, encodePcmu } from '../../src/media/g711.ts'
-import { AnsweringPeer, bodyParts, offeredDirections } from '../support/answering-peer.ts'
+import { AnsweringPeer, bodyParts, offeredDirections, offeredMedia } from '../support/answering-peer.ts'
 import type { PeerBehaviour, ReceivedStream } from '../support/answering-peer.ts'
 import { matchAudio } from '../support/audio.ts'
 import { freeUdpPort } from '../support/free-ports.ts'
+import { ALL_SUITES } from '../support/srtp.ts'
 
 let peer: AnsweringPeer | undefined
 
@@ -37,6 +38,8 @@ async function simulate(
       impairment: NO_IMPAIRMENT,
       driftPpm: 0,
       hold: undefined,
+      srtp: undefined,
+      renewsKeys: false,
       sendBye: true,
       sendRtp: true,
       audioFiles: AUDIO_FILES,
@@ -132,6 +135,29 @@ describe('what can be asked for', () => {
     expect(rtp.length).toBeLessThan(75)
   })
 
+  it.each(ALL_SUITES)('SRTP under %s: what the peer opens is what was said, impaired or not', async (srtp) => {
+    const { report, peer: recorder } = await simulate({ srtp })
+    expect(report).toMatchObject({ completed: 1, failures: {} })
+    const [media] = offeredMedia(recorder.requests[0]!)
+    expect(media).toMatchObject({ protocol: 'RTP/SAVP', crypto: { usable: [{ suite: srtp }], rejected: [] } })
+    for (const [index, stream] of recorder.streams.entries()) {
+      const speech = await readSpeech(AUDIO_FILES[index] ?? '')
+      expect(heard(stream)).toEqual(decodePcmu(encodePcmu(speech.subarray(0, 8_000))))
+      expect(stream.rtcp.at(-1)).toMatchObject({ type: 'goodbye', ssrcs: [stream.rtp[0]?.ssrc] })
+    }
+    const keys = recorder.requests.flatMap(offeredMedia).map(({ crypto }) => crypto.usable[0]?.keyParameters[0]?.key)
+    expect(new Set(keys.map(String)).size).toBe(2)
+  })
+
+  it('SRTP with new keys in every re-INVITE: nothing is lost', async () => {
+    const change = { durationMs: 2_000, hold: { afterMs: 500, durationMs: 500 }, renewsKeys: true }
+    const { report, peer: recorder } = await simulate({ ...change, srtp: 'AES_CM_128_HMAC_SHA1_80' })
+    const keys = recorder.requests.flatMap(offeredMedia).map(({ crypto }) => crypto.usable[0]?.keyParameters[0]?.key)
+    expect(new Set(keys.map(String)).size).toBe(6)
+    expect(recorder.streams.reduce((sum, { rtp }) => sum + rtp.length, 0)).toBe(report.packets.sent)
+    expect(report.packets.sent).toBeGreaterThan(100)
+  })
+
   it('no RTP, and no BYE', async () => {
     const { report, peer: recorder } = await simulate({ durationMs: 100, sendRtp: false, sendBye: false })
     expect(report).toMatchObject({ completed: 1, packets: { sent: 0 } })
@@ -165,6 +191,16 @@ describe('a recorder that is not easy', () => {
     expect(report.failures).toEqual({ streamRefused: 1 })
     expect(recorder.streams.map(({ rtp }) => rtp.length)).toEqual([50, 0])
     expect(recorder.count('BYE')).toBe(1)
+  })
+
+  it('answers without a key: nothing is sent in clear, and it counts as a failure', async () => {
+    const { report, peer: recorder } = await simulate({ srtp: 'AEAD_AES_256_GCM' }, { ignoresCrypto: true })
+    expect(report.failures).toEqual({ notProtected: 1 })
+    expect(report.packets.sent).toBe(0)
+    expect(recorder.streams.map(({ rtp, rtcp }) => [rtp.length, rtcp.length])).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
   })
 
   it('is not there: a clear error instead of half a minute of silence', async () => {

@@ -57,7 +57,7 @@ async function speakAndEnd(session: RawRecordingSession): Promise<string> {
 }
 
 test('a partial snapshot that comes first is asked about by UPDATE, and the complete one is applied', async () => {
-  const session = await RawRecordingSession.place(src, 2, undefined, [ACCEPTS, ALLOWS])
+  const session = await RawRecordingSession.place(src, 2, undefined, { headers: [ACCEPTS, ALLOWS] })
   expect(await session.send('INFO', metadata('partial'))).toBe(200)
   const request = await src.received('UPDATE')
   expect(request.headers.first('Content-Type')).toBe('application/rs-metadata-request')
@@ -74,7 +74,7 @@ test('a partial snapshot that comes first is asked about by UPDATE, and the comp
 })
 
 test('a refusal harms nothing, and is the last word', async () => {
-  const session = await RawRecordingSession.place(src, 2, undefined, [ACCEPTS, ALLOWS])
+  const session = await RawRecordingSession.place(src, 2, undefined, { headers: [ACCEPTS, ALLOWS] })
   src.onRequest = ({ method }) => ({ status: method === 'UPDATE' ? 415 : 200 })
   await session.send('INFO', { contentType: 'application/rs-metadata+xml', body: '<<<' })
   await src.received('UPDATE')
@@ -89,7 +89,7 @@ test('a refusal harms nothing, and is the last word', async () => {
 })
 
 test('an SRC that does not say that it can be asked is not', async () => {
-  const session = await RawRecordingSession.place(src, 2, undefined, [ALLOWS])
+  const session = await RawRecordingSession.place(src, 2, undefined, { headers: [ALLOWS] })
   await session.send('INFO', metadata('partial'))
   await speakAndEnd(session)
   expect(src.heardCount('UPDATE')).toBe(0)

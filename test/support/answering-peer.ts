@@ -8,6 +8,14 @@ import type { RtcpPacket } from '../../src/protocol/rtp/rtcp.ts'
 import { parseRtp } from '../../src/protocol/rtp/packet.ts'
 import type { RtpPacket } from '../../src/protocol/rtp/packet.ts'
 import { parseSdp } from '../../src/protocol/sdp/parse.ts'
+import {
+  acceptCrypto,
+  formatCryptoAttribute,
+  masterKeyBytes,
+  srtpKeysOf,
+} from '../../src/protocol/sdp/crypto-attribute.ts'
+import type { MediaDescription } from '../../src/protocol/sdp/session-description.ts'
+import { SrtpReceiver } from '../../src/protocol/srtp/srtp-receiver.ts'
 import { splitBody } from '../../src/protocol/siprec/multipart.ts'
 import type { SipMessage, SipRequest } from '../../src/protocol/sip/message.ts'
 import { parseMessage } from '../../src/protocol/sip/parse-message.ts'
@@ -26,6 +34,8 @@ export interface PeerBehaviour {
   readonly byeAfterMs?: number
   /** Refuses the second media stream with port 0. */
   readonly refuseSecondStream?: boolean
+  /** Answers lines that were offered as SRTP without a key of its own. */
+  readonly ignoresCrypto?: boolean
 }
 
 export interface ReceivedStream {
@@ -34,6 +44,8 @@ export interface ReceivedStream {
   readonly rtcp: RtcpPacket[]
   /** Monotonic milliseconds at which each packet of `rtp` came. */
   readonly arrivedMs: number[]
+  /** Opens what comes, when the offer had a key; the last is the present one. */
+  srtp: SrtpReceiver | undefined
 }
 
 const LOOPBACK = '127.0.0.1'
@@ -85,16 +97,18 @@ export class AnsweringPeer {
   async #openStreams(): Promise<void> {
     const first = await freeUdpPortRange(4)
     for (const port of [first, first + 2]) {
-      const stream: ReceivedStream = { port, rtp: [], rtcp: [], arrivedMs: [] }
+      const stream: ReceivedStream = { port, rtp: [], rtcp: [], arrivedMs: [], srtp: undefined }
       this.streams.push(stream)
       await this.#listen(port, (bytes) => {
-        const packet = parseRtp(bytes)
+        const opened = stream.srtp?.unprotectRtp(bytes, performance.now() * 1_000) ?? { ok: true, value: bytes }
+        const packet = opened.ok ? parseRtp(opened.value) : opened
         if (!packet.ok) return
         stream.rtp.push(packet.value)
         stream.arrivedMs.push(performance.now())
       })
       await this.#listen(port + 1, (bytes) => {
-        const packets = parseRtcp(bytes)
+        const opened = stream.srtp?.unprotectRtcp(bytes, performance.now() * 1_000) ?? { ok: true, value: bytes }
+        const packets = opened.ok ? parseRtcp(opened.value) : opened
         if (packets.ok) stream.rtcp.push(...packets.value)
       })
     }
@@ -158,13 +172,24 @@ export class AnsweringPeer {
     if (refuseWith !== undefined) return send(this.#response(request, refuseWith, 'Refused'))
     send(this.#response(request, 180, 'Ringing'))
     if (ringForEver === true) return
+    const offered = offeredMedia(request)
     const lines = this.streams.flatMap(({ port }, index) => [
-      `m=audio ${index === 1 && refuseSecondStream === true ? 0 : port} RTP/AVP 0 8`,
+      `m=audio ${index === 1 && refuseSecondStream === true ? 0 : port} ${offered[index]?.protocol ?? 'RTP/AVP'} 0 8`,
+      ...this.#acceptKey(index, offered[index]),
       `a=label:${index + 1}`,
       'a=recvonly',
     ])
     const sdp = ['v=0', `o=- 1 1 IN IP4 ${LOOPBACK}`, 's=-', `c=IN IP4 ${LOOPBACK}`, 't=0 0', ...lines, ''].join('\r\n')
     send(this.#response(request, 200, 'OK', new TextEncoder().encode(sdp)))
+  }
+
+  #acceptKey(index: number, media: MediaDescription | undefined): readonly string[] {
+    const crypto = media?.crypto.usable[0]
+    const stream = this.streams[index]
+    if (crypto === undefined || stream === undefined || this.#behaviour.ignoresCrypto === true) return []
+    if (stream.srtp === undefined) stream.srtp = new SrtpReceiver(srtpKeysOf(crypto))
+    else stream.srtp.rekey(srtpKeysOf(crypto), performance.now() * 1_000)
+    return [`a=crypto:${formatCryptoAttribute(acceptCrypto(crypto, new Uint8Array(masterKeyBytes(crypto.suite))))}`]
   }
 
   #response(request: SipRequest, status: number, reason: string, sdp?: Uint8Array): Uint8Array {
@@ -206,7 +231,12 @@ export function bodyParts(message: SipMessage): readonly { readonly contentType:
 
 /** Direction of the audio lines that an INVITE offers. */
 export function offeredDirections(message: SipMessage): readonly string[] {
+  return offeredMedia(message).map(({ direction }) => direction)
+}
+
+/** The audio lines that an INVITE offers. */
+export function offeredMedia(message: SipMessage): readonly MediaDescription[] {
   const sdp = bodyParts(message).find(({ contentType }) => contentType === 'application/sdp')
   const parsed = parseSdp(new TextEncoder().encode(sdp?.text ?? ''))
-  return parsed.ok ? parsed.value.media.map(({ direction }) => direction) : []
+  return parsed.ok ? parsed.value.media : []
 }

@@ -182,6 +182,12 @@ export class RawSrc {
   }
 }
 
+/** Media streams offered as SRTP: what stands behind `a=crypto:`, and what is really done with the packets. */
+export interface RawProtection {
+  readonly crypto: string
+  seal(packet: Uint8Array): Uint8Array
+}
+
 /** One recording session placed by hand: two or more audio lines of PCMU, labelled 1, 2, 3 in their order. */
 export class RawRecordingSession {
   readonly #src: RawSrc
@@ -189,13 +195,15 @@ export class RawRecordingSession {
   readonly #pacer = new MediaPacer()
   readonly #sockets: StreamSocket[] = []
   readonly #sources: RtpSource[] = []
+  readonly #protection: RawProtection | undefined
   #toTag: string | undefined
   #sequenceNumber = 0
 
   readonly #fromParameters: string
 
-  private constructor(src: RawSrc, fromParameters = '') {
+  private constructor(src: RawSrc, protection?: RawProtection, fromParameters = '') {
     this.#src = src
+    this.#protection = protection
     this.#sipCallId = `${token()}@example.com`
     this.#fromParameters = fromParameters
   }
@@ -204,11 +212,11 @@ export class RawRecordingSession {
   static async place(
     src: RawSrc,
     streamCount = 2,
-    acknowledge?: 'never',
-    headers: RawRequest['headers'] = [],
+    protection?: RawProtection,
+    more: Pick<RawRequest, 'headers' | 'acknowledge'> = {},
   ): Promise<RawRecordingSession> {
-    const session = new RawRecordingSession(src)
-    await session.#offer(streamCount, [], { headers, ...(acknowledge === undefined ? {} : { acknowledge }) })
+    const session = new RawRecordingSession(src, protection)
+    await session.#offer(streamCount, [], more)
     return session
   }
 
@@ -229,7 +237,7 @@ export class RawRecordingSession {
    * @param request.acknowledge `never`, or what the ACK has instead of a proper answer
    */
   static async placeWithoutOffer(src: RawSrc, request: RawRequest = {}): Promise<RawRecordingSession> {
-    const session = new RawRecordingSession(src, request.fromParameters)
+    const session = new RawRecordingSession(src, undefined, request.fromParameters)
     await session.#askForOffer(request)
     return session
   }
@@ -273,7 +281,8 @@ export class RawRecordingSession {
       startUs: monotonicUs(),
     })
     this.#sources.push(source)
-    await this.#pacer.play(source, (datagram) => this.#sockets[stream]?.sendRtp(datagram))
+    const seal = (packet: Uint8Array): Uint8Array => this.#protection?.seal(packet) ?? packet
+    await this.#pacer.play(source, (packet) => this.#sockets[stream]?.sendRtp(seal(packet)))
     return source.counts.sent
   }
 
@@ -335,6 +344,7 @@ export class RawRecordingSession {
         streamLabel: String(index + 1),
         port,
         direction: directions[index] ?? 'sendonly',
+        crypto: this.#protection?.crypto,
       })),
     })
   }

@@ -1,5 +1,6 @@
 import { parseSdp } from '../../protocol/sdp/parse.ts'
 import { monotonicUs } from '../../server/monotonic.ts'
+import type { LineProtection } from './line-protection.ts'
 import type { MediaPacer } from './media-pacer.ts'
 import { OFFER_CODECS } from './offer.ts'
 import type { SimulateOptions } from './options.ts'
@@ -21,6 +22,8 @@ export interface MediaLineOptions {
   readonly socket: StreamSocket
   readonly encodedAudio: Uint8Array
   readonly options: SimulateOptions
+  /** For SRTP and SRTCP; in clear without. */
+  readonly protection: LineProtection | undefined
 }
 
 /** One media stream of the SRC: its socket, its RTP and its RTCP. */
@@ -39,6 +42,10 @@ export class MediaLine {
     return this.#line.socket.port
   }
 
+  get protection(): LineProtection | undefined {
+    return this.#line.protection
+  }
+
   get outcome(): StreamOutcome {
     const counts = this.#source?.counts ?? { sent: 0, lost: 0, duplicated: 0, reordered: 0 }
     return { streamLabel: this.streamLabel, ssrc: this.#source?.ssrc ?? 0, ...counts }
@@ -46,7 +53,7 @@ export class MediaLine {
 
   /** Sends for the whole duration; resolves when the last packet has left. */
   async play(destination: MediaDestination, startUs: number, pacer: MediaPacer): Promise<void> {
-    const { options, socket, encodedAudio, sequence, index } = this.#line
+    const { options, socket, encodedAudio, sequence, index, protection } = this.#line
     const source = new RtpSource({
       encodedAudio,
       payloadType: OFFER_CODECS[options.codec].payloadType,
@@ -59,9 +66,9 @@ export class MediaLine {
     this.#source = source
     socket.aimAt(destination)
     this.#reports = setInterval(() => {
-      socket.sendRtcp(reportRtcp(source.senderFacts(monotonicUs()), Date.now(), this.#cname))
+      this.#sendRtcp(reportRtcp(source.senderFacts(monotonicUs()), Date.now(), this.#cname))
     }, RTCP_INTERVAL_MS)
-    await pacer.play(source, (datagram) => socket.sendRtp(datagram))
+    await pacer.play(source, (packet) => socket.sendRtp(protection?.protectRtp(packet) ?? packet))
   }
 
   setHeld(held: boolean): void {
@@ -76,7 +83,7 @@ export class MediaLine {
   finish(): void {
     clearInterval(this.#reports)
     if (this.#source === undefined || !this.#line.options.sendBye) return
-    this.#line.socket.sendRtcp(goodbyeRtcp(this.#source.senderFacts(monotonicUs()), Date.now(), this.#cname))
+    this.#sendRtcp(goodbyeRtcp(this.#source.senderFacts(monotonicUs()), Date.now(), this.#cname))
   }
 
   close(): void {
@@ -84,18 +91,35 @@ export class MediaLine {
     this.#line.socket.close()
   }
 
+  #sendRtcp(packet: Uint8Array): void {
+    const { socket, protection } = this.#line
+    socket.sendRtcp(protection?.protectRtcp(packet) ?? packet)
+  }
+
   get #cname(): string {
     return `src-${this.#line.sequence}@simulate.invalid`
   }
 }
 
-/** Where the media streams go, in the order of the offer; undefined for one that was refused, and for all when it is no answer. */
-export function readAnswer(sdp: Uint8Array, lineCount: number): readonly (MediaDestination | undefined)[] | undefined {
+/** Why a media stream is not sent to where the answer says. */
+export type LineRefusal = 'streamRefused' | 'notProtected'
+
+/**
+ * Where the media streams go, in the order of the offer, or why one goes nowhere; undefined when it is no answer.
+ *
+ * @param protections what each line was offered with: SRTP is not sent where the answer does not take it (RFC 4568 7.1.2)
+ */
+export function readAnswer(
+  sdp: Uint8Array,
+  protections: readonly (LineProtection | undefined)[],
+): readonly (MediaDestination | LineRefusal)[] | undefined {
   const answer = parseSdp(sdp)
   // RFC 3264 6: as many m-lines as the offer has, in its order.
-  if (!answer.ok || answer.value.media.length !== lineCount) return undefined
-  return answer.value.media.map(({ port, connectionAddress, rtcpPort, rtcpMux }) => {
-    if (port === 0 || connectionAddress === undefined) return undefined
+  if (!answer.ok || answer.value.media.length !== protections.length) return undefined
+  return answer.value.media.map((media, index) => {
+    const { port, connectionAddress, rtcpPort, rtcpMux } = media
+    if (port === 0 || connectionAddress === undefined) return 'streamRefused'
+    if (protections[index]?.isAcceptedBy(media) === false) return 'notProtected'
     return { address: connectionAddress, rtpPort: port, rtcpPort: rtcpPort ?? (rtcpMux ? port : port + 1) }
   })
 }

@@ -1,3 +1,5 @@
+import { SECURE_PROTOCOL } from './line-protection.ts'
+
 /** The codecs that `simulate` sends, with their static payload types. RFC 3551 6 */
 export const OFFER_CODECS = {
   PCMU: { payloadType: 0, clockRate: 8000 },
@@ -9,6 +11,8 @@ export interface OfferStream {
   readonly streamLabel: string
   readonly port: number
   readonly direction: 'sendonly' | 'inactive'
+  /** What follows `a=crypto:` for a media stream that is sent as SRTP. RFC 4568 */
+  readonly crypto?: string | undefined
 }
 
 export interface OfferOptions {
@@ -23,7 +27,7 @@ export interface OfferOptions {
 
 const encoder = new TextEncoder()
 
-/** The SDP of an SRC: one `m=audio` line per media stream, labelled and sendonly (or inactive on hold). RFC 7866 7.1 */
+/** The SDP of an SRC: one `m=audio` line per media stream, labelled and sendonly (or inactive on hold), secure where it has a key. RFC 7866 7.1 */
 export function buildOffer(options: OfferOptions): Uint8Array {
   const { payloadType, clockRate } = OFFER_CODECS[options.codec]
   const family = options.address.includes(':') ? 'IP6' : 'IP4'
@@ -33,8 +37,9 @@ export function buildOffer(options: OfferOptions): Uint8Array {
     's=-',
     `c=IN ${family} ${options.address}`,
     't=0 0',
-    ...options.streams.flatMap(({ streamLabel, port, direction }) => [
-      `m=audio ${port} RTP/AVP ${payloadType}`,
+    ...options.streams.flatMap(({ streamLabel, port, direction, crypto }) => [
+      `m=audio ${port} ${crypto === undefined ? 'RTP/AVP' : SECURE_PROTOCOL} ${payloadType}`,
+      ...(crypto === undefined ? [] : [`a=crypto:${crypto}`]),
       `a=rtpmap:${payloadType} ${options.codec}/${clockRate}`,
       'a=ptime:20',
       `a=label:${streamLabel}`,

@@ -3,6 +3,8 @@ import { resolve } from 'node:path'
 import { parseDuration } from '../../config/values.ts'
 import type { EarwitnessError } from '../../errors.ts'
 import { paramValue } from '../../protocol/sip/params.ts'
+import type { SrtpSuite } from '../../protocol/srtp/srtp-keys.ts'
+import { SUITES } from '../../protocol/srtp/suites.ts'
 import { formatHostPort, parseSipUri } from '../../protocol/sip/uri.ts'
 import { choiceOption, integerOption, numberOption, textOption, usageError } from '../arguments.ts'
 import type { CommandContext, CommandOption, ParsedArguments } from '../command.ts'
@@ -36,6 +38,10 @@ export interface SimulateOptions {
   /** The first media stream's clock runs this fast, the second's this slow. */
   readonly driftPpm: number
   readonly hold: HoldPlan | undefined
+  /** Offers the media streams as SRTP; undefined for RTP in clear. */
+  readonly srtp: SrtpSuite | undefined
+  /** New keys with every re-INVITE. */
+  readonly renewsKeys: boolean
   readonly sendBye: boolean
   readonly sendRtp: boolean
   /** One WAV file per media stream. */
@@ -88,6 +94,12 @@ export const SIMULATE_OPTIONS: Readonly<Record<string, CommandOption>> = {
     placeholder: 'LENGTH@AFTER',
     description: 'Hold by re-INVITE, such as 3s@2s: for 3 s, after 2 s',
   },
+  srtp: {
+    type: 'string',
+    placeholder: 'SUITE',
+    description: 'Send SRTP, with the key in the SDP, such as AES_CM_128_HMAC_SHA1_80',
+  },
+  rekey: { type: 'boolean', description: 'With --srtp and --hold: a new key in every re-INVITE' },
   // parseArgs takes `--no-x` for the negation of `x`, and so these arrive as `bye: false` and `rtp: false`.
   'no-bye': { type: 'boolean', description: 'Fall silent at the end, without BYE' },
   'no-rtp': { type: 'boolean', description: 'Send no RTP at all' },
@@ -118,6 +130,8 @@ export function readSimulateOptions(context: CommandContext): SimulateOptions {
     },
     driftPpm: parsePpm(textOption(args, 'drift') ?? '0'),
     hold: readHold(textOption(args, 'hold')),
+    srtp: readSuite(textOption(args, 'srtp')),
+    renewsKeys: args.values['rekey'] === true,
     sendBye: args.values['bye'] !== false,
     sendRtp: args.values['rtp'] !== false,
     audioFiles: ['caller', 'callee'].map((name, index) => {
@@ -170,6 +184,15 @@ export function parsePpm(text: string): number {
   const ppm = Number(match?.[1])
   if (match !== null && Math.abs(ppm) <= DRIFT_MAX_PPM) return ppm
   throw invalid('drift', text, `a clock error of at most ${DRIFT_MAX_PPM}ppm`, '100ppm')
+}
+
+/** A crypto suite by its name in SDP, in either case. RFC 4568 6.2 */
+export function readSuite(text: string | undefined): SrtpSuite | undefined {
+  if (text === undefined) return undefined
+  const suites = Object.keys(SUITES) as SrtpSuite[]
+  const suite = suites.find((name) => name === text.toUpperCase())
+  if (suite !== undefined) return suite
+  throw invalid('srtp', text, `one of ${suites.join(', ')}`, 'AES_CM_128_HMAC_SHA1_80')
 }
 
 /** `3s@2s`: a hold of three seconds that begins two seconds after the answer. */

@@ -29,6 +29,8 @@ export type FailureReason =
   | 'badAnswer'
   /** The answer refuses a media stream with port 0. */
   | 'streamRefused'
+  /** The answer takes a media stream without the SRTP that was offered. */
+  | 'notProtected'
   /** The hold or its end was refused. */
   | 'reinviteRefused'
 

@@ -3,6 +3,7 @@ import { DEFAULT_SIP_TIMERS } from '../../protocol/sip/timers.ts'
 import { monotonicUs } from '../../server/monotonic.ts'
 import { inventConversation, STREAM_LABELS } from './conversation.ts'
 import type { DialogTable } from './dialog-table.ts'
+import { LineProtection } from './line-protection.ts'
 import { MediaLine, readAnswer } from './media-line.ts'
 import type { MediaPacer } from './media-pacer.ts'
 import { completeMetadata, finalMetadata, METADATA_CONTENT_TYPE } from './metadata.ts'
@@ -12,7 +13,7 @@ import type { OutgoingBody } from './offer.ts'
 import type { SimulateOptions } from './options.ts'
 import { targetUri } from './options.ts'
 import type { FailureReason, RecordingSessionOutcome } from './outcome.ts'
-import { randomToken, randomUint32 } from './random.ts'
+import { randomBytes, randomToken, randomUint32 } from './random.ts'
 import type { Random } from './random.ts'
 import { SrcDialog } from './src-dialog.ts'
 import type { SrcDialogEnd } from './src-dialog.ts'
@@ -27,7 +28,7 @@ export interface RunContext {
   readonly pacer: MediaPacer
   /** G.711 octets, one per media stream. */
   readonly speech: readonly Uint8Array[]
-  /** For identifiers: never seeded, as two runs must not look like one to the recorder. */
+  /** For identifiers and keys, so never seeded: two runs must not look like one to the recorder. Fit for secrets. */
   readonly freshRandom: Random
   readonly signal: AbortSignal
   handlePhase(phase: 'answered'): void
@@ -78,12 +79,14 @@ export class PlacedRecordingSession {
   }
 
   async #openLines(): Promise<boolean> {
-    const { options, local, speech } = this.#context
+    const { options, local, speech, freshRandom } = this.#context
+    const { srtp } = options
     const sockets = await Promise.allSettled(STREAM_LABELS.map(async () => await openStreamSocket(local.address)))
     this.#lines = sockets.flatMap((socket, index) => {
       if (socket.status === 'rejected') return []
       const line = { streamLabel: STREAM_LABELS[index] ?? '', index, sequence: this.#sequence, socket: socket.value }
-      return [new MediaLine({ ...line, encodedAudio: speech[index] ?? new Uint8Array(0), options })]
+      const protection = srtp && new LineProtection(srtp, (length) => randomBytes(freshRandom, length))
+      return [new MediaLine({ ...line, encodedAudio: speech[index] ?? new Uint8Array(0), options, protection })]
     })
     if (this.#lines.length === STREAM_LABELS.length) return true
     this.#failure = 'noSocket'
@@ -111,6 +114,7 @@ export class PlacedRecordingSession {
         },
         handleReinviteAnswer: (status) => {
           if (status >= 300) this.#failure ??= 'reinviteRefused'
+          else for (const line of this.#lines) line.protection?.switchToOffered()
         },
         handleEnded: (end) => {
           this.#ended.resolve(end)
@@ -134,22 +138,27 @@ export class PlacedRecordingSession {
       sdpSessionId: this.#sdpSessionId,
       sdpSessionVersion: this.#sdpSessionVersion,
       codec: options.codec,
-      streams: this.#lines.map(({ streamLabel, port }) => ({ streamLabel, port, direction })),
+      streams: this.#lines.map(({ streamLabel, port, protection }) => {
+        return { streamLabel, port, direction, crypto: protection?.crypto }
+      }),
     })
   }
 
   /** From the answer to the moment of hanging up. */
   async #converse(sdp: Uint8Array): Promise<void> {
     const { options, pacer } = this.#context
-    const answer = readAnswer(sdp, this.#lines.length)
+    const answer = readAnswer(
+      sdp,
+      this.#lines.map(({ protection }) => protection),
+    )
     if (answer === undefined) {
       this.#failure = 'badAnswer'
       return
     }
     const startUs = monotonicUs()
     const playing = this.#lines.map(async (line, index) => {
-      const destination = answer[index]
-      if (destination === undefined) this.#failure ??= 'streamRefused'
+      const destination = answer[index] ?? 'streamRefused'
+      if (typeof destination === 'string') this.#failure ??= destination
       else if (options.sendRtp) await line.play(destination, startUs, pacer)
     })
     const whole = this.#wait(options.durationMs)
@@ -174,6 +183,7 @@ export class PlacedRecordingSession {
   #reinvite(direction: 'sendonly' | 'inactive'): void {
     if (this.#over.signal.aborted) return
     const held = direction === 'inactive'
+    if (this.#context.options.renewsKeys) for (const line of this.#lines) line.protection?.renew()
     if (this.#dialog?.reinvite(sdpBody(this.#offer(direction)), monotonicUs()) !== true)
       this.#failure ??= 'reinviteRefused'
     for (const line of this.#lines) line.setHeld(held)

@@ -10,6 +10,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['connectionLost', 'the TCP connection was lost'],
   ['badAnswer', 'the answer was not an SDP answer to the offer'],
   ['streamRefused', 'a media stream was refused with port 0'],
+  ['notProtected', 'a media stream offered as SRTP was not accepted as such'],
   ['reinviteRefused', 'a hold or its end was refused'],
 ])
 

@@ -29,6 +29,7 @@ interface Totals {
   received: number
   lost: number
   readonly discarded: Map<string, number>
+  readonly srtpFailures: Map<string, number>
 }
 
 /**
@@ -43,7 +44,7 @@ export class RecordingHost {
   readonly #post: (message: FromWorker) => void
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
-  readonly #ended: Totals = { received: 0, lost: 0, discarded: new Map() }
+  readonly #ended: Totals = { received: 0, lost: 0, discarded: new Map(), srtpFailures: new Map() }
   #encodedFrames = 0
   #encodeUs = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
@@ -88,7 +89,8 @@ export class RecordingHost {
   }
 
   report(eventLoopLagSeconds: number): WorkerReport {
-    const sum: Totals = { ...this.#ended, discarded: new Map(this.#ended.discarded) }
+    const { discarded, srtpFailures } = this.#ended
+    const sum: Totals = { ...this.#ended, discarded: new Map(discarded), srtpFailures: new Map(srtpFailures) }
     let jitterSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
@@ -109,6 +111,7 @@ export class RecordingHost {
       packetsReceived: sum.received,
       packetsLost: sum.lost,
       packetsDiscarded: Object.fromEntries(sum.discarded),
+      srtpFailures: Object.fromEntries(sum.srtpFailures),
       encodedFrames: this.#encodedFrames,
       encodeSeconds: this.#encodeUs / 1e6,
     }
@@ -314,9 +317,14 @@ function addCounters(sum: Totals, recordingSession: RecordingSession): void {
   for (const { counters } of recordingSession.streamReceivers.values()) {
     sum.received += counters.packetsReceived
     sum.lost += counters.packetsLost
-    for (const [reason, count] of Object.entries(counters.packetsDiscarded)) {
-      if (count > 0) sum.discarded.set(reason, (sum.discarded.get(reason) ?? 0) + count)
-    }
+    addCounts(sum.discarded, counters.packetsDiscarded)
+    addCounts(sum.srtpFailures, counters.srtpFailures)
+  }
+}
+
+function addCounts(sum: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [reason, count] of Object.entries(counts)) {
+    if (count > 0) sum.set(reason, (sum.get(reason) ?? 0) + count)
   }
 }
 

@@ -82,6 +82,7 @@ export interface WorkerTotals {
   readonly packetsReceived: number
   readonly packetsLost: number
   readonly packetsDiscarded: Readonly<Record<string, number>>
+  readonly srtpFailures: Readonly<Record<string, number>>
   readonly encodedFrames: number
   readonly encodeSeconds: number
 }

@@ -143,6 +143,9 @@ export class RecordingEvents {
     for (const [reason, total] of Object.entries(report.packetsDiscarded)) {
       metrics.rtpPacketsDiscardedTotal.inc({ reason }, step(`discarded/${reason}`, total))
     }
+    for (const [reason, total] of Object.entries(report.srtpFailures)) {
+      metrics.srtpFailuresTotal.inc({ reason }, step(`srtpFailures/${reason}`, total))
+    }
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
     metrics.encoderFrameSeconds.add(
       step('encodeSeconds', report.encodeSeconds),

@@ -134,6 +134,9 @@ function mediaMetrics(make: Factory) {
     rtpPacketsDiscardedTotal: make.counter('rtp_packets_discarded_total', 'Datagrams on media ports not recorded.', {
       reason: firstSeen(),
     }),
+    srtpFailuresTotal: make.counter('srtp_failures_total', 'SRTP packets not taken, by reason. RFC 3711', {
+      reason: firstSeen(),
+    }),
     rtpInterarrivalJitterSeconds: make.gauge(
       'rtp_interarrival_jitter_seconds',
       'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',

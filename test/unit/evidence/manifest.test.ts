@@ -165,6 +165,17 @@ describe('findShapeFault names the place', () => {
     expect(findShapeFault(without)).toBeUndefined()
   })
 
+  it('protection: of a manifest older than it, of one that has it, and of one in which it is no list of texts', () => {
+    const withProtection = (protection: unknown) => ({
+      ...body,
+      streams: body.streams.map((stream) => ({ ...stream, protection })),
+    })
+    expect(body.streams.every(({ protection }) => protection === undefined)).toBe(true)
+    expect(findShapeFault(withProtection(['none', 'AES_CM_128_HMAC_SHA1_80']))).toBeUndefined()
+    expect(findShapeFault(withProtection('none'))).toBe('streams[0].protection')
+    expect(findShapeFault(withProtection([1]))).toBe('streams[0].protection[0]')
+  })
+
   it('does not read members from a prototype', () => {
     const inherited: unknown = Object.create(body)
     expect(findShapeFault(inherited)).toBe('recordingId')

@@ -472,6 +472,18 @@ describe('the verdict in words', () => {
     expect(text.endsWith('\n')).toBe(true)
   })
 
+  it('says how the audio came, where the manifest knows', async () => {
+    await resign({
+      streams: recording.body.streams.map((stream, index) => ({
+        ...stream,
+        protection: index === 0 ? ['AEAD_AES_256_GCM'] : ['none', 'AES_CM_128_HMAC_SHA1_80\n'],
+      })),
+    })
+    const text = describeVerdict(await verify())
+    expect(text).toContain('0.100 s on hold. It came by SRTP (AEAD_AES_256_GCM).')
+    expect(text).toContain('without a gap. It came in clear, then by SRTP (AES_CM_128_HMAC_SHA1_80\u{fffd}).')
+  })
+
   it('says what is wrong, with its code, and trusts nothing that is not signed', async () => {
     const bytes = object('manifest.jws')
     recording.objects.set('manifest.jws', flipped(bytes, bytes.length - 20))

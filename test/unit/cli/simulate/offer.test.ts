@@ -40,6 +40,17 @@ describe('the offer of the SRC', () => {
     )
   })
 
+  it('has a secure line with its key for a media stream that is sent as SRTP, and only for that', () => {
+    const crypto = '1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw=='
+    const [caller, callee] = OFFER.streams
+    const sdp = parseSdp(buildOffer({ ...OFFER, streams: [{ ...caller, crypto }, callee] }))
+    if (!sdp.ok) throw new Error(sdp.reason)
+    expect(sdp.value.media.map(({ protocol, crypto }) => [protocol, crypto.usable.length])).toEqual([
+      ['RTP/SAVP', 1],
+      ['RTP/AVP', 0],
+    ])
+  })
+
   it('travels with the metadata in a multipart body that comes apart again', () => {
     const sdp = buildOffer(OFFER)
     const xml = new TextEncoder().encode('<recording/>\r\n')

@@ -6,6 +6,7 @@ import {
   parsePpm,
   parseTarget,
   readHold,
+  readSuite,
   targetUri,
 } from '../../../../src/cli/simulate/options.ts'
 
@@ -50,6 +51,11 @@ describe('what simulate understands on its command line', () => {
     expect(readHold(undefined)).toBeUndefined()
   })
 
+  it('takes the name of a crypto suite in either case', () => {
+    expect(readSuite('aead_aes_256_gcm')).toBe('AEAD_AES_256_GCM')
+    expect(readSuite(undefined)).toBeUndefined()
+  })
+
   it.each([
     ['sip:192.0.2.1:5070', { transport: 'udp', host: '192.0.2.1', port: 5070 }, 'sip:192.0.2.1:5070'],
     [
@@ -76,6 +82,7 @@ describe('what simulate understands on its command line', () => {
     ['a clock error beyond reason', () => parsePpm('20000')],
     ['a hold without a time', () => readHold('3s')],
     ['a hold with two times', () => readHold('3s@2s@1s')],
+    ['a crypto suite that nobody has', () => readSuite('AES_CM_128')],
     ['a recorder over TLS, which comes with a later release', () => parseTarget('sip:192.0.2.1;transport=tls')],
     ['a recorder without a host', () => parseTarget('sip:')],
   ])('refuses %s with exit code 2 and a hint', (_what, run) => {

@@ -18,6 +18,8 @@ const OPTIONS: SimulateOptions = {
   impairment: { ...NO_IMPAIRMENT, lossFraction: 0.04 },
   driftPpm: 0,
   hold: undefined,
+  srtp: undefined,
+  renewsKeys: false,
   sendBye: true,
   sendRtp: true,
   audioFiles: [],

@@ -204,6 +204,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   packetsReceived: 0,
   packetsLost: 0,
   packetsDiscarded: {},
+  srtpFailures: {},
   encodedFrames: 0,
   encodeSeconds: 0,
 })

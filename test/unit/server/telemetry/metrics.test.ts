@@ -19,6 +19,7 @@ const PROMISED = [
   'rtp_packets_lost_total',
   'rtp_packets_discarded_total',
   'rtp_interarrival_jitter_seconds',
+  'srtp_failures_total',
   'media_gap_seconds_total',
   'one_way_sessions_total',
   'zero_packet_streams_total',

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest'
+
+import type { WorkerReport } from '../../../../src/server/media/worker-messages.ts'
+import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
+import { createLogger } from '../../../../src/server/telemetry/logger.ts'
+import { createMetrics, createRegistry } from '../../../../src/server/telemetry/metrics.ts'
+
+const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
+  recordingSessions: 1,
+  encodersInUse: 2,
+  eventLoopLagSeconds: 0,
+  jitterSecondsMax: 0,
+  quiet: [],
+  packetsReceived: 0,
+  packetsLost: 0,
+  packetsDiscarded: {},
+  srtpFailures,
+  encodedFrames: 0,
+  encodeSeconds: 0,
+})
+
+it('failures of SRTP are a metric by reason, of all workers together', async () => {
+  const registry = createRegistry()
+  const events = new RecordingEvents({
+    log: createLogger({ level: 'error', destination: { write: () => {} } }),
+    metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
+  })
+  for (const worker of [0, 1]) events.workerReport(worker, report({ authentication: 5, replay: 1 }))
+  events.workerReport(0, report({ authentication: 7, replay: 1 }))
+  const text = await registry.metrics()
+  expect(text).toContain('earwitness_srtp_failures_total{reason="authentication"} 12')
+  expect(text).toContain('earwitness_srtp_failures_total{reason="replay"} 2')
+})
