@@ -12,14 +12,7 @@ import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
-import type {
-  EndCause,
-  MediaStreamPlan,
-  PauseRequester,
-  RecordingFacts,
-  RecordingSink,
-  SnapshotNeed,
-} from './recording-types.ts'
+import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
@@ -133,19 +126,19 @@ export class RecordingSession {
     this.#receivers.byId.get(streamId)?.handleDatagram(datagram, arrivalUs)
   }
 
-  /** Keeps the raw document sealed and applies what could be read of it; says why that is not enough, if it is not. RFC 7865 */
-  handleMetadata(received: ReceivedMetadata, receivedUs: number): SnapshotNeed | undefined {
-    if (this.#state === 'over') return undefined
+  /** Keeps the raw document sealed and applies what could be read of it. RFC 7865 */
+  handleMetadata(received: ReceivedMetadata, receivedUs: number): void {
+    if (this.#state === 'over') return
     if (this.#snapshots.isFull) {
       this.noteIncident('metadata-too-many', 'More metadata snapshots arrived than are kept.', receivedUs)
-      return undefined
+      return
     }
     this.#snapshots.keep(received, this.#clock.wallClock(receivedUs))
     if (received.snapshot === undefined) {
       this.noteIncident('metadata-invalid', 'A metadata snapshot could not be read; its bytes are kept.', receivedUs)
-      return 'unreadable'
+    } else {
+      this.#metadata.apply(received.snapshot)
     }
-    return this.#metadata.apply(received.snapshot).needsComplete
   }
 
   /** A re-INVITE was answered: directions, payload types or the number of streams changed. */

@@ -22,6 +22,7 @@ import { SourceTable } from './recording/source-table.ts'
 import { Authentication } from './signalling/authentication.ts'
 import { EmbeddedSignalling } from './signalling/embedded.ts'
 import type { BoundAddress } from './signalling/port.ts'
+import { randomToken } from './signalling/random-token.ts'
 import { StatusBoard } from './status-board.ts'
 import { FolderStore } from './storage/folder-store.ts'
 import { loadOrCreateSigner, loadOrCreateVault, loadSigner, type SignerFiles } from './storage/key-files.ts'
@@ -298,7 +299,7 @@ export class Daemon {
       ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
       ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
       log: this.#log,
-      randomToken: () => randomBytes(16).toString('hex'),
+      randomToken,
       authoriser: new Authentication({
         sources,
         realm: config.sip.realm,

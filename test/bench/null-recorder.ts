@@ -1,7 +1,7 @@
 /** The embedded SIP stack with a recorder that records nothing: what `sip-dialogs.ts` measures, in a process of its own. */
-import { randomBytes } from 'node:crypto'
 import { monotonicUs } from '../../src/server/monotonic.ts'
 import { EmbeddedSignalling } from '../../src/server/signalling/embedded.ts'
+import { randomToken } from '../../src/server/signalling/random-token.ts'
 
 const SDP = Buffer.from(
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n' +
@@ -12,7 +12,7 @@ let retransmissions = 0
 const signalling = new EmbeddedSignalling({
   listen: [{ transport: 'udp', address: '127.0.0.1', port: 0 }],
   log: { debug: () => {}, info: () => {}, warn: (fields, message) => console.error(message, fields) },
-  randomToken: () => randomBytes(12).toString('hex'),
+  randomToken,
   nowUs: monotonicUs,
 })
 const [bound] = await signalling.run({

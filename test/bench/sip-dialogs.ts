@@ -39,13 +39,18 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds)
 const folder = await mkdtemp(join(tmpdir(), 'earwitness-bench-'))
 try {
-  const stack = await measureStack(values.rates.split(',').map(Number))
-  print('The embedded stack with a recorder that records nothing', stack)
+  const stack = await measureStack(numbers(values.rates))
+  if (stack.length > 0) print('The embedded stack with a recorder that records nothing', stack)
   const recorder = []
-  for (const rate of values['recorder-rates'].split(',').map(Number)) recorder.push(await measureRecorder(rate))
-  print('The whole recorder', recorder)
+  for (const rate of numbers(values['recorder-rates'])) recorder.push(await measureRecorder(rate))
+  if (recorder.length > 0) print('The whole recorder', recorder)
 } finally {
   await rm(folder, { recursive: true, force: true })
+}
+
+/** Of a list with commas; an empty one leaves that part of the bench out. */
+function numbers(list: string): readonly number[] {
+  return list.split(',').filter(Boolean).map(Number)
 }
 
 interface Load {

@@ -12,7 +12,7 @@ import { exportedChannels, manifestOf, matchWindows, shippedSpeech } from '../su
 
 /** Pauses against the real daemon: what is said meanwhile is in no export, and the time is there. */
 const SAMPLES_PER_SECOND = 8_000
-/** The whole of a rest of Opus dies away within. */
+/** Opus frames in which speech begins or ends are heard a little before and after it. */
 const FADE_SAMPLES = SAMPLES_PER_SECOND / 5
 const SILENT_MAX = 40
 
@@ -75,12 +75,15 @@ async function expectPaused(recordingId: string): Promise<ManifestBody> {
   const manifest = await manifestOf(daemon, recordingId)
   const [stream] = manifest.streams
   expect((stream?.ledger.gapSamples.paused ?? 0) / 48_000).toBeGreaterThan(1.9)
-  expect(stream?.packets).toMatchObject({ received: 200, discarded: 100, lost: 0 })
+  const { received = 0, discarded = 0, lost } = stream?.packets ?? {}
+  // A packet at the edge of the pause holds something of both.
+  expect(discarded).toBeGreaterThanOrEqual(98)
+  expect([received + discarded, lost]).toEqual([300, 0])
   const verified = await daemon.command('verify', recordingId)
   expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('paused on request') })
   const [heard = new Int16Array(0)] = await exportedChannels(daemon, recordingId, { folder })
   const gap = stream?.gaps.find(({ cause }) => cause === 'paused') ?? { fromSample: 0, toSample: 0 }
-  const silent = heard.subarray(gap.fromSample / 6 + FADE_SAMPLES, gap.toSample / 6)
+  const silent = heard.subarray(gap.fromSample / 6 + FADE_SAMPLES, gap.toSample / 6 - FADE_SAMPLES)
   expect(silent.length).toBeGreaterThan(1.5 * SAMPLES_PER_SECOND)
   expect(Math.max(...silent.map(Math.abs))).toBeLessThanOrEqual(SILENT_MAX)
   expect(matchWindows(said(0, 2), heard).correlation).toBeGreaterThan(0.9)
@@ -93,12 +96,13 @@ describe('an operator’s pause', () => {
   test('holds at once, and the SRC is told by re-INVITE where its profile says so', async () => {
     const session = await RawRecordingSession.place(src, 1)
     const { rsId, recordingId } = await onlyLive()
-    const directions: string[] = []
-    src.onRequest = ({ method, body }) => {
+    // A slow machine may hear one twice.
+    const directions = new Map<string | undefined, string>()
+    src.onRequest = ({ method, body, headers }) => {
       if (method !== 'INVITE') return { status: 200 }
       const offer = parseSdp(body)
       const direction = offer.ok ? (offer.value.media[0]?.direction ?? '') : ''
-      directions.push(direction)
+      directions.set(headers.first('CSeq'), direction)
       return { status: 200, body: session.answer(direction === 'inactive' ? 'inactive' : 'sendonly') }
     }
     await talkThrough(
@@ -111,7 +115,7 @@ describe('an operator’s pause', () => {
         expect(await operate(rsId, 'resume')).toMatchObject({ status: 200, body: { pausedBy: [] } })
       },
     )
-    expect(directions).toEqual(['inactive', 'recvonly'])
+    expect([...directions.values()]).toEqual(['inactive', 'recvonly'])
     const { incidents } = await expectPaused(recordingId)
     expect(incidents).toMatchObject([
       { code: 'paused', detail: expect.stringContaining('operator') },

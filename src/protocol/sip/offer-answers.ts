@@ -51,6 +51,7 @@ export class OfferAnswers {
     const progress = (offer.progress ??= this.#progressOf(offer))
     dialog.progress = progress
     if (!progress.admit()) return false
+    offer.tryingAtUs = Infinity
     // Without an offer of the peer it would be an offer of ours, whose answer comes in a PRACK: that is not done.
     const body = carriesOffer(request) ? sdp : undefined
     const typed = body === undefined ? {} : { body }
@@ -67,8 +68,8 @@ export class OfferAnswers {
         return responder.build(incoming, { ...parts, headers: [...reliable, ...headers] })
       }
       progress.sendReliably({ status, hasAnswer: body !== undefined, build }, nowUs)
-      offers.update(offer)
     } else responder.reply(incoming, { ...parts, headers }, nowUs)
+    offers.update(offer)
     return true
   }
 
@@ -118,6 +119,7 @@ export class OfferAnswers {
     const { offers, sink } = this.#options
     for (let due = offers.takeDue(nowUs); due !== undefined; due = offers.takeDue(nowUs)) {
       const outcome = nowUs >= due.answerAtUs ? 'unanswered' : (due.progress?.handleTimeout(nowUs) ?? 'none')
+      if (nowUs >= due.tryingAtUs) offers.sendTrying(due, nowUs)
       if (outcome === 'unanswered' || outcome === 'notAcknowledged') {
         this.cutOff(due, outcome === 'unanswered' ? UNANSWERED : NO_PRACK, nowUs)
         if (!due.isInitial) continue

@@ -13,6 +13,8 @@ export interface PendingOffer {
   readonly dialog: Dialog
   readonly isInitial: boolean
   readonly terms: SessionTerms | undefined
+  /** When its 100 is due; Infinity once a provisional response was sent. RFC 3261 17.2.1 */
+  tryingAtUs: number
   /** Once there are any. */
   progress: ProvisionalResponses | undefined
   /** When it is refused for want of an answer. */
@@ -45,20 +47,23 @@ export class PendingOffers {
     return this.#table.nextTimeoutUs
   }
 
-  /** Shows an offer to whoever answers it. An INVITE gets its 100 at once. */
+  /** Shows an offer to whoever answers it. An INVITE that is not answered soon gets its 100. */
   show(incoming: Incoming, dialog: Dialog, terms: SessionTerms | undefined, nowUs: number): void {
     const { request, facts, flow, transaction } = incoming
     const isInitial = dialog.state === 'early'
-    if (request.method === 'INVITE') this.#options.responder.reply(incoming, { status: 100, reason: 'Trying' }, nowUs)
-    const answerAtUs = nowUs + this.#options.timers.answerUs
-    this.#table.add({
+    const { tryingUs, answerUs } = this.#options.timers
+    const answerAtUs = nowUs + answerUs
+    const offer: PendingOffer = {
       ...{ key: transaction.key, incoming, dialog, isInitial, terms, answerAtUs },
+      tryingAtUs: request.method === 'INVITE' ? nowUs + tryingUs : Infinity,
       progress: undefined,
       heldAnswer: undefined,
       get nextTimeoutUs() {
-        return this.progress === undefined ? answerAtUs : Math.min(answerAtUs, this.progress.nextTimeoutUs)
+        return Math.min(this.tryingAtUs, answerAtUs, this.progress?.nextTimeoutUs ?? Infinity)
       },
-    })
+    }
+    this.#table.add(offer)
+    if (tryingUs === 0) this.sendTrying(offer, nowUs)
     dialog.progress = undefined
     dialog.awaitAnswer(transaction.key)
     this.#options.sink.handleOffer({
@@ -87,6 +92,14 @@ export class PendingOffers {
     offer.progress?.stop()
     offer.dialog.awaitAnswer(undefined)
     return offer
+  }
+
+  /** Sends the 100 of an INVITE that nothing was said to yet. */
+  sendTrying(offer: PendingOffer, nowUs: number): void {
+    if (offer.tryingAtUs === Infinity) return
+    offer.tryingAtUs = Infinity
+    this.#options.responder.reply(offer.incoming, { status: 100, reason: 'Trying' }, nowUs)
+    this.#table.update(offer)
   }
 
   /** Refuses what a dialog still has open. */

@@ -35,8 +35,8 @@ import type { AskedRequest, ByeReason, UserAgentOptions, UserAgentSink } from '.
 /**
  * The SIP user agent server of a recorder: messages and time in, messages and events out.
  *
- * It opens no socket and reads no clock; times are monotonic microseconds. Nothing that arrives makes it throw. It answers at
- * once with 100 and leaves the final answer of an INVITE to its owner; everything else it answers itself.
+ * It opens no socket and reads no clock; times are monotonic microseconds. Nothing that arrives makes it throw. It leaves the final
+ * answer of an INVITE to its owner, with a 100 when that takes a while; everything else it answers itself.
  *
  * @see RFC 3261 8.2, 12, 13.3, 14.2, 15; RFC 3262; RFC 3311; RFC 3581; RFC 4028; RFC 6026; RFC 6086
  */
@@ -230,7 +230,7 @@ export class UserAgentServer {
     const facts = inspected.value
     if (request.method === 'ACK') return this.#handleAck(request, facts, nowUs)
     const known = this.#transactions.get(facts.transactionKey)
-    if (known !== undefined) return this.#handleRetransmission(known, facts)
+    if (known !== undefined) return this.#handleRetransmission(known, facts, nowUs)
 
     const isMerged =
       facts.toTag === undefined &&
@@ -247,7 +247,8 @@ export class UserAgentServer {
       this.#sink.handleCounted({ kind: 'dropped', reason: 'transactionsFull' })
       return this.#responder.replyOverloaded(request, facts, flow, this.#randomToken())
     }
-    const incoming = { request, facts, flow, transaction, ...admitted, localTag: this.#randomToken() }
+    const localTag = facts.toTag ?? this.#randomToken()
+    const incoming = { request, facts, flow, transaction, ...admitted, localTag }
     const refusal = isMerged ? { status: 482, reason: 'Merged Request' } : refusalOf(request)
     if (refusal !== undefined) this.#responder.reply(incoming, refusal, nowUs)
     else this.#dispatch(incoming, nowUs)
@@ -355,9 +356,11 @@ export class UserAgentServer {
   }
 
   /** The INVITE of a 2xx is answered again as long as the ACK is missing: the transaction itself only absorbs it. RFC 6026 7.1 */
-  #handleRetransmission(known: ServerTransaction, facts: RequestFacts): void {
+  #handleRetransmission(known: ServerTransaction, facts: RequestFacts, nowUs: number): void {
     this.#sink.handleCounted({ kind: 'retransmission', direction: 'in' })
     known.machine.handleRetransmission()
+    const offer = this.#offers.get(known.key)
+    if (offer !== undefined) this.#offers.sendTrying(offer, nowUs)
     if (known.machine.state !== 'accepted') return
     const dialog =
       facts.toTag === undefined

@@ -11,7 +11,6 @@ import type {
   RecordingFacts,
   RecordingIncident,
   SealedObject,
-  SnapshotNeed,
 } from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import { PortPool } from './port-pool.ts'
@@ -29,8 +28,6 @@ export interface MediaPlaneHandler {
   handleSealed(recordingId: RecordingId, object: SealedObject): void
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
   handleFirstPacket(recordingId: RecordingId): void
-  /** A metadata snapshot could not be applied as it is. */
-  handleMetadataIncomplete(recordingId: RecordingId, need: SnapshotNeed): void
   /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
   handleFailed(recordingId: RecordingId): void
   /** The recording is over and this is what its manifest says. */
@@ -300,9 +297,6 @@ export class MediaPlane {
         return
       case 'firstPacket':
         this.#handler?.handleFirstPacket(message.recordingId)
-        return
-      case 'metadataIncomplete':
-        this.#handler?.handleMetadataIncomplete(message.recordingId, message.need)
         return
       case 'failed':
         this.#handler?.handleFailed(message.recordingId)

@@ -128,10 +128,9 @@ export class RecordingHost {
         return
       case 'metadata':
         if (recording === undefined) return
-        this.#guard(recordingId, recording, () => {
-          const need = recording.recordingSession.handleMetadata(message, message.receivedUs)
-          if (need !== undefined) this.#post({ kind: 'metadataIncomplete', recordingId, need })
-        })
+        this.#guard(recordingId, recording, () =>
+          recording.recordingSession.handleMetadata(message, message.receivedUs),
+        )
         return
       case 'note':
         if (recording === undefined) return

@@ -3,13 +3,8 @@ import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
-import type {
-  PauseRequester,
-  RecordingFacts,
-  RecordingIncident,
-  SealedObject,
-  SnapshotNeed,
-} from '../../recorder/recording-types.ts'
+import type { PauseRequester, RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
 import { CommunicationFacts } from './communication-facts.ts'
@@ -32,6 +27,9 @@ export interface PendingSnapshot {
   readonly reason: string | undefined
   readonly receivedAt: string
 }
+
+/** Why the SRC should be asked for a complete snapshot: one could not be read, or not be applied. RFC 7866 9.2 */
+export type SnapshotNeed = 'unreadable' | NonNullable<AppliedSnapshot['needsComplete']>
 
 /** What we have asked an SRC for when its metadata could not be understood. RFC 7866 9.2 */
 export interface SnapshotAsking {

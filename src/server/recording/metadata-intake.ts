@@ -4,14 +4,20 @@ import type { MediaStreamPlan } from '../../recorder/recording-types.ts'
 import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
 import type { DialogEnd, OfferRequest } from '../signalling/port.ts'
 import type { LiveRecording } from './live-recording.ts'
+import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 
-/** Passes metadata on to the worker, whatever message of the dialog it came in. RFC 7866 9.1 */
+/** Passes metadata on to the worker, whatever message of the dialog it came in; what cannot be applied is asked about. RFC 7866 9 */
 export class MetadataIntake {
   readonly #options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>
+  readonly #requests: Pick<OwnRequests, 'askForSnapshot'>
 
-  constructor(options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>) {
+  constructor(
+    options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>,
+    requests: Pick<OwnRequests, 'askForSnapshot'>,
+  ) {
     this.#options = options
+    this.#requests = requests
   }
 
   pass(recording: LiveRecording, metadata: RequestMetadata | undefined, receivedUs: number): void {
@@ -25,8 +31,9 @@ export class MetadataIntake {
       recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
     }
     if (snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
-    else recording.communication.apply(snapshot, instant)
+    const need = snapshot === undefined ? 'unreadable' : recording.communication.apply(snapshot, instant).needsComplete
     this.#options.custody.noteFacts(recording)
+    if (need !== undefined) this.#requests.askForSnapshot(recording, need)
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
   }
 

@@ -1,8 +1,7 @@
 import { buildSnapshotRequest } from '../../protocol/siprec/snapshot-request.ts'
 import { readAnswer, withRefused } from '../../recorder/delayed-offer.ts'
-import type { SnapshotNeed } from '../../recorder/recording-types.ts'
 import type { OwnResponse } from '../signalling/port.ts'
-import type { LiveRecording } from './live-recording.ts'
+import type { LiveRecording, SnapshotNeed } from './live-recording.ts'
 import { noteMedia, sdpOfferAgain } from './local-description.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 

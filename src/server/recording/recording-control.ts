@@ -1,6 +1,6 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { EndCause, RecordingIncident, SealedObject, SnapshotNeed } from '../../recorder/recording-types.ts'
+import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from '../signalling/port.ts'
@@ -37,11 +37,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
-    this.#metadata = new MetadataIntake(options)
     this.#commitment = new Commitment(options.custody)
     this.#end = new RecordingEnd(options, { table: this.#table, commitment: this.#commitment })
-    this.#answers = new AwaitedAnswers(options, { end: this.#end, metadata: this.#metadata })
     this.#requests = new OwnRequests(options)
+    this.#metadata = new MetadataIntake(options, this.#requests)
+    this.#answers = new AwaitedAnswers(options, { end: this.#end, metadata: this.#metadata })
     this.#pauses = new RecordingPauses(options, this.#requests)
     this.#offers = new RecordingOffers(options, {
       table: this.#table,
@@ -155,11 +155,6 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording === undefined) return
     recording.hasMedia = true
     this.#begin(recording)
-  }
-
-  handleMetadataIncomplete(recordingId: RecordingId, need: SnapshotNeed): void {
-    const recording = this.#table.byId(recordingId)
-    if (recording !== undefined) this.#requests.askForSnapshot(recording, need)
   }
 
   handleFailed(recordingId: RecordingId): void {

@@ -25,7 +25,13 @@ export class UdpListener {
   constructor(options: UdpListenerOptions) {
     this.#options = options
     const type = isIPv6(options.address) ? 'udp6' : 'udp4'
-    this.#socket = createSocket({ type, ipv6Only: type === 'udp6', recvBufferSize: UDP_RECEIVE_BUFFER_BYTES })
+    this.#socket = createSocket({
+      type,
+      ipv6Only: type === 'udp6',
+      recvBufferSize: UDP_RECEIVE_BUFFER_BYTES,
+      // Only addresses are sent to; Node would take each through its resolver, and the next tick.
+      lookup: (host, _, callback) => callback(null, host, type === 'udp6' ? 6 : 4),
+    })
   }
 
   /** @throws EarwitnessError as {@link SignallingPort.run} says */
@@ -49,12 +55,14 @@ export class UdpListener {
   /** Sends a datagram. What cannot be sent (a forged source port 0, no route) is told to `fail`. */
   send(bytes: Uint8Array, port: number, address: string): void {
     try {
-      this.#socket.send(bytes, port, address, (error) => {
-        if (error !== null) this.#options.fail(error)
-      })
+      this.#socket.send(bytes, port, address, this.#handleSent)
     } catch (error) {
       this.#options.fail(error instanceof Error ? error : new Error(String(error)))
     }
+  }
+
+  readonly #handleSent = (error: Error | null): void => {
+    if (error !== null) this.#options.fail(error)
   }
 
   async close(): Promise<void> {

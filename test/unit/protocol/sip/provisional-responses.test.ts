@@ -76,6 +76,46 @@ describe('a provisional response', () => {
   })
 })
 
+describe('100 Trying (RFC 3261 17.2.1)', () => {
+  const open = (method = 'INVITE') => {
+    const bench = new Bench({ timers: DEFAULT_SIP_TIMERS })
+    const { toTag } = bench.establish()
+    bench.receive(request({ method, cseq: `2 ${method}`, branch: 'z9hG4bK-2', toTag, body: SDP }))
+    return { bench, offerId: bench.offers.at(-1)!.offerId, toTag }
+  }
+
+  test('is spared an INVITE that is answered soon, and sent to one that is not', () => {
+    const { bench } = open()
+    bench.advance(99_999)
+    expect(bench.outline).toEqual([])
+    bench.advance(1)
+    expect(bench.outline).toEqual(['100'])
+    bench.answerLast()
+    const quick = open()
+    quick.bench.answerLast()
+    quick.bench.advance(400_000)
+    expect([bench.outline, quick.bench.outline]).toEqual([['100', '200'], ['200']])
+  })
+
+  test('is sent at once when the INVITE comes again, and again with each copy', () => {
+    const { bench, toTag } = open()
+    for (let copy = 0; copy < 2; copy += 1) {
+      bench.receive(request({ cseq: '2 INVITE', branch: 'z9hG4bK-2', toTag, body: SDP }))
+    }
+    bench.advance(400_000)
+    expect(bench.outline).toEqual(['100', '100'])
+  })
+
+  test('is not sent after another provisional response, nor for an UPDATE', () => {
+    const { bench, offerId } = open()
+    bench.userAgent.progress(offerId, 180, undefined, bench.nowUs)
+    bench.advance(1_000_000)
+    const update = open('UPDATE')
+    update.bench.advance(1_000_000)
+    expect([bench.outline, update.bench.outline]).toEqual([['180'], []])
+  })
+})
+
 describe('a reliable response', () => {
   test('is sent again at T1, doubling, on every transport, and after 64*T1 without PRACK the INVITE gets 504', () => {
     for (const flow of [UDP_FLOW, { ...UDP_FLOW, transport: 'tcp' as const, connectionId: 1 }]) {

@@ -128,6 +128,8 @@ export class Bench {
         handleCounted: (counter) => this.counted.push(counter),
       },
       ...options,
+      // At once, so that what is sent is in a plain order.
+      timers: { tryingUs: 0, ...options.timers },
     })
   }
 

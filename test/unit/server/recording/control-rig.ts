@@ -59,7 +59,7 @@ export class ControlRig {
   readonly registry = createRegistry()
   nowUs = NOW_US
   facts: RecordingFacts | undefined
-  #ports = new Map<string, number>()
+  readonly #ports = new Map<string, number>()
 
   constructor() {
     this.control = new RecordingControl({
@@ -93,8 +93,14 @@ export class ControlRig {
         noteFacts: () => {},
         sealed: (_recording, { name }) => void this.custody.push(name),
         incident: (_recording, { code }) => void this.custody.push(code),
-        close: () => Promise.resolve(),
-        interrupted: () => Promise.resolve(),
+        close: (_prefix, { endCause }) => {
+          this.custody.push(`close ${endCause}`)
+          return Promise.resolve()
+        },
+        interrupted: () => {
+          this.custody.push('interrupted')
+          return Promise.resolve()
+        },
       },
       sources: new SourceTable([
         { name: 'told', address: TOLD_SOURCE, tenant: 'acme', forceSiprec: false, tellPause: true },

@@ -10,6 +10,7 @@ let recording: LiveRecording
 let passed: ReceivedMetadata[]
 let refused: string[]
 let noted: number
+let asked: string[]
 let intake: MetadataIntake
 
 beforeEach(() => {
@@ -17,11 +18,15 @@ beforeEach(() => {
   passed = []
   refused = []
   noted = 0
-  intake = new MetadataIntake({
-    media: { metadata: (_id: string, received: ReceivedMetadata) => void passed.push(received) },
-    custody: { noteFacts: () => void (noted += 1) },
-    events: { metadataRejected: (_recording: LiveRecording, reason: string) => void refused.push(reason) },
-  } as unknown as ConstructorParameters<typeof MetadataIntake>[0])
+  asked = []
+  intake = new MetadataIntake(
+    {
+      media: { metadata: (_id: string, received: ReceivedMetadata) => void passed.push(received) },
+      custody: { noteFacts: () => void (noted += 1) },
+      events: { metadataRejected: (_recording: LiveRecording, reason: string) => void refused.push(reason) },
+    } as unknown as ConstructorParameters<typeof MetadataIntake>[0],
+    { askForSnapshot: (_recording, need) => void asked.push(need) },
+  )
 })
 
 const XML = bytesOf(
@@ -50,6 +55,7 @@ describe('metadata in a message of the dialog, whichever: UPDATE, INFO, BYE or A
     expect(passed[0]).toEqual({ raw, rawSha256: sha256Hex(raw), snapshot: undefined })
     expect(recording.pendingSnapshots[0]?.reason).toBe('doctype')
     expect(refused).toEqual(['doctype'])
+    expect(asked).toEqual(['unreadable'])
   })
 
   test('is left alone when it is something else', () => {

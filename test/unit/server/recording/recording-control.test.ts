@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
-import type { ManifestBody, StreamEntry } from '../../../../src/evidence/manifest.ts'
+import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
 import { asDialogId, type DialogId, type RecordingId } from '../../../../src/ids.ts'
 import type {
   EndCause,
@@ -440,62 +440,6 @@ describe('the end', () => {
     await control.whenIdle()
     expect(log.join()).toContain('the manifest could not be stored')
     expect(await gauge()).toBe(0)
-  })
-})
-
-describe('an INVITE that is never acknowledged', () => {
-  const snapshot: SealedObject = { kind: 'metadata', name: 'metadata-000.age', bytes: bytesOf('sealed') }
-  const incident = { code: 'metadata-invalid', at: '2026-11-23T09:00:00.000Z', detail: 'Not read.' }
-
-  it('and brings no RTP leaves nothing but a count and a line in the log', async () => {
-    await answer()
-    control.handleSealed(idOf(), snapshot)
-    control.handleIncident(idOf(), incident)
-    control.handleEnded(DIALOG, ended('noAck'))
-    expect(media.calls.at(-1)).toBe('end noAck')
-    control.handleManifest(idOf(), manifest('noAck'))
-    await control.whenIdle()
-    expect(custodyCalls).toEqual([])
-    expect(control.openedTotal).toBe(0)
-    expect(await gauge()).toBe(0)
-    expect(log.join()).toContain('INVITE came to nothing')
-    expect(await registry.metrics()).toContain('earwitness_recording_sessions_total{src="sbc",outcome="noAck"} 1')
-  })
-
-  it('but brings RTP is kept, with all that was sealed before', async () => {
-    await answer()
-    control.handleSealed(idOf(), snapshot)
-    control.handleIncident(idOf(), incident)
-    control.handleFirstPacket(idOf())
-    control.handleEnded(DIALOG, ended('noAck'))
-    control.handleManifest(idOf(), manifest('noAck'))
-    await control.whenIdle()
-    expect(custodyCalls).toEqual(['opened', 'metadata-000.age', 'metadata-invalid', 'close noAck'])
-  })
-
-  it('whose RTP was still in the sockets at the end is kept too', async () => {
-    await answer()
-    control.handleEnded(DIALOG, ended('noAck'))
-    const stream: StreamEntry = {
-      ...{ streamId: '0', streamLabel: '1', channel: 0, participantIds: [], codecs: [], gaps: [] },
-      packets: { received: 1, lost: 0, late: 0, duplicate: 0, discarded: 0 },
-      ledger: {
-        audioSamples: 0,
-        gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
-        unlistedGapSamples: 0,
-      },
-    }
-    control.handleManifest(idOf(), { ...manifest('noAck'), streams: [stream] })
-    await control.whenIdle()
-    expect(custodyCalls).toEqual(['opened', 'close noAck'])
-  })
-
-  it('and whose worker dies leaves nothing', async () => {
-    await answer()
-    control.handleWorkerLost([idOf()])
-    await control.whenIdle()
-    expect(custodyCalls).toEqual([])
-    expect(byes).toEqual(['Recorder failed'])
   })
 })
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { SNAPSHOT_REQUEST_INTERVAL_US, SNAPSHOT_REQUESTS_MAX } from '../../../../src/server/recording/own-requests.ts'
-import { ControlRig, DIALOG, settled } from './control-rig.ts'
+import { ControlRig, DIALOG, OFFER, settled } from './control-rig.ts'
 
 const WILLING = { headers: { accept: 'application/sdp, application/rs-metadata-request' } }
 
@@ -11,10 +11,12 @@ beforeEach(() => {
   rig = new ControlRig()
 })
 
-async function incomplete(): Promise<void> {
-  rig.control.handleMetadataIncomplete(rig.id, 'partialFirst')
-  await settled()
+/** A partial snapshot that nothing has gone before. */
+const PARTIAL = {
+  contentType: 'application/rs-metadata+xml',
+  body: '<recording><datamode>partial</datamode><session session_id="c"/></recording>',
 }
+const incomplete = (): Promise<void> => rig.send('INFO', PARTIAL)
 
 describe('metadata that cannot be applied', () => {
   it('has an SRC asked that says it can be asked, by UPDATE', async () => {
@@ -40,11 +42,19 @@ describe('metadata that cannot be applied', () => {
     expect(rig.asked).toEqual([])
   })
 
+  it('is what cannot be read as well, and not a complete snapshot', async () => {
+    await rig.establish(WILLING)
+    await rig.send('INFO', { ...PARTIAL, body: PARTIAL.body.replace('partial', 'complete') })
+    expect(rig.asked).toEqual([])
+    await rig.send('INFO', { ...PARTIAL, body: '<<<' })
+    expect(rig.asked).toHaveLength(1)
+  })
+
   it('in the INVITE waits for its ACK, and is asked about once', async () => {
-    await rig.invite(WILLING)
-    await incomplete()
+    await rig.invite({ ...WILLING, ...PARTIAL })
     await incomplete()
     expect(rig.asked).toEqual([])
+    await rig.send('ACK', { contentType: 'application/sdp', body: OFFER })
     rig.control.handleConfirmed(DIALOG, rig.nowUs)
     await settled()
     expect(rig.asked).toHaveLength(1)
