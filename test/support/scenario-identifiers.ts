@@ -1,0 +1,43 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+
+/** AEAD_AES_256_GCM: key and salt (RFC 7714 12). */
+const SRTP_SECRET_BYTES = 44
+
+/** SRTP master keys and salts of the first and the second media stream, in base64. */
+export type SrtpSecrets = readonly [string, string]
+
+export function freshSrtpSecrets(): SrtpSecrets {
+  return [randomBytes(SRTP_SECRET_BYTES).toString('base64'), randomBytes(SRTP_SECRET_BYTES).toString('base64')]
+}
+
+/**
+ * SIPp injection file: one line per recording session with the fields that sipp-scenarios/README.md names. Fresh each
+ * time: two runs must not look like one. Lines of a pair share the number that joins the two dialogs of a phone.
+ */
+export function identifierLines(count: number, startedAt: Date, secrets: SrtpSecrets = freshSrtpSecrets()): string {
+  const lines: string[] = []
+  let number = 0
+  for (let index = 0; index < count; index += 1) {
+    const isFirstOfPair = index % 2 === 0
+    if (isFirstOfPair) number = randomInt(100_000_000, 1_000_000_000)
+    const times = [0, 5_000, 10_000].map((offsetMs) => new Date(startedAt.getTime() + offsetMs).toISOString())
+    const fields = [
+      ...base64Ids(7),
+      ...times,
+      ...base64Ids(4),
+      ...Array.from({ length: 9 }, () => randomUUID()),
+      randomBytes(16).toString('hex'),
+      randomBytes(10).toString('hex').toUpperCase(),
+      String(number),
+      ...secrets,
+      isFirstOfPair ? 'near' : 'far',
+    ]
+    lines.push(fields.join(';'))
+  }
+  return ['SEQUENTIAL', ...lines, ''].join('\n')
+}
+
+/** RFC 7865 6.10: base64 of 16 octets. */
+function base64Ids(count: number): readonly string[] {
+  return Array.from({ length: count }, () => randomBytes(16).toString('base64'))
+}
