@@ -1,17 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { expect } from 'vitest'
 
-import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
-import {
-  FORCED_ADDRESS,
-  playScenarios,
-  type PlayedRecording,
-  type PlayedScenario,
-} from '../support/played-scenarios.ts'
-import type { ScenarioName } from '../support/scenario-catalogue.ts'
-import { describeRow, type ScenarioRow } from '../support/scenario-rows.ts'
+import type { PlayedRecording } from '../support/played-scenarios.ts'
+import { describeScenarios, type ScenarioRow } from '../support/scenario-rows.ts'
 
 /** Each client of the dialect table plays its recording session with SIPp; then what was recorded is looked at from outside. */
 const HELD_MS = 1_300
@@ -21,7 +11,7 @@ const groupOf = ({ details }: PlayedRecording): string | null | undefined => det
 const ROWS: readonly ScenarioRow[] = [
   {
     name: 'oracle',
-    title: 'Oracle: one line, the second joins later, hold of both',
+    title: 'one line, the second joins later, hold of both',
     recordings: [
       {
         streams: [
@@ -40,7 +30,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'oracle-contact-centre',
-    title: 'Oracle with a contact centre behind it: four lines, two communication sessions',
+    title: 'four lines, two communication sessions',
     recordings: [
       {
         streams: [
@@ -56,7 +46,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'audiocodes',
-    title: 'AudioCodes: bare line feeds, hold, two video lines at the end',
+    title: 'bare line feeds, hold, two video lines at the end',
     recordings: [
       {
         streams: [
@@ -69,7 +59,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'cisco-cube',
-    title: 'CUBE: a first offer that is all inactive, hold, another codec, metadata in BYE',
+    title: 'a first offer that is all inactive, hold, another codec, metadata in BYE',
     recordings: [
       {
         streams: [
@@ -83,7 +73,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'cisco-cube-transfer',
-    title: 'CUBE: a transfer under a session id that nobody knows',
+    title: 'a transfer under a session id that nobody knows',
     recordings: [
       {
         streams: [
@@ -96,7 +86,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'avaya-sbce',
-    title: 'Avaya: one line for two streams, UPDATE with nothing but metadata, the second line later',
+    title: 'one line for two streams, UPDATE with nothing but metadata, the second line later',
     recordings: [
       {
         streams: [
@@ -109,7 +99,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'ribbon',
-    title: 'Ribbon: no closing boundary, hold of one line, partial metadata in BYE',
+    title: 'no closing boundary, hold of one line, partial metadata in BYE',
     recordings: [
       {
         streams: [
@@ -122,7 +112,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'metaswitch',
-    title: 'Metaswitch: one mixed line, hold by address 0.0.0.0, BYE and a new INVITE for a transfer',
+    title: 'one mixed line, hold by address 0.0.0.0, BYE and a new INVITE for a transfer',
     recordings: [
       {
         streams: [
@@ -146,7 +136,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'broadworks',
-    title: 'BroadWorks: metadata before SDP, labels that do not match, pause without metadata',
+    title: 'metadata before SDP, labels that do not match, pause without metadata',
     recordings: [
       {
         streams: [
@@ -159,7 +149,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'broadworks-conference',
-    title: 'BroadWorks: five people on one line',
+    title: 'five people on one line',
     recordings: [
       {
         streams: [
@@ -176,7 +166,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'netsapiens',
-    title: 'NetSapiens: BYE and a new INVITE with the same group, the same ids for other people',
+    title: 'BYE and a new INVITE with the same group, the same ids for other people',
     recordings: [
       {
         streams: [
@@ -197,7 +187,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'opensips',
-    title: 'OpenSIPS: no stream in the metadata, labels from 0, unescaped names',
+    title: 'no stream in the metadata, labels from 0, unescaped names',
     recordings: [
       {
         streams: [
@@ -212,7 +202,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'jambonz',
-    title: 'jambonz: no closing boundary, pause and resume with plain SDP',
+    title: 'no closing boundary, pause and resume with plain SDP',
     recordings: [
       {
         streams: [
@@ -225,7 +215,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'nena',
-    title: 'NENA NG9-1-1: two audio lines out of eight lines',
+    title: 'two audio lines out of eight lines',
     recordings: [
       {
         streams: [
@@ -238,7 +228,7 @@ const ROWS: readonly ScenarioRow[] = [
   },
   {
     name: 'procomm',
-    title: 'procomm: labels that are words, no last boundary',
+    title: 'labels that are words, no last boundary',
     recordings: [
       {
         streams: [
@@ -251,36 +241,4 @@ const ROWS: readonly ScenarioRow[] = [
   },
 ]
 
-let dataDir: string
-let folder: string
-let daemon: RunningDaemon
-let played: ReadonlyMap<ScenarioName, PlayedScenario> = new Map()
-
-beforeAll(async () => {
-  dataDir = await makeDataDir()
-  folder = await mkdtemp(join(tmpdir(), 'earwitness-dialects-'))
-  daemon = await startDaemon(dataDir, {
-    EARWITNESS_SOURCES_0_NAME: 'phones',
-    EARWITNESS_SOURCES_0_ADDRESS: FORCED_ADDRESS,
-    EARWITNESS_SOURCES_0_FORCE_SIPREC: 'true',
-  })
-  played = await playScenarios(
-    daemon,
-    ROWS.map(({ name }) => name),
-    { folder },
-  )
-}, 240_000)
-
-afterAll(async () => {
-  await daemon.stop()
-  await removeDataDir(dataDir)
-  await rm(folder, { recursive: true, force: true })
-})
-
-describe.each(ROWS)('$name', (row) => {
-  describeRow(row, () => {
-    const scenario = played.get(row.name)
-    if (scenario === undefined) throw new Error(`${row.name} was not played`)
-    return scenario
-  })
-})
+describeScenarios(ROWS)

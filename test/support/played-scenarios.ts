@@ -128,42 +128,69 @@ function inOggOrder(decoded: readonly Int16Array[]): readonly Int16Array[] {
   return [left, centre, right]
 }
 
-/** Addresses of everyone on each media stream, by the label of the stream, in alphabetical order. */
+/** The newest address of everyone on each media stream, by the label of the stream, in alphabetical order. */
 export function peopleByLabel({ details }: PlayedRecording): Readonly<Record<string, readonly string[]>> {
-  const aors = new Map(details.participants.map((each) => [each.participantId, each.aors.map(({ aor }) => aor)]))
+  const aors = new Map(
+    details.participants.map((each) => [each.participantId, each.aors[0]?.aor ?? each.participantId]),
+  )
   return Object.fromEntries(
     details.mediaStreams.map(({ streamLabel, participantIds }) => [
       streamLabel,
-      participantIds.flatMap((id) => aors.get(id) ?? [id]).toSorted(),
+      participantIds.map((id) => aors.get(id) ?? id).toSorted(),
     ]),
   )
 }
 
-/** Where a piece of speech was found on a channel. */
+/** A piece of speech that was found on a channel, in its place. */
 export interface FoundPiece {
   readonly capture: number
   readonly voice: number
   readonly channel: number
-  /** From the beginning of the recording to the beginning of the piece; exact to a millisecond. */
-  readonly atMs: number
 }
 
 const LIKENESS_MIN = 0.8
+const WINDOW_SAMPLES = 500 * SAMPLES_PER_MS
+/** SIPp takes a moment between its steps, and under load the recorder learns the true place of a stream in its first seconds. */
+const PLACE_TOLERANCE_SAMPLES = 400 * SAMPLES_PER_MS
+const WINDOWS_ALIKE_MIN = 0.75
 
-/** Looks for every piece of speech on every channel of a recording. */
-export function findPieces(prepared: PreparedScenario, channels: readonly Int16Array[]): readonly FoundPiece[] {
+/**
+ * Looks for every piece of speech on every channel of a recording, as far from its beginning as it was sent.
+ *
+ * @param captures those that were played into this recording; its timeline begins with the first packet of the first
+ */
+export function findPieces(
+  prepared: PreparedScenario,
+  channels: readonly Int16Array[],
+  captures: readonly number[],
+): readonly FoundPiece[] {
   const pieces = prepared.streams.flatMap((stream) => stream.pieces)
-  return channels
-    .flatMap((samples, channel) => pieces.flatMap((piece) => findPiece(piece, samples, channel)))
-    .toSorted((one, other) => one.channel - other.channel || one.atMs - other.atMs)
+  const origin = pieces.find(({ capture }) => capture === Math.min(...captures))?.fromSample ?? 0
+  return channels.flatMap((samples, channel) =>
+    pieces
+      .filter((piece) =>
+        captures.includes(piece.capture) ? isInPlace(piece, samples, origin) : isAnywhere(piece, samples),
+      )
+      .map(({ capture, voice }) => ({ capture, voice, channel })),
+  )
 }
 
-function findPiece({ capture, voice, heard }: Piece, samples: Int16Array, channel: number): readonly FoundPiece[] {
-  const { correlation, lag } = matchAudio(heard, samples, {
-    lagMax: samples.length,
-    overlapMin: Math.floor(heard.length * 0.9),
-  })
-  return correlation < LIKENESS_MIN ? [] : [{ capture, voice, channel, atMs: Math.round(lag / SAMPLES_PER_MS) }]
+/** Window by window, because the recorder moves a stream by some milliseconds in a pause of the speaker. */
+function isInPlace({ heard, fromSample }: Piece, samples: Int16Array, origin: number): boolean {
+  const likeness: number[] = []
+  for (let at = 0; at + WINDOW_SAMPLES <= heard.length; at += WINDOW_SAMPLES) {
+    const window = heard.subarray(at, at + WINDOW_SAMPLES)
+    const place = Math.max(0, fromSample - origin + at - PLACE_TOLERANCE_SAMPLES)
+    const around = samples.subarray(place, place + WINDOW_SAMPLES + 2 * PLACE_TOLERANCE_SAMPLES)
+    const { correlation } = matchAudio(window, around, { lagMax: around.length, overlapMin: WINDOW_SAMPLES * 0.9 })
+    likeness.push(correlation)
+  }
+  return likeness.filter((each) => each >= LIKENESS_MIN).length >= likeness.length * WINDOWS_ALIKE_MIN
+}
+
+function isAnywhere({ heard }: Piece, samples: Int16Array): boolean {
+  const overlapMin = Math.floor(Math.min(heard.length, samples.length) * 0.9)
+  return matchAudio(heard, samples, { lagMax: samples.length, overlapMin }).correlation >= LIKENESS_MIN
 }
 
 /** Milliseconds of gaps of one cause, by the label of the stream. */
