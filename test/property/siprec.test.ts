@@ -127,7 +127,10 @@ describe('the metadata parser', () => {
         const written = isEscaped ? text.replaceAll('&', '&amp;').replaceAll('<', '&lt;') : text
         const xml = `<recording><participant id="p"><nameID aor="a"><name>${written}</name></nameID></participant></recording>`
         const [participant] = valueOf(parseMetadata(bytesOf(xml))).participants
-        expect(participant?.aors[0]?.name ?? '').toBe(text.trim())
+        const trimmed = text.trim()
+        // A quoted string is the text in its quotes.
+        const isQuoted = trimmed.length > 1 && trimmed.startsWith('"') && trimmed.endsWith('"')
+        expect(participant?.aors[0]?.name ?? '').toBe(isQuoted ? trimmed.slice(1, -1).trim() : trimmed)
       }),
     )
   })

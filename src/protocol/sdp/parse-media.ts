@@ -1,4 +1,5 @@
 import type { MediaCodec, MediaDescription, MediaDirection, SdpAttribute } from './session-description.ts'
+import { SDP_LABELS } from '../siprec/vocabulary.ts'
 import { STATIC_PAYLOAD_TYPES } from './static-payload-types.ts'
 
 /** One `x=value` line, blanks around it removed. */
@@ -59,7 +60,7 @@ function directionOf(attributes: readonly SdpAttribute[]): MediaDirection | unde
 }
 
 function labelOf(attributes: readonly SdpAttribute[]): string | undefined {
-  for (const wanted of ['label', 'media_label']) {
+  for (const wanted of SDP_LABELS) {
     const found = attributes.find(({ name, value }) => name === wanted && value !== '')
     if (found !== undefined) return found.value
   }

@@ -34,6 +34,8 @@ export function parseSdp(bytes: Uint8Array): Result<SessionDescription, SdpRejec
   if (media.length === 0 && !lines.some(({ type }) => type === 'v' || type === 'o')) return rejected('notSdp')
   const origin = (session.lines.find(({ type }) => type === 'o')?.value ?? '').split(' ').filter((word) => word !== '')
   return accepted({
+    originUser: origin[0] ?? '',
+    sessionName: session.lines.find(({ type }) => type === 's')?.value ?? '',
     sessionId: origin[1] ?? '',
     sessionVersion: origin[2] ?? '',
     media: media.map((section, index) => parseMediaSection(section, index, session)),

@@ -48,6 +48,9 @@ export interface MediaDescription {
 }
 
 export interface SessionDescription {
+  /** The user of `o=`, and `s=`: clients are told by them. '' when the line is missing. RFC 8866 5.2, 5.3 */
+  readonly originUser: string
+  readonly sessionName: string
   /** From `o=`; '' when that line is missing. */
   readonly sessionId: string
   readonly sessionVersion: string

@@ -1,4 +1,5 @@
 import { splitOutsideQuotes } from './header-value.ts'
+import { CONTACT_TAGS } from './vocabulary.ts'
 
 /**
  * True when an INVITE opens a recording session. Any one sign is enough, because clients leave out each of them:
@@ -38,6 +39,6 @@ function hasSourceTag(contact: string): boolean {
             .replaceAll('"', '')
             .toLowerCase()
     if (index === 0 || (value !== '' && value !== 'true')) return false
-    return name === '+sip.src' || name === 'src'
+    return CONTACT_TAGS.has(name)
   })
 }

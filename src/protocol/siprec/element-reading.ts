@@ -1,6 +1,5 @@
 import { parseMetadataTime } from './metadata-time.ts'
 import type { MetadataTime } from './metadata.ts'
-import { foldName, localNameOf } from './xml-names.ts'
 import type { XmlElement } from './xml-tree.ts'
 
 /** Ids beyond this length are cut; RFC 7865 6.10 has 24 characters, a URN 45. */
@@ -10,8 +9,8 @@ const TEXT_LENGTH_MAX = 1_024
 /** The value of the first of these attributes (folded names) that is there and not blank. */
 export function attributeOf(element: XmlElement, ...foldedNames: readonly string[]): string | undefined {
   for (const wanted of foldedNames) {
-    for (const { name, value } of element.attributes) {
-      const text = foldName(localNameOf(name)) === wanted ? value.trim() : ''
+    for (const { foldedName, value } of element.attributes) {
+      const text = foldedName === wanted ? value.trim() : ''
       if (text !== '') return text.slice(0, TEXT_LENGTH_MAX)
     }
   }
@@ -24,9 +23,11 @@ export function childrenNamed(element: XmlElement, ...foldedNames: readonly stri
 
 /** The text of the first child of one of these names that has any. */
 export function childText(element: XmlElement, ...foldedNames: readonly string[]): string | undefined {
-  return childrenNamed(element, ...foldedNames)
-    .map(textOf)
-    .find((text) => text !== '')
+  for (const child of element.children) {
+    const text = foldedNames.includes(child.foldedName) ? textOf(child) : ''
+    if (text !== '') return text
+  }
+  return undefined
 }
 
 export function childTime(element: XmlElement, ...foldedNames: readonly string[]): MetadataTime | undefined {

@@ -1,49 +1,8 @@
 import { EXTENSION_PATH_MAX, EXTENSION_TEXT_MAX, EXTENSIONS_MAX, type MetadataExtension } from './metadata.ts'
+import { attributeOf, normalizeId } from './element-reading.ts'
+import { KNOWN_ATTRIBUTES, KNOWN_CHILDREN, WORDS } from './vocabulary.ts'
 import { declaredPrefix } from './xml-names.ts'
 import type { XmlAttribute, XmlElement } from './xml-tree.ts'
-
-const TIMES = ['associatetime', 'disassociatetime']
-
-/** What the model reads inside each element of the model; everything else in there is an extension. */
-const KNOWN_CHILDREN: ReadonlyMap<string, ReadonlySet<string>> = new Map(
-  [
-    ['group', ...TIMES, 'session', 'groupid', 'id'],
-    [
-      'session',
-      ...TIMES,
-      'sipsessionid',
-      'groupref',
-      'starttime',
-      'stoptime',
-      'endtime',
-      'reason',
-      'sessionid',
-      'id',
-    ].concat('participant', 'stream'),
-    [
-      'participant',
-      ...TIMES,
-      'nameid',
-      'aor',
-      'name',
-      'displayname',
-      'send',
-      'recv',
-      'receive',
-      'participantid',
-      'id',
-    ].concat('session', 'sessionid'),
-    ['nameid', 'aor', 'name', 'displayname'],
-    ['name'],
-    ['send', 'id', 'streamid'],
-    ['recv', 'id', 'streamid'],
-    ['receive', 'id', 'streamid'],
-    ['stream', ...TIMES, 'label', 'mode', 'streamid', 'id', 'session', 'sessionid'],
-    ['sessionrecordingassoc', ...TIMES],
-    ['participantsessionassoc', ...TIMES],
-    ['participantstreamassoc', ...TIMES, 'send', 'recv', 'receive'],
-  ].map(([parent = '', ...children]) => [parent, new Set(children)]),
-)
 
 /** Gathers vendor data in document order, with the rest of what is beyond the limit counted. */
 export class ExtensionCollector {
@@ -63,7 +22,7 @@ export class ExtensionCollector {
 
   /** Takes an element that stands outside the model, with everything in it. */
   collect(element: XmlElement, path: string, ownerId: string | undefined): void {
-    const attributes = element.attributes.filter(isVendorAttribute)
+    const attributes = element.attributes.filter(isVendorAttribute).map(({ name, value }) => ({ name, value }))
     const text = element.text.trim().slice(0, EXTENSION_TEXT_MAX)
     // An element that is only a container says nothing that the paths of its children do not say.
     if (text !== '' || attributes.length > 0 || element.children.length === 0) {
@@ -79,6 +38,12 @@ export class ExtensionCollector {
     for (const child of element.children) this.collect(child, joinPath(path, child), ownerId)
   }
 
+  /** Takes an element that stands under the root; drafts of RFC 7865 have extensions name there what they belong to. */
+  collectUnderRoot(element: XmlElement): void {
+    const parent = attributeOf(element, 'parent')
+    this.collect(element, element.localName, parent === undefined ? undefined : normalizeId(parent))
+  }
+
   #visitModel(
     element: XmlElement,
     path: string,
@@ -86,11 +51,22 @@ export class ExtensionCollector {
     isKnown?: (child: XmlElement) => boolean,
   ): void {
     const known = KNOWN_CHILDREN.get(element.foldedName)
+    this.#collectForeignAttributes(element, path, ownerId)
     for (const child of element.children) {
       if (isKnown?.(child) === true) continue
       if (known?.has(child.foldedName) !== true) this.collect(child, joinPath(path, child), ownerId)
       else this.#visitModel(child, joinPath(path, child), ownerId)
     }
+  }
+
+  /** Attributes that the model does not have: `<participant role="agent">`. */
+  #collectForeignAttributes(element: XmlElement, path: string, ownerId: string | undefined): void {
+    const known = KNOWN_ATTRIBUTES.get(element.foldedName)
+    if (known === undefined) return
+    const attributes = element.attributes.filter(
+      (attribute) => isVendorAttribute(attribute) && !known.has(attribute.foldedName),
+    )
+    if (attributes.length > 0) this.collect({ ...element, text: '', children: [], attributes }, path, ownerId)
   }
 
   #add(extension: MetadataExtension): void {
@@ -100,8 +76,9 @@ export class ExtensionCollector {
 }
 
 /** Not a declaration of a namespace, nor one of the attributes every XML document may have. */
-function isVendorAttribute({ name }: XmlAttribute): boolean {
-  return declaredPrefix(name) === undefined && !name.startsWith('xsi:') && name !== 'datamode'
+function isVendorAttribute({ name, foldedName }: XmlAttribute): boolean {
+  const isOfXml = declaredPrefix(name) !== undefined || name.startsWith('xsi:') || name.startsWith('xml:')
+  return !isOfXml && !WORDS.dataMode.includes(foldedName)
 }
 
 function joinPath(path: string, child: XmlElement): string {

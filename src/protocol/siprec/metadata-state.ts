@@ -1,4 +1,4 @@
-import { matchStreams, type LabelledLine } from './match-streams.ts'
+import { StreamIndex, type LabelledLine, type StreamMatch } from './match-streams.ts'
 import type {
   CommunicationSession,
   CsGroup,
@@ -7,6 +7,7 @@ import type {
   MetadataSnapshot,
   Participant,
   ParticipantStream,
+  SessionRecording,
 } from './metadata.ts'
 import { StreamSenders } from './stream-senders.ts'
 
@@ -14,6 +15,11 @@ import { StreamSenders } from './stream-senders.ts'
 export const KNOWN_PARTICIPANTS_MAX = 1_000
 /** Media streams, communication sessions and groups remembered: of each as many. */
 export const KNOWN_OBJECTS_MAX = 1_000
+
+/** M-lines among which the one that is left over is looked for. */
+const ELIMINATION_LINES_MAX = 8
+
+type SendersOf = (streamIds: readonly string[]) => readonly string[]
 
 /** A participant as all snapshots together tell. */
 export interface KnownParticipant extends Participant {
@@ -27,6 +33,11 @@ export interface AppliedSnapshot {
   readonly left: readonly string[]
   /** Objects beyond the limits, left out. */
   readonly droppedCount: number
+  /**
+   * Why the SRC should be asked for a complete snapshot (RFC 7866 9.2): `partialFirst`, a partial one came and no complete one before it;
+   * `unknownIds`, a partial one speaks of participants or streams that nothing has described. What could be applied has been.
+   */
+  readonly needsComplete: 'partialFirst' | 'unknownIds' | undefined
 }
 
 export interface Attribution {
@@ -51,7 +62,11 @@ export class MetadataState {
   readonly #streams = new Map<string, MediaStream>()
   readonly #streamsEver = new Map<string, MediaStream>()
   readonly #associations = new Map<string, ParticipantStream>()
+  readonly #sessionRecordings = new Map<string, SessionRecording>()
   readonly #senders = new StreamSenders()
+  #hasBeenComplete = false
+  /** Of the current streams and of all; made when they are asked for, until the next snapshot. */
+  #streamIndexes: readonly StreamIndex[] | undefined
   #droppedCount = 0
 
   /** Everyone who has taken part, in the order they first appeared. */
@@ -62,6 +77,11 @@ export class MetadataState {
   /** Of the newest complete snapshot and the partial ones since. */
   get communicationSessions(): readonly CommunicationSession[] {
     return [...this.#sessions.values()]
+  }
+
+  /** Which communication sessions are recorded in this recording session, and since when. RFC 7865 6.4 */
+  get sessionRecordings(): readonly SessionRecording[] {
+    return [...this.#sessionRecordings.values()]
   }
 
   get groups(): readonly CsGroup[] {
@@ -76,7 +96,13 @@ export class MetadataState {
   apply(snapshot: MetadataSnapshot): AppliedSnapshot {
     const before = new Set(this.#present.keys())
     const droppedBefore = this.#droppedCount
-    if (snapshot.dataMode === 'complete') this.#forgetCurrent()
+    const needsComplete = this.#whyIncomplete(snapshot)
+    this.#streamIndexes = undefined
+    if (snapshot.dataMode === 'complete') {
+      this.#hasBeenComplete = true
+      this.#forgetCurrent()
+    }
+    for (const each of snapshot.sessionRecordings) this.#upsert(this.#sessionRecordings, each.csId, each)
     for (const group of snapshot.groups) this.#upsert(this.#groups, group.csGroupId, group)
     for (const session of snapshot.communicationSessions) this.#upsertSession(session)
     for (const stream of snapshot.mediaStreams.entries()) this.#upsertStream(...stream)
@@ -91,7 +117,25 @@ export class MetadataState {
       joined: [...this.#present.keys()].filter((participantId) => !before.has(participantId)),
       left: [...before].filter((participantId) => !this.#present.has(participantId)),
       droppedCount: this.#droppedCount - droppedBefore + snapshot.droppedCount,
+      needsComplete,
     }
+  }
+
+  /** Ids of communication sessions do not count: clients name wrong ones. */
+  #whyIncomplete(snapshot: MetadataSnapshot): AppliedSnapshot['needsComplete'] {
+    if (snapshot.dataMode === 'complete') return undefined
+    if (!this.#hasBeenComplete) return 'partialFirst'
+    const described = new Set(snapshot.participants.map(({ participantId }) => participantId))
+    const isStrange = ({ participantId }: { readonly participantId: string }): boolean =>
+      !described.has(participantId) && !this.#participants.has(participantId)
+    if (snapshot.participantSessions.some(isStrange) || snapshot.associations.some(isStrange)) return 'unknownIds'
+    // An SRC that describes no streams at all would not describe them when asked either.
+    if (this.#streamsEver.size === 0) return undefined
+    const streams = new Set(snapshot.mediaStreams.flatMap(({ streamId, label = '' }) => [streamId, label]))
+    for (const [streamId, { label = '' }] of this.#streamsEver) streams.add(streamId).add(label)
+    const sent = snapshot.associations.filter(({ disassociateTime }) => disassociateTime === undefined)
+    const isKnown = (streamId: string): boolean => streams.has(streamId) || this.#senders.hasMentioned(streamId)
+    return sent.every(({ sends }) => sends.every(isKnown)) ? undefined : 'unknownIds'
   }
 
   /**
@@ -108,29 +152,45 @@ export class MetadataState {
 
   /** {@link participantsFor}, with the grounds. */
   attributionFor(line: LabelledLine): Attribution {
-    return this.#attribute(line, (streamIds) => this.#senders.lastOf(streamIds))
+    return this.#attributeOrEliminate(line, (streamIds) => this.#senders.lastOf(streamIds))
   }
 
   /** Everyone who was ever heard on an m-line, for example before and after a transfer. */
   everyParticipantFor(line: LabelledLine): Attribution {
-    return this.#attribute(line, (streamIds) => {
+    return this.#attributeOrEliminate(line, (streamIds) => {
       const labels = new Set(streamIds.map((streamId) => this.#streamsEver.get(streamId)?.label))
       const relabelled = [...this.#streamsEver.values()].filter(({ label }) => label !== undefined && labels.has(label))
       return this.#senders.everOf([...streamIds, ...relabelled.map(({ streamId }) => streamId)])
     })
   }
 
-  #attribute(line: LabelledLine, sendersOf: (streamIds: readonly string[]) => readonly string[]): Attribution {
+  /** One m-line of which nothing is known, and one participant without one, belong together. */
+  #attributeOrEliminate(line: LabelledLine, sendersOf: SendersOf): Attribution {
+    const attribution = this.#attribute(line, sendersOf)
+    const { labels } = line
+    if (attribution.basis !== 'unknown' || labels === undefined) return attribution
+    if (labels.length !== this.#participants.size || labels.length > ELIMINATION_LINES_MAX) return attribution
+    const left = new Set(this.#participants.keys())
+    for (const [index, label] of labels.entries()) {
+      if (index === line.index) continue
+      const { participants } = this.#attribute({ label, index, labels }, sendersOf)
+      if (participants.length === 0) return attribution
+      for (const { participantId } of participants) left.delete(participantId)
+    }
+    return left.size === 1 ? { basis: 'order', participants: this.#named(left) } : attribution
+  }
+
+  #attribute(line: LabelledLine, sendersOf: SendersOf): Attribution {
     const unknown: Attribution = { basis: 'unknown', participants: [] }
+    // What stands in its place now is worth less than what once had its label.
+    const matches = this.#indexes().map((index) => index.match(line))
     if (this.#senders.isEmpty) {
-      const participant = this.#participantInPlace(line)
+      const participant = this.#participantNotHearing(matches) ?? this.#participantInPlace(line)
       return participant === undefined ? unknown : { basis: 'order', participants: [participant] }
     }
-    // What stands in its place now is worth less than what once had its label.
-    const matches = [this.#streams, this.#streamsEver].map((streams) => matchStreams([...streams.values()], line))
     for (const basis of ['label', 'order'] as const) {
       for (const match of matches) {
-        const participants = this.#named(sendersOf(match.streams.map(({ streamId }) => streamId)))
+        const participants = this.#named(sendersOf(match.streams.flatMap((stream) => this.#idsOf(stream))))
         if (match.basis === basis && participants.length > 0) return { basis, participants }
       }
     }
@@ -141,6 +201,25 @@ export class MetadataState {
     return participants.length === 0 ? unknown : { basis: 'order', participants }
   }
 
+  #indexes(): readonly StreamIndex[] {
+    this.#streamIndexes ??= [this.#streams, this.#streamsEver].map((streams) => new StreamIndex(streams.values()))
+    return this.#streamIndexes
+  }
+
+  /** How associations may name a stream: by its id, or by its label when that is no other stream's id. */
+  #idsOf({ streamId, label }: MediaStream): readonly string[] {
+    return label === undefined || this.#streamsEver.has(label) ? [streamId] : [streamId, label]
+  }
+
+  /** Nobody is said to send, but some to receive: the one who does not hear a stream is the one who sends it. */
+  #participantNotHearing(matches: readonly StreamMatch[]): KnownParticipant | undefined {
+    const streamIds = matches.flatMap(({ streams }) => streams.flatMap((stream) => this.#idsOf(stream)))
+    const receivers = this.#senders.receiversOf(streamIds)
+    if (receivers.size === 0) return undefined
+    const rest = this.participants.filter(({ participantId }) => !receivers.has(participantId))
+    return rest.length === 1 ? rest[0] : undefined
+  }
+
   /** Nobody is said to send anything: the first participant is on the first m-line, if there is one for each. */
   #participantInPlace({ index, labels }: LabelledLine): KnownParticipant | undefined {
     const lineCount = labels?.length ?? (this.#streamsEver.size === 0 ? undefined : this.#streamsEver.size)
@@ -149,8 +228,9 @@ export class MetadataState {
   }
 
   #forgetCurrent(): void {
-    for (const current of [this.#groups, this.#sessions, this.#streams, this.#associations, this.#present])
-      current.clear()
+    const current = [this.#groups, this.#sessions, this.#sessionRecordings, this.#streams, this.#associations]
+    for (const each of current) each.clear()
+    this.#present.clear()
   }
 
   #applyAssociations(snapshot: MetadataSnapshot): void {

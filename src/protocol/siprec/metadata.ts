@@ -49,6 +49,8 @@ export interface MediaStream {
   readonly label?: string
   /** `separate` or `mixed`, of clients that follow the drafts. */
   readonly mode?: string
+  readonly associateTime?: MetadataTime
+  readonly disassociateTime?: MetadataTime
 }
 
 /** Who took part in a communication session and when. RFC 7865 6.6 */
@@ -79,7 +81,7 @@ export interface SessionRecording {
 export interface MetadataExtension {
   /** Local names from below the root, joined by `/`; at most {@link EXTENSION_PATH_MAX} characters. */
   readonly path: string
-  /** The id of the group, session, participant or stream it stands in, if it stands in one. */
+  /** The id of the group, session, participant or stream it stands in, or names as its `parent`; if there is one. */
   readonly ownerId?: string
   /** '' when the name has no prefix. */
   readonly prefix: string
@@ -100,6 +102,8 @@ export type DataMode = 'complete' | 'partial'
  */
 export interface MetadataSnapshot {
   readonly dataMode: DataMode
+  /** The root element as written: clients are told by it. */
+  readonly root: { readonly localName: string; readonly prefix: string; readonly namespace: string | undefined }
   readonly groups: readonly CsGroup[]
   readonly communicationSessions: readonly CommunicationSession[]
   readonly participants: readonly Participant[]

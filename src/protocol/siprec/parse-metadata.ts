@@ -2,12 +2,15 @@ import { decodeXmlText } from './decode-text.ts'
 import { attributeOf, childText } from './element-reading.ts'
 import { METADATA_BYTES_MAX, type MetadataRejectReason, type MetadataSnapshot } from './metadata.ts'
 import { SnapshotReader } from './snapshot-reader.ts'
+import { WORDS } from './vocabulary.ts'
 import { parseXmlTree, type XmlElement } from './xml-tree.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 
-const ROOT_NAMES: ReadonlySet<string> = new Set(['recording', 'recordingmetadata'])
+const ROOT_NAMES: ReadonlySet<string> = new Set(WORDS.root)
 /** Any of these under a root of another name makes it metadata too. */
-const OBJECT_NAMES: ReadonlySet<string> = new Set(['session', 'participant', 'stream', 'participantstreamassoc'])
+const OBJECT_NAMES: ReadonlySet<string> = new Set(
+  (['session', 'participant', 'stream', 'participantStreamAssoc'] as const).flatMap((term) => WORDS[term]),
+)
 /** How deep an envelope of the SRC's own may wrap the document. */
 const ENVELOPE_DEPTH_MAX = 3
 
@@ -31,7 +34,13 @@ export function parseMetadata(bytes: Uint8Array): Result<MetadataSnapshot, Metad
   if (root === undefined) return rejected('notMetadata')
   const reader = new SnapshotReader()
   reader.readRoot(root)
-  return accepted({ dataMode: dataModeOf(root), ...reader.objects(), repaired: parsed.value.repaired })
+  const { localName, prefix, namespace } = root
+  return accepted({
+    dataMode: dataModeOf(root),
+    root: { localName, prefix, namespace },
+    ...reader.objects(),
+    repaired: parsed.value.repaired,
+  })
 }
 
 function findRoot(element: XmlElement, depth: number): XmlElement | undefined {
@@ -47,6 +56,6 @@ function findRoot(element: XmlElement, depth: number): XmlElement | undefined {
 
 // RFC 7865 6.1.1: complete unless it says otherwise.
 function dataModeOf(root: XmlElement): MetadataSnapshot['dataMode'] {
-  const written = childText(root, 'datamode') ?? attributeOf(root, 'datamode') ?? ''
+  const written = childText(root, ...WORDS.dataMode) ?? attributeOf(root, ...WORDS.dataMode) ?? ''
   return written.toLowerCase() === 'partial' ? 'partial' : 'complete'
 }

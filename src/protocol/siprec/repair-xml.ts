@@ -1,17 +1,7 @@
+import { MARKUP_NAMES } from './vocabulary.ts'
 import { foldName, localNameOf } from './xml-names.ts'
 import { escapeAttribute, escapeText, scanTag } from './xml-tags.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
-
-/**
- * The elements of recording metadata: a start tag of these is markup even when its end tag never comes (a document that
- * was cut off). Any other tag without an end tag is text: `<sip:alice>` in a name, written without escaping.
- */
-const MODEL_NAMES: ReadonlySet<string> = new Set(
-  (
-    'recording recordingmetadata datamode group session participant stream sessionrecordingassoc ' +
-    'participantsessionassoc participantstreamassoc nameid name aor send recv label groupref sipsessionid'
-  ).split(' '),
-)
 
 /** A stretch of the document, and what it does to the output; without that it is text. */
 interface Taken {
@@ -106,8 +96,9 @@ class Repair {
     return { end: at + 2 }
   }
 
+  // A tag without an end tag is text unless it is one of the model's: `<sip:alice>` in a name, written without escaping.
   #isMarkup(name: string, kind: 'start' | 'empty'): boolean {
-    if (kind === 'empty' || MODEL_NAMES.has(foldName(localNameOf(name)))) return true
+    if (kind === 'empty' || MARKUP_NAMES.has(foldName(localNameOf(name)))) return true
     return (this.#endTagsAhead.get(name) ?? 0) > 0
   }
 

@@ -21,6 +21,7 @@ import {
   readStream,
   readTimes,
 } from './read-objects.ts'
+import { ID_TERMS, OBJECT_TERMS, WORDS } from './vocabulary.ts'
 import type { XmlElement } from './xml-tree.ts'
 
 /** The group and the session around an object, in dialects that nest. */
@@ -30,7 +31,6 @@ interface Surroundings {
 }
 
 const ROOT: Surroundings = { csGroupId: undefined, csId: undefined }
-const NESTED_OBJECTS: ReadonlySet<string> = new Set(['session', 'participant', 'stream'])
 
 /** Walks the elements of one document and gathers the objects of RFC 7865 in document order, bounded. */
 export class SnapshotReader {
@@ -48,12 +48,12 @@ export class SnapshotReader {
   readRoot(root: XmlElement): void {
     this.#collector.collectAttributes(root)
     for (const child of root.children) {
-      if (child.foldedName === 'datamode') continue
-      if (!this.#readObject(child, ROOT)) this.#collector.collect(child, child.localName, undefined)
+      if (WORDS.dataMode.includes(child.foldedName)) continue
+      if (!this.#readObject(child, ROOT)) this.#collector.collectUnderRoot(child)
     }
   }
 
-  objects(): Omit<MetadataSnapshot, 'dataMode' | 'repaired'> {
+  objects(): Omit<MetadataSnapshot, 'dataMode' | 'root' | 'repaired'> {
     return {
       groups: this.#groups,
       communicationSessions: this.#sessions,
@@ -69,45 +69,51 @@ export class SnapshotReader {
 
   /** False when the element is none of the model's. */
   #readObject(element: XmlElement, around: Surroundings): boolean {
-    switch (element.foldedName) {
+    const term = OBJECT_TERMS.get(element.foldedName)
+    switch (term) {
+      case undefined:
+        return false
       case 'group':
         this.#readGroup(element)
-        return true
+        break
       case 'session':
         this.#readSession(element, around)
-        return true
+        break
       case 'participant':
         this.#readParticipant(element, around)
-        return true
-      case 'stream': {
-        const stream = readStream(element, around.csId)
-        this.#keep(this.#streams, stream)
-        this.#collector.collectFrom(element, stream.streamId === '' ? undefined : stream.streamId)
-        return true
-      }
+        break
+      case 'stream':
+        this.#readStream(element, around)
+        break
       default:
-        return this.#readAssociation(element)
+        this.#readAssociation(element, term)
     }
+    return true
   }
 
-  #readAssociation(element: XmlElement): boolean {
-    switch (element.foldedName) {
-      case 'sessionrecordingassoc': {
-        const csId = idOf(element, 'sessionid', 'session')
+  #readAssociation(
+    element: XmlElement,
+    term: 'sessionRecordingAssoc' | 'participantSessionAssoc' | 'participantStreamAssoc',
+  ): void {
+    switch (term) {
+      case 'sessionRecordingAssoc': {
+        const csId = idOf(element, ...WORDS.sessionRef)
         this.#keep(this.#sessionRecordings, csId === undefined ? undefined : { csId, ...readTimes(element) })
         break
       }
-      case 'participantsessionassoc':
+      case 'participantSessionAssoc':
         this.#keep(this.#participantSessions, readParticipantSession(element))
         break
-      case 'participantstreamassoc':
+      case 'participantStreamAssoc':
         this.#addAssociation(readParticipantStream(element))
-        break
-      default:
-        return false
     }
-    this.#collector.collectFrom(element, idOf(element, 'participantid', 'participant', 'sessionid', 'session'))
-    return true
+    this.#collector.collectFrom(element, idOf(element, ...WORDS.participantRef, ...WORDS.sessionRef))
+  }
+
+  #readStream(element: XmlElement, around: Surroundings): void {
+    const stream = readStream(element, around.csId)
+    this.#keep(this.#streams, stream)
+    this.#collector.collectFrom(element, stream.streamId === '' ? undefined : stream.streamId)
   }
 
   #readGroup(element: XmlElement): void {
@@ -124,8 +130,11 @@ export class SnapshotReader {
 
   /** Objects inside an object must have an id: vendor data has elements of the same names. */
   #readNested(element: XmlElement, around: Surroundings, ownerId: string | undefined): void {
-    const isObject = (child: XmlElement): boolean =>
-      NESTED_OBJECTS.has(child.foldedName) && idOf(child, `${child.foldedName}id`, 'id') !== undefined
+    const isObject = (child: XmlElement): boolean => {
+      const term = OBJECT_TERMS.get(child.foldedName)
+      const idTerm = term === undefined || term === 'group' ? undefined : ID_TERMS.get(term)
+      return idTerm !== undefined && idOf(child, ...WORDS[idTerm]) !== undefined
+    }
     for (const child of element.children.filter(isObject)) this.#readObject(child, around)
     this.#collector.collectFrom(element, ownerId, isObject)
   }

@@ -9,6 +9,7 @@ export const SENDERS_MAX = 256
 export class StreamSenders {
   readonly #last = new Map<string, readonly string[]>()
   readonly #ever = new Map<string, Set<string>>()
+  readonly #receivers = new Map<string, Set<string>>()
 
   /** True while no snapshot has said of anyone that they send anything. */
   get isEmpty(): boolean {
@@ -20,13 +21,19 @@ export class StreamSenders {
     return [...this.#ever.keys()]
   }
 
+  /** True when anyone was ever said to send or receive it. */
+  hasMentioned(streamId: string): boolean {
+    return this.#ever.has(streamId) || this.#receivers.has(streamId)
+  }
+
   /** Notes an association, even an ended one, for media streams of which no sender is known yet. */
   mention(association: ParticipantStream): void {
     for (const streamId of association.sends) {
       const last = this.#last.get(streamId)
-      this.#note(streamId, association.participantId)
+      note(this.#ever, streamId, association.participantId)
       if (last === undefined && this.#ever.has(streamId)) this.#last.set(streamId, [association.participantId])
     }
+    for (const streamId of association.receives) note(this.#receivers, streamId, association.participantId)
   }
 
   /** Takes the associations in force. A media stream that nobody sends now keeps its last senders. */
@@ -50,9 +57,14 @@ export class StreamSenders {
     return [...new Set(streamIds.flatMap((streamId) => [...(this.#ever.get(streamId) ?? [])]))]
   }
 
-  #note(streamId: string, participantId: string): void {
-    const senders = this.#ever.get(streamId) ?? new Set()
-    if (senders.size < SENDERS_MAX) senders.add(participantId)
-    if (this.#ever.has(streamId) || this.#ever.size < SENT_STREAMS_MAX) this.#ever.set(streamId, senders)
+  /** Everyone who was ever said to receive one of these. */
+  receiversOf(streamIds: readonly string[]): ReadonlySet<string> {
+    return new Set(streamIds.flatMap((streamId) => [...(this.#receivers.get(streamId) ?? [])]))
   }
+}
+
+function note(participants: Map<string, Set<string>>, streamId: string, participantId: string): void {
+  const known = participants.get(streamId) ?? new Set()
+  if (known.size < SENDERS_MAX) known.add(participantId)
+  if (participants.has(streamId) || participants.size < SENT_STREAMS_MAX) participants.set(streamId, known)
 }

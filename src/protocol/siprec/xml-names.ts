@@ -1,6 +1,8 @@
 /** A local name as it is matched: `datamode`, `dataMode` and `data-mode` are one. */
 export function foldName(localName: string): string {
-  return localName.replaceAll(/[-_]/g, '').toLowerCase()
+  const lower = localName.toLowerCase()
+  // Most names have neither: asking first costs a tenth of replacing.
+  return lower.includes('-') || lower.includes('_') ? lower.replaceAll(/[-_]/g, '') : lower
 }
 
 export function localNameOf(name: string): string {

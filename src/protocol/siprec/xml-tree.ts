@@ -21,6 +21,8 @@ export interface XmlElement {
 
 export interface XmlAttribute {
   readonly name: string
+  /** Of its local name. */
+  readonly foldedName: string
   readonly value: string
 }
 
@@ -97,9 +99,9 @@ class TreeBuilder {
     if (this.#openElements.length >= XML_DEPTH_MAX) this.refuse('tooDeep')
   }
 
-  addAttribute(attribute: XmlAttribute): void {
+  addAttribute({ name, value }: { readonly name: string; readonly value: string }): void {
     if (this.#attributes.length >= XML_ATTRIBUTES_MAX) this.refuse('tooManyAttributes')
-    this.#attributes.push(attribute)
+    this.#attributes.push({ name, foldedName: foldName(localNameOf(name)), value })
   }
 
   open(name: string): void {

@@ -126,11 +126,11 @@ describe('what clients do differently', () => {
     expect(snapshot.associations).toEqual([{ participantId: 'p', sends: ['a', 'b'], receives: ['a'] }])
   })
 
-  test('a participant without an id is not lost, and an address in brackets is the one between them', () => {
+  test('a participant without an id is not lost; an address in brackets is the one between them, its display name the name', () => {
     const snapshot = inRecording(
       '<participant><nameID aor="&quot;A&quot; &lt;sip:a@example.com&gt;;tag=1"/></participant>',
     )
-    expect(snapshot.participants).toEqual([{ participantId: '#1', aors: [{ aor: 'sip:a@example.com' }], csIds: [] }])
+    expect(snapshot.participants).toEqual([{ participantId: '#1', aors: [{ aor: 'sip:a@example.com', name: 'A' }], csIds: [] }])
   })
 
   test('vendor data is kept with its path, prefix, namespace and attributes', () => {
