@@ -98,7 +98,7 @@ function checkGaps(stream: StreamEntry, durationSamples: number, findings: Findi
 /** Every sample of a stream is audio or a gap, and the gaps listed are the gaps counted. FORMAT.md 5 */
 function checkLedger(stream: StreamEntry, durationSamples: number, findings: FindingList): void {
   const { audioSamples, gapSamples, unlistedGapSamples } = stream.ledger
-  const counted = GAP_CAUSES.reduce((sum, cause) => sum + gapSamples[cause], 0)
+  const counted = GAP_CAUSES.reduce((sum, cause) => sum + (gapSamples[cause] ?? 0), 0)
   if (audioSamples + counted !== durationSamples) {
     findings.add(
       'ledger-wrong',
@@ -107,14 +107,15 @@ function checkLedger(stream: StreamEntry, durationSamples: number, findings: Fin
       stream.streamId,
     )
   }
-  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0 }
+  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0 }
   for (const { cause, fromSample, toSample } of stream.gaps) listed[cause] += toSample - fromSample
   const listedTotal = GAP_CAUSES.reduce((sum, cause) => sum + listed[cause], 0)
   const totalIsRight = listedTotal + unlistedGapSamples === counted
   // What is not listed has no cause of its own, so with it a cause may only be counted higher than it is listed.
-  const causesAreRight = GAP_CAUSES.every((cause) =>
-    unlistedGapSamples === 0 ? listed[cause] === gapSamples[cause] : listed[cause] <= gapSamples[cause],
-  )
+  const causesAreRight = GAP_CAUSES.every((cause) => {
+    const samples = gapSamples[cause] ?? 0
+    return unlistedGapSamples === 0 ? listed[cause] === samples : listed[cause] <= samples
+  })
   if (!totalIsRight || !causesAreRight) {
     findings.add(
       'ledger-wrong',

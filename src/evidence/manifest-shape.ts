@@ -7,7 +7,7 @@ export const ENTRIES_MAX = 100_000
 export const TEXT_LENGTH_MAX = 4_096
 
 /** Why a stretch of a stream has no audio. FORMAT.md 5 */
-export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia'] as const
+export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused'] as const
 export type GapCauseName = (typeof GAP_CAUSES)[number]
 
 /** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
@@ -73,7 +73,10 @@ function members(checks: Readonly<Record<string, Check>>): Check {
   }
 }
 
-const checkGapSamples = members(Object.fromEntries(GAP_CAUSES.map((cause) => [cause, integer])))
+// A recording that was never paused need not say so.
+const checkGapSamples = members(
+  Object.fromEntries(GAP_CAUSES.map((cause) => [cause, cause === 'paused' ? optional(integer) : integer])),
+)
 
 const checkChunk = members({
   chunkSeq: integer,

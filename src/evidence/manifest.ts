@@ -33,7 +33,8 @@ export interface GapEntry {
 
 export interface StreamLedger {
   readonly audioSamples: number
-  readonly gapSamples: Readonly<Record<GapCauseName, number>>
+  /** `paused` may be absent: then it is 0. */
+  readonly gapSamples: Readonly<Record<Exclude<GapCauseName, 'paused'>, number> & { readonly paused?: number }>
   /** Part of `gapSamples` that the bounded list of gaps could not name one by one. */
   readonly unlistedGapSamples: number
 }

@@ -10,6 +10,7 @@ const CAUSE_WORDS: Record<GapCauseName, string> = {
   silence: 'nothing sent by the recording client',
   held: 'on hold',
   noMedia: 'no audio arriving',
+  paused: 'paused on request',
 }
 
 const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
@@ -114,9 +115,10 @@ function describeRecord(manifest: ManifestBody): string[] {
 
 function describeStream(stream: StreamEntry): string {
   const { ledger } = stream
-  const causes = GAP_CAUSES.filter((cause) => ledger.gapSamples[cause] > 0).map(
-    (cause) => `${duration(ledger.gapSamples[cause])} ${CAUSE_WORDS[cause]}`,
-  )
+  const causes = GAP_CAUSES.flatMap((cause) => {
+    const samples = ledger.gapSamples[cause] ?? 0
+    return samples > 0 ? [`${duration(samples)} ${CAUSE_WORDS[cause]}`] : []
+  })
   const gaps = causes.length === 0 ? 'without a gap' : `gaps: ${causes.join(', ')}`
   const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
   const name = `Media stream ${printable(stream.streamId)} (${label})`
@@ -134,7 +136,7 @@ function describeLimits(verdict: Verdict): string[] {
 }
 
 function gapTotal(stream: StreamEntry): number {
-  return GAP_CAUSES.reduce((sum, cause) => sum + stream.ledger.gapSamples[cause], 0)
+  return GAP_CAUSES.reduce((sum, cause) => sum + (stream.ledger.gapSamples[cause] ?? 0), 0)
 }
 
 /** 48 kHz samples as `1 h 02 min 03.456 s`. */

@@ -3,9 +3,9 @@ import type { QueuedPacket } from './packet-queue.ts'
 /**
  * Why there is no audio. `lost`: packets were missing or came too late to be placed. `silence`: the SRC sent nothing but
  * its RTP clock went on (DTX). `held`: the SDP said that nothing would come. `noMedia`: not started yet, stopped, or the
- * RTP clock stood still.
+ * RTP clock stood still. `paused`: the recorder was asked not to record, whatever came.
  */
-export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia'
+export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia' | 'paused'
 
 /** A stretch without audio, [fromSample, toSample). */
 export interface Gap {
@@ -22,7 +22,7 @@ export const GAPS_MAX = 16_384
 /** A bounded list of gaps in order of time; adjacent ones of the same cause are merged. */
 export class GapList {
   readonly #gaps: { fromSample: number; toSample: number; cause: GapCause }[] = []
-  readonly #samples: GapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0 }
+  readonly #samples: GapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0 }
   #unlistedSamples = 0
 
   get gaps(): readonly Gap[] {
@@ -48,29 +48,38 @@ export class GapList {
   }
 }
 
-/** Changes of direction kept until the gap they fall into is closed; a source that changes faster gets one long interval. */
-export const HELD_INTERVALS_MAX = 256
+/** Changes of direction, or pauses, kept until the gap they fall into is closed; a source that changes faster gets one long interval. */
+export const INTERVALS_MAX = 256
 
-/** The times during which the SDP said that nothing would be sent. */
-export class HeldIntervals {
+/** Times during which something was so: the SDP said that nothing would be sent, or the recording was paused. */
+export class Intervals {
   readonly #intervals: { fromUs: number; toUs: number }[] = []
 
-  set(held: boolean, atUs: number): void {
+  get isEmpty(): boolean {
+    return this.#intervals.length === 0
+  }
+
+  set(isSo: boolean, atUs: number): void {
     const last = this.#intervals.at(-1)
     const open = last !== undefined && last.toUs === Infinity
-    if (held === open) return
-    if (!held && last !== undefined) last.toUs = Math.max(last.fromUs, atUs)
-    else if (held && last !== undefined && this.#intervals.length >= HELD_INTERVALS_MAX) last.toUs = Infinity
+    if (isSo === open) return
+    if (!isSo && last !== undefined) last.toUs = Math.max(last.fromUs, atUs)
+    else if (isSo && last !== undefined && this.#intervals.length >= INTERVALS_MAX) last.toUs = Infinity
     else this.#intervals.push({ fromUs: atUs, toUs: Infinity })
   }
 
-  /** Calls `found` for each held part of [fromUs, toUs), in order. */
+  /** Calls `found` for each part of it in [fromUs, toUs), in order. */
   within(fromUs: number, toUs: number, found: (fromUs: number, toUs: number) => void): void {
     for (const interval of this.#intervals) {
       const from = Math.max(fromUs, interval.fromUs)
       const to = Math.min(toUs, interval.toUs)
       if (from < to) found(from, to)
     }
+  }
+
+  /** True when it was so during all of [fromUs, toUs). */
+  covers(fromUs: number, toUs: number): boolean {
+    return this.#intervals.some((interval) => interval.fromUs <= fromUs && toUs <= interval.toUs)
   }
 
   /** Intervals that ended before `us` will not be asked for any more. */

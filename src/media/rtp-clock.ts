@@ -48,6 +48,11 @@ export class RtpClock {
     return sentUs === undefined ? undefined : sentUs - packetSamples / this.#samplesPerUs
   }
 
+  /** When the packet observed last had been spoken to its end, by the least transit of now: monotonic microseconds. */
+  get lastSentUs(): number {
+    return this.#arrivals.lastSentUs
+  }
+
   setOrigin(originUs: number): void {
     this.#originSamples = originUs * this.#samplesPerUs
   }

@@ -1,4 +1,5 @@
-import { GapList, HeldIntervals, lostSamples, type Gap, type GapCause, type GapSamples } from './gap-list.ts'
+import { GapCauses, type GapFound } from './gap-causes.ts'
+import { GapList, lostSamples, type Gap, type GapSamples } from './gap-list.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket } from './packet-queue.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
 import { splice } from './splice.ts'
@@ -15,8 +16,6 @@ export const FORCED_DRIFT_MS = 8
 export const FORCED_CORRECTION_MS = 1
 /** ... at most this often, that is by 1 %. */
 export const FORCED_INTERVAL_MS = 100
-/** RTP stops a little before and starts a little after the SDP says so: such edges of a hold belong to the hold. */
-export const HELD_EDGE_MS = 1_000
 
 /** Where every sample went; all in samples. `audioSamples` plus all of `gapSamples` is the read position, always. */
 export interface TimelineLedger {
@@ -64,7 +63,7 @@ export interface TimelineLedger {
  * 7. A gap is `lost` for exactly the missing packets' time, or for the whole jump of the timestamp when that is
  *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
  *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
- *    `noMedia`.
+ *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not.
  *
  * Limits: QUEUE_SECONDS_MAX of audio and QUEUE_PACKETS_MAX packets between `write` and `read` (then `overflowSamples`),
  * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
@@ -75,7 +74,7 @@ export class StreamTimeline {
   readonly #queue: PacketQueue
   readonly #unwrapper = new TimestampUnwrapper()
   readonly #gaps = new GapList()
-  readonly #held = new HeldIntervals()
+  readonly #causes: GapCauses
   #originUs: number | undefined
   #readPosition = 0
   /** End of the last audio placed, and of the last audio read. */
@@ -109,6 +108,7 @@ export class StreamTimeline {
     this.#clockRate = options.clockRate
     this.#clock = new RtpClock(options.clockRate, options.clockRate * QUEUE_SECONDS_MAX)
     this.#queue = new PacketQueue(options.clockRate)
+    this.#causes = new GapCauses(options.clockRate)
   }
 
   /** Notes the arrival of every accepted audio packet at once, in any order: it feeds the least transit. */
@@ -121,6 +121,7 @@ export class StreamTimeline {
     if (this.#originUs !== undefined) return
     this.#originUs = originUs
     this.#clock.setOrigin(originUs)
+    this.#causes.setOrigin(originUs)
     this.#place(Number.NEGATIVE_INFINITY)
   }
 
@@ -175,7 +176,26 @@ export class StreamTimeline {
 
   /** The SDP changed direction: gaps from `atUs` on are `held`, or no longer. */
   setHeld(held: boolean, atUs: number): void {
-    this.#held.set(held, atUs)
+    this.#causes.setHeld(held, atUs)
+  }
+
+  /**
+   * The recording is paused or goes on: what was spoken in between is never read, whenever it arrives and whether it has been written
+   * already. Only what has been read by now cannot be taken back.
+   */
+  setPaused(paused: boolean, atUs: number): void {
+    this.#causes.setPaused(paused, atUs)
+  }
+
+  /** True when all of the packet observed last was spoken during a pause, as far as can be told before it is placed. */
+  get isLastPaused(): boolean {
+    const sentUs = this.#clock.lastSentUs
+    return this.#causes.isPaused(sentUs - (this.#clock.state.lastLength * 1_000_000) / this.#clockRate, sentUs)
+  }
+
+  /** True when the recording is, or was, paused at this time. */
+  isPausedAt(us: number): boolean {
+    return this.#causes.isPaused(us, us)
   }
 
   /**
@@ -324,12 +344,13 @@ export class StreamTimeline {
       this.#placed -= 1
     }
     this.#readPosition = toSample
-    this.#held.forgetBefore(this.#usAt(this.#readEnd))
+    this.#causes.forgetBefore(this.#readEnd)
   }
 
   #take(entry: QueuedPacket, from: number, toSample: number, output: Int16Array | undefined): void {
     if (entry.readOffset === 0) {
-      this.#describe(this.#readEnd, entry.position, entry, (gapFrom, gapTo, cause) =>
+      const known = { lost: entry.gapLost, silence: entry.gapSilence }
+      this.#causes.describe({ from: this.#readEnd, to: entry.position }, known, (gapFrom, gapTo, cause) =>
         this.#gaps.add(gapFrom, gapTo, cause),
       )
       if (entry.correction !== 0) this.#splice(entry)
@@ -342,7 +363,18 @@ export class StreamTimeline {
     }
     entry.readOffset += count
     this.#readEnd = start + count
-    this.#counts.audioSamples += count
+    this.#counts.audioSamples += count - this.#mask(start, start + count, output?.subarray(start - from))
+  }
+
+  /** Silences what of [from, to) was spoken during a pause; how many samples that were. */
+  #mask(from: number, to: number, output: Int16Array | undefined): number {
+    let masked = 0
+    this.#causes.pausedWithin(from, to, (start, end) => {
+      output?.fill(0, start - from, end - from)
+      this.#gaps.add(start, end, 'paused')
+      masked += end - start
+    })
+    return masked
   }
 
   #splice(entry: QueuedPacket): void {
@@ -353,42 +385,9 @@ export class StreamTimeline {
   }
 
   /** The part of the present gap that has been read. */
-  #openGap(found: (fromSample: number, toSample: number, cause: GapCause) => void): void {
+  #openGap(found: GapFound): void {
     const head = this.#placed > 0 ? this.#queue.at(0) : undefined
-    this.#describe(this.#readEnd, this.#readPosition, head, found)
-  }
-
-  /** Says which causes the gap [from, to) has (rule 7); `next` is the packet after it, when known. */
-  #describe(
-    from: number,
-    to: number,
-    next: QueuedPacket | undefined,
-    found: (fromSample: number, toSample: number, cause: GapCause) => void,
-  ): void {
-    if (to <= from) return
-    const lost = Math.min(next?.gapLost ?? this.#gapLost, to - from)
-    const silence = next?.gapSilence ?? this.#gapSilence
-    let at = from + lost
-    if (lost > 0) found(from, at, 'lost')
-    const cause = silence * 2 >= to - at ? 'silence' : 'noMedia'
-    const edge = (HELD_EDGE_MS * this.#clockRate) / 1_000
-    this.#held.within(this.#usAt(at), this.#usAt(to), (fromUs, toUs) => {
-      const heldFrom = Math.max(at, this.#positionAt(fromUs))
-      const heldTo = this.#positionAt(toUs)
-      const start = heldFrom - at <= edge ? at : heldFrom
-      const end = to - heldTo <= edge ? to : heldTo
-      if (start > at) found(at, start, cause)
-      if (end > start) found(start, end, 'held')
-      at = Math.max(at, end)
-    })
-    if (at < to) found(at, to, cause)
-  }
-
-  #usAt(position: number): number {
-    return (this.#originUs ?? 0) + (position * 1_000_000) / this.#clockRate
-  }
-
-  #positionAt(us: number): number {
-    return Math.round(((us - (this.#originUs ?? 0)) * this.#clockRate) / 1_000_000)
+    const known = { lost: head?.gapLost ?? this.#gapLost, silence: head?.gapSilence ?? this.#gapSilence }
+    this.#causes.describe({ from: this.#readEnd, to: this.#readPosition }, known, found)
   }
 }

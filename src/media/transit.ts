@@ -27,6 +27,7 @@ export class ArrivalTransit {
   readonly #threshold: number
   readonly #unwrapper = new TimestampUnwrapper()
   #lastTransit: number | undefined
+  #lastTimestamp = 0
   #least = Infinity
   #epochStartUs = Infinity
   #epochs = 0
@@ -48,6 +49,7 @@ export class ArrivalTransit {
       if (this.#epochs === 1) this.#firstTimestamp = extended
     }
     this.#lastTransit = transit
+    this.#lastTimestamp = extended
     this.#least = Math.min(this.#least, transit)
     if (this.#epochs === 1) {
       this.#firstLeast = this.#least
@@ -64,6 +66,11 @@ export class ArrivalTransit {
   get firstSentUs(): number | undefined {
     if (this.#epochs === 0) return undefined
     return ((this.#firstLeast + this.#firstTimestamp) * 1_000_000) / this.#clockRate
+  }
+
+  /** When the packet noted last would have arrived without queueing: that is when its last sample had been spoken. */
+  get lastSentUs(): number {
+    return ((this.#least + this.#lastTimestamp) * 1_000_000) / this.#clockRate
   }
 
   /** Least transit of the present epoch, if it had begun when this packet arrived; Infinity otherwise. */

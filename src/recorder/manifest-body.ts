@@ -101,6 +101,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
         silence: gapSamples.silence * sampleFactor,
         held: gapSamples.held * sampleFactor,
         noMedia: gapSamples.noMedia * sampleFactor,
+        ...(gapSamples.paused === 0 ? {} : { paused: gapSamples.paused * sampleFactor }),
       },
       unlistedGapSamples: unlistedGapSamples * sampleFactor,
     },

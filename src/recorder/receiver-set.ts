@@ -8,6 +8,7 @@ export const CHANNELS_MAX = 32
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
   #originUs: number | undefined
+  #isPaused = false
 
   get byId(): ReadonlyMap<StreamId, StreamReceiver> {
     return this.#receivers
@@ -21,8 +22,9 @@ export class ReceiverSet {
     return this.#receivers.size >= CHANNELS_MAX
   }
 
+  /** Nothing is awaited on any stream: the SDP said that nothing would come, or the recording is paused. */
   get allHeld(): boolean {
-    return this.all.every((receiver) => receiver.plan.held)
+    return this.all.every((receiver) => receiver.plan.held || receiver.isPaused)
   }
 
   /** All timelines are read in step. */
@@ -48,7 +50,19 @@ export class ReceiverSet {
       receiver.timeline.setOrigin(this.#originUs)
       receiver.timeline.skip(this.readPosition)
     }
+    if (this.#isPaused) receiver.pause(true, nowUs)
     this.#receivers.set(plan.streamId, receiver)
+  }
+
+  /** The whole recording is paused, or goes on. */
+  pause(isPaused: boolean, atUs: number): void {
+    this.#isPaused = isPaused
+    for (const receiver of this.#receivers.values()) receiver.pause(isPaused, atUs)
+  }
+
+  /** How many streams the SDP wants paused. */
+  get pausedByPlan(): number {
+    return this.all.filter((receiver) => receiver.plan.paused).length
   }
 
   /** Position 0 by what has been received so far: the first sample of any stream, once one was watched for `windowUs`. */

@@ -3,8 +3,8 @@ import { isRecordingRequest } from '../protocol/siprec/detect.ts'
 import type { MetadataSnapshot } from '../protocol/siprec/metadata.ts'
 import { isMetadataType, splitBody, type BodyPart } from '../protocol/siprec/multipart.ts'
 import { parseMetadata } from '../protocol/siprec/parse-metadata.ts'
-import { isHeld, selectPayloadTypes } from '../protocol/sdp/answer.ts'
-import type { AnswerLine } from '../protocol/sdp/answer.ts'
+import { isHeld, judgeLine, type AnswerLine, type LineRefusal } from '../protocol/sdp/answer.ts'
+import { srtpKeysOf, type CryptoAttribute } from '../protocol/sdp/crypto-attribute.ts'
 import { parseSdp } from '../protocol/sdp/parse.ts'
 import type { MediaDescription, SessionDescription } from '../protocol/sdp/session-description.ts'
 import { accepted, rejected, type Result } from '../result.ts'
@@ -14,7 +14,17 @@ import type { MediaStreamPlan, PayloadMeaning } from './recording-types.ts'
 export const STREAMS_MAX = 32
 
 /** Why an INVITE starts no recording. Each is a metric label and has one SIP answer in {@link REFUSALS}. */
-export type RefusalReason = 'notRecording' | 'contentType' | 'body' | 'noSdp' | 'sdp' | 'noAudio' | 'noCodec'
+export type RefusalReason =
+  | 'notRecording'
+  | 'contentType'
+  | 'body'
+  | 'noSdp'
+  | 'sdp'
+  | 'noAudio'
+  | 'noCodec'
+  | 'noKeys'
+  | 'dtls'
+  | 'profile'
 
 export interface Refusal {
   readonly status: number
@@ -59,13 +69,41 @@ export const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
     phrase: 'Not Acceptable Here',
     headers: warning(305, 'None of the offered audio formats can be recorded; offer PCMU or PCMA'),
   },
+  noKeys: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(
+      307,
+      'No usable a=crypto line; offer AES_CM_128_HMAC_SHA1_80 or AEAD_AES_256_GCM with an inline key',
+    ),
+  },
+  dtls: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(302, 'Keys are not taken by DTLS; offer RTP/SAVP with a=crypto lines'),
+  },
+  profile: {
+    status: 488,
+    phrase: 'Not Acceptable Here',
+    headers: warning(302, 'No audio over RTP/AVP, RTP/AVPF, RTP/SAVP or RTP/SAVPF in the offer'),
+  },
 }
+
+/** What an INVITE is refused with when this is why its best audio line is; the reasons nearest to success first. */
+const NO_LINE_LEFT: readonly (readonly [RefusalReason, readonly LineRefusal[]])[] = [
+  ['noCodec', ['noCodec']],
+  ['noKeys', ['crypto', 'cryptoSuite', 'noCrypto']],
+  ['dtls', ['dtls']],
+  ['profile', ['profile']],
+]
 
 /** An INVITE or re-INVITE, read. */
 export interface RecordingRequest {
   readonly offer: SessionDescription
   /** The lines to receive, in the order of the offer. */
   readonly plans: readonly MediaStreamPlan[]
+  /** Why the other lines are not received, in the order of the offer; to be counted. */
+  readonly refusedLines: readonly (LineRefusal | 'tooMany')[]
   readonly metadata:
     | { readonly raw: Uint8Array; readonly snapshot: MetadataSnapshot | undefined; readonly reason?: string }
     | undefined
@@ -97,12 +135,10 @@ export function readRecordingRequest(invite: InviteFacts): Result<RecordingReque
   if (sdpPart === undefined) return rejected(isForeignBody(split.value, metadataPart) ? 'contentType' : 'noSdp')
   const offer = parseSdp(sdpPart.body)
   if (!offer.ok) return rejected('sdp', offer.reason)
-  const audio = offer.value.media.filter((media) => media.type === 'audio')
-  if (audio.length === 0) return rejected('noAudio')
-  const labels = offer.value.media.map(({ label }) => label)
-  const plans = audio.slice(0, STREAMS_MAX).flatMap((media) => planStream(media, labels))
-  if (plans.length === 0) return rejected('noCodec')
-  return accepted({ offer: offer.value, plans, metadata: metadataPart && readMetadata(metadataPart) })
+  if (!offer.value.media.some(({ type }) => type === 'audio')) return rejected('noAudio')
+  const { plans, refusedLines } = planStreams(offer.value.media)
+  if (plans.length === 0) return rejected(noLineLeft(refusedLines))
+  return accepted({ offer: offer.value, plans, refusedLines, metadata: metadataPart && readMetadata(metadataPart) })
 }
 
 /** The metadata in a body that carries no offer: that of a BYE, say. */
@@ -112,36 +148,76 @@ export function readMetadataBody(contentType: string | undefined, body: Uint8Arr
   return part && readMetadata(part)
 }
 
-/** The answer to each line of the offer (RFC 3264 6); `ports` are those of `plans`, in order. */
-export function answerLines(request: RecordingRequest, ports: readonly number[]): AnswerLine[] {
-  const portOf = new Map(request.plans.map((plan, index) => [plan.streamId as string, ports[index] ?? 0]))
+/**
+ * The answer to each line of the offer (RFC 3264 6); `ports` are those of `plans`, in order.
+ *
+ * @param masterKeyFor our own key for the line with this index, whose SRC offered these; see {@link AnswerLine.masterKey}
+ */
+export function answerLines(
+  request: RecordingRequest,
+  ports: readonly number[],
+  masterKeyFor: (index: number, offered: CryptoAttribute) => Uint8Array,
+): AnswerLine[] {
+  const planned = new Map(request.plans.map((plan, index) => [plan.streamId as string, { plan, port: ports[index] }]))
   return request.offer.media.map((media): AnswerLine => {
-    const port = media.port === 0 ? 0 : (portOf.get(String(media.index)) ?? 0)
-    if (port === 0) return { port: 0, payloadTypes: [], direction: 'inactive' }
-    const direction = media.direction === 'inactive' || media.direction === 'recvonly' ? 'inactive' : 'recvonly'
-    return { port, payloadTypes: selectPayloadTypes(media), direction }
+    const { plan, port = 0 } = planned.get(String(media.index)) ?? {}
+    const judged = judgeLine(media)
+    if (plan === undefined || port === 0 || media.port === 0 || !judged.ok) {
+      return { port: 0, payloadTypes: [], direction: 'inactive' }
+    }
+    const { payloadTypes, crypto } = judged.value
+    return {
+      port,
+      payloadTypes,
+      direction: media.direction === 'inactive' || media.direction === 'recvonly' ? 'inactive' : 'recvonly',
+      ...(plan.paused ? { record: 'paused' } : {}),
+      ...(crypto === undefined ? {} : { masterKey: masterKeyFor(media.index, crypto) }),
+    }
   })
 }
 
-function planStream(media: MediaDescription, labels: readonly (string | undefined)[]): MediaStreamPlan[] {
-  const payloadTypes = new Map<number, PayloadMeaning>()
-  const selected = new Set(selectPayloadTypes(media))
-  for (const codec of media.codecs) {
-    const meaning = meaningOf(codec.name)
-    if (meaning !== undefined && selected.has(codec.payloadType)) payloadTypes.set(codec.payloadType, meaning)
+function planStreams(media: readonly MediaDescription[]): Pick<RecordingRequest, 'plans' | 'refusedLines'> {
+  const labels = media.map(({ label }) => label)
+  const plans: MediaStreamPlan[] = []
+  const refusedLines: (LineRefusal | 'tooMany')[] = []
+  for (const line of media) {
+    const plan = planStream(line, labels)
+    if (!plan.ok) refusedLines.push(plan.reason)
+    else if (plans.length < STREAMS_MAX) plans.push(plan.value)
+    else refusedLines.push('tooMany')
   }
-  if (payloadTypes.size === 0) return []
-  return [
-    {
-      streamId: asStreamId(String(media.index)),
-      streamLabel: media.label ?? String(media.index + 1),
-      line: { label: media.label, index: media.index, labels },
-      payloadTypes,
-      held: isHeld(media),
-      paused: false,
-      keys: undefined,
-    },
-  ]
+  return { plans, refusedLines }
+}
+
+function planStream(
+  media: MediaDescription,
+  labels: readonly (string | undefined)[],
+): Result<MediaStreamPlan, LineRefusal> {
+  const judged = judgeLine(media)
+  if (!judged.ok) return judged
+  const { payloadTypes, crypto } = judged.value
+  const selected = new Set(payloadTypes)
+  const meanings = media.codecs.flatMap(({ payloadType, name }): readonly (readonly [number, PayloadMeaning])[] => {
+    const meaning = meaningOf(name)
+    return meaning !== undefined && selected.has(payloadType) ? [[payloadType, meaning]] : []
+  })
+  return accepted({
+    streamId: asStreamId(String(media.index)),
+    streamLabel: media.label ?? String(media.index + 1),
+    line: { label: media.label, index: media.index, labels },
+    payloadTypes: new Map(meanings),
+    held: isHeld(media),
+    // In a recording session it is the SRC that says so; `recordpref` is a participant's wish, which it has weighed already.
+    paused: media.record === 'paused' || media.record === 'off',
+    keys: crypto && srtpKeysOf(crypto),
+  })
+}
+
+function noLineLeft(refusedLines: RecordingRequest['refusedLines']): RefusalReason {
+  const found = NO_LINE_LEFT.find(([, causes]) =>
+    refusedLines.some((refusal) => causes.some((cause) => cause === refusal)),
+  )
+  return found?.[0] ?? 'noCodec'
 }
 
 function meaningOf(codecName: string): PayloadMeaning | undefined {

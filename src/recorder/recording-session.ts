@@ -1,6 +1,8 @@
+import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
+import { PauseList, streamPauseIncident, type PauseIncident } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
 import { describeRecording, type StreamReport } from './manifest-body.ts'
@@ -9,7 +11,7 @@ import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
-import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
+import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
@@ -43,8 +45,9 @@ export class RecordingSession {
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
   readonly #incidents = new IncidentList()
+  readonly #pauses = new PauseList()
   #link: OggLink | undefined
-  #originUs: number | undefined
+  readonly #clock: RecordingClock
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
   #chunkStartSample = 0
@@ -61,6 +64,7 @@ export class RecordingSession {
     readonly sink: RecordingSink
   }) {
     this.#facts = options.facts
+    this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder
     this.#sink = options.sink
@@ -78,6 +82,7 @@ export class RecordingSession {
       bytes: this.#key.wrapped,
       recipient: this.#key.recipient,
     })
+    this.#notePause(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
   }
 
   /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
@@ -98,6 +103,11 @@ export class RecordingSession {
 
   get allHeld(): boolean {
     return this.#receivers.allHeld
+  }
+
+  /** A packet of RTP was taken. */
+  get hasReceived(): boolean {
+    return this.#receivers.lastArrivalUs > 0
   }
 
   get hasFailed(): boolean {
@@ -125,7 +135,7 @@ export class RecordingSession {
       this.noteIncident('metadata-too-many', 'More metadata snapshots arrived than are kept.', receivedUs)
       return
     }
-    this.#snapshots.keep(received, this.#wallClock(receivedUs))
+    this.#snapshots.keep(received, this.#clock.wallClock(receivedUs))
     if (received.snapshot === undefined) {
       this.noteIncident('metadata-invalid', 'A metadata snapshot could not be read; its bytes are kept.', receivedUs)
     } else {
@@ -137,6 +147,7 @@ export class RecordingSession {
   updateStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
     if (this.#state !== 'running') return
     const wasHeld = this.allHeld
+    const pausedBefore = this.#receivers.pausedByPlan
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     for (const [streamId, receiver] of this.#receivers.byId) {
@@ -149,7 +160,24 @@ export class RecordingSession {
     const hasRoom = added.length > 0 && !this.#receivers.isFull
     if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
+    this.#notePause(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
+  }
+
+  /**
+   * Pauses the whole recording or goes on with it. Of what was spoken from `atUs` on nothing is kept; what was spoken before is, even when it
+   * still waits for its place. Asked by two, it is paused until both have taken it back.
+   *
+   * @param atUs monotonic microseconds at which the request came
+   */
+  setPaused(isPaused: boolean, by: PauseRequester, atUs: number): void {
+    if (this.#state !== 'running') return
+    const incident = this.#pauses.set(isPaused, by)
+    if (incident === undefined) return
+    const wasHeld = this.allHeld
+    this.#receivers.pause(this.#pauses.isPaused, atUs)
+    this.#notePause(incident, atUs)
+    if (wasHeld && !this.allHeld) this.#awaitedSinceUs = atUs
   }
 
   /** Commits all audio that is older than the horizon. Call it about when {@link nextTimeoutUs} says. */
@@ -159,7 +187,7 @@ export class RecordingSession {
     const horizonUs = this.#horizon.wake(nowUs)
     let full = this.#receivers.drain(nowUs)
     if (this.#horizon.isSettling(nowUs) || !this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
-    this.#commit(this.#samplesSinceOrigin(horizonUs))
+    this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
     while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(nowUs)
   }
@@ -199,11 +227,17 @@ export class RecordingSession {
   noteIncident(code: string, detail: string, nowUs: number): void {
     const incident = this.#incidents.add({
       code,
-      at: this.#wallClock(nowUs),
-      ...(this.#originUs === undefined ? {} : { atSample: Math.max(0, this.#sampleAt(nowUs)) }),
+      at: this.#clock.wallClock(nowUs),
+      ...(this.#clock.originUs === undefined
+        ? {}
+        : { atSample: Math.max(0, this.#clock.samplesSinceOrigin(nowUs) * SAMPLE_FACTOR) }),
       detail,
     })
     if (incident !== undefined) this.#sink.handleIncident(incident)
+  }
+
+  #notePause(incident: PauseIncident | undefined, atUs: number): void {
+    if (incident !== undefined) this.noteIncident(incident.code, incident.detail, atUs)
   }
 
   #finish(nowUs: number, cause: EndCause): ManifestBody {
@@ -255,8 +289,8 @@ export class RecordingSession {
     return describeRecording({
       facts: this.#facts,
       key: this.#key,
-      endedAt: this.#wallClock(options.nowUs),
-      originAt: this.#originUs === undefined ? undefined : this.#wallClock(this.#originUs),
+      endedAt: this.#clock.wallClock(options.nowUs),
+      originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
       sampleFactor: SAMPLE_FACTOR,
       state: options.state,
       endCause: options.cause,
@@ -284,10 +318,10 @@ export class RecordingSession {
 
   /** Fixes position 0 once any stream has been watched for `windowUs`; true when it is fixed. */
   #anchor(nowUs: number, windowUs: number): boolean {
-    if (this.#originUs !== undefined) return true
+    if (this.#clock.originUs !== undefined) return true
     const originUs = this.#receivers.findOrigin(nowUs, windowUs)
     if (originUs === undefined) return false
-    this.#originUs = originUs
+    this.#clock.originUs = originUs
     this.#receivers.setOrigin(originUs)
     return true
   }
@@ -334,7 +368,7 @@ export class RecordingSession {
 
   #writeRest(nowUs: number): void {
     const { audioEnd } = this.#receivers
-    const elapsed = this.#samplesSinceOrigin(nowUs)
+    const elapsed = this.#clock.samplesSinceOrigin(nowUs)
     const tolerance = (TRAILING_TOLERANCE_US * CLOCK_RATE) / 1_000_000
     const end = elapsed - audioEnd > tolerance ? elapsed : audioEnd
     for (let left = end - this.#receivers.readPosition; left > 0; left = end - this.#receivers.readPosition) {
@@ -354,18 +388,6 @@ export class RecordingSession {
       counters: receiver.counters,
       timeline: receiver.timeline,
     }))
-  }
-
-  #samplesSinceOrigin(us: number): number {
-    return Math.floor(((us - (this.#originUs ?? us)) * CLOCK_RATE) / 1_000_000)
-  }
-
-  #sampleAt(us: number): number {
-    return this.#samplesSinceOrigin(us) * SAMPLE_FACTOR
-  }
-
-  #wallClock(us: number): string {
-    return new Date(this.#facts.openedAtUnixMs + Math.round((us - this.#facts.openedUs) / 1_000)).toISOString()
   }
 }
 

@@ -53,6 +53,9 @@ export type EndCause =
   | 'recorderFailed'
   | 'operator'
 
+/** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
+export type PauseRequester = 'src' | 'api'
+
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
   readonly kind: 'key' | 'chunk' | 'metadata'
@@ -68,8 +71,16 @@ export interface SealedObject {
   readonly snapshotSeq?: number
 }
 
-/** `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). */
-export type DiscardReason = 'notRtp' | 'payloadType' | 'late' | 'duplicate' | 'ssrc' | 'sequence' | 'overflow'
+/** `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was paused. */
+export type DiscardReason =
+  | 'notRtp'
+  | 'payloadType'
+  | 'late'
+  | 'duplicate'
+  | 'ssrc'
+  | 'sequence'
+  | 'overflow'
+  | 'paused'
 
 export interface RecordingIncident {
   readonly code: string

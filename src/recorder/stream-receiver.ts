@@ -52,16 +52,22 @@ export class StreamReceiver {
     ssrc: 0,
     sequence: 0,
     overflow: 0,
+    paused: 0,
   }
   #firstArrivalUs: number | undefined
   #lastArrivalUs: number | undefined
+  /** The whole recording is paused, whatever the plan says. */
+  #isRecordingPaused = false
+  /** Packets that wait for their place in the sequence only: they are never decoded. */
+  readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #payloadTypesSeen = new Set<PayloadMeaning>()
   #jitter = new InterarrivalJitter(CLOCK_RATE)
 
   constructor(plan: MediaStreamPlan, nowUs: number) {
     this.#plan = plan
-    this.#wasAwaited = !plan.held
+    this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
+    this.timeline.setPaused(plan.paused, nowUs)
   }
 
   get plan(): MediaStreamPlan {
@@ -80,6 +86,11 @@ export class StreamReceiver {
   /** False while every offer so far said that nothing would be sent. */
   get wasAwaited(): boolean {
     return this.#wasAwaited
+  }
+
+  /** True while nothing of this stream is recorded, on request. */
+  get isPaused(): boolean {
+    return this.#plan.paused || this.#isRecordingPaused
   }
 
   /** The codecs that actually came, for the manifest. */
@@ -102,10 +113,17 @@ export class StreamReceiver {
   /** A new offer changed payload types or direction. */
   replan(plan: MediaStreamPlan, nowUs: number): void {
     if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs)
-    this.#wasAwaited ||= !plan.held
+    this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
+    this.timeline.setPaused(this.isPaused, nowUs)
     this.#isRefused = false
+  }
+
+  /** The whole recording is paused, or goes on; a pause that the SDP asked for stays what it is. */
+  pause(isPaused: boolean, atUs: number): void {
+    this.#isRecordingPaused = isPaused
+    this.timeline.setPaused(this.isPaused, atUs)
   }
 
   /** The offer has only formats that are not recorded: nothing is awaited until the next one. True when that is new. */
@@ -201,7 +219,7 @@ export class StreamReceiver {
 
   #write(next: ReleasedPacket): void {
     this.#packetsLost += next.lostBefore
-    const samples = this.#decode(next.packet)
+    const samples = this.#pausedPackets.has(next.packet) ? undefined : this.#decode(next.packet)
     if (samples !== undefined) {
       this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
     } else if (next.lostBefore > 0) {
@@ -213,7 +231,7 @@ export class StreamReceiver {
     const queuedBefore = this.#reorder.length
     const outcome = this.#reorder.push(packet, arrivalUs)
     // None for a packet whose number jumped, and two for the one that confirms the jump.
-    this.#packetsReceived += this.#reorder.length - queuedBefore
+    const taken = this.#reorder.length - queuedBefore
     if (outcome === 'duplicate') {
       this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
@@ -236,6 +254,11 @@ export class StreamReceiver {
       this.timeline.observe(packet.timestamp, arrivalUs)
       this.#jitter.update(packet.timestamp, arrivalUs)
     }
+    // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
+    const isPaused = meaning === 'event' ? this.timeline.isPausedAt(arrivalUs) : this.timeline.isLastPaused
+    if (isPaused) this.#pausedPackets.add(packet)
+    if (isPaused) this.#discarded.paused += taken
+    else this.#packetsReceived += taken
   }
 
   #meaningOf({ payloadType }: RtpPacket): PayloadMeaning | undefined {

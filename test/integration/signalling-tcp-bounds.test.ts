@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { serializeMessage } from '../../src/protocol/sip/serialize-message.ts'
 import { TcpListener, type TcpDropReason, type TcpListenerOptions } from '../../src/server/signalling/tcp-listener.ts'
 import { textOf } from '../unit/protocol/sip/wire.ts'
 import { Inbox, TcpPeer } from './signalling-peer.ts'
@@ -8,7 +9,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close()
 })
 
-const OPTIONS = 'OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\n\r\n'
+const OPTIONS = 'OPTIONS sip:a SIP/2.0\r\nCall-ID: 1\r\nContent-Length: 0\r\n\r\n'
 
 async function listen(options: Partial<TcpListenerOptions> = {}) {
   const drops: TcpDropReason[] = []
@@ -19,8 +20,10 @@ async function listen(options: Partial<TcpListenerOptions> = {}) {
     port: 0,
     nextConnectionId: () => ++connections,
     receive: (message, peer) => {
-      received.put(textOf(message))
-      return listener.send(message, peer.connectionId)
+      if (!message.ok) return false
+      const bytes = serializeMessage(message.value)
+      received.put(textOf(bytes))
+      return listener.send(bytes, peer.connectionId)
     },
     drop: (reason) => drops.push(reason),
     fail: () => {},

@@ -47,6 +47,8 @@ const mangled = fc
   .record({
     base: fc.constantFrom(
       request({ body: SDP, extra: ['Record-Route: <sip:p;lr>', 'Require: siprec'] }),
+      request({ body: SDP, branch: 'z9hG4bK-2', sipCallId: 'reliable', extra: ['Require: 100rel'] }),
+      request({ method: 'PRACK', cseq: '2 PRACK', toTag: 'token1', branch: 'z9hG4bK-p', extra: ['RAck: 1 1 INVITE'] }),
       request({ method: 'BYE', cseq: '2 BYE', toTag: 'token1' }),
       request({ method: 'CANCEL', cseq: '1 CANCEL' }),
       request({ method: 'ACK', toTag: 'token1', branch: 'z9hG4bK-a' }),
@@ -115,7 +117,9 @@ describe('SIP messages', () => {
           for (let start = 0, turn = 0; start < stream.length; turn++) {
             const end = start + (sizes[turn % Math.max(1, sizes.length)] ?? 64)
             for (const item of framer.push(stream.subarray(start, end))) {
-              if (item.kind === 'message') framed.push(textOf(item.bytes))
+              if (item.kind !== 'message') continue
+              framed.push(textOf(item.bytes))
+              expect(item.parsed).toEqual(parseMessage(item.bytes, 'stream'))
             }
             start = end
           }
@@ -154,6 +158,11 @@ describe('whatever arrives', () => {
         for (const [text, isTcp, waitUs] of steps) {
           bench.receive(bytesOf(text), isTcp ? TCP_FLOW : bench.flow)
           const offer = bench.offers.at(-1)
+          const sdp = waitUs % 5 === 0 ? bytesOf(SDP) : undefined
+          if (offer !== undefined && waitUs % 3 === 0) bench.userAgent.progress(offer.offerId, 183, sdp, bench.nowUs)
+          if (offer !== undefined && waitUs % 11 === 0) {
+            bench.userAgent.request(offer.dialogId, { method: 'INFO' }, bench.nowUs)
+          }
           if (offer !== undefined && waitUs % 2 === 0) bench.userAgent.answer(offer.offerId, bytesOf(SDP), bench.nowUs)
           if (offer !== undefined && waitUs % 7 === 0) bench.userAgent.bye(offer.dialogId, undefined, bench.nowUs)
           bench.advance(waitUs)

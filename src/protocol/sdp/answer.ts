@@ -1,13 +1,38 @@
+import { acceptCrypto, formatCryptoAttribute, type CryptoAttribute } from './crypto-attribute.ts'
 import { parsePayloadType } from './parse-media.ts'
-import type { MediaCodec, MediaDescription, SessionDescription } from './session-description.ts'
+import { accepted, rejected, type Result } from '../../result.ts'
+import type { MediaCodec, MediaDescription, RecordState, SessionDescription } from './session-description.ts'
 
 /** What the recorder decodes today, by upper-case encoding name; at 8000 Hz and one channel. RFC 3551 4.5.14 */
 const RECORDABLE_NAMES: ReadonlySet<string> = new Set(['PCMU', 'PCMA'])
 const RECORDABLE_CLOCK_RATE = 8000
 /** Sent beside the audio in the same RTP stream: RFC 4733 events, RFC 3389 comfort noise. */
 const COMPANION_NAMES: ReadonlySet<string> = new Set(['TELEPHONE-EVENT', 'CN'])
-/** Plain RTP; the secure profiles need keys. RFC 3551, RFC 4585 */
-const PLAIN_PROFILES: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF'])
+
+/** How the media of a profile is protected. RFC 3551, RFC 4585, RFC 3711, RFC 5124, RFC 5764 8 */
+const PROFILES: ReadonlyMap<string, 'plain' | 'sdes' | 'dtls'> = new Map([
+  ['RTP/AVP', 'plain'],
+  ['RTP/AVPF', 'plain'],
+  ['RTP/SAVP', 'sdes'],
+  ['RTP/SAVPF', 'sdes'],
+  ['UDP/TLS/RTP/SAVP', 'dtls'],
+  ['UDP/TLS/RTP/SAVPF', 'dtls'],
+])
+
+/**
+ * Why a line is not recorded; each is a metric label. `notAudio`: video, text, messages, fax · `dtls`: keys by DTLS
+ * (RFC 5764) · `profile`: any other way of transport · `noCrypto`: a secure line without keys · `cryptoSuite`: none of its
+ * suites is ours · `crypto`: its keys or their parameters are not valid · `noCodec`: nothing on it is decoded.
+ */
+export type LineRefusal = 'notAudio' | 'dtls' | 'profile' | 'noCrypto' | 'cryptoSuite' | 'crypto' | 'noCodec'
+
+/** An m-line as it will be answered. */
+export interface RecordableLine {
+  /** In the order of the offer; at least one. */
+  readonly payloadTypes: readonly number[]
+  /** The offered keys that are taken; undefined for RTP in clear. */
+  readonly crypto: CryptoAttribute | undefined
+}
 
 /** What is answered to one m-line of the offer. */
 export interface AnswerLine {
@@ -21,19 +46,28 @@ export interface AnswerLine {
   /** Taken from the offer; whatever was not offered is left out of the answer. */
   readonly payloadTypes: readonly number[]
   readonly direction: 'recvonly' | 'inactive'
+  /** What is really done with the line; told when the offer spoke of it. `on` when left out. RFC 7866 7.1.2 */
+  readonly record?: RecordState
+  /** Our own key and salt for a line that is answered with keys, as many octets as the suite asks. RFC 4568 5.1.2 */
+  readonly masterKey?: Uint8Array
 }
 
 /**
  * Writes the answer of a recorder: as many m-lines as the offer and in its order, every label echoed, nothing sent.
  *
- * - A line is refused (port 0) when `lines` says so or is too short, when the offer refused it, and when none of
- *   its payload types was offered: some clients hang up at once when they are answered with a codec they did not offer.
+ * - A line is refused (port 0) when `lines` says so or is too short, when the offer refused it, when it cannot be recorded
+ *   ({@link judgeLine}), when it needs a key of ours and there is none, and when none of its payload types was offered: some
+ *   clients hang up at once when they are answered with a codec they did not offer.
  * - A line that the offerer does not send on (`inactive`, `recvonly`) is answered `inactive`, whatever `lines` says.
  * - rtpmap and fmtp of the accepted types, ptime, the profile and `rtcp-mux` are those of the offer.
+ * - A line with keys has the tag and the suite of the one `a=crypto` that is accepted, and our own key.
+ * - `a=record` is written where the offer has it or `a=recordpref`.
+ * - Groups, ICE, fingerprints and `mid` are left out, by which all of them are declined. RFC 9143 7.3, RFC 5888 9.2, RFC 8445
  *
  * The address family follows from `address` (a colon means IPv6; brackets are removed).
  *
- * @see RFC 3264 6, RFC 4574 5, RFC 7866 7.1
+ * @see RFC 3264 6, RFC 4574 5, RFC 7866 7.2, RFC 4568 7.1.2
+ * @throws RangeError when a `masterKey` has the wrong length
  */
 export function buildAnswer(options: {
   readonly offer: SessionDescription
@@ -60,25 +94,63 @@ export function buildAnswer(options: {
 
 /**
  * True when the sender of this line announces that it sends no media now: `inactive` or `recvonly`, a connection
- * address of zeros (RFC 2543 style hold, RFC 3264 8.4), or port 0.
+ * address that is none (RFC 2543 style hold, RFC 3264 8.4), or port 0.
  */
 export function isHeld(media: MediaDescription): boolean {
   if (media.port === 0) return true
   if (media.direction === 'inactive' || media.direction === 'recvonly') return true
-  return media.connectionAddress === '0.0.0.0' || media.connectionAddress === '::'
+  return isNoAddress(media.connectionAddress ?? '')
 }
 
 /**
- * The payload types of this m-line to answer with, in the order of the offer; empty when nothing on it can be recorded
- * (not audio, not plain RTP, or only codecs that are not decoded yet). All codecs that are recordable are kept, because
- * clients change between them in mid-stream without a new offer.
+ * Whether and how this m-line is recorded.
  *
- * Says nothing about port 0 or direction: a held line is still a line that can be recorded later.
+ * All codecs that are recordable are kept, because clients change between them in mid-stream without a new offer. A held
+ * line with nothing recordable on it keeps all it lists: clients that list payload types without rtpmap while a line is
+ * inactive say what they are when they resume it, and a refused line might not come back.
+ *
+ * Keys are taken from the first usable `a=crypto` line (RFC 4568 5.1.2). A line of a plain profile that has one is
+ * opportunistic SRTP (RFC 8643 3.1); without a usable one it is plain RTP.
  */
+export function judgeLine(media: MediaDescription): Result<RecordableLine, LineRefusal> {
+  if (media.type !== 'audio') return rejected('notAudio')
+  const profile = PROFILES.get(media.protocol.toUpperCase())
+  if (profile === undefined) return rejected('profile')
+  if (profile === 'dtls') return rejected('dtls')
+  const [crypto] = media.crypto.usable
+  if (profile === 'sdes' && crypto === undefined) return rejected(missingCrypto(media))
+  const payloadTypes = payloadTypesOf(media)
+  return payloadTypes.length === 0 ? rejected('noCodec') : accepted({ payloadTypes, crypto })
+}
+
+/** The payload types of this m-line to answer with; empty when it cannot be recorded. See {@link judgeLine}. */
 export function selectPayloadTypes(media: MediaDescription): readonly number[] {
-  if (media.type !== 'audio' || !PLAIN_PROFILES.has(media.protocol.toUpperCase())) return []
-  if (!media.codecs.some(isRecordable)) return []
-  return media.codecs.filter((codec) => isRecordable(codec) || isCompanion(codec)).map(({ payloadType }) => payloadType)
+  const judged = judgeLine(media)
+  return judged.ok ? judged.value.payloadTypes : []
+}
+
+function payloadTypesOf(media: MediaDescription): readonly number[] {
+  if (media.codecs.some(isRecordable)) {
+    const kept = media.codecs.filter((codec) => isRecordable(codec) || isCompanion(codec))
+    return kept.map(({ payloadType }) => payloadType)
+  }
+  if (media.port === 0 || !isHeld(media)) return []
+  const listed = media.formats.map(parsePayloadType).filter((payloadType) => payloadType !== undefined)
+  return [...new Set(listed)]
+}
+
+// Before RFC 5764 8 had its profiles, keys by DTLS were offered as RTP/SAVP(F) with a fingerprint and no crypto.
+function missingCrypto({ crypto, attributes }: MediaDescription): LineRefusal {
+  if (crypto.rejected.length === 0) {
+    return attributes.some(({ name }) => name === 'fingerprint') ? 'dtls' : 'noCrypto'
+  }
+  return crypto.rejected.every((reason) => reason === 'suite') ? 'cryptoSuite' : 'crypto'
+}
+
+// Zeros of either family, or a name that never resolves (RFC 6761 6.4).
+function isNoAddress(address: string): boolean {
+  if (address === '0.0.0.0' || address.toLowerCase().endsWith('.invalid')) return true
+  return address.includes(':') && /^[0:]+$/.test(address)
 }
 
 function connectionData(address: string): string {
@@ -87,9 +159,12 @@ function connectionData(address: string): string {
 }
 
 function mediaLines(media: MediaDescription, line: AnswerLine | undefined, connection: string): readonly string[] {
+  const judged = judgeLine(media)
+  if (line === undefined || line.port === 0 || media.port === 0 || !judged.ok) return refusedLines(media)
+  const { crypto } = judged.value
   const offered = new Set(media.formats.map(parsePayloadType))
-  const payloadTypes = line?.payloadTypes.filter((payloadType) => offered.has(payloadType)) ?? []
-  if (line === undefined || line.port === 0 || media.port === 0 || payloadTypes.length === 0) return refusedLines(media)
+  const payloadTypes = line.payloadTypes.filter((payloadType) => offered.has(payloadType))
+  if (payloadTypes.length === 0 || (crypto !== undefined && line.masterKey === undefined)) return refusedLines(media)
   const muxed = media.rtcpMux && (line.rtcpPort === undefined || line.rtcpPort === line.port)
   const offererSends = media.direction === 'sendrecv' || media.direction === 'sendonly'
   return [
@@ -97,7 +172,9 @@ function mediaLines(media: MediaDescription, line: AnswerLine | undefined, conne
     ...labelLines(media),
     ...payloadTypes.flatMap((payloadType) => formatLines(media, payloadType)),
     ...(media.packetTimeMs === undefined ? [] : [`a=ptime:${media.packetTimeMs}`]),
+    ...cryptoLines(crypto, line.masterKey),
     `a=${offererSends ? line.direction : 'inactive'}`,
+    ...recordLines(media, line.record ?? 'on'),
     ...(muxed ? ['a=rtcp-mux'] : []),
     ...(!muxed && line.rtcpPort !== undefined && line.rtcpPort !== line.port + 1
       ? [`a=rtcp:${line.rtcpPort} ${connection}`]
@@ -110,7 +187,16 @@ function refusedLines(media: MediaDescription): readonly string[] {
   const type = media.type === '' ? 'audio' : media.type
   const protocol = media.protocol === '' ? 'RTP/AVP' : media.protocol
   const formats = media.formats.length === 0 ? '0' : media.formats.join(' ')
-  return [`m=${type} 0 ${protocol} ${formats}`, ...labelLines(media), 'a=inactive']
+  return [`m=${type} 0 ${protocol} ${formats}`, ...labelLines(media), 'a=inactive', ...recordLines(media, 'off')]
+}
+
+function cryptoLines(offered: CryptoAttribute | undefined, masterKey: Uint8Array | undefined): readonly string[] {
+  if (offered === undefined || masterKey === undefined) return []
+  return [`a=crypto:${formatCryptoAttribute(acceptCrypto(offered, masterKey))}`]
+}
+
+function recordLines({ record, recordPreference }: MediaDescription, state: RecordState): readonly string[] {
+  return record === undefined && recordPreference === undefined ? [] : [`a=record:${state}`]
 }
 
 function labelLines(media: MediaDescription): readonly string[] {

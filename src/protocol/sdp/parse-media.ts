@@ -1,4 +1,13 @@
-import type { MediaCodec, MediaDescription, MediaDirection, SdpAttribute } from './session-description.ts'
+import { parseCryptoAttribute, type CryptoAttribute, type CryptoRejectReason } from './crypto-attribute.ts'
+import type {
+  MediaCodec,
+  MediaDescription,
+  MediaDirection,
+  OfferedCrypto,
+  RecordPreference,
+  RecordState,
+  SdpAttribute,
+} from './session-description.ts'
 import { SDP_LABELS } from '../siprec/vocabulary.ts'
 import { STATIC_PAYLOAD_TYPES } from './static-payload-types.ts'
 
@@ -12,16 +21,34 @@ export interface RawLine {
 export interface RawSection {
   readonly lines: readonly RawLine[]
   readonly attributes: readonly SdpAttribute[]
+  readonly crypto: OfferedCrypto
 }
 
 /** Formats kept of one m-line; there are only 128 payload types. */
 export const FORMATS_MAX = 128
+/** `a=crypto` lines read of one m-line; those beyond are ignored, as they are the least preferred. */
+export const CRYPTO_LINES_MAX = 32
 
 const DIRECTIONS: ReadonlyMap<string, MediaDirection> = new Map([
   ['sendrecv', 'sendrecv'],
   ['sendonly', 'sendonly'],
   ['recvonly', 'recvonly'],
   ['inactive', 'inactive'],
+])
+
+// What RFC 7866 calls `paused` here and `pause` there is taken in either place.
+const RECORD_STATES: ReadonlyMap<string, RecordState> = new Map([
+  ['on', 'on'],
+  ['off', 'off'],
+  ['paused', 'paused'],
+  ['pause', 'paused'],
+])
+const RECORD_PREFERENCES: ReadonlyMap<string, RecordPreference> = new Map([
+  ['on', 'on'],
+  ['off', 'off'],
+  ['pause', 'pause'],
+  ['paused', 'pause'],
+  ['nopreference', 'nopreference'],
 ])
 
 /** Reads one m-line and its section; `session` supplies what the section leaves out. RFC 8866 5.14, 5.7, 6 */
@@ -43,6 +70,9 @@ export function parseMediaSection(section: RawSection, index: number, session: R
     packetTimeMs: packetTimeOf(attributes) ?? packetTimeOf(session.attributes),
     rtcpMux: attributes.some(({ name }) => name === 'rtcp-mux'),
     rtcpPort: rtcpPortOf(attributes),
+    record: lastKnown(RECORD_STATES, 'record', attributes, session.attributes),
+    recordPreference: lastKnown(RECORD_PREFERENCES, 'recordpref', attributes, session.attributes),
+    crypto: cryptoOf(words[2] ?? '', section.crypto, session.crypto),
     attributes,
   }
 }
@@ -57,6 +87,43 @@ function connectionAddressOf(section: RawSection): string | undefined {
 function directionOf(attributes: readonly SdpAttribute[]): MediaDirection | undefined {
   const last = attributes.findLast(({ name }) => DIRECTIONS.has(name))
   return last === undefined ? undefined : DIRECTIONS.get(last.name)
+}
+
+/** The last value of an attribute that is a known one, of the line before the session. RFC 7866 7.1.2, 7.3.2 */
+function lastKnown<Value>(
+  values: ReadonlyMap<string, Value>,
+  wanted: string,
+  ...levels: readonly (readonly SdpAttribute[])[]
+): Value | undefined {
+  for (const attributes of levels) {
+    const last = attributes.findLast(({ name, value }) => name === wanted && values.has(value.toLowerCase()))
+    if (last !== undefined) return values.get(last.value.toLowerCase())
+  }
+  return undefined
+}
+
+/** The `a=crypto` lines of one section. */
+export function readCrypto(attributes: readonly SdpAttribute[]): OfferedCrypto {
+  const usable = new Map<number, CryptoAttribute>()
+  const rejected: CryptoRejectReason[] = []
+  for (const { value } of attributes.filter(({ name }) => name === 'crypto').slice(0, CRYPTO_LINES_MAX)) {
+    const parsed = parseCryptoAttribute(value)
+    if (!parsed.ok) rejected.push(parsed.reason)
+    // The keys would have to be derived again and again, which nobody is known to ask for.
+    else if (parsed.value.sessionParameters.keyDerivationRate > 0) rejected.push('parameter')
+    // RFC 4568 5.1.1: the answer names its choice by the tag.
+    else if (!usable.has(parsed.value.tag)) usable.set(parsed.value.tag, parsed.value)
+  }
+  return { usable: [...usable.values()], rejected }
+}
+
+/**
+ * RFC 4568 4 has the attribute at media level only. A secure line that has none of its own still takes what a client wrote
+ * above all of them, as it can be received by nothing else; a plain line does not.
+ */
+function cryptoOf(protocol: string, own: OfferedCrypto, session: OfferedCrypto): OfferedCrypto {
+  const hasOwn = own.usable.length + own.rejected.length > 0
+  return hasOwn || !protocol.toUpperCase().includes('SAVP') ? own : session
 }
 
 function labelOf(attributes: readonly SdpAttribute[]): string | undefined {

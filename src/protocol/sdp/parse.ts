@@ -1,4 +1,4 @@
-import { parseMediaSection, type RawLine, type RawSection } from './parse-media.ts'
+import { parseMediaSection, readCrypto, type RawLine, type RawSection } from './parse-media.ts'
 import type { SessionDescription } from './session-description.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 
@@ -13,9 +13,9 @@ export type SdpRejectReason = 'empty' | 'tooLarge' | 'tooManyLines' | 'tooManyMe
 /**
  * Reads a session description as clients in the field write it. RFC 8866, RFC 4574, RFC 3605, RFC 5761
  *
- * Tolerates a byte order mark, any kind of line end, blanks around lines, missing `v=`, `o=`, `s=`, `t=` lines, lines of
- * unknown type, payload types without rtpmap, and m-lines whose port or format list is not there (they count, with
- * port 0, so that an answer has as many lines as the offer). Never throws; linear in the length.
+ * Tolerates a byte order mark, any kind of line end, blanks around lines and before `=`, missing `v=`, `o=`, `s=`, `t=`
+ * lines, lines of unknown type, payload types without rtpmap, and m-lines whose port or format list is not there (they
+ * count, with port 0, so that an answer has as many lines as the offer). Never throws; linear in the length.
  *
  * A description without an m-line is accepted with an empty list: what that means is the caller's to say.
  */
@@ -32,24 +32,35 @@ export function parseSdp(bytes: Uint8Array): Result<SessionDescription, SdpRejec
   if (media.length > SDP_MEDIA_MAX) return rejected('tooManyMedia')
   // Something that merely has an equals sign in second place is not a session description.
   if (media.length === 0 && !lines.some(({ type }) => type === 'v' || type === 'o')) return rejected('notSdp')
-  const origin = (session.lines.find(({ type }) => type === 'o')?.value ?? '').split(' ').filter((word) => word !== '')
   return accepted({
-    originUser: origin[0] ?? '',
+    ...originOf(session),
     sessionName: session.lines.find(({ type }) => type === 's')?.value ?? '',
-    sessionId: origin[1] ?? '',
-    sessionVersion: origin[2] ?? '',
     media: media.map((section, index) => parseMediaSection(section, index, session)),
     attributes: session.attributes,
   })
+}
+
+// RFC 8866 5.2: `<user> <id> <version> IN …`. Some clients have blanks in the name of the user.
+function originOf(session: RawSection): Pick<SessionDescription, 'originUser' | 'sessionId' | 'sessionVersion'> {
+  const words = session.lines.find(({ type }) => type === 'o')?.value.split(/\s+/) ?? []
+  const networkType = words.indexOf('IN', 3)
+  const version = networkType < 0 ? 2 : networkType - 1
+  return {
+    originUser: words.slice(0, version - 1).join(' '),
+    sessionId: words[version - 1] ?? '',
+    sessionVersion: words[version] ?? '',
+  }
 }
 
 function readLines(text: string): readonly RawLine[] | undefined {
   const lines: RawLine[] = []
   for (const line of text.split(/[\r\n]/)) {
     const trimmed = line.trim()
-    if (trimmed.charAt(1) !== '=') continue
+    const equals = trimmed.indexOf('=')
+    // RFC 8866 5 allows no blank before the equals sign; it is forgiven.
+    if (equals < 1 || trimmed.slice(1, equals).trim() !== '') continue
     if (lines.length >= SDP_LINES_MAX) return undefined
-    lines.push({ type: trimmed.charAt(0), value: trimmed.slice(2).trim() })
+    lines.push({ type: trimmed.charAt(0), value: trimmed.slice(equals + 1).trim() })
   }
   return lines
 }
@@ -65,7 +76,10 @@ function splitSections(lines: readonly RawLine[]): readonly RawSection[] {
     }
     current.push(line)
   }
-  return groups.map((group) => ({ lines: group, attributes: attributesOf(group) }))
+  return groups.map((group) => {
+    const attributes = attributesOf(group)
+    return { lines: group, attributes, crypto: readCrypto(attributes) }
+  })
 }
 
 function attributesOf(lines: readonly RawLine[]): RawSection['attributes'] {

@@ -1,5 +1,21 @@
+import type { CryptoAttribute, CryptoRejectReason } from './crypto-attribute.ts'
+
 /** What the sender of the description does with the media of a line, as it says itself. RFC 8866 6.7 */
 export type MediaDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+
+/** Whether the media of a line is being recorded, as the sender of the description says. RFC 7866 7.1.2 */
+export type RecordState = 'on' | 'off' | 'paused'
+
+/** Whether a participant wishes to be recorded. RFC 7866 7.3.2 */
+export type RecordPreference = 'on' | 'off' | 'pause' | 'nopreference'
+
+/** The `a=crypto` lines of an m-line. They hold keys: never for logs. RFC 4568 */
+export interface OfferedCrypto {
+  /** In their order, each with a tag of its own. */
+  readonly usable: readonly CryptoAttribute[]
+  /** Why the others are of no use to us. */
+  readonly rejected: readonly CryptoRejectReason[]
+}
 
 /** An `a=` line: the name in lower case, the value as written; an attribute without a value has the value ''. */
 export interface SdpAttribute {
@@ -43,7 +59,12 @@ export interface MediaDescription {
   readonly rtcpMux: boolean
   /** RFC 3605 `a=rtcp`. */
   readonly rtcpPort: number | undefined
-  /** Attributes of this line only, in order. */
+  /** `a=record` of the line, else of the session; undefined when nothing is said. */
+  readonly record: RecordState | undefined
+  /** `a=recordpref` of the line, else of the session; undefined is to be read as `nopreference`. */
+  readonly recordPreference: RecordPreference | undefined
+  readonly crypto: OfferedCrypto
+  /** Attributes of this line only, in order; `crypto` holds keys. */
   readonly attributes: readonly SdpAttribute[]
 }
 
@@ -55,6 +76,6 @@ export interface SessionDescription {
   readonly sessionId: string
   readonly sessionVersion: string
   readonly media: readonly MediaDescription[]
-  /** Session-level attributes, in order. */
+  /** Session-level attributes, in order; `crypto` holds keys. */
   readonly attributes: readonly SdpAttribute[]
 }

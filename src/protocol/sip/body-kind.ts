@@ -8,10 +8,15 @@ const decoder = new TextDecoder('latin1')
  * Parts are not split here, so a part that merely mentions the type counts as well; whoever reads the body finds out.
  */
 export function carriesOffer(request: SipRequest): boolean {
-  if (request.body.length === 0) return false
-  const type = request.headers.first('Content-Type')?.toLowerCase() ?? ''
+  return isOffer(request.headers.first('Content-Type'), request.body)
+}
+
+/** As {@link carriesOffer}, of a body of ours. */
+export function isOffer(contentType: string | undefined, body: Uint8Array): boolean {
+  if (body.length === 0) return false
+  const type = contentType?.toLowerCase() ?? ''
   if (type.startsWith('application/sdp')) return true
-  return type.startsWith('multipart/') && decoder.decode(request.body).toLowerCase().includes('application/sdp')
+  return type.startsWith('multipart/') && decoder.decode(body).toLowerCase().includes('application/sdp')
 }
 
 /** Whether the body of a request is of a kind that is read for metadata wherever it comes. */

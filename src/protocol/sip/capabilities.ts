@@ -20,11 +20,7 @@ export const ALLOWED_METHODS: readonly string[] = [
 /** Bodies that are understood, RFC 7866 9.1 and RFC 9806. */
 const ACCEPTED_TYPES = 'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed'
 
-/**
- * Option tags that a client may require.
- *
- * `100rel` (CUBE) is harmless: a request that is answered finally at once needs no reliable provisional response.
- */
+/** Option tags that a client may require. */
 export const REQUIRABLE_OPTIONS: ReadonlySet<string> = new Set(['siprec', '100rel', 'timer'])
 
 /** Methods counted under their own name; a client cannot make up metric labels. */
@@ -39,7 +35,8 @@ export function countedMethod(method: string): string {
 export const ALLOW: SipHeader = { name: 'Allow', value: ALLOWED_METHODS.join(', ') }
 export const ACCEPT: SipHeader = { name: 'Accept', value: ACCEPTED_TYPES }
 export const ACCEPT_ENCODING: SipHeader = { name: 'Accept-Encoding', value: 'identity' }
-export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec, timer' }
+export const SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec, timer, 100rel' }
+export const SDP_TYPE: SipHeader = { name: 'Content-Type', value: 'application/sdp' }
 export const SERVER: SipHeader = { name: 'Server', value: PRODUCT }
 export const USER_AGENT: SipHeader = { name: 'User-Agent', value: PRODUCT }
 

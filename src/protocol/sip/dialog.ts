@@ -4,6 +4,7 @@ import type { HeaderList } from './header-list.ts'
 import type { RequestFacts } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
 import { parseNameAddr } from './name-addr.ts'
+import type { ProvisionalResponses } from './provisional-responses.ts'
 import { listValues, optionTags } from './scalar-headers.ts'
 import { type SipTimers, transactionTimeoutUs } from './timers.ts'
 import { readSessionId } from './session-id.ts'
@@ -24,6 +25,21 @@ interface UnacknowledgedAnswer {
   readonly giveUpAtUs: number
   intervalUs: number
   retransmitAtUs: number
+}
+
+/** Methods of ours that depend on what the peer allows. */
+const NEEDS_ALLOW = ['INVITE', 'UPDATE', 'INFO'] as const
+
+/** A request of ours that waits for its final answer; a dialog has at most one, besides its BYE. */
+export interface OpenRequest {
+  /** Branch of its transaction. */
+  readonly key: string
+  /** `refresh` is the session timer's, `asked` was asked for by our owner. */
+  readonly purpose: 'refresh' | 'asked'
+  /** An offer of ours is open, so that the peer may make none. */
+  readonly isOffer: boolean
+  /** What becomes our session description when the peer takes it. */
+  readonly description: Uint8Array | undefined
 }
 
 /** Names a dialog at our side: Call-ID, our tag, the peer's tag. RFC 3261 12 */
@@ -60,11 +76,14 @@ export class Dialog implements TimedItem {
   #localSequence = 0
   #answer: UnacknowledgedAnswer | undefined
   #pendingOffer: string | undefined
+  #isToldEarly = false
   #localDescription: Uint8Array | undefined
-  /** The peer's Allow names UPDATE. */
-  peerAllowsUpdate = false
-  /** A re-INVITE of ours is under way. */
-  hasOwnInvite = false
+  /** Undefined as long as the peer did not say. */
+  #peerAllows: ReadonlySet<string> | undefined
+  /** Provisional responses to the latest INVITE. */
+  progress: ProvisionalResponses | undefined
+  /** The request of ours that is under way. */
+  openRequest: OpenRequest | undefined
 
   constructor(options: {
     request: SipRequest
@@ -115,6 +134,16 @@ export class Dialog implements TimedItem {
     return this.#localDescription
   }
 
+  /** The peer learns our tag before the first 2xx. RFC 3261 12.1 */
+  noteEarly(): void {
+    this.#isToldEarly = true
+  }
+
+  /** An answer of ours waits for its ACK. */
+  get isUnacknowledged(): boolean {
+    return this.#answer !== undefined
+  }
+
   awaitAnswer(transactionKey: string | undefined): void {
     this.#pendingOffer = transactionKey
   }
@@ -140,7 +169,19 @@ export class Dialog implements TimedItem {
 
   /** Takes over what a message of the peer allows; one without Allow changes nothing. RFC 3261 20.5 */
   noteAllow(headers: HeaderList): void {
-    if (headers.first('Allow') !== undefined) this.peerAllowsUpdate = optionTags(headers, 'Allow').includes('update')
+    if (headers.first('Allow') === undefined) return
+    const tags = optionTags(headers, 'Allow')
+    this.#peerAllows = new Set(NEEDS_ALLOW.filter((method) => tags.includes(method.toLowerCase())))
+  }
+
+  /** Whether the peer's Allow names a method; undefined when it never sent an Allow. */
+  allows(method: string): boolean | undefined {
+    return this.#peerAllows?.has(method)
+  }
+
+  /** The peer refused a method that its Allow names. */
+  disallow(method: string): void {
+    this.#peerAllows = new Set([...(this.#peerAllows ?? [])].filter((allowed) => allowed !== method))
   }
 
   /** Takes over the Contact of an INVITE or UPDATE that succeeded, or of a 2xx. RFC 3261 12.2, RFC 3311 5.1 */
@@ -148,7 +189,7 @@ export class Dialog implements TimedItem {
     this.#remoteTarget = contactUri(headers) ?? this.#remoteTarget
   }
 
-  /** An UPDATE is answered with this session description. */
+  /** What the peer knows as our session description from now on. */
   describe(localDescription: Uint8Array): void {
     this.#localDescription = localDescription
   }
@@ -189,11 +230,11 @@ export class Dialog implements TimedItem {
   }
 
   /**
-   * A new request came in the dialog. One that knows our tag proves that the first 2xx arrived, a new INVITE that the last one
-   * did, though the ACK is lost or late. True when that confirms the dialog.
+   * A new request came in the dialog. One that knows our tag proves that the first 2xx arrived, unless a provisional response bore it;
+   * a new INVITE proves that the last 2xx did, though the ACK is lost or late. True when that confirms the dialog.
    */
   handleProofOfAnswer(isInvite: boolean): boolean {
-    if (this.#state !== 'unacknowledged' && !isInvite) return false
+    if (!isInvite && (this.#state !== 'unacknowledged' || this.#isToldEarly)) return false
     this.#answer = undefined
     return this.#confirm()
   }

@@ -69,6 +69,7 @@ export class HangUp {
 
   /** The dialog is over: nothing of it stays. */
   end(dialog: Dialog): void {
+    this.#abandon(dialog)
     dialog.end()
     this.#options.sessions.stop(dialog.id)
     this.#options.dialogs.delete(dialog)
@@ -79,6 +80,7 @@ export class HangUp {
   send(dialog: Dialog, bye: WantedBye, nowUs: number): void {
     const { dialogs, offers, requests, sessions, sink } = this.#options
     offers.refuseOf(dialog, REQUEST_TERMINATED, nowUs)
+    this.#abandon(dialog)
     dialog.close()
     sessions.stop(dialog.id)
     dialogs.update(dialog)
@@ -92,6 +94,13 @@ export class HangUp {
     const dialog = this.#options.dialogs.byId(dialogId)
     if (dialog !== undefined) this.end(dialog)
     this.#options.sink.handleByeDone(dialogId)
+  }
+
+  /** Nobody waits any longer for the answer to a request of ours; its transaction goes on for itself. */
+  #abandon(dialog: Dialog): void {
+    const open = dialog.openRequest
+    dialog.openRequest = undefined
+    if (open?.purpose === 'asked') this.#options.sink.handleOwnResponse(open.key, { status: 0 })
   }
 
   #sendWanted(dialog: Dialog, nowUs: number): void {

@@ -15,19 +15,21 @@ import type { SipTimers } from './timers.ts'
 import { BRANCH_COOKIE, parseVia } from './via.ts'
 
 /** What we may ask of a peer inside a dialog. */
-export type OwnMethod = 'BYE' | 'UPDATE' | 'INVITE'
+export type OwnMethod = 'BYE' | 'UPDATE' | 'INVITE' | 'INFO'
 
 /** How a request of ours ended. */
 export interface OwnOutcome {
   readonly dialogId: DialogId
   readonly method: OwnMethod
+  /** What {@link OwnRequests.send} returned. */
+  readonly key: string
   /** undefined when none came in time. */
   readonly response: SipResponse | undefined
 }
 
 interface ClientEntry {
   readonly key: string
-  readonly dialogId: DialogId
+  readonly dialog: Dialog
   readonly method: OwnMethod
   readonly machine: NonInviteClientTransaction | InviteClientTransaction
   readonly nextTimeoutUs: number
@@ -40,7 +42,7 @@ export interface OwnRequestsOptions {
   readonly send: (bytes: Uint8Array, target: SipTarget) => void
 }
 
-/** The client transactions of our own requests. A dialog has at most one refresh and one BYE at a time, so they are bounded with them. */
+/** The client transactions of our own requests. A dialog has at most one BYE and one other request at a time, so they are bounded with them. */
 export class OwnRequests {
   readonly #options: OwnRequestsOptions
   readonly #table = new TimedTable<ClientEntry>(Infinity)
@@ -59,11 +61,12 @@ export class OwnRequests {
     return this.#table.nextTimeoutUs
   }
 
+  /** Sends a request and returns the key of its transaction. */
   send(
     dialog: Dialog,
     request: { readonly method: OwnMethod; readonly headers: readonly SipHeader[]; readonly body?: Uint8Array },
     nowUs: number,
-  ): void {
+  ): string {
     const { timers, transports, send } = this.#options
     const branch = this.#newBranch()
     const sequenceNumber = dialog.nextSequence()
@@ -81,7 +84,7 @@ export class OwnRequests {
         : new NonInviteClientTransaction(options, nowUs)
     this.#table.add({
       key: branch,
-      dialogId: dialog.id,
+      dialog,
       method: request.method,
       machine,
       get nextTimeoutUs() {
@@ -89,6 +92,7 @@ export class OwnRequests {
       },
     })
     this.#open += 1
+    return branch
   }
 
   /**
@@ -104,6 +108,8 @@ export class OwnRequests {
     const entry = this.#table.get(paramValue(via.value.params, 'branch') ?? '')
     if (entry === undefined || cseq.value.method !== entry.method) return 'stray'
     const wasDone = entry.machine.isDone
+    // Before the ACK, which goes to the new target. RFC 3261 12.2.1.2
+    if (response.status >= 200 && response.status < 300) noteSuccess(entry, response)
     entry.machine.handleResponse(response.status, nowUs)
     return this.#settle(entry, wasDone, response)
   }
@@ -123,7 +129,7 @@ export class OwnRequests {
     else this.#table.update(entry)
     if (wasDone || !entry.machine.isDone) return undefined
     this.#open -= 1
-    return { dialogId: entry.dialogId, method: entry.method, response }
+    return { dialogId: entry.dialog.id, method: entry.method, key: entry.key, response }
   }
 
   #acknowledge(dialog: Dialog, branch: string | undefined, sequenceNumber: number): void {
@@ -136,4 +142,11 @@ export class OwnRequests {
   #newBranch(): string {
     return `${BRANCH_COOKIE}${this.#options.randomToken()}`
   }
+}
+
+/** A target refresh succeeded. RFC 3261 12.2.1.2, RFC 3311 5.1 */
+function noteSuccess({ dialog, method }: ClientEntry, { headers }: SipResponse): void {
+  if (method !== 'INVITE' && method !== 'UPDATE') return
+  dialog.retarget(headers)
+  dialog.noteAllow(headers)
 }

@@ -6,6 +6,8 @@ import { isToken, parseDecimal, trimBlanks } from './text.ts'
 /** Why bytes are not a SIP message that could be answered. `keepAlive`: nothing but CR, LF or NUL, as RFC 5626 3.5 pings. */
 export type SipRejectReason = 'keepAlive' | 'tooLarge' | 'startLine'
 
+export type ParsedMessage = Result<SipMessage, SipRejectReason>
+
 /**
  * On a stream, Content-Length has cut the message already, and a shorter one is the head of a message over the bound; in a
  * datagram, the datagram's own length rules.
@@ -26,7 +28,7 @@ const decoder = new TextDecoder('utf-8')
  * @returns the message, its {@link MessageDefect} named when it must be refused but can be answered
  * @see RFC 3261 7, 18.3
  */
-export function parseMessage(bytes: Uint8Array, framing: SipFraming = 'datagram'): Result<SipMessage, SipRejectReason> {
+export function parseMessage(bytes: Uint8Array, framing: SipFraming = 'datagram'): ParsedMessage {
   if (bytes.length > MESSAGE_BYTES_MAX) return rejected('tooLarge')
   const start = skipKeepAlive(bytes, 0)
   if (start === bytes.length) return rejected('keepAlive')

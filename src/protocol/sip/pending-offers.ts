@@ -1,7 +1,9 @@
 import type { Dialog } from './dialog.ts'
+import type { ProvisionalResponses } from './provisional-responses.ts'
 import type { Incoming, ReplyParts, Responder } from './responder.ts'
 import type { SessionTerms } from './session-expires.ts'
 import { TimedTable } from './timed-table.ts'
+import type { SipTimers } from './timers.ts'
 import type { UserAgentSink } from './user-agent-sink.ts'
 
 /** An INVITE, or an UPDATE with an offer, that waits for {@link UserAgentServer.answer} or {@link UserAgentServer.refuse}. */
@@ -11,15 +13,27 @@ export interface PendingOffer {
   readonly dialog: Dialog
   readonly isInitial: boolean
   readonly terms: SessionTerms | undefined
+  /** Once there are any. */
+  progress: ProvisionalResponses | undefined
+  /** When it is refused for want of an answer. */
+  readonly answerAtUs: number
+  /** The answer that waits for a PRACK. RFC 3262 3 */
+  heldAnswer: Uint8Array | undefined
   readonly nextTimeoutUs: number
+}
+
+export interface PendingOffersOptions {
+  readonly sink: UserAgentSink
+  readonly responder: Responder
+  readonly timers: SipTimers
 }
 
 /** The offers that were shown and not yet answered; at most one per dialog. */
 export class PendingOffers {
-  readonly #options: { readonly sink: UserAgentSink; readonly responder: Responder; readonly answerUs: number }
+  readonly #options: PendingOffersOptions
   readonly #table = new TimedTable<PendingOffer>(Infinity) // one per transaction at most, so bounded with them
 
-  constructor(options: { readonly sink: UserAgentSink; readonly responder: Responder; readonly answerUs: number }) {
+  constructor(options: PendingOffersOptions) {
     this.#options = options
   }
 
@@ -36,8 +50,16 @@ export class PendingOffers {
     const { request, facts, flow, transaction } = incoming
     const isInitial = dialog.state === 'early'
     if (request.method === 'INVITE') this.#options.responder.reply(incoming, { status: 100, reason: 'Trying' }, nowUs)
-    const nextTimeoutUs = nowUs + this.#options.answerUs
-    this.#table.add({ key: transaction.key, incoming, dialog, isInitial, terms, nextTimeoutUs })
+    const answerAtUs = nowUs + this.#options.timers.answerUs
+    this.#table.add({
+      ...{ key: transaction.key, incoming, dialog, isInitial, terms, answerAtUs },
+      progress: undefined,
+      heldAnswer: undefined,
+      get nextTimeoutUs() {
+        return this.progress === undefined ? answerAtUs : Math.min(answerAtUs, this.progress.nextTimeoutUs)
+      },
+    })
+    dialog.progress = undefined
     dialog.awaitAnswer(transaction.key)
     this.#options.sink.handleOffer({
       offerId: transaction.key,
@@ -61,6 +83,7 @@ export class PendingOffers {
     const offer = this.#table.get(offerId)
     if (offer === undefined) return undefined
     this.#table.delete(offer)
+    offer.progress?.stop()
     offer.dialog.awaitAnswer(undefined)
     return offer
   }
@@ -69,6 +92,11 @@ export class PendingOffers {
   refuseOf(dialog: Dialog, parts: ReplyParts, nowUs: number): void {
     const offer = dialog.pendingOffer === undefined ? undefined : this.take(dialog.pendingOffer)
     if (offer !== undefined) this.#options.responder.reply(offer.incoming, parts, nowUs)
+  }
+
+  /** To be called after an offer's deadline may have changed. */
+  update(offer: PendingOffer): void {
+    this.#table.update(offer)
   }
 
   takeDue(nowUs: number): PendingOffer | undefined {

@@ -7,11 +7,13 @@ import {
   contactFor,
   countedMethod,
   REQUIRABLE_OPTIONS,
+  SDP_TYPE,
   SERVER,
   SUPPORTED,
 } from './capabilities.ts'
 import type { SipFlow } from './flow.ts'
 import { type RequestFacts, type RequestRejectReason, statusOfReject, topVia } from './inspect-request.ts'
+import type { SipHeader } from './header-list.ts'
 import type { SipRequest } from './message.ts'
 import { optionTags } from './scalar-headers.ts'
 import { MIN_SESSION_SECONDS, type SessionTerms, sessionAnswerHeaders } from './session-expires.ts'
@@ -40,17 +42,28 @@ export const NO_SUCH_DIALOG: ReplyParts = {
 }
 export const REQUEST_TERMINATED: ReplyParts = { status: 487, reason: 'Request Terminated', headers: [SERVER] }
 
+/** A PRACK with an offer. */
+export const NOT_ACCEPTABLE: ReplyParts = { status: 488, reason: 'Not Acceptable Here', headers: [SERVER] }
+/** What an INFO or UPDATE carries cannot be kept before the dialog is answered. RFC 3311 5.2 */
+export const NOT_YET: ReplyParts = {
+  status: 500,
+  reason: 'Not Answered Yet',
+  headers: [{ name: 'Retry-After', value: '1' }, SERVER],
+}
+
 /** RFC 4028 6 */
 export const INTERVAL_TOO_SMALL: ReplyParts = {
   status: 422,
   reason: 'Session Interval Too Small',
   headers: [{ name: 'Min-SE', value: String(MIN_SESSION_SECONDS) }, SERVER],
 }
+/** An empty value: no package. RFC 6086 8.2.1 */
+const NO_PACKAGES: SipHeader = { name: 'Recv-Info', value: '' }
 /** RFC 6086 4.2.2. We take what we can read whatever it is called, and ask for no package. */
 export const BAD_INFO_PACKAGE: ReplyParts = {
   status: 469,
   reason: 'Bad Info Package',
-  headers: [{ name: 'Recv-Info', value: '' }, SERVER],
+  headers: [NO_PACKAGES, SERVER],
 }
 
 const OVERLOAD_RETRY_SECONDS = 5
@@ -68,19 +81,30 @@ export function acceptance(
   sdp: Uint8Array | undefined,
   terms: SessionTerms | undefined,
 ): ReplyParts {
-  const { request, flow } = incoming
-  const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
-  const session = sessionAnswerHeaders(terms)
-  const headers = [...recordRoutes, contactFor(flow), ALLOW, SUPPORTED, ...session, ACCEPT, SERVER]
+  const headers = [...dialogHeaders(incoming), SUPPORTED, ...sessionAnswerHeaders(terms), ACCEPT, SERVER]
   if (sdp === undefined) return { status: 200, reason: 'OK', headers }
-  const contentType = { name: 'Content-Type', value: 'application/sdp' }
-  return { status: 200, reason: 'OK', headers: [...headers, contentType], body: sdp }
+  return { status: 200, reason: 'OK', headers: [...headers, SDP_TYPE], body: sdp }
+}
+
+/** Headers of a provisional response, which begins an early dialog. RFC 3261 12.1.1 */
+export function earlyHeaders(incoming: Incoming): SipHeader[] {
+  return [...dialogHeaders(incoming), SERVER]
+}
+
+function dialogHeaders({ request, flow }: Incoming): SipHeader[] {
+  const recordRoutes = request.headers.all('Record-Route').map((value) => ({ name: 'Record-Route', value }))
+  return [...recordRoutes, contactFor(flow), ALLOW, ...packagesFor(request)]
+}
+
+/** To a peer that speaks of INFO packages: that we ask for none. One that does not would wonder at an empty header. RFC 6086 4.1 */
+function packagesFor({ headers }: SipRequest): readonly SipHeader[] {
+  return headers.first('Recv-Info') === undefined ? [] : [NO_PACKAGES]
 }
 
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
-export function capabilities(flow: SipFlow, admission: Admission): ReplyParts {
+export function capabilities({ request, flow }: Incoming, admission: Admission): ReplyParts {
   if (admission.status !== 200) return unavailable(admission.retryAfterSeconds)
-  const headers = [contactFor(flow), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, SERVER]
+  const headers = [contactFor(flow), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, ...packagesFor(request), SERVER]
   return { status: 200, reason: 'OK', headers }
 }
 
@@ -118,15 +142,21 @@ export class Responder {
 
   /** Sends a response and returns its bytes. A final one is counted. */
   reply(incoming: Incoming, parts: ReplyParts, nowUs: number): Uint8Array {
-    const { request, facts, flow, transaction } = incoming
-    const toTag = facts.toTag === undefined && parts.status > 100 ? incoming.localTag : undefined
-    const sessionId = sessionIdHeaders(facts.toTag ?? incoming.localTag, readSessionId(request.headers))
-    const headers = [...sessionId, ...(parts.headers ?? [])]
-    const bytes = buildResponse(request, facts.via, flow, { ...parts, headers, toTag })
+    const { request, transaction } = incoming
+    const bytes = this.build(incoming, parts)
     const isSent = transaction.machine.respond(parts.status, bytes, nowUs)
     this.#transactions.settle(transaction)
     if (isSent && parts.status >= 200) this.#count(request.method, parts.status)
     return bytes
+  }
+
+  /** The bytes of a response that is sent later. */
+  build(incoming: Incoming, parts: ReplyParts): Uint8Array {
+    const { request, facts, flow } = incoming
+    const toTag = facts.toTag === undefined && parts.status > 100 ? incoming.localTag : undefined
+    const sessionId = sessionIdHeaders(facts.toTag ?? incoming.localTag, readSessionId(request.headers))
+    const headers = [...sessionId, ...(parts.headers ?? [])]
+    return buildResponse(request, facts.via, flow, { ...parts, headers, toTag })
   }
 
   /** Answers a request for which there is no room. */

@@ -61,12 +61,13 @@ export function sessionAnswerHeaders(terms: SessionTerms | undefined): SipHeader
   return terms.isPeerAware ? [{ name: 'Require', value: 'timer' }, expires] : [expires]
 }
 
-/** Headers of a refresh that we send. RFC 4028 7.4 */
-export function refreshHeaders(intervalSeconds: number, minSeconds: number): SipHeader[] {
-  const headers = [
-    { name: 'Supported', value: 'siprec, timer' },
-    { name: 'Session-Expires', value: `${intervalSeconds};refresher=uac` },
-  ]
+/** Extensions that an answer to an INVITE or UPDATE of ours may use. */
+export const OWN_SUPPORTED: SipHeader = { name: 'Supported', value: 'siprec, timer' }
+
+/** Headers of an INVITE or UPDATE of ours that refreshes; who sends the refreshes stays as it is. RFC 4028 7.4 */
+export function refreshHeaders({ intervalSeconds, isOurs }: SessionTerms, minSeconds: number): SipHeader[] {
+  const value = `${intervalSeconds};refresher=${isOurs ? 'uac' : 'uas'}`
+  const headers = [OWN_SUPPORTED, { name: 'Session-Expires', value }]
   return minSeconds > MIN_SESSION_SECONDS ? [...headers, { name: 'Min-SE', value: String(minSeconds) }] : headers
 }
 

@@ -1,9 +1,10 @@
 import type { DialogId } from '../../ids.ts'
-import { ALLOW, contactFor } from './capabilities.ts'
+import { ALLOW, contactFor, SDP_TYPE } from './capabilities.ts'
 import type { Dialog } from './dialog.ts'
+import type { SipHeader } from './header-list.ts'
 import type { SipResponse } from './message.ts'
 import type { OwnRequests } from './own-requests.ts'
-import { readMinSe, readRefreshAnswer, refreshHeaders, type SessionTerms } from './session-expires.ts'
+import { OWN_SUPPORTED, readMinSe, readRefreshAnswer, refreshHeaders, type SessionTerms } from './session-expires.ts'
 import { SessionTimer } from './session-timer.ts'
 import { TimedTable } from './timed-table.ts'
 
@@ -66,12 +67,10 @@ export class SessionTimers {
     const timer = this.#table.get(dialog.id)
     if (timer === undefined) return true
     const { status, headers } = response
-    if (status < 300) {
-      dialog.retarget(headers)
-      timer.restart(readRefreshAnswer(headers, timer.terms), nowUs)
-    } else if (status === 491) timer.refreshAt(nowUs + REFRESH_RETRY_US)
-    else if ((status === 405 || status === 501) && dialog.peerAllowsUpdate) {
-      dialog.peerAllowsUpdate = false
+    if (status < 300) timer.restart(readRefreshAnswer(headers, timer.terms), nowUs)
+    else if (status === 491) timer.refreshAt(nowUs + REFRESH_RETRY_US)
+    else if ((status === 405 || status === 501) && dialog.allows('UPDATE') === true) {
+      dialog.disallow('UPDATE')
       this.#refresh(dialog, timer, nowUs)
     } else if (status === 422 && timer.lengthen(readMinSe(headers) ?? 0, nowUs)) this.#refresh(dialog, timer, nowUs)
     else timer.restart(timer.terms, nowUs)
@@ -79,21 +78,38 @@ export class SessionTimers {
     return true
   }
 
+  /** Headers that keep the timer going in an INVITE or UPDATE of ours that is sent for another reason. RFC 4028 7.4 */
+  headersFor(dialog: Dialog): readonly SipHeader[] {
+    const timer = this.#table.get(dialog.id)
+    if (timer === undefined) return [OWN_SUPPORTED]
+    return refreshHeaders(timer.terms, timer.minSeconds)
+  }
+
+  /** An INVITE or UPDATE of ours that was sent for another reason was answered. */
+  handleAnswered(dialog: Dialog, { status, headers }: SipResponse, nowUs: number): void {
+    const timer = this.#table.get(dialog.id)
+    if (timer === undefined) return
+    if (status >= 200 && status < 300) timer.restart(readRefreshAnswer(headers, timer.terms), nowUs)
+    else if (status === 422) timer.lengthen(readMinSe(headers) ?? 0, nowUs)
+    this.#table.update(timer)
+  }
+
   /** UPDATE where the peer takes it, else a re-INVITE with the session description it has. RFC 4028 7.4 */
   #refresh(dialog: Dialog, timer: SessionTimer, nowUs: number): void {
-    if (dialog.state !== 'confirmed' || dialog.pendingOffer !== undefined || dialog.hasOwnInvite) {
+    if (dialog.state !== 'confirmed' || dialog.pendingOffer !== undefined || dialog.openRequest !== undefined) {
       timer.refreshAt(nowUs + REFRESH_RETRY_US)
       return
     }
-    const { intervalSeconds } = timer.terms
-    const headers = [contactFor(dialog.flow), ALLOW, ...refreshHeaders(intervalSeconds, timer.minSeconds)]
-    if (dialog.peerAllowsUpdate || dialog.localDescription === undefined) {
-      this.#requests.send(dialog, { method: 'UPDATE', headers }, nowUs)
-      return
-    }
-    dialog.hasOwnInvite = true
-    const contentType = { name: 'Content-Type', value: 'application/sdp' }
-    const invite = { method: 'INVITE', headers: [...headers, contentType], body: dialog.localDescription } as const
-    this.#requests.send(dialog, invite, nowUs)
+    const { localDescription } = dialog
+    const headers = [contactFor(dialog.flow), ALLOW, ...refreshHeaders(timer.terms, timer.minSeconds)]
+    const isUpdate = dialog.allows('UPDATE') === true || localDescription === undefined
+    const key = isUpdate
+      ? this.#requests.send(dialog, { method: 'UPDATE', headers }, nowUs)
+      : this.#requests.send(
+          dialog,
+          { method: 'INVITE', headers: [...headers, SDP_TYPE], body: localDescription },
+          nowUs,
+        )
+    dialog.openRequest = { key, purpose: 'refresh', isOffer: !isUpdate, description: undefined }
   }
 }

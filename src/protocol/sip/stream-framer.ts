@@ -1,10 +1,11 @@
-import { announcedLength, findBody, parseMessage, skipKeepAlive } from './parse-message.ts'
-import { HEADER_LENGTH_MAX, MESSAGE_BYTES_MAX } from './message.ts'
+import { accepted } from '../../result.ts'
+import { HEADER_LENGTH_MAX, MESSAGE_BYTES_MAX, type SipMessage } from './message.ts'
+import { announcedLength, findBody, type ParsedMessage, parseMessage, skipKeepAlive } from './parse-message.ts'
 
 /** Messages, pings and endings in the order in which they stood in the stream. */
 export type StreamItem =
   /** One message, whole; or one that must be refused and after which the stream cannot be followed (`broken` comes next). */
-  | { readonly kind: 'message'; readonly bytes: Uint8Array }
+  | { readonly kind: 'message'; readonly bytes: Uint8Array; readonly parsed: ParsedMessage }
   /** A double CRLF between messages, to be answered with one CRLF. RFC 5626 4.4.1 */
   | { readonly kind: 'ping' }
   /** The stream is lost: close the connection. Nothing follows. */
@@ -13,6 +14,13 @@ export type StreamItem =
 const INITIAL_BYTES = 4096
 /** How much of a first line is looked at before its end has come. */
 const FIRST_BYTES = 64
+
+interface Head {
+  readonly message: SipMessage
+  readonly bodyStart: number
+  /** Body included. */
+  readonly length: number
+}
 
 /**
  * Cuts a TCP or TLS byte stream into SIP messages by Content-Length.
@@ -29,8 +37,8 @@ export class StreamFramer {
   /** Bytes of the front message already searched for the end of its head. */
   #searched = 0
   #isFirstLineChecked = false
-  /** Length of the front message, once its head is complete. */
-  #messageLength: number | undefined
+  /** The front message without its body, and its length, once the head is complete. */
+  #head: Head | undefined
   #lineFeeds = 0
   #isBroken = false
 
@@ -78,11 +86,14 @@ export class StreamFramer {
     while (!this.#isBroken) {
       if (this.#searched === 0) this.#skipLineEnds(items)
       if (this.#start === this.#end) break
-      this.#messageLength ??= this.#findLength(items)
-      if (this.#messageLength === undefined || this.#messageLength > this.#end - this.#start) return
-      items.push({ kind: 'message', bytes: this.#buffer.slice(this.#start, this.#start + this.#messageLength) })
-      this.#start += this.#messageLength
-      this.#messageLength = undefined
+      this.#head ??= this.#readHead(items)
+      const { message, length, bodyStart } = this.#head ?? {}
+      if (message === undefined || length === undefined || length > this.#end - this.#start) return
+      const bytes = this.#buffer.slice(this.#start, this.#start + length)
+      // Its Content-Length was found good, so the head says all but the body: it is not parsed again.
+      items.push({ kind: 'message', bytes, parsed: accepted({ ...message, body: bytes.subarray(bodyStart) }) })
+      this.#start += length
+      this.#head = undefined
       this.#searched = 0
       this.#isFirstLineChecked = false
     }
@@ -101,8 +112,8 @@ export class StreamFramer {
     this.#start = first
   }
 
-  /** Length of the front message, or undefined while its head is incomplete or when it broke the stream. */
-  #findLength(items: StreamItem[]): number | undefined {
+  /** Head of the front message, or undefined while it is incomplete or when it broke the stream. */
+  #readHead(items: StreamItem[]): Head | undefined {
     const held = this.#buffer.subarray(this.#start, this.#end)
     const { headEnd, bodyStart } = findBody(held, this.#searched)
     if (headEnd === bodyStart) {
@@ -116,13 +127,15 @@ export class StreamFramer {
       this.#break('notSip', items)
       return undefined
     }
-    const announced = announcedLength(head.value.headers)
-    const hasBody = head.value.headers.first('Content-Type') !== undefined
-    if (announced.kind === 'missing' && !hasBody) return bodyStart
+    const { value: message } = head
+    const announced = announcedLength(message.headers)
+    const hasBody = message.headers.first('Content-Type') !== undefined
+    if (announced.kind === 'missing' && !hasBody) return { message, bodyStart, length: bodyStart }
     if (announced.kind === 'bytes' && bodyStart + announced.bytes <= MESSAGE_BYTES_MAX) {
-      return bodyStart + announced.bytes
+      return { message, bodyStart, length: bodyStart + announced.bytes }
     }
-    items.push({ kind: 'message', bytes: held.slice(0, bodyStart) })
+    const bytes = held.slice(0, bodyStart)
+    items.push({ kind: 'message', bytes, parsed: parseMessage(bytes, 'stream') })
     this.#break(announced.kind === 'bytes' ? 'tooLarge' : 'contentLength', items)
     return undefined
   }

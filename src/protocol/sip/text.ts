@@ -89,6 +89,14 @@ export function firstListItem(text: string): { readonly item: string; readonly r
   return { item: trimBlanks(text.slice(0, end)), rest: text.slice(end) }
 }
 
+/** Words between blanks, empty ones left out. */
+export function splitWords(text: string): readonly string[] {
+  return text
+    .replaceAll('\t', ' ')
+    .split(' ')
+    .filter((word) => word !== '')
+}
+
 /** Items of a comma list, trimmed, empty ones left out. */
 export function splitList(text: string): readonly string[] {
   const items: string[] = []

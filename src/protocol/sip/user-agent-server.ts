@@ -1,21 +1,21 @@
 import { asDialogId, type DialogId } from '../../ids.ts'
 import { responseTarget } from './build-response.ts'
-import { ACCEPT, SERVER } from './capabilities.ts'
+import { SERVER } from './capabilities.ts'
 import { Dialog, dialogKey } from './dialog.ts'
 import { Dialogs } from './dialogs.ts'
 import { ALL_TRANSPORTS, isReliable, type SipFlow } from './flow.ts'
 import { HangUp } from './hang-up.ts'
-import type { SipHeader } from './header-list.ts'
 import { inspectRequest, type RequestFacts } from './inspect-request.ts'
 import { InviteServerTransaction } from './invite-server-transaction.ts'
-import type { SipRequest } from './message.ts'
-import { carriesOffer, mayCarryMetadata } from './body-kind.ts'
+import type { SipRequest, SipResponse } from './message.ts'
+import { AskedRequests } from './asked-requests.ts'
+import { carriesOffer } from './body-kind.ts'
+import { DialogRequests } from './dialog-requests.ts'
+import { OfferAnswers, type Refusal } from './offer-answers.ts'
 import { type OwnOutcome, OwnRequests } from './own-requests.ts'
-import { parseMessage, type SipFraming } from './parse-message.ts'
+import { type ParsedMessage, parseMessage, type SipFraming } from './parse-message.ts'
 import { PendingOffers } from './pending-offers.ts'
 import {
-  acceptance,
-  BAD_INFO_PACKAGE,
   capabilities,
   type Incoming,
   INTERVAL_TOO_SMALL,
@@ -29,7 +29,7 @@ import { type ServerTransaction, ServerTransactions } from './server-transaction
 import { readSessionTerms } from './session-expires.ts'
 import { SessionTimers } from './session-timers.ts'
 import { DEFAULT_SIP_TIMERS, type SipTimers } from './timers.ts'
-import type { ByeReason, UserAgentOptions, UserAgentSink } from './user-agent-sink.ts'
+import type { AskedRequest, ByeReason, UserAgentOptions, UserAgentSink } from './user-agent-sink.ts'
 
 /**
  * The SIP user agent server of a recorder: messages and time in, messages and events out.
@@ -48,8 +48,11 @@ export class UserAgentServer {
   readonly #dialogs: Dialogs
   readonly #offers: PendingOffers
   readonly #requests: OwnRequests
+  readonly #asked: AskedRequests
+  readonly #inDialog: DialogRequests
   readonly #sessions: SessionTimers
   readonly #hangUp: HangUp
+  readonly #answers: OfferAnswers
 
   constructor(options: UserAgentOptions) {
     this.#sink = options.sink
@@ -61,7 +64,7 @@ export class UserAgentServer {
     this.#offers = new PendingOffers({
       sink: this.#sink,
       responder: this.#responder,
-      answerUs: this.#timers.answerUs,
+      timers: this.#timers,
     })
     this.#requests = new OwnRequests({
       timers: this.#timers,
@@ -70,13 +73,18 @@ export class UserAgentServer {
       send: (bytes, target) => this.#sink.send(bytes, target),
     })
     this.#sessions = new SessionTimers(this.#requests)
-    this.#hangUp = new HangUp({
+    const parts = {
       sink: this.#sink,
+      responder: this.#responder,
       dialogs: this.#dialogs,
       offers: this.#offers,
       requests: this.#requests,
       sessions: this.#sessions,
-    })
+    }
+    this.#asked = new AskedRequests(parts)
+    this.#inDialog = new DialogRequests(parts)
+    this.#hangUp = new HangUp(parts)
+    this.#answers = new OfferAnswers({ ...parts, hangUp: this.#hangUp, timers: this.#timers })
   }
 
   /** Dialogs that are not over. */
@@ -113,7 +121,11 @@ export class UserAgentServer {
    * @returns false when the bytes are not SIP, so that a connection is not worth keeping
    */
   receive(bytes: Uint8Array, framing: SipFraming, flow: SipFlow, nowUs: number): boolean {
-    const message = parseMessage(bytes, framing)
+    return this.receiveParsed(parseMessage(bytes, framing), flow, nowUs)
+  }
+
+  /** As {@link receive}, of a message that a StreamFramer has parsed already. */
+  receiveParsed(message: ParsedMessage, flow: SipFlow, nowUs: number): boolean {
     if (!message.ok) {
       this.#sink.handleCounted({ kind: 'rejected', reason: message.reason })
       return message.reason === 'keepAlive'
@@ -128,20 +140,24 @@ export class UserAgentServer {
     return true
   }
 
-  /** Answers an offer with 200 and our SDP. False when nobody waits for it any more: cancelled, answered, or given up. */
+  /**
+   * Sends a provisional response to an INVITE, reliably when the peer requires that, or when it supports it and there is SDP.
+   *
+   * @param sdp our answer as early media; left out of the response when the INVITE carried no offer
+   * @returns false when nothing was or will be sent: not an INVITE, answered already, or more than {@link PROGRESS_MAX}
+   * @see RFC 3262 3
+   */
+  progress(offerId: string, status: 180 | 183, sdp: Uint8Array | undefined, nowUs: number): boolean {
+    return this.#answers.progress(offerId, status, sdp, nowUs)
+  }
+
+  /**
+   * Answers an offer with 200 and our SDP; the 200 waits for the PRACK of a provisional response that carried SDP.
+   *
+   * @returns false when nobody waits for it any more: cancelled, answered, or given up
+   */
   answer(offerId: string, sdp: Uint8Array, nowUs: number): boolean {
-    const offer = this.#offers.take(offerId)
-    if (offer === undefined) return false
-    const { incoming, dialog, terms } = offer
-    const { request, facts, flow } = incoming
-    const answered = this.#responder.reply(incoming, acceptance(incoming, sdp, terms), nowUs)
-    const { sequenceNumber } = facts
-    dialog.describe(sdp)
-    if (request.method === 'UPDATE') dialog.retarget(request.headers)
-    else dialog.accept({ request, sequenceNumber, bytes: answered, target: responseTarget(facts.via, flow) }, nowUs)
-    this.#sessions.set(dialog.id, terms, nowUs)
-    this.#dialogs.update(dialog)
-    return true
+    return this.#answers.answer(offerId, sdp, nowUs)
   }
 
   /**
@@ -149,18 +165,8 @@ export class UserAgentServer {
    *
    * @param refusal `status` 300 to 699; anything else becomes 500
    */
-  refuse(
-    offerId: string,
-    refusal: { readonly status: number; readonly reason: string; readonly headers?: readonly SipHeader[] },
-    nowUs: number,
-  ): boolean {
-    const offer = this.#offers.take(offerId)
-    if (offer === undefined) return false
-    const status = refusal.status >= 300 && refusal.status <= 699 ? refusal.status : 500
-    const headers = [...(refusal.headers ?? []), ...(status === 415 ? [ACCEPT] : []), SERVER]
-    if (offer.isInitial) this.#hangUp.end(offer.dialog)
-    this.#responder.reply(offer.incoming, { status, reason: refusal.reason, headers }, nowUs)
-    return true
+  refuse(offerId: string, refusal: Refusal, nowUs: number): boolean {
+    return this.#answers.refuse(offerId, refusal, nowUs)
   }
 
   /**
@@ -171,6 +177,20 @@ export class UserAgentServer {
    */
   bye(dialogId: DialogId, reason: ByeReason | undefined, nowUs: number): boolean {
     return this.#hangUp.bye(dialogId, reason, nowUs)
+  }
+
+  /**
+   * Sends a request inside a dialog, as {@link AskedRequests.send} says.
+   *
+   * @returns the key under which `handleOwnResponse` will tell the answer; or, when nothing was sent, why
+   */
+  request(
+    dialogId: DialogId,
+    request: AskedRequest,
+    nowUs: number,
+  ): { readonly key: string } | { readonly status: 0 | 405 } {
+    const dialog = this.#dialogs.byId(dialogId)
+    return dialog === undefined ? { status: 0 } : this.#asked.send(dialog, request, nowUs)
   }
 
   /** Runs every timer that is due. */
@@ -184,11 +204,7 @@ export class UserAgentServer {
       else this.#settleOwn(givenUp, nowUs)
     })
     this.#sessions.handleTimeout(nowUs, this.#dialogs, (dialog) => this.#expire(dialog, nowUs))
-    for (let due = this.#offers.takeDue(nowUs); due !== undefined; due = this.#offers.takeDue(nowUs)) {
-      this.refuse(due.key, { status: 500, reason: 'No Answer In Time' }, nowUs)
-      if (!due.isInitial) continue
-      this.#sink.handleEnded(due.dialog.id, { cause: 'refused', receivedUs: nowUs, request: undefined })
-    }
+    this.#answers.handleTimeout(nowUs)
     for (let due = this.#dialogs.takeDue(nowUs); due !== undefined; due = this.#dialogs.takeDue(nowUs)) {
       this.#handleDialogTimeout(due, nowUs)
     }
@@ -250,7 +266,7 @@ export class UserAgentServer {
       return
     }
     const isOffer = request.method === 'INVITE' || (request.method === 'UPDATE' && carriesOffer(request))
-    if (isOffer && (dialog.pendingOffer !== undefined || dialog.hasOwnInvite)) {
+    if (isOffer && (dialog.pendingOffer !== undefined || dialog.openRequest?.isOffer === true)) {
       this.#responder.reply(incoming, { status: 491, reason: 'Request Pending' }, nowUs)
       return
     }
@@ -261,43 +277,11 @@ export class UserAgentServer {
     else if (isConfirmed) this.#hangUp.confirm(dialog, nowUs)
     if (request.method === 'BYE') this.#handleBye(incoming, dialog, nowUs)
     else if (dialog.state === 'closing') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
-    else if (isOffer) this.#handleOffer(incoming, dialog, nowUs)
-    else if (request.method === 'UPDATE') this.#handleUpdate(incoming, dialog, nowUs)
-    else if (request.method === 'INFO') this.#handleInfo(incoming, dialog, nowUs)
-    // RFC 3262 3: no reliable provisional response was sent, so a PRACK matches none.
-    else if (request.method === 'PRACK') this.#responder.reply(incoming, NO_SUCH_DIALOG, nowUs)
+    else if (isOffer) this.#inDialog.offer(incoming, dialog, nowUs)
+    else if (request.method === 'UPDATE') this.#inDialog.update(incoming, dialog, nowUs)
+    else if (request.method === 'INFO') this.#inDialog.info(incoming, dialog, nowUs)
+    else if (request.method === 'PRACK') this.#answers.prack(incoming, dialog, nowUs)
     else this.#handleOptions(incoming, nowUs)
-  }
-
-  /** An offer inside a dialog. */
-  #handleOffer(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const terms = readSessionTerms(incoming.request.headers)
-    if (terms.ok) this.#offers.show(incoming, dialog, terms.value, nowUs)
-    else this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
-  }
-
-  /** An UPDATE without offer: a refresh, or metadata alone. RFC 3311 5.2, RFC 4028 9 */
-  #handleUpdate(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const { request } = incoming
-    const terms = readSessionTerms(request.headers)
-    if (!terms.ok) {
-      this.#responder.reply(incoming, INTERVAL_TOO_SMALL, nowUs)
-      return
-    }
-    dialog.retarget(request.headers)
-    dialog.noteAllow(request.headers)
-    this.#sessions.set(dialog.id, terms.value, nowUs)
-    this.#responder.reply(incoming, acceptance(incoming, undefined, terms.value), nowUs)
-    this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
-  }
-
-  /** RFC 6086 4.2.2: only a package that says nothing we could read is refused; old clients name none. */
-  #handleInfo(incoming: Incoming, dialog: Dialog, nowUs: number): void {
-    const { request } = incoming
-    const isForeign = request.headers.first('Info-Package') !== undefined && !mayCarryMetadata(request)
-    const parts = isForeign ? BAD_INFO_PACKAGE : { status: 200, reason: 'OK', headers: [SERVER] }
-    this.#responder.reply(incoming, parts, nowUs)
-    if (!isForeign) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
   }
 
   #handleInvite(incoming: Incoming, nowUs: number): void {
@@ -320,7 +304,7 @@ export class UserAgentServer {
   }
 
   #handleOptions(incoming: Incoming, nowUs: number): void {
-    this.#responder.reply(incoming, capabilities(incoming.flow, this.#sink.admission()), nowUs)
+    this.#responder.reply(incoming, capabilities(incoming, this.#sink.admission()), nowUs)
   }
 
   /** RFC 3261 15.1.2: pending requests of the dialog get 487. */
@@ -344,7 +328,7 @@ export class UserAgentServer {
     const localTag = offer?.incoming.localTag ?? incoming.localTag
     this.#responder.reply({ ...incoming, localTag }, { status: 200, reason: 'OK', headers: [SERVER] }, nowUs)
     if (offer === undefined) return
-    this.refuse(offer.key, REQUEST_TERMINATED, nowUs)
+    this.#answers.cutOff(offer, REQUEST_TERMINATED, nowUs)
     if (!offer.isInitial) return
     this.#sink.handleEnded(offer.dialog.id, { cause: 'cancelled', receivedUs: nowUs, request: incoming.request })
   }
@@ -379,12 +363,19 @@ export class UserAgentServer {
   }
 
   /** A request of ours was answered, or given up. */
-  #settleOwn(outcome: OwnOutcome, nowUs: number): void {
-    if (outcome.method === 'BYE') return this.#hangUp.finish(outcome.dialogId)
-    const dialog = this.#dialogs.byId(outcome.dialogId)
-    if (dialog === undefined || dialog.state === 'closing') return
-    if (outcome.method === 'INVITE') dialog.hasOwnInvite = false
-    if (!this.#sessions.handleRefreshed(dialog, outcome.response, nowUs)) this.#expire(dialog, nowUs)
+  #settleOwn({ dialogId, key, method, response }: OwnOutcome, nowUs: number): void {
+    if (method === 'BYE') return this.#hangUp.finish(dialogId)
+    const dialog = this.#dialogs.byId(dialogId)
+    const open = dialog?.openRequest
+    // Of a dialog that ended meanwhile nobody wants to know.
+    if (dialog === undefined || open?.key !== key) return
+    dialog.openRequest = undefined
+    if (open.description !== undefined && isSuccess(response)) dialog.describe(open.description)
+    const isAlive =
+      open.purpose === 'refresh'
+        ? this.#sessions.handleRefreshed(dialog, response, nowUs)
+        : this.#asked.settle(dialog, key, response, nowUs)
+    if (!isAlive) this.#expire(dialog, nowUs)
   }
 
   /** RFC 4028 10 */
@@ -392,4 +383,8 @@ export class UserAgentServer {
     const reason = { cause: 408, text: 'Session expired' }
     this.#hangUp.send(dialog, { cause: 'sessionExpired', reason }, nowUs)
   }
+}
+
+function isSuccess(response: SipResponse | undefined): boolean {
+  return response !== undefined && response.status >= 200 && response.status < 300
 }

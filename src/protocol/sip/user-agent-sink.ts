@@ -1,5 +1,6 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget, SipTransport } from './flow.ts'
+import type { SipHeader } from './header-list.ts'
 import type { RequestRejectReason } from './inspect-request.ts'
 import type { SipRequest } from './message.ts'
 import type { SipRejectReason } from './parse-message.ts'
@@ -46,6 +47,22 @@ export type SipCounter =
 
 export type Admission = { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
 
+/** A request of ours inside a dialog. */
+export interface AskedRequest {
+  /** `INVITE` must carry an offer. */
+  readonly method: 'INVITE' | 'UPDATE' | 'INFO'
+  readonly headers?: readonly SipHeader[]
+  readonly contentType?: string
+  readonly body?: Uint8Array
+}
+
+/** What became of it. `status` 0: the dialog ended before it was answered; 408 also when no answer came in time. */
+export interface AskedAnswer {
+  readonly status: number
+  readonly contentType?: string
+  readonly body?: Uint8Array
+}
+
 /** Where the outputs of a {@link UserAgentServer} go. It calls back while it handles an input, never at another time. */
 export interface UserAgentSink {
   send(bytes: Uint8Array, target: SipTarget): void
@@ -57,6 +74,8 @@ export interface UserAgentSink {
   handleEnded(dialogId: DialogId, end: SipDialogEnd): void
   /** The BYE asked for with {@link UserAgentServer.bye} was answered, given up, or is not needed any more. */
   handleByeDone(dialogId: DialogId): void
+  /** Once for each key that {@link UserAgentServer.request} returned. */
+  handleOwnResponse(key: string, answer: AskedAnswer): void
   /** Whether a new dialog may begin; OPTIONS tells the same. */
   admission(): Admission
   handleCounted(counter: SipCounter): void

@@ -7,6 +7,7 @@ import type { ManifestBody } from '../../evidence/manifest.ts'
 import type {
   EndCause,
   MediaStreamPlan,
+  PauseRequester,
   RecordingFacts,
   RecordingIncident,
   SealedObject,
@@ -154,6 +155,15 @@ export class MediaPlane {
     // A view is posted with all of the buffer it looks into.
     const raw = Uint8Array.from(received.raw)
     this.#post(recordingId, { kind: 'metadata', recordingId, raw, rawSha256, snapshot, receivedUs })
+  }
+
+  /** Pauses a recording, or goes on with it: from `atUs` on, whenever the worker comes to it. */
+  pause(
+    recordingId: RecordingId,
+    isPaused: boolean,
+    request: { readonly by: PauseRequester; readonly atUs: number },
+  ): void {
+    this.#post(recordingId, { kind: 'pause', recordingId, isPaused, ...request })
   }
 
   end(recordingId: RecordingId, cause: EndCause, endedUs: number): void {

@@ -21,6 +21,8 @@ interface HostedRecording {
   readonly stock: OpusEncoder[]
   /** Received on its RTP ports, whatever they were. */
   datagrams: number
+  /** The main thread was told of the first RTP. */
+  isAnnounced: boolean
 }
 
 interface Totals {
@@ -127,6 +129,12 @@ export class RecordingHost {
           recording.recordingSession.handleMetadata(message, message.receivedUs),
         )
         return
+      case 'pause':
+        if (recording === undefined) return
+        this.#guard(recordingId, recording, () =>
+          recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs),
+        )
+        return
       case 'end':
         if (recording !== undefined) await this.#end(recordingId, recording, message)
         return
@@ -158,6 +166,7 @@ export class RecordingHost {
         sockets,
         stock,
         datagrams: 0,
+        isAnnounced: false,
       })
       return { ok: true }
     } catch (error) {
@@ -204,9 +213,9 @@ export class RecordingHost {
     const arrivalUs = this.#nowUs()
     recording.datagrams += 1
     this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
-    if (recording.datagrams === 1) {
-      this.#post({ kind: 'firstPacket', recordingId })
-    }
+    if (recording.isAnnounced || !recording.recordingSession.hasReceived) return
+    recording.isAnnounced = true
+    this.#post({ kind: 'firstPacket', recordingId })
   }
 
   async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {

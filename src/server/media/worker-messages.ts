@@ -4,6 +4,7 @@ import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
 import type {
   EndCause,
   MediaStreamPlan,
+  PauseRequester,
   RecordingFacts,
   RecordingIncident,
   SealedObject,
@@ -47,6 +48,13 @@ export type ToWorker =
       readonly rawSha256: string
       readonly snapshot: MetadataSnapshot | undefined
       readonly receivedUs: number
+    }
+  | {
+      readonly kind: 'pause'
+      readonly recordingId: RecordingId
+      readonly isPaused: boolean
+      readonly by: PauseRequester
+      readonly atUs: number
     }
   | { readonly kind: 'end'; readonly recordingId: RecordingId; readonly cause: EndCause; readonly endedUs: number }
   | { readonly kind: 'abandon'; readonly recordingId: RecordingId }

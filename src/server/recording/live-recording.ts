@@ -4,8 +4,9 @@ import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
-import type { RecordingFacts, RecordingIncident } from '../../recorder/recording-types.ts'
+import type { RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { OfferRequest } from '../signalling/port.ts'
+import { AnswerKeys } from './answer-keys.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
 
@@ -32,6 +33,11 @@ export interface SealedKey {
   readonly bytes: Uint8Array
 }
 
+/** What a recording session has given before it was certain that there is one. */
+export type HeldBack =
+  | { readonly kind: 'object'; readonly object: SealedObject }
+  | { readonly kind: 'incident'; readonly incident: RecordingIncident }
+
 /** One recording session as the main thread knows it: enough to write its manifest should its worker die. */
 export interface LiveRecording {
   readonly facts: RecordingFacts
@@ -43,9 +49,13 @@ export interface LiveRecording {
   /** Of our SDP answers; the version grows with each (RFC 3264 8). */
   readonly sdpSessionId: string
   sdpVersion: number
+  /** Of our SDP answers to secure lines. */
+  readonly answerKeys: AnswerKeys
   state: LiveState
-  /** Waits for the 200: an INVITE that comes to nothing leaves no object behind. */
+  /** Waits for the ACK or the first RTP: an INVITE that comes to nothing leaves no object behind. */
   sealedKey: SealedKey | undefined
+  /** In order; undefined once the recording is committed, and goes into custody as it comes. */
+  heldBack: HeldBack[] | undefined
   readonly chunks: ChunkEntry[]
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
@@ -86,8 +96,10 @@ export function createLiveRecording(options: {
     objectPrefix: recordingPrefix(source.tenant, recordingId),
     sdpSessionId: String(openedAtUnixMs),
     sdpVersion: 0,
+    answerKeys: new AnswerKeys(randomBytes),
     state: 'opening',
     sealedKey: undefined,
+    heldBack: [],
     chunks: [],
     snapshots: [],
     pendingSnapshots: [],
@@ -107,7 +119,7 @@ export function sdpAnswer(
   recording.sdpVersion += 1
   return buildAnswer({
     offer: request.offer,
-    lines: answerLines(request, ports),
+    lines: answerLines(request, ports, (index, offered) => recording.answerKeys.masterKeyFor(index, offered)),
     address,
     sessionId: recording.sdpSessionId,
     sessionVersion: recording.sdpVersion,

@@ -1,5 +1,5 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { RefusalReason } from '../../recorder/recording-request.ts'
+import type { RecordingRequest, RefusalReason } from '../../recorder/recording-request.ts'
 import type { RecordingIncident } from '../../recorder/recording-types.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { OfferRequest, SignallingHandler } from '../signalling/port.ts'
@@ -47,6 +47,11 @@ export class RecordingEvents {
   refused(offer: OfferRequest, reason: RefusalReason, src: string): void {
     this.#metrics.recordingSessionsTotal.inc({ src, outcome: reason })
     this.#log.warn({ sipCallId: offer.sipCallId, src, reason }, 'INVITE refused')
+  }
+
+  /** Lines of an offer that is taken which are not received. */
+  linesRefused(reasons: RecordingRequest['refusedLines']): void {
+    for (const reason of reasons) this.#metrics.mediaLinesRefusedTotal.inc({ reason })
   }
 
   abandoned(recording: LiveRecording, outcome: string): void {

@@ -1,6 +1,6 @@
 import type { DialogId } from '../../ids.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
-import type { SipFraming } from '../../protocol/sip/parse-message.ts'
+import type { ParsedMessage } from '../../protocol/sip/parse-message.ts'
 import { parseReason } from '../../protocol/sip/reason.ts'
 import type { SipTimers } from '../../protocol/sip/timers.ts'
 import { UserAgentServer } from '../../protocol/sip/user-agent-server.ts'
@@ -10,6 +10,7 @@ import type {
   BoundAddress,
   DialogEnd,
   OfferRequest,
+  OwnRequest,
   OwnResponse,
   SignallingCounter,
   SignallingHandler,
@@ -47,6 +48,7 @@ export class EmbeddedSignalling implements SignallingPort {
   readonly #userAgent: UserAgentServer
   readonly #listeners: Listeners
   readonly #byes = new Map<DialogId, (() => void)[]>()
+  readonly #asked = new Map<string, (response: OwnResponse) => void>()
   #drains: (() => void)[] = []
   #handler: SignallingHandler | undefined
   #timer: NodeJS.Timeout | undefined
@@ -60,7 +62,9 @@ export class EmbeddedSignalling implements SignallingPort {
       advertise: options.advertise,
       tls: options.tls,
       nowUs: options.nowUs,
-      receive: (bytes, framing, flow) => this.#receive(bytes, framing, flow),
+      receiveDatagram: (datagram, flow) =>
+        this.#enter(() => this.#userAgent.receive(datagram, 'datagram', flow, options.nowUs())),
+      receiveMessage: (message, flow) => this.#receiveMessage(message, flow),
       drop: (reason) => this.#count({ kind: 'dropped', reason }),
       fail: (error) => this.#fail(error, 'socketError'),
     })
@@ -76,6 +80,7 @@ export class EmbeddedSignalling implements SignallingPort {
           this.#guard(() => this.#handler?.handleConfirmed(dialogId, receivedUs)),
         handleEnded: (dialogId, end) => this.#ended(dialogId, end),
         handleByeDone: (dialogId) => this.#byeDone(dialogId),
+        handleOwnResponse: (key, response) => this.#answered(key, response),
         admission: () => this.#admission(),
         handleCounted: (counter) => this.#count(counter),
       },
@@ -112,8 +117,15 @@ export class EmbeddedSignalling implements SignallingPort {
     })
   }
 
-  request(): Promise<OwnResponse> {
-    return Promise.resolve({ status: 0 })
+  async request(dialogId: DialogId, request: OwnRequest): Promise<OwnResponse> {
+    const headers = (request.headers ?? []).map(([name, value]) => ({ name, value }))
+    let sent: ReturnType<UserAgentServer['request']> = { status: 0 }
+    this.#enter(() => {
+      sent = this.#userAgent.request(dialogId, { ...request, headers }, this.#options.nowUs())
+    })
+    if ('status' in sent) return sent
+    const { key } = sent
+    return await new Promise((resolve) => this.#asked.set(key, resolve))
   }
 
   async drain(): Promise<void> {
@@ -128,13 +140,14 @@ export class EmbeddedSignalling implements SignallingPort {
     await this.#listeners.close()
     for (const waiting of this.#byes.values()) for (const resolve of waiting) resolve()
     this.#byes.clear()
+    for (const key of [...this.#asked.keys()]) this.#answered(key, { status: 0 })
     this.#resolveDrains()
   }
 
-  #receive(bytes: Uint8Array, framing: SipFraming, flow: SipFlow): boolean {
+  #receiveMessage(message: ParsedMessage, flow: SipFlow): boolean {
     let isSip = true
     this.#enter(() => {
-      isSip = this.#userAgent.receive(bytes, framing, flow, this.#options.nowUs())
+      isSip = this.#userAgent.receiveParsed(message, flow, this.#options.nowUs())
     })
     return isSip
   }
@@ -204,7 +217,8 @@ export class EmbeddedSignalling implements SignallingPort {
       source: { transport: flow.transport, address: flow.address, port: flow.port, tlsNames: [], user: undefined },
       localAddress: flow.localAddress,
       receivedUs: offer.receivedUs,
-      progress: () => {},
+      progress: (status, sdp) =>
+        this.#enter(() => this.#userAgent.progress(offer.offerId, status, sdp, this.#options.nowUs())),
       answer: (sdp) => this.#enter(() => this.#userAgent.answer(offer.offerId, sdp, this.#options.nowUs())),
       refuse: (status, reason, headers = []) => {
         const refusal = { status, reason, headers: headers.map(([name, value]) => ({ name, value })) }
@@ -251,6 +265,12 @@ export class EmbeddedSignalling implements SignallingPort {
     const waiting = this.#byes.get(dialogId)
     this.#byes.delete(dialogId)
     for (const resolve of waiting ?? []) resolve()
+  }
+
+  #answered(key: string, response: OwnResponse): void {
+    const resolve = this.#asked.get(key)
+    this.#asked.delete(key)
+    resolve?.(response)
   }
 
   #resolveDrains(): void {

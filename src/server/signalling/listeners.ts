@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { EarwitnessError } from '../../errors.ts'
 import type { SipFlow, SipTarget } from '../../protocol/sip/flow.ts'
-import type { SipFraming } from '../../protocol/sip/parse-message.ts'
+import type { ParsedMessage } from '../../protocol/sip/parse-message.ts'
 import { parseHostPort } from '../../protocol/sip/uri.ts'
 import { HostResolver } from './host-resolver.ts'
 import { LocalAddressFinder, withoutZone } from './local-address.ts'
@@ -23,8 +23,10 @@ export interface ListenersOptions {
   /** Needed when a TLS address is listened at. */
   readonly tls: TlsSettings | undefined
   readonly nowUs: () => number
-  /** Takes one message; returns false when it was not SIP. Must not throw. */
-  readonly receive: (bytes: Uint8Array, framing: SipFraming, flow: SipFlow) => boolean
+  /** Takes one datagram. Must not throw. */
+  readonly receiveDatagram: (datagram: Uint8Array, flow: SipFlow) => void
+  /** Takes one message of a connection; returns false when it was not SIP. Must not throw. */
+  readonly receiveMessage: (message: ParsedMessage, flow: SipFlow) => boolean
   readonly drop: (reason: string) => void
   readonly fail: (error: Error) => void
 }
@@ -169,16 +171,16 @@ export class Listeners {
         listenerId,
         connectionId: undefined,
       }
-      this.#options.receive(datagram, 'datagram', flow)
+      this.#options.receiveDatagram(datagram, flow)
     }
     if (this.#advertised !== undefined || !ANY_ADDRESSES.has(bound.address)) deliver(bound.address)
     else this.#localAddresses.find(source.address, deliver)
   }
 
-  #receiveFromConnection(message: Uint8Array, peer: TcpPeer, listenerId: number): boolean {
+  #receiveFromConnection(message: ParsedMessage, peer: TcpPeer, listenerId: number): boolean {
     const bound = this.#listeners[listenerId]?.bound
     if (bound === undefined) return false
-    return this.#options.receive(message, 'stream', {
+    return this.#options.receiveMessage(message, {
       transport: bound.transport,
       address: peer.address,
       port: peer.port,

@@ -12,8 +12,7 @@ export interface SipSource {
   readonly user: string | undefined
 }
 
-/** Provisional responses to one offer. */
-export const PROGRESS_MAX = 8
+export { PROGRESS_MAX } from '../../protocol/sip/provisional-responses.ts'
 
 /** An INVITE that starts a dialog, or a re-INVITE or an UPDATE with an offer inside one. It is answered or refused once; later attempts do nothing. */
 export interface OfferRequest {
@@ -34,10 +33,11 @@ export interface OfferRequest {
   /** Monotonic microseconds. */
   readonly receivedUs: number
   /**
-   * A provisional response, sent reliably when the SRC requires or supports `100rel` (RFC 3262). At most {@link PROGRESS_MAX} for each
-   * offer; ignored after the final answer, after CANCEL, and for an UPDATE.
+   * A provisional response; sent reliably (RFC 3262) when the SRC requires `100rel`, or supports it and there is SDP. A 200 then waits for
+   * the PRACK of the one with SDP, and the offer is refused 504 when none comes. At most {@link PROGRESS_MAX} for each offer; ignored after
+   * the final answer, after CANCEL, and for an UPDATE.
    *
-   * @param sdp an answer as early media; without one a mere sign of life
+   * @param sdp an answer as early media; without one, or to an INVITE without offer, a mere sign of life
    */
   progress(status: 180 | 183, sdp?: Uint8Array): void
   /**
@@ -85,7 +85,7 @@ export interface InDialogRequest {
 
 /** A request of ours inside a dialog. */
 export interface OwnRequest {
-  /** `INVITE` carries an offer of ours. */
+  /** `INVITE` carries an offer of ours; without one it is not sent. */
   readonly method: 'INVITE' | 'UPDATE' | 'INFO'
   readonly headers?: readonly (readonly [string, string])[]
   /** Left out together with `body`. */
@@ -95,7 +95,8 @@ export interface OwnRequest {
 
 /**
  * What the SRC made of a request of ours. `status` 0: not sent, because the dialog is unknown or over, the ACK of our 200 is not here, or a
- * request of either side is still open; 408 also when no answer came (Timer B or F); 491 after glare.
+ * request of either side is still open; also when the dialog ended before the answer. 405 also, and not sent, when the SRC's Allow leaves the
+ * method out; 408 also when no answer came (Timer B or F); 491 after glare. 401 and 407 are not tried again.
  */
 export interface OwnResponse {
   readonly status: number

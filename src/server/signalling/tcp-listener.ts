@@ -6,6 +6,7 @@ import {
   type SecureContextOptions,
   type Server as TlsServer,
 } from 'node:tls'
+import type { ParsedMessage } from '../../protocol/sip/parse-message.ts'
 import { StreamFramer } from '../../protocol/sip/stream-framer.ts'
 import { listenError } from './listen-error.ts'
 import type { BoundAddress } from './port.ts'
@@ -53,7 +54,7 @@ export interface TcpListenerOptions {
   /** Unique over all listeners. */
   readonly nextConnectionId: () => number
   /** One message, whole. Returns false when it is not SIP: the connection is then closed. */
-  readonly receive: (message: Uint8Array, peer: TcpPeer) => boolean
+  readonly receive: (message: ParsedMessage, peer: TcpPeer) => boolean
   readonly drop: (reason: TcpDropReason) => void
   readonly fail: (error: Error) => void
   readonly connectionsMax?: number
@@ -207,7 +208,7 @@ export class TcpListener {
       for (const item of framer.push(bytes)) {
         if (item.kind === 'message') {
           isComplete = true
-          if (!receive(item.bytes, peer)) socket.destroy()
+          if (!receive(item.parsed, peer)) socket.destroy()
         } else if (item.kind === 'ping') {
           isComplete = true
           this.send(PONG, connectionId)

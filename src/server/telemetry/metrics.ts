@@ -78,6 +78,11 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     metadataRejectedTotal: make.counter('metadata_rejected_total', 'Metadata snapshots kept but not understood.', {
       reason: firstSeen(),
     }),
+    mediaLinesRefusedTotal: make.counter(
+      'media_lines_refused_total',
+      'Lines of accepted offers that are not received, by why: video, keys by DTLS, no usable keys, and the like.',
+      { reason: firstSeen() },
+    ),
     oneWaySessionsTotal: make.plainCounter(
       'one_way_sessions_total',
       'Recording sessions in which some but not all media streams had a packet.',

@@ -1,7 +1,7 @@
 import { parseNameAddr } from '../../../src/protocol/sip/name-addr.ts'
 import type { SipMessage } from '../../../src/protocol/sip/message.ts'
 import { parseParams } from '../../../src/protocol/sip/params.ts'
-import { parseMessage } from '../../../src/protocol/sip/parse-message.ts'
+import { type ParsedMessage, parseMessage } from '../../../src/protocol/sip/parse-message.ts'
 import { parseCSeq } from '../../../src/protocol/sip/scalar-headers.ts'
 import { serializeMessage } from '../../../src/protocol/sip/serialize-message.ts'
 import { StreamFramer } from '../../../src/protocol/sip/stream-framer.ts'
@@ -78,9 +78,21 @@ function framed(input: Uint8Array, sizes: readonly number[]): string {
   for (let start = 0; start < input.length; turn++) {
     const end = start + Math.max(1, sizes[turn % sizes.length] ?? 1)
     for (const item of framer.push(input.subarray(start, end))) {
+      if (item.kind === 'message') checkParsed(item.bytes, item.parsed)
       seen.push(item.kind === 'message' ? Buffer.from(item.bytes).toString('latin1') : item.kind)
     }
     start = end
   }
   return seen.join('\u0001')
+}
+
+/** The framer parses a head once, for itself and for whoever takes the message. */
+function checkParsed(bytes: Uint8Array, parsed: ParsedMessage): void {
+  const again = parseMessage(bytes, 'stream')
+  invariant(parsed.ok === again.ok, 'the framer and the parser agree on what is SIP')
+  if (!parsed.ok || !again.ok) return
+  const same = [parsed.value, again.value].map(({ headers, body, ...rest }) =>
+    JSON.stringify([rest, headers.list, Buffer.from(body).toString('latin1')]),
+  )
+  invariant(same[0] === same[1], 'the framer and the parser read the same')
 }

@@ -11,12 +11,13 @@ const STEPS_MAX = 40
 const SENT_AT_ONCE_MAX = 6
 /** Longer than any timer of RFC 3261, and than the session timers that are offered here. */
 const LONG_US = 4_000_000_000
+const OWN_METHODS = ['INVITE', 'UPDATE', 'INFO'] as const
 /** Our tags are `token1`, `token2`, …: a peer that knows them. */
 const TAGS = Array.from({ length: 12 }, (_, index) => `token${index + 1}`)
 
 /**
  * The user agent server in virtual time. Steps: `U`, `T` a message over UDP, TCP; `W` microseconds go by; `A` the newest offer is
- * answered, `R` refused; `B` the newest dialog is ended by us.
+ * answered, `R` refused, `P` gets a provisional response; `B` the newest dialog is ended by us, `Q` asked something.
  */
 export const transactions: FuzzTarget = {
   name: 'transactions',
@@ -35,13 +36,32 @@ export const transactions: FuzzTarget = {
       `T${request({ method: 'BYE', cseq: '2 BYE', toTag: 'token1' })}`,
     ),
     steps(
+      `U${request({ body: SDP, extra: ['Require: 100rel'] })}`,
+      'P1',
+      'A',
+      'W500000',
+      `U${request({ method: 'PRACK', cseq: '2 PRACK', branch: 'z9hG4bK-p', toTag: 'token1', extra: ['RAck: 1 1 INVITE'] })}`,
+      `U${request({ method: 'ACK', branch: 'z9hG4bK-a', cseq: '1 ACK', toTag: 'token1' })}`,
+      'Q',
+      'W32000000',
+    ),
+    steps(
       `U${request({ body: SDP })}`,
       'R',
       'W500000',
       'USIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKtoken3\r\nCSeq: 1 BYE\r\n\r\n',
     ),
   ],
-  dictionary: [...SIP_WORDS, ...TAGS, '\u001eW500000\u001e', '\u001eA\u001e', '\u001eB\u001e', '\u001eR\u001e'],
+  dictionary: [
+    ...SIP_WORDS,
+    ...TAGS,
+    '\u001eW500000\u001e',
+    '\u001eA\u001e',
+    '\u001eB\u001e',
+    '\u001eR\u001e',
+    '\u001eP1\u001e',
+    '\u001eQ\u001e',
+  ],
   generate: (random) => steps(...Array.from({ length: 1 + random.below(20) }, () => makeStep(random))),
   run: (input) => new Run().all(split(input).slice(0, STEPS_MAX)),
   split: (input) => split(input).map((step) => Buffer.concat([step, Uint8Array.of(SEPARATOR)])),
@@ -65,10 +85,10 @@ function makeStep(random: Random): string {
   const kind = random.below(12)
   if (kind < 2) return `W${random.pick([0, 1, 500_000, 4_000_000, 32_000_000, 64_000_000, 90_000_000])}`
   if (kind < 4) return 'A'
-  if (kind === 4) return random.pick(['R', 'B'])
+  if (kind === 4) return random.pick(['R', 'B', 'P', 'P1', 'Q', 'Q1', 'Q22'])
   if (kind === 5) {
     const branch = `z9hG4bK${random.pick(TAGS)}`
-    const method = random.pick(['BYE', 'INVITE', 'UPDATE'])
+    const method = random.pick(['BYE', 'INVITE', 'UPDATE', 'INFO'])
     const status = random.pick([100, 180, 200, 401, 408, 422, 481, 491, 500])
     return `USIP/2.0 ${status} X\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=${branch}\r\nCSeq: ${random.below(4)} ${method}\r\nTo: <sip:a>;tag=a\r\n\r\n`
   }
@@ -108,6 +128,15 @@ class Run {
     else if (kind === 'R' && offer !== undefined) {
       const isRefused = bench.userAgent.refuse(offer.offerId, { status: 488, reason: 'No' }, bench.nowUs)
       if (isRefused && offer.isInitial) this.#refused.add(offer.dialogId)
+    } else if (kind === 'P' && offer !== undefined) {
+      bench.userAgent.progress(offer.offerId, rest.length === 0 ? 180 : 183, bytesOf(SDP), bench.nowUs)
+    } else if (kind === 'Q' && offer !== undefined) {
+      const asked = {
+        method: OWN_METHODS[rest.length % 3] ?? 'INFO',
+        contentType: 'application/sdp',
+        body: bytesOf(SDP),
+      }
+      bench.userAgent.request(offer.dialogId, asked, bench.nowUs)
     } else if (kind === 'B' && offer !== undefined) bench.userAgent.bye(offer.dialogId, undefined, bench.nowUs)
     invariant(bench.sent.length - sentBefore <= SENT_AT_ONCE_MAX, 'one message does not make many')
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { GAPS_MAX, GapList, HELD_INTERVALS_MAX, HeldIntervals } from '../../../src/media/gap-list.ts'
+import { GAPS_MAX, GapList, INTERVALS_MAX, Intervals } from '../../../src/media/gap-list.ts'
 
 describe('the list of gaps', () => {
   it('merges neighbours of the same cause only', () => {
@@ -15,7 +15,7 @@ describe('the list of gaps', () => {
       { fromSample: 20, toSample: 30, cause: 'held' },
       { fromSample: 40, toSample: 50, cause: 'held' },
     ])
-    expect(list.samples).toEqual({ lost: 20, silence: 0, held: 20, noMedia: 0 })
+    expect(list.samples).toEqual({ lost: 20, silence: 0, held: 20, noMedia: 0, paused: 0 })
   })
 
   it('names GAPS_MAX of them and only sums the rest', () => {
@@ -28,14 +28,14 @@ describe('the list of gaps', () => {
 })
 
 describe('held intervals', () => {
-  function found(held: HeldIntervals, fromUs: number, toUs: number): number[][] {
+  function found(held: Intervals, fromUs: number, toUs: number): number[][] {
     const parts: number[][] = []
     held.within(fromUs, toUs, (from, to) => parts.push([from, to]))
     return parts
   }
 
   it('are cut to what is asked for; one that has not ended covers everything after it', () => {
-    const held = new HeldIntervals()
+    const held = new Intervals()
     held.set(true, 100)
     held.set(true, 120)
     held.set(false, 200)
@@ -51,11 +51,11 @@ describe('held intervals', () => {
   })
 
   it('are bounded: a source that changes faster is held from then on, until it resumes', () => {
-    const held = new HeldIntervals()
-    for (let index = 0; index < HELD_INTERVALS_MAX + 10; index++) {
+    const held = new Intervals()
+    for (let index = 0; index < INTERVALS_MAX + 10; index++) {
       held.set(true, index * 10)
       held.set(false, index * 10 + 5)
     }
-    expect(found(held, 0, Infinity).length).toBe(HELD_INTERVALS_MAX)
+    expect(found(held, 0, Infinity).length).toBe(INTERVALS_MAX)
   })
 })

@@ -297,3 +297,62 @@ describe('the bound of the timeline', () => {
     expect(rig.gaps).toEqual(['1..4 lost'])
   })
 })
+
+describe('a pause', () => {
+  const usOf = (packets: number): number => SPOKEN_US + 10_000 + packets * PACKET_US
+
+  it('takes out what was spoken in it, to the sample, and keeps what stands beside it', () => {
+    const rig = new Rig()
+    rig.timeline.setPaused(true, usOf(2.5))
+    rig.packets(0, 4)
+    rig.timeline.setPaused(false, usOf(5.25))
+    rig.packets(4, 8)
+    const heard = rig.timeline.read(8 * PACKET)
+    const loud = Array.from(heard, (sample, at) => ({ sample, at })).filter(({ sample }) => sample !== 0)
+    expect(loud.map(({ at }) => at).filter((at) => at >= 2.5 * PACKET && at < 5.25 * PACKET)).toEqual([])
+    expect(loud).toHaveLength((8 - 2.75) * PACKET)
+    expect(rig.gaps).toEqual(['2.5..5.25 paused'])
+    expect(rig.timeline.ledger).toMatchObject({ audioSamples: 5.25 * PACKET, gapSamples: { paused: 2.75 * PACKET } })
+  })
+
+  it('that is only heard of later still takes out what waits to be read', () => {
+    const rig = new Rig()
+    rig.packets(0, 6)
+    expect(rig.heard(2)).toBe('1 2')
+    rig.timeline.setPaused(true, usOf(3))
+    expect(rig.heard(4)).toBe('3 0 0 0')
+    expect(rig.gaps).toEqual(['3..6 paused'])
+  })
+
+  it('is not left by what comes late: the time at which it was spoken counts', () => {
+    const rig = new Rig()
+    rig.packets(0, 2)
+    rig.timeline.setPaused(true, usOf(2))
+    rig.timeline.setPaused(false, usOf(4))
+    rig.packet(2, { delayUs: 100_000 })
+    rig.packet(3, { delayUs: 100_000 })
+    rig.packet(4)
+    expect(rig.heard(5)).toBe('1 2 0 0 5')
+    expect(rig.gaps).toEqual(['2..4 paused'])
+  })
+
+  it('has its own time only: what is lost beside it is lost, what is held in it is paused', () => {
+    const rig = new Rig()
+    rig.packets(0, 2)
+    rig.timeline.setPaused(true, usOf(12))
+    rig.timeline.setHeld(true, usOf(14))
+    rig.timeline.setHeld(false, usOf(16))
+    rig.timeline.setPaused(false, usOf(20))
+    rig.packet(30, { lost: 28 })
+    expect(rig.heard(31).endsWith(' 0 31')).toBe(true)
+    expect(rig.gaps).toEqual(['2..12 lost', '12..20 paused', '20..30 lost'])
+  })
+
+  it('swallows the rest of the packet at its edges, and the time until the present', () => {
+    const rig = new Rig()
+    rig.packets(0, 2)
+    rig.timeline.setPaused(true, usOf(2.5))
+    rig.timeline.read(10 * PACKET)
+    expect(rig.gaps).toEqual(['2..10 paused'])
+  })
+})

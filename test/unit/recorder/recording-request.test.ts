@@ -9,6 +9,7 @@ import {
   type InviteFacts,
   type RecordingRequest,
 } from '../../../src/recorder/recording-request.ts'
+import { masterKeyBytes, type CryptoAttribute } from '../../../src/protocol/sdp/crypto-attribute.ts'
 import { readVector, valueOf } from '../protocol/siprec/vectors.ts'
 
 const SESSION = ['v=0', 'o=- 1 1 IN IP4 192.0.2.1', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0']
@@ -44,6 +45,10 @@ function multipart(...parts: readonly (readonly [string, string])[]): string {
   const text = parts.map(([type, body]) => `--b\r\nContent-Type: ${type}\r\n\r\n${body}\r\n`)
   return `${text.join('')}--b--\r\n`
 }
+
+/** Key and salt of AES_CM_128: 0, 1, 2, … and f0, f1, f2, … */
+const KEY = 'inline:AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9'
+const ownKey = (_index: number, { suite }: CryptoAttribute): Uint8Array => new Uint8Array(masterKeyBytes(suite)).fill(7)
 
 function reasonOf(facts: InviteFacts): string {
   const read = readRecordingRequest(facts)
@@ -86,6 +91,24 @@ describe('an INVITE that starts no recording', () => {
 
   it('offers audio in formats that cannot be recorded', () => {
     expect(reasonOf(invite({ body: sdp(['m=audio 40000 RTP/AVP 18']) }))).toBe('noCodec')
+  })
+
+  it.each([
+    ['noKeys', ['RTP/SAVP 0']],
+    ['noKeys', ['RTP/SAVP 0', 'a=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAA']],
+    ['noKeys', ['RTP/SAVPF 0', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA']],
+    ['dtls', ['UDP/TLS/RTP/SAVPF 0', 'a=fingerprint:sha-256 4A:AD']],
+    ['profile', ['TCP/RTP/AVP 0']],
+  ])('offers audio only in a way that cannot be received: %s for %j', (reason, [line = '', ...attributes]) => {
+    expect(reasonOf(invite({ body: sdp([`m=audio 40000 ${line}`, ...attributes]) }))).toBe(reason)
+  })
+
+  it('is told the reason that is nearest to success', () => {
+    const dtls = ['m=audio 40000 UDP/TLS/RTP/SAVP 0']
+    const noKeys = ['m=audio 40002 RTP/SAVP 0']
+    const noCodec = ['m=audio 40004 RTP/AVP 18']
+    expect(reasonOf(invite({ body: sdp(dtls, noKeys, noCodec) }))).toBe('noCodec')
+    expect(reasonOf(invite({ body: sdp(dtls, noKeys) }))).toBe('noKeys')
   })
 
   it('gets a final answer for each reason, with a sentence for whoever reads the trace', () => {
@@ -162,12 +185,75 @@ describe('an INVITE that starts a recording', () => {
     expect(plans.map(({ held }) => held)).toEqual([false, true])
   })
 
+  it('takes an offer in which every line is on hold, whatever it lists', () => {
+    const unknown = ['m=audio 40000 RTP/AVP 97 98', 'a=inactive', 'a=label:1']
+    const { plans } = accepted(sdp(unknown, audio('2', 'a=inactive')))
+    expect(plans.map(({ held, payloadTypes }) => [held, payloadTypes.size])).toEqual([
+      [true, 0],
+      [true, 3],
+    ])
+    expect(accepted(sdp(unknown)).plans).toHaveLength(1)
+  })
+
+  it.each([
+    ['a=record:paused', true],
+    ['a=record:off', true],
+    ['a=record:on', false],
+    ['a=recordpref:off', false],
+    ['a=recordpref:pause', false],
+    ['a=ptime:20', false],
+  ])('is paused by the SRC itself and by no wish of a participant: %s', (line, paused) => {
+    expect(accepted(sdp(audio('1', line), audio('2'))).plans.map((plan) => plan.paused)).toEqual([paused, false])
+    // Above all m-lines it holds for each of them.
+    const session = [...SESSION, line, ...audio('1'), ''].join('\r\n')
+    expect(accepted(session).plans.map((plan) => plan.paused)).toEqual([paused])
+  })
+
+  it('says by which keys each line is protected', () => {
+    const secure = (profile: string, ...crypto: readonly string[]) => [
+      `m=audio 40000 ${profile} 0`,
+      ...crypto.map((value) => `a=crypto:${value}`),
+    ]
+    const { plans } = accepted(
+      sdp(
+        secure(
+          'RTP/SAVP',
+          `1 F8_128_HMAC_SHA1_80 ${KEY}`,
+          `2 AES_CM_128_HMAC_SHA1_32 ${KEY}|2^31|5:2 UNENCRYPTED_SRTCP`,
+        ),
+        secure('RTP/AVP', `1 AES_CM_128_HMAC_SHA1_80 ${KEY}`),
+        secure('RTP/AVP'),
+      ),
+    )
+    const key = Uint8Array.from({ length: 16 }, (_, index) => index)
+    const salt = Uint8Array.from({ length: 14 }, (_, index) => 0xf0 + index)
+    const protection = { unencryptedSrtp: false, unauthenticatedSrtp: false }
+    expect(plans.map(({ keys }) => keys)).toEqual([
+      {
+        ...{ suite: 'AES_CM_128_HMAC_SHA1_32', masterKeys: [{ key, salt, mki: Uint8Array.of(0, 5) }] },
+        ...{ ...protection, unencryptedSrtcp: true },
+      },
+      {
+        ...{ suite: 'AES_CM_128_HMAC_SHA1_80', masterKeys: [{ key, salt, mki: new Uint8Array() }] },
+        ...{ ...protection, unencryptedSrtcp: false },
+      },
+      undefined,
+    ])
+  })
+
+  it('says why the other lines are not received', () => {
+    const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000']
+    const request = accepted(sdp(video, audio('1'), ['m=audio 40004 RTP/SAVP 0'], ['m=audio 40006 UDP/TLS/RTP/SAVP 0']))
+    expect(request.refusedLines).toEqual(['notAudio', 'noCrypto', 'dtls'])
+  })
+
   it(`plans at most ${STREAMS_MAX} media streams`, () => {
     const lines = Array.from({ length: STREAMS_MAX + 2 }, (_, index) => audio(String(index)))
     const request = accepted(sdp(...lines))
     expect(request.plans).toHaveLength(STREAMS_MAX)
+    expect(request.refusedLines).toEqual(['tooMany', 'tooMany'])
     const ports = request.plans.map((_, index) => 20_000 + 2 * index)
-    expect(answerLines(request, ports).slice(-2)).toEqual(
+    expect(answerLines(request, ports, ownKey).slice(-2)).toEqual(
       [0, 1].map(() => ({ port: 0, payloadTypes: [], direction: 'inactive' })),
     )
   })
@@ -177,7 +263,7 @@ describe('the answer', () => {
   it('has a line for each of the offer, in its order: ports for what is recorded, 0 for the rest', () => {
     const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000']
     const request = accepted(sdp(audio('1'), video, audio('2'), ['m=audio 40004 RTP/AVP 18']))
-    expect(answerLines(request, [20_000, 20_002])).toEqual([
+    expect(answerLines(request, [20_000, 20_002], ownKey)).toEqual([
       { port: 20_000, payloadTypes: [0, 8, 101], direction: 'recvonly' },
       { port: 0, payloadTypes: [], direction: 'inactive' },
       { port: 20_002, payloadTypes: [0, 8, 101], direction: 'recvonly' },
@@ -185,9 +271,23 @@ describe('the answer', () => {
     ])
   })
 
+  it('counts lines that are refused for another reason not among them', () => {
+    const lines = Array.from({ length: STREAMS_MAX }, (_, index) => audio(String(index)))
+    expect(accepted(sdp(['m=audio 40000 RTP/AVP 18'], ...lines)).plans).toHaveLength(STREAMS_MAX)
+  })
+
+  it('has a key of our own where the offer has keys, and says what is paused', () => {
+    const secure = ['m=audio 40000 RTP/SAVP 0', `a=crypto:1 AEAD_AES_128_GCM inline:${'A'.repeat(38)}`]
+    const request = accepted(sdp(secure, audio('2', 'a=record:paused')))
+    expect(answerLines(request, [20_000, 20_002], ownKey)).toEqual([
+      { port: 20_000, payloadTypes: [0], direction: 'recvonly', masterKey: new Uint8Array(28).fill(7) },
+      { port: 20_002, payloadTypes: [0, 8, 101], direction: 'recvonly', record: 'paused' },
+    ])
+  })
+
   it('keeps the port of a line that is on hold', () => {
     const request = accepted(sdp(audio('1', 'a=inactive'), audio('2', 'a=sendonly')))
-    expect(answerLines(request, [20_000, 20_002])).toMatchObject([
+    expect(answerLines(request, [20_000, 20_002], ownKey)).toMatchObject([
       { port: 20_000, direction: 'inactive' },
       { port: 20_002, direction: 'recvonly' },
     ])
@@ -197,14 +297,14 @@ describe('the answer', () => {
     const disabled = ['m=audio 0 RTP/AVP 0', 'a=label:2']
     const request = accepted(sdp(audio('1'), disabled))
     expect(request.plans.map(({ held }) => held)).toEqual([false, true])
-    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 0])
+    expect(answerLines(request, [20_000, 20_002], ownKey).map(({ port }) => port)).toEqual([20_000, 0])
   })
 
   it('serves a client that offers video beside the audio, as one does', () => {
     const vector = readVector('cube')
     const request = valueOf(readRecordingRequest({ ...vector, knownRecording: false }))
     expect(request.plans.map(({ streamLabel }) => streamLabel)).toEqual(['1', '2'])
-    expect(answerLines(request, [20_000, 20_002]).map(({ port }) => port)).toEqual([20_000, 20_002, 0])
+    expect(answerLines(request, [20_000, 20_002], ownKey).map(({ port }) => port)).toEqual([20_000, 20_002, 0])
     expect(request.metadata?.snapshot).toBeDefined()
   })
 })

@@ -527,3 +527,89 @@ it('every recording has a key of its own', async () => {
   const rigs = [1, 2].map((seed) => new RecordingRig({ encoders, plans: [caller], seed }))
   expect(new Set(rigs.map((rig) => rig.sink.of('key')[0]?.recipient)).size).toBe(2)
 })
+
+describe('a pause', () => {
+  it('leaves nothing of what was said in it, and the rest where it belongs', async () => {
+    const rig = await rigOf()
+    const { arrivals, said } = conversation(6)
+    rig.run(arrivals, 2.05 * SECOND_US)
+    rig.recordingSession.setPaused(true, 'api', OPENED_US + 2 * SECOND_US)
+    expect(rig.recordingSession.allHeld).toBe(true)
+    rig.run(
+      arrivals.filter(({ arrivalUs }) => arrivalUs > OPENED_US + 2.05 * SECOND_US),
+      4.05 * SECOND_US,
+    )
+    rig.recordingSession.setPaused(false, 'api', OPENED_US + 4 * SECOND_US)
+    rig.run(
+      arrivals.filter(({ arrivalUs }) => arrivalUs > OPENED_US + 4.05 * SECOND_US),
+      6.1 * SECOND_US,
+    )
+    const manifest = rig.end(6.1 * SECOND_US)
+    const heard = await rig.heard()
+    const pausedSamples = 2 * 48_000
+    for (const [channel, stream] of manifest.streams.entries()) {
+      // The worker heard of the end of the pause 50 ms late; what it had dropped by then is gone.
+      expect(Math.abs((stream.ledger.gapSamples.paused ?? 0) - pausedSamples)).toBeLessThanOrEqual(48 * 60)
+      expect(stream.packets.discarded).toBeGreaterThan(90)
+      const channelHeard = heard[channel] ?? new Int16Array(0)
+      const inside = channelHeard.subarray(2.1 * RATE, 3.9 * RATE)
+      // Opus dies away over some frames; the speech was a thousand times louder.
+      expect(Math.max(...inside.map(Math.abs))).toBeLessThanOrEqual(20)
+      const spoken = said[channel] ?? new Int16Array(0)
+      for (const [from, to] of [
+        [0, 1.9],
+        [4.1, 5.9],
+      ] as const) {
+        const match = matchAudio(spoken.subarray(from * RATE, to * RATE), channelHeard.subarray(from * RATE, to * RATE))
+        expect(match.correlation).toBeGreaterThan(0.9)
+      }
+    }
+    expect(manifest.incidents).toMatchObject([
+      { code: 'paused', atSample: expect.any(Number), detail: expect.stringContaining('operator') },
+      { code: 'resumed' },
+    ])
+    expect((await verify(rig, manifest)).findings).toEqual([])
+  })
+
+  it('asked for by two lasts until both have taken it back, and asking twice is asking once', async () => {
+    const rig = await rigOf()
+    const atUs = OPENED_US + SECOND_US
+    rig.recordingSession.setPaused(true, 'api', atUs)
+    rig.recordingSession.setPaused(true, 'api', atUs)
+    rig.recordingSession.setPaused(true, 'src', atUs)
+    rig.recordingSession.setPaused(false, 'api', atUs)
+    expect(rig.recordingSession.allHeld).toBe(true)
+    rig.recordingSession.setPaused(false, 'src', atUs)
+    expect(rig.recordingSession.allHeld).toBe(false)
+    expect(rig.sink.incidentCodes).toEqual(['paused', 'paused', 'resumed', 'resumed'])
+    expect(rig.sink.incidents[2]?.detail).toContain('stays paused')
+  })
+
+  it('is one for a media stream that joins in the middle of it', async () => {
+    const rig = await rigOf([caller])
+    rig.recordingSession.setPaused(true, 'src', OPENED_US)
+    rig.recordingSession.updateStreams([caller, callee], OPENED_US + SECOND_US)
+    const samples = speech(5, 1)
+    const arrivals = [caller, callee].flatMap((plan, index) =>
+      packetsOf({ plan, samples, fromUs: SECOND_US, ssrc: index }),
+    )
+    rig.run(arrivals, 2.1 * SECOND_US)
+    const { streams } = rig.end(2.1 * SECOND_US)
+    expect(streams.map(({ ledger }) => ledger.audioSamples)).toEqual([0, 0])
+    expect(streams.map(({ packets }) => packets.received)).toEqual([0, 0])
+  })
+
+  it('by the SDP is noted as well, at the opening and afterwards', async () => {
+    const rig = await rigOf([planOf(0, { paused: true }), callee])
+    rig.recordingSession.updateStreams([caller, callee], OPENED_US + SECOND_US)
+    rig.recordingSession.updateStreams([caller, planOf(1, { paused: true })], OPENED_US + 2 * SECOND_US)
+    expect(rig.sink.incidentCodes).toEqual(['paused', 'resumed', 'paused'])
+  })
+
+  it('does not make up for the media time-out: waiting begins anew with the end of the pause', async () => {
+    const rig = await rigOf()
+    rig.recordingSession.setPaused(true, 'src', OPENED_US + SECOND_US)
+    rig.recordingSession.setPaused(false, 'src', OPENED_US + 9 * SECOND_US)
+    expect(rig.recordingSession.quietSinceUs).toBe(OPENED_US + 9 * SECOND_US)
+  })
+})

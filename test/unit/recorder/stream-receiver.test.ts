@@ -294,3 +294,69 @@ describe('hold', () => {
     expect(receiver.refuse(OPENED_US + 4 * PACKET_US)).toBe(true)
   })
 })
+
+describe('a pause', () => {
+  const spokenUs = (packets: number): number => OPENED_US + packets * PACKET_US
+
+  it('keeps packets from being decoded, and counts them apart', () => {
+    for (let index = 0; index < 4; index += 1) receive(index)
+    receiver.pause(true, spokenUs(4))
+    for (let index = 4; index < 8; index += 1) receive(index)
+    receiver.pause(false, spokenUs(8))
+    for (let index = 8; index < 10; index += 1) receive(index)
+    expect(heard(10)).toBe('xxxx....xx')
+    expect(receiver.counters).toMatchObject({
+      packetsReceived: 6,
+      packetsLost: 0,
+      packetsDiscarded: { paused: 4, late: 0 },
+    })
+    expect(receiver.timeline.ledger).toMatchObject({
+      writtenSamples: 6 * PACKET_SAMPLES,
+      gapSamples: { paused: 4 * PACKET_SAMPLES, lost: 0 },
+    })
+  })
+
+  it('keeps what was spoken before it and waits for its place in the sequence', () => {
+    receive(0)
+    receive(2)
+    receiver.pause(true, spokenUs(3))
+    receive(1, { atUs: spokenUs(5) })
+    expect(heard(3)).toBe('xxx')
+    expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { paused: 0 } })
+  })
+
+  it('holds back what was spoken in it and comes after its end', () => {
+    for (let index = 0; index < 3; index += 1) receive(index)
+    receiver.pause(true, spokenUs(3))
+    receiver.pause(false, spokenUs(6))
+    for (let index = 3; index < 6; index += 1) receive(index, { atUs: spokenUs(index + 4) })
+    receive(6, { atUs: spokenUs(11) })
+    expect(heard(7)).toBe('xxx...x')
+  })
+
+  it('by the SDP lasts as long as the SDP says so, whatever becomes of that of the recording', () => {
+    receiver.replan(planOf(0, { paused: true }), spokenUs(0))
+    receiver.pause(true, spokenUs(1))
+    receiver.pause(false, spokenUs(2))
+    expect(receiver.isPaused).toBe(true)
+    for (let index = 0; index < 4; index += 1) receive(index)
+    receiver.replan(planOf(0), spokenUs(4))
+    receive(4)
+    expect(receiver.isPaused).toBe(false)
+    expect(heard(5)).toBe('....x')
+  })
+
+  it('from the first offer on means that nobody is missed', () => {
+    const paused = new StreamReceiver(planOf(0, { paused: true }), OPENED_US)
+    expect(paused.wasAwaited).toBe(false)
+    paused.replan(planOf(0), LATER_US)
+    expect(paused.wasAwaited).toBe(true)
+  })
+
+  it('drops telephone-events by when they come: their timestamp is that of the first', () => {
+    receive(0)
+    receiver.pause(true, spokenUs(1))
+    receive(1, { payloadType: 101, payload: new Uint8Array(4) })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { paused: 1 } })
+  })
+})

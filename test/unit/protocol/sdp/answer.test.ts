@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { sdpOf } from './sdp-text.ts'
-import { buildAnswer, isHeld, selectPayloadTypes, type AnswerLine } from '../../../../src/protocol/sdp/answer.ts'
+import {
+  buildAnswer,
+  isHeld,
+  judgeLine,
+  selectPayloadTypes,
+  type AnswerLine,
+} from '../../../../src/protocol/sdp/answer.ts'
 
 const HEAD = ['v=0', 'o=- 1 1 IN IP4 192.0.2.1', 's=-', 'c=IN IP4 192.0.2.1', 't=0 0']
+/** Thirty octets: key and salt of AES_CM_128. */
+const KEY_30 = 'AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9'
 const LINE: AnswerLine = { port: 20_000, payloadTypes: [0], direction: 'recvonly' }
 
 function answer(offer: readonly string[], lines: readonly AnswerLine[], address = '198.51.100.1'): string[] {
@@ -103,6 +111,126 @@ describe('the answer', () => {
   })
 })
 
+describe('the answer to a line with keys', () => {
+  const masterKey = new Uint8Array(30).fill(9)
+  const ownBase64 = Buffer.from(masterKey).toString('base64')
+  const withKeys = (profile: string, ...crypto: readonly string[]) =>
+    answer([`m=audio 4000 ${profile} 0`, ...crypto.map((value) => `a=crypto:${value}`)], [{ ...LINE, masterKey }])
+  const ofLine = (lines: readonly string[]) => lines.filter((line) => /^(m=|a=crypto)/.test(line))
+
+  test.each(['RTP/SAVP', 'RTP/SAVPF', 'rtp/savp', 'RTP/AVP', 'RTP/AVPF'])(
+    'has our key under the tag and the suite of the offer, and the profile as it was: %s',
+    (profile) => {
+      expect(ofLine(withKeys(profile, `3 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}|2^31|1:4`))).toEqual([
+        `m=audio 20000 ${profile} 0`,
+        `a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:${ownBase64}`,
+      ])
+    },
+  )
+
+  test('takes the first that is usable, whatever comes before it', () => {
+    const lines = withKeys(
+      'RTP/SAVP',
+      'garbage',
+      `1 F8_128_HMAC_SHA1_80 inline:${KEY_30}`,
+      '2 AEAD_AES_256_GCM inline:tooshort',
+      `3 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} NOVELTY`,
+      `4 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30} KDR=10`,
+      `5 AES_CM_128_HMAC_SHA1_32 inline:${KEY_30}`,
+      `6 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`,
+    )
+    expect(ofLine(lines)[1]).toBe(`a=crypto:5 AES_CM_128_HMAC_SHA1_32 inline:${ownBase64}`)
+  })
+
+  test('is a refusal without a key of ours', () => {
+    const offer = ['m=audio 4000 RTP/SAVP 0', `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`]
+    expect(ofLine(answer(offer, [LINE]))).toEqual(['m=audio 0 RTP/SAVP 0'])
+  })
+
+  test('says nothing of keys where a plain line has none that is usable', () => {
+    expect(ofLine(withKeys('RTP/AVP', 'garbage'))).toEqual(['m=audio 20000 RTP/AVP 0'])
+  })
+
+  test('never repeats a key of the offer', () => {
+    for (const profile of ['RTP/SAVP', 'RTP/AVP', 'UDP/TLS/RTP/SAVP']) {
+      expect(withKeys(profile, `1 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`).join()).not.toContain(KEY_30)
+    }
+  })
+})
+
+describe('a=record in the answer', () => {
+  const recordOf = (offer: readonly string[], line: AnswerLine) =>
+    answer(['m=audio 4000 RTP/AVP 0', ...offer], [line]).filter((text) => text.startsWith('a=record'))
+
+  test.each(['a=record:on', 'a=record:paused', 'a=recordpref:off', 'a=recordpref:nopreference'])(
+    'tells what is done with the line when the offer has %s',
+    (attribute) => {
+      expect(recordOf([attribute], LINE)).toEqual(['a=record:on'])
+      expect(recordOf([attribute], { ...LINE, record: 'paused' })).toEqual(['a=record:paused'])
+      expect(recordOf([attribute], { ...LINE, port: 0 })).toEqual(['a=record:off'])
+    },
+  )
+
+  test('is not there when the offer does not speak of it, or says what is not known', () => {
+    expect(recordOf([], { ...LINE, record: 'paused' })).toEqual([])
+    expect(recordOf(['a=record:maybe', 'a=recordpref'], LINE)).toEqual([])
+  })
+})
+
+describe('what the answer declines by leaving it out', () => {
+  test('is BUNDLE, ICE, DTLS, simulcast and the like', () => {
+    const offer = [
+      ...['a=group:BUNDLE 0 1', 'a=ice-ufrag:F7gI', 'a=ice-pwd:x9cml/YzichV2+XlhiMu8g', 'a=ice-options:trickle'],
+      ...['m=audio 4000 RTP/AVP 0', 'a=mid:0', 'a=candidate:1 1 UDP 2130706431 192.0.2.1 4000 typ host'],
+      ...[
+        'a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid',
+        'a=fingerprint:sha-1 4A',
+        'a=setup:actpass',
+        'a=ssrc:1 cname:x',
+      ],
+      ...['m=audio 0 RTP/AVP 0', 'a=mid:1', 'a=bundle-only'],
+    ]
+    expect(answer(offer, [LINE, LINE]).slice(5)).toEqual([
+      ...['m=audio 20000 RTP/AVP 0', 'a=rtpmap:0 PCMU/8000', 'a=recvonly'],
+      ...['m=audio 0 RTP/AVP 0', 'a=inactive', ''],
+    ])
+  })
+})
+
+describe('why a line is refused', () => {
+  const judged = (...offer: readonly string[]): string => {
+    const result = judgeLine(sdpOf([...HEAD, ...offer]).media[0]!)
+    return result.ok ? 'recorded' : result.reason
+  }
+  const crypto = `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${KEY_30}`
+
+  test.each([
+    ['video', 'notAudio', ['m=video 4000 RTP/AVP 31']],
+    ['fax', 'notAudio', ['m=image 4000 udptl t38']],
+    ['a message channel', 'notAudio', ['m=message 2855 TCP/MSRP *']],
+    ['keys by DTLS', 'dtls', ['m=audio 4000 UDP/TLS/RTP/SAVPF 0', crypto]],
+    ['keys by DTLS as it was once offered', 'dtls', ['m=audio 4000 RTP/SAVPF 0', 'a=fingerprint:sha-256 4A:AD']],
+    ['another transport', 'profile', ['m=audio 9 TCP/RTP/AVP 0']],
+    ['no transport at all', 'profile', ['m=audio 4000']],
+    ['a secure profile without keys', 'noCrypto', ['m=audio 4000 RTP/SAVP 0']],
+    ['suites that are not ours', 'cryptoSuite', ['m=audio 4000 RTP/SAVP 0', `a=crypto:1 F8_128_HMAC_SHA1_80 inline:x`]],
+    ['keys that are none', 'crypto', ['m=audio 4000 RTP/SAVP 0', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x']],
+    ['formats that are not decoded', 'noCodec', ['m=audio 4000 RTP/AVP 18']],
+    ['no formats', 'noCodec', ['m=audio 4000 RTP/AVP']],
+  ])('%s: %s', (_name, reason, offer) => {
+    expect(judged(...offer)).toBe(reason)
+  })
+
+  test('keys above all m-lines are taken for a secure line that has none of its own, and for no plain one', () => {
+    const media = (...lines: readonly string[]) => sdpOf([...HEAD, crypto, ...lines]).media[0]!
+    expect(judged(crypto, 'm=audio 4000 RTP/SAVP 0')).toBe('recorded')
+    expect(media('m=audio 4000 RTP/AVP 0').crypto.usable).toEqual([])
+    const own = `a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:${KEY_30}`
+    expect(media('m=audio 4000 RTP/SAVP 0', own).crypto.usable.map(({ tag }) => tag)).toEqual([2])
+    expect(judged(crypto, 'm=audio 4000 RTP/SAVP 0', 'a=crypto:garbage')).toBe('crypto')
+  })
+})
+
 describe('the payload types that can be recorded', () => {
   const selected = (...offer: readonly string[]) => selectPayloadTypes(sdpOf([...HEAD, ...offer]).media[0]!)
 
@@ -122,7 +250,21 @@ describe('the payload types that can be recorded', () => {
     expect(selected('m=audio 4000 RTP/AVP 97', 'a=rtpmap:97 PCMA/8000')).toEqual([97])
   })
 
-  test('are none on video and on a profile that needs keys', () => {
+  test('are not spoilt by dynamic ones without rtpmap beside them', () => {
+    expect(selected('m=audio 4000 RTP/AVP 97 0 98')).toEqual([0])
+    expect(selected('m=audio 4000 RTP/AVP 97 98')).toEqual([])
+  })
+
+  test.each([
+    ['a=inactive', ['97', '98', '97']],
+    ['c=IN IP4 0.0.0.0', ['97', '98']],
+  ])('are all that a held line lists, when it lists nothing we know: %s', (line, formats) => {
+    expect(selected(`m=audio 4000 RTP/AVP ${formats.join(' ')}`, line)).toEqual([97, 98])
+    expect(selected(`m=audio 0 RTP/AVP ${formats.join(' ')}`, line)).toEqual([])
+    expect(selected('m=audio 4000 RTP/AVP *', line)).toEqual([])
+  })
+
+  test('are none on video and on a secure profile without keys', () => {
     expect(selected('m=video 4000 RTP/AVP 0')).toEqual([])
     expect(selected('m=audio 4000 RTP/SAVP 0')).toEqual([])
     expect(selected('m=audio 4000 RTP/AVPF 0')).toEqual([0])
@@ -137,6 +279,8 @@ describe('hold', () => {
     ['recvonly', ['m=audio 4000 RTP/AVP 0', 'a=recvonly']],
     ['an address of zeros', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 0.0.0.0']],
     ['the IPv6 address of zeros', ['m=audio 4000 RTP/AVP 0', 'c=IN IP6 ::']],
+    ['the same written out', ['m=audio 4000 RTP/AVP 0', 'c=IN IP6 0:0:0:0:0:0:0:0']],
+    ['a name that is none', ['m=audio 4000 RTP/AVP 0', 'c=IN IP6 Hold.INVALID']],
     ['port 0', ['m=audio 0 RTP/AVP 0']],
   ])('is said by %s', (_, offer) => {
     expect(held(...offer)).toBe(true)
@@ -145,5 +289,16 @@ describe('hold', () => {
   test('is not said by sendonly or sendrecv', () => {
     expect(held('m=audio 4000 RTP/AVP 0', 'a=sendonly')).toBe(false)
     expect(held('m=audio 4000 RTP/AVP 0')).toBe(false)
+    expect(held('m=audio 4000 RTP/AVP 0', 'c=IN IP6 2001:db8::1')).toBe(false)
+  })
+
+  test('of one line leaves the other as it is', () => {
+    const offer = ['m=audio 4000 RTP/AVP 0', 'a=inactive', 'm=audio 4002 RTP/AVP 0', 'a=sendonly']
+    expect(sdpOf([...HEAD, ...offer]).media.map(isHeld)).toEqual([true, false])
+    const lines = answer(offer, [LINE, { ...LINE, port: 20_002 }])
+    expect(lines.filter((line) => /^(m=|a=(recvonly|inactive))/.test(line))).toEqual([
+      ...['m=audio 20000 RTP/AVP 0', 'a=inactive'],
+      ...['m=audio 20002 RTP/AVP 0', 'a=recvonly'],
+    ])
   })
 })

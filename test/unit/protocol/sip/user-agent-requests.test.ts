@@ -3,6 +3,22 @@ import { Bench, head, parseResponse, request, SDP, tagOf, TCP_FLOW, UDP_FLOW } f
 
 const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK'
 
+describe('INFO packages (RFC 6086)', () => {
+  test('a peer that speaks of them is told that none is wanted, another one nothing', () => {
+    for (const [extra, expected] of [
+      [['Recv-Info: example'], ''],
+      [[], undefined],
+    ] as const) {
+      const bench = new Bench()
+      bench.receive(request({ method: 'OPTIONS', extra }))
+      expect(bench.lastResponse.headers.first('recv-info')).toBe(expected)
+      bench.receive(request({ body: SDP, branch: 'z9hG4bK-2', extra }))
+      bench.answerLast()
+      expect(bench.lastResponse.headers.first('recv-info')).toBe(expected)
+    }
+  })
+})
+
 describe('OPTIONS', () => {
   test('is answered with what the recorder can do', () => {
     const bench = new Bench()
@@ -13,7 +29,7 @@ describe('OPTIONS', () => {
     expect(headers.first('accept')).toBe(
       'application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed',
     )
-    expect(headers.first('supported')).toBe('siprec, timer')
+    expect(headers.first('supported')).toBe('siprec, timer, 100rel')
     expect(headers.first('contact')).toBe('<sip:srs@192.0.2.9:5060>;+sip.srs')
     expect(headers.first('to')).toMatch(/;tag=token\d+$/)
   })

@@ -5,6 +5,7 @@ import { parseMessage } from '../../../../src/protocol/sip/parse-message.ts'
 import { UserAgentServer } from '../../../../src/protocol/sip/user-agent-server.ts'
 import type {
   Admission,
+  AskedAnswer,
   SipCounter,
   SipDialogEnd,
   SipInDialogRequest,
@@ -99,6 +100,7 @@ export type Happening =
   | { readonly kind: 'confirmed'; readonly dialogId: DialogId }
   | { readonly kind: 'ended'; readonly dialogId: DialogId; readonly end: SipDialogEnd }
   | { readonly kind: 'byeDone'; readonly dialogId: DialogId }
+  | { readonly kind: 'ownResponse'; readonly key: string; readonly answer: AskedAnswer }
 
 /** A user agent server in virtual time, with everything it did written down. */
 export class Bench {
@@ -121,6 +123,7 @@ export class Bench {
         handleConfirmed: (dialogId) => this.happened.push({ kind: 'confirmed', dialogId }),
         handleEnded: (dialogId, end) => this.happened.push({ kind: 'ended', dialogId, end }),
         handleByeDone: (dialogId) => this.happened.push({ kind: 'byeDone', dialogId }),
+        handleOwnResponse: (key, answer) => this.happened.push({ kind: 'ownResponse', key, answer }),
         admission: () => this.admission,
         handleCounted: (counter) => this.counted.push(counter),
       },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readVector, textOf, valueOf, type InviteVector } from './vectors.ts'
 import { buildAnswer, selectPayloadTypes } from '../../../../src/protocol/sdp/answer.ts'
+import { masterKeyBytes } from '../../../../src/protocol/sdp/crypto-attribute.ts'
 import { parseSdp } from '../../../../src/protocol/sdp/parse.ts'
 import type { SessionDescription } from '../../../../src/protocol/sdp/session-description.ts'
 import { isRecordingRequest } from '../../../../src/protocol/siprec/detect.ts'
@@ -113,7 +114,7 @@ const DIALECTS: readonly (readonly [string, Expected])[] = [
     'google',
     {
       labels: ['customer', 'agent'],
-      payloadTypes: [[], []], // secure profiles need keys, which are not taken yet
+      payloadTypes: [[0], [0]],
       heard: [['sip:15550201@example.com'], ['sip:15550202@example.com']],
     },
   ],
@@ -176,6 +177,7 @@ describe.each(DIALECTS)('the first INVITE of %s', (name, expected) => {
       port: 20_000 + 2 * index,
       payloadTypes: selectPayloadTypes(media),
       direction: 'recvonly' as const,
+      ...(media.crypto.usable[0] && { masterKey: new Uint8Array(masterKeyBytes(media.crypto.usable[0].suite)) }),
     }))
     const bytes = buildAnswer({ offer, lines, address: '198.51.100.1', sessionId: '1', sessionVersion: 1 })
     const answer = valueOf(parseSdp(bytes))

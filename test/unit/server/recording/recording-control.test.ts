@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
-import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
+import type { ManifestBody, StreamEntry } from '../../../../src/evidence/manifest.ts'
 import { asDialogId, type DialogId, type RecordingId } from '../../../../src/ids.ts'
 import type {
   EndCause,
@@ -11,7 +11,8 @@ import type {
 import { SNAPSHOTS_MAX, type ReceivedMetadata } from '../../../../src/recorder/snapshot-keeper.ts'
 import type { OpenResult } from '../../../../src/server/media/media-plane.ts'
 import type { WorkerReport } from '../../../../src/server/media/worker-messages.ts'
-import { RecordingControl, type RecordingControlOptions } from '../../../../src/server/recording/recording-control.ts'
+import type { RecordingControlOptions } from '../../../../src/server/recording/recording-control-options.ts'
+import { RecordingControl } from '../../../../src/server/recording/recording-control.ts'
 import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
 import { SourceTable } from '../../../../src/server/recording/source-table.ts'
 import type { DialogEnd, OfferRequest } from '../../../../src/server/signalling/port.ts'
@@ -78,6 +79,7 @@ class Peer {
       source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
       localAddress: '198.51.100.1',
       receivedUs,
+      progress: () => {},
       answer: (sdp) => this.answers.push(`200 ${new TextDecoder().decode(sdp)}`),
       refuse: (status, _reason, more = []) =>
         this.answers.push([status, ...more.map(([name, value]) => `${name}: ${value}`)].join(' ')),
@@ -168,11 +170,18 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
 const idOf = (): RecordingId => media.opened[0]?.facts.recordingId ?? liveRecording().facts.recordingId
 
 /** An INVITE whose ports are bound, and answered. */
-async function establish(peer = new Peer()): Promise<Peer> {
+async function answer(peer = new Peer()): Promise<Peer> {
   control.handleInvite(peer.offer(DIALOG))
   control.handleSealed(idOf(), KEY)
   media.opened[0]?.answer(PORTS)
   await settled()
+  return peer
+}
+
+/** The same, and acknowledged. */
+async function establish(peer = new Peer()): Promise<Peer> {
+  await answer(peer)
+  control.handleConfirmed(DIALOG)
   return peer
 }
 
@@ -203,23 +212,25 @@ async function gauge(): Promise<number> {
 }
 
 describe('an INVITE', () => {
-  it('is answered with the ports that were bound, when its key is in custody', async () => {
-    const peer = await establish()
+  it('is answered with the ports that were bound; nothing is in custody yet', async () => {
+    const peer = await answer()
     expect(peer.answers).toHaveLength(1)
     expect(peer.answers[0]).toContain('m=audio 20000 RTP/AVP 0')
     expect(peer.answers[0]).toContain('m=audio 20002 RTP/AVP 0')
     expect(peer.answers[0]).toContain('c=IN IP4 198.51.100.1')
-    expect(custodyCalls).toEqual(['opened'])
+    expect(custodyCalls).toEqual([])
     expect(control.live).toMatchObject([{ state: 'answered', facts: { src: 'sbc', tenant: 'acme' } }])
-    expect(control.openedTotal).toBe(1)
+    expect(control.openedTotal).toBe(0)
   })
 
   it('is recording with the ACK, or with the first packet if that comes before', async () => {
-    await establish()
+    await answer()
     control.handleFirstPacket(idOf())
     expect(control.live[0]?.state).toBe('recording')
+    expect(control.openedTotal).toBe(1)
     control.handleConfirmed(DIALOG)
     expect(control.live[0]?.state).toBe('recording')
+    expect(custodyCalls).toEqual(['opened'])
   })
 
   it('that asks for no recording is refused, and opens nothing', async () => {
@@ -330,7 +341,7 @@ describe('a re-INVITE', () => {
     media.updated[0]?.answer({ ok: false, reason: 'portsExhausted', detail: '' })
     await settled()
     expect(again.answers).toEqual([expect.stringMatching(/^503 Retry-After/)])
-    expect(control.live[0]?.state).toBe('answered')
+    expect(control.live[0]?.state).toBe('recording')
   })
 
   it('that loses against a BYE is not answered with ports', async () => {
@@ -378,12 +389,6 @@ describe('the end', () => {
     expect(await gauge()).toBe(0)
   })
 
-  it('without an ACK says so', async () => {
-    await establish()
-    control.handleEnded(DIALOG, ended('noAck'))
-    expect(media.calls.at(-1)).toBe('end noAck')
-  })
-
   it('comes once, whatever is told afterwards', async () => {
     await establish()
     control.handleEnded(DIALOG, ended('bye'))
@@ -429,6 +434,62 @@ describe('the end', () => {
     await control.whenIdle()
     expect(log.join()).toContain('the manifest could not be stored')
     expect(await gauge()).toBe(0)
+  })
+})
+
+describe('an INVITE that is never acknowledged', () => {
+  const snapshot: SealedObject = { kind: 'metadata', name: 'metadata-000.age', bytes: bytesOf('sealed') }
+  const incident = { code: 'metadata-invalid', at: '2026-11-23T09:00:00.000Z', detail: 'Not read.' }
+
+  it('and brings no RTP leaves nothing but a count and a line in the log', async () => {
+    await answer()
+    control.handleSealed(idOf(), snapshot)
+    control.handleIncident(idOf(), incident)
+    control.handleEnded(DIALOG, ended('noAck'))
+    expect(media.calls.at(-1)).toBe('end noAck')
+    control.handleManifest(idOf(), manifest('noAck'))
+    await control.whenIdle()
+    expect(custodyCalls).toEqual([])
+    expect(control.openedTotal).toBe(0)
+    expect(await gauge()).toBe(0)
+    expect(log.join()).toContain('INVITE came to nothing')
+    expect(await registry.metrics()).toContain('earwitness_recording_sessions_total{src="sbc",outcome="noAck"} 1')
+  })
+
+  it('but brings RTP is kept, with all that was sealed before', async () => {
+    await answer()
+    control.handleSealed(idOf(), snapshot)
+    control.handleIncident(idOf(), incident)
+    control.handleFirstPacket(idOf())
+    control.handleEnded(DIALOG, ended('noAck'))
+    control.handleManifest(idOf(), manifest('noAck'))
+    await control.whenIdle()
+    expect(custodyCalls).toEqual(['opened', 'metadata-000.age', 'metadata-invalid', 'close noAck'])
+  })
+
+  it('whose RTP was still in the sockets at the end is kept too', async () => {
+    await answer()
+    control.handleEnded(DIALOG, ended('noAck'))
+    const stream: StreamEntry = {
+      ...{ streamId: '0', streamLabel: '1', channel: 0, participantIds: [], codecs: [], gaps: [] },
+      packets: { received: 1, lost: 0, late: 0, duplicate: 0, discarded: 0 },
+      ledger: {
+        audioSamples: 0,
+        gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
+        unlistedGapSamples: 0,
+      },
+    }
+    control.handleManifest(idOf(), { ...manifest('noAck'), streams: [stream] })
+    await control.whenIdle()
+    expect(custodyCalls).toEqual(['opened', 'close noAck'])
+  })
+
+  it('and whose worker dies leaves nothing', async () => {
+    await answer()
+    control.handleWorkerLost([idOf()])
+    await control.whenIdle()
+    expect(custodyCalls).toEqual([])
+    expect(byes).toEqual(['Recorder failed'])
   })
 })
 

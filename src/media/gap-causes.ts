@@ -1,0 +1,113 @@
+import { Intervals, type GapCause } from './gap-list.ts'
+
+/** RTP stops a little before and starts a little after the SDP says so: such edges of a hold belong to the hold. */
+export const HELD_EDGE_MS = 1_000
+/** No packet lasts longer: what is left of one beside a pause belongs to the pause. */
+export const PAUSED_EDGE_MS = 100
+
+export type GapFound = (fromSample: number, toSample: number, cause: GapCause) => void
+
+/**
+ * Says why a media stream has no audio somewhere: knows when the SDP said that nothing would be sent, and when the recording was paused.
+ * Positions are samples at the stream's clock rate since the recording's origin. Rule 7 of `StreamTimeline`.
+ */
+export class GapCauses {
+  readonly #clockRate: number
+  readonly #held = new Intervals()
+  readonly #paused = new Intervals()
+  #originUs = 0
+
+  constructor(clockRate: number) {
+    this.#clockRate = clockRate
+  }
+
+  setOrigin(originUs: number): void {
+    this.#originUs = originUs
+  }
+
+  setHeld(held: boolean, atUs: number): void {
+    this.#held.set(held, atUs)
+  }
+
+  setPaused(paused: boolean, atUs: number): void {
+    this.#paused.set(paused, atUs)
+  }
+
+  /** True when the recording was paused during all of it; monotonic microseconds. */
+  isPaused(fromUs: number, toUs: number): boolean {
+    return this.#paused.covers(fromUs, toUs)
+  }
+
+  /** Calls `found` for each part of [from, to) that was spoken during a pause, in order. */
+  pausedWithin(from: number, to: number, found: (from: number, to: number) => void): void {
+    if (this.#paused.isEmpty) return
+    this.#paused.within(this.#usAt(from), this.#usAt(to), (fromUs, toUs) => {
+      const start = Math.max(from, this.#positionAt(fromUs))
+      const end = Math.min(to, this.#positionAt(toUs))
+      if (start < end) found(start, end)
+    })
+  }
+
+  /**
+   * Says which causes the gap [from, to) has.
+   *
+   * @param known samples of missing packets, and samples that the RTP clock counted without a packet
+   */
+  describe(
+    gap: { readonly from: number; readonly to: number },
+    known: { readonly lost: number; readonly silence: number },
+    found: GapFound,
+  ): void {
+    const { from, to } = gap
+    if (to <= from) return
+    let lost = Math.min(known.lost, to - from)
+    const cause = known.silence * 2 >= to - from - lost ? 'silence' : 'noMedia'
+    this.#split(this.#paused, { from, to, edgeMs: PAUSED_EDGE_MS }, (start, end, isPaused) => {
+      if (isPaused) {
+        found(start, end, 'paused')
+        return
+      }
+      const at = Math.min(end, start + lost)
+      lost -= at - start
+      if (at > start) found(start, at, 'lost')
+      this.#split(this.#held, { from: at, to: end, edgeMs: HELD_EDGE_MS }, (heldFrom, heldTo, isHeld) =>
+        found(heldFrom, heldTo, isHeld ? 'held' : cause),
+      )
+    })
+  }
+
+  /** Nothing before this position will be asked for any more. */
+  forgetBefore(position: number): void {
+    this.#held.forgetBefore(this.#usAt(position))
+    this.#paused.forgetBefore(this.#usAt(position))
+  }
+
+  /** Cuts [from, to) into parts that lie in one of the intervals and parts that do not; short edges go with the interval. */
+  #split(
+    intervals: Intervals,
+    stretch: { readonly from: number; readonly to: number; readonly edgeMs: number },
+    found: (from: number, to: number, isInside: boolean) => void,
+  ): void {
+    const { from, to } = stretch
+    const edge = (stretch.edgeMs * this.#clockRate) / 1_000
+    let at = from
+    intervals.within(this.#usAt(from), this.#usAt(to), (fromUs, toUs) => {
+      const markedFrom = Math.max(at, this.#positionAt(fromUs))
+      const markedTo = this.#positionAt(toUs)
+      const start = markedFrom - at <= edge ? at : markedFrom
+      const end = to - markedTo <= edge ? to : markedTo
+      if (start > at) found(at, start, false)
+      if (end > start) found(start, end, true)
+      at = Math.max(at, end)
+    })
+    if (at < to) found(at, to, false)
+  }
+
+  #usAt(position: number): number {
+    return this.#originUs + (position * 1_000_000) / this.#clockRate
+  }
+
+  #positionAt(us: number): number {
+    return Math.round(((us - this.#originUs) * this.#clockRate) / 1_000_000)
+  }
+}

@@ -1,0 +1,24 @@
+import type { RecordingFacts } from './recording-types.ts'
+
+/** Turns monotonic microseconds into wall-clock time and into positions on the recording timeline. */
+export class RecordingClock {
+  readonly #facts: Pick<RecordingFacts, 'openedUs' | 'openedAtUnixMs'>
+  readonly #samplesPerSecond: number
+  /** Position 0, once it is fixed. */
+  originUs: number | undefined
+
+  constructor(facts: Pick<RecordingFacts, 'openedUs' | 'openedAtUnixMs'>, samplesPerSecond: number) {
+    this.#facts = facts
+    this.#samplesPerSecond = samplesPerSecond
+  }
+
+  /** RFC 3339 */
+  wallClock(us: number): string {
+    return new Date(this.#facts.openedAtUnixMs + Math.round((us - this.#facts.openedUs) / 1_000)).toISOString()
+  }
+
+  /** Whole samples between the origin and `us`; 0 before the origin is fixed. */
+  samplesSinceOrigin(us: number): number {
+    return Math.floor(((us - (this.originUs ?? us)) * this.#samplesPerSecond) / 1_000_000)
+  }
+}

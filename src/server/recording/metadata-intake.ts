@@ -1,0 +1,38 @@
+import { sha256Hex } from '../../evidence/sha256.ts'
+import { readMetadataBody, type RecordingRequest } from '../../recorder/recording-request.ts'
+import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
+import type { DialogEnd } from '../signalling/port.ts'
+import type { LiveRecording } from './live-recording.ts'
+import type { RecordingControlOptions } from './recording-control-options.ts'
+
+/** Passes metadata on to the worker, whatever message of the dialog it came in. RFC 7866 9.1 */
+export class MetadataIntake {
+  readonly #options: Pick<RecordingControlOptions, 'media' | 'events'>
+
+  constructor(options: Pick<RecordingControlOptions, 'media' | 'events'>) {
+    this.#options = options
+  }
+
+  pass(recording: LiveRecording, metadata: RecordingRequest['metadata'], receivedUs: number): void {
+    if (metadata === undefined) return
+    const received = { raw: metadata.raw, rawSha256: sha256Hex(metadata.raw), snapshot: metadata.snapshot }
+    const elapsedMs = Math.round((receivedUs - recording.facts.openedUs) / 1_000)
+    const receivedAt = new Date(recording.facts.openedAtUnixMs + elapsedMs).toISOString()
+    // The worker keeps no more either; it notes an incident instead.
+    if (recording.snapshots.length + recording.pendingSnapshots.length < SNAPSHOTS_MAX) {
+      recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
+    }
+    if (metadata.snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
+    this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
+  }
+
+  /** Metadata in a message that is no offer, or is refused; other bodies are not ours to read. */
+  passBody(
+    recording: LiveRecording,
+    contentType: string | undefined,
+    { body, receivedUs }: Pick<DialogEnd, 'body' | 'receivedUs'>,
+  ): void {
+    if (body === undefined || body.length === 0 || recording.state === 'closing') return
+    this.pass(recording, readMetadataBody(contentType, body), receivedUs)
+  }
+}

@@ -1,0 +1,26 @@
+import type { MediaPlane } from '../media/media-plane.ts'
+import type { SignallingPort } from '../signalling/port.ts'
+import type { Custody } from './custody.ts'
+import type { RecordingSettings } from './live-recording.ts'
+import type { RecordingEvents } from './recording-events.ts'
+import type { SourceTable } from './source-table.ts'
+
+/** What the life of a recording session is carried on with. */
+export interface RecordingControlOptions {
+  readonly signalling: Pick<SignallingPort, 'bye'>
+  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'end' | 'abandon'>
+  readonly custody: Pick<Custody, 'opened' | 'sealed' | 'incident' | 'close' | 'interrupted'>
+  readonly sources: Pick<SourceTable, 'lookup'>
+  readonly events: Pick<RecordingEvents, keyof RecordingEvents>
+  readonly settings: RecordingSettings & {
+    readonly mediaTimeoutMs: number
+    readonly mediaAddress: string | undefined
+  }
+  /** Sealed audio waits for the store beyond all bounds. */
+  readonly isOverfull: () => boolean
+  /** What `/readyz` says; INVITE and OPTIONS say the same. */
+  readonly isReady: () => boolean
+  readonly nowUs: () => number
+  readonly nowUnixMs: () => number
+  readonly randomBytes: (length: number) => Uint8Array
+}

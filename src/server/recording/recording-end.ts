@@ -1,0 +1,108 @@
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import type { EndCause } from '../../recorder/recording-types.ts'
+import type { Commitment } from './commitment.ts'
+import type { LiveRecording, LiveState } from './live-recording.ts'
+import type { RecordingControlOptions } from './recording-control-options.ts'
+import type { RecordingTable } from './recording-table.ts'
+
+/** Ends recording sessions: from the BYE of either side to the stored manifest. */
+export class RecordingEnd {
+  readonly #options: RecordingControlOptions
+  readonly #table: RecordingTable
+  readonly #commitment: Commitment
+
+  constructor(
+    options: RecordingControlOptions,
+    parts: { readonly table: RecordingTable; readonly commitment: Commitment },
+  ) {
+    this.#options = options
+    this.#table = parts.table
+    this.#commitment = parts.commitment
+  }
+
+  /** Ends it from our side, with BYE. */
+  hangUp(recording: LiveRecording, cause: EndCause, text: string): void {
+    if (recording.state === 'closing' || recording.state === 'opening') return
+    // In this order: the dialog's end is told at once, and would pass for a BYE of the SRC.
+    this.end(recording, cause, this.#options.nowUs())
+    this.#bye(recording, 200, text)
+  }
+
+  /** The dialog is over: the worker writes what is left. */
+  end(recording: LiveRecording, cause: EndCause, endedUs: number): void {
+    if (recording.state === 'closing') return
+    this.setState(recording, 'closing')
+    this.#options.media.end(recording.facts.recordingId, cause, endedUs)
+  }
+
+  /** The worker has written what was left. Without ACK and RTP there was nothing, and nothing is kept. */
+  close(recording: LiveRecording, manifest: ManifestBody): void {
+    if (recording.heldBack !== undefined) {
+      if (!manifest.streams.some(({ packets }) => packets.received > 0)) {
+        this.forget(recording, manifest.endCause)
+        return
+      }
+      this.#commitment.commit(recording)
+    }
+    this.#options.events.ended(recording, manifest)
+    const closing = this.#options.custody.close(recording.objectPrefix, manifest).catch((error: unknown) => {
+      // What no verifier would accept is not signed: then a manifest that says less.
+      if (!(error instanceof TypeError)) throw error
+      this.#options.events.failed(recording, error)
+      return this.#interrupt(recording, 'The whole manifest could not be made; what was sealed is kept.')
+    })
+    void this.#finish(recording, closing, manifest.endCause)
+  }
+
+  /** Its worker died. */
+  closeLost(recording: LiveRecording): void {
+    this.setState(recording, 'closing')
+    this.#options.events.workerLost(recording)
+    this.#bye(recording, 500, 'Recorder failed')
+    if (recording.heldBack !== undefined) {
+      this.forget(recording, 'workerLost')
+      return
+    }
+    const detail = 'The media worker of this recording died; what it had sealed is kept.'
+    void this.#finish(recording, this.#interrupt(recording, detail), 'workerLost')
+  }
+
+  /** The INVITE came to nothing: there is no recording. */
+  forget(recording: LiveRecording, outcome: string): void {
+    if (!this.#table.has(recording)) return
+    this.#options.events.abandoned(recording, outcome)
+    this.#table.remove(recording)
+    recording.markClosed()
+  }
+
+  setState(recording: LiveRecording, state: LiveState): void {
+    const before = recording.state
+    recording.state = state
+    this.#options.events.stateChanged(recording, before)
+  }
+
+  async #interrupt(recording: LiveRecording, detail: string): Promise<void> {
+    const { sealedKey } = recording
+    if (sealedKey === undefined) throw new Error('a recording without its sealed key was answered')
+    const endedAt = new Date(this.#options.nowUnixMs()).toISOString()
+    await this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt }, detail)
+  }
+
+  #bye(recording: LiveRecording, cause: number, text: string): void {
+    this.#options.signalling
+      .bye(recording.dialogId, { cause, text })
+      .catch((error: unknown) => this.#options.events.failed(recording, error))
+  }
+
+  async #finish(recording: LiveRecording, closing: Promise<void>, outcome: string): Promise<void> {
+    try {
+      await closing
+      this.#options.events.closed(recording, outcome)
+    } catch (error) {
+      // The manifest could not be stored: the open journal still has the recording, and the next start finishes it.
+      this.#options.events.notClosed(recording, error)
+    }
+    this.#table.remove(recording)
+    recording.markClosed()
+  }
+}
