@@ -26,4 +26,6 @@ export interface SrtpKeys {
   readonly unencryptedSrtp: boolean
   readonly unencryptedSrtcp: boolean
   readonly unauthenticatedSrtp: boolean
+  /** RFC 4568 6.3.1, RFC 3711 4.3.1: session keys change every so many packets, a power of two; 0 or absent: they never do. */
+  readonly keyDerivationRate?: number
 }
