@@ -1,6 +1,9 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 
-/** AEAD_AES_256_GCM: key and salt (RFC 7714 12). */
+import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
+
+/** AEAD_AES_256_GCM: octets of key, and of key and salt together (RFC 7714 12). */
+const SRTP_KEY_BYTES = 32
 const SRTP_SECRET_BYTES = 44
 
 /** SRTP master keys and salts of the first and the second media stream, in base64. */
@@ -8,6 +11,23 @@ export type SrtpSecrets = readonly [string, string]
 
 export function freshSrtpSecrets(): SrtpSecrets {
   return [randomBytes(SRTP_SECRET_BYTES).toString('base64'), randomBytes(SRTP_SECRET_BYTES).toString('base64')]
+}
+
+/** What the captures of a secure scenario were protected with. */
+export function srtpSender(secret: string): SrtpSender {
+  const bytes = Buffer.from(secret, 'base64')
+  const master = {
+    key: bytes.subarray(0, SRTP_KEY_BYTES),
+    salt: bytes.subarray(SRTP_KEY_BYTES),
+    mki: new Uint8Array(0),
+  }
+  return new SrtpSender({
+    suite: 'AEAD_AES_256_GCM',
+    masterKeys: [master],
+    unencryptedSrtp: false,
+    unencryptedSrtcp: false,
+    unauthenticatedSrtp: false,
+  })
 }
 
 /**

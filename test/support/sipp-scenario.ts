@@ -5,7 +5,7 @@ import { seededRandom, randomUint32 } from '../../src/cli/simulate/random.ts'
 import { buildPcap } from './pcap.ts'
 import type { Pcap, PcapStreamReport } from './pcap.ts'
 import { captureFile, SCENARIOS, scenarioUrl, type Scenario, type ScenarioName } from './scenario-catalogue.ts'
-import { identifierLines } from './scenario-identifiers.ts'
+import { freshSrtpSecrets, identifierLines, srtpSender } from './scenario-identifiers.ts'
 import { runSipp } from './sipp.ts'
 import type { SippResult } from './sipp.ts'
 
@@ -65,19 +65,22 @@ interface VoiceState {
   readonly ssrc: number
   sequenceNumber: number
   readonly timestamp: number
+  readonly protect?: (packet: Uint8Array) => Uint8Array
 }
 
 /** Writes what a scenario plays into `folder`: the scenario itself, its pcap files and its identifiers. */
 export async function prepareScenario(options: Omit<ScenarioOptions, 'target'>): Promise<PreparedScenario> {
   const scenario: Scenario = SCENARIOS[options.scenario]
   await copyFile(scenarioUrl(options.scenario), join(options.folder, 'scenario.xml'))
-  await writeFile(join(options.folder, 'identifiers.csv'), identifierLines(options.count ?? FIELD_LINES, new Date()))
+  const secrets = freshSrtpSecrets()
+  const lines = identifierLines(options.count ?? FIELD_LINES, new Date(), secrets)
+  await writeFile(join(options.folder, 'identifiers.csv'), lines)
   const { captures } = scenario
   const longest = Math.max(...options.speech.map(({ length }) => length))
   const partSamples = Math.ceil(longest / captures.length / PACKET_SAMPLES) * PACKET_SAMPLES
   const jitterMs = Math.ceil((options.impairment?.jitterUs ?? 0) / 1_000)
   const pauseMs = partSamples / SAMPLES_PER_MS + TAIL_MS + jitterMs
-  const voices = startVoices(options)
+  const voices = startVoices(options, scenario.secure === true ? secrets : [])
   const built: BuiltCapture[] = []
   let offsetMs = 0
   for (const [index, capture] of captures.entries()) {
@@ -95,16 +98,22 @@ interface BuiltCapture {
   readonly fromSample: number
 }
 
-function startVoices(options: Pick<ScenarioOptions, 'scenario' | 'speech' | 'seed'>): readonly VoiceState[] {
+function startVoices(
+  options: Pick<ScenarioOptions, 'scenario' | 'speech' | 'seed'>,
+  secrets: readonly string[],
+): readonly VoiceState[] {
   const random = seededRandom(options.seed, 'RTP identifiers')
   const { captures }: Scenario = SCENARIOS[options.scenario]
   const used = captures.flatMap(({ voices }) => voices ?? DEFAULT_VOICES)
   return Array.from({ length: Math.max(...used) + 1 }, (_, voice) => {
     if (options.speech[voice] === undefined) throw new Error(`${options.scenario} needs speech for voice ${voice}`)
+    const secret = secrets[voice]
+    const sender = secret === undefined ? undefined : srtpSender(secret)
     return {
       ssrc: randomUint32(random),
       sequenceNumber: randomUint32(random) & 0xffff,
       timestamp: randomUint32(random),
+      ...(sender === undefined ? {} : { protect: (packet) => sender.protectRtp(packet) }),
     }
   })
 }
@@ -127,6 +136,7 @@ function buildCapture(
     ...(codec === undefined ? {} : { codec }),
     ...(options.impairment === undefined ? {} : { impairment: options.impairment }),
     streams: speaking.map((voice) => ({
+      ...protection(at.voices[voice]),
       samples: (options.speech[voice] ?? new Int16Array(0)).subarray(
         at.index * at.partSamples,
         (at.index + 1) * at.partSamples,
@@ -144,6 +154,10 @@ function buildCapture(
     if (state !== undefined && next !== undefined) state.sequenceNumber = next
   })
   return pcap
+}
+
+function protection(voice: VoiceState | undefined): Pick<VoiceState, 'protect'> {
+  return voice?.protect === undefined ? {} : { protect: voice.protect }
 }
 
 function joinCaptures(voice: number, built: readonly BuiltCapture[]): ScenarioStream {
