@@ -130,7 +130,9 @@ describe('what clients do differently', () => {
     const snapshot = inRecording(
       '<participant><nameID aor="&quot;A&quot; &lt;sip:a@example.com&gt;;tag=1"/></participant>',
     )
-    expect(snapshot.participants).toEqual([{ participantId: '#1', aors: [{ aor: 'sip:a@example.com', name: 'A' }], csIds: [] }])
+    expect(snapshot.participants).toEqual([
+      { participantId: '#1', aors: [{ aor: 'sip:a@example.com', name: 'A' }], csIds: [] },
+    ])
   })
 
   test('vendor data is kept with its path, prefix, namespace and attributes', () => {
