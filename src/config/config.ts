@@ -28,6 +28,8 @@ export interface SourceConfig {
   readonly tenant: string
   /** Every INVITE from here is SIPREC, even when nothing in it says so. DIALECTS rule 1 */
   readonly forceSiprec: boolean
+  /** An operator's pause is told to the SRC by re-INVITE. */
+  readonly tellPause?: boolean
 }
 
 /**

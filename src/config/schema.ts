@@ -314,6 +314,12 @@ const source = group('One SRC, or a network of them.', {
       'Record every INVITE from here, even one that nowhere says it is SIPREC (phones that fork media themselves).',
     default: false,
   }),
+  tellPause: Type.Boolean({
+    description:
+      'When an operator pauses a recording, ask this SRC by re-INVITE to send nothing until it is resumed. The recorder drops what ' +
+      'comes in any case, so leave it off for SRCs that refuse a re-INVITE of the recorder (Cisco CUBE).',
+    default: false,
+  }),
 })
 
 export const CONFIG_SCHEMA = Type.Object(

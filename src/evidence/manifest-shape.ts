@@ -106,6 +106,7 @@ const checkSnapshot = members({
   sealedSha256: sha256,
   sizeBytes: integer,
   receivedAt: time,
+  mediaType: optional(text),
   dataMode: optional(oneOf('complete', 'partial')),
   valid: truth,
 })

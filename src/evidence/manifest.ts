@@ -74,6 +74,8 @@ export interface SnapshotEntry {
   /** Size of the sealed object. */
   readonly sizeBytes: number
   readonly receivedAt: string
+  /** Of the document; absent for rs-metadata. */
+  readonly mediaType?: string
   readonly dataMode?: 'complete' | 'partial'
   readonly valid: boolean
 }

@@ -8,7 +8,9 @@ import {
 } from '../evidence/manifest.ts'
 import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
+import type { MetadataState } from '../protocol/siprec/metadata-state.ts'
 import type { RecordingKey } from './recording-key.ts'
+import type { StreamReceiver } from './stream-receiver.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
 
 /** A snapshot as the recording session kept it. */
@@ -20,6 +22,7 @@ export interface SnapshotRecord {
   readonly rawSha256: string
   readonly dataMode: 'complete' | 'partial' | undefined
   readonly receivedAt: string
+  readonly mediaType?: string
 }
 
 export interface StreamReport {
@@ -46,6 +49,24 @@ export interface RecordingReport {
   readonly participantIds: readonly string[]
   readonly snapshots: readonly SnapshotRecord[]
   readonly incidents: readonly RecordingIncident[]
+}
+
+/** Each media stream with who was heard on it, in the order of their channels. */
+export function reportStreams(
+  receivers: readonly StreamReceiver[],
+  metadata: MetadataState,
+  layout: RecordingFacts['layout'],
+): StreamReport[] {
+  return receivers.map((receiver, channel) => ({
+    plan: receiver.plan,
+    channel: layout === 'mixed' ? 0 : channel,
+    participantIds: metadata
+      .everyParticipantFor(receiver.plan.line)
+      .participants.map(({ participantId }) => participantId),
+    codecs: receiver.codecs,
+    counters: receiver.counters,
+    timeline: receiver.timeline,
+  }))
 }
 
 /** Writes down what the recorder knows as the body of the manifest; names and numbers stay in the sealed snapshots. */
@@ -131,6 +152,7 @@ function describeSnapshot(snapshot: SnapshotRecord): SnapshotEntry {
     sealedSha256: snapshot.sealedSha256,
     sizeBytes: snapshot.sealedSizeBytes,
     receivedAt: snapshot.receivedAt,
+    ...(snapshot.mediaType === undefined ? {} : { mediaType: snapshot.mediaType }),
     ...(snapshot.dataMode === undefined ? {} : { dataMode: snapshot.dataMode }),
     valid: snapshot.dataMode !== undefined,
   }

@@ -1,5 +1,6 @@
 import { asStreamId } from '../ids.ts'
 import { isRecordingRequest } from '../protocol/siprec/detect.ts'
+import { readFromMetadata } from '../protocol/siprec/from-metadata.ts'
 import type { MetadataSnapshot } from '../protocol/siprec/metadata.ts'
 import { isMetadataType, splitBody, type BodyPart } from '../protocol/siprec/multipart.ts'
 import { parseMetadata } from '../protocol/siprec/parse-metadata.ts'
@@ -18,7 +19,6 @@ export type RefusalReason =
   | 'notRecording'
   | 'contentType'
   | 'body'
-  | 'noSdp'
   | 'sdp'
   | 'noAudio'
   | 'noCodec'
@@ -53,11 +53,6 @@ export const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
     headers: [],
   },
   body: { status: 400, phrase: 'Bad Request', headers: warning(399, 'The multipart body could not be split') },
-  noSdp: {
-    status: 488,
-    phrase: 'Not Acceptable Here',
-    headers: warning(399, 'The INVITE carries no SDP offer, and delayed offers are not taken'),
-  },
   sdp: { status: 400, phrase: 'Bad Request', headers: warning(399, 'The SDP offer could not be read') },
   noAudio: {
     status: 488,
@@ -104,9 +99,17 @@ export interface RecordingRequest {
   readonly plans: readonly MediaStreamPlan[]
   /** Why the other lines are not received, in the order of the offer; to be counted. */
   readonly refusedLines: readonly (LineRefusal | 'tooMany')[]
-  readonly metadata:
-    | { readonly raw: Uint8Array; readonly snapshot: MetadataSnapshot | undefined; readonly reason?: string }
-    | undefined
+  readonly metadata: RequestMetadata | undefined
+}
+
+/** Metadata as it came in a message. */
+export interface RequestMetadata {
+  readonly raw: Uint8Array
+  readonly snapshot: MetadataSnapshot | undefined
+  /** Why there is no snapshot. */
+  readonly reason?: string
+  /** What `raw` is when it is no rs-metadata document: a header line of a client that has none. RFC 3420 */
+  readonly mediaType?: 'message/sipfrag'
 }
 
 export interface InviteFacts {
@@ -116,29 +119,41 @@ export interface InviteFacts {
   readonly contact: string | undefined
   /** Inside a dialog, or from a source whose profile forces it: no need to prove that it is SIPREC. */
   readonly knownRecording: boolean
+  /** The From header as written: a phone that forks its media says there what others say in metadata. */
+  readonly from?: string
 }
 
-/** Reads what an INVITE asks to be recorded, by the rules of the SIPREC dialects: recording comes first. */
-export function readRecordingRequest(invite: InviteFacts): Result<RecordingRequest, RefusalReason> {
+/**
+ * Reads what an INVITE asks to be recorded, by the rules of the SIPREC dialects: recording comes first. `noOffer`: it is a recording session,
+ * but the offer is left to us; see `planDelayedOffer`.
+ */
+export function readRecordingRequest(invite: InviteFacts): Result<RecordingRequest, RefusalReason | 'noOffer'> {
   const split = splitBody(invite.contentType, invite.body)
-  if (!split.ok) return rejected(invite.body.length === 0 ? 'noSdp' : 'body', split.reason)
-  const sdpPart = split.value.find((part) => part.contentType === 'application/sdp')
-  const metadataPart = split.value.find((part) => isMetadataType(part.contentType))
+  if (!split.ok && invite.body.length > 0) return rejected('body', split.reason)
+  const parts = split.ok ? split.value : []
+  const sdpPart = parts.find((part) => part.contentType === 'application/sdp')
+  const metadataPart = parts.find((part) => isMetadataType(part.contentType))
   const isRecording =
     invite.knownRecording ||
+    (invite.from !== undefined && readFromMetadata(invite.from) !== undefined) ||
     isRecordingRequest({
       require: invite.require,
       contact: invite.contact,
       hasMetadataPart: metadataPart !== undefined,
     })
   if (!isRecording) return rejected('notRecording')
-  if (sdpPart === undefined) return rejected(isForeignBody(split.value, metadataPart) ? 'contentType' : 'noSdp')
+  if (sdpPart === undefined) return rejected(isForeignBody(parts, metadataPart) ? 'contentType' : 'noOffer')
   const offer = parseSdp(sdpPart.body)
   if (!offer.ok) return rejected('sdp', offer.reason)
   if (!offer.value.media.some(({ type }) => type === 'audio')) return rejected('noAudio')
   const { plans, refusedLines } = planStreams(offer.value.media)
   if (plans.length === 0) return rejected(noLineLeft(refusedLines))
-  return accepted({ offer: offer.value, plans, refusedLines, metadata: metadataPart && readMetadata(metadataPart) })
+  return accepted({
+    offer: offer.value,
+    plans,
+    refusedLines,
+    metadata: metadataPart === undefined ? fromMetadata(invite.from) : readMetadata(metadataPart),
+  })
 }
 
 /** The metadata in a body that carries no offer: that of a BYE, say. */
@@ -146,6 +161,14 @@ export function readMetadataBody(contentType: string | undefined, body: Uint8Arr
   const split = splitBody(contentType, body)
   const part = split.ok ? split.value.find((candidate) => isMetadataType(candidate.contentType)) : undefined
   return part && readMetadata(part)
+}
+
+/** The facts in From of a phone that forks its media, kept as the header line they were read from. RFC 3420 */
+export function fromMetadata(from: string | undefined): RequestMetadata | undefined {
+  const read = from === undefined ? undefined : readFromMetadata(from)
+  if (read === undefined) return undefined
+  const raw = new TextEncoder().encode(`From: ${from}\r\n`)
+  return { raw, snapshot: read.snapshot, mediaType: 'message/sipfrag' }
 }
 
 /**
@@ -176,7 +199,8 @@ export function answerLines(
   })
 }
 
-function planStreams(media: readonly MediaDescription[]): Pick<RecordingRequest, 'plans' | 'refusedLines'> {
+/** The media streams of a description of the SRC, and why the other lines are not received. */
+export function planStreams(media: readonly MediaDescription[]): Pick<RecordingRequest, 'plans' | 'refusedLines'> {
   const labels = media.map(({ label }) => label)
   const plans: MediaStreamPlan[] = []
   const refusedLines: (LineRefusal | 'tooMany')[] = []
@@ -220,7 +244,8 @@ function noLineLeft(refusedLines: RecordingRequest['refusedLines']): RefusalReas
   return found?.[0] ?? 'noCodec'
 }
 
-function meaningOf(codecName: string): PayloadMeaning | undefined {
+/** What a codec means to the recorder; by upper-case encoding name. */
+export function meaningOf(codecName: string): PayloadMeaning | undefined {
   switch (codecName) {
     case 'PCMU':
     case 'PCMA':

@@ -5,13 +5,20 @@ import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
 import { PauseList, streamPauseIncident, type PauseIncident } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
-import { describeRecording, type StreamReport } from './manifest-body.ts'
+import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
-import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
+import type {
+  EndCause,
+  MediaStreamPlan,
+  PauseRequester,
+  RecordingFacts,
+  RecordingSink,
+  SnapshotNeed,
+} from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
@@ -128,19 +135,19 @@ export class RecordingSession {
     this.#receivers.byId.get(streamId)?.handleDatagram(datagram, arrivalUs)
   }
 
-  /** Keeps the raw document sealed and applies what could be read of it. RFC 7865 */
-  handleMetadata(received: ReceivedMetadata, receivedUs: number): void {
-    if (this.#state === 'over') return
+  /** Keeps the raw document sealed and applies what could be read of it; says why that is not enough, if it is not. RFC 7865 */
+  handleMetadata(received: ReceivedMetadata, receivedUs: number): SnapshotNeed | undefined {
+    if (this.#state === 'over') return undefined
     if (this.#snapshots.isFull) {
       this.noteIncident('metadata-too-many', 'More metadata snapshots arrived than are kept.', receivedUs)
-      return
+      return undefined
     }
     this.#snapshots.keep(received, this.#clock.wallClock(receivedUs))
     if (received.snapshot === undefined) {
       this.noteIncident('metadata-invalid', 'A metadata snapshot could not be read; its bytes are kept.', receivedUs)
-    } else {
-      this.#metadata.apply(received.snapshot)
+      return 'unreadable'
     }
+    return this.#metadata.apply(received.snapshot).needsComplete
   }
 
   /** A re-INVITE was answered: directions, payload types or the number of streams changed. */
@@ -251,7 +258,7 @@ export class RecordingSession {
         }
         this.#state = 'over'
         for (const { code, detail } of endIncidents(this.#receivers.all)) this.noteIncident(code, detail, nowUs)
-        return this.#describe({ nowUs, cause, state: 'complete', streams: this.#streamReports() })
+        return this.#describe({ nowUs, cause, state: 'complete', streams: reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout) })
       }
     } catch (error) {
       this.#state = 'running'
@@ -375,19 +382,6 @@ export class RecordingSession {
       this.#writeFrame(Math.min(left, FRAME_SAMPLES))
     }
     this.#endLink()
-  }
-
-  #streamReports(): StreamReport[] {
-    return this.#receivers.all.map((receiver, channel) => ({
-      plan: receiver.plan,
-      channel: this.#facts.layout === 'mixed' ? 0 : channel,
-      participantIds: this.#metadata
-        .everyParticipantFor(receiver.plan.line)
-        .participants.map(({ participantId }) => participantId),
-      codecs: receiver.codecs,
-      counters: receiver.counters,
-      timeline: receiver.timeline,
-    }))
   }
 }
 

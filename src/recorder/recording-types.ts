@@ -45,6 +45,7 @@ export interface RecordingFacts {
 export type EndCause =
   | 'bye'
   | 'noAck'
+  | 'noAnswer'
   | 'sessionExpired'
   | 'drain'
   | 'mediaTimeout'
@@ -55,6 +56,9 @@ export type EndCause =
 
 /** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
 export type PauseRequester = 'src' | 'api'
+
+/** Why the SRC should be asked for a complete snapshot. RFC 7866 9.2 */
+export type SnapshotNeed = 'unreadable' | 'partialFirst' | 'unknownIds'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {

@@ -13,6 +13,8 @@ export interface ReceivedMetadata {
   readonly raw: Uint8Array
   readonly rawSha256: string
   readonly snapshot: MetadataSnapshot | undefined
+  /** What `raw` is when it is no rs-metadata document. */
+  readonly mediaType?: string
 }
 
 /** Seals the metadata documents of one recording as they arrive, and lists them for its manifest. RFC 7865 */
@@ -49,6 +51,7 @@ export class SnapshotKeeper {
       rawSha256: received.rawSha256,
       dataMode: received.snapshot?.dataMode,
       receivedAt,
+      ...(received.mediaType === undefined ? {} : { mediaType: received.mediaType }),
     })
     this.#sink.handleSealed({ kind: 'metadata', name, bytes: sealed, snapshotSeq: seq, rawSha256: received.rawSha256 })
   }

@@ -327,6 +327,7 @@ export class Daemon {
       isOverfull: () => parts.uploads.isOverfull,
       nowUs: monotonicUs,
       nowUnixMs: Date.now,
+      sleep: async (ms) => sleep(ms, undefined, { ref: false }),
       randomBytes: (length) => randomBytes(length),
     })
     media.setHandler(control)

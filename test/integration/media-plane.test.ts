@@ -45,6 +45,11 @@ class Desk implements MediaPlaneHandler {
     this.firstPackets.push(recordingId)
     this.#tell()
   }
+  readonly needs: string[] = []
+  handleMetadataIncomplete(_id: RecordingId, need: string): void {
+    this.needs.push(need)
+    this.#tell()
+  }
   handleFailed(recordingId: RecordingId): void {
     this.failed.push(recordingId)
   }

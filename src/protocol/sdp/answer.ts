@@ -153,7 +153,8 @@ function isNoAddress(address: string): boolean {
   return address.includes(':') && /^[0:]+$/.test(address)
 }
 
-function connectionData(address: string): string {
+/** `IN IP4 …` or `IN IP6 …`; a colon means IPv6, brackets are removed. RFC 8866 5.7 */
+export function connectionData(address: string): string {
   const bare = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : address
   return `IN ${bare.includes(':') ? 'IP6' : 'IP4'} ${bare}`
 }

@@ -45,11 +45,8 @@ function originOf(session: RawSection): Pick<SessionDescription, 'originUser' | 
   const words = session.lines.find(({ type }) => type === 'o')?.value.split(/\s+/) ?? []
   const networkType = words.indexOf('IN', 3)
   const version = networkType < 0 ? 2 : networkType - 1
-  return {
-    originUser: words.slice(0, version - 1).join(' '),
-    sessionId: words[version - 1] ?? '',
-    sessionVersion: words[version] ?? '',
-  }
+  const originUser = words.slice(0, Math.max(1, version - 1)).join(' ')
+  return { originUser, sessionId: words[version - 1] ?? '', sessionVersion: words[version] ?? '' }
 }
 
 function readLines(text: string): readonly RawLine[] | undefined {

@@ -11,6 +11,7 @@ import type {
   RecordingFacts,
   RecordingIncident,
   SealedObject,
+  SnapshotNeed,
 } from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import { PortPool } from './port-pool.ts'
@@ -28,6 +29,8 @@ export interface MediaPlaneHandler {
   handleSealed(recordingId: RecordingId, object: SealedObject): void
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
   handleFirstPacket(recordingId: RecordingId): void
+  /** A metadata snapshot could not be applied as it is. */
+  handleMetadataIncomplete(recordingId: RecordingId, need: SnapshotNeed): void
   /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
   handleFailed(recordingId: RecordingId): void
   /** The recording is over and this is what its manifest says. */
@@ -151,10 +154,19 @@ export class MediaPlane {
   }
 
   metadata(recordingId: RecordingId, received: ReceivedMetadata, receivedUs: number): void {
-    const { rawSha256, snapshot } = received
+    const { rawSha256, snapshot, mediaType } = received
     // A view is posted with all of the buffer it looks into.
     const raw = Uint8Array.from(received.raw)
-    this.#post(recordingId, { kind: 'metadata', recordingId, raw, rawSha256, snapshot, receivedUs })
+    const document = { raw, rawSha256, snapshot, ...(mediaType === undefined ? {} : { mediaType }) }
+    this.#post(recordingId, { kind: 'metadata', recordingId, ...document, receivedUs })
+  }
+
+  /** Notes an incident that only the main thread knows of, so that the manifest has it. */
+  note(
+    recordingId: RecordingId,
+    incident: { readonly code: string; readonly detail: string; readonly atUs: number },
+  ): void {
+    this.#post(recordingId, { kind: 'note', recordingId, ...incident })
   }
 
   /** Pauses a recording, or goes on with it: from `atUs` on, whenever the worker comes to it. */
@@ -288,6 +300,9 @@ export class MediaPlane {
         return
       case 'firstPacket':
         this.#handler?.handleFirstPacket(message.recordingId)
+        return
+      case 'metadataIncomplete':
+        this.#handler?.handleMetadataIncomplete(message.recordingId, message.need)
         return
       case 'failed':
         this.#handler?.handleFailed(message.recordingId)

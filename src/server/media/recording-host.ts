@@ -125,8 +125,15 @@ export class RecordingHost {
         return
       case 'metadata':
         if (recording === undefined) return
+        this.#guard(recordingId, recording, () => {
+          const need = recording.recordingSession.handleMetadata(message, message.receivedUs)
+          if (need !== undefined) this.#post({ kind: 'metadataIncomplete', recordingId, need })
+        })
+        return
+      case 'note':
+        if (recording === undefined) return
         this.#guard(recordingId, recording, () =>
-          recording.recordingSession.handleMetadata(message, message.receivedUs),
+          recording.recordingSession.noteIncident(message.code, message.detail, message.atUs),
         )
         return
       case 'pause':

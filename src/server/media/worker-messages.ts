@@ -8,6 +8,7 @@ import type {
   RecordingFacts,
   RecordingIncident,
   SealedObject,
+  SnapshotNeed,
 } from '../../recorder/recording-types.ts'
 import type { OpusEngineName } from './opus-engine.ts'
 
@@ -47,7 +48,15 @@ export type ToWorker =
       readonly raw: Uint8Array
       readonly rawSha256: string
       readonly snapshot: MetadataSnapshot | undefined
+      readonly mediaType?: string
       readonly receivedUs: number
+    }
+  | {
+      readonly kind: 'note'
+      readonly recordingId: RecordingId
+      readonly code: string
+      readonly detail: string
+      readonly atUs: number
     }
   | {
       readonly kind: 'pause'
@@ -94,6 +103,8 @@ export type FromWorker =
   | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
   | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
+  /** A snapshot could not be applied as it is. */
+  | { readonly kind: 'metadataIncomplete'; readonly recordingId: RecordingId; readonly need: SnapshotNeed }
   /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */
   | { readonly kind: 'failed'; readonly recordingId: RecordingId }
   | { readonly kind: 'ended'; readonly recordingId: RecordingId; readonly manifest: ManifestBody }

@@ -149,7 +149,7 @@ export class Custody {
     const [pending] = place < 0 ? [] : recording.pendingSnapshots.splice(place, 1)
     if (pending === undefined) return
     const { recordingId } = recording.facts
-    const { snapshot, rawSha256 } = pending.received
+    const { snapshot, rawSha256, mediaType } = pending.received
     const entry: SnapshotEntry = {
       seq,
       name: object.name,
@@ -157,6 +157,7 @@ export class Custody {
       sealedSha256: sha256Hex(object.bytes),
       sizeBytes: object.bytes.length,
       receivedAt: pending.receivedAt,
+      ...(mediaType === undefined ? {} : { mediaType }),
       ...(snapshot === undefined ? {} : { dataMode: snapshot.dataMode }),
       valid: snapshot !== undefined,
     }

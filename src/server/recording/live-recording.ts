@@ -1,12 +1,17 @@
-import { buildAnswer } from '../../protocol/sdp/answer.ts'
-import { answerLines, type RecordingRequest } from '../../recorder/recording-request.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
-import type { RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type {
+  PauseRequester,
+  RecordingFacts,
+  RecordingIncident,
+  SealedObject,
+  SnapshotNeed,
+} from '../../recorder/recording-types.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
+import type { DescribedMedia } from './local-description.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
 
@@ -24,6 +29,18 @@ export interface PendingSnapshot {
   readonly received: ReceivedMetadata
   readonly reason: string | undefined
   readonly receivedAt: string
+}
+
+/** What we have asked an SRC for when its metadata could not be understood. RFC 7866 9.2 */
+export interface SnapshotAsking {
+  /** It says that it can be asked. */
+  readonly isPossible: boolean
+  /** It has refused once: it is not asked again. */
+  isRefused: boolean
+  asked: number
+  lastAskedUs: number
+  /** Waits for the ACK of our 200: why it is to be asked then. */
+  pending: SnapshotNeed | undefined
 }
 
 /** The recording's public key, and its private half sealed to the vault. */
@@ -49,6 +66,22 @@ export interface LiveRecording {
   /** Of our SDP answers; the version grows with each (RFC 3264 8). */
   readonly sdpSessionId: string
   sdpVersion: number
+  /** By which this SRC reaches us; what our descriptions say. */
+  readonly mediaAddress: string
+  /** Undefined until the first offer is answered, by us or by the SRC. */
+  described: DescribedMedia | undefined
+  /** An offer of ours waits for its answer: the first of the dialog, or a later one. */
+  awaitsAnswer: 'first' | 'later' | undefined
+  /** The ACK of our 200 came. */
+  isConfirmed: boolean
+  /** RTP came. */
+  hasMedia: boolean
+  readonly pausedBy: Set<PauseRequester>
+  /** The SRC is told of an operator's pause by a re-INVITE. */
+  readonly tellPause: boolean
+  /** From that metadata was read from last: a phone that forks its media changes it on a transfer. */
+  from: string | undefined
+  readonly asking: SnapshotAsking
   /** Of our SDP answers to secure lines. */
   readonly answerKeys: AnswerKeys
   state: LiveState
@@ -68,7 +101,9 @@ export interface LiveRecording {
 /** A recording session that begins with `offer`; its two ids are made here. */
 export function createLiveRecording(options: {
   readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId'>
-  readonly source: Source
+  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause'>
+  readonly mediaAddress?: string
+  readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
   readonly openedUs: number
   readonly openedAtUnixMs: number
@@ -96,6 +131,21 @@ export function createLiveRecording(options: {
     objectPrefix: recordingPrefix(source.tenant, recordingId),
     sdpSessionId: String(openedAtUnixMs),
     sdpVersion: 0,
+    mediaAddress: options.mediaAddress ?? '',
+    described: undefined,
+    awaitsAnswer: undefined,
+    isConfirmed: false,
+    hasMedia: false,
+    pausedBy: new Set(),
+    tellPause: source.tellPause === true,
+    from: undefined,
+    asking: {
+      isPossible: options.canBeAsked === true,
+      isRefused: false,
+      asked: 0,
+      lastAskedUs: Number.NEGATIVE_INFINITY,
+      pending: undefined,
+    },
     answerKeys: new AnswerKeys(randomBytes),
     state: 'opening',
     sealedKey: undefined,
@@ -107,21 +157,4 @@ export function createLiveRecording(options: {
     closed,
     markClosed,
   }
-}
-
-/** Our next answer in the dialog; `ports` are those of the request's plans, in order. RFC 3264 6, 8 */
-export function sdpAnswer(
-  recording: LiveRecording,
-  request: RecordingRequest,
-  ports: readonly number[],
-  address: string,
-): Uint8Array {
-  recording.sdpVersion += 1
-  return buildAnswer({
-    offer: request.offer,
-    lines: answerLines(request, ports, (index, offered) => recording.answerKeys.masterKeyFor(index, offered)),
-    address,
-    sessionId: recording.sdpSessionId,
-    sessionVersion: recording.sdpVersion,
-  })
 }

@@ -1,5 +1,5 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
-import { readMetadataBody, type RecordingRequest } from '../../recorder/recording-request.ts'
+import { fromMetadata, readMetadataBody, type RequestMetadata } from '../../recorder/recording-request.ts'
 import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
 import type { DialogEnd } from '../signalling/port.ts'
 import type { LiveRecording } from './live-recording.ts'
@@ -13,16 +13,17 @@ export class MetadataIntake {
     this.#options = options
   }
 
-  pass(recording: LiveRecording, metadata: RecordingRequest['metadata'], receivedUs: number): void {
+  pass(recording: LiveRecording, metadata: RequestMetadata | undefined, receivedUs: number): void {
     if (metadata === undefined) return
-    const received = { raw: metadata.raw, rawSha256: sha256Hex(metadata.raw), snapshot: metadata.snapshot }
+    const { raw, snapshot, mediaType } = metadata
+    const received = { raw, rawSha256: sha256Hex(raw), snapshot, ...(mediaType === undefined ? {} : { mediaType }) }
     const elapsedMs = Math.round((receivedUs - recording.facts.openedUs) / 1_000)
     const receivedAt = new Date(recording.facts.openedAtUnixMs + elapsedMs).toISOString()
     // The worker keeps no more either; it notes an incident instead.
     if (recording.snapshots.length + recording.pendingSnapshots.length < SNAPSHOTS_MAX) {
       recording.pendingSnapshots.push({ received, reason: metadata.reason, receivedAt })
     }
-    if (metadata.snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
+    if (snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
   }
 
@@ -34,5 +35,14 @@ export class MetadataIntake {
   ): void {
     if (body === undefined || body.length === 0 || recording.state === 'closing') return
     this.pass(recording, readMetadataBody(contentType, body), receivedUs)
+  }
+
+  /** What From says of a phone that forks its media, when that is news. */
+  passFrom(recording: LiveRecording, from: string | undefined, receivedUs: number): void {
+    if (from === undefined || from === recording.from || recording.state === 'closing') return
+    const metadata = fromMetadata(from)
+    if (metadata === undefined) return
+    recording.from = from
+    this.pass(recording, metadata, receivedUs)
   }
 }

@@ -7,8 +7,8 @@ import type { SourceTable } from './source-table.ts'
 
 /** What the life of a recording session is carried on with. */
 export interface RecordingControlOptions {
-  readonly signalling: Pick<SignallingPort, 'bye'>
-  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'end' | 'abandon'>
+  readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
+  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'end' | 'abandon'>
   readonly custody: Pick<Custody, 'opened' | 'sealed' | 'incident' | 'close' | 'interrupted'>
   readonly sources: Pick<SourceTable, 'lookup'>
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>
@@ -22,5 +22,6 @@ export interface RecordingControlOptions {
   readonly isReady: () => boolean
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
+  readonly sleep: (ms: number) => Promise<void>
   readonly randomBytes: (length: number) => Uint8Array
 }

@@ -1,18 +1,25 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { EndCause, RecordingIncident, SealedObject, SnapshotNeed } from '../../recorder/recording-types.ts'
 import type { MediaPlaneHandler } from '../media/media-plane.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from '../signalling/port.ts'
+import { accepted, rejected, type Result } from '../../result.ts'
+import { AwaitedAnswers } from './awaited-answers.ts'
 import { Commitment } from './commitment.ts'
 import type { LiveRecording } from './live-recording.ts'
 import { MetadataIntake } from './metadata-intake.ts'
+import { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import { RecordingEnd } from './recording-end.ts'
 import { RecordingOffers } from './recording-offers.ts'
+import { RecordingPauses } from './recording-pauses.ts'
 import { RecordingTable } from './recording-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
+
+/** What an operator can do to a recording session. */
+export type OperatorAction = 'pause' | 'resume' | 'stop'
 
 /**
  * Joins signalling, media and custody: every SIP dialog that asks for a recording becomes one recording, and ends as one.
@@ -24,13 +31,24 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   readonly #commitment: Commitment
   readonly #end: RecordingEnd
   readonly #offers: RecordingOffers
+  readonly #answers: AwaitedAnswers
+  readonly #requests: OwnRequests
+  readonly #pauses: RecordingPauses
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
     this.#metadata = new MetadataIntake(options)
     this.#commitment = new Commitment(options.custody)
     this.#end = new RecordingEnd(options, { table: this.#table, commitment: this.#commitment })
-    this.#offers = new RecordingOffers(options, { table: this.#table, end: this.#end, metadata: this.#metadata })
+    this.#answers = new AwaitedAnswers(options, this.#end)
+    this.#requests = new OwnRequests(options)
+    this.#pauses = new RecordingPauses(options, this.#requests)
+    this.#offers = new RecordingOffers(options, {
+      table: this.#table,
+      end: this.#end,
+      metadata: this.#metadata,
+      pauses: this.#pauses,
+    })
   }
 
   /** Recordings begun since the start: by ACK, or by RTP. */
@@ -54,6 +72,19 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     await this.whenIdle()
   }
 
+  /**
+   * What an operator wants of a recording session: a pause holds at once, whatever the SRC makes of it; `stop` ends the session with BYE.
+   * `notRecording`: it is still being opened, or is ending already.
+   */
+  operate(rsId: string, action: OperatorAction): Result<LiveRecording, 'unknown' | 'notRecording'> {
+    const recording = this.live.find(({ facts }) => facts.rsId === rsId)
+    if (recording === undefined) return rejected('unknown')
+    if (recording.state === 'opening' || recording.state === 'closing') return rejected('notRecording')
+    if (action === 'stop') this.#end.hangUp(recording, 'operator', 'Stopped by the operator')
+    else this.#pauses.set(recording, { isPaused: action === 'pause', by: 'api', atUs: this.#options.nowUs() })
+    return accepted(recording)
+  }
+
   optionsStatus(): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number } {
     return this.#options.isReady() ? { status: 200 } : { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
   }
@@ -70,15 +101,28 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#offers.handleReinvite(offer)
   }
 
-  /** Metadata in UPDATE, INFO or ACK; other bodies are not ours to read. */
+  /** UPDATE, INFO or ACK: metadata, a wish to pause, or the answer to an offer of ours. */
   handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
     const recording = this.#table.byDialog(dialogId)
-    if (recording !== undefined) this.#metadata.passBody(recording, request.header('content-type'), request)
+    if (recording === undefined) return
+    // Whoever sends it has our 200.
+    this.#begin(recording)
+    this.#metadata.passBody(recording, request.header('content-type'), request)
+    if (request.method === 'ACK') {
+      this.#answers.handleAck(recording, request)
+      return
+    }
+    this.#metadata.passFrom(recording, request.header('from'), request.receivedUs)
+    this.#pauses.handleHeaders(recording, (name) => request.header(name), request.receivedUs)
   }
 
-  handleConfirmed(dialogId: DialogId): void {
+  handleConfirmed(dialogId: DialogId, receivedUs: number): void {
     const recording = this.#table.byDialog(dialogId)
-    if (recording !== undefined) this.#begin(recording)
+    if (recording === undefined) return
+    recording.isConfirmed = true
+    this.#begin(recording)
+    this.#answers.handleConfirmed(recording, receivedUs)
+    this.#requests.handleConfirmed(recording)
   }
 
   handleEnded(dialogId: DialogId, end: DialogEnd): void {
@@ -108,7 +152,14 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleFirstPacket(recordingId: RecordingId): void {
     const recording = this.#table.byId(recordingId)
-    if (recording !== undefined) this.#begin(recording)
+    if (recording === undefined) return
+    recording.hasMedia = true
+    this.#begin(recording)
+  }
+
+  handleMetadataIncomplete(recordingId: RecordingId, need: SnapshotNeed): void {
+    const recording = this.#table.byId(recordingId)
+    if (recording !== undefined) this.#requests.askForSnapshot(recording, need)
   }
 
   handleFailed(recordingId: RecordingId): void {

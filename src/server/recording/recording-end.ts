@@ -20,12 +20,12 @@ export class RecordingEnd {
     this.#commitment = parts.commitment
   }
 
-  /** Ends it from our side, with BYE. */
-  hangUp(recording: LiveRecording, cause: EndCause, text: string): void {
+  /** Ends it from our side, with BYE; `status` and `text` are its Reason. RFC 3326 */
+  hangUp(recording: LiveRecording, cause: EndCause, text: string, status = 200): void {
     if (recording.state === 'closing' || recording.state === 'opening') return
     // In this order: the dialog's end is told at once, and would pass for a BYE of the SRC.
     this.end(recording, cause, this.#options.nowUs())
-    this.#bye(recording, 200, text)
+    this.#bye(recording, status, text)
   }
 
   /** The dialog is over: the worker writes what is left. */

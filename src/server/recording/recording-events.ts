@@ -76,6 +76,16 @@ export class RecordingEvents {
     this.#log.warn({ ...idsOf(recording), reason }, 'metadata could not be read; its bytes are kept')
   }
 
+  /** A request of ours to an SRC. */
+  asked(request: 'reoffer' | 'snapshot', outcome: string): void {
+    this.#metrics.ownRequestsTotal.inc({ request, outcome })
+  }
+
+  pauseChanged(recording: LiveRecording, isPaused: boolean, by: string): void {
+    this.#metrics.pauseRequestsTotal.inc({ by, action: isPaused ? 'pause' : 'resume' })
+    this.#log.info({ ...idsOf(recording), by }, isPaused ? 'recording paused' : 'recording resumed')
+  }
+
   incident(recording: LiveRecording, incident: RecordingIncident): void {
     this.#metrics.incidentsTotal.inc({ code: incident.code })
     if (incident.code === 'one-way') this.#metrics.oneWaySessionsTotal.inc()

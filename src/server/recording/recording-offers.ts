@@ -1,14 +1,18 @@
+import { planDelayedOffer, type DelayedOffer } from '../../recorder/delayed-offer.ts'
 import {
   readRecordingRequest,
   REFUSALS,
   type RecordingRequest,
   type RefusalReason,
 } from '../../recorder/recording-request.ts'
+import { acceptsSnapshotRequest } from '../../protocol/siprec/snapshot-request.ts'
 import type { OfferRequest } from '../signalling/port.ts'
-import { createLiveRecording, sdpAnswer, type LiveRecording } from './live-recording.ts'
+import { createLiveRecording, type LiveRecording } from './live-recording.ts'
+import { sdpAnswer, sdpFirstOffer, sdpOfferAgain } from './local-description.ts'
 import type { MetadataIntake } from './metadata-intake.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingEnd } from './recording-end.ts'
+import type { RecordingPauses } from './recording-pauses.ts'
 import type { RecordingTable } from './recording-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
@@ -24,21 +28,18 @@ export interface OfferParts {
   readonly table: RecordingTable
   readonly end: RecordingEnd
   readonly metadata: MetadataIntake
+  readonly pauses: RecordingPauses
 }
 
 /** Offers of SRCs, and how they are answered: the first of a recording session opens its recording. RFC 3264 */
 export class RecordingOffers {
   readonly #options: RecordingControlOptions
-  readonly #table: RecordingTable
-  readonly #end: RecordingEnd
-  readonly #metadata: MetadataIntake
+  readonly #parts: OfferParts
   #isClosed = false
 
   constructor(options: RecordingControlOptions, parts: OfferParts) {
     this.#options = options
-    this.#table = parts.table
-    this.#end = parts.end
-    this.#metadata = parts.metadata
+    this.#parts = parts
   }
 
   /** The recorder ends everything: what is still being opened is refused. */
@@ -48,14 +49,16 @@ export class RecordingOffers {
 
   handleInvite(offer: OfferRequest): void {
     const source = this.#options.sources.lookup(offer.source.address)
-    const read = readRecordingRequest({
+    const facts = {
       contentType: offer.header('content-type'),
       body: offer.body,
       require: offer.headers('require'),
       contact: offer.header('contact'),
       knownRecording: source.forceSiprec,
-    })
-    if (!read.ok) {
+      from: offer.from,
+    }
+    const read = readRecordingRequest(facts)
+    if (!read.ok && read.reason !== 'noOffer') {
       this.#refuse(offer, read.reason, source.name)
       return
     }
@@ -63,16 +66,24 @@ export class RecordingOffers {
     const recording = createLiveRecording({
       offer,
       source,
+      mediaAddress: settings.mediaAddress ?? offer.localAddress,
+      canBeAsked: acceptsSnapshotRequest(offer.headers('accept')),
       settings,
       openedUs: offer.receivedUs,
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,
     })
-    this.#open(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
+    const request = read.ok ? read.value : planDelayedOffer(facts)
+    this.#open(recording, offer, request).catch((error: unknown) => this.#breakOff(recording, offer, error))
   }
 
   handleReinvite(offer: OfferRequest): void {
-    const recording = this.#table.byDialog(offer.dialogId)
+    const recording = this.#parts.table.byDialog(offer.dialogId)
+    if (recording === undefined || recording.state === 'closing') {
+      offer.refuse(481, 'Call/Transaction Does Not Exist')
+      return
+    }
+    this.#parts.pauses.handleHeaders(recording, (name) => offer.header(name), offer.receivedUs)
     const read = readRecordingRequest({
       contentType: offer.header('content-type'),
       body: offer.body,
@@ -80,24 +91,23 @@ export class RecordingOffers {
       contact: undefined,
       knownRecording: true,
     })
-    if (recording === undefined || recording.state === 'closing') {
-      offer.refuse(481, 'Call/Transaction Does Not Exist')
+    if (read.ok) {
+      this.#update(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
       return
     }
-    if (!read.ok) {
-      // The snapshot is kept although the offer is not taken.
-      this.#metadata.passBody(recording, offer.header('content-type'), offer)
-      this.#refuse(offer, read.reason, recording.facts.src)
-      return
-    }
-    this.#update(recording, offer, read.value).catch((error: unknown) => this.#breakOff(recording, offer, error))
+    // The snapshot is kept whether or not the offer is taken.
+    this.#parts.metadata.passBody(recording, offer.header('content-type'), offer)
+    this.#parts.metadata.passFrom(recording, offer.from, offer.receivedUs)
+    if (read.reason === 'noOffer') this.#offerAgain(recording, offer)
+    else this.#refuse(offer, read.reason, recording.facts.src)
   }
 
-  async #open(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
-    this.#table.add(recording)
+  async #open(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest | DelayedOffer): Promise<void> {
+    const { table, end, metadata } = this.#parts
+    table.add(recording)
     this.#options.events.created(recording)
     const opened = await this.#options.media.open(recording.facts, request.plans)
-    if (this.#table.byDialog(offer.dialogId) !== recording) {
+    if (table.byDialog(offer.dialogId) !== recording) {
       // CANCEL won while the ports were being bound.
       if (opened.ok) this.#options.media.abandon(recording.facts.recordingId)
       return
@@ -112,17 +122,29 @@ export class RecordingOffers {
       this.#refuseOpening(recording, offer, 'draining')
       return
     }
-    this.#end.setState(recording, 'answered')
-    this.#metadata.pass(recording, request.metadata, offer.receivedUs)
-    this.#options.events.linesRefused(request.refusedLines)
+    end.setState(recording, 'answered')
+    if (request.metadata?.mediaType !== undefined) recording.from = offer.from
+    metadata.pass(recording, request.metadata, offer.receivedUs)
+    if ('refusedLines' in request) this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
-    offer.answer(sdpAnswer(recording, request, opened.ports, this.#mediaAddress(offer)))
+    offer.answer(this.#firstDescription(recording, request, opened.ports))
+  }
+
+  #firstDescription(
+    recording: LiveRecording,
+    request: RecordingRequest | DelayedOffer,
+    ports: readonly number[],
+  ): Uint8Array {
+    if ('offer' in request) return sdpAnswer(recording, request, ports, recording.mediaAddress)
+    recording.awaitsAnswer = 'first'
+    return sdpFirstOffer(recording, request, ports, recording.mediaAddress)
   }
 
   async #update(recording: LiveRecording, offer: OfferRequest, request: RecordingRequest): Promise<void> {
     const { recordingId } = recording.facts
     // Before anything can go wrong with the ports: the snapshot is kept whatever becomes of the offer.
-    this.#metadata.pass(recording, request.metadata, offer.receivedUs)
+    this.#parts.metadata.pass(recording, request.metadata, offer.receivedUs)
+    this.#parts.metadata.passFrom(recording, offer.from, offer.receivedUs)
     const updated = await this.#options.media.update(recordingId, request.plans, offer.receivedUs)
     if (recording.state === 'closing') {
       // BYE won while the ports were being bound.
@@ -136,12 +158,26 @@ export class RecordingOffers {
       ])
       return
     }
+    // An offer of the SRC does as well as its answer to one of ours, which will not come any more.
+    recording.awaitsAnswer = undefined
     this.#options.events.linesRefused(request.refusedLines)
-    offer.answer(sdpAnswer(recording, request, updated.ports, this.#mediaAddress(offer)))
+    offer.answer(sdpAnswer(recording, request, updated.ports, recording.mediaAddress))
+  }
+
+  /** A re-INVITE without SDP asks for an offer of ours. RFC 3261 14.2 */
+  #offerAgain(recording: LiveRecording, offer: OfferRequest): void {
+    const isInvite = offer.header('cseq')?.toUpperCase().endsWith('INVITE') !== false
+    const sdp = isInvite ? sdpOfferAgain(recording, recording.mediaAddress) : undefined
+    if (sdp === undefined) {
+      offer.refuse(488, 'Not Acceptable Here')
+      return
+    }
+    recording.awaitsAnswer ??= 'later'
+    offer.answer(sdp)
   }
 
   #refuseOpening(recording: LiveRecording, offer: OfferRequest, reason: keyof typeof OPENING_FAILURES): void {
-    this.#end.forget(recording, reason)
+    this.#parts.end.forget(recording, reason)
     offer.refuse(503, 'Service Unavailable', [
       ['Retry-After', String(RETRY_AFTER_SECONDS)],
       ['Warning', `399 earwitness "${OPENING_FAILURES[reason]}"`],
@@ -154,14 +190,10 @@ export class RecordingOffers {
     offer.refuse(500, 'Server Internal Error')
     if (recording.state === 'opening') {
       this.#options.media.abandon(recording.facts.recordingId)
-      this.#end.forget(recording, 'failed')
+      this.#parts.end.forget(recording, 'failed')
     } else {
-      this.#end.hangUp(recording, 'recorderFailed', 'Recorder failed')
+      this.#parts.end.hangUp(recording, 'recorderFailed', 'Recorder failed')
     }
-  }
-
-  #mediaAddress({ localAddress }: OfferRequest): string {
-    return this.#options.settings.mediaAddress ?? localAddress
   }
 
   #refuse(offer: OfferRequest, reason: RefusalReason, src: string): void {

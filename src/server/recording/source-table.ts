@@ -6,6 +6,8 @@ export interface Source {
   readonly name: string
   readonly tenant: string
   readonly forceSiprec: boolean
+  /** The SRC is told of an operator's pause by re-INVITE; left out: it is not. */
+  readonly tellPause?: boolean
 }
 
 const UNKNOWN_SOURCE: Source = { name: 'other', tenant: 'default', forceSiprec: false }

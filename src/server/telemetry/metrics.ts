@@ -83,6 +83,15 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       'Lines of accepted offers that are not received, by why: video, keys by DTLS, no usable keys, and the like.',
       { reason: firstSeen() },
     ),
+    ownRequestsTotal: make.counter(
+      'own_requests_total',
+      'Requests to SRCs inside their dialogs: a new description, or a complete metadata snapshot.',
+      { request: oneOf(['reoffer', 'snapshot']), outcome: oneOf(['accepted', 'refused', 'notSent']) },
+    ),
+    pauseRequestsTotal: make.counter('pause_requests_total', 'Requests to pause or resume a recording.', {
+      by: oneOf(['src', 'api']),
+      action: oneOf(['pause', 'resume']),
+    }),
     oneWaySessionsTotal: make.plainCounter(
       'one_way_sessions_total',
       'Recording sessions in which some but not all media streams had a packet.',

@@ -40,7 +40,7 @@ describe('the example file', () => {
     const item = after.replace(/^# An item.*$/mu, 'sources:').replace(/^# {3}/gmu, '  ')
     const { config } = load(before + item)
     expect(config.sources).toEqual([
-      { name: 'sbc-berlin', address: '192.0.2.10', tenant: 'default', forceSiprec: false },
+      { name: 'sbc-berlin', address: '192.0.2.10', tenant: 'default', forceSiprec: false, tellPause: false },
     ])
   })
 

@@ -56,8 +56,8 @@ describe('values from the environment', () => {
       EARWITNESS_SOURCES_1_FORCE_SIPREC: 'true',
     })
     expect(config.sources).toEqual([
-      { name: 'a', address: '192.0.2.1', tenant: 'berlin', forceSiprec: false },
-      { name: 'b', address: '2001:db8::/32', tenant: 'default', forceSiprec: true },
+      { name: 'a', address: '192.0.2.1', tenant: 'berlin', forceSiprec: false, tellPause: false },
+      { name: 'b', address: '2001:db8::/32', tenant: 'default', forceSiprec: true, tellPause: false },
     ])
   })
 

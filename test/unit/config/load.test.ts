@@ -76,7 +76,7 @@ describe('a file', () => {
   test('sources get the defaults of the keys they leave out', () => {
     const loaded = load('sources:\n  - name: sbc-1\n    address: 192.0.2.0/24\n')
     expect(loaded.config.sources).toEqual([
-      { name: 'sbc-1', address: '192.0.2.0/24', tenant: 'default', forceSiprec: false },
+      { name: 'sbc-1', address: '192.0.2.0/24', tenant: 'default', forceSiprec: false, tellPause: false },
     ])
     expect(loaded.origins.get('sources[0].tenant')).toBe('default')
     expect(loaded.origins.get('sources[0].name')).toBe('test.yaml:2:11')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
+import { planDelayedOffer } from '../../../src/recorder/delayed-offer.ts'
 import {
   answerLines,
   readMetadataBody,
@@ -72,13 +73,8 @@ describe('an INVITE that starts no recording', () => {
     expect(reasonOf(invite({ contentType: 'multipart/mixed;boundary=b', body: 'no boundary here' }))).toBe('body')
   })
 
-  it('carries nothing', () => {
-    expect(reasonOf(invite({ body: '' }))).toBe('noSdp')
-  })
-
-  it('carries metadata and no offer', () => {
-    const body = multipart(['application/rs-metadata+xml', METADATA])
-    expect(reasonOf(invite({ contentType: 'multipart/mixed;boundary=b', body }))).toBe('noSdp')
+  it('carries nothing, and does not say that it is one', () => {
+    expect(reasonOf(invite({ body: '', require: [] }))).toBe('notRecording')
   })
 
   it('carries an offer that cannot be read', () => {
@@ -320,5 +316,49 @@ describe('the body of a BYE', () => {
     ['a multipart that cannot be split', 'multipart/mixed;boundary=b', 'nothing'],
   ])('may be %s', (_name, contentType, text) => {
     expect(readMetadataBody(contentType, new TextEncoder().encode(text))).toBeUndefined()
+  })
+})
+
+describe('an INVITE that leaves the offer to us', () => {
+  const FROM = '<sip:1001@192.0.2.9;x-farend;x-refci=7;x-nearendaddr=1001;x-farendaddr=1000;x-sessionid=ab>;tag=1'
+
+  it('is one without a body, or with metadata only', () => {
+    expect(reasonOf(invite({ body: '' }))).toBe('noOffer')
+    const body = multipart(['application/rs-metadata+xml', METADATA])
+    expect(reasonOf(invite({ contentType: 'multipart/mixed;boundary=b', body }))).toBe('noOffer')
+  })
+
+  it('is offered a line for each label of the metadata, each once, and no more than are received', () => {
+    const streams = ['a', 'b', 'b', undefined].map((label) =>
+      label === undefined
+        ? '<stream stream_id="x"/>'
+        : `<stream stream_id="s${label}"><label>${label}</label></stream>`,
+    )
+    const documentOf = (elements: string): InviteFacts =>
+      invite({ contentType: 'application/rs-metadata', body: `<recording>${elements}</recording>` })
+    const labelsOf = (elements: string): readonly (string | undefined)[] =>
+      planDelayedOffer(documentOf(elements)).plans.map(({ line }) => line.label)
+    expect(labelsOf(streams.join(''))).toEqual(['a', 'b', undefined])
+    const many = Array.from(
+      { length: STREAMS_MAX + 9 },
+      (_, index) => `<stream stream_id="s${index}"><label>${index}</label></stream>`,
+    )
+    expect(labelsOf(many.join(''))).toHaveLength(STREAMS_MAX)
+    expect(labelsOf('<session session_id="c"/>')).toEqual(['1', '2'])
+  })
+
+  it('of a phone that forks its media is known by its From alone', () => {
+    const phone = invite({ body: '', require: [], from: FROM })
+    expect(reasonOf(phone)).toBe('noOffer')
+    expect(planDelayedOffer(phone)).toMatchObject({
+      plans: [{ streamLabel: '1', held: true }],
+      metadata: { mediaType: 'message/sipfrag', snapshot: { associations: [{ participantId: 'far' }] } },
+    })
+  })
+
+  it('and a phone that does not brings its From as metadata just the same', () => {
+    const { metadata, plans } = accepted(sdp(audio(undefined)), { require: [], from: FROM })
+    expect(plans).toHaveLength(1)
+    expect(new TextDecoder().decode(metadata?.raw)).toBe(`From: ${FROM}\r\n`)
   })
 })

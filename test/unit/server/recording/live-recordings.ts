@@ -19,7 +19,7 @@ export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update
 export function liveRecording(seed = 1): LiveRecording {
   const recording = createLiveRecording({
     offer: { dialogId: asDialogId(`dialog-${seed}`), sipCallId: `call-${seed}@192.0.2.1` },
-    source: { name: 'sbc', tenant: 'acme', forceSiprec: false },
+    source: { name: 'sbc', tenant: 'acme' },
     settings: {
       layout: 'separate',
       chunkUs: 15_000_000,

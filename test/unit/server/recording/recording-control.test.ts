@@ -46,6 +46,8 @@ class MediaDesk {
     this.calls.push('update')
     return new Promise((answer) => this.updated.push({ answer }))
   }
+  note = (): void => void this.calls.push('note')
+  pause = (): void => void this.calls.push('pause')
   metadata = (_id: RecordingId, received: ReceivedMetadata): void => {
     this.calls.push('metadata')
     this.metadataSeen.push(received)
@@ -130,6 +132,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
         control.handleEnded(DIALOG, ended('local'))
         return bye()
       },
+      request: () => Promise.resolve({ status: 0 }),
     },
     media,
     custody: {
@@ -162,6 +165,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     isReady: () => isReady,
     isOverfull: () => isOverfull,
     nowUs: () => NOW_US,
+    sleep: () => Promise.resolve(),
     nowUnixMs: () => OPENED_AT_UNIX_MS,
     randomBytes: seededBytes(3),
   })
@@ -181,7 +185,7 @@ async function answer(peer = new Peer()): Promise<Peer> {
 /** The same, and acknowledged. */
 async function establish(peer = new Peer()): Promise<Peer> {
   await answer(peer)
-  control.handleConfirmed(DIALOG)
+  control.handleConfirmed(DIALOG, NOW_US)
   return peer
 }
 
@@ -228,7 +232,7 @@ describe('an INVITE', () => {
     control.handleFirstPacket(idOf())
     expect(control.live[0]?.state).toBe('recording')
     expect(control.openedTotal).toBe(1)
-    control.handleConfirmed(DIALOG)
+    control.handleConfirmed(DIALOG, NOW_US)
     expect(control.live[0]?.state).toBe('recording')
     expect(custodyCalls).toEqual(['opened'])
   })
