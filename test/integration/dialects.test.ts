@@ -85,6 +85,22 @@ const ROWS: readonly ScenarioRow[] = [
     ],
   },
   {
+    name: 'cisco-phone',
+    title: 'a dialog for each end, no sign of SIPREC, no SDP in the INVITE',
+    recordings: [
+      {
+        streams: [{ label: '1', people: ['15550132'], voice: 0, captures: [0] }],
+        snapshots: 1,
+        also: ({ details }) => expect(details.src).toBe('phones'),
+      },
+      {
+        streams: [{ label: '1', people: ['15550131'], voice: 1, captures: [1] }],
+        snapshots: 1,
+        also: ({ details }) => expect(details.src).toBe('phones'),
+      },
+    ],
+  },
+  {
     name: 'avaya-sbce',
     title: 'one line for two streams, UPDATE with nothing but metadata, the second line later',
     recordings: [
@@ -208,6 +224,19 @@ const ROWS: readonly ScenarioRow[] = [
         streams: [
           { label: '1', people: ['sip:15550191@example.com'], voice: 0, captures: [0, 1], heldMs: HELD_MS },
           { label: '2', people: ['sip:15550192@example.com'], voice: 1, captures: [0, 1], heldMs: HELD_MS },
+        ],
+        snapshots: 1,
+      },
+    ],
+  },
+  {
+    name: 'google',
+    title: 'SRTP with AEAD_AES_256_GCM, labels under another name, no feature tag',
+    recordings: [
+      {
+        streams: [
+          { label: 'customer', people: ['sip:15550201@example.com'], voice: 0, captures: [0] },
+          { label: 'agent', people: ['sip:15550202@example.com'], voice: 1, captures: [0] },
         ],
         snapshots: 1,
       },

@@ -1,7 +1,10 @@
 import { expect } from 'vitest'
 
 import type { RecordingDetails } from '../../src/server/database/queries.ts'
+import { gapMsByLabel } from '../support/played-scenarios.ts'
 import { describeScenarios, type ScenarioRow } from '../support/scenario-rows.ts'
+
+const PAUSED_MS = 1_800
 
 /** Every call flow of RFC 8068, played with SIPp; titles begin with its section. */
 const [ADA, IRIS, BEN, DAO] = ['0', '1', '2', '3'].map((digit) => `sip:+1555011${digit}@example.com`) as [
@@ -165,6 +168,30 @@ const ROWS: readonly ScenarioRow[] = [
         streams: [{ label: '1', people: [ADA, IRIS, BEN], voice: 0, captures: [0] }],
         snapshots: 1,
         also: ({ details }) => expect(sessionEnds(details)).toEqual(['open', 'open']),
+      },
+    ],
+  },
+  {
+    name: 'delayed-offer',
+    title: 'RFC 3261 13.2.1, metadata in the INVITE and the SDP answer in the ACK',
+    recordings: [{ streams: [{ label: '1', people: [ADA, IRIS], voice: 0, captures: [0] }], snapshots: 1 }],
+  },
+  {
+    name: 'recording-aware',
+    title: 'RFC 7866 7.1.2, a=record:paused while RTP goes on',
+    recordings: [
+      {
+        streams: [
+          { label: '1', people: [ADA], voice: 0, captures: [0, 2] },
+          { label: '2', people: [IRIS], voice: 1, captures: [0, 2] },
+        ],
+        snapshots: 3,
+        incidents: ['paused', 'resumed'],
+        also: (recording) => {
+          for (const pausedMs of Object.values(gapMsByLabel(recording, 'paused'))) {
+            expect(pausedMs).toBeGreaterThan(PAUSED_MS)
+          }
+        },
       },
     ],
   },
