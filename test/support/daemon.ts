@@ -22,6 +22,8 @@ export interface RunningDaemon {
   readonly process: ChildProcess
   readonly sipUdpPort: number
   readonly sipTcpPort: number
+  /** NaN unless `tls:` is listened at. */
+  readonly sipTlsPort: number
   readonly http: string
   readonly metrics: string
   /** Everything the daemon has logged so far. */
@@ -98,6 +100,7 @@ export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}
     process: child,
     sipUdpPort: portOf(addresses.sip, 'udp'),
     sipTcpPort: portOf(addresses.sip, 'tcp'),
+    sipTlsPort: portOf(addresses.sip, 'tls'),
     http: addresses.http,
     metrics: addresses.metrics,
     log: () => logged,

@@ -6,7 +6,7 @@ import { matchAudio } from './audio.ts'
 import { eventually, type CommandResult, type RunningDaemon } from './daemon.ts'
 import { exportedChannels, shippedSpeech } from './recorded.ts'
 import { SCENARIOS, type Scenario, type ScenarioName } from './scenario-catalogue.ts'
-import { runScenario, type Piece, type PreparedScenario } from './sipp-scenario.ts'
+import { runScenario, type Piece, type PreparedScenario, type ScenarioOptions } from './sipp-scenario.ts'
 import type { SippResult } from './sipp.ts'
 import { scenarioVoices } from './voices.ts'
 
@@ -30,8 +30,8 @@ export interface PlayedScenario {
 export interface PlayOptions {
   /** A folder for captures, logs and exports. */
   readonly folder: string
-  /** Of speech in each capture. */
-  readonly captureMs?: number
+  /** A TCP port that leads to the recorder's TLS: for clients that come in by nothing else. */
+  readonly tlsTunnelPort: number
 }
 
 const SAMPLES_PER_MS = 8
@@ -69,12 +69,11 @@ export async function playScenarios(
 async function playScenario(daemon: RunningDaemon, name: ScenarioName, options: PlayOptions): Promise<PlayedScenario> {
   const scenario: Scenario = SCENARIOS[name]
   const folder = await mkdtemp(join(options.folder, `${name}-`))
-  const transport = scenario.secure === true || name === 'audiocodes' ? 'tcp' : 'udp'
   const [caller, callee] = await shippedSpeech()
-  const speechMs = Math.max(SHORTEST_TOTAL_MS, (options.captureMs ?? CAPTURE_MS) * scenario.captures.length)
+  const speechMs = Math.max(SHORTEST_TOTAL_MS, CAPTURE_MS * scenario.captures.length)
   const { prepared, sipp } = await runScenario({
     scenario: name,
-    target: { transport, address: '127.0.0.1', port: transport === 'udp' ? daemon.sipUdpPort : daemon.sipTcpPort },
+    target: scenarioTarget(daemon, scenario, options),
     speech: scenarioVoices(caller, callee).map((voice) => voice.subarray(0, speechMs * SAMPLES_PER_MS)),
     seed: SEED,
     folder,
@@ -93,6 +92,13 @@ async function playScenario(daemon: RunningDaemon, name: ScenarioName, options: 
   } catch (problem) {
     return { prepared, sipp, recordings, problem }
   }
+}
+
+function scenarioTarget(daemon: RunningDaemon, scenario: Scenario, options: PlayOptions): ScenarioOptions['target'] {
+  const address = '127.0.0.1'
+  if (scenario.secure === true) return { transport: 'tcp', address, port: options.tlsTunnelPort }
+  if (scenario.transport === 'tcp') return { transport: 'tcp', address, port: daemon.sipTcpPort }
+  return { transport: 'udp', address, port: daemon.sipUdpPort }
 }
 
 /** Clients without any sign of SIPREC call from here; the daemon of the tests has a source with `forceSiprec` for it. */

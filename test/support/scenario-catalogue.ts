@@ -16,8 +16,10 @@ export interface Scenario {
   readonly sides?: number
   /** A re-INVITE adds media streams: their ports are neighbours of the first ones only when no other session opens meanwhile. */
   readonly grows?: boolean
-  /** The offer has RTP/SAVP and the captures hold SRTP. */
+  /** The offer has RTP/SAVP and the captures hold SRTP; the client speaks nothing but TLS. */
   readonly secure?: boolean
+  /** What its makers use or advise. Default `udp`. */
+  readonly transport?: 'udp' | 'tcp'
 }
 
 const HOLD_MS = 1_500
@@ -46,9 +48,9 @@ export const SCENARIOS = {
   'recording-aware': rfc8068({}, {}, {}),
   oracle: { ...dialect(ONE, { pauseAfterMs: HOLD_MS }, {}), grows: true },
   'oracle-contact-centre': dialect({ voices: [0, 1, 2, 3] }),
-  audiocodes: dialect({ codec: PCMA, pauseAfterMs: HOLD_MS }, { codec: PCMA }),
+  audiocodes: { ...dialect({ codec: PCMA, pauseAfterMs: HOLD_MS }, { codec: PCMA }), transport: 'tcp' },
   'cisco-cube': dialect({ pauseAfterMs: HOLD_MS }, { codec: PCMA }),
-  'cisco-cube-transfer': dialect({}, {}),
+  'cisco-cube-transfer': { ...dialect({}, {}), transport: 'tcp' },
   'cisco-phone': { ...dialect({ file: 'near', voices: [0] }, { file: 'far', voices: [1] }), sides: 2 },
   'avaya-sbce': { ...dialect(ONE, {}), grows: true },
   ribbon: dialect({ codec: PCMA }, { ...ONE, codec: PCMA }, { codec: PCMA }),
@@ -56,10 +58,10 @@ export const SCENARIOS = {
   broadworks: dialect({ pauseAfterMs: HOLD_MS }, {}),
   'broadworks-conference': dialect(ONE),
   netsapiens: dialect({}, {}),
-  opensips: dialect({ codec: PCMA, pauseAfterMs: HOLD_MS }, { codec: PCMA }),
+  opensips: { ...dialect({ codec: PCMA, pauseAfterMs: HOLD_MS }, { codec: PCMA }), transport: 'tcp' },
   jambonz: dialect({ pauseAfterMs: HOLD_MS }, {}),
   google: { ...dialect({}), secure: true },
-  nena: dialect({}),
+  nena: { ...dialect({}), transport: 'tcp' },
   procomm: dialect({ codec: PCMA }),
 } as const satisfies Readonly<Record<string, Scenario>>
 

@@ -14,6 +14,7 @@ import {
   type PlayedScenario,
 } from './played-scenarios.ts'
 import type { ScenarioName } from './scenario-catalogue.ts'
+import { openTlsTunnel, tlsEnvironment, type TlsTunnel } from './tls-tunnel.ts'
 
 /** What must be on one channel of a recording. */
 export interface ExpectedStream {
@@ -51,21 +52,25 @@ export function describeScenarios(rows: readonly ScenarioRow[]): void {
   let dataDir: string
   let folder: string
   let daemon: RunningDaemon
+  let tunnel: TlsTunnel
   let played: ReadonlyMap<ScenarioName, PlayedScenario> = new Map()
 
   beforeAll(async () => {
     dataDir = await makeDataDir()
     folder = await mkdtemp(join(tmpdir(), 'earwitness-scenarios-'))
     daemon = await startDaemon(dataDir, {
+      ...tlsEnvironment(folder),
       EARWITNESS_SOURCES_0_NAME: 'phones',
       EARWITNESS_SOURCES_0_ADDRESS: FORCED_ADDRESS,
       EARWITNESS_SOURCES_0_FORCE_SIPREC: 'true',
     })
+    tunnel = await openTlsTunnel(daemon.sipTlsPort)
     const names = rows.map(({ name }) => name)
-    played = await playScenarios(daemon, names, { folder })
+    played = await playScenarios(daemon, names, { folder, tlsTunnelPort: tunnel.port })
   }, PLAYING_MAX_MS)
 
   afterAll(async () => {
+    await tunnel.close()
     await daemon.stop()
     await removeDataDir(dataDir)
     await rm(folder, { recursive: true, force: true })
