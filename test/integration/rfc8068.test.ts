@@ -195,6 +195,19 @@ const ROWS: readonly ScenarioRow[] = [
       },
     ],
   },
+  {
+    name: 'metadata-request',
+    title: 'RFC 7866 9.2, the recorder asks for a complete snapshot',
+    recordings: [
+      {
+        streams: [
+          { label: '1', people: [ADA], voice: 0, captures: [0] },
+          { label: '2', people: [IRIS], voice: 1, captures: [0] },
+        ],
+        snapshots: 2,
+      },
+    ],
+  },
 ]
 
 describeScenarios(ROWS)

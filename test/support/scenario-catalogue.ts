@@ -46,6 +46,7 @@ export const SCENARIOS = {
   turret: rfc8068(ONE),
   'delayed-offer': rfc8068(ONE),
   'recording-aware': rfc8068({}, {}, {}),
+  'metadata-request': rfc8068({}),
   oracle: { ...dialect(ONE, { pauseAfterMs: HOLD_MS }, {}), grows: true },
   'oracle-contact-centre': dialect({ voices: [0, 1, 2, 3] }),
   audiocodes: { ...dialect({ codec: PCMA, pauseAfterMs: HOLD_MS }, { codec: PCMA }), transport: 'tcp' },
