@@ -111,7 +111,7 @@ function idOf(style: IdStyle, kind: string, index: number): string {
       return `urn:uuid:${uuid.toUpperCase()}`
     case 'token':
       return `${kind}${index}`
-    case 'number':
+    default:
       return String(kind === 's' ? index + 1 : 1_000 + index)
   }
 }

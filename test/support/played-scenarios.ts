@@ -84,7 +84,7 @@ async function playScenario(daemon: RunningDaemon, name: ScenarioName, options: 
   const recordings: PlayedRecording[] = []
   try {
     // From the last: the Call-ID of a second dialog ends with that of the first.
-    for (const sipCallId of invitedCallIds(sipp.messages).toReversed()) {
+    for (const sipCallId of invitedSipCallIds(sipp.messages).toReversed()) {
       const known = new Set(recordings.map(({ details }) => details.recordingId))
       recordings.unshift(await look(daemon, { sipCallId, known, folder }))
     }
@@ -105,7 +105,7 @@ function scenarioTarget(daemon: RunningDaemon, scenario: Scenario, options: Play
 export const FORCED_ADDRESS = '127.0.0.2'
 
 /** Call-IDs of the dialogs that SIPp opened, in their order. */
-export function invitedCallIds(messages: string): readonly string[] {
+function invitedSipCallIds(messages: string): readonly string[] {
   const requests = messages.split(/^INVITE /m).slice(1)
   const ids = requests.map((text) => /^Call-ID: *(.*?)\r?$/m.exec(text)?.[1] ?? '')
   return [...new Set(ids)].filter((id) => id !== '')
@@ -123,7 +123,9 @@ async function look(
   const shown = await daemon.commandHere('recordings', 'show', recordingId, '--json')
   const details = JSON.parse(shown.stdout) as RecordingDetails
   const verified = await daemon.commandHere('verify', recordingId)
-  const decoded = await exportedChannels({ command: daemon.commandHere }, recordingId, { folder: at.folder })
+  const decoded = await exportedChannels({ command: async (...args) => daemon.commandHere(...args) }, recordingId, {
+    folder: at.folder,
+  })
   return { details, verified, channels: inOggOrder(decoded) }
 }
 
