@@ -6,12 +6,13 @@ import { parseArgs } from 'node:util'
 import { AUDIO_FILES, readSpeech } from '../src/cli/simulate/audio-source.ts'
 import { parseDurationMs, parseFraction } from '../src/cli/simulate/options.ts'
 import { EarwitnessError } from '../src/errors.ts'
-import { RFC8068_SCENARIOS, runScenario } from '../test/support/sipp-scenario.ts'
-import type { Rfc8068Scenario } from '../test/support/sipp-scenario.ts'
+import { SCENARIO_NAMES, SCENARIOS } from '../test/support/scenario-catalogue.ts'
+import { runScenario } from '../test/support/sipp-scenario.ts'
+import { scenarioVoices } from '../test/support/voices.ts'
 
 const USAGE = `Usage: node bin/run.mjs sipp-scenarios/run.ts SCENARIO [options]
 
-Scenarios: ${Object.keys(RFC8068_SCENARIOS).join(', ')}
+${['rfc8068', 'dialects'].map((folder) => `${folder}: ${SCENARIO_NAMES.filter((name) => SCENARIOS[name].folder === folder).join(', ')}`).join('\n')}
 
   --to HOST:PORT        the recorder (default 127.0.0.1:5060)
   --tcp                 SIP over TCP
@@ -42,7 +43,7 @@ const { values, positionals } = parseArgs({
 })
 
 async function main(): Promise<number> {
-  const scenario = Object.keys(RFC8068_SCENARIOS).find((name) => name === positionals[0]) as Rfc8068Scenario | undefined
+  const scenario = SCENARIO_NAMES.find((name) => name === positionals[0])
   if (values.help || scenario === undefined) {
     process.stderr.write(`${USAGE}\n`)
     return values.help ? 0 : 2
@@ -50,7 +51,7 @@ async function main(): Promise<number> {
   const colon = values.to.lastIndexOf(':')
   const folder = await mkdtemp(join(tmpdir(), 'earwitness-sipp-'))
   try {
-    const [caller, callee] = await Promise.all(AUDIO_FILES.map(readSpeech))
+    const [caller = new Int16Array(0), callee = new Int16Array(0)] = await Promise.all(AUDIO_FILES.map(readSpeech))
     const { sipp, prepared } = await runScenario({
       scenario,
       target: {
@@ -58,7 +59,7 @@ async function main(): Promise<number> {
         address: values.to.slice(0, colon),
         port: Number(values.to.slice(colon + 1)),
       },
-      speech: [caller ?? new Int16Array(0), callee ?? new Int16Array(0)],
+      speech: scenarioVoices(caller, callee),
       impairment: {
         lossFraction: parseFraction('loss', values.loss),
         reorderFraction: parseFraction('reorder', values.reorder),
@@ -74,7 +75,7 @@ async function main(): Promise<number> {
     const lost = prepared.streams.map(({ lostAt }) => lostAt.length).join(' and ')
     process.stdout.write(
       `${scenario}: ${sipp.successful} as the scenario says, ${sipp.failed} not, ${sipp.retransmissions} retransmissions; ` +
-        `RTP packets left out of media streams 1 and 2: ${lost}\n`,
+        `RTP packets left out of the media streams: ${lost}\n`,
     )
     if (values.keep) process.stdout.write(`${folder}\n`)
     return sipp.exitCode === 0 ? 0 : 1

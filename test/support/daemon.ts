@@ -4,6 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+
+import { runCommandLine } from '../../src/cli/run-command-line.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -18,12 +22,16 @@ export interface RunningDaemon {
   readonly process: ChildProcess
   readonly sipUdpPort: number
   readonly sipTcpPort: number
+  /** NaN unless `tls:` is listened at. */
+  readonly sipTlsPort: number
   readonly http: string
   readonly metrics: string
   /** Everything the daemon has logged so far. */
   log(): string
   /** Runs `earwitness <args>` with the daemon's configuration. */
   command(...args: readonly string[]): Promise<CommandResult>
+  /** The same in this process: what a test does a hundred times should not start a hundred processes. */
+  commandHere(...args: readonly string[]): Promise<CommandResult>
   /** The exit code, once it has ended. */
   readonly ended: Promise<number | null>
   /** Sends a signal and waits for the end; the exit code. */
@@ -85,17 +93,19 @@ export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}
   const exited = once(child, 'exit') as Promise<[number | null]>
   const ready = await firstLine(child, exited, () => logged)
   const addresses = JSON.parse(ready) as { sip: string[]; http: string; metrics: string }
-  const command = async (...args: readonly string[]): Promise<CommandResult> =>
-    runCommand(args, { ...env, EARWITNESS_HTTP_LISTEN: addresses.http.replace('http://', '') })
+  const commandEnv = { ...env, EARWITNESS_HTTP_LISTEN: addresses.http.replace('http://', '') }
+  const command = async (...args: readonly string[]): Promise<CommandResult> => runCommand(args, commandEnv)
   return {
     dataDir,
     process: child,
     sipUdpPort: portOf(addresses.sip, 'udp'),
     sipTcpPort: portOf(addresses.sip, 'tcp'),
+    sipTlsPort: portOf(addresses.sip, 'tls'),
     http: addresses.http,
     metrics: addresses.metrics,
     log: () => logged,
     command,
+    commandHere: async (...args) => runCommandHere(args, commandEnv),
     ended: exited.then(([code]) => code),
     stop: async (signal = 'SIGTERM') => {
       child.kill(signal)
@@ -117,6 +127,17 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
   })
   const [code] = (await once(child, 'close')) as [number]
   return { code, stdout, stderr }
+}
+
+async function runCommandHere(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const printed = Promise.all([text(stdout), text(stderr)])
+  const { signal } = new AbortController()
+  const code = await runCommandLine({ argv, env, cwd: ROOT, stdout, stderr, abortOnSignal: () => signal })
+  stdout.end()
+  stderr.end()
+  const [out, talk] = await printed
+  return { code, stdout: out, stderr: talk }
 }
 
 /** Asks `probe` again and again until it gives something; the machine may be slow, so the bound is wide. */

@@ -16,6 +16,8 @@ export interface PcapStream {
   readonly timestamp: number
   /** Clock error of this stream, parts per million. */
   readonly driftPpm?: number
+  /** Turns each packet into what is sent of it, in the order of sequence: SRTP. */
+  readonly protect?: (packet: Uint8Array) => Uint8Array
 }
 
 export interface PcapOptions {
@@ -92,12 +94,15 @@ function buildStream(
   const schedule = impairPackets(planned, impairment, random)
   const payloadOf = ({ index }: PlannedPacket): Uint8Array =>
     padded.subarray(index * PACKET_SAMPLES, (index + 1) * PACKET_SAMPLES)
+  const datagrams = planned.map(({ packet }) => {
+    const content = { payloadType: PAYLOAD_TYPES[codec], payload: payloadOf(packet) }
+    const clear = serializeRtp(rtpPacket(stream, packet, content))
+    return stream.protect === undefined ? clear : stream.protect(clear)
+  })
   const packets = schedule.packets.map(({ packet, sendAtUs }) => ({
     atUs: sendAtUs,
     portOffset: stream.portOffset,
-    datagram: serializeRtp(
-      rtpPacket(stream, packet, { payloadType: PAYLOAD_TYPES[codec], payload: payloadOf(packet) }),
-    ),
+    datagram: datagrams[packet.index] ?? new Uint8Array(0),
   }))
   const heard = codec === 'PCMU' ? decodePcmu(padded) : decodePcma(padded)
   for (const { index } of schedule.lost) heard.fill(0, index * PACKET_SAMPLES, (index + 1) * PACKET_SAMPLES)

@@ -37,7 +37,7 @@ export async function manifestOf(daemon: Pick<RunningDaemon, 'dataDir'>, recordi
 
 /** Exports a recording with the CLI and decodes it with the system's FFmpeg: one array for each channel, 8 kHz. */
 export async function exportedChannels(
-  daemon: RunningDaemon,
+  daemon: Pick<RunningDaemon, 'command'>,
   recordingId: string,
   options: { readonly folder: string; readonly format?: 'ogg' | 'wav'; readonly layout?: 'separate' | 'mixed' },
 ): Promise<readonly Int16Array[]> {

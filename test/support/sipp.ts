@@ -18,6 +18,8 @@ export interface SippOptions {
   /** Recording sessions, one after the other unless `perSecond` says otherwise. */
   readonly count?: number
   readonly perSecond?: number
+  /** Where SIPp's SIP and RTP come from. Default 127.0.0.1. */
+  readonly localAddress?: string
   /** SIPp is killed after this. */
   readonly patienceMs: number
   readonly signal?: AbortSignal
@@ -35,21 +37,27 @@ export interface SippResult {
   readonly messages: string
 }
 
-/** SIPp sends the second media stream from here: `[second_port]` of the scenarios. */
-const SECOND_STREAM_PORT_OFFSET = 2
+/** Where media streams beyond the first come from: keys of the scenarios, and how far each port is from `[media_port]`. */
+const STREAM_PORTS = [
+  ['second_port', 2],
+  ['third_port', 4],
+  ['fourth_port', 6],
+] as const
+const MEDIA_PORTS = 8
 const OUTPUT_KEPT_BYTES = 64 * 1024
 
 /** Runs one scenario to its end against a recorder. Needs root: SIPp plays pcap files through a raw socket. */
 export async function runSipp(options: SippOptions): Promise<SippResult> {
   const { folder, target } = options
   const localPort = await freeSipPort()
-  const mediaPort = await freeUdpPortRange(4)
+  const mediaPort = await freeUdpPortRange(MEDIA_PORTS)
+  const { localAddress = '127.0.0.1' } = options
   const file = (name: string): string => join(folder, name)
   const args = [
     `${target.address}:${target.port}`,
-    ...['-sf', options.scenario, '-inf', options.fields, '-key', 'second_port'],
-    ...[String(mediaPort + SECOND_STREAM_PORT_OFFSET), '-t', target.transport === 'tcp' ? 't1' : 'u1'],
-    ...['-i', '127.0.0.1', '-p', String(localPort), '-mi', '127.0.0.1', '-mp', String(mediaPort)],
+    ...['-sf', options.scenario, '-inf', options.fields, '-t', target.transport === 'tcp' ? 't1' : 'u1'],
+    ...STREAM_PORTS.flatMap(([key, offset]) => ['-key', key, String(mediaPort + offset)]),
+    ...['-i', localAddress, '-p', String(localPort), '-mi', localAddress, '-mp', String(mediaPort)],
     ...['-m', String(options.count ?? 1), '-l', String(options.count ?? 1), '-r', String(options.perSecond ?? 1)],
     ...['-d', String(options.pauseMs), '-timeout', `${Math.ceil(options.patienceMs / 1_000)}s`, '-timeout_error'],
     ...['-nostdin', '-trace_stat', '-stf', file('stat.csv'), '-fd', '1'],

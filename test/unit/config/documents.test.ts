@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { effectiveValues } from '../../../src/cli/check-config.ts'
@@ -49,6 +49,24 @@ describe('the example file', () => {
 
   test('keeps its lines within 120 columns', () => {
     expect(text.split('\n').filter((line) => line.length > 120)).toEqual([])
+  })
+})
+
+describe('the pages on SBCs and PBXs', () => {
+  const pages = readdirSync(file('src/')).toSorted()
+  const yamlBlocks = (page: string): readonly string[] =>
+    [...readFileSync(file(page), 'utf8').matchAll(/^```yaml\n(.*?)^```$/gmsu)].map(([, text = '']) => text)
+
+  test('are linked from the README, all of them', () => {
+    const readme = readFileSync(file('README.md'), 'utf8')
+    const linked = [...readme.matchAll(/\]\(src\/([a-z-]+\.md)\)/gu)].map(([, page = '']) => page)
+    expect(linked.toSorted()).toEqual(pages)
+  })
+
+  test.each(['README.md', ...pages.map((page) => `src/${page}`)])('%s has sources that the recorder takes', (page) => {
+    const blocks = yamlBlocks(page)
+    expect(blocks).not.toEqual([])
+    for (const block of blocks) expect(load(block).config.sources).toHaveLength(1)
   })
 })
 

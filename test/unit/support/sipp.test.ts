@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { noise } from '../../support/audio.ts'
 import { parseSippStatistics } from '../../support/sipp.ts'
-import { identifierLines, prepareScenario, RFC8068_SCENARIOS } from '../../support/sipp-scenario.ts'
-import type { Rfc8068Scenario } from '../../support/sipp-scenario.ts'
+import { captureFile, SCENARIO_NAMES, SCENARIOS, scenarioUrl } from '../../support/scenario-catalogue.ts'
+import { identifierLines } from '../../support/scenario-identifiers.ts'
+import { prepareScenario } from '../../support/sipp-scenario.ts'
 
 const SPEECH: [Int16Array, Int16Array] = [noise({ seed: 1, samples: 16_000 }), noise({ seed: 2, samples: 15_900 })]
 let folder = ''
@@ -55,20 +56,47 @@ describe('what is prepared for SIPp', () => {
 })
 
 describe('the scenarios', () => {
-  it.each(Object.keys(RFC8068_SCENARIOS) as Rfc8068Scenario[])(
-    '%s uses only fields that its injection file has',
+  it.each(SCENARIO_NAMES)(
+    '%s uses only fields that its injection file has, and plays the captures it comes with',
     async (name) => {
-      const xml = await readFile(new URL(`../../../sipp-scenarios/rfc8068/${name}.xml`, import.meta.url), 'utf8')
-      const fields = new Set([...xml.matchAll(/\[field(\d+)\]/g)].map(([, number]) => Number(number)))
+      const xml = await readFile(scenarioUrl(name), 'utf8')
+      const fields = [...xml.matchAll(/\[field(\d+)\]/g)].map(([, number]) => Number(number))
       const [mode, first] = identifierLines(1, new Date('2026-11-23T12:00:00Z')).split('\n')
       expect(mode).toBe('SEQUENTIAL')
       expect(Math.max(...fields)).toBeLessThan(first?.split(';').length ?? 0)
+      const played = [...xml.matchAll(/play_pcap_audio="([^"]+)"/g)].map(([, file]) => file)
+      expect(played).toEqual(SCENARIOS[name].captures.map((_, index) => captureFile(SCENARIOS[name], index)))
     },
   )
 
-  it('come with an injection file for running them by hand', async () => {
-    const csv = await readFile(new URL('../../../sipp-scenarios/rfc8068/identifiers.csv', import.meta.url), 'utf8')
-    expect(csv.split('\n')[1]?.split(';')).toHaveLength(10)
+  it('are all in the table, and no other', async () => {
+    for (const folderName of ['rfc8068', 'dialects'] as const) {
+      const files = await readdir(new URL(`../../../sipp-scenarios/${folderName}/`, import.meta.url))
+      const names = files.filter((file) => file.endsWith('.xml')).map((file) => file.slice(0, -'.xml'.length))
+      expect(names.toSorted()).toEqual(
+        SCENARIO_NAMES.filter((name) => SCENARIOS[name].folder === folderName).toSorted(),
+      )
+    }
+  })
+
+  it.each(['rfc8068', 'dialects'])('of %s come with an injection file for running them by hand', async (folderName) => {
+    const csv = await readFile(
+      new URL(`../../../sipp-scenarios/${folderName}/identifiers.csv`, import.meta.url),
+      'utf8',
+    )
+    const columns = identifierLines(1, new Date('2026-11-23T12:00:00Z')).split('\n')[1]?.split(';').length
+    expect(csv.split('\n')[1]?.split(';')).toHaveLength(columns ?? 0)
+  })
+
+  it('get identifiers that two lines share only where two dialogs belong together', () => {
+    const lines = identifierLines(4, new Date('2026-11-23T12:00:00Z'))
+      .split('\n')
+      .slice(1, 5)
+      .map((line) => line.split(';'))
+    expect(lines.map((fields) => fields[28])).toEqual(['near', 'far', 'near', 'far'])
+    expect(lines[0]?.[25]).toBe(lines[1]?.[25])
+    expect(lines[2]?.[25]).not.toBe(lines[1]?.[25])
+    expect(new Set(lines.map((fields) => fields[0])).size).toBe(4)
   })
 })
 
