@@ -27,6 +27,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       listen: parseAll(raw.sip.listen, parseSipListen),
       advertise: raw.sip.advertise ?? undefined,
       tls: tlsOf(raw.sip.tls, path),
+      drachtio: raw.sip.engine === 'drachtio' ? drachtioOf(raw.sip.drachtio, options) : undefined,
     },
     rtp: {
       address: raw.rtp.address,
@@ -65,6 +66,12 @@ function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => str
   return { certFile, keyFile, caFile: path(tls.caFile), requestCert: tls.requestCert }
 }
 
+function drachtioOf(drachtio: RawConfig['sip']['drachtio'], options: NormaliseOptions): Config['sip']['drachtio'] {
+  const { mode, host, port, listen, allow } = drachtio
+  const secret = secretOf('sip.drachtio.secret', drachtio.secret, options) ?? ''
+  return { mode, host, port, listen: listenOr(listen), allow, secret }
+}
+
 // A value that does not parse has been reported by `checkValue`, and `loadConfig` throws before anybody sees what
 // stands here.
 const quantity = (parsed: Result<number, string>): number => (parsed.ok ? parsed.value : 0)
@@ -91,18 +98,23 @@ const SECRET_SENTENCES: ReadonlyMap<SecretRejectReason, readonly [sentence: stri
   ['empty', ['names an empty file', 'Write the secret into it.']],
 ])
 
+/** The text behind `file:` or `env:`; undefined when none is given, or when it cannot be had, which is reported. */
+function secretOf(path: string, text: string | null, options: NormaliseOptions): string | undefined {
+  if (text === null || text === undefined || options.problems.concerns(path)) return undefined
+  const resolved = resolveSecret(text, options)
+  if (resolved.ok) return resolved.value
+  const [sentence, hint] = SECRET_SENTENCES.get(resolved.reason) ?? ['cannot be resolved', 'Check it.']
+  const what = `${path} ${sentence}: ${resolved.detail ?? ''}.`
+  const where = options.origins.get(path)
+  options.problems.add(path, { code: 'config-secret-missing', where, sentence: what, hint })
+  return undefined
+}
+
 function databaseUrl(text: string | null, options: NormaliseOptions): string | undefined {
   const path = 'database.url'
-  if (text === null || text === undefined || options.problems.concerns(path)) return undefined
+  const url = secretOf(path, text, options)
+  if (url === undefined || isPostgresUrl(url)) return url
   const where = options.origins.get(path)
-  const resolved = resolveSecret(text, options)
-  if (!resolved.ok) {
-    const [sentence, hint] = SECRET_SENTENCES.get(resolved.reason) ?? ['cannot be resolved', 'Check it.']
-    const what = `${path} ${sentence}: ${resolved.detail ?? ''}.`
-    options.problems.add(path, { code: 'config-secret-missing', where, sentence: what, hint })
-    return undefined
-  }
-  if (isPostgresUrl(resolved.value)) return resolved.value
   options.problems.add(path, {
     code: 'config-invalid-value',
     where,

@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
-import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
+import { drachtio } from './schema-drachtio.ts'
+import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
 
 /**
  * The one source of keys, defaults, limits and descriptions. From it come the validation of file and environment,
@@ -9,69 +10,14 @@ import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
  * A description says what the operator gains and pays, not what the code does.
  */
 
-/** What a text means beyond its type; `check-value.ts` holds the rule for each. */
-export type ValueKind =
-  | 'databaseUrl'
-  | 'duration'
-  | 'ipAddress'
-  | 'listen'
-  | 'network'
-  | 'path'
-  | 'recipient'
-  | 'sipListen'
-  | 'size'
-  | 'sourceName'
-  | 'tenant'
-
-/** Members of our own beside the JSON Schema keywords of a leaf. */
-export interface LeafKeywords {
-  readonly 'x-kind'?: ValueKind
-  /** Shown as `***`, may be given as `file:/path` or `env:NAME`. */
-  readonly 'x-secret'?: true
-  /** Bounds of a duration or size, in its text form. */
-  readonly 'x-minimum'?: string
-  readonly 'x-maximum'?: string
-}
-
-interface Described {
-  readonly description: string
-}
-
-const text = (options: Described & LeafKeywords & { readonly default?: string }) => Type.String({ ...options })
-
-/** A text that may be left out: `null` is the default, and what that means is in the description. */
-const optionalText = (options: Described & LeafKeywords) =>
-  Type.Unsafe<string | null>({ type: ['string', 'null'], default: null, ...options })
-
-const duration = (
-  options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string },
-) =>
-  Type.String({
-    description: options.description,
-    default: options.default,
-    pattern: DURATION_PATTERN,
-    'x-kind': 'duration',
-    'x-minimum': options.minimum,
-    'x-maximum': options.maximum,
-  })
-
-const size = (options: Described & { readonly default: string; readonly minimum: string; readonly maximum: string }) =>
-  Type.String({
-    description: options.description,
-    default: options.default,
-    pattern: SIZE_PATTERN,
-    'x-kind': 'size',
-    'x-minimum': options.minimum,
-    'x-maximum': options.maximum,
-  })
-
-const group = <Properties extends Record<string, TSchema>>(description: string, properties: Properties) =>
-  Type.Object(properties, { description, additionalProperties: false })
-
-const port = (options: Described & { readonly default: number }) =>
-  Type.Integer({ ...options, minimum: 1024, maximum: 65_535 })
-
 const sip = group('Signalling: where SRCs send their INVITEs.', {
+  engine: Type.Enum(['embedded', 'drachtio'], {
+    description:
+      'embedded: our own SIP stack at sip.listen, nothing else needed. drachtio: a drachtio-server (0.9.0 or later) that you ' +
+      'run has the SIP side, and SRCs are pointed at it; sip.listen and sip.tls are not used, sip.advertise is the address by ' +
+      'which SRCs reach it, and rtp.advertise no longer follows sip.advertise.',
+    default: 'embedded',
+  }),
   listen: Type.Array(
     text({
       description: 'Transport, address and port: "udp:0.0.0.0:5060", "tcp:[::]:5060". Port 0 takes a free one.',
@@ -114,6 +60,7 @@ const sip = group('Signalling: where SRCs send their INVITEs.', {
       default: false,
     }),
   }),
+  drachtio,
 })
 
 const rtp = group('Media: where SRCs send their audio.', {
@@ -126,7 +73,8 @@ const rtp = group('Media: where SRCs send their audio.', {
   }),
   advertise: optionalText({
     description:
-      'IP address written into SDP answers, when media takes another way than signalling. null: as sip.advertise.',
+      'IP address written into SDP answers, when media takes another way than signalling. null: as sip.advertise, or with ' +
+      'engine: drachtio the address of this machine that leads to the SRC.',
     'x-kind': 'ipAddress',
   }),
   portMin: port({

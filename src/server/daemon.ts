@@ -19,7 +19,7 @@ import { recoverInterrupted } from './recording/recovery.ts'
 import { RecordingControl } from './recording/recording-control.ts'
 import { RecordingEvents } from './recording/recording-events.ts'
 import { SourceTable } from './recording/source-table.ts'
-import { EmbeddedSignalling } from './signalling/embedded.ts'
+import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { StatusBoard } from './status-board.ts'
 import { FolderStore } from './storage/folder-store.ts'
@@ -35,6 +35,8 @@ const CUSTODY_DRAIN_MS = 30_000
 const SIGNALLING_DRAIN_MS = 5_000
 
 export interface DaemonAddresses {
+  /** `embedded`, or another engine and where it is met. */
+  readonly engine: string
   readonly sip: readonly BoundAddress[]
   readonly http: BoundHttpAddress
   readonly telemetry: BoundHttpAddress
@@ -66,7 +68,7 @@ interface Keeping {
 interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
-  readonly signalling: EmbeddedSignalling
+  readonly signalling: Signalling
 }
 
 /**
@@ -119,7 +121,7 @@ export class Daemon {
     const ended = control.endAll('drain').then(() => uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
-    await Promise.race([signalling.drain(), patience(SIGNALLING_DRAIN_MS)])
+    await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
     if (!stored) this.#log.error({ count: control.live.length }, 'sealed objects could not be stored before the end')
     if (!written)
       this.#log.warn({ backlogBytes: outbox.backlogBytes }, 'database records wait on disk for the next start')
@@ -152,13 +154,16 @@ export class Daemon {
       ...keeping,
       control: joined.control,
       recordingSessionsMax: config.limits.recordingSessionsMax,
+      outage: () => joined.signalling.outage(),
     })
-    const sip = await joined.signalling.run(joined.control)
-    this.#undo.push(() => joined.signalling.stop())
+    const { engine, port } = joined.signalling
+    const sip = await port.run(joined.control)
+    this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
-    const addresses = { sip, ...(await this.#startHttp(board, registry)) }
+    const addresses = { engine, sip, ...(await this.#startHttp(board, registry)) }
     board.setAddresses({
-      sip: sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`),
+      engine,
+      sip: () => joined.signalling.addresses().map(({ transport, address, port }) => `${transport}:${address}:${port}`),
       http: httpUrl(addresses.http),
       telemetry: httpUrl(addresses.telemetry),
     })
@@ -290,10 +295,7 @@ export class Daemon {
 
   #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
     const config = this.#config
-    const signalling = new EmbeddedSignalling({
-      listen: config.sip.listen,
-      ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
-      ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
+    const signalling = createSignalling(config.sip, {
       log: this.#log,
       randomToken: () => randomBytes(16).toString('hex'),
       nowUs: monotonicUs,
@@ -310,7 +312,7 @@ export class Daemon {
       portMax: config.rtp.portMax,
     })
     const control = new RecordingControl({
-      signalling,
+      signalling: signalling.port,
       media,
       custody: parts.custody,
       sources: new SourceTable(config.sources),
@@ -319,7 +321,8 @@ export class Daemon {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,
         mediaTimeoutMs: config.recording.mediaTimeoutMs,
-        mediaAddress: config.rtp.advertise ?? config.sip.advertise,
+        // With another engine, sip.advertise is its address, and media comes here.
+        mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),
         vaultRecipients: parts.vaultRecipients,
         software: this.#software,
       },

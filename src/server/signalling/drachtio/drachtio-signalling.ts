@@ -239,10 +239,9 @@ export class DrachtioSignalling implements SignallingPort {
     })
   }
 
-  /** Finds by which address of ours the sender is reached. What one sender sends keeps its order. */
+  /** Finds by which address of ours the sender is reached, for its media. What one sender sends keeps its order. */
   #locate({ source }: IncomingRequest, then: (localAddress: string) => void): void {
-    const advertised = this.#advertised?.host
-    if (advertised !== undefined || isIP(source.address) === 0) this.#enter(() => then(advertised ?? '127.0.0.1'))
+    if (isIP(source.address) === 0) this.#enter(() => then('127.0.0.1'))
     else this.#localAddresses.find(source.address, (localAddress) => this.#enter(() => then(localAddress)))
   }
 
