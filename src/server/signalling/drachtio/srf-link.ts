@@ -183,7 +183,8 @@ export class SrfLink {
       // One message that cannot be handled must not take those after it along.
       this.#guard(() => {
         const { words, sip, reduced, isWhole } = readAdminMessage(frame)
-        if (words[1] === 'sip' && sip === undefined) return this.#sink.handleDropped('drachtioMessage')
+        const isReadable = words[1] === 'response' || (words[1] === 'sip' && sip !== undefined)
+        if (!isReadable) return this.#sink.handleDropped('drachtioMessage')
         this.#current = { connection, sip, isWhole }
         this.#agent.wp.emit('msg', connection, reduced)
       })
@@ -263,6 +264,9 @@ export class SrfLink {
   ): void {
     if (isTooLong(answer)) {
       this.#sink.handleDropped('drachtioTooLong')
+      // Whoever asked must not wait for an answer that never comes.
+      const refusal = { status: 500, reason: 'Answer Too Long', headers: [] }
+      if (answer.status >= 200) this.#respond(response, refusal, () => {})
       done({ ok: false, sentence: 'too long', isUnknownDialog: false })
       return
     }
