@@ -169,11 +169,14 @@ export const LATIN1_METADATA: Uint8Array = Uint8Array.from([
 ])
 
 /** A multipart body with a parameter after the boundary, which some readers take for a part of it. */
-export function multipart(metadata: Uint8Array): { readonly contentType: string; readonly body: Uint8Array } {
+export function multipart(
+  metadata: Uint8Array,
+  sdp: Uint8Array = bytesOf(SDP),
+): { readonly contentType: string; readonly body: Uint8Array } {
   const body = Buffer.concat([
-    Buffer.from(
-      `--uniq\r\nContent-Type: application/sdp\r\n\r\n${SDP}\r\n--uniq\r\nContent-Type: application/rs-metadata+xml\r\n\r\n`,
-    ),
+    Buffer.from('--uniq\r\nContent-Type: application/sdp\r\n\r\n'),
+    Buffer.from(sdp),
+    Buffer.from('\r\n--uniq\r\nContent-Type: application/rs-metadata+xml\r\n\r\n'),
     metadata,
     Buffer.from('\r\n--uniq--\r\n'),
   ])

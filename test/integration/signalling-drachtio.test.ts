@@ -261,7 +261,7 @@ describe('what must not stop it', () => {
       'x',
       'id|teleport|x',
       'id|sip',
-      `${LEADER}`,
+      LEADER,
       `${LEADER}nonsense +15550100`,
       `${LEADER}INVITE sip:x SIP/2.0\r\n\r\n`,
       `${LEADER}INVITE sip:x SIP/2.0\r\n\r\n--\r\n\r\n--`,
