@@ -10,6 +10,11 @@ const log = { debug: () => {}, info: () => {}, warn: () => {} }
 const randomToken = (): string => randomBytes(16).toString('hex')
 const SECRET = 'test-secret'
 
+/** drachtio-server has the timers of SIP, but waits for no PRACK. */
+function timersFor(t1Ms: number | undefined) {
+  return t1Ms === undefined ? {} : { timers: { prackMs: 64 * t1Ms } }
+}
+
 describeSignallingContract({
   name: 'embedded',
   hasProgress: false,
@@ -43,6 +48,7 @@ describeSignallingContract({
       log,
       randomToken,
       nowUs: monotonicUs,
+      ...timersFor(t1Ms),
     })
     await port.run(handler)
     return { port, at: (transport) => peer.at(transport), close: () => peer.close() }
@@ -60,6 +66,7 @@ describeSignallingContract({
       log,
       randomToken,
       nowUs: monotonicUs,
+      ...timersFor(t1Ms),
     })
     await port.run(handler)
     const peer = await DrachtioPeer.open({

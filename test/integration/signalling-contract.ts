@@ -440,6 +440,25 @@ export function describeSignallingContract({ name, start, hasProgress, hasOwnReq
       await handler.events.nextStarting('confirmed')
     })
 
+    test('with SDP they are reliable also to one that merely knows how; the 200 waits for the PRACK', async () => {
+      const { handler, src } = await open()
+      handler.onOffer = (offer) => {
+        offer.progress(180)
+        offer.progress(183, bytesOf(SDP))
+        offer.answer(bytesOf(SDP))
+        offer.refuse(488, 'Too Late')
+      }
+      src.send('INVITE', { extra: ['Supported: 100rel'] })
+      const ringing = parseResponse(bytesOf(await src.peer.inbox.nextStarting('SIP/2.0 180')))
+      expect([ringing.headers.first('Require'), ringing.headers.first('RSeq')]).toEqual([undefined, undefined])
+      const progress = parseResponse(bytesOf(await src.peer.inbox.nextStarting('SIP/2.0 183')))
+      src.toTag = tagOf(progress)
+      expect((await src.ask('PRACK', { extra: ['RAck: 999 1 INVITE'] })).status, 'of nothing we sent').toBe(481)
+      src.send('PRACK', { extra: [`RAck: ${progress.headers.first('RSeq')} 1 INVITE`] })
+      const finals = [await src.peer.inbox.nextStarting('SIP/2.0 2'), await src.peer.inbox.nextStarting('SIP/2.0 2')]
+      expect(finals.map((text) => parseResponse(bytesOf(text)).headers.first('CSeq'))).toEqual(['3 PRACK', '1 INVITE'])
+    })
+
     test('to one that does not know it they are plain, and none comes after the answer', async () => {
       const { handler, src } = await open()
       handler.onOffer = (offer) => {
@@ -455,6 +474,34 @@ export function describeSignallingContract({ name, start, hasProgress, hasOwnReq
         0,
       ])
       expect(await src.peer.inbox.next()).toMatch(/^SIP\/2\.0 200 /)
+    })
+
+    test('to an INVITE without an offer they have no SDP', async () => {
+      const { handler, src } = await open()
+      handler.onOffer = (offer) => offer.progress(183, bytesOf(SDP))
+      src.send('INVITE', { body: '' })
+      expect(parseResponse(bytesOf(await src.peer.inbox.nextStarting('SIP/2.0 183'))).body).toHaveLength(0)
+    })
+
+    test('a PRACK that never comes costs the INVITE', async () => {
+      const { handler, src } = await open({ t1Ms: 5 })
+      handler.onOffer = (offer) => {
+        offer.progress(183, bytesOf(SDP))
+        offer.answer(bytesOf(SDP))
+      }
+      expect((await src.ask('INVITE', { extra: ['Require: 100rel'] })).status).toBe(504)
+      await handler.events.nextStarting('ended refused')
+    })
+
+    test('metadata before the answer has nowhere to go: 500 with Retry-After', async () => {
+      const { handler, src } = await open()
+      handler.onOffer = (offer) => offer.progress(180)
+      src.send('INVITE')
+      src.toTag = tagOf(parseResponse(bytesOf(await src.peer.inbox.nextStarting('SIP/2.0 180'))))
+      const early = await src.ask('INFO', { body: '<recording/>' })
+      expect([early.status, early.headers.first('Retry-After')]).toEqual([500, '1'])
+      expect((await src.ask('UPDATE', { body: SDP })).status, 'two offers at once').toBe(491)
+      expect(handler.inDialog).toEqual([])
     })
   })
 
@@ -495,6 +542,29 @@ export function describeSignallingContract({ name, start, hasProgress, hasOwnReq
       const ack = parseRequest(await src.peer.inbox.nextStarting('ACK'))
       expect(ack.headers.first('CSeq')).toBe(`${Number.parseInt(parseRequest(invite).headers.first('CSeq')!, 10)} ACK`)
       await port.drain()
+    })
+
+    test('a method that the SRC does not take, and a re-INVITE without an offer, are not sent', async () => {
+      const { handler, port, src } = await open()
+      await src.establish({ extra: ['Allow: INVITE, ACK, BYE, CANCEL, INFO'] })
+      await handler.events.nextStarting('confirmed')
+      const { dialogId } = handler.offers[0]!
+      expect(await port.request(dialogId, { method: 'UPDATE' })).toEqual({ status: 405 })
+      expect(await port.request(dialogId, { method: 'INVITE' })).toEqual({ status: 0 })
+      const asked = port.request(dialogId, { method: 'INFO' })
+      src.peer.send(answerTo(await src.peer.inbox.nextStarting('INFO'), '415 Unsupported Media Type'))
+      expect(await asked).toEqual({ status: 415 })
+    })
+
+    test('one that refreshes keeps the session timer', async () => {
+      const { handler, port, src } = await open()
+      await src.establish({ extra: ['Supported: timer', 'Session-Expires: 1800;refresher=uac'] })
+      await handler.events.nextStarting('confirmed')
+      const asked = port.request(handler.offers[0]!.dialogId, { method: 'UPDATE' })
+      const update = await src.peer.inbox.nextStarting('UPDATE')
+      expect(parseRequest(update).headers.first('Session-Expires')).toBe('1800;refresher=uas')
+      src.peer.send(answerTo(update, '200 OK', ['Session-Expires: 1800;refresher=uas']))
+      expect((await asked).status).toBe(200)
     })
 
     test('one at a time, not before the ACK, and not in a dialog that is over', async () => {

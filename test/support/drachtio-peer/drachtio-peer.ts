@@ -40,13 +40,7 @@ export class DrachtioPeer implements PeerApplication {
     this.#secret = options.secret ?? 'test-secret'
     this.#version = options.version ?? VERSION
     this.#routeTo = options.routeTo
-    this.#stack = new PeerStack(this, {
-      listen: [
-        { transport: 'udp', address: LOOPBACK, port: 0 },
-        { transport: 'tcp', address: LOOPBACK, port: 0 },
-      ],
-      t1Ms: options.t1Ms ?? 500,
-    })
+    this.#stack = new PeerStack(this, options.t1Ms ?? 500)
   }
 
   static async open(options: DrachtioPeerOptions = {}): Promise<DrachtioPeer> {

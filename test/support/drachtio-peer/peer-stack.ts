@@ -4,16 +4,15 @@ import type { SipFlow } from '../../../src/protocol/sip/flow.ts'
 import type { SipHeader } from '../../../src/protocol/sip/header-list.ts'
 import { inspectRequest, type RequestFacts, statusOfReject, topVia } from '../../../src/protocol/sip/inspect-request.ts'
 import type { SipRequest, SipResponse } from '../../../src/protocol/sip/message.ts'
-import { parseMessage, type SipFraming } from '../../../src/protocol/sip/parse-message.ts'
+import { parseMessage } from '../../../src/protocol/sip/parse-message.ts'
 import { optionTags } from '../../../src/protocol/sip/scalar-headers.ts'
 import { serialize } from '../../../src/protocol/sip/serialize-message.ts'
 import { formatHostPort } from '../../../src/protocol/sip/uri.ts'
 import { paramValue } from '../../../src/protocol/sip/params.ts'
 import { parseVia } from '../../../src/protocol/sip/via.ts'
-import { monotonicUs } from '../../../src/server/monotonic.ts'
-import { Listeners } from '../../../src/server/signalling/listeners.ts'
 import type { BoundAddress } from '../../../src/server/signalling/port.ts'
 import { PeerDialog } from './peer-dialog.ts'
+import { PeerSockets } from './peer-sockets.ts'
 
 /** What the application says: a response or a request. */
 export interface Said {
@@ -82,40 +81,27 @@ const MIN_SESSION_SECONDS = 90
 export class PeerStack {
   readonly #application: PeerApplication
   readonly #t1Ms: number
-  readonly #listeners: Listeners
+  readonly #sockets: PeerSockets
   readonly #transactions = new Map<string, ServerTransaction>()
   readonly #byId = new Map<string, ServerTransaction>()
   readonly #dialogs = new Map<string, PeerDialog>()
   readonly #clients = new Map<string, ClientTransaction>()
   readonly #acks = new Map<PeerDialog, number>()
-  #bound: readonly BoundAddress[] = []
 
-  constructor(
-    application: PeerApplication,
-    options: { readonly listen: readonly BoundAddress[]; readonly t1Ms: number },
-  ) {
+  constructor(application: PeerApplication, t1Ms: number) {
     this.#application = application
-    this.#t1Ms = options.t1Ms
-    this.#listeners = new Listeners({
-      listen: options.listen,
-      advertise: undefined,
-      tls: undefined,
-      nowUs: monotonicUs,
-      receive: (bytes, framing, flow) => this.#receive(bytes, framing, flow),
-      drop: () => {},
-      fail: () => {},
-    })
+    this.#t1Ms = t1Ms
+    this.#sockets = new PeerSockets((bytes, flow) => this.#receive(bytes, flow))
   }
 
   async open(): Promise<readonly BoundAddress[]> {
-    this.#bound = await this.#listeners.open()
-    return this.#bound
+    return this.#sockets.open()
   }
 
   async close(): Promise<void> {
     for (const { timer } of this.#clients.values()) clearTimeout(timer)
     for (const dialog of this.#dialogs.values()) clearTimeout(dialog.ackTimer)
-    await this.#listeners.close()
+    await this.#sockets.close()
   }
 
   /** What a restart of drachtio-server does to its dialogs. */
@@ -183,7 +169,7 @@ export class PeerStack {
     })
     const id = randomUUID()
     if (method !== 'ACK') this.#addClient(dialog, method, { ...built, id })
-    this.#listeners.send(built.bytes, built.target)
+    this.#sockets.send(built.bytes, built.target)
     return { meta: metaOf(built.bytes, dialog.flow, 'application'), id, raw: built.bytes }
   }
 
@@ -214,14 +200,13 @@ export class PeerStack {
     if (method === 'INVITE') this.#acks.set(dialog, sequence)
   }
 
-  #receive(bytes: Uint8Array, framing: SipFraming, flow: SipFlow): boolean {
-    const message = parseMessage(bytes, framing)
-    if (!message.ok) return message.reason === 'keepAlive'
-    // A datagram's buffer is the socket's.
+  #receive(bytes: Uint8Array, flow: SipFlow): void {
+    const message = parseMessage(bytes)
+    if (!message.ok) return
+    // The buffer is the socket's.
     const raw = Uint8Array.from(bytes)
     if (message.value.kind === 'request') this.#request(message.value, raw, flow)
     else this.#response(message.value, raw, flow)
-    return true
   }
 
   #request(request: SipRequest, raw: Uint8Array, flow: SipFlow): void {
@@ -230,7 +215,7 @@ export class PeerStack {
       const via = topVia(request)
       const [status, reason] = statusOfReject(inspected.reason)
       if (via.ok && request.method !== 'ACK')
-        this.#listeners.send(
+        this.#sockets.send(
           buildResponse(request, via.value, flow, { status, reason, toTag: undefined }),
           responseTarget(via.value, flow),
         )
@@ -241,7 +226,7 @@ export class PeerStack {
     if (request.method === 'ACK') return this.#ack(request, raw, { facts, flow, dialog })
     const known = this.#transactions.get(facts.transactionKey)
     if (known !== undefined) {
-      if (known.last !== undefined) this.#listeners.send(known.last, responseTarget(known.facts.via, known.flow))
+      if (known.last !== undefined) this.#sockets.send(known.last, responseTarget(known.facts.via, known.flow))
       return
     }
     const transaction: ServerTransaction = {
@@ -287,6 +272,10 @@ export class PeerStack {
       })
       return
     }
+    if (request.method === 'PRACK' && !this.#isAwaited(request, dialog)) {
+      this.#refuse(transaction, 481, 'Call/Transaction Does Not Exist')
+      return
+    }
     const isTaken = this.#application.toApplication({
       meta: metaOf(raw, flow, 'network'),
       transactionId: transaction.id,
@@ -297,6 +286,19 @@ export class PeerStack {
     if (request.method !== 'BYE') return
     this.#remove(dialog)
     if (!isTaken) this.#refuse(transaction, 481, 'Call/Transaction Does Not Exist')
+  }
+
+  /** Whether a PRACK acknowledges a provisional response of the dialog's INVITE. RFC 3262 3 */
+  #isAwaited(prack: SipRequest, dialog: PeerDialog): boolean {
+    const [rseq, cseq] = (prack.headers.first('RAck') ?? '').split(' ')
+    return [...this.#byId.values()].some(
+      ({ dialog: own, request, reliable, facts }) =>
+        own === dialog &&
+        request.method === 'INVITE' &&
+        Number(rseq) > 0 &&
+        Number(rseq) <= reliable &&
+        Number(cseq) === facts.sequenceNumber,
+    )
   }
 
   #ack(
@@ -353,7 +355,7 @@ export class PeerStack {
     }
     if (method === 'INVITE' && response.status >= 300) {
       const ack = dialog.build('ACK', { headers: [], sequence })
-      this.#listeners.send(ack.bytes, ack.target)
+      this.#sockets.send(ack.bytes, ack.target)
     }
     this.#application.responseToApplication({ meta: metaOf(raw, flow, 'network'), transactionId: id, dialog, raw })
     if (method === 'BYE' && response.status >= 200) this.#remove(dialog)
@@ -375,7 +377,7 @@ export class PeerStack {
           return
         }
         if (flow.transport === 'udp' && transaction.last !== undefined)
-          this.#listeners.send(transaction.last, responseTarget(facts.via, flow))
+          this.#sockets.send(transaction.last, responseTarget(facts.via, flow))
         again(Math.min(2 * intervalMs, 8 * this.#t1Ms))
       }, intervalMs)
     }
@@ -386,7 +388,7 @@ export class PeerStack {
   #terminate(dialog: PeerDialog, text: string): void {
     clearTimeout(dialog.ackTimer)
     const bye = dialog.build('BYE', { headers: [{ name: 'Reason', value: `SIP ;cause=200 ;text="${text}"` }] })
-    this.#listeners.send(bye.bytes, bye.target)
+    this.#sockets.send(bye.bytes, bye.target)
     this.#application.toApplication({
       meta: metaOf(bye.bytes, dialog.flow, 'application'),
       transactionId: 'unsolicited',
@@ -443,7 +445,7 @@ export class PeerStack {
     const bytes = buildResponse(request, facts.via, flow, parts)
     transaction.last = bytes
     transaction.status = status
-    this.#listeners.send(bytes, responseTarget(facts.via, flow))
+    this.#sockets.send(bytes, responseTarget(facts.via, flow))
     return bytes
   }
 

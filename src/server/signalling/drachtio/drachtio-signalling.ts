@@ -28,7 +28,13 @@ import { type AdminConnection, type IncomingRequest, SrfLink } from './srf-link.
 /** What fails may be repeated at will by a stranger: one log line a second, the rest is counted. */
 const FAILURE_LOG_INTERVAL_US = 1_000_000
 const FAILED_HANDLER_RETRY_SECONDS = 5
-const DEFAULT_TIMERS: RemoteTimers = { answerMs: 60_000, ackMs: 40_000, requestMs: 40_000, sessionSecondMs: 1_000 }
+const DEFAULT_TIMERS: RemoteTimers = {
+  answerMs: 60_000,
+  prackMs: 32_000,
+  ackMs: 40_000,
+  requestMs: 40_000,
+  sessionSecondMs: 1_000,
+}
 /** How long `run` waits for drachtio-server; one that is not there yet is gone on without. */
 const FIRST_CONNECT_MS = 3_000
 

@@ -1,4 +1,6 @@
 import type { DialogId } from '../../../ids.ts'
+import type { HeaderList } from '../../../protocol/sip/header-list.ts'
+import { optionTags } from '../../../protocol/sip/scalar-headers.ts'
 import type { SessionTerms } from '../../../protocol/sip/session-expires.ts'
 import type { BoundAddress } from '../port.ts'
 import type { AdminConnection, IncomingRequest } from './srf-link.ts'
@@ -12,7 +14,7 @@ export type RemoteDialogState = 'early' | 'unacknowledged' | 'confirmed' | 'clos
 /** `setTimeout` takes no more; a session interval may be a hundred years. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
-type DialogTimer = 'answer' | 'ack' | 'expiry' | 'request'
+type DialogTimer = 'answer' | 'prack' | 'ack' | 'expiry' | 'request'
 
 /** An offer that waits for its answer. */
 export interface WaitingOffer {
@@ -20,6 +22,10 @@ export interface WaitingOffer {
   readonly isInitial: boolean
   readonly terms: SessionTerms | undefined
   provisionalCount: number
+  /** Provisional responses sent reliably that wait for their PRACK, in order: whether they carry SDP. */
+  readonly unacknowledged: { readonly hasSdp: boolean }[]
+  /** Our answer, while a provisional response with SDP is not acknowledged. RFC 3262 3 */
+  heldAnswer: Uint8Array | undefined
 }
 
 /** What a BYE of ours says. RFC 3326 */
@@ -46,6 +52,9 @@ export class RemoteDialog {
   awaitedAck: number | undefined
   /** A request of ours other than BYE is open. */
   isAsking = false
+  /** Methods the SRC takes, in lower case, once it said so. */
+  allowed: ReadonlySet<string> | undefined
+  terms: SessionTerms | undefined
   /** A BYE to be sent once that can be done. */
   wantedBye: { readonly reason: ByeReason | undefined } | undefined
   /** Who waits for the end of our BYE. */
@@ -73,6 +82,11 @@ export class RemoteDialog {
 
   get isOver(): boolean {
     return this.state === 'closing' || this.state === 'ended'
+  }
+
+  /** Takes over what a message of the SRC allows; one without Allow changes nothing. RFC 3261 20.5 */
+  noteAllow(headers: HeaderList): void {
+    if (headers.first('Allow') !== undefined) this.allowed = new Set(optionTags(headers, 'Allow'))
   }
 
   /** Starts a timer anew. */

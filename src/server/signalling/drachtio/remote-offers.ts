@@ -2,6 +2,7 @@ import { ACCEPT, ALLOW, SERVER } from '../../../protocol/sip/capabilities.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import type { RequestFacts } from '../../../protocol/sip/inspect-request.ts'
 import type { ReplyParts } from '../../../protocol/sip/responder.ts'
+import { carriesOffer } from '../../../protocol/sip/body-kind.ts'
 import { optionTags } from '../../../protocol/sip/scalar-headers.ts'
 import type { SessionTerms } from '../../../protocol/sip/session-expires.ts'
 import { PROGRESS_MAX } from '../port.ts'
@@ -22,6 +23,8 @@ export interface RemoteOffersOptions {
   readonly replies: RemoteReplies
   /** How long whoever answers an offer may take, milliseconds. */
   readonly answerMs: number
+  /** How long a PRACK may take, milliseconds. */
+  readonly prackMs: number
   /** An offer is being answered with 200. */
   readonly accepted: (dialog: RemoteDialog, offer: WaitingOffer) => void
   /** What became of that 200. */
@@ -46,10 +49,16 @@ export class RemoteOffers {
     options: { readonly isInitial: boolean; readonly terms: SessionTerms | undefined },
   ): void {
     const { sink, answerMs } = this.#options
-    const offer: WaitingOffer = { incoming, ...options, provisionalCount: 0 }
+    const offer: WaitingOffer = {
+      incoming,
+      ...options,
+      provisionalCount: 0,
+      unacknowledged: [],
+      heldAnswer: undefined,
+    }
     dialog.waiting = offer
     this.#waiting.set(incoming, dialog)
-    dialog.setTimer('answer', answerMs, () => sink.enter(() => this.#giveUp(dialog, offer, 'No Answer In Time')))
+    dialog.setTimer('answer', answerMs, () => sink.enter(() => this.#giveUp(dialog, offer, UNANSWERED)))
     const isShown = sink.offer({
       dialogId: dialog.id,
       incoming,
@@ -60,7 +69,7 @@ export class RemoteOffers {
       answer: (sdp) => this.#answer(dialog, offer, sdp),
       refuse: (status, reason, headers) => this.#refuse(dialog, offer, { status, reason, headers }),
     })
-    if (!isShown) this.#giveUp(dialog, offer, 'Server Internal Error')
+    if (!isShown) this.#giveUp(dialog, offer, FAILED)
   }
 
   /** The dialog whose offer came in this request, while it waits. */
@@ -81,37 +90,76 @@ export class RemoteOffers {
     this.#waiting.delete(dialog.waiting.incoming)
     dialog.waiting = undefined
     dialog.clearTimer('answer')
+    dialog.clearTimer('prack')
   }
 
-  /** RFC 3262 3: reliably, where the other side knows how. */
+  /** drachtio-server matched a PRACK with the oldest provisional response that waited for one. */
+  acknowledged(dialog: RemoteDialog): void {
+    const offer = dialog.waiting
+    if (offer === undefined) return
+    offer.unacknowledged.shift()
+    this.#watch(dialog, offer)
+  }
+
+  /** RFC 3262 3: reliably, where the SRC asks for that, or knows how and there is SDP that must not be lost. */
   #progress(
     dialog: RemoteDialog,
     offer: WaitingOffer,
-    { status, sdp }: { readonly status: 180 | 183; readonly sdp: Uint8Array | undefined },
+    given: { readonly status: 180 | 183; readonly sdp: Uint8Array | undefined },
   ): void {
-    const { replies } = this.#options
+    const { sink, replies } = this.#options
     const { request, source } = offer.incoming
-    if (dialog.waiting !== offer || request.method === 'UPDATE' || offer.provisionalCount === PROGRESS_MAX) return
+    const { method, headers: asked } = request
+    const isEnough = offer.heldAnswer !== undefined || offer.provisionalCount === PROGRESS_MAX
+    if (dialog.waiting !== offer || method !== 'INVITE' || isEnough) return
     offer.provisionalCount += 1
-    const isReliable = ['Require', 'Supported'].some((name) => optionTags(request.headers, name).includes('100rel'))
+    // Without an offer of the SRC it would be an offer of ours, whose answer comes in a PRACK: that is not done.
+    const body = carriesOffer(request) ? given.sdp : undefined
+    const isKnown = optionTags(asked, 'Supported').includes('100rel') && body !== undefined
+    const isReliable = optionTags(asked, 'Require').includes('100rel') || isKnown
     const headers = [
       replies.contact(source),
       ALLOW,
       SERVER,
       ...(isReliable ? [{ name: 'Require', value: '100rel' }] : []),
-      ...(sdp === undefined ? [] : [{ name: 'Content-Type', value: 'application/sdp' }]),
+      ...(body === undefined ? [] : [SDP_TYPE]),
     ]
-    const reason = status === 180 ? 'Ringing' : 'Session Progress'
-    replies.send(offer.incoming, dialog, { status, reason, headers, ...(sdp === undefined ? {} : { body: sdp }) })
+    const reason = given.status === 180 ? 'Ringing' : 'Session Progress'
+    const parts = { status: given.status, reason, headers, ...(body === undefined ? {} : { body }) }
+    if (!isReliable) return replies.send(offer.incoming, dialog, parts)
+    const waiting = { hasSdp: body !== undefined }
+    offer.unacknowledged.push(waiting)
+    this.#watch(dialog, offer)
+    replies.send(offer.incoming, dialog, parts, ({ ok }) => {
+      if (ok) return
+      const index = offer.unacknowledged.indexOf(waiting)
+      if (index !== -1) offer.unacknowledged.splice(index, 1)
+      sink.enter(() => this.#watch(dialog, offer))
+    })
+  }
+
+  /** Waits for the next PRACK, or sends the answer that none holds back any more. */
+  #watch(dialog: RemoteDialog, offer: WaitingOffer): void {
+    if (dialog.waiting !== offer) return
+    const { sink, prackMs } = this.#options
+    if (offer.unacknowledged.length === 0) dialog.clearTimer('prack')
+    else dialog.setTimer('prack', prackMs, () => sink.enter(() => this.#giveUp(dialog, offer, NO_PRACK)))
+    const isHeldBack = offer.unacknowledged.some(({ hasSdp }) => hasSdp)
+    if (offer.heldAnswer !== undefined && !isHeldBack) this.#accept(dialog, offer, offer.heldAnswer)
   }
 
   #answer(dialog: RemoteDialog, offer: WaitingOffer, sdp: Uint8Array): void {
-    if (dialog.waiting !== offer) return
+    if (dialog.waiting !== offer || offer.heldAnswer !== undefined) return
+    if (offer.unacknowledged.some(({ hasSdp }) => hasSdp)) offer.heldAnswer = sdp
+    else this.#accept(dialog, offer, sdp)
+  }
+
+  #accept(dialog: RemoteDialog, offer: WaitingOffer, sdp: Uint8Array): void {
     const { sink, replies, accepted, delivered } = this.#options
     const { incoming, terms } = offer
     this.forget(dialog)
     accepted(dialog, offer)
-    const headers = [...replies.acceptance(incoming, terms), { name: 'Content-Type', value: 'application/sdp' }]
+    const headers = [...replies.acceptance(incoming, terms), SDP_TYPE]
     replies.send(incoming, dialog, { status: 200, reason: 'OK', headers, body: sdp }, (delivery) =>
       sink.enter(() => delivered(dialog, delivery)),
     )
@@ -122,7 +170,16 @@ export class RemoteOffers {
     offer: WaitingOffer,
     refusal: { readonly status: number; readonly reason: string; readonly headers: readonly SipHeader[] },
   ): void {
-    if (dialog.waiting !== offer) return
+    if (dialog.waiting !== offer || offer.heldAnswer !== undefined) return
+    this.#cutOff(dialog, offer, refusal)
+  }
+
+  /** Refuses an offer even if its answer is held back. */
+  #cutOff(
+    dialog: RemoteDialog,
+    offer: WaitingOffer,
+    refusal: { readonly status: number; readonly reason: string; readonly headers: readonly SipHeader[] },
+  ): void {
     const status = refusal.status >= 300 && refusal.status <= 699 ? refusal.status : 500
     const headers = [...refusal.headers, ...(status === 415 ? [ACCEPT] : []), SERVER]
     this.finish(dialog, { status, reason: refusal.reason, headers })
@@ -130,9 +187,19 @@ export class RemoteOffers {
   }
 
   /** The offer will not be answered any more. */
-  #giveUp(dialog: RemoteDialog, offer: WaitingOffer, reason: string): void {
+  #giveUp(
+    dialog: RemoteDialog,
+    offer: WaitingOffer,
+    refusal: { readonly status: number; readonly reason: string },
+  ): void {
     if (dialog.waiting !== offer) return
-    this.#refuse(dialog, offer, { status: 500, reason, headers: [] })
+    this.#cutOff(dialog, offer, { ...refusal, headers: [] })
     if (offer.isInitial) this.#options.sink.ended(dialog.id, { cause: 'refused' })
   }
 }
+
+const SDP_TYPE: SipHeader = { name: 'Content-Type', value: 'application/sdp' }
+const FAILED = { status: 500, reason: 'Server Internal Error' }
+const UNANSWERED = { status: 500, reason: 'No Answer In Time' }
+/** RFC 3262 3 asks for a 5xx. */
+const NO_PRACK = { status: 504, reason: 'No PRACK In Time' }

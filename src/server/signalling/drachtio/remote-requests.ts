@@ -1,8 +1,9 @@
-import { ALLOW, SUPPORTED, USER_AGENT } from '../../../protocol/sip/capabilities.ts'
+import { ALLOW, USER_AGENT } from '../../../protocol/sip/capabilities.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import type { SipResponse } from '../../../protocol/sip/message.ts'
 import { reasonHeader } from '../../../protocol/sip/reason.ts'
 import { REQUEST_TERMINATED, type ReplyParts } from '../../../protocol/sip/responder.ts'
+import { readRefreshAnswer, type SessionTerms } from '../../../protocol/sip/session-expires.ts'
 import type { BoundAddress, DialogEnd, OwnRequest, OwnResponse } from '../port.ts'
 import type { ByeReason, RemoteDialog } from './remote-dialog.ts'
 import type { RemoteDialogs } from './remote-dialogs.ts'
@@ -10,6 +11,8 @@ import type { RemoteUserAgentSink } from './remote-user-agent-sink.ts'
 import type { SrfLink } from './srf-link.ts'
 
 const NOT_SENT: OwnResponse = { status: 0 }
+/** The SRC's Allow says so; not sent. */
+const NOT_ALLOWED: OwnResponse = { status: 405 }
 /** Answers that say that the dialog is no more. RFC 5057 5.1 */
 const FATAL: ReadonlySet<number> = new Set([408, 481])
 
@@ -18,7 +21,7 @@ export class RemoteRequests {
   readonly #options: {
     readonly sink: RemoteUserAgentSink
     readonly link: Pick<SrfLink, 'request'>
-    readonly timers: { readonly requestMs: number }
+    readonly timers: { readonly requestMs: number; readonly sessionSecondMs: number }
     readonly dialogs: RemoteDialogs
     readonly contact: (source: BoundAddress) => SipHeader
     readonly finishOffer: (dialog: RemoteDialog, parts: ReplyParts) => void
@@ -29,7 +32,7 @@ export class RemoteRequests {
   constructor(options: {
     readonly sink: RemoteUserAgentSink
     readonly link: Pick<SrfLink, 'request'>
-    readonly timers: { readonly requestMs: number }
+    readonly timers: { readonly requestMs: number; readonly sessionSecondMs: number }
     readonly dialogs: RemoteDialogs
     readonly contact: (source: BoundAddress) => SipHeader
     readonly finishOffer: (dialog: RemoteDialog, parts: ReplyParts) => void
@@ -43,10 +46,13 @@ export class RemoteRequests {
     if (dialog?.state !== 'confirmed' || stackDialogId === undefined) return NOT_SENT
     if (dialog.isAsking || dialog.waiting !== undefined || dialog.awaitedAck !== undefined) return NOT_SENT
     const { method, contentType, body, headers = [] } = request
+    if (method === 'INVITE' && body === undefined) return NOT_SENT
+    if (dialog.allowed?.has(method.toLowerCase()) === false) return NOT_ALLOWED
+    const { terms } = dialog
     const { sink, link, timers, contact } = this.#options
     const content = {
       headers: [
-        ...(method === 'INFO' ? [] : [contact(dialog.source), ALLOW, SUPPORTED]),
+        ...(method === 'INFO' ? [] : [contact(dialog.source), ALLOW, ...sessionHeaders(terms)]),
         USER_AGENT,
         ...headers.map(([name, value]) => ({ name, value })),
         ...(contentType === undefined ? [] : [{ name: 'Content-Type', value: contentType }]),
@@ -69,7 +75,11 @@ export class RemoteRequests {
         dialog.connection,
         { method, stackDialogId, ...content },
         {
-          answered: (response) => sink.enter(() => finish(outcomeOf(response))),
+          answered: (response) =>
+            sink.enter(() => {
+              if (method !== 'INFO') this.#refreshed(dialog, response)
+              finish(outcomeOf(response))
+            }),
           failed: ({ isUnknownDialog }) => sink.enter(() => finish(isUnknownDialog ? { status: 481 } : NOT_SENT)),
         },
       )
@@ -113,10 +123,27 @@ export class RemoteRequests {
     this.bye(dialog, { cause: 'sessionExpired', reason: { cause: 408, text: 'Session expired' } })
   }
 
+  /** Without a refresh in time the dialog is over. When the refreshes are ours, drachtio-server sends them and tells of their failure. */
+  setExpiry(dialog: RemoteDialog, terms: SessionTerms | undefined): void {
+    const { sink, timers } = this.#options
+    dialog.terms = terms
+    dialog.clearTimer('expiry')
+    if (terms === undefined || terms.isOurs) return
+    dialog.setTimer('expiry', terms.intervalSeconds * timers.sessionSecondMs, () =>
+      sink.enter(() => this.expire(dialog)),
+    )
+  }
+
   /** Waits for nothing any more. */
   abandon(dialog: RemoteDialog): void {
     this.#open.get(dialog)?.(NOT_SENT)
     if (dialog.state === 'closing') this.#finish(dialog)
+  }
+
+  /** A re-INVITE or UPDATE of ours refreshes as well. RFC 4028 7.4 */
+  #refreshed(dialog: RemoteDialog, { status, headers }: SipResponse): void {
+    if (dialog.isOver || dialog.terms === undefined || status < 200 || status > 299) return
+    this.setExpiry(dialog, readRefreshAnswer(headers, dialog.terms))
   }
 
   #finish(dialog: RemoteDialog): void {
@@ -126,6 +153,14 @@ export class RemoteRequests {
     this.#options.dialogs.delete(dialog)
     for (const done of dialog.byeWaiters.splice(0)) done()
   }
+}
+
+/** Who sends the refreshes stays as it is. RFC 4028 7.4 */
+function sessionHeaders(terms: SessionTerms | undefined): readonly SipHeader[] {
+  const supported = { name: 'Supported', value: 'siprec, timer' }
+  if (terms === undefined) return [supported]
+  const value = `${terms.intervalSeconds};refresher=${terms.isOurs ? 'uac' : 'uas'}`
+  return [supported, { name: 'Session-Expires', value }]
 }
 
 function outcomeOf({ status, headers, body }: SipResponse): OwnResponse {

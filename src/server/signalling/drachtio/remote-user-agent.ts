@@ -13,7 +13,7 @@ import {
   REQUEST_TERMINATED,
   unavailable,
 } from '../../../protocol/sip/responder.ts'
-import { readSessionTerms, type SessionTerms } from '../../../protocol/sip/session-expires.ts'
+import { readSessionTerms } from '../../../protocol/sip/session-expires.ts'
 import type { BoundAddress, OwnRequest, OwnResponse } from '../port.ts'
 import { RemoteDialog, type ByeReason, type WaitingOffer } from './remote-dialog.ts'
 import { RemoteDialogs } from './remote-dialogs.ts'
@@ -27,6 +27,8 @@ import type { AdminConnection, Delivery, IncomingRequest, SrfLink } from './srf-
 export interface RemoteTimers {
   /** For the answer to an offer. */
   readonly answerMs: number
+  /** For a PRACK. RFC 3262 3 gives it 64*T1. */
+  readonly prackMs: number
   /** For an ACK. drachtio-server gives up after 32 s and tells us; this is for one that does not. */
   readonly ackMs: number
   /** For the end of a request of ours. drachtio-server gives up after 32 s. */
@@ -37,6 +39,14 @@ export interface RemoteTimers {
 
 const TOO_LARGE: ReplyParts = { status: 413, reason: 'Request Entity Too Large', headers: [SERVER] }
 const PENDING: ReplyParts = { status: 491, reason: 'Request Pending', headers: [SERVER] }
+/** A PRACK with an offer. */
+const NOT_ACCEPTABLE: ReplyParts = { status: 488, reason: 'Not Acceptable Here', headers: [SERVER] }
+/** What an INFO or UPDATE carries cannot be kept before the dialog is answered. RFC 3311 5.2 */
+const NOT_YET: ReplyParts = {
+  status: 500,
+  reason: 'Not Answered Yet',
+  headers: [{ name: 'Retry-After', value: '1' }, SERVER],
+}
 const OK: ReplyParts = { status: 200, reason: 'OK', headers: [SERVER] }
 
 /**
@@ -71,6 +81,7 @@ export class RemoteUserAgent {
       sink,
       replies: this.#replies,
       answerMs: timers.answerMs,
+      prackMs: timers.prackMs,
       accepted: (dialog, offer) => this.#accepted(dialog, offer),
       delivered: (dialog, delivery) => this.#delivered(dialog, delivery),
       refused: (dialog) => this.#end(dialog),
@@ -228,8 +239,7 @@ export class RemoteUserAgent {
       return this.#replies.send(incoming, dialog, PENDING)
     if (isOffer || request.method === 'UPDATE') return this.#change(given, dialog, isOffer)
     if (request.method === 'INFO') return this.#info(incoming, dialog)
-    // drachtio-server has matched it with the provisional response; it leaves the 200 to us.
-    if (request.method === 'PRACK') return this.#replies.send(incoming, dialog, OK)
+    if (request.method === 'PRACK') return this.#prack(incoming, dialog)
     if (request.method === 'OPTIONS') return this.#replies.sendCapabilities(incoming)
     this.#replies.send(incoming, dialog, NO_SUCH_DIALOG)
   }
@@ -240,24 +250,34 @@ export class RemoteUserAgent {
     const terms = readSessionTerms(incoming.request.headers)
     if (!terms.ok) return this.#replies.send(incoming, dialog, INTERVAL_TOO_SMALL)
     if (isOffer) return this.#offers.show(given, dialog, { isInitial: false, terms: terms.value })
-    this.#setExpiry(dialog, terms.value)
+    if (dialog.state === 'early' && incoming.request.body.length > 0) {
+      return this.#replies.send(incoming, dialog, NOT_YET)
+    }
+    dialog.noteAllow(incoming.request.headers)
+    this.#requests.setExpiry(dialog, terms.value)
     this.#replies.send(incoming, dialog, {
       status: 200,
       reason: 'OK',
       headers: this.#replies.acceptance(incoming, terms.value),
     })
-    this.#tell(dialog, incoming.request)
+    if (dialog.state !== 'early') this.#sink.inDialog(dialog.id, incoming.request)
   }
 
   #info(incoming: IncomingRequest, dialog: RemoteDialog): void {
     const { request } = incoming
     const isForeign = request.headers.first('Info-Package') !== undefined && !mayCarryMetadata(request)
-    this.#replies.send(incoming, dialog, isForeign ? BAD_INFO_PACKAGE : OK)
-    if (!isForeign) this.#tell(dialog, request)
+    const isEarly = dialog.state === 'early'
+    this.#replies.send(incoming, dialog, isForeign ? BAD_INFO_PACKAGE : isEarly ? NOT_YET : OK)
+    if (!isForeign && !isEarly) this.#sink.inDialog(dialog.id, request)
   }
 
-  #tell(dialog: RemoteDialog, request: SipRequest): void {
-    if (dialog.state !== 'early') this.#sink.inDialog(dialog.id, request)
+  /**
+   * drachtio-server has matched it with the provisional response, and leaves the answer to us. An offer in it is refused; that it came
+   * acknowledges all the same. RFC 3262 5
+   */
+  #prack(incoming: IncomingRequest, dialog: RemoteDialog): void {
+    this.#replies.send(incoming, dialog, incoming.request.body.length === 0 ? OK : NOT_ACCEPTABLE)
+    this.#offers.acknowledged(dialog)
   }
 
   #bye(incoming: IncomingRequest, dialog: RemoteDialog): void {
@@ -313,7 +333,8 @@ export class RemoteUserAgent {
 
   #accepted(dialog: RemoteDialog, { incoming, terms }: WaitingOffer): void {
     const { method, headers } = incoming.request
-    this.#setExpiry(dialog, terms)
+    dialog.noteAllow(headers)
+    this.#requests.setExpiry(dialog, terms)
     if (method !== 'INVITE') return
     if (dialog.state === 'early') dialog.state = 'unacknowledged'
     dialog.awaitedAck = Number.parseInt(headers.first('CSeq') ?? '', 10)
@@ -340,14 +361,5 @@ export class RemoteUserAgent {
     this.#requests.abandon(dialog)
     this.#dialogs.delete(dialog)
     for (const done of dialog.byeWaiters.splice(0)) done()
-  }
-
-  /** RFC 4028 10. When the refreshes are ours, drachtio-server sends them and tells of their failure. */
-  #setExpiry(dialog: RemoteDialog, terms: SessionTerms | undefined): void {
-    dialog.clearTimer('expiry')
-    if (terms === undefined || terms.isOurs) return
-    dialog.setTimer('expiry', terms.intervalSeconds * this.#timers.sessionSecondMs, () =>
-      this.#sink.enter(() => this.#requests.expire(dialog)),
-    )
   }
 }
