@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest'
 import type { DialogId } from '../../src/ids.ts'
 import type {
   BoundAddress,
@@ -17,7 +18,7 @@ import {
   SDP,
   tagOf,
 } from '../unit/protocol/sip/wire.ts'
-import { Inbox, type UdpPeer } from './signalling-peer.ts'
+import { Inbox, UdpPeer } from './signalling-peer.ts'
 
 /** An engine under test, running. */
 export interface Engine {
@@ -190,4 +191,31 @@ export function withBody(text: string, contentType: string, body: Uint8Array): U
     Buffer.from(`${head}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`),
     body,
   ])
+}
+
+/** Starts engines for the tests of a file, and stops them after each. */
+export function useEngine(start: EngineUnderTest['start']) {
+  const closers: (() => unknown)[] = []
+  const closeLater = (close: () => unknown): void => void closers.push(close)
+  afterEach(async () => {
+    for (const close of closers.splice(0).toReversed()) await close()
+  })
+
+  async function another(engine: Engine): Promise<Src> {
+    const peer = await UdpPeer.open(engine.at('udp'))
+    closeLater(() => peer.close())
+    return new Src(peer)
+  }
+
+  async function open(options: EngineOptions = {}) {
+    const handler = new RecordingHandler()
+    const engine = await start(handler, options)
+    closeLater(async () => {
+      await engine.port.stop()
+      await engine.close()
+    })
+    return { handler, engine, port: engine.port, src: await another(engine) }
+  }
+
+  return { open, another, closeLater }
 }
