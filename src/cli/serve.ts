@@ -60,8 +60,9 @@ function announceReady(context: CommandContext, addresses: DaemonAddresses): voi
   const sip = addresses.sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`)
   const http = httpUrl(addresses.http)
   const metrics = `${httpUrl(addresses.telemetry)}/metrics`
-  if (context.json) writeJson(context.stdout, { ready: true, sip, http, metrics })
-  else writeLines(context.stdout, [`ready sip=${sip.join(',')} http=${http} metrics=${metrics}`])
+  const { engine } = addresses
+  if (context.json) writeJson(context.stdout, { ready: true, engine, sip, http, metrics })
+  else writeLines(context.stdout, [`ready sip=${sip.join(',')} http=${http} metrics=${metrics} engine=${engine}`])
 }
 
 const NOTICES: Readonly<Record<DaemonNotice['code'], (path: string) => readonly string[]>> = {

@@ -110,7 +110,10 @@ function isStatusReport(value: unknown): value is StatusReport {
   const { version, state, uptimeSeconds, addresses, recordingSessions, workers, checks } =
     value as Partial<StatusReport>
   const words = typeof version === 'string' && typeof state === 'string' && typeof uptimeSeconds === 'number'
-  const groups = typeof addresses?.rtp === 'object' && typeof recordingSessions?.active === 'number'
+  const groups =
+    typeof addresses?.rtp === 'object' &&
+    typeof addresses.engine === 'string' &&
+    typeof recordingSessions?.active === 'number'
   return words && groups && Array.isArray(addresses.sip) && Array.isArray(workers) && Array.isArray(checks)
 }
 
@@ -123,6 +126,7 @@ export function describeStatus(status: StatusReport, paint: Paint, columnsMax: n
       'waiting',
       `${formatBytes(status.outboxBacklogBytes)} for the database, ${formatBytes(status.uploadBacklogBytes)} for storage`,
     ],
+    ['SIP engine', addresses.engine],
     ...labelled('SIP', addresses.sip),
     ['RTP', `${addresses.rtp.address}, ports ${addresses.rtp.portMin} to ${addresses.rtp.portMax}`],
     ['HTTP', addresses.http],

@@ -100,6 +100,7 @@ type KindRule = (value: string) => Complaint | undefined
 
 const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule>([
   ['ipAddress', checkIpAddress],
+  ['host', checkHost],
   ['listen', checkListen],
   ['sipListen', checkSipListen],
   ['network', checkNetwork],
@@ -138,6 +139,15 @@ function checkIpAddress(value: string): Complaint | undefined {
   return {
     sentence: `wants an IP address, not ${shown(value)}`,
     hint: 'Names are not looked up; write 192.0.2.10 or 2001:db8::10.',
+  }
+}
+
+/** A name of letters, digits, hyphens and dots (RFC 1123 2.1; compose services may have an underscore), or an address. */
+function checkHost(value: string): Complaint | undefined {
+  if (isIP(value) !== 0 || /^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}$/u.test(value)) return undefined
+  return {
+    sentence: `wants a host name or an IP address, not ${shown(value)}`,
+    hint: 'Write it without a port and without brackets: sip.example.com, 192.0.2.10 or 2001:db8::10.',
   }
 }
 

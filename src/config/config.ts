@@ -15,6 +15,18 @@ export interface SipTlsConfig {
   readonly requestCert: boolean
 }
 
+/** How this recorder and drachtio-server find each other. */
+export interface DrachtioConfig {
+  readonly mode: 'connect' | 'listen'
+  readonly host: string
+  readonly port: number
+  readonly listen: ListenAddress
+  /** IP addresses and CIDR blocks. */
+  readonly allow: readonly string[]
+  /** Never print it. */
+  readonly secret: string
+}
+
 /** `127.0.0.1:8080`, `[::1]:8080`. */
 export interface ListenAddress {
   readonly address: string
@@ -70,6 +82,8 @@ export interface Config {
     readonly authenticateOptions: boolean
     /** Undefined unless both certificate and key are given. */
     readonly tls: SipTlsConfig | undefined
+    /** Undefined when the embedded stack is the engine. */
+    readonly drachtio: DrachtioConfig | undefined
   }
   readonly rtp: {
     readonly address: string

@@ -10,13 +10,15 @@ import { formatSipListen, parseSipListen } from './values.ts'
 export function crossCheck(checking: Checking): void {
   checkRelease(checking)
   checkTls(checking)
+  checkDrachtio(checking)
   checkPortRange(checking)
   checkListeners(checking)
   checkSources(checking)
 }
 
-/** The listeners that parse, under the numbers they have in the file. */
+/** The listeners that parse, under the numbers they have in the file; none with another engine, which has its own. */
 function sipListeners(raw: RawConfig): readonly { readonly path: string; readonly listen: SipListenAddress }[] {
+  if (raw.sip.engine !== 'embedded') return []
   return raw.sip.listen.flatMap((text, index) => {
     const parsed = parseSipListen(text)
     return parsed.ok ? [{ path: `sip.listen[${index}]`, listen: parsed.value }] : []
@@ -46,6 +48,23 @@ function checkTls(checking: Checking): void {
     sentence: 'sip.tls.requestCert without sip.tls.caFile would let in whoever has a certificate of a public CA.',
     hint: 'Put the certificate of the CA that signs your SRCs into a file, and name it in sip.tls.caFile.',
   })
+}
+
+function checkDrachtio(checking: Checking): void {
+  const { raw, config, problems } = checking
+  const path = 'sip.drachtio.secret'
+  if (raw.sip.engine !== 'drachtio' || problems.concerns(path)) return
+  if (raw.sip.drachtio.secret === null) {
+    report(checking, 'config-conflict', [path, 'sip.engine'], {
+      sentence: 'sip.drachtio.secret is missing.',
+      hint: 'Give it as file:/path or env:NAME; it is what <admin secret="…"> of drachtio.conf.xml says.',
+    })
+  } else if (/[|\r\n]/u.test(config.sip.drachtio?.secret ?? '')) {
+    report(checking, 'config-invalid-value', [path], {
+      sentence: 'sip.drachtio.secret has a "|" or a line break in it.',
+      hint: "drachtio's protocol has no way to send those; take another secret.",
+    })
+  }
 }
 
 function checkPortRange(checking: Checking): void {
@@ -83,6 +102,10 @@ function checkListeners(checking: Checking): void {
   }))
   listeners.push({ path: 'http.listen', protocol: 'tcp', listen: http.listen })
   listeners.push({ path: 'telemetry.listen', protocol: 'tcp', listen: telemetry.listen })
+  const { drachtio } = checking.config.sip
+  if (drachtio?.mode === 'listen') {
+    listeners.push({ path: 'sip.drachtio.listen', protocol: 'tcp', listen: drachtio.listen })
+  }
   for (const [index, listener] of listeners.entries()) {
     const other = listeners.slice(0, index).find((earlier) => collide(earlier, listener))
     if (other === undefined || checking.problems.concerns(listener.path)) continue

@@ -30,6 +30,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       realm: raw.sip.realm,
       authenticateOptions: raw.sip.authenticateOptions,
       tls: tlsOf(raw.sip.tls, path),
+      drachtio: raw.sip.engine === 'drachtio' ? drachtioOf(raw.sip.drachtio, options) : undefined,
     },
     rtp: {
       address: raw.rtp.address,
@@ -67,6 +68,12 @@ function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => str
   const [certFile, keyFile] = [path(tls.certFile), path(tls.keyFile)]
   if (certFile === undefined || keyFile === undefined) return undefined
   return { certFile, keyFile, caFile: path(tls.caFile), requestCert: tls.requestCert }
+}
+
+function drachtioOf(drachtio: RawConfig['sip']['drachtio'], options: NormaliseOptions): Config['sip']['drachtio'] {
+  const { mode, host, port, listen, allow } = drachtio
+  const secret = secretAt('sip.drachtio.secret', drachtio.secret, options) ?? ''
+  return { mode, host, port, listen: listenOr(listen), allow, secret }
 }
 
 // A value that does not parse has been reported by `checkValue`, and `loadConfig` throws before anybody sees what

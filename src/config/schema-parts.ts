@@ -5,6 +5,7 @@ import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
 export type ValueKind =
   | 'databaseUrl'
   | 'duration'
+  | 'host'
   | 'ipAddress'
   | 'listen'
   | 'network'

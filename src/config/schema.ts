@@ -1,4 +1,5 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { drachtio } from './schema-drachtio.ts'
 import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
 import { source } from './source-schema.ts'
 
@@ -11,6 +12,13 @@ import { source } from './source-schema.ts'
  */
 
 const sip = group('Signalling: where SRCs send their INVITEs.', {
+  engine: Type.Enum(['embedded', 'drachtio'], {
+    description:
+      'embedded: our own SIP stack at sip.listen, nothing else needed. drachtio: a drachtio-server (0.9.0 or later) that you ' +
+      'run has the SIP side, and SRCs are pointed at it; sip.listen and sip.tls are not used, sip.advertise is the address by ' +
+      'which SRCs reach it, and rtp.advertise no longer follows sip.advertise.',
+    default: 'embedded',
+  }),
   listen: Type.Array(
     text({
       description: 'Transport, address and port: "udp:0.0.0.0:5060", "tcp:[::]:5060". Port 0 takes a free one.',
@@ -66,6 +74,7 @@ const sip = group('Signalling: where SRCs send their INVITEs.', {
       default: false,
     }),
   }),
+  drachtio,
 })
 
 const rtp = group('Media: where SRCs send their audio.', {
@@ -78,7 +87,8 @@ const rtp = group('Media: where SRCs send their audio.', {
   }),
   advertise: optionalText({
     description:
-      'IP address written into SDP answers, when media takes another way than signalling. null: as sip.advertise.',
+      'IP address written into SDP answers, when media takes another way than signalling. null: as sip.advertise, or with ' +
+      'engine: drachtio the address of this machine that leads to the SRC.',
     'x-kind': 'ipAddress',
   }),
   portMin: port({

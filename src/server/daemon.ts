@@ -20,7 +20,7 @@ import { RecordingControl } from './recording/recording-control.ts'
 import { RecordingEvents } from './recording/recording-events.ts'
 import { SourceTable } from './recording/source-table.ts'
 import { Authentication } from './signalling/authentication.ts'
-import { EmbeddedSignalling } from './signalling/embedded.ts'
+import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { randomToken } from './signalling/random-token.ts'
 import { StatusBoard } from './status-board.ts'
@@ -37,6 +37,8 @@ const CUSTODY_DRAIN_MS = 30_000
 const SIGNALLING_DRAIN_MS = 5_000
 
 export interface DaemonAddresses {
+  /** `embedded`, or another engine and where it is met. */
+  readonly engine: string
   readonly sip: readonly BoundAddress[]
   readonly http: BoundHttpAddress
   readonly telemetry: BoundHttpAddress
@@ -68,7 +70,7 @@ interface Keeping {
 interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
-  readonly signalling: EmbeddedSignalling
+  readonly signalling: Signalling
 }
 
 /**
@@ -121,7 +123,7 @@ export class Daemon {
     const ended = control.endAll('drain').then(() => uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
-    await Promise.race([signalling.drain(), patience(SIGNALLING_DRAIN_MS)])
+    await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
     if (!stored) this.#log.error({ count: control.live.length }, 'sealed objects could not be stored before the end')
     if (!written)
       this.#log.warn({ backlogBytes: outbox.backlogBytes }, 'database records wait on disk for the next start')
@@ -154,13 +156,16 @@ export class Daemon {
       ...keeping,
       control: joined.control,
       recordingSessionsMax: config.limits.recordingSessionsMax,
+      outage: () => joined.signalling.outage(),
     })
-    const sip = await joined.signalling.run(joined.control)
-    this.#undo.push(() => joined.signalling.stop())
+    const { engine, port } = joined.signalling
+    const sip = await port.run(joined.control)
+    this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
-    const addresses = { sip, ...(await this.#startHttp(board, registry)) }
+    const addresses = { engine, sip, ...(await this.#startHttp(board, registry)) }
     board.setAddresses({
-      sip: sip.map(({ transport, address, port }) => `${transport}:${address}:${port}`),
+      engine,
+      sip: () => joined.signalling.addresses().map(({ transport, address, port }) => `${transport}:${address}:${port}`),
       http: httpUrl(addresses.http),
       telemetry: httpUrl(addresses.telemetry),
     })
@@ -294,10 +299,7 @@ export class Daemon {
   #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
     const config = this.#config
     const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
-    const signalling = new EmbeddedSignalling({
-      listen: config.sip.listen,
-      ...(config.sip.advertise === undefined ? {} : { advertise: config.sip.advertise }),
-      ...(config.sip.tls === undefined ? {} : { tls: config.sip.tls }),
+    const signalling = createSignalling(config.sip, {
       log: this.#log,
       randomToken,
       authoriser: new Authentication({
@@ -321,7 +323,7 @@ export class Daemon {
       portMax: config.rtp.portMax,
     })
     const control = new RecordingControl({
-      signalling,
+      signalling: signalling.port,
       media,
       custody: parts.custody,
       sources,
@@ -330,7 +332,8 @@ export class Daemon {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,
         mediaTimeoutMs: config.recording.mediaTimeoutMs,
-        mediaAddress: config.rtp.advertise ?? config.sip.advertise,
+        // With another engine, sip.advertise is its address, and media comes here.
+        mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),
         vaultRecipients: parts.vaultRecipients,
         software: this.#software,
       },

@@ -1,3 +1,4 @@
+import type { EarwitnessError } from '../errors.ts'
 import type { Outbox } from './database/outbox.ts'
 import type { RecordingControl } from './recording/recording-control.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
@@ -13,9 +14,19 @@ export function registerReadiness(
     readonly outbox: Outbox
     readonly control: RecordingControl
     readonly recordingSessionsMax: number
+    /** What keeps new recording sessions from coming in. */
+    readonly outage: () => EarwitnessError | undefined
   },
 ): void {
-  const { uploads, outbox, control, recordingSessionsMax } = parts
+  const { uploads, outbox, control, recordingSessionsMax, outage } = parts
+  health.register({
+    name: 'signalling',
+    weight: 'required',
+    check: () => {
+      const error = outage()
+      return error === undefined ? OK : { ok: false, sentence: error.message }
+    },
+  })
   health.register({
     name: 'capacity',
     weight: 'required',

@@ -26,13 +26,21 @@ export interface StatusBoardOptions {
   readonly media: MediaPlane
 }
 
+export interface BoardAddresses {
+  readonly engine: string
+  /** Another engine may tell later where it listens. */
+  readonly sip: () => readonly string[]
+  readonly http: string
+  readonly telemetry: string
+}
+
 /** Reads what the services say of themselves: for the API, and once a second for the gauges. */
 export class StatusBoard {
   readonly #options: StatusBoardOptions
   readonly #startedUnixMs = Date.now()
   readonly #lag = monitorEventLoopDelay({ resolution: 20 })
   readonly #totals = new TotalFollower()
-  #addresses = { sip: [] as readonly string[], http: '', telemetry: '' }
+  #addresses: BoardAddresses = { engine: '', sip: () => [], http: '', telemetry: '' }
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: StatusBoardOptions) {
@@ -51,11 +59,7 @@ export class StatusBoard {
     this.#lag.disable()
   }
 
-  setAddresses(addresses: {
-    readonly sip: readonly string[]
-    readonly http: string
-    readonly telemetry: string
-  }): void {
+  setAddresses(addresses: BoardAddresses): void {
     this.#addresses = addresses
   }
 
@@ -71,6 +75,7 @@ export class StatusBoard {
       checks: verdict.checks,
       addresses: {
         ...this.#addresses,
+        sip: this.#addresses.sip(),
         rtp: { address: rtp.address, portMin: rtp.portMin, portMax: rtp.portMax },
       },
       recordingSessions: { active: control.live.length, total: control.openedTotal },

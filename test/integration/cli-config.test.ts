@@ -33,6 +33,7 @@ const STATUS: StatusReport = {
     { name: 'storage', weight: 'required', ok: true },
   ],
   addresses: {
+    engine: 'embedded',
     sip: ['udp:127.0.0.1:5060', 'tcp:127.0.0.1:5060'],
     rtp: { address: '127.0.0.1', portMin: 16_384, portMax: 32_767 },
     http: 'http://127.0.0.1:8080',

@@ -21,6 +21,7 @@ const STATUS: StatusReport = {
   uptimeSeconds: 60,
   checks: [{ name: 'storage', weight: 'required', ok: true }],
   addresses: {
+    engine: 'embedded',
     sip: ['udp:127.0.0.1:5060'],
     rtp: { address: '127.0.0.1', portMin: 10_000, portMax: 10_999 },
     http: 'http://127.0.0.1:8080',

@@ -7,6 +7,11 @@ export class Inbox {
   readonly #messages: string[] = []
   readonly #waiting: ((message: string) => void)[] = []
 
+  /** How many nobody has asked for yet. */
+  get size(): number {
+    return this.#messages.length
+  }
+
   put(message: string): void {
     const waiting = this.#waiting.shift()
     if (waiting === undefined) this.#messages.push(message)

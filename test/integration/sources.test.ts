@@ -18,7 +18,7 @@ import {
 import { metric } from '../support/probes.ts'
 import { type RawRequest, RawSrc } from '../support/raw-src.ts'
 import { runSipp, type SippResult } from '../support/sipp.ts'
-import { identifierLines } from '../support/sipp-scenario.ts'
+import { identifierLines } from '../support/scenario-identifiers.ts'
 
 /** Who may send recordings, as the whole recorder has it: from the configuration to the answer on the wire. */
 

@@ -10,7 +10,9 @@ export interface StatusReport {
   readonly uptimeSeconds: number
   readonly checks: readonly CheckReport[]
   readonly addresses: {
-    /** `udp:127.0.0.1:5060` */
+    /** What speaks SIP: `embedded`, or `drachtio:` with where it is met. */
+    readonly engine: string
+    /** `udp:127.0.0.1:5060`; empty while another engine has not told. */
     readonly sip: readonly string[]
     readonly rtp: { readonly address: string; readonly portMin: number; readonly portMax: number }
     /** URLs. */

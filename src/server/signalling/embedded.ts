@@ -53,6 +53,7 @@ export class EmbeddedSignalling implements SignallingPort {
   readonly #byes = new Map<DialogId, (() => void)[]>()
   readonly #asked = new Map<string, (response: OwnResponse) => void>()
   #drains: (() => void)[] = []
+  #addresses: readonly BoundAddress[] = []
   #handler: SignallingHandler | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAtUs = Infinity
@@ -93,9 +94,14 @@ export class EmbeddedSignalling implements SignallingPort {
 
   async run(handler: SignallingHandler): Promise<readonly BoundAddress[]> {
     this.#handler = handler
-    const bound = await this.#listeners.open()
-    this.#options.log.info({ addresses: bound }, 'SIP listening')
-    return bound
+    this.#addresses = await this.#listeners.open()
+    this.#options.log.info({ addresses: this.#addresses }, 'SIP listening')
+    return this.#addresses
+  }
+
+  /** What is listened at; empty before {@link run}. */
+  get addresses(): readonly BoundAddress[] {
+    return this.#addresses
   }
 
   /** Reads the TLS files again. When they cannot be used that is logged, and the old certificates stay in force. */
