@@ -23,7 +23,7 @@ export const drachtio = group(
       default: '127.0.0.1:9023',
       'x-kind': 'listen',
     }),
-    allow: Type.Array(text({ description: 'An IP address or network (CIDR).', 'x-kind': 'network' }), {
+    allow: Type.Array(text({ description: 'IP address or network (CIDR) of a drachtio-server.', 'x-kind': 'network' }), {
       description:
         'For mode: listen. Who may connect. It is we who send the secret, so whoever may connect learns it and can make ' +
         'recordings up: name drachtio-server alone.',

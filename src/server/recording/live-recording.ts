@@ -140,7 +140,7 @@ export function createLiveRecording(options: {
     isConfirmed: false,
     hasMedia: false,
     pausedBy: new Set(),
-    tellPause: source.tellPause === true,
+    tellPause: source.tellPause,
     from: undefined,
     asking: {
       isPossible: options.canBeAsked === true,
