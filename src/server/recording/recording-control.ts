@@ -15,17 +15,11 @@ import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler, SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
 import { createLiveRecording, sdpAnswer, type LiveRecording, type RecordingSettings } from './live-recording.ts'
+import { OPENING_FAILURES } from './opening-failures.ts'
 import type { RecordingEvents } from './recording-events.ts'
 import type { SourceTable } from './source-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
-/** What an SRC is told; the operator's log has more. */
-const OPENING_FAILURES = {
-  portsExhausted: 'No free RTP port pair in the configured range',
-  failed: 'The recorder could not open the media streams',
-  draining: 'The recorder is shutting down',
-} as const
-
 export interface RecordingControlOptions {
   readonly signalling: Pick<SignallingPort, 'bye'>
   readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'end' | 'abandon'>
@@ -38,8 +32,8 @@ export interface RecordingControlOptions {
   }
   /** Sealed audio waits for the store beyond all bounds. */
   readonly isOverfull: () => boolean
-  /** What `/readyz` says; INVITE and OPTIONS say the same. */
-  readonly isReady: () => boolean
+  /** Why no recording session is taken, as `/readyz` says; INVITE and OPTIONS say the same. Undefined when one is. */
+  readonly refusal: (method: 'INVITE' | 'OPTIONS' | undefined) => string | undefined
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
   readonly randomBytes: (length: number) => Uint8Array
@@ -53,6 +47,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   readonly #byDialog = new Map<DialogId, LiveRecording>()
   readonly #byId = new Map<RecordingId, LiveRecording>()
   #openedTotal = 0
+  #closing = 0
   /** Set once the recorder ends everything: what is still being opened then is refused. */
   #ending = false
 
@@ -69,6 +64,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     return [...this.#byId.values()]
   }
 
+  /** Recording sessions, and how many of them are over and only wait for their manifest to be stored. */
+  get counts(): { readonly live: number; readonly closing: number } {
+    return { live: this.#byId.size, closing: this.#closing }
+  }
+
   /** Resolves when no recording session is left. */
   async whenIdle(): Promise<void> {
     while (this.#byId.size > 0) await Promise.all(this.live.map((recording) => recording.closed))
@@ -81,8 +81,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     await this.whenIdle()
   }
 
-  optionsStatus(): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number } {
-    return this.#options.isReady() ? { status: 200 } : { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
+  optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {
+    const refusal = this.#options.refusal(method)
+    if (refusal === undefined) return { status: 200 }
+    if (method === 'INVITE') this.#options.events.notAdmitted(refusal)
+    return { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
   }
 
   handleCounted(counter: Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]): void {
@@ -243,7 +246,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     if (!opened.ok) {
-      this.#options.events.notOpened(recording, opened.detail)
+      if (opened.reason !== 'overloaded') this.#options.events.notOpened(recording, opened.detail)
       this.#refuseOpening(recording, offer, opened.reason)
       return
     }
@@ -281,10 +284,12 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   }
 
   #refuseOpening(recording: LiveRecording, offer: OfferRequest, reason: keyof typeof OPENING_FAILURES): void {
+    const { check, sentence } = OPENING_FAILURES[reason]
     this.#forget(recording, reason)
+    if (check !== undefined) this.#options.events.notAdmitted(check)
     offer.refuse(503, 'Service Unavailable', [
       ['Retry-After', String(RETRY_AFTER_SECONDS)],
-      ['Warning', `399 earwitness "${OPENING_FAILURES[reason]}"`],
+      ['Warning', `399 earwitness "${sentence}"`],
     ])
   }
 
@@ -362,6 +367,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   #setState(recording: LiveRecording, state: LiveRecording['state']): void {
     const before = recording.state
     recording.state = state
+    if (state === 'closing' && before !== 'closing') this.#closing += 1
     this.#options.events.stateChanged(recording, before)
   }
 
@@ -386,6 +392,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   }
 
   #remove(recording: LiveRecording): void {
+    if (recording.state === 'closing') this.#closing -= 1
     this.#byDialog.delete(recording.dialogId)
     this.#byId.delete(recording.facts.recordingId)
   }
