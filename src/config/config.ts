@@ -119,7 +119,13 @@ export interface Config {
     readonly workers: number
     readonly opusEngine: 'libopus-wasm' | 'opusscript'
   }
-  readonly limits: { readonly recordingSessionsMax: number }
+  readonly limits: {
+    readonly recordingSessionsMax: number
+    /** 10 to 100. */
+    readonly threadBusyPercent: number
+    readonly eventLoopLagMs: number
+    readonly openingWaitMs: number
+  }
   readonly drainTimeoutMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
   /** What becomes of an SRC that matches none of `sources`. */

@@ -56,7 +56,12 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       workers: raw.media.workers === 0 ? availableParallelism() : raw.media.workers,
       opusEngine: raw.media.opusEngine,
     },
-    limits: { recordingSessionsMax: raw.limits.recordingSessionsMax },
+    limits: {
+      recordingSessionsMax: raw.limits.recordingSessionsMax,
+      threadBusyPercent: raw.limits.threadBusyPercent,
+      eventLoopLagMs: quantity(parseDuration(raw.limits.eventLoopLag)),
+      openingWaitMs: quantity(parseDuration(raw.limits.openingWait)),
+    },
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
     unknownSources: raw.unknownSources,

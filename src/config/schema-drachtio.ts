@@ -23,14 +23,17 @@ export const drachtio = group(
       default: '127.0.0.1:9023',
       'x-kind': 'listen',
     }),
-    allow: Type.Array(text({ description: 'IP address or network (CIDR) of a drachtio-server.', 'x-kind': 'network' }), {
-      description:
-        'For mode: listen. Who may connect. It is we who send the secret, so whoever may connect learns it and can make ' +
-        'recordings up: name drachtio-server alone.',
-      default: ['127.0.0.0/8', '::1'],
-      minItems: 1,
-      maxItems: 64,
-    }),
+    allow: Type.Array(
+      text({ description: 'IP address or network (CIDR) of a drachtio-server.', 'x-kind': 'network' }),
+      {
+        description:
+          'For mode: listen. Who may connect. It is we who send the secret, so whoever may connect learns it and can make ' +
+          'recordings up: name drachtio-server alone.',
+        default: ['127.0.0.0/8', '::1'],
+        minItems: 1,
+        maxItems: 64,
+      },
+    ),
     secret: optionalText({
       description:
         'What <admin secret="…"> of drachtio.conf.xml says. A secret: better "file:/path" or "env:NAME" than the text itself. ' +

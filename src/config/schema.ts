@@ -246,6 +246,32 @@ const limits = group('What this recorder takes on.', {
     minimum: 1,
     maximum: 100_000,
   }),
+  threadBusyPercent: Type.Integer({
+    description:
+      'How busy a thread may be, for three seconds on end, before new recording sessions are refused with 503; they are ' +
+      'taken again once it is clearly less. Of the media workers the least busy one counts. The rest of each second is ' +
+      'what is left for bursts: higher takes more before it refuses, and is late sooner. 100 never refuses for this.',
+    default: 85,
+    minimum: 10,
+    maximum: 100,
+  }),
+  eventLoopLag: duration({
+    description:
+      'How late the timers of a thread may be on average, for three seconds on end, before new recording sessions are ' +
+      'refused. It shows what busyness does not: that others have the processor. Audio waits in the sockets meanwhile ' +
+      'and is not lost; SIP messages wait as well, unseen, so this is also how late a refusal may be.',
+    default: '150ms',
+    minimum: '10ms',
+    maximum: '10s',
+  }),
+  openingWait: duration({
+    description:
+      'How long an INVITE may wait for its turn when more come than can be opened. Then it gets 503, early enough for ' +
+      'the SRC to try its next recorder before anybody misses a word. Longer evens out bursts and delays the refusal.',
+    default: '80ms',
+    minimum: '10ms',
+    maximum: '5s',
+  }),
 })
 
 const log = group('The log: JSON lines on stderr.', {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Registry } from 'prom-client'
 
 import type { Config } from '../config/config.ts'
+import { AdmissionController, type AdmissionState } from './admission.ts'
 import { acquireDataLock, type DataLock } from './data-lock.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
@@ -83,6 +84,7 @@ export class Daemon {
   readonly #log: Logger
   readonly #version: string
   readonly #health = new Health()
+  readonly #admission: AdmissionController
   readonly #notices: DaemonNotice[] = []
   /** Undone in reverse when a later step of the start fails. */
   readonly #undo: (() => Promise<unknown> | void)[] = []
@@ -92,6 +94,12 @@ export class Daemon {
     this.#config = options.config
     this.#log = options.log
     this.#version = options.version
+    const { recordingSessionsMax, threadBusyPercent, eventLoopLagMs } = options.config.limits
+    this.#admission = new AdmissionController({
+      recordingSessionsMax,
+      busyShareMax: threadBusyPercent / 100,
+      lagMsMax: eventLoopLagMs,
+    })
   }
 
   get notices(): readonly DaemonNotice[] {
@@ -154,8 +162,8 @@ export class Daemon {
     this.#undo.push(() => joined.media.stop())
     registerReadiness(this.#health, {
       ...keeping,
-      control: joined.control,
-      recordingSessionsMax: config.limits.recordingSessionsMax,
+      admission: this.#admission,
+      admissionState: () => admissionStateOf({ ...keeping, ...joined }),
       outage: () => joined.signalling.outage(),
     })
     const { engine, port } = joined.signalling
@@ -231,6 +239,8 @@ export class Daemon {
       ...parts,
       version: this.#version,
       health: this.#health,
+      admission: this.#admission,
+      admissionState: () => admissionStateOf(parts),
       rtp,
       opusEngine: media.opusEngine,
     })
@@ -310,6 +320,7 @@ export class Daemon {
         log: this.#log,
       }),
       nowUs: monotonicUs,
+      queueWaitUs: config.limits.openingWaitMs * 1_000,
     })
     const media = new MediaPlane({
       settings: {
@@ -321,6 +332,7 @@ export class Daemon {
       },
       portMin: config.rtp.portMin,
       portMax: config.rtp.portMax,
+      openingWaitUs: config.limits.openingWaitMs * 1_000,
     })
     const control = new RecordingControl({
       signalling: signalling.port,
@@ -337,7 +349,11 @@ export class Daemon {
         vaultRecipients: parts.vaultRecipients,
         software: this.#software,
       },
-      isReady: () => this.#health.verdict().ready,
+      refusal: (method) => {
+        const refusal = this.#health.refusal()
+        if (refusal === undefined && method === 'INVITE') this.#admission.take(monotonicUs())
+        return refusal
+      },
       isOverfull: () => parts.uploads.isOverfull,
       nowUs: monotonicUs,
       nowUnixMs: Date.now,
@@ -356,6 +372,19 @@ export class Daemon {
         this.#log.error({ err: error }, 'a service did not stop as it should')
       }
     }
+  }
+}
+
+function admissionStateOf({ control, media, signalling, uploads }: Keeping & Joined): AdmissionState {
+  const { live, closing } = control.counts
+  return {
+    nowUs: monotonicUs(),
+    recordingSessions: live - closing,
+    closing,
+    isSignallingBehind: signalling.port.isBehind === true,
+    areOpeningsLate: media.areOpeningsLate,
+    portPairsFree: media.portPairsFree,
+    isStorageFull: uploads.isFull,
   }
 }
 

@@ -1,10 +1,22 @@
 import type { EarwitnessError } from '../errors.ts'
+import { ADMISSION_REASONS, type AdmissionController, type AdmissionReason, type AdmissionState } from './admission.ts'
 import type { Outbox } from './database/outbox.ts'
-import type { RecordingControl } from './recording/recording-control.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import type { Health } from './telemetry/health.ts'
 
 const OK = { ok: true } as const
+const SENTENCES: Readonly<Record<AdmissionReason, string>> = {
+  capacity: 'As many recording sessions as limits.recordingSessionsMax allows are open.',
+  custody: 'Too many recordings that are over wait for the store.',
+  storage: 'Sealed audio waits in memory for the store, and no more fits.',
+  'rtp-ports': 'Hardly a port of the range rtp.portMin to rtp.portMax is free.',
+  'main-thread': 'The main thread is busier than limits.threadBusyPercent, or later than limits.eventLoopLag, allows.',
+  'media-workers':
+    'All media workers are busier than limits.threadBusyPercent, or later than limits.eventLoopLag, allows.',
+  'sip-queue': 'SIP messages come faster than they can be handled.',
+  pace: 'As many INVITEs as the threads keep up with were taken this second.',
+  openings: 'INVITEs come faster than recording sessions can be opened.',
+}
 
 /** The checks that decide whether this recorder takes new recording sessions, and those that only call for an operator. */
 export function registerReadiness(
@@ -12,13 +24,13 @@ export function registerReadiness(
   parts: {
     readonly uploads: UploadQueue
     readonly outbox: Outbox
-    readonly control: RecordingControl
-    readonly recordingSessionsMax: number
     /** What keeps new recording sessions from coming in. */
     readonly outage: () => EarwitnessError | undefined
+    readonly admission: AdmissionController
+    readonly admissionState: () => AdmissionState
   },
 ): void {
-  const { uploads, outbox, control, recordingSessionsMax, outage } = parts
+  const { uploads, outbox, admission, admissionState, outage } = parts
   health.register({
     name: 'signalling',
     weight: 'required',
@@ -27,20 +39,13 @@ export function registerReadiness(
       return error === undefined ? OK : { ok: false, sentence: error.message }
     },
   })
-  health.register({
-    name: 'capacity',
-    weight: 'required',
-    check: () =>
-      control.live.length < recordingSessionsMax
-        ? OK
-        : { ok: false, sentence: 'As many recording sessions as limits.recordingSessionsMax allows are open.' },
-  })
-  health.register({
-    name: 'storage',
-    weight: 'required',
-    check: () =>
-      uploads.isFull ? { ok: false, sentence: 'Sealed audio waits in memory for the store, and no more fits.' } : OK,
-  })
+  for (const name of ADMISSION_REASONS) {
+    health.register({
+      name,
+      weight: 'required',
+      check: () => (admission.isRefusing(name, admissionState()) ? { ok: false, sentence: SENTENCES[name] } : OK),
+    })
+  }
   health.register({
     name: 'storage-writes',
     weight: 'degrading',

@@ -1,10 +1,11 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-
+import type { AdmissionController, AdmissionState } from './admission.ts'
 import type { Config } from '../config/config.ts'
 import type { Outbox } from './database/outbox.ts'
 import type { LiveRecordingSession, StatusReport } from './http/status-report.ts'
+import { ThreadLoadMeter } from './load-monitor.ts'
 import type { MediaPlane } from './media/media-plane.ts'
 import { accepted, type Result } from '../result.ts'
+import { monotonicUs } from './monotonic.ts'
 import type { LiveRecording } from './recording/live-recording.ts'
 import type { OperatorAction, RecordingControl } from './recording/recording-control.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
@@ -13,6 +14,8 @@ import type { Health } from './telemetry/health.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
 const REFRESH_MS = 1_000
+/** A queue that grows must be seen long before an SRC sends its INVITE again, after 500 ms. */
+const QUEUES_MS = 100
 
 export interface StatusBoardOptions {
   readonly version: string
@@ -24,6 +27,8 @@ export interface StatusBoardOptions {
   readonly uploads: UploadQueue
   readonly outbox: Outbox
   readonly media: MediaPlane
+  readonly admission: AdmissionController
+  readonly admissionState: () => AdmissionState
 }
 
 export interface BoardAddresses {
@@ -34,29 +39,33 @@ export interface BoardAddresses {
   readonly telemetry: string
 }
 
-/** Reads what the services say of themselves: for the API, and once a second for the gauges. */
+/** Reads what the services say of themselves: for the API, and once a second for the gauges and for admission. */
 export class StatusBoard {
   readonly #options: StatusBoardOptions
   readonly #startedUnixMs = Date.now()
-  readonly #lag = monitorEventLoopDelay({ resolution: 20 })
+  readonly #meter = new ThreadLoadMeter()
   readonly #totals = new TotalFollower()
   #addresses: BoardAddresses = { engine: '', sip: () => [], http: '', telemetry: '' }
   #timer: NodeJS.Timeout | undefined
+  #queuesTimer: NodeJS.Timeout | undefined
 
   constructor(options: StatusBoardOptions) {
     this.#options = options
   }
 
   run(): void {
-    this.#lag.enable()
+    this.#meter.run()
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS)
     this.#timer.unref()
+    this.#queuesTimer = setInterval(() => this.#observeQueues(), QUEUES_MS)
+    this.#queuesTimer.unref()
     this.#refresh()
   }
 
   stop(): void {
     clearInterval(this.#timer)
-    this.#lag.disable()
+    clearInterval(this.#queuesTimer)
+    this.#meter.stop()
   }
 
   setAddresses(addresses: BoardAddresses): void {
@@ -94,8 +103,14 @@ export class StatusBoard {
     return operated.ok ? accepted(liveRecordingSession(operated.value)) : operated
   }
 
+  #observeQueues(): void {
+    const { admission, admissionState } = this.#options
+    const state = admissionState()
+    admission.observeQueues(state, state.nowUs)
+  }
+
   #refresh(): void {
-    const { metrics, uploads, outbox, media } = this.#options
+    const { admission, metrics, uploads, outbox, media } = this.#options
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)
     metrics.oldestUnuploadedChunkTimestampSeconds.set((uploads.oldestUnixMs ?? 0) / 1_000)
     metrics.databaseOutboxBytes.set(outbox.backlogBytes)
@@ -104,8 +119,11 @@ export class StatusBoard {
     for (const worker of media.workers) {
       metrics.workerQueueDepth.set({ worker: String(worker.id) }, worker.queueDepth)
     }
-    metrics.eventLoopLagSeconds.set({ thread: 'main' }, this.#lag.max / 1e9)
-    this.#lag.reset()
+    const { lagMsMax, ...main } = this.#meter.take()
+    metrics.eventLoopLagSeconds.set({ thread: 'main' }, lagMsMax / 1_000)
+    metrics.threadBusyRatio.set({ thread: 'main' }, main.busyShare)
+    admission.observe({ main, workers: media.workerLoads }, monotonicUs())
+    metrics.admissionPacePerSecond.set(admission.pacePerSecond)
   }
 }
 

@@ -210,6 +210,7 @@ test('totals only grow: what a recording counted stays when it has ended', async
     recordingSessions: 1,
     encodersInUse: 1,
     eventLoopLagSeconds: 0.5,
+    load: { busyShare: 0, lagMs: 0 },
     packetsReceived: PACKETS,
   })
   await end(facts.recordingId)

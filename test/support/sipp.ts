@@ -20,6 +20,8 @@ export interface SippOptions {
   readonly perSecond?: number
   /** Where SIPp's SIP and RTP come from. Default 127.0.0.1. */
   readonly localAddress?: string
+  /** Whether {@link SippResult.messages} is wanted; true unless said otherwise. */
+  readonly keepMessages?: boolean
   /** SIPp is killed after this. */
   readonly patienceMs: number
   readonly signal?: AbortSignal
@@ -61,7 +63,8 @@ export async function runSipp(options: SippOptions): Promise<SippResult> {
     ...['-m', String(options.count ?? 1), '-l', String(options.count ?? 1), '-r', String(options.perSecond ?? 1)],
     ...['-d', String(options.pauseMs), '-timeout', `${Math.ceil(options.patienceMs / 1_000)}s`, '-timeout_error'],
     ...['-nostdin', '-trace_stat', '-stf', file('stat.csv'), '-fd', '1'],
-    ...['-trace_err', '-error_file', file('errors.log'), '-trace_msg', '-message_file', file('messages.log')],
+    ...['-trace_err', '-error_file', file('errors.log')],
+    ...(options.keepMessages === false ? [] : ['-trace_msg', '-message_file', file('messages.log')]),
   ]
   const { exitCode, output } = await runBounded(args, options)
   const text = async (name: string): Promise<string> => await readFile(file(name), 'utf8').catch(() => '')

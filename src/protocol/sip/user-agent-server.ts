@@ -292,7 +292,7 @@ export class UserAgentServer {
   }
 
   #handleInvite(incoming: Incoming, nowUs: number): void {
-    const admission = this.#sink.admission()
+    const admission = this.#sink.admission('INVITE')
     if (admission.status !== 200 || this.#dialogs.isFull) {
       if (admission.status === 200) this.#sink.handleCounted({ kind: 'dropped', reason: 'dialogsFull' })
       const retryAfterSeconds = admission.status === 200 ? undefined : admission.retryAfterSeconds
@@ -310,7 +310,7 @@ export class UserAgentServer {
   }
 
   #handleOptions(incoming: Incoming, nowUs: number): void {
-    this.#responder.reply(incoming, capabilities(incoming, this.#sink.admission()), nowUs)
+    this.#responder.reply(incoming, capabilities(incoming, this.#sink.admission('OPTIONS')), nowUs)
   }
 
   /** RFC 3261 15.1.2: pending requests of the dialog get 487. */

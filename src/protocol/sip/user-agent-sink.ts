@@ -82,7 +82,7 @@ export interface UserAgentSink {
   /** Once for each key that {@link UserAgentServer.request} returned. */
   handleOwnResponse(key: string, answer: AskedAnswer): void
   /** Whether a new dialog may begin; OPTIONS tells the same. */
-  admission(): Admission
+  admission(method: 'INVITE' | 'OPTIONS'): Admission
   handleCounted(counter: SipCounter): void
 }
 

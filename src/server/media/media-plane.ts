@@ -13,6 +13,9 @@ import type {
   SealedObject,
 } from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
+import type { ThreadLoad } from '../admission.ts'
+import { monotonicUs } from '../monotonic.ts'
+import { OpeningQueue } from './opening-queue.ts'
 import { PortPool } from './port-pool.ts'
 import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
 
@@ -22,6 +25,13 @@ const PORT_TRIES = 8
 const WORKER_RETRY_MS = 1_000
 /** How long a worker may take to close its sockets before its thread is ended. */
 const WORKER_STOP_MS = 5_000
+/** Recording sessions one worker opens at a time: enough that it is never idle, few enough that none waits long for its neighbours. */
+const OPENINGS_PER_WORKER = 16
+/** How long a worker may take to open one: it does so in milliseconds, but may stall. */
+const OPENING_PATIENCE_MS = 2_000
+const OPENING_WAIT_US = 80_000
+/** A worker reports once a second. */
+const REPORT_STALE_US = 3_000_000
 const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
 
 export interface MediaPlaneHandler {
@@ -39,7 +49,7 @@ export interface MediaPlaneHandler {
 
 export type OpenResult =
   | { readonly ok: true; readonly ports: readonly number[] }
-  | { readonly ok: false; readonly reason: 'portsExhausted' | 'failed'; readonly detail: string }
+  | { readonly ok: false; readonly reason: 'portsExhausted' | 'failed' | 'overloaded'; readonly detail: string }
 
 interface MediaWorker {
   readonly id: number
@@ -49,6 +59,9 @@ interface MediaWorker {
   readonly ready: Promise<void>
   readonly exited: Promise<void>
   isReady: boolean
+  /** As its last report says. */
+  load: ThreadLoad
+  reportedUs: number
 }
 
 interface PlacedRecording {
@@ -67,6 +80,8 @@ export class MediaPlane {
   readonly #ports: PortPool
   readonly #workers: MediaWorker[] = []
   readonly #recordings = new Map<RecordingId, PlacedRecording>()
+  readonly #openings: OpeningQueue
+  readonly #nowUs: () => number
   #nextRequestId = 1
   #stopping = false
 
@@ -74,12 +89,18 @@ export class MediaPlane {
     readonly settings: WorkerSettings
     readonly portMin: number
     readonly portMax: number
+    /** How long an INVITE may wait for its turn to be opened. */
+    readonly openingWaitUs?: number
+    /** Monotonic microseconds. */
+    readonly nowUs?: () => number
     /** What the threads run; the media worker. */
     readonly workerFile?: URL
   }) {
     this.#settings = options.settings
     this.#workerFile = options.workerFile ?? new URL('./media-worker.ts', import.meta.url)
     this.#ports = new PortPool(options.portMin, options.portMax)
+    this.#nowUs = options.nowUs ?? monotonicUs
+    this.#openings = new OpeningQueue({ waitUs: options.openingWaitUs ?? OPENING_WAIT_US, nowUs: this.#nowUs })
   }
 
   /** Before {@link run}: who is told what the workers produce. */
@@ -93,6 +114,22 @@ export class MediaPlane {
       recordingSessions: recordings.size,
       queueDepth: pending.size,
     }))
+  }
+
+  /** Of the workers that run, as they last said; one that says nothing does nothing else either. */
+  get workerLoads(): readonly ThreadLoad[] {
+    const staleUs = this.#nowUs() - REPORT_STALE_US
+    const running = this.#workers.filter(({ isReady }) => isReady)
+    return running.map(({ load, reportedUs }) => (reportedUs < staleUs ? { ...load, busyShare: 1 } : load))
+  }
+
+  /** INVITEs waited too long for their turn, and some wait still. */
+  get areOpeningsLate(): boolean {
+    return this.#openings.isLate
+  }
+
+  get portPairsFree(): number {
+    return this.#ports.free
   }
 
   /** UDP ports, RTCP included. */
@@ -117,8 +154,27 @@ export class MediaPlane {
     }
   }
 
-  /** Binds the ports and starts the recording; on success the ports are those of `plans`, in order. */
+  /**
+   * Binds the ports and starts the recording; on success the ports are those of `plans`, in order. `overloaded` when it would come
+   * too late: so many are being opened that its turn does not come in time, or the worker does not answer.
+   */
   async open(facts: RecordingFacts, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
+    const running = this.#workers.filter(({ isReady }) => isReady).length
+    const isGranted = await this.#openings.enter(facts.openedUs, Math.max(1, running) * OPENINGS_PER_WORKER)
+    if (!isGranted) return { ok: false, reason: 'overloaded', detail: 'too many are being opened' }
+    const opening = this.#openNow(facts, plans)
+    const patience = new AbortController()
+    const late = sleep(OPENING_PATIENCE_MS, undefined, { signal: patience.signal, ref: false }).catch(() => {})
+    const result = await Promise.race([opening, late])
+    patience.abort()
+    this.#openings.leave()
+    if (result !== undefined) return result
+    // Should it come about all the same, nobody wants it any more.
+    void opening.then(({ ok }) => ok && this.abandon(facts.recordingId))
+    return { ok: false, reason: 'overloaded', detail: 'the media worker does not answer' }
+  }
+
+  async #openNow(facts: RecordingFacts, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
     const worker = this.#leastBusy()
     if (worker === undefined) return { ok: false, reason: 'failed', detail: 'no media worker is running' }
     worker.recordings.add(facts.recordingId)
@@ -187,6 +243,7 @@ export class MediaPlane {
   /** Ends the workers; recordings that are still open stay so, for the next start to recover. */
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#openings.stop()
     await Promise.all(
       this.#workers.map(async ({ thread, exited }) => {
         thread.postMessage({ kind: 'stop' } satisfies ToWorker)
@@ -272,6 +329,8 @@ export class MediaPlane {
       ready,
       exited,
       isReady: false,
+      load: { busyShare: 0, lagMs: 0 },
+      reportedUs: Infinity,
     }
     thread.on('message', (message: FromWorker) => this.#handleMessage(worker, message))
     // 'exit' follows 'error'; one place handles both.
@@ -306,6 +365,8 @@ export class MediaPlane {
         this.#handler?.handleManifest(message.recordingId, message.manifest)
         return
       case 'report':
+        worker.load = message.report.load
+        worker.reportedUs = this.#nowUs()
         this.#handler?.handleReport(worker.id, message.report)
     }
   }

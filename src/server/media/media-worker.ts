@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 
+import { ThreadLoadMeter } from '../load-monitor.ts'
 import { monotonicUs } from '../monotonic.ts'
 import { createOpusEngine } from './opus-engine.ts'
 import { RecordingHost } from './recording-host.ts'
@@ -19,8 +19,8 @@ function main(): void {
   const port = parentPort
   if (port === null) throw new Error('media-worker.ts runs as a worker thread')
   const settings = workerData as WorkerSettings
-  const lag = monitorEventLoopDelay({ resolution: 20 })
-  lag.enable()
+  const meter = new ThreadLoadMeter()
+  meter.run()
   const host = new RecordingHost({
     settings,
     engine: createOpusEngine(settings.opusEngine, {
@@ -42,14 +42,14 @@ function main(): void {
   // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
   const wake = setInterval(() => setImmediate(() => host.handleTimeout(monotonicUs())), WAKE_MS)
   const report = setInterval(() => {
-    port.postMessage({ kind: 'report', report: host.report(lag.max / 1e9) } satisfies FromWorker)
-    lag.reset()
+    const { lagMsMax, ...load } = meter.take()
+    port.postMessage({ kind: 'report', report: host.report(lagMsMax / 1_000, load) } satisfies FromWorker)
   }, REPORT_INTERVAL_MS)
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') {
       clearInterval(wake)
       clearInterval(report)
-      lag.disable()
+      meter.stop()
       host.stop()
       port.close()
       return

@@ -26,6 +26,10 @@ export class PortPool {
     return this.#pairs
   }
 
+  get free(): number {
+    return this.#pairs - this.#used
+  }
+
   get used(): number {
     return this.#used
   }

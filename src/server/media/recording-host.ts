@@ -5,6 +5,7 @@ import type { RecordingId, StreamId } from '../../ids.ts'
 import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
 import { RecordingSession } from '../../recorder/recording-session.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
+import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngine } from './opus-engine.ts'
 import { bindStreamSockets, PortBusyError, type StreamSockets } from './stream-sockets.ts'
 import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
@@ -13,6 +14,7 @@ import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, Work
 const END_GRACE_MS = 100
 /** Rounds of the event loop in which they may still bring something; each reads some 32 datagrams of every socket. */
 const POLL_ROUNDS_MAX = 100
+const IDLE: ThreadLoad = { busyShare: 0, lagMs: 0 }
 
 interface HostedRecording {
   readonly recordingSession: RecordingSession
@@ -88,7 +90,7 @@ export class RecordingHost {
     for (const recording of this.#recordings.values()) closeSockets(recording)
   }
 
-  report(eventLoopLagSeconds: number): WorkerReport {
+  report(eventLoopLagSeconds: number, load: ThreadLoad = IDLE): WorkerReport {
     const { discarded, srtpFailures } = this.#ended
     const sum: Totals = { ...this.#ended, discarded: new Map(discarded), srtpFailures: new Map(srtpFailures) }
     let jitterSecondsMax = 0
@@ -106,6 +108,7 @@ export class RecordingHost {
       recordingSessions: this.#recordings.size,
       encodersInUse: this.#engine.inUse,
       eventLoopLagSeconds,
+      load,
       jitterSecondsMax,
       quiet,
       packetsReceived: sum.received,

@@ -9,6 +9,7 @@ import type {
   RecordingIncident,
   SealedObject,
 } from '../../recorder/recording-types.ts'
+import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngineName } from './opus-engine.ts'
 
 /** What a media worker is started with. */
@@ -90,7 +91,10 @@ export interface WorkerTotals {
 export interface WorkerReport extends WorkerTotals {
   readonly recordingSessions: number
   readonly encodersInUse: number
+  /** Longest stall since the last report. */
   readonly eventLoopLagSeconds: number
+  /** Of the time since then. */
+  readonly load: ThreadLoad
   /** Greatest interarrival jitter of any live stream. */
   readonly jitterSecondsMax: number
   /** Recording sessions in which no stream had a packet for a while, with how long; for the media time-out. */

@@ -18,8 +18,8 @@ export interface RecordingControlOptions {
   }
   /** Sealed audio waits for the store beyond all bounds. */
   readonly isOverfull: () => boolean
-  /** What `/readyz` says; INVITE and OPTIONS say the same. */
-  readonly isReady: () => boolean
+  /** Why no recording session is taken, as `/readyz` says; INVITE and OPTIONS say the same. Undefined when one is. */
+  readonly refusal: (method: 'INVITE' | 'OPTIONS' | undefined) => string | undefined
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
   readonly sleep: (ms: number) => Promise<void>

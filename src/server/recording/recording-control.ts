@@ -60,6 +60,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     return this.#table.live
   }
 
+  /** Recording sessions, and how many of them are over and only wait for their manifest to be stored. */
+  get counts(): { readonly live: number; readonly closing: number } {
+    return { live: this.#table.size, closing: this.#end.closing }
+  }
+
   /** Resolves when no recording session is left. */
   async whenIdle(): Promise<void> {
     while (this.#table.size > 0) await Promise.all(this.live.map((recording) => recording.closed))
@@ -85,8 +90,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     return accepted(recording)
   }
 
-  optionsStatus(): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number } {
-    return this.#options.isReady() ? { status: 200 } : { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
+  optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {
+    const refusal = this.#options.refusal(method)
+    if (refusal === undefined) return { status: 200 }
+    if (method === 'INVITE') this.#options.events.notAdmitted(refusal)
+    return { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
   }
 
   handleCounted(counter: Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]): void {

@@ -10,6 +10,7 @@ export class RecordingEnd {
   readonly #options: RecordingControlOptions
   readonly #table: RecordingTable
   readonly #commitment: Commitment
+  #closing = 0
 
   constructor(
     options: RecordingControlOptions,
@@ -18,6 +19,11 @@ export class RecordingEnd {
     this.#options = options
     this.#table = parts.table
     this.#commitment = parts.commitment
+  }
+
+  /** Recording sessions that are over and only wait for their manifest to be stored. */
+  get closing(): number {
+    return this.#closing
   }
 
   /** Ends it from our side, with BYE; `status` and `text` are its Reason. RFC 3326 */
@@ -71,13 +77,13 @@ export class RecordingEnd {
   forget(recording: LiveRecording, outcome: string): void {
     if (!this.#table.has(recording)) return
     this.#options.events.abandoned(recording, outcome)
-    this.#table.remove(recording)
-    recording.markClosed()
+    this.#remove(recording)
   }
 
   setState(recording: LiveRecording, state: LiveState): void {
     const before = recording.state
     recording.state = state
+    if (state === 'closing' && before !== 'closing') this.#closing += 1
     this.#options.events.stateChanged(recording, before)
   }
 
@@ -102,6 +108,11 @@ export class RecordingEnd {
       // The manifest could not be stored: the open journal still has the recording, and the next start finishes it.
       this.#options.events.notClosed(recording, error)
     }
+    this.#remove(recording)
+  }
+
+  #remove(recording: LiveRecording): void {
+    if (recording.state === 'closing') this.#closing -= 1
     this.#table.remove(recording)
     recording.markClosed()
   }

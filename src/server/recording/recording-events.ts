@@ -69,6 +69,11 @@ export class RecordingEvents {
     this.#log.info({ src, reason: refusal }, 'INVITE of a source that is not recorded')
   }
 
+  /** An INVITE was refused because of what the recorder has to do already. A line for each would be one more thing to do. */
+  notAdmitted(reason: string): void {
+    this.#metrics.admissionRefusalsTotal.inc({ reason })
+  }
+
   abandoned(recording: LiveRecording, outcome: string): void {
     this.#metrics.recordingSessionsTotal.inc({ src: recording.facts.src, outcome })
     this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, -1)
@@ -166,6 +171,7 @@ export class RecordingEvents {
       step('encodedFrames', report.encodedFrames),
     )
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
+    metrics.threadBusyRatio.set({ thread: `media-${worker}` }, report.load.busyShare)
   }
 }
 

@@ -10,6 +10,7 @@ import type { OfferRequest } from '../signalling/port.ts'
 import { createLiveRecording, type LiveRecording } from './live-recording.ts'
 import { sdpAnswer, sdpFirstOffer, sdpOfferAgain } from './local-description.ts'
 import type { MetadataIntake } from './metadata-intake.ts'
+import { OPENING_FAILURES } from './opening-failures.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingEnd } from './recording-end.ts'
 import type { RecordingPauses } from './recording-pauses.ts'
@@ -17,12 +18,6 @@ import { SOURCE_REFUSALS } from './source-refusals.ts'
 import type { RecordingTable } from './recording-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
-/** What an SRC is told; the operator's log has more. */
-const OPENING_FAILURES = {
-  portsExhausted: 'No free RTP port pair in the configured range',
-  failed: 'The recorder could not open the media streams',
-  draining: 'The recorder is shutting down',
-} as const
 
 /** What offers and answers need of the rest of the recording session's life. */
 export interface OfferParts {
@@ -120,7 +115,7 @@ export class RecordingOffers {
       return
     }
     if (!opened.ok) {
-      this.#options.events.notOpened(recording, opened.detail)
+      if (opened.reason !== 'overloaded') this.#options.events.notOpened(recording, opened.detail)
       this.#refuseOpening(recording, offer, opened.reason)
       return
     }
@@ -185,10 +180,12 @@ export class RecordingOffers {
   }
 
   #refuseOpening(recording: LiveRecording, offer: OfferRequest, reason: keyof typeof OPENING_FAILURES): void {
+    const { check, sentence } = OPENING_FAILURES[reason]
     this.#parts.end.forget(recording, reason)
+    if (check !== undefined) this.#options.events.notAdmitted(check)
     offer.refuse(503, 'Service Unavailable', [
       ['Retry-After', String(RETRY_AFTER_SECONDS)],
-      ['Warning', `399 earwitness "${OPENING_FAILURES[reason]}"`],
+      ['Warning', `399 earwitness "${sentence}"`],
     ])
   }
 

@@ -26,6 +26,8 @@ export interface SignallingParts {
   readonly randomToken: () => string
   /** Monotonic microseconds. */
   readonly nowUs: () => number
+  /** INVITEs that waited longer in a socket's buffer are refused. */
+  readonly queueWaitUs: number
   /** Who may open a dialog, for an engine that asks for passwords itself. */
   readonly authoriser: Authoriser
 }

@@ -23,6 +23,7 @@ import type { TlsSettings } from './tls-files.ts'
 /** What fails may be repeated at will by a stranger: one log line a second, the rest is counted. */
 const FAILURE_LOG_INTERVAL_US = 1_000_000
 const FAILED_HANDLER_RETRY_SECONDS = 5
+const QUEUE_WAIT_US = 80_000
 
 export interface EmbeddedSignallingOptions {
   /** IPv6 addresses without brackets; port 0 for any. */
@@ -39,6 +40,8 @@ export interface EmbeddedSignallingOptions {
   /** Monotonic microseconds. */
   readonly nowUs: () => number
   readonly timers?: Partial<SipTimers>
+  /** How long datagrams may wait in our socket before {@link EmbeddedSignalling.isBehind}. */
+  readonly queueWaitUs?: number
 }
 
 /**
@@ -66,6 +69,7 @@ export class EmbeddedSignalling implements SignallingPort {
       advertise: options.advertise,
       tls: options.tls,
       nowUs: options.nowUs,
+      queueWaitUs: options.queueWaitUs ?? QUEUE_WAIT_US,
       receiveDatagram: (datagram, flow) =>
         this.#enter(() => this.#userAgent.receive(datagram, 'datagram', flow, options.nowUs())),
       receiveMessage: (message, flow) => this.#receiveMessage(message, flow),
@@ -86,7 +90,7 @@ export class EmbeddedSignalling implements SignallingPort {
         handleEnded: (dialogId, end) => this.#ended(dialogId, end),
         handleByeDone: (dialogId) => this.#byeDone(dialogId),
         handleOwnResponse: (key, response) => this.#answered(key, response),
-        admission: () => this.#admission(),
+        admission: (method) => this.#admission(method),
         handleCounted: (counter) => this.#count(counter),
       },
     })
@@ -102,6 +106,10 @@ export class EmbeddedSignalling implements SignallingPort {
   /** What is listened at; empty before {@link run}. */
   get addresses(): readonly BoundAddress[] {
     return this.#addresses
+  }
+
+  get isBehind(): boolean {
+    return this.#listeners.isLate
   }
 
   /** Reads the TLS files again. When they cannot be used that is logged, and the old certificates stay in force. */
@@ -269,10 +277,10 @@ export class EmbeddedSignalling implements SignallingPort {
     this.#guard(() => this.#handler?.handleEnded(dialogId, end))
   }
 
-  #admission(): Admission {
+  #admission(method: 'INVITE' | 'OPTIONS'): Admission {
     let admission: Admission = { status: 503, retryAfterSeconds: FAILED_HANDLER_RETRY_SECONDS }
     this.#guard(() => {
-      admission = this.#handler?.optionsStatus() ?? admission
+      admission = this.#handler?.optionsStatus(method) ?? admission
     })
     return admission
   }

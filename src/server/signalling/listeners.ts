@@ -23,6 +23,8 @@ export interface ListenersOptions {
   /** Needed when a TLS address is listened at. */
   readonly tls: TlsSettings | undefined
   readonly nowUs: () => number
+  /** How long datagrams may wait in a socket before {@link Listeners.isLate}. */
+  readonly queueWaitUs: number
   /** Takes one datagram. Must not throw. */
   readonly receiveDatagram: (datagram: Uint8Array, flow: SipFlow) => void
   /** Takes one message of a connection; returns false when it was not SIP. Must not throw. */
@@ -65,6 +67,11 @@ export class Listeners {
       throw error
     }
     return this.#listeners.map(({ bound }) => bound)
+  }
+
+  /** Whether the datagrams of one of the sockets have waited there for longer than they may. */
+  get isLate(): boolean {
+    return this.#listeners.some(({ transport, socket }) => transport === 'udp' && socket.isLate)
   }
 
   /**
@@ -124,12 +131,14 @@ export class Listeners {
 
   async #openOne(at: BoundAddress, listenerId: number): Promise<Listener> {
     const { address, port, transport } = at
-    const { fail, drop } = this.#options
+    const { fail, drop, nowUs, queueWaitUs } = this.#options
     if (transport === 'udp') {
       const socket = new UdpListener({
         address,
         port,
         fail,
+        nowUs,
+        queueWaitUs,
         receive: (datagram, source) => this.#receiveDatagram(datagram, source, listenerId),
       })
       return { transport, socket, bound: await socket.open() }

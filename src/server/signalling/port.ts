@@ -124,7 +124,9 @@ export interface SignallingHandler {
   /** Exactly once per dialog that {@link handleInvite} saw, unless the handler itself refused it. */
   handleEnded(dialogId: DialogId, end: DialogEnd): void
   /** What OPTIONS is answered with. Also asked for each first INVITE, which on 503 is refused with Retry-After. */
-  optionsStatus(): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
+  optionsStatus(
+    method?: 'INVITE' | 'OPTIONS',
+  ): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
   handleCounted?(counter: SignallingCounter): void
 }
 
@@ -150,6 +152,8 @@ export interface SignallingPort {
    * @param reason RFC 3326; causes below 200 are Q.850's, others SIP status codes
    */
   bye(dialogId: DialogId, reason?: { readonly cause: number; readonly text: string }): Promise<void>
+  /** Messages come faster than they are handled: what is read now has waited. Absent where nobody knows. */
+  readonly isBehind?: boolean
   /** Sends a request inside the dialog; resolves with its final answer, never rejects. 408 and 481 end the dialog (RFC 5057). */
   request(dialogId: DialogId, request: OwnRequest): Promise<OwnResponse>
   /** Resolves when no transaction is left open; run's sockets stay. */

@@ -43,6 +43,13 @@ export class Health {
     return this.#draining
   }
 
+  /** What keeps this recorder from taking new recording sessions: `draining`, or the first required check that fails. */
+  refusal(): string | undefined {
+    if (this.#draining) return 'draining'
+    for (const check of this.#checks.values()) if (check.weight === 'required' && !report(check).ok) return check.name
+    return undefined
+  }
+
   verdict(): HealthVerdict {
     const checks = Array.from(this.#checks.values(), report)
     const requiredOk = checks.every((check) => check.ok || check.weight === 'degrading')

@@ -75,6 +75,17 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       src,
       outcome: firstSeen(),
     }),
+    admissionRefusalsTotal: make.counter(
+      'admission_refusals_total',
+      'First INVITEs refused with 503, by what was full.',
+      {
+        reason: firstSeen(),
+      },
+    ),
+    admissionPacePerSecond: make.plainGauge(
+      'admission_pace_per_second',
+      'Recording sessions a second that are taken at most; +Inf while nothing is late.',
+    ),
     metadataRejectedTotal: make.counter('metadata_rejected_total', 'Metadata snapshots kept but not understood.', {
       reason: firstSeen(),
     }),
@@ -156,6 +167,9 @@ function mediaMetrics(make: Factory) {
       worker: firstSeen(),
     }),
     eventLoopLagSeconds: make.gauge('event_loop_lag_seconds', 'How late the event loop of a thread runs its timers.', {
+      thread: firstSeen(),
+    }),
+    threadBusyRatio: make.gauge('thread_busy_ratio', 'Share of the last second in which a thread was not idle.', {
       thread: firstSeen(),
     }),
   }

@@ -118,7 +118,7 @@ export class ControlRig {
         vaultRecipients: [vault.recipient],
         software: { name: 'earwitness', version: '0.0.0' },
       },
-      isReady: () => true,
+      refusal: () => undefined,
       isOverfull: () => false,
       nowUs: () => this.nowUs,
       nowUnixMs: () => OPENED_AT_UNIX_MS,

@@ -9,6 +9,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
   recordingSessions: 1,
   encodersInUse: 2,
   eventLoopLagSeconds: 0,
+  load: { busyShare: 0, lagMs: 0 },
   jitterSecondsMax: 0,
   quiet: [],
   packetsReceived: 0,
