@@ -74,7 +74,14 @@ describe('the profile of an SRC', () => {
   })
 
   it('is that of a stranger when nothing matches', () => {
-    const stranger = { name: 'other', tenant: 'default', forceSiprec: false, dialect: 'auto', refusal: undefined }
+    const stranger = {
+      name: 'other',
+      tenant: 'default',
+      forceSiprec: false,
+      tellPause: false,
+      dialect: 'auto',
+      refusal: undefined,
+    }
     expect(new SourceTable([]).lookup(identity({}))).toEqual(stranger)
     expect(new SourceTable([source('one', '192.0.2.1')]).lookup(identity({ address: 'no address' }))).toEqual(stranger)
   })
