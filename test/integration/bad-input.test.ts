@@ -92,7 +92,12 @@ interface Refused {
 }
 
 const REFUSED: readonly Refused[] = [
-  { what: 'no body', invite: {}, status: 488, says: ['Warning', /no SDP offer/] },
+  {
+    what: 'no body, and no sign that it is SIPREC',
+    invite: { isSiprec: false },
+    status: 403,
+    says: ['Warning', /SIPREC/],
+  },
   {
     what: 'SDP without an audio line',
     invite: sdp('m=video 40000 RTP/AVP 96', 'a=rtpmap:96 H264/90000'),
