@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox'
-import type { LeafKeywords } from './schema-parts.ts'
 import { CONFIG_SCHEMA, isArraySchema, isObjectSchema } from './schema.ts'
+import type { LeafKeywords } from './schema-parts.ts'
 
 export type LeafSchema = TSchema & LeafKeywords & { readonly description?: string; readonly default?: unknown }
 

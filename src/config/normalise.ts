@@ -5,7 +5,7 @@ import type { Config, ListenAddress } from './config.ts'
 import type { Problems } from './problems.ts'
 import type { Environment } from './read-environment.ts'
 import type { RawConfig } from './schema.ts'
-import { resolveSecret, type SecretRejectReason } from './secrets.ts'
+import { secretAt } from './secret-at.ts'
 import { parseDuration, parseListen, parseSipListen, parseSize } from './values.ts'
 
 export interface NormaliseOptions {
@@ -68,7 +68,7 @@ function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => str
 
 function drachtioOf(drachtio: RawConfig['sip']['drachtio'], options: NormaliseOptions): Config['sip']['drachtio'] {
   const { mode, host, port, listen, allow } = drachtio
-  const secret = secretOf('sip.drachtio.secret', drachtio.secret, options) ?? ''
+  const secret = secretAt('sip.drachtio.secret', drachtio.secret, options) ?? ''
   return { mode, host, port, listen: listenOr(listen), allow, secret }
 }
 
@@ -88,36 +88,13 @@ function parseAll<Value>(texts: readonly string[], parse: (text: string) => Resu
   })
 }
 
-const SECRET_SENTENCES: ReadonlyMap<SecretRejectReason, readonly [sentence: string, hint: string]> = new Map([
-  [
-    'fileUnreadable',
-    ['names a file that cannot be read', 'Check the path after "file:" and that this user may read it.'],
-  ],
-  ['fileTooLarge', ['names a file that is too large for a secret', 'Check the path after "file:".']],
-  ['variableMissing', ['names an environment variable that is not set', 'Set it, or correct the name after "env:".']],
-  ['empty', ['names an empty file', 'Write the secret into it.']],
-])
-
-/** The text behind `file:` or `env:`; undefined when none is given, or when it cannot be had, which is reported. */
-function secretOf(path: string, text: string | null, options: NormaliseOptions): string | undefined {
-  if (text === null || text === undefined || options.problems.concerns(path)) return undefined
-  const resolved = resolveSecret(text, options)
-  if (resolved.ok) return resolved.value
-  const [sentence, hint] = SECRET_SENTENCES.get(resolved.reason) ?? ['cannot be resolved', 'Check it.']
-  const what = `${path} ${sentence}: ${resolved.detail ?? ''}.`
-  const where = options.origins.get(path)
-  options.problems.add(path, { code: 'config-secret-missing', where, sentence: what, hint })
-  return undefined
-}
-
 function databaseUrl(text: string | null, options: NormaliseOptions): string | undefined {
   const path = 'database.url'
-  const url = secretOf(path, text, options)
+  const url = secretAt(path, text, options)
   if (url === undefined || isPostgresUrl(url)) return url
-  const where = options.origins.get(path)
   options.problems.add(path, {
     code: 'config-invalid-value',
-    where,
+    where: options.origins.get(path),
     sentence: `${path} wants a PostgreSQL URL.`,
     hint:
       'Write postgres://USER:PASSWORD@HOST:PORT/NAME; characters such as @ and / in a password are ' +
