@@ -115,6 +115,31 @@ describe('meeting drachtio-server', () => {
   })
 })
 
+test('who may open a dialog is asked of an authoriser: its challenge goes out, and who passed is named', async () => {
+  const challenges = ['Digest realm="a", algorithm=SHA-256', 'Digest realm="a", algorithm=MD5']
+  const { src, handler, peer } = await open({
+    authoriser: {
+      authorise: ({ headers }) =>
+        headers.first('Authorization') === undefined
+          ? {
+              kind: 'denied',
+              status: 401,
+              reason: 'Unauthorized',
+              headers: challenges.map((value) => ({ name: 'WWW-Authenticate', value })),
+            }
+          : { kind: 'granted', user: 'sbc-1' },
+    },
+  })
+  const asked = await src.ask('INVITE')
+  expect([asked.status, asked.headers.all('WWW-Authenticate')]).toEqual([401, challenges])
+  expect((await (await openSrc(peer)).ask('OPTIONS')).status).toBe(401)
+  expect(handler.offers).toEqual([])
+  const proven = await openSrc(peer)
+  await proven.establish({ extra: ['Authorization: Digest username="sbc-1"'] })
+  await proven.ask('INVITE')
+  expect(handler.offers.map(({ source }) => source.user)).toEqual(['sbc-1', 'sbc-1'])
+})
+
 describe('when the connection is lost', () => {
   test('recordings go on; our BYE reaches the SRC by the next connection', async () => {
     const { src, peer, handler, signalling, log } = await open()

@@ -21,7 +21,7 @@ import type { SignallingLog } from '../signalling-log.ts'
 import { AdminConnector } from './admin-connector.ts'
 import { AdminListener } from './admin-listener.ts'
 import { secretRefused, unreachable } from './drachtio-errors.ts'
-import { RemoteUserAgent, type RemoteTimers } from './remote-user-agent.ts'
+import { type RemoteAuthoriser, RemoteUserAgent, type RemoteTimers } from './remote-user-agent.ts'
 import type { ShownOffer } from './remote-user-agent-sink.ts'
 import { type AdminConnection, type IncomingRequest, SrfLink } from './srf-link.ts'
 
@@ -53,6 +53,8 @@ export interface DrachtioSignallingOptions {
   readonly log: SignallingLog
   /** Unguessable, different each time, letters and digits; 32 hex digits give our Session-IDs (RFC 7989). */
   readonly randomToken: () => string
+  /** Decides who may open a dialog; without it everybody may. */
+  readonly authoriser?: RemoteAuthoriser
   /** Monotonic microseconds. */
   readonly nowUs: () => number
   readonly timers?: Partial<RemoteTimers>
@@ -108,6 +110,8 @@ export class DrachtioSignalling implements SignallingPort {
       timers: { ...DEFAULT_TIMERS, ...options.timers },
       contact: (source) => this.#contact(source),
       unused: (connection) => this.#release(connection),
+      authoriser: options.authoriser,
+      nowUs,
       sink: {
         enter: (action) => this.#enter(action),
         randomToken,
@@ -269,7 +273,7 @@ export class DrachtioSignalling implements SignallingPort {
 
   #offer(shown: ShownOffer): boolean {
     const handler = this.#handler
-    const { incoming, facts, localAddress } = shown
+    const { incoming, facts, localAddress, user } = shown
     const { headers, body } = incoming.request
     const offer: OfferRequest = {
       dialogId: shown.dialogId,
@@ -279,7 +283,7 @@ export class DrachtioSignalling implements SignallingPort {
       header: (name) => headers.first(name),
       headers: (name) => headers.all(name),
       body,
-      source: { ...incoming.source, tlsNames: [], user: undefined },
+      source: { ...incoming.source, tlsNames: [], user },
       localAddress,
       receivedUs: this.#options.nowUs(),
       progress: (status, sdp) => this.#enter(() => shown.progress(status, sdp)),

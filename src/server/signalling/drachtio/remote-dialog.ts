@@ -40,6 +40,8 @@ export class RemoteDialog {
   readonly sipCallId: string
   /** The tag of the SRC. */
   readonly remoteTag: string
+  /** Who proved to have opened it. */
+  readonly user: string | undefined
   /** How to reach it: the connection on which its latest request came, or the one that was made since. */
   connection: AdminConnection
   /** Where its latest request came from. */
@@ -67,12 +69,14 @@ export class RemoteDialog {
     readonly remoteTag: string
     readonly connection: AdminConnection
     readonly source: BoundAddress
+    readonly user: string | undefined
   }) {
     this.id = options.id
     this.sipCallId = options.sipCallId
     this.remoteTag = options.remoteTag
     this.connection = options.connection
     this.source = options.source
+    this.user = options.user
   }
 
   /** True while somebody waits: for an answer, an ACK, or the end of a request of ours. */

@@ -16,6 +16,8 @@ export interface Given {
   readonly incoming: IncomingRequest
   readonly facts: RequestFacts
   readonly localAddress: string
+  /** Who proved to have sent the first INVITE; undefined where nobody was asked. */
+  readonly user: string | undefined
 }
 
 export interface RemoteOffersOptions {
@@ -44,7 +46,7 @@ export class RemoteOffers {
 
   /** Shows an offer to the handler. */
   show(
-    { incoming, facts, localAddress }: Given,
+    { incoming, facts, localAddress, user }: Given,
     dialog: RemoteDialog,
     options: { readonly isInitial: boolean; readonly terms: SessionTerms | undefined },
   ): void {
@@ -64,6 +66,7 @@ export class RemoteOffers {
       incoming,
       facts,
       localAddress,
+      user,
       isInitial: options.isInitial,
       progress: (status, sdp) => this.#progress(dialog, offer, { status, sdp }),
       answer: (sdp) => this.#answer(dialog, offer, sdp),

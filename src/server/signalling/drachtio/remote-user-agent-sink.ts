@@ -12,6 +12,7 @@ export interface ShownOffer {
   readonly incoming: IncomingRequest
   readonly facts: RequestFacts
   readonly localAddress: string
+  readonly user: string | undefined
   readonly isInitial: boolean
   readonly progress: (status: 180 | 183, sdp: Uint8Array | undefined) => void
   readonly answer: (sdp: Uint8Array) => void

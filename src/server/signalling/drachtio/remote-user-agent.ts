@@ -1,6 +1,7 @@
 import { asDialogId, type DialogId } from '../../../ids.ts'
 import { carriesOffer, mayCarryMetadata } from '../../../protocol/sip/body-kind.ts'
 import { SERVER } from '../../../protocol/sip/capabilities.ts'
+import type { SipFlow } from '../../../protocol/sip/flow.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import { inspectRequest, type RequestFacts, statusOfReject } from '../../../protocol/sip/inspect-request.ts'
 import type { SipRequest } from '../../../protocol/sip/message.ts'
@@ -37,6 +38,23 @@ export interface RemoteTimers {
   readonly sessionSecondMs: number
 }
 
+/** Decides who may open a dialog. RFC 8760 */
+export interface RemoteAuthoriser {
+  /** Is asked for an INVITE that opens a dialog, and for OPTIONS outside one. */
+  authorise(
+    request: SipRequest,
+    flow: SipFlow,
+    nowUs: number,
+  ):
+    | { readonly kind: 'granted'; readonly user: string | undefined }
+    | {
+        readonly kind: 'denied'
+        readonly status: number
+        readonly reason: string
+        readonly headers: readonly SipHeader[]
+      }
+}
+
 const TOO_LARGE: ReplyParts = { status: 413, reason: 'Request Entity Too Large', headers: [SERVER] }
 const PENDING: ReplyParts = { status: 491, reason: 'Request Pending', headers: [SERVER] }
 /** A PRACK with an offer. */
@@ -58,6 +76,8 @@ const OK: ReplyParts = { status: 200, reason: 'OK', headers: [SERVER] }
 export class RemoteUserAgent {
   readonly #sink: RemoteUserAgentSink
   readonly #timers: RemoteTimers
+  readonly #authoriser: RemoteAuthoriser | undefined
+  readonly #nowUs: () => number
   readonly #dialogs: RemoteDialogs
   readonly #replies: RemoteReplies
   readonly #offers: RemoteOffers
@@ -71,8 +91,13 @@ export class RemoteUserAgent {
     readonly contact: (source: BoundAddress) => SipHeader
     /** The last dialog of a connection is over. */
     readonly unused: (connection: AdminConnection) => void
+    /** Without it everybody may open a dialog. */
+    readonly authoriser: RemoteAuthoriser | undefined
+    readonly nowUs: () => number
   }) {
     const { sink, link, timers, contact } = options
+    this.#authoriser = options.authoriser
+    this.#nowUs = options.nowUs
     this.#sink = sink
     this.#timers = timers
     this.#dialogs = new RemoteDialogs(options.unused)
@@ -109,7 +134,7 @@ export class RemoteUserAgent {
   /** Handles a request, or the news of a BYE that drachtio-server sent. `localAddress`: ours, as the SRC reaches it. */
   handle(incoming: IncomingRequest, localAddress: string): void {
     const { request, source } = incoming
-    const flow = { ...source, localAddress, localPort: 0, listenerId: 0, connectionId: undefined }
+    const flow: SipFlow = { ...source, localAddress, localPort: 0, listenerId: 0, connectionId: undefined }
     const inspected = inspectRequest(request, flow)
     if (incoming.isUnsolicited) return this.#endedByServer(incoming, inspected.ok ? inspected.value.toTag : undefined)
     if (!inspected.ok) {
@@ -123,13 +148,13 @@ export class RemoteUserAgent {
     if (request.method === 'ACK') return this.#ack(incoming, facts, dialog)
     const refusal = incoming.isWhole ? refusalOf(request) : TOO_LARGE
     if (refusal !== undefined) return this.#replies.send(incoming, undefined, refusal)
-    if (facts.toTag === undefined) return this.#outside({ incoming, facts, localAddress })
+    if (facts.toTag === undefined) return this.#outside({ incoming, facts, localAddress, user: undefined }, flow)
     if (dialog === undefined || (dialog.isOver && request.method !== 'BYE')) {
       return this.#replies.send(incoming, undefined, NO_SUCH_DIALOG)
     }
     this.#dialogs.move(dialog, incoming.connection)
     dialog.source = incoming.source
-    this.#inside({ incoming, facts, localAddress }, dialog)
+    this.#inside({ incoming, facts, localAddress, user: dialog.user }, dialog)
   }
 
   /** The SRC took its offer back; drachtio-server has answered both. A CANCEL that came too late is not passed on. */
@@ -198,16 +223,22 @@ export class RemoteUserAgent {
     }
   }
 
-  #outside(given: Given): void {
+  #outside(given: Given, flow: SipFlow): void {
     const { incoming } = given
-    const { method } = incoming.request
-    if (method === 'INVITE') this.#invite(given)
-    else if (method === 'OPTIONS') this.#replies.sendCapabilities(incoming)
-    else this.#replies.send(incoming, undefined, NO_SUCH_DIALOG)
+    const { request } = incoming
+    const isOptions = request.method === 'OPTIONS'
+    if (request.method !== 'INVITE' && !isOptions) return this.#replies.send(incoming, undefined, NO_SUCH_DIALOG)
+    const verdict = this.#authoriser?.authorise(request, flow, this.#nowUs())
+    if (verdict?.kind === 'denied') {
+      const { status, reason, headers } = verdict
+      return this.#replies.send(incoming, undefined, { status, reason, headers: [...headers, SERVER] })
+    }
+    if (isOptions) this.#replies.sendCapabilities(incoming)
+    else this.#invite({ ...given, user: verdict?.user })
   }
 
   #invite(given: Given): void {
-    const { incoming, facts } = given
+    const { incoming, facts, user } = given
     const admission = this.#sink.admission()
     if (admission.status !== 200)
       return this.#replies.send(incoming, undefined, unavailable(admission.retryAfterSeconds))
@@ -223,6 +254,7 @@ export class RemoteUserAgent {
       remoteTag: facts.fromTag,
       connection: incoming.connection,
       source: incoming.source,
+      user,
     })
     this.#dialogs.add(dialog)
     this.#offers.show(given, dialog, { isInitial: true, terms: terms.value })
