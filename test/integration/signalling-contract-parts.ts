@@ -34,14 +34,10 @@ export interface EngineOptions {
   readonly t1Ms?: number
 }
 
-/** How to start an engine, and what it does not do yet. */
+/** How to start an engine. */
 export interface EngineUnderTest {
   readonly name: string
   readonly start: (handler: SignallingHandler, options: EngineOptions) => Promise<Engine>
-  /** `progress` is more than nothing. */
-  readonly hasProgress: boolean
-  /** `request` sends. */
-  readonly hasOwnRequests: boolean
 }
 
 /** A handler that writes down what it is told, and does what the test wants. */

@@ -20,8 +20,6 @@ function timersFor(t1Ms: number | undefined) {
 const ENGINES: readonly EngineUnderTest[] = [
   {
     name: 'embedded',
-    hasProgress: false,
-    hasOwnRequests: false,
     start: async (handler, { t1Ms }) => {
       const port = new EmbeddedSignalling({
         listen: [
@@ -40,8 +38,6 @@ const ENGINES: readonly EngineUnderTest[] = [
   },
   {
     name: 'drachtio, to whose admin port we connect',
-    hasProgress: true,
-    hasOwnRequests: true,
     start: async (handler, { t1Ms }) => {
       const peer = await DrachtioPeer.open({ secret: SECRET, ...(t1Ms === undefined ? {} : { t1Ms }) })
       const port = new DrachtioSignalling({
@@ -58,8 +54,6 @@ const ENGINES: readonly EngineUnderTest[] = [
   },
   {
     name: 'drachtio, which connects to us',
-    hasProgress: true,
-    hasOwnRequests: true,
     start: async (handler, { t1Ms }) => {
       const port = new DrachtioSignalling({
         meeting: { mode: 'listen', address: '127.0.0.1', port: 0, allow: ['127.0.0.0/8'] },

@@ -123,6 +123,7 @@ test('who may open a dialog is asked of an authoriser: its challenge goes out, a
         headers.first('Authorization') === undefined
           ? {
               kind: 'denied',
+              cause: 'challenged',
               status: 401,
               reason: 'Unauthorized',
               headers: challenges.map((value) => ({ name: 'WWW-Authenticate', value })),

@@ -59,12 +59,11 @@ function createDrachtio(
   parts: SignallingParts,
 ): Signalling {
   const { mode, host, listen, allow, secret } = drachtio
-  const { log, randomToken, nowUs } = parts
   const port = new DrachtioSignalling({
     meeting: mode === 'connect' ? { mode, host, port: drachtio.port } : { mode, ...listen, allow },
     secret,
     ...(sip.advertise === undefined ? {} : { advertise: sip.advertise }),
-    ...{ log, randomToken, nowUs },
+    ...parts,
   })
   const at = mode === 'connect' ? formatHostPort(host, drachtio.port) : formatHostPort(listen.address, listen.port)
   return {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import type { DialogId } from '../../../ids.ts'
+import type { Authoriser } from '../../../protocol/sip/door.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import type { SipRequest } from '../../../protocol/sip/message.ts'
 import { parseReason } from '../../../protocol/sip/reason.ts'
@@ -21,7 +22,7 @@ import type { SignallingLog } from '../signalling-log.ts'
 import { AdminConnector } from './admin-connector.ts'
 import { AdminListener } from './admin-listener.ts'
 import { secretRefused, unreachable } from './drachtio-errors.ts'
-import { type RemoteAuthoriser, RemoteUserAgent, type RemoteTimers } from './remote-user-agent.ts'
+import { RemoteUserAgent, type RemoteTimers } from './remote-user-agent.ts'
 import type { ShownOffer } from './remote-user-agent-sink.ts'
 import { type AdminConnection, type IncomingRequest, SrfLink } from './srf-link.ts'
 
@@ -54,7 +55,7 @@ export interface DrachtioSignallingOptions {
   /** Unguessable, different each time, letters and digits; 32 hex digits give our Session-IDs (RFC 7989). */
   readonly randomToken: () => string
   /** Decides who may open a dialog; without it everybody may. */
-  readonly authoriser?: RemoteAuthoriser
+  readonly authoriser?: Pick<Authoriser, 'authorise'>
   /** Monotonic microseconds. */
   readonly nowUs: () => number
   readonly timers?: Partial<RemoteTimers>

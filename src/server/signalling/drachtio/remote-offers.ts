@@ -1,4 +1,4 @@
-import { ACCEPT, ALLOW, SERVER } from '../../../protocol/sip/capabilities.ts'
+import { ACCEPT, ALLOW, SDP_TYPE, SERVER } from '../../../protocol/sip/capabilities.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import type { RequestFacts } from '../../../protocol/sip/inspect-request.ts'
 import type { ReplyParts } from '../../../protocol/sip/responder.ts'
@@ -201,7 +201,6 @@ export class RemoteOffers {
   }
 }
 
-const SDP_TYPE: SipHeader = { name: 'Content-Type', value: 'application/sdp' }
 const FAILED = { status: 500, reason: 'Server Internal Error' }
 const UNANSWERED = { status: 500, reason: 'No Answer In Time' }
 /** RFC 3262 3 asks for a 5xx. */

@@ -1,6 +1,7 @@
 import { asDialogId, type DialogId } from '../../../ids.ts'
 import { carriesOffer, mayCarryMetadata } from '../../../protocol/sip/body-kind.ts'
 import { SERVER } from '../../../protocol/sip/capabilities.ts'
+import type { Authoriser } from '../../../protocol/sip/door.ts'
 import type { SipFlow } from '../../../protocol/sip/flow.ts'
 import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import { inspectRequest, type RequestFacts, statusOfReject } from '../../../protocol/sip/inspect-request.ts'
@@ -9,6 +10,8 @@ import {
   BAD_INFO_PACKAGE,
   INTERVAL_TOO_SMALL,
   NO_SUCH_DIALOG,
+  NOT_ACCEPTABLE,
+  NOT_YET,
   refusalOf,
   type ReplyParts,
   REQUEST_TERMINATED,
@@ -38,33 +41,8 @@ export interface RemoteTimers {
   readonly sessionSecondMs: number
 }
 
-/** Decides who may open a dialog. RFC 8760 */
-export interface RemoteAuthoriser {
-  /** Is asked for an INVITE that opens a dialog, and for OPTIONS outside one. */
-  authorise(
-    request: SipRequest,
-    flow: SipFlow,
-    nowUs: number,
-  ):
-    | { readonly kind: 'granted'; readonly user: string | undefined }
-    | {
-        readonly kind: 'denied'
-        readonly status: number
-        readonly reason: string
-        readonly headers: readonly SipHeader[]
-      }
-}
-
 const TOO_LARGE: ReplyParts = { status: 413, reason: 'Request Entity Too Large', headers: [SERVER] }
 const PENDING: ReplyParts = { status: 491, reason: 'Request Pending', headers: [SERVER] }
-/** A PRACK with an offer. */
-const NOT_ACCEPTABLE: ReplyParts = { status: 488, reason: 'Not Acceptable Here', headers: [SERVER] }
-/** What an INFO or UPDATE carries cannot be kept before the dialog is answered. RFC 3311 5.2 */
-const NOT_YET: ReplyParts = {
-  status: 500,
-  reason: 'Not Answered Yet',
-  headers: [{ name: 'Retry-After', value: '1' }, SERVER],
-}
 const OK: ReplyParts = { status: 200, reason: 'OK', headers: [SERVER] }
 
 /**
@@ -76,7 +54,7 @@ const OK: ReplyParts = { status: 200, reason: 'OK', headers: [SERVER] }
 export class RemoteUserAgent {
   readonly #sink: RemoteUserAgentSink
   readonly #timers: RemoteTimers
-  readonly #authoriser: RemoteAuthoriser | undefined
+  readonly #authoriser: Pick<Authoriser, 'authorise'> | undefined
   readonly #nowUs: () => number
   readonly #dialogs: RemoteDialogs
   readonly #replies: RemoteReplies
@@ -92,7 +70,7 @@ export class RemoteUserAgent {
     /** The last dialog of a connection is over. */
     readonly unused: (connection: AdminConnection) => void
     /** Without it everybody may open a dialog. */
-    readonly authoriser: RemoteAuthoriser | undefined
+    readonly authoriser: Pick<Authoriser, 'authorise'> | undefined
     readonly nowUs: () => number
   }) {
     const { sink, link, timers, contact } = options
@@ -230,9 +208,11 @@ export class RemoteUserAgent {
     if (request.method !== 'INVITE' && !isOptions) return this.#replies.send(incoming, undefined, NO_SUCH_DIALOG)
     const verdict = this.#authoriser?.authorise(request, flow, this.#nowUs())
     if (verdict?.kind === 'denied') {
-      const { status, reason, headers } = verdict
+      const { status, reason, headers, cause } = verdict
+      this.#sink.count({ kind: 'authentication', outcome: cause })
       return this.#replies.send(incoming, undefined, { status, reason, headers: [...headers, SERVER] })
     }
+    if (verdict?.user !== undefined) this.#sink.count({ kind: 'authentication', outcome: 'accepted' })
     if (isOptions) this.#replies.sendCapabilities(incoming)
     else this.#invite({ ...given, user: verdict?.user })
   }
