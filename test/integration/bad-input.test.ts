@@ -161,7 +161,7 @@ describe('while a recording session lasts', () => {
     const refused = await src.ask('INVITE', GOOD_OFFER)
     expect(refused.status).toBe(503)
     expect(Number(refused.headers.first('Retry-After'))).toBeGreaterThan(0)
-    expect(refused.headers.first('Warning')).toContain('RTP port')
+    expect(refused.headers.first('Warning')).toContain('rtp.portMin')
     const sent = await speakAndHangUp(session)
     const { streams, state } = await manifestOf(daemon, recordingId)
     expect(state).toBe('complete')

@@ -23,7 +23,13 @@ let daemon: RunningDaemon
 beforeAll(async () => {
   dataDir = await makeDataDir()
   folder = await mkdtemp(join(tmpdir(), 'earwitness-overload-'))
-  daemon = await startDaemon(dataDir, { EARWITNESS_LOG_LEVEL: 'error' })
+  // The limits that a recorder has by default, which the other tests lift.
+  daemon = await startDaemon(dataDir, {
+    EARWITNESS_LOG_LEVEL: 'error',
+    EARWITNESS_LIMITS_THREAD_BUSY_PERCENT: '85',
+    EARWITNESS_LIMITS_EVENT_LOOP_LAG: '150ms',
+    EARWITNESS_LIMITS_OPENING_WAIT: '80ms',
+  })
 })
 afterAll(async () => {
   await daemon.stop()

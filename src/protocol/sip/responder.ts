@@ -73,9 +73,12 @@ const OVERLOAD_RETRY_SECONDS = 5
 const KNOWN_SCHEMES: ReadonlySet<string | undefined> = new Set(['sip', 'sips', 'tel'])
 
 /** 503 with Retry-After, by default that of a full table. */
-export function unavailable(retryAfterSeconds: number = OVERLOAD_RETRY_SECONDS): ReplyParts {
-  const retryAfter = { name: 'Retry-After', value: String(Math.max(1, Math.ceil(retryAfterSeconds))) }
-  return { status: 503, reason: 'Service Unavailable', headers: [retryAfter, SERVER] }
+export function unavailable(admission?: Admission): ReplyParts {
+  const { retryAfterSeconds, warning } =
+    admission?.status === 503 ? admission : { retryAfterSeconds: OVERLOAD_RETRY_SECONDS, warning: undefined }
+  const headers = [{ name: 'Retry-After', value: String(Math.max(1, Math.ceil(retryAfterSeconds))) }]
+  if (warning !== undefined) headers.push({ name: 'Warning', value: `399 earwitness "${warning}"` })
+  return { status: 503, reason: 'Service Unavailable', headers: [...headers, SERVER] }
 }
 
 /** 200 to an INVITE or UPDATE; to an UPDATE without offer it has no body. RFC 3261 13.3.1.4, 12.1.1, RFC 3311 5.2 */
@@ -106,7 +109,7 @@ function packagesFor({ headers }: SipRequest): readonly SipHeader[] {
 
 /** The answer to OPTIONS: that of an INVITE at this moment. RFC 3261 11.2 */
 export function capabilities({ request, flow }: Incoming, admission: Admission): ReplyParts {
-  if (admission.status !== 200) return unavailable(admission.retryAfterSeconds)
+  if (admission.status !== 200) return unavailable(admission)
   const contact = contactFor(flow, asksForSips(request))
   const headers = [contact, ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, ...packagesFor(request), SERVER]
   return { status: 200, reason: 'OK', headers }

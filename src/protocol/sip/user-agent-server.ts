@@ -295,8 +295,7 @@ export class UserAgentServer {
     const admission = this.#sink.admission('INVITE')
     if (admission.status !== 200 || this.#dialogs.isFull) {
       if (admission.status === 200) this.#sink.handleCounted({ kind: 'dropped', reason: 'dialogsFull' })
-      const retryAfterSeconds = admission.status === 200 ? undefined : admission.retryAfterSeconds
-      this.#responder.reply(incoming, unavailable(retryAfterSeconds), nowUs)
+      this.#responder.reply(incoming, unavailable(admission), nowUs)
       return
     }
     const terms = readSessionTerms(incoming.request.headers)

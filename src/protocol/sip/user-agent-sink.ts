@@ -50,7 +50,10 @@ export type SipCounter =
   | { readonly kind: 'dropped'; readonly reason: SipDropReason }
   | { readonly kind: 'authentication'; readonly outcome: 'accepted' | DigestRefusal }
 
-export type Admission = { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
+/** Whether a new dialog may begin. `warning` is a sentence for whoever looks at the SRC's trace, without quotation marks. RFC 3261 20.43 */
+export type Admission =
+  | { readonly status: 200 }
+  | { readonly status: 503; readonly retryAfterSeconds: number; readonly warning?: string }
 
 /** A request of ours inside a dialog. */
 export interface AskedRequest {

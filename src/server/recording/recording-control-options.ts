@@ -2,6 +2,7 @@ import type { MediaPlane } from '../media/media-plane.ts'
 import type { SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
 import type { RecordingSettings } from './live-recording.ts'
+import type { Refusal } from '../telemetry/health.ts'
 import type { RecordingEvents } from './recording-events.ts'
 import type { SourceTable } from './source-table.ts'
 
@@ -19,7 +20,7 @@ export interface RecordingControlOptions {
   /** Sealed audio waits for the store beyond all bounds. */
   readonly isOverfull: () => boolean
   /** Why no recording session is taken, as `/readyz` says; INVITE and OPTIONS say the same. Undefined when one is. */
-  readonly refusal: (method: 'INVITE' | 'OPTIONS' | undefined) => string | undefined
+  readonly refusal: (method: 'INVITE' | 'OPTIONS' | undefined) => Refusal | undefined
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
   readonly sleep: (ms: number) => Promise<void>

@@ -93,8 +93,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {
     const refusal = this.#options.refusal(method)
     if (refusal === undefined) return { status: 200 }
-    if (method === 'INVITE') this.#options.events.notAdmitted(refusal)
-    return { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS }
+    if (method === 'INVITE') this.#options.events.notAdmitted(refusal.name)
+    return { status: 503, retryAfterSeconds: RETRY_AFTER_SECONDS, warning: refusal.sentence }
   }
 
   handleCounted(counter: Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]): void {

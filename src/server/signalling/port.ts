@@ -1,4 +1,5 @@
 import type { DialogId } from '../../ids.ts'
+import type { Admission } from '../../protocol/sip/user-agent-sink.ts'
 import type { SipReason } from '../../protocol/sip/reason.ts'
 
 /** Where a message came from: the peer's address as our socket saw it. */
@@ -124,9 +125,7 @@ export interface SignallingHandler {
   /** Exactly once per dialog that {@link handleInvite} saw, unless the handler itself refused it. */
   handleEnded(dialogId: DialogId, end: DialogEnd): void
   /** What OPTIONS is answered with. Also asked for each first INVITE, which on 503 is refused with Retry-After. */
-  optionsStatus(
-    method?: 'INVITE' | 'OPTIONS',
-  ): { readonly status: 200 } | { readonly status: 503; readonly retryAfterSeconds: number }
+  optionsStatus(method?: 'INVITE' | 'OPTIONS'): Admission
   handleCounted?(counter: SignallingCounter): void
 }
 

@@ -17,6 +17,9 @@ export interface CheckReport {
   readonly sentence?: string
 }
 
+/** Why no recording session is taken: a check's name, and its sentence. */
+export type Refusal = Required<Pick<CheckReport, 'name' | 'sentence'>>
+
 export interface HealthVerdict {
   /** True when new recording sessions are taken: `/readyz` and SIP OPTIONS say the same. */
   readonly ready: boolean
@@ -44,9 +47,13 @@ export class Health {
   }
 
   /** What keeps this recorder from taking new recording sessions: `draining`, or the first required check that fails. */
-  refusal(): string | undefined {
-    if (this.#draining) return 'draining'
-    for (const check of this.#checks.values()) if (check.weight === 'required' && !report(check).ok) return check.name
+  refusal(): Refusal | undefined {
+    if (this.#draining) return { name: 'draining', sentence: 'The recorder is shutting down.' }
+    for (const check of this.#checks.values()) {
+      if (check.weight !== 'required') continue
+      const { ok, sentence = '' } = report(check)
+      if (!ok) return { name: check.name, sentence }
+    }
     return undefined
   }
 

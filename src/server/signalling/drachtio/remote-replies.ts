@@ -48,6 +48,6 @@ export class RemoteReplies {
     const admission = this.#sink.admission()
     const headers = [this.#contact(incoming.source), ALLOW, ACCEPT, ACCEPT_ENCODING, SUPPORTED, SERVER]
     const able = { status: 200, reason: 'OK', headers }
-    this.send(incoming, undefined, admission.status === 200 ? able : unavailable(admission.retryAfterSeconds))
+    this.send(incoming, undefined, admission.status === 200 ? able : unavailable(admission))
   }
 }

@@ -220,8 +220,7 @@ export class RemoteUserAgent {
   #invite(given: Given): void {
     const { incoming, facts, user } = given
     const admission = this.#sink.admission()
-    if (admission.status !== 200)
-      return this.#replies.send(incoming, undefined, unavailable(admission.retryAfterSeconds))
+    if (admission.status !== 200) return this.#replies.send(incoming, undefined, unavailable(admission))
     if (this.#dialogs.isFull) {
       this.#sink.count({ kind: 'dropped', reason: 'dialogsFull' })
       return this.#replies.send(incoming, undefined, unavailable())

@@ -163,7 +163,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
       software: { name: 'earwitness', version: '0.0.0' },
       ...settings,
     },
-    refusal: () => (isReady ? undefined : 'capacity'),
+    refusal: () => (isReady ? undefined : { name: 'capacity', sentence: 'Full.' }),
     isOverfull: () => isOverfull,
     nowUs: () => NOW_US,
     sleep: () => Promise.resolve(),
