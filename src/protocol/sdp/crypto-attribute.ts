@@ -1,11 +1,10 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { SrtpKeys, SrtpMasterKey, SrtpSuite } from '../srtp/srtp-keys.ts'
+import { MKI_LENGTH_MAX, SUITES } from '../srtp/suites.ts'
 
 /** Master keys of one attribute, and session parameters; there are seven of those. More make the line unusable. */
 export const MASTER_KEYS_MAX = 16
 export const SESSION_PARAMETERS_MAX = 16
-/** RFC 4568 6.1 */
-export const MKI_BYTES_MAX = 128
 /** Packets that one master key may protect. RFC 3711 9.2, RFC 7714 12 */
 export const LIFETIME_PACKETS_MAX = 2 ** 48
 
@@ -42,16 +41,6 @@ export interface CryptoAttribute {
   readonly sessionParameters: SessionParameters
 }
 
-/** RFC 4568 6.2, RFC 6188 4, RFC 7714 12 */
-const SUITES: Readonly<Record<SrtpSuite, { readonly keyBytes: number; readonly saltBytes: number }>> = {
-  AES_CM_128_HMAC_SHA1_80: { keyBytes: 16, saltBytes: 14 },
-  AES_CM_128_HMAC_SHA1_32: { keyBytes: 16, saltBytes: 14 },
-  AES_256_CM_HMAC_SHA1_80: { keyBytes: 32, saltBytes: 14 },
-  AES_256_CM_HMAC_SHA1_32: { keyBytes: 32, saltBytes: 14 },
-  AEAD_AES_128_GCM: { keyBytes: 16, saltBytes: 12 },
-  AEAD_AES_256_GCM: { keyBytes: 32, saltBytes: 12 },
-}
-
 const SUITES_BY_NAME: ReadonlyMap<string, SrtpSuite> = new Map([
   ...(Object.keys(SUITES) as SrtpSuite[]).map((suite) => [suite, suite] as const),
   // Some clients order the words of RFC 6188 as those of the 128-bit suites are.
@@ -70,7 +59,7 @@ const NO_SESSION_PARAMETERS: SessionParameters = {
 
 /** How many octets of key and salt, in this order, a master key of the suite has. */
 export function masterKeyBytes(suite: SrtpSuite): number {
-  return SUITES[suite].keyBytes + SUITES[suite].saltBytes
+  return SUITES[suite].keyLength + SUITES[suite].saltLength
 }
 
 /**
@@ -122,12 +111,12 @@ export function formatCryptoAttribute(attribute: CryptoAttribute): string {
  * @param masterKey random octets, as many as {@link masterKeyBytes} says
  */
 export function acceptCrypto(offered: CryptoAttribute, masterKey: Uint8Array): CryptoAttribute {
-  const { keyBytes, saltBytes } = SUITES[offered.suite]
-  if (masterKey.length !== keyBytes + saltBytes) throw new RangeError('an SRTP master key of the wrong length')
+  const { keyLength, saltLength } = SUITES[offered.suite]
+  if (masterKey.length !== keyLength + saltLength) throw new RangeError('an SRTP master key of the wrong length')
   const { unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp } = offered.sessionParameters
   return {
     ...offered,
-    keyParameters: [{ ...splitMasterKey(masterKey, keyBytes), mki: new Uint8Array(), lifetimePackets: undefined }],
+    keyParameters: [{ ...splitMasterKey(masterKey, keyLength), mki: new Uint8Array(), lifetimePackets: undefined }],
     sessionParameters: { ...NO_SESSION_PARAMETERS, unencryptedSrtp, unencryptedSrtcp, unauthenticatedSrtp },
   }
 }
@@ -187,7 +176,7 @@ function parseKeyParameter(text: string, suite: SrtpSuite): Result<KeyParameter,
   if (lifetimes.length > 0 && lifetimePackets === undefined) return rejected('lifetime')
   const mki = identifiers[0] === undefined ? new Uint8Array() : parseMki(identifiers[0])
   if (mki === undefined) return rejected('mki')
-  return accepted({ ...splitMasterKey(bytes, SUITES[suite].keyBytes), mki, lifetimePackets })
+  return accepted({ ...splitMasterKey(bytes, SUITES[suite].keyLength), mki, lifetimePackets })
 }
 
 function splitMasterKey(bytes: Uint8Array, keyBytes: number): Pick<KeyParameter, 'key' | 'salt'> {
@@ -208,7 +197,7 @@ function parseMki(text: string): Uint8Array | undefined {
   // 309 digits are the greatest number of 128 octets.
   const [, digits = '', lengthText = ''] = /^([0-9]{1,309}):([0-9]{1,3})$/.exec(text) ?? []
   const length = Number(lengthText)
-  if (digits === '' || length < 1 || length > MKI_BYTES_MAX) return undefined
+  if (digits === '' || length < 1 || length > MKI_LENGTH_MAX) return undefined
   const hex = BigInt(digits)
     .toString(16)
     .padStart(length * 2, '0')

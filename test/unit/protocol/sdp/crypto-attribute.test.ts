@@ -6,12 +6,12 @@ import {
   LIFETIME_PACKETS_MAX,
   MASTER_KEYS_MAX,
   masterKeyBytes,
-  MKI_BYTES_MAX,
   parseCryptoAttribute,
   SESSION_PARAMETERS_MAX,
   srtpKeysOf,
   type CryptoAttribute,
 } from '../../../../src/protocol/sdp/crypto-attribute.ts'
+import { MKI_LENGTH_MAX } from '../../../../src/protocol/srtp/suites.ts'
 
 /** Thirty octets: key and salt of AES_CM_128. */
 const KEY_30 = 'AAECAwQFBgcICQoLDA0OD/Dx8vP09fb3+Pn6+/z9'
@@ -182,8 +182,10 @@ describe('a key', () => {
   )
 
   test('may have an MKI of up to 128 octets', () => {
-    const greatest = (256n ** BigInt(MKI_BYTES_MAX) - 1n).toString()
-    expect(masterKey(`1 ${CM_128} inline:${KEY_30}|${greatest}:${MKI_BYTES_MAX}`).mki).toBe('ff'.repeat(MKI_BYTES_MAX))
+    const greatest = (256n ** BigInt(MKI_LENGTH_MAX) - 1n).toString()
+    expect(masterKey(`1 ${CM_128} inline:${KEY_30}|${greatest}:${MKI_LENGTH_MAX}`).mki).toBe(
+      'ff'.repeat(MKI_LENGTH_MAX),
+    )
     expect(masterKey(`1 ${CM_128} inline:${KEY_30}||255:1`).mki).toBe('ff')
   })
 
