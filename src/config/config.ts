@@ -122,7 +122,7 @@ export interface Config {
   readonly limits: {
     readonly recordingSessionsMax: number
     /** 10 to 100. */
-    readonly threadBusyPercent: number
+    readonly workerBusyPercent: number
     readonly eventLoopLagMs: number
     readonly openingWaitMs: number
   }

@@ -58,7 +58,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     },
     limits: {
       recordingSessionsMax: raw.limits.recordingSessionsMax,
-      threadBusyPercent: raw.limits.threadBusyPercent,
+      workerBusyPercent: raw.limits.workerBusyPercent,
       eventLoopLagMs: quantity(parseDuration(raw.limits.eventLoopLag)),
       openingWaitMs: quantity(parseDuration(raw.limits.openingWait)),
     },

@@ -246,18 +246,18 @@ const limits = group('What this recorder takes on.', {
     minimum: 1,
     maximum: 100_000,
   }),
-  threadBusyPercent: Type.Integer({
+  workerBusyPercent: Type.Integer({
     description:
-      'How busy a thread may be, for three seconds on end, before new recording sessions are refused with 503; they are ' +
-      'taken again once it is clearly less. Of the media workers the least busy one counts. The rest of each second is ' +
-      'what is left for bursts: higher takes more before it refuses, and is late sooner. 100 never refuses for this.',
+      'How busy the least busy media worker may be, for five seconds on end, before new recording sessions are refused ' +
+      'with 503; they are taken again once it is clearly less. The rest of each second is what is left for bursts: ' +
+      'higher takes more before it refuses, and is late sooner. 100 never refuses for this.',
     default: 85,
     minimum: 10,
     maximum: 100,
   }),
   eventLoopLag: duration({
     description:
-      'How late the timers of a thread may be on average, for three seconds on end, before new recording sessions are ' +
+      'How late the timers of a thread may be on average, for five seconds on end, before new recording sessions are ' +
       'refused. It shows what busyness does not: that others have the processor. Audio waits in the sockets meanwhile ' +
       'and is not lost; SIP messages wait as well, unseen, so this is also how late a refusal may be.',
     default: '150ms',

@@ -16,7 +16,7 @@ export type IdentityFileRejectReason = 'size' | 'empty' | 'notIdentity' | 'damag
 const RECIPIENT_PREFIX = 'age'
 const IDENTITY_PREFIX = 'age-secret-key-'
 /** A recipient taken apart but not yet known to be fit for sealing. */
-interface DecodedRecipient {
+export interface DecodedRecipient {
   readonly bytes: Uint8Array
   readonly publicKey: KeyObject
 }

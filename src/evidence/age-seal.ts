@@ -1,6 +1,6 @@
-import { createCipheriv, createHmac, hkdfSync } from 'node:crypto'
+import { createCipheriv, createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 
-import { decodeRecipient } from './age-keys.ts'
+import { type DecodedRecipient, decodeRecipient } from './age-keys.ts'
 import { X25519_LENGTH, x25519PrivateKey, x25519PublicBytes, x25519SharedSecret } from './x25519.ts'
 
 /** Gives `length` unpredictable bytes; deterministic in tests and vectors only. */
@@ -8,6 +8,10 @@ export type RandomBytes = (length: number) => Uint8Array
 
 /** Recipients of one sealed object: the vault and its escrow keys. */
 export const RECIPIENTS_MAX = 20
+
+/** Public keys of recipients kept at hand: those of the vault, and of recordings under way. */
+const DECODED_RECIPIENTS_MAX = 1_024
+const decodedRecipients = new Map<string, DecodedRecipient>()
 
 const VERSION_LINE = 'age-encryption.org/v1\n'
 const X25519_INFO = 'age-encryption.org/v1/X25519'
@@ -62,17 +66,27 @@ export function sealedSize(plaintextLength: number, recipientCount: number): num
   return header + NONCE_LENGTH + plaintextLength + streamChunks * TAG_LENGTH
 }
 
+/** A recipient taken apart; a recorder seals to the same ones again and again. */
+function recipientPoint(recipient: string): DecodedRecipient {
+  const known = decodedRecipients.get(recipient)
+  if (known !== undefined) return known
+  const decoded = decodeRecipient(recipient)
+  if (!decoded.ok) throw new RangeError(`Cannot seal to a recipient: ${decoded.reason}.`)
+  if (decodedRecipients.size >= DECODED_RECIPIENTS_MAX) decodedRecipients.clear()
+  decodedRecipients.set(recipient, decoded.value)
+  return decoded.value
+}
+
 /** The file key wrapped to one recipient, as two header lines. age.md "The X25519 recipient type" */
 function recipientStanza(fileKey: Uint8Array, recipient: string, randomBytes: RandomBytes): string {
-  const point = decodeRecipient(recipient)
-  if (!point.ok) throw new RangeError(`Cannot seal to a recipient: ${point.reason}.`)
+  const point = recipientPoint(recipient)
   const secret = Uint8Array.from(drawn(randomBytes, X25519_LENGTH))
   const ephemeral = x25519PrivateKey(secret)
   secret.fill(0)
   const share = x25519PublicBytes(ephemeral)
-  const shared = x25519SharedSecret(ephemeral, point.value.publicKey)
+  const shared = x25519SharedSecret(ephemeral, point.publicKey)
   if (shared === undefined) throw new RangeError('Cannot seal to a recipient: lowOrder.')
-  const wrapKey = hkdf(shared, Buffer.concat([share, point.value.bytes]), X25519_INFO)
+  const wrapKey = hkdf(shared, Buffer.concat([share, point.bytes]), X25519_INFO)
   // A wrap key is used once, so the nonce may be zero.
   const body = sealOnce(fileKey, wrapKey, new Uint8Array(12))
   shared.fill(0)
@@ -83,7 +97,7 @@ function recipientStanza(fileKey: Uint8Array, recipient: string, randomBytes: Ra
  * STREAM: pieces of 64 KiB, each with an 11-byte counter and a flag on the last as its nonce. Only an empty plaintext
  * has an empty piece; an exact multiple of 64 KiB ends with a full one. age.md "Payload"
  */
-function sealStream(plaintext: Uint8Array, key: Uint8Array): Uint8Array[] {
+function sealStream(plaintext: Uint8Array, key: KeyObject): Uint8Array[] {
   const pieces: Uint8Array[] = []
   const nonce = Buffer.alloc(12)
   let offset = 0
@@ -98,13 +112,14 @@ function sealStream(plaintext: Uint8Array, key: Uint8Array): Uint8Array[] {
   return pieces
 }
 
-function sealOnce(plaintext: Uint8Array, key: Uint8Array, nonce: Uint8Array): Uint8Array {
+function sealOnce(plaintext: Uint8Array, key: KeyObject, nonce: Uint8Array): Uint8Array {
   const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_LENGTH })
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
-function hkdf(secret: Uint8Array, salt: Uint8Array | string, info: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, salt, info, KEY_LENGTH))
+/** Keys are key objects throughout: given as bytes, node:crypto finds out that they are none by an exception, which costs more than sealing. */
+function hkdf(secret: Uint8Array, salt: Uint8Array | string, info: string): KeyObject {
+  return createSecretKey(new Uint8Array(hkdfSync('sha256', createSecretKey(secret), salt, info, KEY_LENGTH)))
 }
 
 function drawn(randomBytes: RandomBytes, length: number): Uint8Array {

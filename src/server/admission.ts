@@ -21,6 +21,8 @@ export interface AdmissionState {
   readonly nowUs: number
   /** Recording sessions that are being opened or last. */
   readonly recordingSessions: number
+  /** Opened since the start. */
+  readonly openedTotal: number
   /** Those that are over and whose last objects are on their way to the store. */
   readonly closing: number
   /** SIP messages wait too long before they are read. */
@@ -55,8 +57,11 @@ export type AdmissionReason = (typeof ADMISSION_REASONS)[number]
 export const CLOSING_MAX = 4_096
 /** What one recording session of two media streams needs. */
 export const PORT_PAIRS_LEAST = 2
-/** How long a thread must be over its limit before that counts: a stall, a burst or a start is no overload. */
-export const OVERLOADED_US = 3_000_000
+/**
+ * How long a thread must be over its limit before that counts: a stall, a burst or a start is no overload, and a slower pace has had its
+ * time to mend it.
+ */
+export const OVERLOADED_US = 5_000_000
 /** How long it must be clearly under it before new work is taken again. */
 export const RECOVERED_US = 2_000_000
 const IDLE: ThreadLoad = { busyShare: 0, lagMs: 0 }
@@ -103,23 +108,20 @@ export class AdmissionController {
     this.#pace.take(nowUs)
   }
 
-  /** To be called several times a second. */
-  observeQueues(queues: Pick<AdmissionState, 'isSignallingBehind' | 'areOpeningsLate'>, nowUs: number): void {
-    if (queues.isSignallingBehind || queues.areOpeningsLate) this.#pace.noteLate(nowUs)
+  /** To be called every 100 ms or so. @see AdmissionPace.look */
+  observeQueues({ isSignallingBehind, areOpeningsLate, openedTotal, nowUs }: AdmissionState): void {
+    this.#pace.look(isSignallingBehind || areOpeningsLate, openedTotal, nowUs)
   }
 
   /** Takes a measurement. New recording sessions go to one worker, so the workers are as busy as the least busy of them. */
   observe(load: SystemLoad, nowUs: number): void {
-    this.#main.observe(load.main, nowUs)
+    // How busy the main thread is says little: as long as nothing is late in it, it may be busy.
+    const main = { ...load.main, busyShare: 0 }
+    this.#main.observe(main, nowUs)
     // Without any worker opening fails by itself, and says so.
     const [first = IDLE, ...others] = load.workers
     const leastBusy = others.reduce(lesser, first)
     this.#workers.observe(leastBusy, nowUs)
-    this.#pace.noteSecond(this.#isOver(load.main) || this.#isOver(leastBusy), nowUs)
-  }
-
-  #isOver({ busyShare, lagMs }: ThreadLoad): boolean {
-    return busyShare > this.#limits.busyShareMax || lagMs > this.#limits.lagMsMax
   }
 
   /** Whether this is a reason to refuse now. */

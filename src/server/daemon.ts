@@ -94,10 +94,10 @@ export class Daemon {
     this.#config = options.config
     this.#log = options.log
     this.#version = options.version
-    const { recordingSessionsMax, threadBusyPercent, eventLoopLagMs } = options.config.limits
+    const { recordingSessionsMax, workerBusyPercent, eventLoopLagMs } = options.config.limits
     this.#admission = new AdmissionController({
       recordingSessionsMax,
-      busyShareMax: threadBusyPercent / 100,
+      busyShareMax: workerBusyPercent / 100,
       lagMsMax: eventLoopLagMs,
     })
   }
@@ -380,6 +380,7 @@ function admissionStateOf({ control, media, signalling, uploads }: Keeping & Joi
   return {
     nowUs: monotonicUs(),
     recordingSessions: live - closing,
+    openedTotal: control.openedTotal,
     closing,
     isSignallingBehind: signalling.port.isBehind === true,
     areOpeningsLate: media.areOpeningsLate,

@@ -10,9 +10,9 @@ const SENTENCES: Readonly<Record<AdmissionReason, string>> = {
   custody: 'Too many recordings that are over wait for the store.',
   storage: 'Sealed audio waits in memory for the store, and no more fits.',
   'rtp-ports': 'Hardly a port of the range rtp.portMin to rtp.portMax is free.',
-  'main-thread': 'The main thread is busier than limits.threadBusyPercent, or later than limits.eventLoopLag, allows.',
+  'main-thread': 'The main thread is later than limits.eventLoopLag allows.',
   'media-workers':
-    'All media workers are busier than limits.threadBusyPercent, or later than limits.eventLoopLag, allows.',
+    'All media workers are busier than limits.workerBusyPercent, or later than limits.eventLoopLag, allows.',
   'sip-queue': 'SIP messages come faster than they can be handled.',
   pace: 'As many INVITEs as the threads keep up with were taken this second.',
   openings: 'INVITEs come faster than recording sessions can be opened.',

@@ -105,8 +105,7 @@ export class StatusBoard {
 
   #observeQueues(): void {
     const { admission, admissionState } = this.#options
-    const state = admissionState()
-    admission.observeQueues(state, state.nowUs)
+    admission.observeQueues(admissionState())
   }
 
   #refresh(): void {

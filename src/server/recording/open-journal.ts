@@ -1,10 +1,13 @@
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { ChunkEntry, IncidentEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { isUuidV7 } from '../../ids.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
+import { DirectorySync } from '../storage/directory-sync.ts'
+import { nodeFiles } from '../storage/file-operations.ts'
+import { errnoOf } from '../storage/storage-error.ts'
 
 /** What a manifest and the database need should this process not live to write them. No names, numbers or audio. */
 export interface OpenFacts {
@@ -54,8 +57,13 @@ export class OpenJournal {
   readonly #onError: (error: unknown) => void
   readonly #nowUnixMs: () => number
   readonly #chains = new Map<string, Promise<void>>()
-  /** Lines that the disk did not take yet: they are written before the next one. */
+  /** Lines that wait for their turn, to be written together. */
+  readonly #waiting = new Map<string, { lines: string; readonly written: Promise<void> }>()
+  /** Lines that the disk did not take: they are written before the next one. */
   readonly #unwritten = new Map<string, string>()
+  /** Recordings whose file has its name for good. */
+  readonly #named = new Set<string>()
+  readonly #directories = new DirectorySync((path) => nodeFiles.syncDirectory(path))
 
   constructor(options: {
     readonly dataDir: string
@@ -73,47 +81,53 @@ export class OpenJournal {
 
   /**
    * Resolves when the line is on the disk: what it names is stored after it, so that a power cut leaves no object without a
-   * line. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
+   * line. Lines that come while one is written are written together. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
    * after what the disk may have taken of it. So a line may be there twice, whole or in part.
    */
   append(recordingId: string, entry: OpenJournalEntry): Promise<void> {
     const line = `${JSON.stringify({ at: new Date(this.#nowUnixMs()).toISOString(), ...entry })}\n`
-    return this.#chain(recordingId, async () => {
-      const unwritten = this.#unwritten.get(recordingId)
-      const lines = unwritten === undefined ? line : `\n${unwritten}${line}`
-      this.#unwritten.set(recordingId, lines)
-      await this.#write(recordingId, lines)
-      this.#unwritten.delete(recordingId)
-    })
+    const waiting = this.#waiting.get(recordingId)
+    if (waiting !== undefined) {
+      waiting.lines += line
+      return waiting.written
+    }
+    const written = this.#chain(recordingId, () => this.#writeWaiting(recordingId))
+    this.#waiting.set(recordingId, { lines: line, written })
+    return written
+  }
+
+  async #writeWaiting(recordingId: string): Promise<void> {
+    const added = this.#waiting.get(recordingId)?.lines ?? ''
+    this.#waiting.delete(recordingId)
+    const unwritten = this.#unwritten.get(recordingId)
+    const lines = unwritten === undefined ? added : `\n${unwritten}${added}`
+    this.#unwritten.set(recordingId, lines)
+    await this.#write(recordingId, lines)
+    this.#unwritten.delete(recordingId)
   }
 
   /** The recording has its manifest: forget it. */
   close(recordingId: string): Promise<void> {
     return this.#chain(recordingId, async () => {
       this.#unwritten.delete(recordingId)
-      await rm(this.#file(recordingId), { force: true })
+      this.#named.delete(recordingId)
+      await unlink(this.#file(recordingId)).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error
+      })
     })
   }
 
   async #write(recordingId: string, lines: string): Promise<void> {
     const file = await open(this.#file(recordingId), 'a', 0o600)
     try {
-      const isNew = (await file.stat()).size === 0
       await file.appendFile(lines)
       await file.datasync()
-      if (isNew) await this.#syncDirectory()
     } finally {
       await file.close()
     }
-  }
-
-  async #syncDirectory(): Promise<void> {
-    const directory = await open(this.#directory, 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
+    if (this.#named.has(recordingId)) return
+    await this.#directories.sync(this.#directory)
+    this.#named.add(recordingId)
   }
 
   async leftOpen(): Promise<readonly LeftOpen[]> {

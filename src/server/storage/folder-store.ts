@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
+import { DirectorySync } from './directory-sync.ts'
 import { nodeFiles, type FileOperations } from './file-operations.ts'
 import { requireObjectKey, type ObjectStore } from './object-store.ts'
 import { errnoOf, storageError } from './storage-error.ts'
@@ -28,6 +29,7 @@ const FOLDER_MODE = 0o700
 export class FolderStore implements ObjectStore {
   readonly #root: string
   readonly #files: FileOperations
+  readonly #directories: DirectorySync
   readonly #nowUnixMs: () => number
   /** True once the root was found or made; see {@link FolderStore.#ensureRoot}. */
   #rootReady = false
@@ -35,6 +37,7 @@ export class FolderStore implements ObjectStore {
   constructor(root: string, options: { readonly files?: FileOperations; readonly nowUnixMs?: () => number } = {}) {
     this.#root = resolve(root)
     this.#files = options.files ?? nodeFiles
+    this.#directories = new DirectorySync((path) => this.#files.syncDirectory(path))
     this.#nowUnixMs = options.nowUnixMs ?? Date.now
   }
 
@@ -75,7 +78,7 @@ export class FolderStore implements ObjectStore {
     const path = join(this.#root, key)
     try {
       await this.#files.unlink(path)
-      await this.#files.syncDirectory(dirname(path))
+      await this.#directories.sync(dirname(path))
     } catch (error) {
       if (!isAbsent(error)) throw storageError(error, path)
     }
@@ -113,7 +116,7 @@ export class FolderStore implements ObjectStore {
       outcome = await this.#tryLink(incoming, path)
     }
     if (outcome === 'noFolder') throw this.#missing(folder)
-    if (outcome === 'linked') await this.#files.syncDirectory(folder)
+    if (outcome === 'linked') await this.#directories.sync(folder)
     return outcome === 'linked'
   }
 
@@ -138,7 +141,7 @@ export class FolderStore implements ObjectStore {
       )
     }
     // The first attempt may have died between the link and this.
-    await this.#files.syncDirectory(dirname(path))
+    await this.#directories.sync(dirname(path))
   }
 
   /**
@@ -183,7 +186,7 @@ export class FolderStore implements ObjectStore {
       await this.#makeFolders(parent, stopAt)
       await this.#files.makeDirectory(folder, FOLDER_MODE).catch(ignoreExisting)
     }
-    await this.#files.syncDirectory(parent)
+    await this.#directories.sync(parent)
   }
 
   async #walk(

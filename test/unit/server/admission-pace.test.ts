@@ -1,93 +1,95 @@
 import { expect, test } from 'vitest'
 import { AdmissionPace, PACE_MAX, PACE_MIN } from '../../../src/server/admission-pace.ts'
 
-const SECOND = 1_000_000
+const LOOK_US = 100_000
 
-/** INVITEs at an even rate against a pace, with a measurement every second. */
-function drive() {
+/** A recorder that opens at most so many a second, asked for more or less. */
+function recorder() {
   const pace = new AdmissionPace()
   let nowUs = 0
-  const offer = (perSecond: number, seconds: number, isTooBusy = false): number => {
+  let openedTotal = 0
+  let waiting = 0
+  /** INVITEs at an even rate; late is what has waited 80 ms. Returns how many were taken. */
+  const run = (seconds: number, invitesPerSecond: number, capacityPerSecond = Infinity): number => {
     let taken = 0
-    for (let second = 0; second < seconds; second += 1) {
-      for (let count = 0; count < perSecond; count += 1) {
-        nowUs += SECOND / perSecond
+    for (let look = 0; look < seconds * 10; look += 1) {
+      for (let count = 0; count < invitesPerSecond / 10; count += 1) {
+        nowUs += LOOK_US / (invitesPerSecond / 10)
         if (!pace.hasRoom(nowUs)) continue
         pace.take(nowUs)
         taken += 1
+        waiting += 1
       }
-      pace.noteSecond(isTooBusy, nowUs)
+      if (invitesPerSecond === 0) nowUs += LOOK_US
+      const opened = Math.min(waiting, capacityPerSecond / 10)
+      waiting -= opened
+      openedTotal += opened
+      pace.look(waiting > capacityPerSecond * 0.08, openedTotal, nowUs)
     }
     return taken
   }
-  return { pace, offer, late: () => pace.noteLate(nowUs), now: () => nowUs, pass: (us: number) => (nowUs += us) }
+  return {
+    pace,
+    run,
+    waiting: () => waiting,
+    look: (isLate: boolean) => pace.look(isLate, openedTotal, (nowUs += LOOK_US)),
+  }
 }
 
 test('without lateness nothing is limited', () => {
-  const { pace, offer } = drive()
-  expect([offer(5_000, 2), pace.perSecond]).toEqual([10_000, Infinity])
+  const { pace, run } = recorder()
+  expect([run(2, 5_000), pace.perSecond]).toEqual([10_000, Infinity])
 })
 
-test('a late queue halves what was taken, and halves it again while it lasts, but not at every look', () => {
-  const { pace, offer, late, pass } = drive()
-  offer(300, 1)
-  for (let count = 0; count < 300; count += 1) pace.take(pass(SECOND / 300))
-  late()
-  late()
-  expect(pace.perSecond).toBeCloseTo(150)
-  pass(260_000)
-  late()
-  expect(pace.perSecond).toBeCloseTo(75)
+test('in a flood the pace comes down to what can be opened, and stays near it', () => {
+  const { pace, run, waiting } = recorder()
+  run(1, 400, 80)
+  expect(pace.perSecond).toBeLessThan(80)
+  run(4, 400, 80)
+  const taken = run(20, 400, 80)
+  expect(taken / 20).toBeGreaterThan(60)
+  expect(taken / 20).toBeLessThan(84)
+  expect(waiting(), 'the queue stays short').toBeLessThan(40)
 })
 
-test('what is taken keeps to the pace, evenly', () => {
-  const { pace, offer, late } = drive()
-  offer(400, 1)
-  for (let count = 0; count < 100; count += 1) pace.take(SECOND + count * 1_000)
-  late()
-  const { perSecond } = pace
-  expect(perSecond).toBeLessThan(250)
-  const taken = offer(400, 1)
-  expect(taken).toBeGreaterThan(perSecond * 0.9)
-  expect(taken).toBeLessThan(perSecond * 1.3)
+test('when the recorder becomes slower, the pace follows', () => {
+  const { run } = recorder()
+  run(10, 300, 100)
+  run(3, 300, 40)
+  const taken = run(10, 300, 40)
+  expect(taken / 10).toBeGreaterThan(25)
+  expect(taken / 10).toBeLessThan(45)
 })
 
-test('it rises by a fifth each second, until there is no limit any more', () => {
-  const { pace, offer, late } = drive()
-  offer(400, 1)
-  for (let count = 0; count < 100; count += 1) pace.take(SECOND)
-  late()
-  const { perSecond } = pace
-  offer(10, 3)
-  expect(pace.perSecond).toBeCloseTo(perSecond * 1.2 ** 3)
-  offer(10, 30)
+test('a stall costs little, and that for a moment', () => {
+  const { pace, run, look } = recorder()
+  run(3, 100, 1_000)
+  look(true)
+  expect(pace.perSecond).toBeGreaterThan(80)
+  expect(run(2, 100, 1_000)).toBeGreaterThan(175)
+  expect(run(1, 100, 1_000)).toBe(100)
+})
+
+test('it rises until there is no limit any more', () => {
+  const { pace, run } = recorder()
+  run(2, 400, 80)
+  run(20, 0)
   expect(pace.perSecond).toBe(Infinity)
-  expect(perSecond * 1.2 ** 30).toBeGreaterThan(PACE_MAX)
+  expect(80 * 1.25 ** 20).toBeGreaterThan(PACE_MAX)
 })
 
-test('a thread that is too busy takes a fifth off, each second', () => {
-  const { pace, offer } = drive()
-  offer(100, 1)
-  for (let count = 0; count < 100; count += 1) pace.take(SECOND + count * 10_000)
-  pace.noteSecond(true, 2 * SECOND)
-  expect(pace.perSecond).toBeCloseTo(80)
-})
-
-test.each([0, 1, PACE_MIN])('where %i a second are taken, they are not why something is late', (perSecond) => {
-  const { pace, offer, late } = drive()
-  offer(perSecond, 3, true)
-  late()
+test.each([0, 1, PACE_MIN])('where %i a second are opened, they are not why something is late', (perSecond) => {
+  const { pace, run, look } = recorder()
+  run(3, perSecond)
+  for (let count = 0; count < 20; count += 1) look(true)
   expect(pace.perSecond).toBe(Infinity)
 })
 
-test('the pace never falls below its least', () => {
-  const { pace, offer, late, pass } = drive()
-  for (let round = 0; round < 30; round += 1) {
-    offer(100, 1)
-    for (let count = 0; count < 50; count += 1) pace.take(pass(1_000))
-    late()
-    pass(300_000)
+test('the pace never falls below its least, however long something is late', () => {
+  const { pace, run, look } = recorder()
+  for (let round = 0; round < 200; round += 1) {
+    run(0.3, 100)
+    look(true)
   }
   expect(pace.perSecond).toBeGreaterThanOrEqual(PACE_MIN)
-  expect(pace.perSecond).toBeLessThan(30)
 })

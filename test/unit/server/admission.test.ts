@@ -18,6 +18,7 @@ const HALFWAY: ThreadLoad = { busyShare: 0.8, lagMs: 2 }
 const STATE: AdmissionState = {
   nowUs: 0,
   recordingSessions: 10,
+  openedTotal: 0,
   closing: 0,
   isSignallingBehind: false,
   areOpeningsLate: false,
@@ -61,7 +62,7 @@ describe('what decides at once', () => {
 
 describe('how busy the threads are decides when it lasts', () => {
   test.each<[string, readonly [ThreadLoad, ...ThreadLoad[]], readonly string[]]>([
-    ['a busy main thread', [BUSY, CALM], ['main-thread']],
+    ['a busy main thread that is never late', [BUSY, CALM], []],
     ['a late main thread', [LATE, CALM], ['main-thread']],
     ['all workers busy', [CALM, BUSY, BUSY], ['media-workers']],
     ['one worker of two busy', [CALM, BUSY, CALM], []],
@@ -88,18 +89,18 @@ describe('how busy the threads are decides when it lasts', () => {
 
   test('once it refuses it goes on until the load is clearly less for a while: it does not flap at the limit', () => {
     const { reasons, measure } = controller()
-    measure(4, BUSY)
+    measure(OVERLOADED_US / SECOND + 1, CALM, BUSY)
     for (let round = 0; round < 10; round += 1) {
-      measure(1, HALFWAY)
+      measure(1, CALM, HALFWAY)
       measure(1, CALM)
-      measure(1, BUSY)
-      expect(reasons()).toEqual(['main-thread'])
+      measure(1, CALM, BUSY)
+      expect(reasons()).toEqual(['media-workers'])
     }
     measure(RECOVERED_US / SECOND, CALM)
-    expect(reasons()).toEqual(['main-thread'])
+    expect(reasons()).toEqual(['media-workers'])
     measure(1, CALM)
     expect(reasons()).toEqual([])
-    measure(3, BUSY)
+    measure(3, CALM, BUSY)
     expect(reasons(), 'and it takes as long again to refuse').toEqual([])
   })
 
