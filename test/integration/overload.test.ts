@@ -26,7 +26,7 @@ beforeAll(async () => {
   // The limits that a recorder has by default, which the other tests lift.
   daemon = await startDaemon(dataDir, {
     EARWITNESS_LOG_LEVEL: 'error',
-    EARWITNESS_LIMITS_THREAD_BUSY_PERCENT: '85',
+    EARWITNESS_LIMITS_WORKER_BUSY_PERCENT: '85',
     EARWITNESS_LIMITS_EVENT_LOOP_LAG: '150ms',
     EARWITNESS_LIMITS_OPENING_WAIT: '80ms',
   })

@@ -56,7 +56,7 @@ function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.Proce
     EARWITNESS_RECORDING_CHUNK_SECONDS: '5',
     EARWITNESS_DRAIN_TIMEOUT: '1s',
     // A machine that runs tests is as busy as it likes; only the tests of overload are refused for it.
-    EARWITNESS_LIMITS_THREAD_BUSY_PERCENT: '100',
+    EARWITNESS_LIMITS_WORKER_BUSY_PERCENT: '100',
     EARWITNESS_LIMITS_EVENT_LOOP_LAG: '10s',
     EARWITNESS_LIMITS_OPENING_WAIT: '5s',
     ...extra,
