@@ -15,6 +15,7 @@ import { factsOf, packetsOf, planOf, rtp, seededBytes } from '../support/recordi
 
 /** The media plane with real worker threads and real sockets; what takes the recordings stands in this file. */
 const PORTS = 16
+const MANY_PORTS = 160
 const SETTINGS: WorkerSettings = {
   bindAddress: '127.0.0.1',
   opusEngine: 'libopus-wasm',
@@ -81,7 +82,7 @@ afterEach(async () => {
 async function planeOf(
   options: { settings?: Partial<WorkerSettings>; workers?: number; workerFile?: URL; ports?: number } = {},
 ): Promise<{ plane: MediaPlane; desk: Desk; firstPort: number }> {
-  const firstPort = await freeUdpPortRange(PORTS)
+  const firstPort = await freeUdpPortRange(options.ports ?? PORTS)
   const plane = new MediaPlane({
     settings: { ...SETTINGS, ...options.settings },
     portMin: firstPort,
@@ -202,6 +203,13 @@ describe('ports', () => {
     const opened = await plane.open(newFacts(), [planOf(0)])
     expect(opened).toEqual({ ok: true, ports: [firstPort + 2] })
     expect(plane.portsUsed).toBe(2)
+  })
+
+  test('that another program has many of in a row are left behind in a few steps', async () => {
+    const { plane, firstPort } = await planeOf({ ports: MANY_PORTS })
+    for (let port = firstPort; port < firstPort + MANY_PORTS - 40; port += 2) await udpSocket(port)
+    expect(await plane.open(newFacts(), [planOf(0), planOf(1)])).toMatchObject(OK)
+    expect(plane.portsUsed).toBe(4)
   })
 
   test('that are used up are said to be, and none is kept', async () => {

@@ -8,6 +8,7 @@ import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
 import { runCommandLine } from '../../src/cli/run-command-line.ts'
+import { claimRtpPortRange } from './rtp-port-range.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -41,7 +42,8 @@ export interface RunningDaemon {
 export type DaemonEnvironment = Readonly<Record<string, string>>
 
 /** Loopback, free ports, little workers: what every daemon of the tests starts from. */
-function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.ProcessEnv {
+async function environmentFor(dataDir: string, extra: DaemonEnvironment): Promise<NodeJS.ProcessEnv> {
+  const { portMin, portMax } = await claimRtpPortRange()
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('EARWITNESS_')))
   return {
     ...clean,
@@ -49,7 +51,8 @@ function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.Proce
     EARWITNESS_SIP_LISTEN_0: 'udp:127.0.0.1:0',
     EARWITNESS_SIP_LISTEN_1: 'tcp:127.0.0.1:0',
     EARWITNESS_RTP_ADDRESS: '127.0.0.1',
-    ...portRange(),
+    EARWITNESS_RTP_PORT_MIN: String(portMin),
+    EARWITNESS_RTP_PORT_MAX: String(portMax),
     EARWITNESS_HTTP_LISTEN: '127.0.0.1:0',
     EARWITNESS_TELEMETRY_LISTEN: '127.0.0.1:0',
     EARWITNESS_MEDIA_WORKERS: '1',
@@ -63,16 +66,6 @@ function environmentFor(dataDir: string, extra: DaemonEnvironment): NodeJS.Proce
   }
 }
 
-const RTP_PORTS = 1_000
-const RTP_FIRST_PORT = 20_000
-const RTP_RANGES = 10
-
-/** Test files that run side by side do not share RTP ports: late packets of one are not for the other. */
-function portRange(): DaemonEnvironment {
-  const first = RTP_FIRST_PORT + (Number(process.env['VITEST_POOL_ID'] ?? 0) % RTP_RANGES) * RTP_PORTS
-  return { EARWITNESS_RTP_PORT_MIN: String(first), EARWITNESS_RTP_PORT_MAX: String(first + RTP_PORTS - 1) }
-}
-
 /** A data folder in the system's temporary folder; the caller removes it with {@link removeDataDir}. */
 export async function makeDataDir(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'earwitness-test-'))
@@ -84,7 +77,7 @@ export async function removeDataDir(dataDir: string): Promise<void> {
 
 /** Starts the real daemon as a child process and waits for its line `ready`. */
 export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}): Promise<RunningDaemon> {
-  const env = environmentFor(dataDir, extra)
+  const env = await environmentFor(dataDir, extra)
   const child = spawn(process.execPath, ['src/main.ts', 'serve', '--json'], {
     cwd: ROOT,
     env,

@@ -356,7 +356,10 @@ export class RawRecordingSession {
 
   #take(answer: SipResponse): void {
     const sdp = parseSdp(answer.body)
-    if (answer.status !== 200 || !sdp.ok) throw new Error(`the recorder answered ${answer.status} ${answer.reason}`)
+    if (answer.status !== 200 || !sdp.ok) {
+      const warning = answer.headers.first('Warning') ?? 'no Warning'
+      throw new Error(`the recorder answered ${answer.status} ${answer.reason} (${warning})`)
+    }
     this.#toTag = tagOf(answer)
     for (const [index, { port }] of sdp.value.media.entries()) {
       this.#sockets[index]?.aimAt({ address: LOOPBACK, rtpPort: port, rtcpPort: port + 1 })

@@ -19,8 +19,8 @@ import { OpeningQueue } from './opening-queue.ts'
 import { PortPool } from './port-pool.ts'
 import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
 
-/** How many runs of ports are tried when another program has one of them. */
-const PORT_TRIES = 8
+/** How many runs of ports are tried when another program has one of them, each twice as far on: together 4,095 pairs and more. */
+const PORT_TRIES = 12
 /** Pause before a worker that did not even start is started again. */
 const WORKER_RETRY_MS = 1_000
 /** How long a worker may take to close its sockets before its thread is ended. */
@@ -264,6 +264,7 @@ export class MediaPlane {
       const outcome = await ask(streams)
       if (outcome.ok) return { ok: true, streams }
       this.#ports.give(ports)
+      this.#ports.skip(2 ** tried - 1)
       if (outcome.reason === 'failed') return { ok: false, reason: 'failed', detail: outcome.detail }
     }
     return { ok: false, reason: 'portsExhausted', detail: 'no free RTP port pair in the configured range' }

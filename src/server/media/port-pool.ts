@@ -62,6 +62,11 @@ export class PortPool {
     }
   }
 
+  /** Goes on looking so many pairs further along the range: what lies next belongs to somebody else. */
+  skip(pairs: number): void {
+    this.#next = (this.#next + pairs) % this.#pairs
+  }
+
   #run(count: number): number[] | undefined {
     for (let tried = 0; tried < this.#pairs; tried += 1) {
       const start = (this.#next + tried) % this.#pairs

@@ -38,6 +38,16 @@ describe('the RTP ports of a recording session', () => {
   })
 })
 
+describe('what another program has', () => {
+  it('is left behind, round the end of the range too', () => {
+    pool.give(pool.take(1) ?? [])
+    pool.skip(3)
+    expect(pool.take(1)).toEqual([20_008])
+    pool.skip(4)
+    expect(pool.take(1)).toEqual([20_002])
+  })
+})
+
 describe('a range that is used up', () => {
   it('gives nothing at all rather than a part, and counts it', () => {
     pool.take(7)
