@@ -5,11 +5,15 @@
  * daemon spends on one recorded second of one recording session (two PCMU streams, sealed two-channel Opus), and the
  * packets that were lost; `--srtp SUITE` does it with protected packets. It measures, it judges nothing. The client that sends
  * shares the machine.
+ *
+ * `npm run bench -- --profile` shows instead where that time goes, stage by stage, in microseconds (`--seconds` of `--pattern turns|both`,
+ * `--rounds` of which the best counts).
  */
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
+import { profile } from './lib/profile.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 
 /** Clock ticks of /proc/PID/stat in a second; 100 on every Linux that Node supports. */
@@ -34,8 +38,29 @@ const { values } = parseArgs({
     complexity: { type: 'string' },
     srtp: { type: 'string' },
     json: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
+    pattern: { type: 'string', default: 'turns' },
+    rounds: { type: 'string', default: '5' },
+    bitrate: { type: 'string', default: '16000' },
   },
 })
+
+if (values.profile) {
+  const stages = await profile({
+    engine: values.engine === 'opusscript' ? 'opusscript' : 'libopus-wasm',
+    complexity: Number(values.complexity ?? 5),
+    bitsPerSecond: Number(values.bitrate),
+    seconds: Number(values.seconds),
+    rounds: Number(values.rounds),
+    pattern: values.pattern === 'both' ? 'both' : 'turns',
+  })
+  if (values.json) console.log(JSON.stringify(stages, undefined, 2))
+  else
+    console.table(
+      stages.map(({ stage, usPerSessionSecond }) => ({ stage, usPerSessionSecond: round(usPerSessionSecond) })),
+    )
+  process.exit(0)
+}
 
 const measurements: Measurement[] = []
 for (const step of values.sessions.split(',')) {
