@@ -1,4 +1,5 @@
 import { asStreamId } from '../ids.ts'
+import { payloadFormatOf } from '../protocol/rtp/payload-format.ts'
 import { OFFERED_CODECS } from '../protocol/sdp/offer.ts'
 import { parseSdp } from '../protocol/sdp/parse.ts'
 import type { MediaDescription } from '../protocol/sdp/session-description.ts'
@@ -7,14 +8,13 @@ import { splitBody } from '../protocol/siprec/multipart.ts'
 import { accepted, rejected, type Result } from '../result.ts'
 import {
   fromMetadata,
-  meaningOf,
   planStreams,
   readMetadataBody,
   STREAMS_MAX,
   type InviteFacts,
   type RecordingRequest,
 } from './recording-request.ts'
-import type { MediaStreamPlan, PayloadMeaning } from './recording-types.ts'
+import type { MediaStreamPlan } from './recording-types.ts'
 
 /** An INVITE without SDP: we offer, and the ACK brings the answer. RFC 3261 13.2.1 */
 export interface DelayedOffer {
@@ -38,12 +38,7 @@ export function planDelayedOffer(invite: InviteFacts): DelayedOffer {
   const metadata = readMetadataBody(invite.contentType, invite.body) ?? fromMetadata(invite.from)
   const labels = metadata?.mediaType === undefined ? labelsIn(metadata) : []
   const lines = labels.length > 0 ? labels : defaultLabels(invite, metadata)
-  const payloadTypes = new Map(
-    OFFERED_CODECS.flatMap(({ payloadType, name }): readonly (readonly [number, PayloadMeaning])[] => {
-      const meaning = meaningOf(name)
-      return meaning === undefined ? [] : [[payloadType, meaning]]
-    }),
-  )
+  const payloadTypes = new Map(OFFERED_CODECS.map((codec) => [codec.payloadType, payloadFormatOf(codec)]))
   return {
     plans: lines.map((label, index) => ({
       streamId: asStreamId(String(index)),

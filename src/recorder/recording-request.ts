@@ -3,13 +3,14 @@ import { isRecordingRequest } from '../protocol/siprec/detect.ts'
 import { readFromMetadata } from '../protocol/siprec/from-metadata.ts'
 import type { MetadataSnapshot } from '../protocol/siprec/metadata.ts'
 import { isMetadataType, splitBody, type BodyPart } from '../protocol/siprec/multipart.ts'
+import { payloadFormatOf } from '../protocol/rtp/payload-format.ts'
 import { parseMetadata } from '../protocol/siprec/parse-metadata.ts'
 import { isHeld, judgeLine, type AnswerLine, type LineRefusal } from '../protocol/sdp/answer.ts'
 import { srtpKeysOf, type CryptoAttribute } from '../protocol/sdp/crypto-attribute.ts'
 import { parseSdp } from '../protocol/sdp/parse.ts'
 import type { MediaDescription, SessionDescription } from '../protocol/sdp/session-description.ts'
 import { accepted, rejected, type Result } from '../result.ts'
-import type { MediaStreamPlan, PayloadMeaning } from './recording-types.ts'
+import type { MediaStreamPlan } from './recording-types.ts'
 
 /** Media streams of one recording session that are received; more audio lines are answered with port 0. */
 export const STREAMS_MAX = 32
@@ -62,7 +63,7 @@ export const REFUSALS: Readonly<Record<RefusalReason, Refusal>> = {
   noCodec: {
     status: 488,
     phrase: 'Not Acceptable Here',
-    headers: warning(305, 'None of the offered audio formats can be recorded; offer PCMU or PCMA'),
+    headers: warning(305, 'The audio line lists no payload type'),
   },
   noKeys: {
     status: 488,
@@ -220,16 +221,12 @@ function planStream(
   const judged = judgeLine(media)
   if (!judged.ok) return judged
   const { payloadTypes, crypto } = judged.value
-  const selected = new Set(payloadTypes)
-  const meanings = media.codecs.flatMap(({ payloadType, name }): readonly (readonly [number, PayloadMeaning])[] => {
-    const meaning = meaningOf(name)
-    return meaning !== undefined && selected.has(payloadType) ? [[payloadType, meaning]] : []
-  })
+  const codecs = new Map(media.codecs.map((codec) => [codec.payloadType, codec]))
   return accepted({
     streamId: asStreamId(String(media.index)),
     streamLabel: media.label ?? String(media.index + 1),
     line: { label: media.label, index: media.index, labels },
-    payloadTypes: new Map(meanings),
+    payloadTypes: new Map(payloadTypes.map((payloadType) => [payloadType, payloadFormatOf(codecs.get(payloadType))])),
     held: isHeld(media),
     ...(media.recordPreference === 'off' || media.recordPreference === 'pause' ? { wish: media.recordPreference } : {}),
     // The SRC says so itself; a wish it has weighed already. RFC 7866 7.1.3
@@ -243,21 +240,6 @@ function noLineLeft(refusedLines: RecordingRequest['refusedLines']): RefusalReas
     refusedLines.some((refusal) => causes.some((cause) => cause === refusal)),
   )
   return found?.[0] ?? 'noCodec'
-}
-
-/** What a codec means to the recorder; by upper-case encoding name. */
-export function meaningOf(codecName: string): PayloadMeaning | undefined {
-  switch (codecName) {
-    case 'PCMU':
-    case 'PCMA':
-      return codecName
-    case 'TELEPHONE-EVENT':
-      return 'event'
-    case 'CN':
-      return 'comfortNoise'
-    default:
-      return undefined
-  }
 }
 
 function readMetadata(part: BodyPart): RecordingRequest['metadata'] {

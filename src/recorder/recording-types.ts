@@ -1,13 +1,11 @@
 import type { ChunkEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
+import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
 import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 
 export type Layout = 'separate' | 'mixed'
-
-/** What a payload type of a media stream means to the recorder. */
-export type PayloadMeaning = 'PCMU' | 'PCMA' | 'event' | 'comfortNoise'
 
 /** One m-line as it was agreed in the last offer and answer. */
 export interface MediaStreamPlan {
@@ -16,7 +14,7 @@ export interface MediaStreamPlan {
   readonly streamLabel: string
   /** Where the metadata has to look for it: never by a label that the SDP does not have. */
   readonly line: LabelledLine
-  readonly payloadTypes: ReadonlyMap<number, PayloadMeaning>
+  readonly payloadTypes: ReadonlyMap<number, PayloadFormat>
   /** A participant's `a=recordpref` against being recorded: noted, and not followed. RFC 7866 7.3.2 */
   readonly wish?: 'off' | 'pause'
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
@@ -113,6 +111,8 @@ export interface RecordingSink {
 export interface StreamCounters {
   /** Taken for the recording: each packet once. */
   readonly packetsReceived: number
+  /** Of those: packets of codecs that are not decoded live. */
+  readonly packetsKept: number
   readonly packetsLost: number
   readonly packetsLate: number
   readonly packetsDuplicate: number

@@ -1,10 +1,11 @@
 import { decodePcma, decodePcmu } from '../media/g711.ts'
 import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
 import { StreamTimeline } from '../media/stream-timeline.ts'
+import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
-import type { DiscardReason, MediaStreamPlan, PayloadMeaning, StreamCounters } from './recording-types.ts'
+import type { DiscardReason, MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
 
 /** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
@@ -17,6 +18,11 @@ export const SSRC_SILENCE_US = 100_000
 export const CANDIDATE_AGE_US = 1_000_000
 /** Packets of a second SSRC that are kept for the case that it takes over. */
 export const CANDIDATE_PACKETS_MAX = 16
+
+/** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
+export const CODECS_MAX = 32
+
+type KeptFormat = PayloadFormat & { readonly kind: 'kept' }
 
 interface CandidatePacket {
   readonly packet: RtpPacket
@@ -44,6 +50,7 @@ export class StreamReceiver {
   #candidates: CandidatePacket[] = []
   #hasSecondSource = false
   #packetsReceived = 0
+  #packetsKept = 0
   #packetsLost = 0
   #packetsLate = 0
   #packetsDuplicate = 0
@@ -66,7 +73,7 @@ export class StreamReceiver {
   #isRecordingPaused = false
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
-  readonly #payloadTypesSeen = new Set<PayloadMeaning>()
+  readonly #codecsSeen = new Set<string>()
   #jitter = new InterarrivalJitter(CLOCK_RATE)
 
   constructor(plan: MediaStreamPlan, nowUs: number) {
@@ -102,7 +109,7 @@ export class StreamReceiver {
 
   /** The codecs that actually came, for the manifest. */
   get codecs(): readonly string[] {
-    return [...this.#payloadTypesSeen].filter((meaning) => meaning === 'PCMU' || meaning === 'PCMA')
+    return [...this.#codecsSeen]
   }
 
   /** How the packets were protected that came, in the words of SDP, or `none`; for the manifest. RFC 4568 6.2, 6.3 */
@@ -114,6 +121,7 @@ export class StreamReceiver {
     const { stray } = this.#reorder.counters
     return {
       packetsReceived: this.#packetsReceived,
+      packetsKept: this.#packetsKept,
       packetsLost: this.#packetsLost,
       packetsLate: this.#packetsLate,
       packetsDuplicate: this.#packetsDuplicate,
@@ -162,14 +170,14 @@ export class StreamReceiver {
       return
     }
     const packet = parsed.value
-    const meaning = this.#meaningOf(packet)
-    if (meaning === undefined) {
+    const format = this.#formatOf(packet)
+    if (format === undefined) {
       this.#discarded.payloadType += 1
       return
     }
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (!this.#admitSource(packet, arrivalUs)) return
-    this.#accept(packet, meaning, arrivalUs)
+    this.#accept(packet, format, arrivalUs)
   }
 
   /** True once, when packets come and nothing of them is authentic: audio is being lost. */
@@ -243,8 +251,8 @@ export class StreamReceiver {
     const held = this.#candidates
     this.#candidates = []
     for (const { packet, arrivalUs } of held) {
-      const meaning = this.#meaningOf(packet)
-      if (meaning !== undefined) this.#accept(packet, meaning, arrivalUs)
+      const format = this.#formatOf(packet)
+      if (format !== undefined) this.#accept(packet, format, arrivalUs)
     }
   }
 
@@ -255,7 +263,7 @@ export class StreamReceiver {
 
   #write(next: ReleasedPacket): void {
     this.#packetsLost += next.lostBefore
-    const samples = this.#pausedPackets.has(next.packet) ? undefined : this.#decode(next.packet)
+    const samples = this.#pausedPackets.has(next.packet) ? undefined : this.#take(next)
     if (samples !== undefined) {
       this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
     } else if (next.lostBefore > 0) {
@@ -263,7 +271,7 @@ export class StreamReceiver {
     }
   }
 
-  #accept(packet: RtpPacket, meaning: PayloadMeaning, arrivalUs: number): void {
+  #accept(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
     const queuedBefore = this.#reorder.length
     const outcome = this.#reorder.push(packet, arrivalUs)
     // None for a packet whose number jumped, and two for the one that confirms the jump.
@@ -284,31 +292,39 @@ export class StreamReceiver {
     }
     this.#firstArrivalUs ??= arrivalUs
     this.#lastArrivalUs = arrivalUs
-    this.#payloadTypesSeen.add(meaning)
+    this.#noteCodec(format)
     // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2): they would spoil both estimates.
-    if (meaning !== 'event') {
+    const isTimed = format.kind !== 'event' && format.clockRate === CLOCK_RATE
+    if (isTimed) {
       this.timeline.observe(packet.timestamp, arrivalUs)
       this.#jitter.update(packet.timestamp, arrivalUs)
     }
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
-    const isPaused = meaning === 'event' ? this.timeline.isPausedAt(arrivalUs) : this.timeline.isLastPaused
+    const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
     if (isPaused) this.#pausedPackets.add(packet)
     if (isPaused) this.#discarded.paused += taken
     else this.#packetsReceived += taken
   }
 
-  #meaningOf({ payloadType }: RtpPacket): PayloadMeaning | undefined {
+  #noteCodec(format: PayloadFormat): void {
+    const name = encodingNameOf(format)
+    if (name !== undefined && this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
+  }
+
+  #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {
     return this.#plan.payloadTypes.get(payloadType) ?? this.#formerPayloadTypes.get(payloadType)
   }
 
-  #decode(packet: RtpPacket): Int16Array | undefined {
-    switch (this.#meaningOf(packet)) {
-      case 'PCMU':
-        return decodePcmu(packet.payload)
-      case 'PCMA':
-        return decodePcma(packet.payload)
-      default:
-        return undefined
-    }
+  /** The samples of a packet in sequence; undefined when it has none for the timeline. */
+  #take(next: ReleasedPacket): Int16Array | undefined {
+    const format = this.#formatOf(next.packet)
+    if (format?.kind === 'kept') this.#keep(next, format)
+    if (format?.kind !== 'audio') return undefined
+    return format.codec === 'PCMU' ? decodePcmu(next.packet.payload) : decodePcma(next.packet.payload)
+  }
+
+  /** A packet of a codec that is not decoded live, in sequence and not paused: its time is a gap on the timeline. */
+  #keep(_next: ReleasedPacket, _format: KeptFormat): void {
+    this.#packetsKept += 1
   }
 }

@@ -122,6 +122,23 @@ describe('an offer with keys', () => {
   })
 })
 
+describe('an offer of codecs that are not decoded live', () => {
+  test.each([
+    ['G.729 by its static number', ['m=audio 40000 RTP/AVP 18'], ['m=audio PORT RTP/AVP 18', 'a=rtpmap:18 G729/8000']],
+    [
+      'AMR-WB with its parameters',
+      ['m=audio 40000 RTP/AVP 96', 'a=rtpmap:96 AMR-WB/16000/1', 'a=fmtp:96 octet-align=1'],
+      ['m=audio PORT RTP/AVP 96', 'a=rtpmap:96 AMR-WB/16000/1', 'a=fmtp:96 octet-align=1'],
+    ],
+    ['a dynamic number that nothing explains', ['m=audio 40000 RTP/AVP 97'], ['m=audio PORT RTP/AVP 97']],
+  ])('is taken: %s', async (_name, offered, answered) => {
+    const dialog = new Dialog()
+    const lines = await dialog.answerTo(offered, 'm=', 'a=rtpmap', 'a=fmtp')
+    await dialog.hangUp()
+    expect(lines.map((line) => line.replace(/ [1-9][0-9]* RTP/, ' PORT RTP'))).toEqual(answered)
+  })
+})
+
 describe('an offer on hold', () => {
   test('that lists formats without saying what they are keeps its ports, and is recorded when it says so', async () => {
     const dialog = new Dialog()

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { generateIdentity } from '../../src/evidence/age-keys.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
+import { NARROWBAND_FORMATS } from '../support/recording-rig.ts'
 import { asRecordingId, asRsId, asStreamId } from '../../src/ids.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
 import type { OpusEncoder } from '../../src/recorder/opus-encoder.ts'
@@ -61,7 +62,7 @@ function plan(index: number): MediaStreamPlan {
   return {
     streamId: asStreamId(String(index)),
     streamLabel: label,
-    payloadTypes: new Map([[0, 'PCMU' as const]]),
+    payloadTypes: NARROWBAND_FORMATS,
     held: false,
     paused: false,
     keys: undefined,

@@ -9,10 +9,10 @@ import { encodePcmu } from '../../src/media/g711.ts'
 import { readOggOpus, type OggOpusLink } from '../../src/media/ogg-opus.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { serializeRtp, type RtpPacket } from '../../src/protocol/rtp/packet.ts'
+import type { PayloadFormat } from '../../src/protocol/rtp/payload-format.ts'
 import type { OpusEncoder, TakeOpusEncoder } from '../../src/recorder/opus-encoder.ts'
 import type {
   MediaStreamPlan,
-  PayloadMeaning,
   RecordingFacts,
   RecordingIncident,
   RecordingSink,
@@ -39,6 +39,15 @@ export function seededBytes(seed: number): RandomBytes {
 
 export const vault = generateIdentity(seededBytes(0xa9e))
 
+const narrowband = { clockRate: 8_000, sampleRate: 8_000, channels: 1 } as const
+
+export const NARROWBAND_FORMATS: ReadonlyMap<number, PayloadFormat> = new Map<number, PayloadFormat>([
+  [0, { kind: 'audio', codec: 'PCMU', ...narrowband }],
+  [8, { kind: 'audio', codec: 'PCMA', ...narrowband }],
+  [13, { kind: 'comfortNoise', clockRate: 8_000 }],
+  [101, { kind: 'event', clockRate: 8_000 }],
+])
+
 export function planOf(
   index: number,
   options: Partial<Omit<MediaStreamPlan, 'line'>> & {
@@ -52,12 +61,7 @@ export function planOf(
     streamId: asStreamId(String(index)),
     streamLabel: label ?? String(index + 1),
     line: { label, index, ...(labels === undefined ? {} : { labels }) },
-    payloadTypes: new Map<number, PayloadMeaning>([
-      [0, 'PCMU'],
-      [8, 'PCMA'],
-      [13, 'comfortNoise'],
-      [101, 'event'],
-    ]),
+    payloadTypes: NARROWBAND_FORMATS,
     held: false,
     paused: false,
     keys: undefined,

@@ -1,13 +1,8 @@
 import { acceptCrypto, formatCryptoAttribute, type CryptoAttribute } from './crypto-attribute.ts'
 import { parsePayloadType, valuesByPayloadType } from './parse-media.ts'
+import { encodingNameOf, isWrapper, payloadFormatOf } from '../rtp/payload-format.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
-import type { MediaCodec, MediaDescription, RecordState, SessionDescription } from './session-description.ts'
-
-/** What the recorder decodes today, by upper-case encoding name; at 8000 Hz and one channel. RFC 3551 4.5.14 */
-const RECORDABLE_NAMES: ReadonlySet<string> = new Set(['PCMU', 'PCMA'])
-const RECORDABLE_CLOCK_RATE = 8000
-/** Sent beside the audio in the same RTP stream: RFC 4733 events, RFC 3389 comfort noise. */
-const COMPANION_NAMES: ReadonlySet<string> = new Set(['TELEPHONE-EVENT', 'CN'])
+import type { MediaDescription, RecordState, SessionDescription } from './session-description.ts'
 
 /** How the media of a profile is protected. RFC 3551, RFC 4585, RFC 3711, RFC 5124, RFC 5764 8 */
 const PROFILES: ReadonlyMap<string, 'plain' | 'sdes' | 'dtls'> = new Map([
@@ -22,13 +17,13 @@ const PROFILES: ReadonlyMap<string, 'plain' | 'sdes' | 'dtls'> = new Map([
 /**
  * Why a line is not recorded; each is a metric label. `notAudio`: video, text, messages, fax · `dtls`: keys by DTLS
  * (RFC 5764) · `profile`: any other way of transport · `noCrypto`: a secure line without keys · `cryptoSuite`: none of its
- * suites is ours · `crypto`: its keys or their parameters are not valid · `noCodec`: nothing on it is decoded.
+ * suites is ours · `crypto`: its keys or their parameters are not valid · `noCodec`: it lists no payload type at all.
  */
 export type LineRefusal = 'notAudio' | 'dtls' | 'profile' | 'noCrypto' | 'cryptoSuite' | 'crypto' | 'noCodec'
 
 /** An m-line as it will be answered. */
 export interface RecordableLine {
-  /** In the order of the offer; at least one. */
+  /** At least one: those that are decoded live, then the others, each in the order of the offer. */
   readonly payloadTypes: readonly number[]
   /** The offered keys that are taken; undefined for RTP in clear. */
   readonly crypto: CryptoAttribute | undefined
@@ -105,9 +100,10 @@ export function isHeld(media: MediaDescription): boolean {
 /**
  * Whether and how this m-line is recorded.
  *
- * All codecs that are recordable are kept, because clients change between them in mid-stream without a new offer. A held
- * line with nothing recordable on it keeps all it lists: clients that list payload types without rtpmap while a line is
- * inactive say what they are when they resume it, and a refused line might not come back.
+ * Audio is never refused for its codec. All that a line lists is kept, because clients change between codecs in mid-stream without a new
+ * offer, and because some list payload types without rtpmap while a line is inactive and say what they are when they resume it. What is
+ * decoded live goes first, so that a client with a choice sends that (RFC 3264 6.1). Left out are redundancy, retransmission
+ * and error correction around a codec that is offered in itself.
  *
  * Keys are taken from the first usable `a=crypto` line (RFC 4568 5.1.2). A line of a plain profile that has one is
  * opportunistic SRTP (RFC 8643 3.1); without a usable one it is plain RTP.
@@ -129,14 +125,20 @@ export function selectPayloadTypes(media: MediaDescription): readonly number[] {
   return judged.ok ? judged.value.payloadTypes : []
 }
 
-function payloadTypesOf(media: MediaDescription): readonly number[] {
-  if (media.codecs.some(isRecordable)) {
-    const kept = media.codecs.filter((codec) => isRecordable(codec) || isCompanion(codec))
-    return kept.map(({ payloadType }) => payloadType)
-  }
-  if (media.port === 0 || !isHeld(media)) return []
-  const listed = media.formats.map(parsePayloadType).filter((payloadType) => payloadType !== undefined)
-  return [...new Set(listed)]
+function payloadTypesOf({ formats, codecs }: MediaDescription): readonly number[] {
+  const byPayloadType = new Map(codecs.map((codec) => [codec.payloadType, codec]))
+  const listed = [...new Set(formats.map(parsePayloadType).filter((payloadType) => payloadType !== undefined))].map(
+    (payloadType) => {
+      const codec = byPayloadType.get(payloadType)
+      return { payloadType, isWrapped: codec !== undefined && isWrapper(codec), format: payloadFormatOf(codec) }
+    },
+  )
+  const codecsProper = listed.filter(({ isWrapped }) => !isWrapped)
+  const hasAudio = codecsProper.some(({ format }) => encodingNameOf(format) !== undefined)
+  const wanted = hasAudio ? codecsProper : listed
+  const isLive = ({ format }: (typeof listed)[number]): boolean => format.kind === 'audio'
+  const ordered = [...wanted.filter(isLive), ...wanted.filter((candidate) => !isLive(candidate))]
+  return ordered.map(({ payloadType }) => payloadType)
 }
 
 // Before RFC 5764 8 had its profiles, keys by DTLS were offered as RTP/SAVP(F) with a fingerprint and no crypto.
@@ -216,13 +218,4 @@ function formatLines({ codecs, attributes }: MediaDescription, payloadTypes: rea
       ...(codec.fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${codec.fmtp}`]),
     ]
   })
-}
-
-function isRecordable({ name, clockRate, channels }: MediaCodec): boolean {
-  return RECORDABLE_NAMES.has(name) && clockRate === RECORDABLE_CLOCK_RATE && channels === 1
-}
-
-// RFC 4733 2.1: events share the clock of the audio they stand beside.
-function isCompanion({ name, clockRate }: MediaCodec): boolean {
-  return COMPANION_NAMES.has(name) && clockRate === RECORDABLE_CLOCK_RATE
 }

@@ -12,18 +12,26 @@ const DYNAMIC_LAST = 127
  * What an offer of ours lists on each line, most wanted first, and why. Only what is decoded live: what is offered will be sent, and an
  * SRC that asks us to offer has no other codec in mind.
  */
-export const OFFERED_CODECS: readonly (Omit<MediaCodec, 'channels'> & { readonly why: string })[] = [
-  { payloadType: 0, name: 'PCMU', clockRate: 8000, why: 'every client has it; a mandatory codec of RFC 7866 7' },
+export const OFFERED_CODECS: readonly (MediaCodec & { readonly why: string })[] = [
+  {
+    payloadType: 0,
+    name: 'PCMU',
+    clockRate: 8000,
+    channels: 1,
+    why: 'every client has it; a mandatory codec of RFC 7866 7',
+  },
   {
     payloadType: 8,
     name: 'PCMA',
     clockRate: 8000,
+    channels: 1,
     why: 'spoken outside North America and Japan; saves transcoding there',
   },
   {
     payloadType: EVENT_PAYLOAD_TYPE,
     name: 'TELEPHONE-EVENT',
     clockRate: 8000,
+    channels: 1,
     fmtp: '0-16',
     why: 'without it a client may refuse the line, or send tones in the audio',
   },
@@ -95,7 +103,7 @@ function offerLine(line: OfferLine): readonly string[] {
 }
 
 /** Our codecs, under the numbers that they have already, else under free ones. */
-function numbered(agreed: readonly MediaCodec[]): readonly Omit<MediaCodec, 'channels'>[] {
+function numbered(agreed: readonly MediaCodec[]): readonly MediaCodec[] {
   const taken = new Set(agreed.map(({ payloadType }) => payloadType))
   return OFFERED_CODECS.map((codec) => {
     const known = agreed.find(({ name, clockRate }) => name === codec.name && clockRate === codec.clockRate)

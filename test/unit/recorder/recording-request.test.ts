@@ -85,8 +85,8 @@ describe('an INVITE that starts no recording', () => {
     expect(reasonOf(invite({ body: sdp(['m=video 40000 RTP/AVP 97', 'a=rtpmap:97 H264/90000']) }))).toBe('noAudio')
   })
 
-  it('offers audio in formats that cannot be recorded', () => {
-    expect(reasonOf(invite({ body: sdp(['m=audio 40000 RTP/AVP 18']) }))).toBe('noCodec')
+  it('offers audio in no format at all', () => {
+    expect(reasonOf(invite({ body: sdp(['m=audio 40000 RTP/AVP']) }))).toBe('noCodec')
   })
 
   it.each([
@@ -102,7 +102,7 @@ describe('an INVITE that starts no recording', () => {
   it('is told the reason that is nearest to success', () => {
     const dtls = ['m=audio 40000 UDP/TLS/RTP/SAVP 0']
     const noKeys = ['m=audio 40002 RTP/SAVP 0']
-    const noCodec = ['m=audio 40004 RTP/AVP 18']
+    const noCodec = ['m=audio 40004 RTP/AVP']
     expect(reasonOf(invite({ body: sdp(dtls, noKeys, noCodec) }))).toBe('noCodec')
     expect(reasonOf(invite({ body: sdp(dtls, noKeys) }))).toBe('noKeys')
   })
@@ -144,7 +144,7 @@ describe('an INVITE that starts a recording', () => {
 
   it('plans a media stream for each audio line that can be recorded, by its place in the SDP', () => {
     const video = ['m=video 40002 RTP/AVP 97', 'a=rtpmap:97 H264/90000', 'a=label:v']
-    const { plans } = accepted(sdp(video, audio('a'), ['m=audio 40004 RTP/AVP 18'], audio('b')))
+    const { plans } = accepted(sdp(video, audio('a'), ['m=audio 40004 RTP/AVP'], audio('b')))
     expect(plans.map(({ streamId, streamLabel }) => [streamId, streamLabel])).toEqual([
       ['1', 'a'],
       ['3', 'b'],
@@ -164,11 +164,23 @@ describe('an INVITE that starts a recording', () => {
 
   it('gives each payload type its meaning', () => {
     const [plan] = accepted(sdp(['m=audio 40000 RTP/AVP 8 0 13 96 18', 'a=rtpmap:96 telephone-event/8000'])).plans
+    const narrowband = { clockRate: 8_000, sampleRate: 8_000, channels: 1 }
     expect([...(plan?.payloadTypes ?? [])]).toEqual([
-      [8, 'PCMA'],
-      [0, 'PCMU'],
-      [13, 'comfortNoise'],
-      [96, 'event'],
+      [8, { kind: 'audio', codec: 'PCMA', ...narrowband }],
+      [0, { kind: 'audio', codec: 'PCMU', ...narrowband }],
+      [13, { kind: 'comfortNoise', clockRate: 8_000 }],
+      [96, { kind: 'event', clockRate: 8_000 }],
+      [18, { kind: 'kept', name: 'G729', clockRate: 8_000, channels: 1 }],
+    ])
+  })
+
+  it('takes a line whatever its codec, payload types without rtpmap and static ones included', () => {
+    const offered = ['m=audio 40000 RTP/AVP 18 96 97', 'a=rtpmap:96 AMR-WB/16000/1', 'a=fmtp:96 octet-align=1']
+    const [plan] = accepted(sdp(offered)).plans
+    expect([...(plan?.payloadTypes ?? [])]).toEqual([
+      [18, { kind: 'kept', name: 'G729', clockRate: 8_000, channels: 1 }],
+      [96, { kind: 'kept', name: 'AMR-WB', clockRate: 16_000, channels: 1, fmtp: 'octet-align=1' }],
+      [97, { kind: 'kept', name: 'unknown', clockRate: 8_000, channels: 1 }],
     ])
   })
 
@@ -185,7 +197,7 @@ describe('an INVITE that starts a recording', () => {
     const unknown = ['m=audio 40000 RTP/AVP 97 98', 'a=inactive', 'a=label:1']
     const { plans } = accepted(sdp(unknown, audio('2', 'a=inactive')))
     expect(plans.map(({ held, payloadTypes }) => [held, payloadTypes.size])).toEqual([
-      [true, 0],
+      [true, 2],
       [true, 3],
     ])
     expect(accepted(sdp(unknown)).plans).toHaveLength(1)

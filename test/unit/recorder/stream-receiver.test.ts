@@ -3,14 +3,15 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { QUEUE_SECONDS_MAX } from '../../../src/media/packet-queue.ts'
 import { REORDER_WINDOW_US } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
-import type { PayloadMeaning } from '../../../src/recorder/recording-types.ts'
+import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
 import {
   CANDIDATE_AGE_US,
   CANDIDATE_PACKETS_MAX,
   CLOCK_RATE,
+  CODECS_MAX,
   StreamReceiver,
 } from '../../../src/recorder/stream-receiver.ts'
-import { OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
+import { NARROWBAND_FORMATS, OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
 
 const FIRST_SEQUENCE = 0xfffe
 const FIRST_TIMESTAMP = 0xffff_ff00
@@ -59,6 +60,40 @@ describe('which datagrams are taken', () => {
     expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { payloadType: 1 } })
   })
 
+  it('takes a codec that is not decoded live: counted, named, and its time is a gap', () => {
+    const g729 = { kind: 'kept', name: 'G729', clockRate: 8_000, channels: 1 } as const
+    const payloadTypes = new Map<number, PayloadFormat>([...NARROWBAND_FORMATS, [18, g729]])
+    receiver.replan(planOf(0, { payloadTypes }), OPENED_US)
+    for (const index of [0, 1, 2, 3]) receive(index, { payloadType: index === 0 || index === 3 ? 0 : 18 })
+    expect(heard(4)).toBe('x..x')
+    expect(receiver.counters).toMatchObject({
+      packetsReceived: 4,
+      packetsKept: 2,
+      packetsDiscarded: { payloadType: 0 },
+    })
+    expect(receiver.codecs).toEqual(['PCMU', 'G729'])
+    expect(receiver.timeline.gaps).toEqual([{ fromSample: 160, toSample: 480, cause: 'silence' }])
+  })
+
+  it('keeps no packet that was spoken in a pause', () => {
+    const amr = { kind: 'kept', name: 'AMR-WB', clockRate: 16_000, channels: 1 } as const
+    receiver = new StreamReceiver(planOf(0, { payloadTypes: new Map([[96, amr]]) }), OPENED_US)
+    receiver.pause(true, OPENED_US + PACKET_US * 1.5)
+    for (const index of [0, 1]) receive(index, { payloadType: 96, timestamp: index * 320 })
+    receiver.drain(Infinity)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsKept: 1, packetsDiscarded: { paused: 1 } })
+  })
+
+  it('names no more codecs than the manifest has room for', () => {
+    const formats = Array.from(
+      { length: 40 },
+      (_, index) => [index, { kind: 'kept', name: `X${index}`, clockRate: 8_000, channels: 1 }] as const,
+    )
+    receiver = new StreamReceiver(planOf(0, { payloadTypes: new Map<number, PayloadFormat>(formats) }), OPENED_US)
+    for (const [index] of formats) receive(index, { payloadType: index })
+    expect(receiver.codecs).toHaveLength(CODECS_MAX)
+  })
+
   it('counts what is no RTP', () => {
     receiver.handleDatagram(new TextEncoder().encode('hello, is this the recorder?'), OPENED_US)
     receiver.handleDatagram(new Uint8Array(0), OPENED_US)
@@ -72,9 +107,12 @@ describe('which datagrams are taken', () => {
   })
 
   it('goes on taking the former payload types after a new offer, as packets are still on their way', () => {
-    const event = new Map<number, PayloadMeaning>([[96, 'event']])
+    const payloadTypes = new Map<number, PayloadFormat>([
+      [96, { kind: 'event', clockRate: 8_000 }],
+      [8, { kind: 'audio', codec: 'PCMA', clockRate: 8_000, sampleRate: 8_000, channels: 1 }],
+    ])
     receive(0)
-    receiver.replan(planOf(0, { payloadTypes: new Map([...event, [8, 'PCMA']]) }), OPENED_US + PACKET_US)
+    receiver.replan(planOf(0, { payloadTypes }), OPENED_US + PACKET_US)
     receive(1)
     receive(2, { payloadType: 8 })
     expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { payloadType: 0 } })

@@ -214,7 +214,7 @@ describe('why a line is refused', () => {
     ['a secure profile without keys', 'noCrypto', ['m=audio 4000 RTP/SAVP 0']],
     ['suites that are not ours', 'cryptoSuite', ['m=audio 4000 RTP/SAVP 0', `a=crypto:1 F8_128_HMAC_SHA1_80 inline:x`]],
     ['keys that are none', 'crypto', ['m=audio 4000 RTP/SAVP 0', 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x']],
-    ['formats that are not decoded', 'noCodec', ['m=audio 4000 RTP/AVP 18']],
+    ['formats that are no payload types', 'noCodec', ['m=audio 4000 RTP/AVP * 300']],
     ['no formats', 'noCodec', ['m=audio 4000 RTP/AVP']],
   ])('%s: %s', (_name, reason, offer) => {
     expect(judged(...offer)).toBe(reason)
@@ -233,34 +233,32 @@ describe('why a line is refused', () => {
 describe('the payload types that can be recorded', () => {
   const selected = (...offer: readonly string[]) => selectPayloadTypes(sdpOf([...HEAD, ...offer]).media[0]!)
 
-  test('are PCMU and PCMA in the order of the offer, with events and comfort noise beside them', () => {
-    expect(selected('m=audio 4000 RTP/AVP 8 18 0 13 101', 'a=rtpmap:101 telephone-event/8000')).toEqual([8, 0, 13, 101])
-  })
-
-  test('are none when there is no codec we decode, however many events', () => {
-    expect(selected('m=audio 4000 RTP/AVP 18 101', 'a=rtpmap:101 telephone-event/8000')).toEqual([])
-  })
-
-  test('leave out events of another clock', () => {
-    expect(selected('m=audio 4000 RTP/AVP 0 101', 'a=rtpmap:101 telephone-event/48000')).toEqual([0])
-  })
-
-  test('include a dynamic type that is PCMA by its rtpmap', () => {
+  test('are all codecs, live ones first, else in the order of the offer', () => {
+    const event = 'a=rtpmap:101 telephone-event/8000'
+    expect(selected('m=audio 4000 RTP/AVP 8 18 0 13 101', event)).toEqual([8, 0, 18, 13, 101])
+    expect(selected('m=audio 4000 RTP/AVP 18 101 4', event)).toEqual([18, 101, 4])
     expect(selected('m=audio 4000 RTP/AVP 97', 'a=rtpmap:97 PCMA/8000')).toEqual([97])
   })
 
-  test('are not spoilt by dynamic ones without rtpmap beside them', () => {
-    expect(selected('m=audio 4000 RTP/AVP 97 0 98')).toEqual([0])
-    expect(selected('m=audio 4000 RTP/AVP 97 98')).toEqual([])
+  test('include events and comfort noise of every clock, and a line of nothing else', () => {
+    expect(selected('m=audio 4000 RTP/AVP 0 101', 'a=rtpmap:101 telephone-event/48000')).toEqual([0, 101])
+    expect(selected('m=audio 4000 RTP/AVP 98 13', 'a=rtpmap:98 CN/16000')).toEqual([98, 13])
   })
 
-  test.each([
-    ['a=inactive', ['97', '98', '97']],
-    ['c=IN IP4 0.0.0.0', ['97', '98']],
-  ])('are all that a held line lists, when it lists nothing we know: %s', (line, formats) => {
-    expect(selected(`m=audio 4000 RTP/AVP ${formats.join(' ')}`, line)).toEqual([97, 98])
-    expect(selected(`m=audio 0 RTP/AVP ${formats.join(' ')}`, line)).toEqual([])
-    expect(selected('m=audio 4000 RTP/AVP *', line)).toEqual([])
+  test.each([[], ['a=inactive'], ['c=IN IP4 0.0.0.0']])(
+    'include dynamic ones without rtpmap, each once: %j',
+    (...lines) => {
+      expect(selected('m=audio 4000 RTP/AVP 97 0 98 97', ...lines)).toEqual([0, 97, 98])
+      expect(selected('m=audio 4000 RTP/AVP 97 98', ...lines)).toEqual([97, 98])
+      expect(selected('m=audio 4000 RTP/AVP *', ...lines)).toEqual([])
+    },
+  )
+
+  test('leave out redundancy around a codec that is offered in itself', () => {
+    const maps = ['a=rtpmap:96 red/8000', 'a=rtpmap:97 ULPFEC/8000', 'a=rtpmap:98 AMR/8000']
+    expect(selected('m=audio 4000 RTP/AVP 96 0 97', ...maps)).toEqual([0])
+    expect(selected('m=audio 4000 RTP/AVP 96 98', ...maps)).toEqual([98])
+    expect(selected('m=audio 4000 RTP/AVP 96', ...maps)).toEqual([96])
   })
 
   test('are none on video and on a secure profile without keys', () => {

@@ -25,7 +25,10 @@ const DIALECTS: readonly (readonly [string, Expected])[] = [
     'oracle',
     {
       labels: ['134217729', '134217730'],
-      payloadTypes: [[0, 101], [0]],
+      payloadTypes: [
+        [0, 18, 101],
+        [0, 18, 101],
+      ],
       heard: [['sip:+15550101@sbc.example.com'], ['sip:15550102@sbc.example.com']],
       repaired: true,
     },
@@ -63,7 +66,7 @@ const DIALECTS: readonly (readonly [string, Expected])[] = [
   ],
   [
     'metaswitch',
-    { labels: ['1'], payloadTypes: [[8, 101]], heard: [['sip:15550151@example.com', 'sip:15550152@example.com']] },
+    { labels: ['1'], payloadTypes: [[8, 2, 101]], heard: [['sip:15550151@example.com', 'sip:15550152@example.com']] },
   ],
   [
     'broadworks',
@@ -104,7 +107,10 @@ const DIALECTS: readonly (readonly [string, Expected])[] = [
     'oracle-headers',
     {
       labels: ['553654187', '553654188'],
-      payloadTypes: [[0, 101], []],
+      payloadTypes: [
+        [0, 18, 101],
+        [18, 101],
+      ],
       heard: [['sip:15550103@192.0.2.11'], ['sip:15550104@192.0.2.12']],
       repaired: true,
     },

@@ -1,0 +1,88 @@
+/** Longest encoding name that is kept: it goes into the manifest. */
+export const ENCODING_NAME_LENGTH_MAX = 32
+/** What a payload type is called of which nothing says what it is. */
+export const UNKNOWN_ENCODING_NAME = 'unknown'
+
+/** Audio codecs that are decoded while they arrive. */
+export type LiveCodec = 'PCMU' | 'PCMA'
+
+/**
+ * What a payload type of an audio line means to the recorder.
+ *
+ * `audio`: decoded live · `event`: telephone-event (RFC 4733) · `comfortNoise`: RFC 3389 · `kept`: any other codec; its packets are audio
+ * that is not decoded live.
+ */
+export type PayloadFormat =
+  | {
+      readonly kind: 'audio'
+      readonly codec: LiveCodec
+      /** Hz of the RTP timestamps. */
+      readonly clockRate: number
+      /** Samples per second of what is decoded, per channel; for G722 it is not the clock rate. RFC 3551 4.5.2 */
+      readonly sampleRate: number
+      readonly channels: number
+      readonly fmtp?: string
+    }
+  | { readonly kind: 'event'; readonly clockRate: number }
+  | { readonly kind: 'comfortNoise'; readonly clockRate: number }
+  | {
+      readonly kind: 'kept'
+      /** Encoding name in upper case, or {@link UNKNOWN_ENCODING_NAME}; printable ASCII, at most {@link ENCODING_NAME_LENGTH_MAX}. */
+      readonly name: string
+      readonly clockRate: number
+      readonly channels: number
+      readonly fmtp?: string
+    }
+
+/** A codec as SDP describes it: `a=rtpmap` and `a=fmtp`, or the static table of RFC 3551 6. */
+export interface CodecDescription {
+  /** Upper case. */
+  readonly name: string
+  readonly clockRate: number
+  readonly channels: number
+  readonly fmtp?: string
+}
+
+/** What stands on an audio line beside the audio or around it: never wanted for itself. RFC 2198, 4588, 5109, 6015, 8627 */
+const WRAPPER_NAMES: ReadonlySet<string> = new Set([
+  'RED',
+  'RTX',
+  'ULPFEC',
+  'PARITYFEC',
+  '1D-INTERLEAVED-PARITYFEC',
+  'FLEXFEC',
+])
+
+/** @param codec undefined for a dynamic payload type without rtpmap */
+export function payloadFormatOf(codec: CodecDescription | undefined): PayloadFormat {
+  if (codec === undefined) return { kind: 'kept', name: UNKNOWN_ENCODING_NAME, clockRate: 8_000, channels: 1 }
+  const { name, clockRate, channels, fmtp } = codec
+  const parameters = fmtp === undefined ? {} : { fmtp }
+  switch (name) {
+    case 'PCMU':
+    case 'PCMA':
+      if (clockRate !== 8_000 || channels !== 1) break
+      return { kind: 'audio', codec: name, clockRate, sampleRate: clockRate, channels, ...parameters }
+    case 'TELEPHONE-EVENT':
+      return { kind: 'event', clockRate }
+    case 'CN':
+      return { kind: 'comfortNoise', clockRate }
+  }
+  return { kind: 'kept', name: printable(name), clockRate, channels, ...parameters }
+}
+
+/** Redundancy, retransmission or error correction for another payload type. */
+export function isWrapper({ name }: CodecDescription): boolean {
+  return WRAPPER_NAMES.has(name)
+}
+
+/** The name of an audio format, for the manifest; undefined for what is no audio. */
+export function encodingNameOf(format: PayloadFormat): string | undefined {
+  if (format.kind === 'audio') return format.codec
+  return format.kind === 'kept' ? format.name : undefined
+}
+
+function printable(name: string): string {
+  const kept = name.replaceAll(/[^!-~]/g, '').slice(0, ENCODING_NAME_LENGTH_MAX)
+  return kept === '' ? UNKNOWN_ENCODING_NAME : kept
+}
