@@ -1,7 +1,7 @@
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
-export type ObjectKind = 'key' | 'chunk' | 'snapshot'
+export type ObjectKind = 'key' | 'chunk' | 'kept' | 'snapshot'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 export type FindingCode =
@@ -13,6 +13,7 @@ export type FindingCode =
   | 'manifest-foreign'
   | 'key-wrong'
   | 'chunk-added'
+  | 'kept-added'
   | 'snapshot-added'
   | 'object-added'
   | 'objects-too-many'
@@ -28,6 +29,10 @@ export type FindingCode =
   | 'gap-overlap'
   | 'ledger-wrong'
   | 'stream-repeated'
+  | 'kept-outside'
+  | 'kept-overlap'
+  | 'kept-stream-unknown'
+  | 'undecoded-not-kept'
 
 /** One thing that is not as the manifest, or the format, says. */
 export interface Finding {

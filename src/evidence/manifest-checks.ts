@@ -1,16 +1,19 @@
 import type { FindingList } from './findings.ts'
 import { GAP_CAUSES } from './manifest-shape.ts'
-import type { ChunkEntry, ManifestBody, StreamEntry } from './manifest.ts'
-import { chunkName, KEY_NAME, MANIFEST_NAME, snapshotName } from './object-names.ts'
-import { RUNNING_HASH_START, runningHashText } from './running-hash-text.ts'
+import { checkKept } from './kept-checks.ts'
+import type { ManifestBody, StreamEntry } from './manifest.ts'
+import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from './object-names.ts'
+import { RUNNING_HASH_START, runningHashText, type RunningHashChain } from './running-hash-text.ts'
 import { sha256Hex } from './web-digest.ts'
 
 /** Checks that what a manifest says agrees with itself; the objects are not looked at. FORMAT.md 6, step 2 */
 export async function checkManifest(body: ManifestBody, findings: FindingList): Promise<void> {
   checkNames(body, findings)
   checkChunkTimes(body, findings)
-  await checkRunningHashes(body.chunks, findings)
+  await checkRunningHashes('chunk', body.chunks, findings)
+  await checkRunningHashes('rtp', body.kept ?? [], findings)
   checkStreams(body, findings)
+  checkKept(body, findings)
   if (Date.parse(body.endedAt) < Date.parse(body.startedAt)) {
     findings.add('clock-backwards', 'By the recorder’s clock the recording ended before it began.')
   }
@@ -22,6 +25,15 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
       findings.add('sequence-wrong', `Where chunk ${index} belongs, the manifest has another number or name.`, name)
     }
   }
+  for (const [index, { keptSeq, name }] of (body.kept ?? []).entries()) {
+    if (keptSeq !== index || name !== keptName(index)) {
+      findings.add(
+        'sequence-wrong',
+        `Where RTP object ${index} belongs, the manifest has another number or name.`,
+        name,
+      )
+    }
+  }
   for (const [index, { seq, name }] of body.snapshots.entries()) {
     if (seq !== index || name !== snapshotName(index)) {
       findings.add('sequence-wrong', `Where snapshot ${index} belongs, the manifest has another number or name.`, name)
@@ -31,7 +43,7 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
     findings.add('sequence-wrong', `The wrapped key is not called ${KEY_NAME}.`, body.wrappedKey.name)
   }
   const seen = new Set<string>([MANIFEST_NAME])
-  for (const { name } of [body.wrappedKey, ...body.chunks, ...body.snapshots]) {
+  for (const { name } of [body.wrappedKey, ...body.chunks, ...(body.kept ?? []), ...body.snapshots]) {
     if (seen.has(name)) findings.add('name-repeated', 'The manifest names this object more than once.', name)
     seen.add(name)
   }
@@ -56,13 +68,17 @@ function checkChunkTimes(body: ManifestBody, findings: FindingList): void {
   }
 }
 
-async function checkRunningHashes(chunks: readonly ChunkEntry[], findings: FindingList): Promise<void> {
+async function checkRunningHashes(
+  chain: RunningHashChain,
+  objects: readonly { readonly name: string; readonly sha256: string; readonly runningHash: string }[],
+  findings: FindingList,
+): Promise<void> {
   const encoder = new TextEncoder()
   let previous = RUNNING_HASH_START
-  for (const { name, sha256, runningHash } of chunks) {
-    const expected = await sha256Hex(encoder.encode(runningHashText(previous, sha256)))
+  for (const { name, sha256, runningHash } of objects) {
+    const expected = await sha256Hex(encoder.encode(runningHashText(chain, previous, sha256)))
     if (expected !== runningHash) {
-      findings.add('running-hash-wrong', 'The running hash does not follow from the chunks up to here.', name)
+      findings.add('running-hash-wrong', 'The running hash does not follow from the objects up to here.', name)
     }
     // Go on from what is stated: one wrong hash is one finding, not one for every chunk after it.
     previous = runningHash
@@ -107,7 +123,7 @@ function checkLedger(stream: StreamEntry, durationSamples: number, findings: Fin
       stream.streamId,
     )
   }
-  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0 }
+  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, undecoded: 0 }
   for (const { cause, fromSample, toSample } of stream.gaps) listed[cause] += toSample - fromSample
   const listedTotal = GAP_CAUSES.reduce((sum, cause) => sum + listed[cause], 0)
   const totalIsRight = listedTotal + unlistedGapSamples === counted

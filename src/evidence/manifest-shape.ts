@@ -7,8 +7,12 @@ export const ENTRIES_MAX = 100_000
 export const TEXT_LENGTH_MAX = 4_096
 
 /** Why a stretch of a stream has no audio. FORMAT.md 5 */
-export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused'] as const
+export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused', 'undecoded'] as const
 export type GapCauseName = (typeof GAP_CAUSES)[number]
+
+/** Causes that a ledger need not name when there was none of it: those that came after the first release. */
+const OPTIONAL_GAP_CAUSES = ['paused', 'undecoded'] as const
+export type OptionalGapCauseName = (typeof OPTIONAL_GAP_CAUSES)[number]
 
 /** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
 type Check = (value: unknown, path: string) => string | undefined
@@ -73,10 +77,10 @@ function members(checks: Readonly<Record<string, Check>>): Check {
   }
 }
 
-// A recording that was never paused need not say so.
-const checkGapSamples = members(
-  Object.fromEntries(GAP_CAUSES.map((cause) => [cause, cause === 'paused' ? optional(integer) : integer])),
-)
+const checkGapSamples = members({
+  ...Object.fromEntries(GAP_CAUSES.map((cause) => [cause, integer])),
+  ...Object.fromEntries(OPTIONAL_GAP_CAUSES.map((cause) => [cause, optional(integer)])),
+})
 
 const checkChunk = members({
   chunkSeq: integer,
@@ -85,6 +89,31 @@ const checkChunk = members({
   sizeBytes: integer,
   fromSample: integer,
   toSample: integer,
+  runningHash: sha256,
+})
+
+const checkKept = members({
+  keptSeq: integer,
+  name: objectName,
+  sha256,
+  sizeBytes: integer,
+  streamId: text,
+  channel: integer,
+  fromSample: integer,
+  toSample: integer,
+  packets: integer,
+  firstSequence: integer,
+  lastSequence: integer,
+  formats: list(
+    members({
+      fromSample: integer,
+      payloadType: integer,
+      encoding: text,
+      clockRate: integer,
+      channels: integer,
+      fmtp: optional(text),
+    }),
+  ),
   runningHash: sha256,
 })
 
@@ -128,6 +157,7 @@ const checkBody = members({
   recipient: text,
   wrappedKey: members({ name: objectName, sha256, sizeBytes: integer }),
   chunks: list(checkChunk),
+  kept: optional(list(checkKept)),
   streams: list(checkStream),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),

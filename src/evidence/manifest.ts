@@ -2,7 +2,7 @@ import { base64url, CompactSign, compactVerify } from 'jose'
 
 import { accepted, rejected, type Result } from '../result.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { findShapeFault, hasManifestShape, type GapCauseName } from './manifest-shape.ts'
+import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
 import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
 
 /** What a manifest says. The meaning of every member is in `FORMAT.md` section 5; sample positions are at 48 kHz. */
@@ -25,6 +25,39 @@ export interface ChunkEntry {
   readonly runningHash: string
 }
 
+/** What a payload type of kept packets meant: as SDP had it, or RFC 3551 6. */
+export interface KeptFormat {
+  /** Where the first packet with it stands in the object. */
+  readonly fromSample: number
+  readonly payloadType: number
+  readonly encoding: string
+  readonly clockRate: number
+  readonly channels: number
+  readonly fmtp?: string
+}
+
+/** `rtp-000000.age` and so on: packets of one media stream, kept as they came. FORMAT.md 3.1, 5 */
+export interface KeptEntry {
+  /** Counts from 0 without a hole, over all streams. */
+  readonly keptSeq: number
+  readonly name: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+  readonly streamId: string
+  readonly channel: number
+  readonly fromSample: number
+  readonly toSample: number
+  readonly packets: number
+  /** RTP sequence numbers, 16 bits. */
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly formats: readonly KeptFormat[]
+  /** Hex; see `nextRunningHash`. */
+  readonly runningHash: string
+}
+
 export interface GapEntry {
   readonly fromSample: number
   readonly toSample: number
@@ -33,8 +66,10 @@ export interface GapEntry {
 
 export interface StreamLedger {
   readonly audioSamples: number
-  /** `paused` may be absent: then it is 0. */
-  readonly gapSamples: Readonly<Record<Exclude<GapCauseName, 'paused'>, number> & { readonly paused?: number }>
+  /** Causes that may be absent are 0 then. */
+  readonly gapSamples: Readonly<
+    Record<Exclude<GapCauseName, OptionalGapCauseName>, number> & Partial<Record<OptionalGapCauseName, number>>
+  >
   /** Part of `gapSamples` that the bounded list of gaps could not name one by one. */
   readonly unlistedGapSamples: number
 }
@@ -115,6 +150,8 @@ export interface ManifestBody {
   readonly recipient: string
   readonly wrappedKey: WrappedKeyEntry
   readonly chunks: readonly ChunkEntry[]
+  /** Absent when every codec was decoded. */
+  readonly kept?: readonly KeptEntry[]
   readonly streams: readonly StreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]

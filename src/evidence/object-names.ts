@@ -6,6 +6,7 @@ export const MANIFEST_NAME = 'manifest.jws'
 export const OBJECT_NAME_MAX = 100
 
 const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
+const KEPT_NAME = /^rtp-\d{6,16}\.age$/
 const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
 // Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
 const OBJECT_NAME = /^[a-z0-9][a-z0-9.-]*$/
@@ -14,12 +15,21 @@ export function chunkName(chunkSeq: number): string {
   return `chunk-${String(chunkSeq).padStart(6, '0')}.age`
 }
 
+/** RTP kept as it came. FORMAT.md 3.1 */
+export function keptName(keptSeq: number): string {
+  return `rtp-${String(keptSeq).padStart(6, '0')}.age`
+}
+
 export function snapshotName(seq: number): string {
   return `metadata-${String(seq).padStart(3, '0')}.age`
 }
 
 export function isChunkName(name: string): boolean {
   return CHUNK_NAME.test(name)
+}
+
+export function isKeptName(name: string): boolean {
+  return KEPT_NAME.test(name)
 }
 
 export function isSnapshotName(name: string): boolean {

@@ -13,6 +13,7 @@ const CAUSE_WORDS: Record<GapCauseName, string> = {
   held: 'on hold',
   noMedia: 'no audio arriving',
   paused: 'paused on request',
+  undecoded: 'kept as it came, not decoded',
 }
 
 const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
@@ -81,6 +82,10 @@ function describeChecks(verdict: Verdict): string[] {
     '  Order and time: whether chunks, gaps and running hashes follow on each other without a hole or an overlap,',
     '  and whether anything lies there that the manifest does not name.',
   ]
+  if (counts.kept > 0) {
+    const objects = plural(counts.kept, 'object')
+    lines.splice(2, 0, `  RTP kept as it came: ${counts.keptIntact} of ${objects} there and unchanged (SHA-256).`)
+  }
   lines.push(
     counts.chunksOpened === undefined
       ? '  The audio was not opened: that needs a vault key, and is not needed to prove that nothing changed.'

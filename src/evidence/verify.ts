@@ -3,7 +3,7 @@ import { openSealed } from './age-open.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
-import { isChunkName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
+import { isChunkName, isKeptName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
 import { openRecordingKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
 import { sha256Hex } from './web-digest.ts'
@@ -26,6 +26,9 @@ export interface ObjectReader {
 export interface VerdictCounts {
   readonly chunks: number
   readonly chunksIntact: number
+  /** Objects with RTP that was kept as it came. */
+  readonly kept: number
+  readonly keptIntact: number
   readonly snapshots: number
   readonly snapshotsIntact: number
   readonly keyIntact: boolean
@@ -64,7 +67,7 @@ interface Tally {
 /**
  * Checks everything that FORMAT.md section 6 names and reports all that is wrong, not only the first.
  *
- * Needs no secret; with `identities` (of the vault) it also opens the key, the chunks and the snapshots, and keeps
+ * Needs no secret; with `identities` (of the vault) it also opens the key, the chunks, kept RTP and the snapshots, and keeps
  * nothing of what is inside. Reads one object at a time.
  */
 export async function verifyRecording(options: {
@@ -75,7 +78,7 @@ export async function verifyRecording(options: {
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities } = options
   const findings = new FindingList()
-  const tally: Tally = { intact: { key: 0, chunk: 0, snapshot: 0 }, opened: 0 }
+  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, snapshot: 0 }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
   if (body !== undefined && body.recordingId !== recordingId) {
@@ -96,6 +99,8 @@ export async function verifyRecording(options: {
     counts: {
       chunks: body?.chunks.length ?? 0,
       chunksIntact: tally.intact.chunk,
+      kept: body?.kept?.length ?? 0,
+      keptIntact: tally.intact.kept,
       snapshots: body?.snapshots.length ?? 0,
       snapshotsIntact: tally.intact.snapshot,
       keyIntact: tally.intact.key === 1,
@@ -139,7 +144,7 @@ async function loadManifest(
 /** Finds objects that the manifest does not name. */
 async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: FindingList): Promise<void> {
   const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
-  for (const { name } of body.chunks) named.add(name)
+  for (const { name } of [...body.chunks, ...(body.kept ?? [])]) named.add(name)
   for (const { name } of body.snapshots) named.add(name)
   let seen = 0
   for await (const name of await objects.list()) {
@@ -149,9 +154,14 @@ async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: F
       return
     }
     if (named.has(name)) continue
-    const code = isChunkName(name) ? 'chunk-added' : isSnapshotName(name) ? 'snapshot-added' : 'object-added'
-    findings.add(code, 'The manifest does not know this object.', name)
+    findings.add(addedCode(name), 'The manifest does not know this object.', name)
   }
+}
+
+function addedCode(name: string): FindingCode {
+  if (isChunkName(name)) return 'chunk-added'
+  if (isKeptName(name)) return 'kept-added'
+  return isSnapshotName(name) ? 'snapshot-added' : 'object-added'
 }
 
 /** Compares each object that a manifest names with what is stored. */
@@ -170,7 +180,7 @@ class ObjectChecker {
     this.#nameOfHash = new Map([
       [body.wrappedKey.sha256, body.wrappedKey.name],
       ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
-      ...body.chunks.map(({ sha256, name }) => [sha256, name] as const),
+      ...[...body.chunks, ...(body.kept ?? [])].map(({ sha256, name }) => [sha256, name] as const),
     ])
   }
 
@@ -180,6 +190,9 @@ class ObjectChecker {
       vaultIdentities === undefined || wrapped === undefined ? undefined : await this.#openKey(wrapped, vaultIdentities)
     for (const { name, sha256, sizeBytes } of this.#body.chunks) {
       await this.#checkAndOpen({ kind: 'chunk', name, sha256, sizeBytes }, identity)
+    }
+    for (const { name, sha256, sizeBytes } of this.#body.kept ?? []) {
+      await this.#checkAndOpen({ kind: 'kept', name, sha256, sizeBytes }, identity)
     }
     for (const { name, sha256, sealedSha256, sizeBytes } of this.#body.snapshots) {
       const expected = { kind: 'snapshot', name, sha256: sealedSha256, sizeBytes, clearSha256: sha256 } as const

@@ -50,7 +50,7 @@ export class ChunkWriter {
     const sealed = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
     clear.fill(0)
     const sha256 = sha256Hex(sealed)
-    this.#runningHash = nextRunningHash(this.#runningHash, sha256)
+    this.#runningHash = nextRunningHash('chunk', this.#runningHash, sha256)
     const chunkSeq = this.entries.length
     const chunk: ChunkEntry = {
       chunkSeq,

@@ -117,7 +117,7 @@ describe('openssl and sha256sum', () => {
     const chunk = sha256(Buffer.from('chunk'))
     const script = `printf 'earwitness-chunk-chain/1\\n%s\\n%s\\n' "$1" "$2" | sha256sum`
     const { stdout } = await run('sh', ['-c', script, 'sh', RUNNING_HASH_START, chunk])
-    expect(stdout.slice(0, 64)).toBe(nextRunningHash(RUNNING_HASH_START, chunk))
+    expect(stdout.slice(0, 64)).toBe(nextRunningHash('chunk', RUNNING_HASH_START, chunk))
   })
 })
 

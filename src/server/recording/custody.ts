@@ -4,6 +4,7 @@ import {
   signManifest,
   type ChunkEntry,
   type IncidentEntry,
+  type KeptEntry,
   type ManifestBody,
   type SnapshotEntry,
 } from '../../evidence/manifest.ts'
@@ -24,6 +25,7 @@ export interface InterruptedRecording extends OpenFacts {
   /** When it was last known to go on. RFC 3339 */
   readonly endedAt: string
   readonly chunks: readonly ChunkEntry[]
+  readonly kept: readonly KeptEntry[]
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
 }
@@ -88,9 +90,10 @@ export class Custody {
     if (news !== undefined) this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
   }
 
-  /** Chunks and snapshots; the key has its own way, see {@link opened}. */
+  /** Chunks, kept RTP and snapshots; the key has its own way, see {@link opened}. */
   sealed(recording: LiveRecording, object: SealedObject): void {
     if (object.chunk !== undefined) this.#takeChunk(recording, object.chunk, object.bytes)
+    else if (object.kept !== undefined) this.#takeKept(recording, object.kept, object.bytes)
     else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
   }
 
@@ -147,6 +150,11 @@ export class Custody {
     void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes }).then((isStored) => {
       if (isStored) this.#recordChunk(recordingId, chunk)
     })
+  }
+
+  #takeKept(recording: LiveRecording, kept: KeptEntry, bytes: Uint8Array): void {
+    recording.kept.push(kept)
+    void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes })
   }
 
   #recordChunk(recordingId: string, chunk: ChunkEntry): void {
@@ -210,13 +218,14 @@ export class Custody {
 }
 
 function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
-  const { facts, startedAt, recipient, wrappedKey, chunks, snapshots, incidents } = recording
+  const { facts, startedAt, recipient, wrappedKey, chunks, kept, snapshots, incidents } = recording
   // One by one: a live recording knows more than a manifest may say.
   const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
   return {
     format: MANIFEST_FORMAT,
     ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
+    ...(kept.length === 0 ? {} : { kept }),
     endedAt: recording.endedAt,
     state: 'interrupted',
     endCause: 'interrupted',

@@ -1,5 +1,5 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
-import type { ChunkEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
+import type { ChunkEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
@@ -90,6 +90,7 @@ export interface LiveRecording {
   /** In order; undefined once the recording is committed, and goes into custody as it comes. */
   heldBack: HeldBack[] | undefined
   readonly chunks: ChunkEntry[]
+  readonly kept: KeptEntry[]
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
@@ -154,6 +155,7 @@ export function createLiveRecording(options: {
     sealedKey: undefined,
     heldBack: [],
     chunks: [],
+    kept: [],
     snapshots: [],
     pendingSnapshots: [],
     incidents: [],

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { ChunkEntry, IncidentEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
+import type { ChunkEntry, IncidentEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { isUuidV7 } from '../../ids.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
@@ -39,6 +39,7 @@ export type OpenJournalEntry =
   /** The wrapped key is here too: it is sealed to the vault, and its object may not have reached the store. */
   | ({ readonly kind: 'opened'; readonly wrappedKeyBase64: string } & OpenFacts)
   | { readonly kind: 'chunk'; readonly chunk: ChunkEntry }
+  | { readonly kind: 'kept'; readonly kept: KeptEntry }
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
 

@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { readManifest, type ChunkEntry, type SnapshotEntry } from '../../evidence/manifest.ts'
+import { readManifest, type ChunkEntry, type KeptEntry, type SnapshotEntry } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { objectKey } from '../storage/layout.ts'
@@ -95,10 +95,12 @@ async function whatIsLeft(
     await store.put(prefix + opened.wrappedKey.name, Buffer.from(wrappedKeyBase64, 'base64'))
   }
   const chunks = entries.flatMap((entry): ChunkEntry[] => (entry.kind === 'chunk' ? [entry.chunk] : []))
+  const kept = entries.flatMap((entry): KeptEntry[] => (entry.kind === 'kept' ? [entry.kept] : []))
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
     chunks: uptoLastStored(onceEach(chunks), stored),
+    kept: uptoLastStored(onceEach(kept), stored),
     snapshots: uptoLastStored(onceEach(snapshots), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }

@@ -186,15 +186,15 @@ describe('the running hash', () => {
   it('is the SHA-256 of the text in FORMAT.md', () => {
     const chunk = sha256(Buffer.from('chunk'))
     expect(RUNNING_HASH_START).toBe('0'.repeat(64))
-    expect(nextRunningHash(RUNNING_HASH_START, chunk)).toBe(
+    expect(nextRunningHash('chunk', RUNNING_HASH_START, chunk)).toBe(
       sha256(Buffer.from(`earwitness-chunk-chain/1\n${'0'.repeat(64)}\n${chunk}\n`)),
     )
   })
 
   it('depends on every chunk and on their order', () => {
     const [one, two] = [sha256(Buffer.from('1')), sha256(Buffer.from('2'))]
-    const forward = nextRunningHash(nextRunningHash(RUNNING_HASH_START, one), two)
-    const backward = nextRunningHash(nextRunningHash(RUNNING_HASH_START, two), one)
+    const forward = nextRunningHash('chunk', nextRunningHash('chunk', RUNNING_HASH_START, one), two)
+    const backward = nextRunningHash('chunk', nextRunningHash('chunk', RUNNING_HASH_START, two), one)
     expect(forward).not.toBe(backward)
   })
 })

@@ -12,47 +12,51 @@ import {
   RECORDING_ID,
   sampleRecording,
   vault,
+  vectorContents,
   vectorFile,
   vectorSigner,
   vectorText,
 } from '../../vectors/evidence/sample-recording.ts'
 
-const folder = new URL('../../vectors/evidence/recording-1/objects/', import.meta.url)
-const stored = new Map(readdirSync(folder).map((name) => [name, vectorFile(`recording-1/objects/${name}`)]))
 const { verifyKey } = await vectorSigner()
 
-it('the vectors are what this software writes today, byte for byte', async () => {
-  const recording = await sampleRecording({
-    chunks: [vectorFile('recording-1/clear/chunk-000000.ogg'), vectorFile('recording-1/clear/chunk-000001.ogg')],
-    ends: [479_688, 960_000],
-    snapshots: [vectorFile('recording-1/clear/metadata-000.xml')],
-  })
+function storedObjects(name: string): ReadonlyMap<string, Uint8Array> {
+  const folder = new URL(`../../vectors/evidence/${name}/objects/`, import.meta.url)
+  return new Map(readdirSync(folder).map((object) => [object, vectorFile(`${name}/objects/${object}`)]))
+}
+
+const names = ['recording-1', 'recording-2'] as const
+
+it.each(names)('the vectors of %s are what this software writes today, byte for byte', async (name) => {
+  const stored = storedObjects(name)
+  const recording = await sampleRecording(vectorContents(name))
   expect([...stored.keys()].toSorted()).toEqual([...recording.objects.keys()].toSorted())
-  for (const [name, bytes] of recording.objects)
-    expect(Buffer.from(bytes).equals(stored.get(name) ?? Buffer.of())).toBe(true)
-  expect(canonicalJson(recording.body)).toBe(vectorText('recording-1/manifest.json'))
+  for (const [object, bytes] of recording.objects)
+    expect(Buffer.from(bytes).equals(stored.get(object) ?? Buffer.of())).toBe(true)
+  expect(canonicalJson(recording.body)).toBe(vectorText(`${name}/manifest.json`))
 })
 
-it('the vectors verify, closed and opened', async () => {
-  const options = { recordingId: RECORDING_ID, objects: readerOf(stored), keys: [verifyKey] }
+it.each(names)('the vectors of %s verify, closed and opened', async (name) => {
+  const options = { recordingId: RECORDING_ID, objects: readerOf(storedObjects(name)), keys: [verifyKey] }
   expect(await verifyRecording(options)).toMatchObject({ verified: true, findings: [] })
   const opened = await verifyRecording({ ...options, identities: [vault.identity] })
   expect(opened).toMatchObject({ verified: true, counts: { chunksOpened: 2 } })
   expect(describeVerdict(opened)).toContain('Opened with the vault key: 2 of 2 chunks.')
 })
 
-it('the chain from vault key to audio opens step by step', async () => {
-  const identities = parseIdentityFile(vectorText('recording-1/vault.agekey'))
+it.each([
+  ['recording-1', ['chunk-000000.ogg', 'chunk-000001.ogg', 'metadata-000.xml']],
+  ['recording-2', ['rtp-000000.rtpdump', 'rtp-000001.rtpdump']],
+])('the chain of %s from vault key to content opens step by step', async (name, clear) => {
+  const stored = storedObjects(name)
+  const identities = parseIdentityFile(vectorText(`${name}/vault.agekey`))
   if (!identities.ok) throw new Error(identities.reason)
   const key = await openRecordingKey(stored.get('key.age') ?? new Uint8Array(), identities.value)
   if (!key.ok) throw new Error(key.reason)
-  expect(`${key.value.identity}\n`).toBe(vectorText('recording-1/recording.agekey'))
-  for (const [name, clear] of [
-    ['chunk-000000', 'clear/chunk-000000.ogg'],
-    ['chunk-000001', 'clear/chunk-000001.ogg'],
-    ['metadata-000', 'clear/metadata-000.xml'],
-  ]) {
-    const opened = await openSealed(stored.get(`${name}.age`) ?? new Uint8Array(), [key.value.identity])
-    expect(opened.ok && Buffer.from(opened.value).equals(vectorFile(`recording-1/${clear}`))).toBe(true)
+  expect(`${key.value.identity}\n`).toBe(vectorText(`${name}/recording.agekey`))
+  for (const file of clear) {
+    const object = stored.get(`${file.split('.')[0] ?? ''}.age`)
+    const opened = await openSealed(object ?? new Uint8Array(), [key.value.identity])
+    expect(opened.ok && Buffer.from(opened.value).equals(vectorFile(`${name}/clear/${file}`))).toBe(true)
   }
 })

@@ -41,7 +41,7 @@ describe('chunks', () => {
     for (const [index, { runningHash, sha256, sizeBytes }] of writer.entries.entries()) {
       const sealed = sink.of('chunk')[index]?.bytes ?? new Uint8Array(0)
       expect([sha256, sizeBytes]).toEqual([sha256Hex(sealed), sealed.length])
-      expected = nextRunningHash(expected, sha256)
+      expected = nextRunningHash('chunk', expected, sha256)
       expect(runningHash).toBe(expected)
     }
     expect(new Set(writer.entries.map(({ sha256 }) => sha256)).size).toBe(3)

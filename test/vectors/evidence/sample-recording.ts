@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { sealToRecipients, type RandomBytes } from '../../../src/evidence/age-seal.ts'
 import { MANIFEST_FORMAT, signManifest } from '../../../src/evidence/manifest.ts'
-import type { ChunkEntry, ManifestBody, SnapshotEntry } from '../../../src/evidence/manifest.ts'
-import { chunkName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
+import type { ChunkEntry, KeptEntry, ManifestBody, SnapshotEntry, StreamEntry } from '../../../src/evidence/manifest.ts'
+import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
 import type { ObjectReader } from '../../../src/evidence/verify.ts'
@@ -39,6 +39,20 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
+/** What is inside the recordings of the vectors. */
+export function vectorContents(name: 'recording-1' | 'recording-2') {
+  return {
+    seed: `earwitness vector ${name}`,
+    chunks: [vectorFile('recording-1/clear/chunk-000000.ogg'), vectorFile('recording-1/clear/chunk-000001.ogg')],
+    // RFC 7845 4: granule position minus pre-skip, of the last page in each chunk.
+    ends: [479_688, 960_000],
+    snapshots: [vectorFile('recording-1/clear/metadata-000.xml')],
+    ...(name === 'recording-1'
+      ? {}
+      : { kept: ['000000', '000001'].map((seq) => vectorFile(`recording-2/clear/rtp-${seq}.rtpdump`)) }),
+  }
+}
+
 export const vault = generateIdentity(vectorRandom('earwitness vector vault'))
 
 export async function vectorSigner() {
@@ -62,6 +76,8 @@ export async function sampleRecording(options: {
   /** Where each chunk ends; by default every {@link CHUNK_SAMPLES}. */
   readonly ends?: readonly number[]
   readonly recordingId?: string
+  /** RTP of the second stream kept as it came: half a second in each object, one after the other. */
+  readonly kept?: readonly Uint8Array[]
   readonly seed?: string
 }): Promise<SampleRecording> {
   const random = vectorRandom(options.seed ?? 'earwitness vector recording-1')
@@ -82,10 +98,19 @@ export async function sampleRecording(options: {
     const sealed = sealToRecipients(clear, [recipient], random)
     const name = chunkName(chunkSeq)
     objects.set(name, sealed)
-    runningHash = nextRunningHash(runningHash, sha256(sealed))
+    runningHash = nextRunningHash('chunk', runningHash, sha256(sealed))
     const times = { fromSample: chunkSeq === 0 ? 0 : endOf(chunkSeq - 1), toSample: endOf(chunkSeq) }
     return { chunkSeq, name, sha256: sha256(sealed), sizeBytes: sealed.length, ...times, runningHash }
   })
+  const kept = (options.kept ?? []).map((clear, keptSeq) => {
+    const sealed = sealToRecipients(clear, [recipient], random)
+    objects.set(keptName(keptSeq), sealed)
+    return sampleKept(keptSeq, sealed)
+  })
+  for (const [index, entry] of kept.entries()) {
+    const previous = kept[index - 1]?.runningHash ?? RUNNING_HASH_START
+    entry.runningHash = nextRunningHash('rtp', previous, entry.sha256)
+  }
   const wrappedKey = { name: KEY_NAME, sha256: sha256(wrapped), sizeBytes: wrapped.length }
   const body = sampleBody({
     recordingId: options.recordingId ?? RECORDING_ID,
@@ -93,6 +118,7 @@ export async function sampleRecording(options: {
     wrappedKey,
     chunks,
     snapshots,
+    ...(kept.length === 0 ? {} : { kept }),
   })
   await storeManifest(objects, body)
   return { body, objects, identity }
@@ -111,8 +137,46 @@ export function readerOf(objects: ReadonlyMap<string, Uint8Array>): ObjectReader
   }
 }
 
+function sampleKept(keptSeq: number, sealed: Uint8Array): { -readonly [member in keyof KeptEntry]: KeptEntry[member] } {
+  const fromSample = 96_000 + keptSeq * 24_000
+  return {
+    keptSeq,
+    name: keptName(keptSeq),
+    sha256: sha256(sealed),
+    sizeBytes: sealed.length,
+    streamId: '1',
+    channel: 1,
+    fromSample,
+    toSample: fromSample + 24_000,
+    packets: 25,
+    firstSequence: (65_530 + keptSeq * 25) % 65_536,
+    lastSequence: (65_530 + keptSeq * 25 + 24) % 65_536,
+    formats: [{ fromSample, payloadType: 18, encoding: 'G729', clockRate: 8_000, channels: 1, fmtp: 'annexb=no' }],
+    runningHash: RUNNING_HASH_START,
+  }
+}
+
+function secondStream(durationSamples: number, kept: readonly KeptEntry[]): StreamEntry {
+  const undecoded = kept.length * 24_000
+  const first = kept[0]?.fromSample ?? 0
+  return {
+    streamId: '1',
+    streamLabel: '2',
+    channel: 1,
+    participantIds: [],
+    codecs: kept.length === 0 ? ['PCMA'] : ['PCMA', 'G729'],
+    packets: { received: 1_500, lost: 0, late: 0, duplicate: 0, discarded: 0 },
+    ledger: {
+      audioSamples: durationSamples - undecoded,
+      gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0, ...(undecoded === 0 ? {} : { undecoded }) },
+      unlistedGapSamples: 0,
+    },
+    gaps: undecoded === 0 ? [] : [{ fromSample: first, toSample: first + undecoded, cause: 'undecoded' }],
+  }
+}
+
 function sampleBody(
-  parts: Pick<ManifestBody, 'recordingId' | 'recipient' | 'wrappedKey' | 'chunks' | 'snapshots'>,
+  parts: Pick<ManifestBody, 'recordingId' | 'recipient' | 'wrappedKey' | 'chunks' | 'snapshots' | 'kept'>,
 ): ManifestBody {
   const durationSamples = parts.chunks.at(-1)?.toSample ?? 0
   const held = durationSamples === 0 ? [] : [{ fromSample: 4_800, toSample: 9_600, cause: 'held' as const }]
@@ -147,20 +211,7 @@ function sampleBody(
         },
         gaps: [...held, ...lost],
       },
-      {
-        streamId: '1',
-        streamLabel: '2',
-        channel: 1,
-        participantIds: [],
-        codecs: ['PCMA'],
-        packets: { received: 1_500, lost: 0, late: 0, duplicate: 0, discarded: 0 },
-        ledger: {
-          audioSamples: durationSamples,
-          gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
-          unlistedGapSamples: 0,
-        },
-        gaps: [],
-      },
+      secondStream(durationSamples, parts.kept ?? []),
     ],
     participants: [{ participantId: 'srfBElmCRp2QB23b7Mpk0w==' }],
     incidents: [],

@@ -14,7 +14,15 @@ import { recordingObjects } from '../../../../src/server/storage/object-store.ts
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { liveRecording, manifestOf, MemoryStore, nextChunk, nextSnapshot, RecordList } from './live-recordings.ts'
+import {
+  liveRecording,
+  manifestOf,
+  MemoryStore,
+  nextChunk,
+  nextKept,
+  nextSnapshot,
+  RecordList,
+} from './live-recordings.ts'
 
 const { signingKey, verifyKey } = await vectorSigner()
 const ENDED_AT = new Date(OPENED_AT_UNIX_MS + 20_000).toISOString()
@@ -182,6 +190,7 @@ describe('a recording that nobody can finish', () => {
     custody.opened(recording)
     custody.sealed(recording, nextSnapshot(recording))
     for (let chunk = 0; chunk < 2; chunk += 1) custody.sealed(recording, nextChunk(recording))
+    custody.sealed(recording, nextKept(recording))
     const { sealedKey } = recording
     await custody.interrupted({ ...recording, ...sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
     expect(await storedManifest()).toMatchObject({
@@ -189,6 +198,7 @@ describe('a recording that nobody can finish', () => {
       endCause: 'interrupted',
       endedAt: ENDED_AT,
       durationSamples: 96_000,
+      kept: [{ name: 'rtp-000000.age', packets: 50 }],
       streams: [],
       incidents: [{ code: 'interrupted', detail: 'The worker died.' }],
     })

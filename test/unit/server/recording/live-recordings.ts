@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
-import type { ChunkEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
-import { chunkName, KEY_NAME, snapshotName } from '../../../../src/evidence/object-names.ts'
+import type { ChunkEntry, KeptEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { chunkName, keptName, KEY_NAME, snapshotName } from '../../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../../src/evidence/running-hash.ts'
 import { asDialogId } from '../../../../src/ids.ts'
 import { describeRecording } from '../../../../src/recorder/manifest-body.ts'
@@ -59,9 +59,24 @@ export function nextChunk(recording: LiveRecording, text = 'chunk'): SealedObjec
     sizeBytes: bytes.length,
     fromSample: chunkSeq * 48_000,
     toSample: (chunkSeq + 1) * 48_000,
-    runningHash: nextRunningHash(recording.chunks.at(-1)?.runningHash ?? RUNNING_HASH_START, hashOf(bytes)),
+    runningHash: nextRunningHash('chunk', recording.chunks.at(-1)?.runningHash ?? RUNNING_HASH_START, hashOf(bytes)),
   }
   return { kind: 'chunk', name, bytes, chunk }
+}
+
+/** The RTP object after those that the recording has: a second of its stream. */
+export function nextKept(recording: LiveRecording): SealedObject & { readonly kept: KeptEntry } {
+  const keptSeq = recording.kept.length
+  const name = keptName(keptSeq)
+  const bytes = bytesOf(`rtp ${keptSeq} of ${recording.facts.recordingId}`)
+  const kept = {
+    ...{ keptSeq, name, sha256: hashOf(bytes), sizeBytes: bytes.length },
+    ...{ streamId: '0', channel: 0, fromSample: keptSeq * 48_000, toSample: (keptSeq + 1) * 48_000 },
+    ...{ packets: 50, firstSequence: keptSeq * 50, lastSequence: keptSeq * 50 + 49 },
+    formats: [{ fromSample: keptSeq * 48_000, payloadType: 18, encoding: 'G729', clockRate: 8_000, channels: 1 }],
+    runningHash: nextRunningHash('rtp', recording.kept.at(-1)?.runningHash ?? RUNNING_HASH_START, hashOf(bytes)),
+  }
+  return { kind: 'kept', name, bytes, kept }
 }
 
 /** A metadata document that could not be read, handed to the worker and come back sealed. */

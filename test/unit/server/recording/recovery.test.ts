@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { decodeManifest, signManifest, type ManifestBody } from '../../../../src/evidence/manifest.ts'
 import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
@@ -16,7 +16,15 @@ import { recordingObjects } from '../../../../src/server/storage/object-store.ts
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { liveRecording, manifestOf, MemoryStore, nextChunk, nextSnapshot, RecordList } from './live-recordings.ts'
+import {
+  liveRecording,
+  manifestOf,
+  MemoryStore,
+  nextChunk,
+  nextKept,
+  nextSnapshot,
+  RecordList,
+} from './live-recordings.ts'
 
 const { signingKey, verifyKey } = await vectorSigner()
 
@@ -113,6 +121,17 @@ describe('after a crash', () => {
     await store.delete(`${recording.objectPrefix}/chunk-000002.age`)
     expect(await restart()).toBe(1)
     expect((await storedManifest()).chunks.map(({ chunkSeq }) => chunkSeq)).toEqual([0])
+    expect(await findings()).toEqual([])
+  })
+
+  it('kept RTP that had reached the store is named too, and what had not is left out', async () => {
+    custody.opened(recording)
+    custody.sealed(recording, nextChunk(recording))
+    for (let object = 0; object < 3; object += 1) custody.sealed(recording, nextKept(recording))
+    await vi.waitFor(() => expect(store.namesOf(recording)).toContain('rtp-000002.age'))
+    await store.delete(`${recording.objectPrefix}/rtp-000002.age`)
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).kept?.map(({ keptSeq }) => keptSeq)).toEqual([0, 1])
     expect(await findings()).toEqual([])
   })
 
