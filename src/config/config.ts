@@ -113,6 +113,8 @@ export interface Config {
     /** Bits per second and participant. */
     readonly opusBitrate: number
     readonly opusComplexity: number
+    /** dBov, -127 to -50. */
+    readonly silenceGate: number
   }
   readonly media: {
     /** 0 in the file is one per core; here it is always the effective number. */

@@ -51,6 +51,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       mediaTimeoutMs: quantity(parseDuration(raw.recording.mediaTimeout)),
       opusBitrate: raw.recording.opusBitrate,
       opusComplexity: raw.recording.opusComplexity,
+      silenceGate: raw.recording.silenceGate,
     },
     media: {
       workers: raw.media.workers === 0 ? availableParallelism() : raw.media.workers,

@@ -219,6 +219,15 @@ const recording = group('How recordings are made.', {
     minimum: 0,
     maximum: 10,
   }),
+  silenceGate: Type.Integer({
+    description:
+      'Level in dBov (0 is full scale) below which a channel counts as silent: exact silence is recorded instead, which takes neither ' +
+      'processor time nor space. -66 is twice the least step of G.711; the noise of a room is louder and is recorded. -127 replaces ' +
+      'nothing but exact silence. Higher saves more, and loses what is that quiet.',
+    default: -66,
+    minimum: -127,
+    maximum: -50,
+  }),
 })
 
 const media = group('The threads that receive, encode and seal.', {

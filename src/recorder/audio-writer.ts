@@ -2,6 +2,7 @@ import { CHANNEL_COMMENT_PREFIX, LINK_START_COMMENT } from '../media/flatten-lin
 import { OggOpusWriter } from '../media/ogg-opus.ts'
 import { clip, mixInto } from '../media/mix.ts'
 import { joinMultistreamPacket } from '../media/opus-packet.ts'
+import { GatedEncoder, type FrameCounts } from './gated-encoder.ts'
 import type { OpusEncoder, TakeOpusEncoder } from './opus-encoder.ts'
 import type { Layout } from './recording-types.ts'
 
@@ -37,11 +38,13 @@ export class OggLink {
     /** Where this link begins on the recording timeline, at 48 kHz. */
     readonly startSample: number
     readonly takeEncoder: TakeOpusEncoder
+    /** Below its level silence is recorded instead; without it, everything is encoded as it is. */
+    readonly gate?: { readonly gateDbov: number; readonly counts: FrameCounts }
   }) {
     const channels = options.layout === 'mixed' ? ['mixed'] : options.labels
     this.#layout = options.layout
     this.#startSample = options.startSample
-    this.#encoders = takeEncoders(channels.length, options.takeEncoder)
+    this.#encoders = takeEncoders(channels.length, takerOf(options))
     const first = this.#encoders[0]
     this.#preSkip = first?.preSkip ?? 0
     const sampleRate = first?.sampleRate ?? SAMPLES_PER_SECOND
@@ -133,6 +136,14 @@ export class OggLink {
     this.#packets = []
     return page
   }
+}
+
+function takerOf(options: {
+  readonly takeEncoder: TakeOpusEncoder
+  readonly gate?: { readonly gateDbov: number; readonly counts: FrameCounts }
+}): TakeOpusEncoder {
+  const { takeEncoder, gate } = options
+  return gate === undefined ? takeEncoder : () => new GatedEncoder(takeEncoder(), gate)
 }
 
 /** All or none: when one cannot be had, the others go back. */

@@ -7,7 +7,7 @@ export interface OpusEncoder {
   readonly sampleRate: number
   /** Encoder delay in samples at 48 kHz, the `pre-skip` of RFC 7845 4.2. */
   readonly preSkip: number
-  /** Encodes exactly 20 ms of 16-bit samples; the result is the caller's to keep. */
+  /** Encodes exactly 20 ms of 16-bit samples; the result is the caller's to keep, and not to change. */
   encode(samples: Int16Array): Uint8Array
   /** Gives the resource back; the encoder must not be used afterwards. */
   free(): void

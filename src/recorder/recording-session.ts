@@ -2,6 +2,7 @@ import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
+import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
 import { IncidentList } from './incident-list.ts'
@@ -48,6 +49,7 @@ export class RecordingSession {
   readonly #incidents = new IncidentList()
   readonly #pauses = new PauseList()
   #link: OggLink | undefined
+  readonly #frameCounts: FrameCounts = { encoded: 0, gated: 0 }
   readonly #clock: RecordingClock
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
@@ -97,6 +99,11 @@ export class RecordingSession {
   /** Since when no stream had a packet although one was to be expected: monotonic microseconds. */
   get quietSinceUs(): number {
     return Math.max(this.#awaitedSinceUs, this.#receivers.lastArrivalUs)
+  }
+
+  /** Frames of every channel, and how many of them were silence that cost no encoding. */
+  get frameCounts(): Readonly<FrameCounts> {
+    return this.#frameCounts
   }
 
   get allHeld(): boolean {
@@ -360,6 +367,7 @@ export class RecordingSession {
       serialNumber: new DataView(serial.buffer, serial.byteOffset).getUint32(0),
       startSample: this.#receivers.readPosition * SAMPLE_FACTOR,
       takeEncoder: this.#takeEncoder,
+      gate: { gateDbov: this.#facts.silenceGateDbov, counts: this.#frameCounts },
     })
     this.#chunks.append(this.#link.headers())
     return this.#link

@@ -35,6 +35,8 @@ export interface RecordingFacts {
   readonly layout: Layout
   /** Length of a chunk in microseconds of recorded audio. */
   readonly chunkUs: number
+  /** Level below which a frame of a channel counts as silence, dBov (RFC 6464 3): -127 only for digital silence. */
+  readonly silenceGateDbov: number
   /** Monotonic microseconds and wall-clock milliseconds of one and the same instant: that of the INVITE. */
   readonly openedUs: number
   readonly openedAtUnixMs: number

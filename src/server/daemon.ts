@@ -343,6 +343,7 @@ export class Daemon {
       settings: {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,
+        silenceGateDbov: config.recording.silenceGate,
         mediaTimeoutMs: config.recording.mediaTimeoutMs,
         // With another engine, sip.advertise is its address, and media comes here.
         mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),

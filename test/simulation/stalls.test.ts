@@ -80,6 +80,7 @@ function openSession(): RecordingSession {
       src: 'other',
       sipCallIdSha256: '0'.repeat(64),
       layout: 'separate',
+      silenceGateDbov: -66,
       chunkUs: 5_000_000,
       openedUs: OPENED_US,
       openedAtUnixMs: 1_700_000_000_000,

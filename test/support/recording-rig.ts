@@ -78,6 +78,7 @@ export function factsOf(options: Partial<RecordingFacts> = {}): RecordingFacts {
     sipCallIdSha256: '0'.repeat(64),
     layout: 'separate',
     chunkUs: 5_000_000,
+    silenceGateDbov: -66,
     openedUs: OPENED_US,
     openedAtUnixMs: OPENED_AT_UNIX_MS,
     vaultRecipients: [vault.recipient],

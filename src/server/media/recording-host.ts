@@ -30,6 +30,7 @@ interface HostedRecording {
 interface Totals {
   received: number
   lost: number
+  gatedFrames: number
   readonly discarded: Map<string, number>
   readonly srtpFailures: Map<string, number>
 }
@@ -46,7 +47,7 @@ export class RecordingHost {
   readonly #post: (message: FromWorker) => void
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
-  readonly #ended: Totals = { received: 0, lost: 0, discarded: new Map(), srtpFailures: new Map() }
+  readonly #ended: Totals = { received: 0, lost: 0, gatedFrames: 0, discarded: new Map(), srtpFailures: new Map() }
   #encodedFrames = 0
   #encodeUs = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
@@ -116,6 +117,7 @@ export class RecordingHost {
       packetsDiscarded: Object.fromEntries(sum.discarded),
       srtpFailures: Object.fromEntries(sum.srtpFailures),
       encodedFrames: this.#encodedFrames,
+      gatedFrames: sum.gatedFrames,
       encodeSeconds: this.#encodeUs / 1e6,
     }
   }
@@ -317,6 +319,7 @@ function closeSockets(recording: HostedRecording): void {
 }
 
 function addCounters(sum: Totals, recordingSession: RecordingSession): void {
+  sum.gatedFrames += recordingSession.frameCounts.gated
   for (const { counters } of recordingSession.streamReceivers.values()) {
     sum.received += counters.packetsReceived
     sum.lost += counters.packetsLost

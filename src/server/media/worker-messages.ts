@@ -85,6 +85,8 @@ export interface WorkerTotals {
   readonly packetsDiscarded: Readonly<Record<string, number>>
   readonly srtpFailures: Readonly<Record<string, number>>
   readonly encodedFrames: number
+  /** Silent frames that cost no encoding; not among those encoded. */
+  readonly gatedFrames: number
   readonly encodeSeconds: number
 }
 

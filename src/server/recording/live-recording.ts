@@ -13,7 +13,10 @@ import { recordingPrefix } from '../storage/layout.ts'
 import type { Source } from './source-table.ts'
 
 /** What every recording of this recorder has in common. */
-export type RecordingSettings = Pick<RecordingFacts, 'layout' | 'chunkUs' | 'vaultRecipients' | 'software'>
+export type RecordingSettings = Pick<
+  RecordingFacts,
+  'layout' | 'chunkUs' | 'silenceGateDbov' | 'vaultRecipients' | 'software'
+>
 
 /**
  * `opening`: ports are being bound; `answered`: 200 was sent; `recording`: ACK or RTP came; `closing`: the dialog is
@@ -114,7 +117,7 @@ export function createLiveRecording(options: {
   readonly randomBytes: (length: number) => Uint8Array
 }): LiveRecording {
   const { offer, request, source, openedUs, openedAtUnixMs, randomBytes } = options
-  const { layout, chunkUs, vaultRecipients, software } = options.settings
+  const { layout, chunkUs, silenceGateDbov, vaultRecipients, software } = options.settings
   const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
   let markClosed = (): void => {}
   const closed = new Promise<void>((resolve) => {
@@ -127,7 +130,7 @@ export function createLiveRecording(options: {
       tenant: source.tenant,
       src: source.name,
       sipCallIdSha256: sha256Hex(offer.sipCallId),
-      ...{ layout, chunkUs, openedUs, openedAtUnixMs, vaultRecipients, software },
+      ...{ layout, chunkUs, silenceGateDbov, openedUs, openedAtUnixMs, vaultRecipients, software },
     },
     dialogId: offer.dialogId,
     sipCallId: offer.sipCallId,

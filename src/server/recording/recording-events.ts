@@ -170,6 +170,7 @@ export class RecordingEvents {
       step('encodeSeconds', report.encodeSeconds),
       step('encodedFrames', report.encodedFrames),
     )
+    metrics.encoderFramesGatedTotal.inc(step('gatedFrames', report.gatedFrames))
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
     metrics.threadBusyRatio.set({ thread: `media-${worker}` }, report.load.busyShare)
   }

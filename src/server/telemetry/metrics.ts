@@ -163,6 +163,10 @@ function mediaMetrics(make: Factory) {
     }),
     rtpPortsUsed: make.plainGauge('rtp_ports_used', 'UDP ports of the RTP range in use, RTCP included.'),
     encoderFrameSeconds: make.sumAndCount('encoder_frame_seconds', 'CPU time spent to encode audio frames.'),
+    encoderFramesGatedTotal: make.plainCounter(
+      'encoder_frames_gated_total',
+      'Silent audio frames for which no encoder had to work.',
+    ),
     workerQueueDepth: make.gauge('worker_queue_depth', 'Messages to a media worker without an answer yet.', {
       worker: firstSeen(),
     }),

@@ -112,6 +112,7 @@ export class ControlRig {
       }),
       settings: {
         layout: 'separate',
+        silenceGateDbov: -66,
         chunkUs: 15_000_000,
         mediaTimeoutMs: 5_000,
         mediaAddress: undefined,

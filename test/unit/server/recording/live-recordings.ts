@@ -32,6 +32,7 @@ export function liveRecording(seed = 1): LiveRecording {
     source: { name: 'sbc', tenant: 'acme', tellPause: false, dialect: 'auto' },
     settings: {
       layout: 'separate',
+      silenceGateDbov: -66,
       chunkUs: 15_000_000,
       vaultRecipients: [vault.recipient],
       software: { name: 'earwitness', version: '0.0.0' },

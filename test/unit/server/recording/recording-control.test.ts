@@ -157,6 +157,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     settings: {
       layout: 'separate',
       chunkUs: 15_000_000,
+      silenceGateDbov: -66,
       mediaTimeoutMs: 5_000,
       mediaAddress: undefined,
       vaultRecipients: [vault.recipient],
@@ -206,6 +207,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   packetsLost: 0,
   packetsDiscarded: {},
   srtpFailures: {},
+  gatedFrames: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
 })

@@ -16,6 +16,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
   packetsLost: 0,
   packetsDiscarded: {},
   srtpFailures,
+  gatedFrames: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
 })
