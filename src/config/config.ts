@@ -110,6 +110,8 @@ export interface Config {
     readonly chunkSeconds: number
     /** No RTP at all for this long ends the recording session with BYE; 0 never. */
     readonly mediaTimeoutMs: number
+    /** Short losses are filled with a made-up signal. */
+    readonly concealment: boolean
     /** Bits per second and participant. */
     readonly opusBitrate: number
     readonly opusComplexity: number

@@ -49,6 +49,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       layout: raw.recording.layout,
       chunkSeconds: raw.recording.chunkSeconds,
       mediaTimeoutMs: quantity(parseDuration(raw.recording.mediaTimeout)),
+      concealment: raw.recording.concealment,
       opusBitrate: raw.recording.opusBitrate,
       opusComplexity: raw.recording.opusComplexity,
       silenceGate: raw.recording.silenceGate,

@@ -203,6 +203,13 @@ const recording = group('How recordings are made.', {
     minimum: '0s',
     maximum: '7d',
   }),
+  concealment: Type.Boolean({
+    description:
+      'Fill up to 60 ms of lost packets with what the voice would most likely have done, instead of silence: far easier to follow ' +
+      'on a bad network. Whatever is filled stays a gap of cause "lost" in the manifest, to the sample. ' +
+      'false where nothing that was not received may be in a recording at all.',
+    default: true,
+  }),
   opusBitrate: Type.Integer({
     description:
       'Bits per second of each channel while somebody speaks; silence takes almost nothing. 24000 keeps telephone ' +

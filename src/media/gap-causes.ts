@@ -76,6 +76,18 @@ export class GapCauses {
     })
   }
 
+  /** Up to where the gap [from, to) is `lost` from its beginning; `from` when it begins otherwise. */
+  lostUntil(
+    gap: { readonly from: number; readonly to: number },
+    known: { readonly lost: number; readonly silence: number },
+  ): number {
+    let until = gap.from
+    this.describe(gap, known, (from, to, cause) => {
+      if (cause === 'lost' && from === until) until = to
+    })
+    return until
+  }
+
   /** Nothing before this position will be asked for any more. */
   forgetBefore(position: number): void {
     this.#held.forgetBefore(this.#usAt(position))

@@ -1,8 +1,12 @@
 import { GapCauses, type GapFound } from './gap-causes.ts'
-import { GapList, lostSamples, type Gap, type GapSamples } from './gap-list.ts'
+import { GapList, lostSamples, type Gap } from './gap-list.ts'
+import { LossFiller } from './loss-filler.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket } from './packet-queue.ts'
+import { READ_TURNS, ReadBuffer } from './read-buffer.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
+import { isSilent } from './silence.ts'
 import { splice } from './splice.ts'
+import type { TimelineLedger } from './timeline-ledger.ts'
 import { TimestampUnwrapper } from './transit.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
@@ -16,30 +20,6 @@ export const FORCED_DRIFT_MS = 8
 export const FORCED_CORRECTION_MS = 1
 /** ... at most this often, that is by 1 %. */
 export const FORCED_INTERVAL_MS = 100
-
-/** Where every sample went; all in samples. `audioSamples` plus all of `gapSamples` is the read position, always. */
-export interface TimelineLedger {
-  /** Read and not part of a gap: packets' own samples, plus inserted and minus left-out ones. */
-  readonly audioSamples: number
-  readonly gapSamples: Readonly<GapSamples>
-  /** Part of `gapSamples` that did not fit the list of gaps. */
-  readonly unlistedGapSamples: number
-  /** Everything that came in through `write`. */
-  readonly writtenSamples: number
-  /** Written and not read yet. */
-  readonly pendingSamples: number
-  /** Dropped: came after its time had been read. Also part of `gapSamples.lost`. */
-  readonly lateSamples: number
-  /** Dropped: its time was already taken by other audio, or lies before the origin. */
-  readonly overlapSamples: number
-  /** Dropped: the queue was full. */
-  readonly overflowSamples: number
-  /** Inserted and left out to follow the sender's clock. */
-  readonly insertedSamples: number
-  readonly removedSamples: number
-  /** How often the RTP clock was anchored anew. */
-  readonly resyncs: number
-}
 
 /**
  * Places one media stream on the recording timeline: decoded packets in sequence go in, an unbroken row of samples comes out,
@@ -90,10 +70,13 @@ export class StreamTimeline {
   #overflowCarry = 0
   #restarted = false
   #forcedTimestamp = Number.NEGATIVE_INFINITY
-  #output = new Int16Array(0)
+  readonly #output: ReadBuffer
+  readonly #filler: LossFiller | undefined
   #spliced = new Int16Array(0)
   readonly #counts = {
     audioSamples: 0,
+    concealedSamples: 0,
+    silentSamples: 0,
     writtenSamples: 0,
     lateSamples: 0,
     overlapSamples: 0,
@@ -103,12 +86,19 @@ export class StreamTimeline {
     resyncs: 0,
   }
 
-  /** @param options.clockRate RTP clock and sample rate, which have to be the same */
-  constructor(options: { readonly clockRate: number }) {
+  /**
+   * @param options.clockRate RTP clock and sample rate, which have to be the same
+   * @param options.conceals short losses are filled with a signal made up from what stands beside them; they stay gaps. Default: silence
+   */
+  constructor(options: { readonly clockRate: number; readonly conceals?: boolean }) {
     this.#clockRate = options.clockRate
     this.#clock = new RtpClock(options.clockRate, options.clockRate * QUEUE_SECONDS_MAX)
     this.#queue = new PacketQueue(options.clockRate)
     this.#causes = new GapCauses(options.clockRate)
+    this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
+    if (options.conceals !== true) return
+    const [sampleRate, causes, queue, read] = [options.clockRate, this.#causes, this.#queue, this.#output]
+    this.#filler = new LossFiller({ sampleRate, causes, queue, read })
   }
 
   /** Notes the arrival of every accepted audio packet at once, in any order: it feeds the least transit. */
@@ -201,14 +191,16 @@ export class StreamTimeline {
   /**
    * Takes the samples [readPosition, toSample), with silence where there is none. Empty before the origin is set.
    *
-   * The array is reused: it is valid until the next `read` of this timeline.
+   * The array is reused: it is valid until the next `read` of this timeline. What is silenced in it is not used for concealment either.
    */
   read(toSample: number): Int16Array {
     const length = this.#originUs === undefined ? 0 : Math.max(0, toSample - this.#readPosition)
-    if (this.#output.length !== length) this.#output = new Int16Array(length)
-    else this.#output.fill(0)
-    this.#advance(toSample, this.#output)
-    return this.#output
+    const output = this.#output.next(length)
+    const audioBefore = this.#counts.audioSamples
+    this.#advance(toSample, output)
+    const audio = this.#counts.audioSamples - audioBefore
+    if (audio > 0 && isSilent(output)) this.#counts.silentSamples += audio
+    return output
   }
 
   /** Like `read` without making the samples: for a stream that joins a recording which has been running for long. */
@@ -337,7 +329,9 @@ export class StreamTimeline {
     this.#place(toSample)
     while (this.#placed > 0) {
       const entry = this.#queue.at(0)
-      if (entry === undefined || (entry.outLength > 0 && entry.position >= toSample)) break
+      if (entry === undefined) break
+      if (output !== undefined) this.#conceal(entry, output)
+      if (entry.outLength > 0 && entry.position >= toSample) break
       if (entry.outLength > 0) this.#take(entry, from, toSample, output)
       if (entry.readOffset < entry.outLength) break
       this.#queue.shift()
@@ -345,6 +339,12 @@ export class StreamTimeline {
     }
     this.#readPosition = toSample
     this.#causes.forgetBefore(this.#readEnd)
+  }
+
+  #conceal(entry: QueuedPacket, output: Int16Array): void {
+    if (this.#filler === undefined || entry.gapLost === 0) return
+    const read = { readPosition: this.#readPosition, gapFrom: this.#readEnd, output }
+    this.#counts.concealedSamples += this.#filler.fill(entry, read)
   }
 
   #take(entry: QueuedPacket, from: number, toSample: number, output: Int16Array | undefined): void {

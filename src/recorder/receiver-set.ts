@@ -7,8 +7,14 @@ export const CHANNELS_MAX = 32
 /** The media streams of one recording, in the order of their channels; their timelines are read in step. */
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
+  readonly #conceals: boolean
   #originUs: number | undefined
   #isPaused = false
+
+  /** @param options.conceals short losses are filled, see `StreamTimeline` */
+  constructor(options: { readonly conceals: boolean }) {
+    this.#conceals = options.conceals
+  }
 
   get byId(): ReadonlyMap<StreamId, StreamReceiver> {
     return this.#receivers
@@ -45,7 +51,7 @@ export class ReceiverSet {
 
   /** The caller has looked at {@link isFull}. */
   add(plan: MediaStreamPlan, nowUs: number): void {
-    const receiver = new StreamReceiver(plan, nowUs)
+    const receiver = new StreamReceiver(plan, nowUs, { conceals: this.#conceals })
     if (this.#originUs !== undefined) {
       receiver.timeline.setOrigin(this.#originUs)
       receiver.timeline.skip(this.readPosition)

@@ -42,7 +42,7 @@ export class RecordingSession {
   readonly #takeEncoder: TakeOpusEncoder
   readonly #sink: RecordingSink
   readonly #chunks: ChunkWriter
-  readonly #receivers = new ReceiverSet()
+  readonly #receivers: ReceiverSet
   readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
@@ -67,6 +67,7 @@ export class RecordingSession {
     readonly sink: RecordingSink
   }) {
     this.#facts = options.facts
+    this.#receivers = new ReceiverSet(options.facts)
     this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder

@@ -37,6 +37,8 @@ export interface RecordingFacts {
   readonly chunkUs: number
   /** Level below which a frame of a channel counts as silence, dBov (RFC 6464 3): -127 only for digital silence. */
   readonly silenceGateDbov: number
+  /** Short losses are filled with a made-up signal instead of silence; they are gaps of cause `lost` either way. */
+  readonly conceals: boolean
   /** Monotonic microseconds and wall-clock milliseconds of one and the same instant: that of the INVITE. */
   readonly openedUs: number
   readonly openedAtUnixMs: number

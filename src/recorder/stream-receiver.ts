@@ -38,7 +38,7 @@ interface CandidatePacket {
  * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so.
  */
 export class StreamReceiver {
-  readonly timeline = new StreamTimeline({ clockRate: CLOCK_RATE })
+  readonly timeline: StreamTimeline
   #plan: MediaStreamPlan
   /** Of the plan before: its packets are still on their way when a new offer is answered (RFC 3264 8.3.2). */
   #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
@@ -76,7 +76,8 @@ export class StreamReceiver {
   readonly #codecsSeen = new Set<string>()
   #jitter = new InterarrivalJitter(CLOCK_RATE)
 
-  constructor(plan: MediaStreamPlan, nowUs: number) {
+  constructor(plan: MediaStreamPlan, nowUs: number, options: { readonly conceals: boolean } = { conceals: false }) {
+    this.timeline = new StreamTimeline({ clockRate: CLOCK_RATE, conceals: options.conceals })
     this.#plan = plan
     this.#protection = new StreamProtection(plan.keys)
     this.#wasAwaited = !plan.held && !plan.paused

@@ -344,6 +344,7 @@ export class Daemon {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,
         silenceGateDbov: config.recording.silenceGate,
+        conceals: config.recording.concealment,
         mediaTimeoutMs: config.recording.mediaTimeoutMs,
         // With another engine, sip.advertise is its address, and media comes here.
         mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),

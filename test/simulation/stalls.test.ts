@@ -82,6 +82,7 @@ function openSession(): RecordingSession {
       layout: 'separate',
       silenceGateDbov: -66,
       chunkUs: 5_000_000,
+      conceals: true,
       openedUs: OPENED_US,
       openedAtUnixMs: 1_700_000_000_000,
       vaultRecipients: [generateIdentity(randomBytes).recipient],

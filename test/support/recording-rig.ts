@@ -79,6 +79,7 @@ export function factsOf(options: Partial<RecordingFacts> = {}): RecordingFacts {
     layout: 'separate',
     chunkUs: 5_000_000,
     silenceGateDbov: -66,
+    conceals: true,
     openedUs: OPENED_US,
     openedAtUnixMs: OPENED_AT_UNIX_MS,
     vaultRecipients: [vault.recipient],

@@ -15,7 +15,7 @@ import type { Source } from './source-table.ts'
 /** What every recording of this recorder has in common. */
 export type RecordingSettings = Pick<
   RecordingFacts,
-  'layout' | 'chunkUs' | 'silenceGateDbov' | 'vaultRecipients' | 'software'
+  'layout' | 'chunkUs' | 'silenceGateDbov' | 'conceals' | 'vaultRecipients' | 'software'
 >
 
 /**
@@ -117,7 +117,7 @@ export function createLiveRecording(options: {
   readonly randomBytes: (length: number) => Uint8Array
 }): LiveRecording {
   const { offer, request, source, openedUs, openedAtUnixMs, randomBytes } = options
-  const { layout, chunkUs, silenceGateDbov, vaultRecipients, software } = options.settings
+  const { layout, chunkUs, silenceGateDbov, conceals, vaultRecipients, software } = options.settings
   const recordingId = asRecordingId(uuidV7(openedAtUnixMs, randomBytes(16)))
   let markClosed = (): void => {}
   const closed = new Promise<void>((resolve) => {
@@ -130,7 +130,7 @@ export function createLiveRecording(options: {
       tenant: source.tenant,
       src: source.name,
       sipCallIdSha256: sha256Hex(offer.sipCallId),
-      ...{ layout, chunkUs, silenceGateDbov, openedUs, openedAtUnixMs, vaultRecipients, software },
+      ...{ layout, chunkUs, silenceGateDbov, conceals, openedUs, openedAtUnixMs, vaultRecipients, software },
     },
     dialogId: offer.dialogId,
     sipCallId: offer.sipCallId,

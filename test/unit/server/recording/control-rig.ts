@@ -114,6 +114,7 @@ export class ControlRig {
         layout: 'separate',
         silenceGateDbov: -66,
         chunkUs: 15_000_000,
+        conceals: true,
         mediaTimeoutMs: 5_000,
         mediaAddress: undefined,
         vaultRecipients: [vault.recipient],

@@ -34,6 +34,7 @@ export function liveRecording(seed = 1): LiveRecording {
       layout: 'separate',
       silenceGateDbov: -66,
       chunkUs: 15_000_000,
+      conceals: true,
       vaultRecipients: [vault.recipient],
       software: { name: 'earwitness', version: '0.0.0' },
     },

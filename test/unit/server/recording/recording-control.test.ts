@@ -158,6 +158,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
       layout: 'separate',
       chunkUs: 15_000_000,
       silenceGateDbov: -66,
+      conceals: true,
       mediaTimeoutMs: 5_000,
       mediaAddress: undefined,
       vaultRecipients: [vault.recipient],
