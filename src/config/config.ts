@@ -130,6 +130,14 @@ export interface Config {
     readonly eventLoopLagMs: number
     readonly openingWaitMs: number
   }
+  /** When media streams are flagged; 0 is never. */
+  readonly alerts: {
+    readonly zeroPacketsMs: number
+    readonly oneWayMs: number
+    readonly stoppedMs: number
+    readonly silentMs: number
+    readonly silentLevelDbov: number
+  }
   readonly drainTimeoutMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
   /** What becomes of an SRC that matches none of `sources`. */

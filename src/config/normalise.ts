@@ -64,6 +64,13 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       eventLoopLagMs: quantity(parseDuration(raw.limits.eventLoopLag)),
       openingWaitMs: quantity(parseDuration(raw.limits.openingWait)),
     },
+    alerts: {
+      zeroPacketsMs: quantity(parseDuration(raw.alerts.zeroPackets)),
+      oneWayMs: quantity(parseDuration(raw.alerts.oneWay)),
+      stoppedMs: quantity(parseDuration(raw.alerts.stopped)),
+      silentMs: quantity(parseDuration(raw.alerts.silent)),
+      silentLevelDbov: raw.alerts.silentLevel,
+    },
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
     unknownSources: raw.unknownSources,

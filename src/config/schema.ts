@@ -1,4 +1,5 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
+import { alerts } from './schema-alerts.ts'
 import { drachtio } from './schema-drachtio.ts'
 import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
 import { source } from './source-schema.ts'
@@ -317,6 +318,7 @@ export const CONFIG_SCHEMA = Type.Object(
     recording,
     media,
     limits,
+    alerts,
     drainTimeout: duration({
       description:
         'After SIGTERM, how long recording sessions may go on before they are ended with BYE. Sealing and storing ' +

@@ -5,15 +5,20 @@ export const SRTP_FAILING = {
   detail: 'The packets of a media stream are not authentic under the keys that were agreed on: its audio is lost.',
 }
 
-/** What has to be said of the media streams when a recording ends: silence and dropped audio are never without a word. */
+/**
+ * What has to be said of the media streams when a recording ends: silence and dropped audio are never without a word.
+ *
+ * @param isOneWayNoted it has been said already, while it happened
+ */
 export function endIncidents(
   receivers: readonly StreamReceiver[],
+  isOneWayNoted: boolean,
 ): readonly { readonly code: string; readonly detail: string }[] {
   const incidents: { readonly code: string; readonly detail: string }[] = []
   const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined)
   if (silent.length === receivers.length) {
     incidents.push({ code: 'no-media', detail: 'No RTP packet arrived on any media stream.' })
-  } else if (silent.some((receiver) => receiver.wasAwaited)) {
+  } else if (!isOneWayNoted && silent.some((receiver) => receiver.wasAwaited)) {
     incidents.push({ code: 'one-way', detail: 'At least one media stream stayed without a single RTP packet.' })
   }
   if (receivers.some((receiver) => receiver.takeSrtpFailing(true))) incidents.push(SRTP_FAILING)

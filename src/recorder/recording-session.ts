@@ -5,7 +5,8 @@ import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
-import { IncidentList } from './incident-list.ts'
+import { IncidentNotes } from './incident-notes.ts'
+import { LiveMonitor, type StreamState } from './live-monitor.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
@@ -13,6 +14,7 @@ import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
 import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
+import type { AlertThresholds } from './stream-watch.ts'
 import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
@@ -40,13 +42,13 @@ export class RecordingSession {
   readonly #key: RecordingKey
   readonly #randomBytes: RandomBytes
   readonly #takeEncoder: TakeOpusEncoder
-  readonly #sink: RecordingSink
   readonly #chunks: ChunkWriter
   readonly #receivers: ReceiverSet
   readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
-  readonly #incidents = new IncidentList()
+  readonly #incidents: IncidentNotes
+  readonly #monitor: LiveMonitor
   readonly #pauses = new PauseList()
   #link: OggLink | undefined
   readonly #frameCounts: FrameCounts = { encoded: 0, gated: 0 }
@@ -65,13 +67,15 @@ export class RecordingSession {
     readonly randomBytes: RandomBytes
     readonly takeEncoder: TakeOpusEncoder
     readonly sink: RecordingSink
+    readonly alerts: AlertThresholds
   }) {
     this.#facts = options.facts
     this.#receivers = new ReceiverSet(options.facts)
     this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
+    this.#incidents = new IncidentNotes({ clock: this.#clock, sampleFactor: SAMPLE_FACTOR, sink: options.sink })
+    this.#monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder
-    this.#sink = options.sink
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
     const sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
     this.#chunks = new ChunkWriter(sealing)
@@ -82,8 +86,8 @@ export class RecordingSession {
     this.#addStreams(options.streams, options.facts.openedUs)
     const { name, wrapped: bytes, recipient } = this.#key
     options.sink.handleSealed({ kind: 'key', name, bytes, recipient })
-    this.#note(wishIncident([], options.streams), options.facts.openedUs)
-    this.#note(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
+    this.#incidents.noteIf(wishIncident([], options.streams), options.facts.openedUs)
+    this.#incidents.noteIf(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
   }
 
   /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
@@ -105,6 +109,11 @@ export class RecordingSession {
   /** Frames of every channel, and how many of them were silence that cost no encoding. */
   get frameCounts(): Readonly<FrameCounts> {
     return this.#frameCounts
+  }
+
+  /** Levels and flags of the media streams right now. */
+  get streamStates(): readonly StreamState[] {
+    return this.#monitor.states
   }
 
   get allHeld(): boolean {
@@ -157,7 +166,7 @@ export class RecordingSession {
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     const before = this.#receivers.all.map(({ plan }) => plan)
-    this.#note(wishIncident(before, plans), nowUs)
+    this.#incidents.noteIf(wishIncident(before, plans), nowUs)
     for (const [streamId, receiver] of this.#receivers.byId) {
       const plan = planned.get(streamId)
       if (plan !== undefined) receiver.replan(plan, nowUs)
@@ -168,7 +177,7 @@ export class RecordingSession {
     const hasRoom = added.length > 0 && !this.#receivers.isFull
     if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
-    this.#note(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
+    this.#incidents.noteIf(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
   }
 
@@ -184,7 +193,7 @@ export class RecordingSession {
     if (incident === undefined) return
     const wasHeld = this.allHeld
     this.#receivers.pause(this.#pauses.isPaused, atUs)
-    this.#note(incident, atUs)
+    this.#incidents.noteIf(incident, atUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = atUs
   }
 
@@ -194,8 +203,11 @@ export class RecordingSession {
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs)
     let full = this.#receivers.drain(nowUs)
-    if (this.#receivers.takeSrtpFailing()) this.noteIncident(SRTP_FAILING.code, SRTP_FAILING.detail, nowUs)
-    if (this.#horizon.isSettling(nowUs) || !this.#anchor(nowUs, ANCHOR_WINDOW_US)) return
+    if (this.#receivers.takeSrtpFailing()) this.#incidents.note(SRTP_FAILING, nowUs)
+    if (this.#horizon.isSettling(nowUs)) return
+    const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
+    this.#monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
+    if (!isAnchored) return
     this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
     while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(nowUs)
@@ -234,19 +246,7 @@ export class RecordingSession {
 
   /** Adds to the manifest's list of things that went wrong, which is bounded: see `IncidentList`. */
   noteIncident(code: string, detail: string, nowUs: number): void {
-    const incident = this.#incidents.add({
-      code,
-      at: this.#clock.wallClock(nowUs),
-      ...(this.#clock.originUs === undefined
-        ? {}
-        : { atSample: Math.max(0, this.#clock.samplesSinceOrigin(nowUs) * SAMPLE_FACTOR) }),
-      detail,
-    })
-    if (incident !== undefined) this.#sink.handleIncident(incident)
-  }
-
-  #note(incident: { readonly code: string; readonly detail: string } | undefined, atUs: number): void {
-    if (incident !== undefined) this.noteIncident(incident.code, incident.detail, atUs)
+    this.#incidents.note({ code, detail }, nowUs)
   }
 
   #finish(nowUs: number, cause: EndCause): ManifestBody {
@@ -259,7 +259,8 @@ export class RecordingSession {
           this.#writeRest(nowUs)
         }
         this.#state = 'over'
-        for (const { code, detail } of endIncidents(this.#receivers.all)) this.noteIncident(code, detail, nowUs)
+        const isOneWayNoted = this.#monitor.hasNoted('oneWay')
+        for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
         return this.#describe({
           nowUs,
           cause,
@@ -313,10 +314,7 @@ export class RecordingSession {
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
-      // The BYE comes a moment after the last sample; what is noted then belongs to the end of the recording.
-      incidents: this.#incidents.entries.map(({ atSample, ...incident }) =>
-        atSample === undefined ? incident : { ...incident, atSample: Math.min(atSample, durationSamples) },
-      ),
+      incidents: this.#incidents.entriesUpTo(durationSamples),
     })
   }
 
@@ -344,6 +342,7 @@ export class RecordingSession {
     const link = this.#openLink()
     const position = this.#receivers.readPosition
     const read = this.#receivers.read(position + validSamples)
+    this.#monitor.addFrame(this.#receivers.all, read)
     const channels = validSamples === FRAME_SAMPLES ? read : read.map(padded)
     const page = link.write(channels, validSamples)
     if (page === undefined) return

@@ -4,6 +4,7 @@ import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
 import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
+import type { StreamFlag } from './stream-watch.ts'
 
 export type Layout = 'separate' | 'mixed'
 
@@ -111,6 +112,20 @@ export interface RecordingIncident {
 export interface RecordingSink {
   handleSealed(object: SealedObject): void
   handleIncident(incident: RecordingIncident): void
+  /** A flag of a media stream was raised or cleared; a raised one is an incident too, the first few times. */
+  handleFlag(event: FlagEvent): void
+}
+
+/** A flag of a media stream was raised or cleared. */
+export interface FlagEvent {
+  readonly streamId: StreamId
+  readonly streamLabel: string
+  readonly flag: StreamFlag
+  readonly isRaised: boolean
+  /** Wall clock, RFC 3339. */
+  readonly at: string
+  /** Position on the recording timeline at 48 kHz, when it has one. */
+  readonly atSample?: number
 }
 
 /** Counters of one media stream; they only grow. */

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Registry } from 'prom-client'
-
 import type { Config } from '../config/config.ts'
 import { AdmissionController, type AdmissionState } from './admission.ts'
 import { acquireDataLock, type DataLock } from './data-lock.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
-import { ApiServer } from './http/api-server.ts'
+import { EventHub } from './http/event-hub.ts'
 import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
+import { startHttpServices } from './http-services.ts'
 import { MediaPlane } from './media/media-plane.ts'
+import { alertThresholds } from './media/alert-thresholds.ts'
 import { monotonicUs } from './monotonic.ts'
 import { registerReadiness } from './readiness.ts'
 import { Custody } from './recording/custody.ts'
@@ -31,7 +31,6 @@ import { UploadQueue } from './storage/upload-queue.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
-import { TelemetryServer } from './telemetry/telemetry-server.ts'
 
 /** After the last BYE: how long manifests, the store and the database get before the daemon gives up waiting for them. */
 const CUSTODY_DRAIN_MS = 30_000
@@ -85,6 +84,7 @@ export class Daemon {
   readonly #version: string
   readonly #health = new Health()
   readonly #admission: AdmissionController
+  readonly #eventHub = new EventHub({ run: randomBytes(4).toString('hex'), nowUnixMs: Date.now })
   readonly #notices: DaemonNotice[] = []
   /** Undone in reverse when a later step of the start fails. */
   readonly #undo: (() => Promise<unknown> | void)[] = []
@@ -170,7 +170,11 @@ export class Daemon {
     const sip = await port.run(joined.control)
     this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
-    const addresses = { engine, sip, ...(await this.#startHttp(board, registry)) }
+    const http = await startHttpServices(config, {
+      ...{ board, eventHub: this.#eventHub, metrics, registry, health: this.#health, log: this.#log },
+      started: (stop) => this.#undo.push(stop),
+    })
+    const addresses = { engine, sip, ...http }
     board.setAddresses({
       engine,
       sip: () => joined.signalling.addresses().map(({ transport, address, port }) => `${transport}:${address}:${port}`),
@@ -239,6 +243,7 @@ export class Daemon {
       ...parts,
       version: this.#version,
       health: this.#health,
+      eventHub: this.#eventHub,
       admission: this.#admission,
       admissionState: () => admissionStateOf(parts),
       rtp,
@@ -247,28 +252,6 @@ export class Daemon {
     board.run()
     this.#undo.push(() => board.stop())
     return board
-  }
-
-  async #startHttp(board: StatusBoard, registry: Registry): Promise<Pick<DaemonAddresses, 'http' | 'telemetry'>> {
-    const { http, telemetry } = this.#config
-    const apiServer = new ApiServer({
-      listen: http.listen,
-      status: () => board.report(),
-      recordingSessions: () => board.recordingSessions(),
-      operate: (rsId, action) => board.operate(rsId, action),
-      reportError: (error) => this.#log.error({ err: error }, 'HTTP request failed'),
-    })
-    const httpAddress = await apiServer.run()
-    this.#undo.push(() => apiServer.stop())
-    const telemetryServer = new TelemetryServer({
-      listen: telemetry.listen,
-      health: this.#health,
-      registry,
-      reportError: (error) => this.#log.error({ err: error }, 'telemetry request failed'),
-    })
-    const telemetryAddress = await telemetryServer.run()
-    this.#undo.push(() => telemetryServer.stop())
-    return { http: httpAddress, telemetry: telemetryAddress }
   }
 
   get #software(): { readonly name: string; readonly version: string } {
@@ -329,6 +312,7 @@ export class Daemon {
         opusBitsPerSecond: config.recording.opusBitrate,
         opusComplexity: config.recording.opusComplexity,
         receiveBufferBytes: config.rtp.receiveBufferBytes,
+        alerts: alertThresholds(config.alerts),
       },
       portMin: config.rtp.portMin,
       portMax: config.rtp.portMax,
@@ -339,7 +323,7 @@ export class Daemon {
       media,
       custody: parts.custody,
       sources,
-      events: new RecordingEvents({ log: this.#log, metrics: parts.metrics }),
+      events: new RecordingEvents({ log: this.#log, metrics: parts.metrics, publish: this.#eventHub.publish }),
       settings: {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,

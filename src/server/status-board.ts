@@ -1,8 +1,11 @@
 import type { AdmissionController, AdmissionState } from './admission.ts'
 import type { Config } from '../config/config.ts'
 import type { Outbox } from './database/outbox.ts'
-import type { LiveRecordingSession, StatusReport } from './http/status-report.ts'
+import type { EventHub } from './http/event-hub.ts'
+import type { EventData } from './http/event-schema.ts'
+import type { LiveRecordingSession, LiveStream, StatusReport } from './http/status-report.ts'
 import { ThreadLoadMeter } from './load-monitor.ts'
+import type { StreamState } from '../recorder/live-monitor.ts'
 import type { MediaPlane } from './media/media-plane.ts'
 import { accepted, type Result } from '../result.ts'
 import { monotonicUs } from './monotonic.ts'
@@ -27,6 +30,7 @@ export interface StatusBoardOptions {
   readonly uploads: UploadQueue
   readonly outbox: Outbox
   readonly media: MediaPlane
+  readonly eventHub: EventHub
   readonly admission: AdmissionController
   readonly admissionState: () => AdmissionState
 }
@@ -94,8 +98,24 @@ export class StatusBoard {
     }
   }
 
-  recordingSessions(): readonly LiveRecordingSession[] {
-    return this.#options.control.live.map(liveRecordingSession)
+  async recordingSessions(): Promise<readonly LiveRecordingSession[]> {
+    const states = await this.#options.media.recordingStates()
+    return this.#options.control.live.map((recording) => {
+      const streams = states.get(recording.facts.recordingId)
+      const shown = liveRecordingSession(recording)
+      return streams === undefined ? shown : { ...shown, streams: streams.map(liveStream) }
+    })
+  }
+
+  /** Levels of all media streams whose audio is decoded. */
+  async levels(): Promise<EventData<'levels'>['recordingSessions']> {
+    const recordingSessions = await this.recordingSessions()
+    return recordingSessions.map(({ rsId, streams = [] }) => ({
+      rsId,
+      streams: streams.flatMap(({ streamId, streamLabel, levelDbov }) =>
+        levelDbov === undefined ? [] : [{ streamId, streamLabel, levelDbov }],
+      ),
+    }))
   }
 
   operate(rsId: string, action: OperatorAction): Result<LiveRecordingSession, 'unknown' | 'notRecording'> {
@@ -109,7 +129,8 @@ export class StatusBoard {
   }
 
   #refresh(): void {
-    const { admission, metrics, uploads, outbox, media } = this.#options
+    const { admission, metrics, uploads, outbox, media, eventHub } = this.#options
+    metrics.eventSubscribers.set(eventHub.subscribers)
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)
     metrics.oldestUnuploadedChunkTimestampSeconds.set((uploads.oldestUnixMs ?? 0) / 1_000)
     metrics.databaseOutboxBytes.set(outbox.backlogBytes)
@@ -129,4 +150,10 @@ export class StatusBoard {
 function liveRecordingSession({ facts, state, pausedBy, startedAt }: LiveRecording): LiveRecordingSession {
   const { rsId, recordingId, src } = facts
   return { rsId, recordingId, src, state, pausedBy: [...pausedBy], startedAt }
+}
+
+/** Tenths of a decibel are more than a meter shows. */
+function liveStream({ streamId, streamLabel, levelDbov, flags }: StreamState): LiveStream {
+  const level = levelDbov === undefined ? {} : { levelDbov: Math.round(levelDbov * 10) / 10 }
+  return { streamId, streamLabel, flags, ...level }
 }

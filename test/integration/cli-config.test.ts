@@ -14,6 +14,7 @@ import { openDatabase } from '../../src/server/database/open-database.ts'
 import { Outbox } from '../../src/server/database/outbox.ts'
 import type { DatabaseRecord } from '../../src/server/database/records.ts'
 import { ApiServer } from '../../src/server/http/api-server.ts'
+import { NO_EVENTS } from '../support/no-events.ts'
 import type { StatusReport } from '../../src/server/http/status-report.ts'
 import { run as runHere } from '../unit/cli/support.ts'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -306,7 +307,8 @@ describe('status', () => {
     const api = new ApiServer({
       listen: { address: '127.0.0.1', port: 0 },
       status: () => STATUS,
-      recordingSessions: () => [],
+      recordingSessions: async () => [],
+      events: NO_EVENTS,
       operate: () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error

@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 
 import { ApiServer } from '../../src/server/http/api-server.ts'
+import { NO_EVENTS } from '../support/no-events.ts'
 import { type HttpListenAddress, httpUrl } from '../../src/server/http/listen.ts'
 import type { LiveRecordingSession, StatusReport } from '../../src/server/http/status-report.ts'
 import type { Operate } from '../../src/server/http/operator-routes.ts'
@@ -48,7 +49,8 @@ async function startApi(
   const api = new ApiServer({
     listen,
     status: () => STATUS,
-    recordingSessions: () => sessions,
+    recordingSessions: async () => sessions,
+    events: NO_EVENTS,
     operate,
     reportError: () => {},
   })
@@ -167,7 +169,8 @@ describe('the HTTP API', () => {
     const api = new ApiServer({
       listen: FREE_PORT,
       status: () => STATUS,
-      recordingSessions: () => [],
+      recordingSessions: async () => [],
+      events: NO_EVENTS,
       operate: NOBODY,
       reportError: () => {},
     })

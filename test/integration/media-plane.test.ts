@@ -6,12 +6,13 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { asRecordingId, uuidV7, type RecordingId } from '../../src/ids.ts'
 import type { RecordingFacts, RecordingIncident, SealedObject } from '../../src/recorder/recording-types.ts'
-import { MediaPlane, type MediaPlaneHandler } from '../../src/server/media/media-plane.ts'
+import { MediaPlane } from '../../src/server/media/media-plane.ts'
+import type { MediaPlaneHandler } from '../../src/server/media/media-plane-handler.ts'
 import type { WorkerSettings } from '../../src/server/media/worker-messages.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
 import { noise } from '../support/audio.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
-import { factsOf, packetsOf, planOf, rtp, seededBytes } from '../support/recording-rig.ts'
+import { factsOf, NO_ALERTS, packetsOf, planOf, rtp, seededBytes } from '../support/recording-rig.ts'
 
 /** The media plane with real worker threads and real sockets; what takes the recordings stands in this file. */
 const PORTS = 16
@@ -22,6 +23,7 @@ const SETTINGS: WorkerSettings = {
   opusBitsPerSecond: 16_000,
   opusComplexity: 5,
   receiveBufferBytes: 1_000_000,
+  alerts: NO_ALERTS,
 }
 const FRAGILE = new URL('../support/fragile-worker.ts', import.meta.url)
 const OK = { ok: true }
@@ -39,6 +41,8 @@ class Desk implements MediaPlaneHandler {
     this.objects.push(object)
     this.#tell()
   }
+  handleFlag(): void {}
+
   handleIncident(_id: RecordingId, incident: RecordingIncident): void {
     this.incidents.push(incident)
   }

@@ -13,7 +13,7 @@ import { RecordingHost } from '../../src/server/media/recording-host.ts'
 import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-messages.ts'
 import { noise } from '../support/audio.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
-import { factsOf, packetsOf, planOf } from '../support/recording-rig.ts'
+import { factsOf, NO_ALERTS, packetsOf, planOf } from '../support/recording-rig.ts'
 import { keysOf } from '../support/srtp.ts'
 
 /** The recordings of one worker, driven in this thread: real sockets and encoders, and a clock that this file turns. */
@@ -43,6 +43,7 @@ beforeEach(async () => {
       opusBitsPerSecond: 16_000,
       opusComplexity: 5,
       receiveBufferBytes: 1_000_000,
+      alerts: NO_ALERTS,
     },
     engine: {
       name: engine.name,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { generateIdentity } from '../../src/evidence/age-keys.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
-import { NARROWBAND_FORMATS } from '../support/recording-rig.ts'
+import { NARROWBAND_FORMATS, NO_ALERTS } from '../support/recording-rig.ts'
 import { asRecordingId, asRsId, asStreamId } from '../../src/ids.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
 import type { OpusEncoder } from '../../src/recorder/opus-encoder.ts'
@@ -95,7 +95,8 @@ function openSession(): RecordingSession {
       if (encoder === undefined) throw new Error('not enough encoders were made')
       return encoder
     },
-    sink: { handleSealed: () => {}, handleIncident: () => {} },
+    sink: { handleSealed: () => {}, handleIncident: () => {}, handleFlag: () => {} },
+    alerts: NO_ALERTS,
   })
 }
 

@@ -12,6 +12,7 @@ import { serializeRtp, type RtpPacket } from '../../src/protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../../src/protocol/rtp/payload-format.ts'
 import type { OpusEncoder, TakeOpusEncoder } from '../../src/recorder/opus-encoder.ts'
 import type {
+  FlagEvent,
   MediaStreamPlan,
   RecordingFacts,
   RecordingIncident,
@@ -19,6 +20,7 @@ import type {
   SealedObject,
 } from '../../src/recorder/recording-types.ts'
 import { RecordingSession } from '../../src/recorder/recording-session.ts'
+import type { AlertThresholds } from '../../src/recorder/stream-watch.ts'
 import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
 import { mulberry32 } from './random.ts'
 
@@ -27,6 +29,14 @@ import { mulberry32 } from './random.ts'
 /** An arbitrary uptime, so that nothing relies on time beginning at zero. */
 export const OPENED_US = 5_000_000_000
 export const OPENED_AT_UNIX_MS = Date.UTC(2026, 10, 23, 9, 0, 0)
+/** No stream is ever flagged: for tests of something else. */
+export const NO_ALERTS: AlertThresholds = {
+  zeroPacketsUs: 0,
+  oneWayUs: 0,
+  stoppedUs: 0,
+  silentUs: 0,
+  silentLevelDbov: -70,
+}
 export const PACKET_SAMPLES = 160
 export const PACKET_US = 20_000
 /** Of the virtual network, when nothing disturbs it. */
@@ -91,6 +101,7 @@ export function factsOf(options: Partial<RecordingFacts> = {}): RecordingFacts {
 export class CapturingSink implements RecordingSink {
   readonly objects: SealedObject[] = []
   readonly incidents: RecordingIncident[] = []
+  readonly flags: FlagEvent[] = []
 
   handleSealed(object: SealedObject): void {
     this.objects.push(object)
@@ -98,6 +109,10 @@ export class CapturingSink implements RecordingSink {
 
   handleIncident(incident: RecordingIncident): void {
     this.incidents.push(incident)
+  }
+
+  handleFlag(event: FlagEvent): void {
+    this.flags.push(event)
   }
 
   of(kind: SealedObject['kind']): readonly SealedObject[] {
@@ -197,6 +212,7 @@ export class RecordingRig {
     readonly plans: readonly MediaStreamPlan[]
     readonly facts?: Partial<RecordingFacts>
     readonly seed?: number
+    readonly alerts?: AlertThresholds
   }) {
     this.encoders = options.encoders
     this.recordingSession = new RecordingSession({
@@ -205,6 +221,7 @@ export class RecordingRig {
       randomBytes: seededBytes(options.seed ?? 1),
       takeEncoder: options.encoders.take,
       sink: this.sink,
+      alerts: options.alerts ?? NO_ALERTS,
     })
   }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 import { accepted } from '../../result.ts'
+import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
 import { addOperatorRoutes, type Operate } from './operator-routes.ts'
 import { createHttpServer } from './server.ts'
@@ -9,7 +10,8 @@ import type { LiveRecordingSession, StatusReport } from './status-report.ts'
 export interface ApiServerOptions {
   readonly listen: HttpListenAddress
   readonly status: () => StatusReport
-  readonly recordingSessions: () => readonly LiveRecordingSession[]
+  readonly recordingSessions: () => Promise<readonly LiveRecordingSession[]>
+  readonly events: EventRoutesOptions
   readonly operate: Operate
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
@@ -23,15 +25,17 @@ export interface ApiServerOptions {
 export class ApiServer {
   readonly #app: FastifyInstance
   readonly #options: ApiServerOptions
+  readonly #events: EventRoutes
 
   constructor(options: ApiServerOptions) {
     this.#options = options
     this.#app = createHttpServer(options.reportError)
     this.#app.get('/api/v1/status', async () => options.status())
     this.#app.get('/api/v1/recording-sessions', async () => {
-      const recordingSessions = Array.from(options.recordingSessions(), shown)
+      const recordingSessions = Array.from(await options.recordingSessions(), shown)
       return { recordingSessions, total: recordingSessions.length }
     })
+    this.#events = new EventRoutes(this.#app, options.events)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated
@@ -47,11 +51,13 @@ export class ApiServer {
   async drain(): Promise<void> {}
 
   stop(): Promise<void> {
+    this.#events.stop()
     return close(this.#app)
   }
 }
 
 /** Picks the fields that may be shown, whatever else the daemon's object carries. */
-function shown({ rsId, recordingId, src, state, pausedBy, startedAt }: LiveRecordingSession): LiveRecordingSession {
-  return { rsId, recordingId, src, state, pausedBy, startedAt }
+function shown(recordingSession: LiveRecordingSession): LiveRecordingSession {
+  const { rsId, recordingId, src, state, pausedBy, startedAt, streams } = recordingSession
+  return { rsId, recordingId, src, state, pausedBy, startedAt, ...(streams === undefined ? {} : { streams }) }
 }

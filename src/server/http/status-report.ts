@@ -45,4 +45,15 @@ export interface LiveRecordingSession {
   readonly pausedBy: readonly string[]
   /** RFC 3339. */
   readonly startedAt: string
+  /** Absent when the media worker did not answer in time. */
+  readonly streams?: readonly LiveStream[]
+}
+
+/** A media stream right now. */
+export interface LiveStream {
+  readonly streamId: string
+  readonly streamLabel: string
+  /** RMS of the last 200 ms that were recorded, dBov; absent when its audio is not decoded. RFC 6464 3 */
+  readonly levelDbov?: number
+  readonly flags: readonly string[]
 }

@@ -3,21 +3,15 @@ import { Worker } from 'node:worker_threads'
 
 import { EarwitnessError } from '../../errors.ts'
 import type { RecordingId } from '../../ids.ts'
-import type { ManifestBody } from '../../evidence/manifest.ts'
-import type {
-  EndCause,
-  MediaStreamPlan,
-  PauseRequester,
-  RecordingFacts,
-  RecordingIncident,
-  SealedObject,
-} from '../../recorder/recording-types.ts'
+import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts } from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'
+import type { MediaPlaneHandler } from './media-plane-handler.ts'
 import { OpeningQueue } from './opening-queue.ts'
 import { PortPool } from './port-pool.ts'
-import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
+import { StateRequests, type RecordingStates } from './state-requests.ts'
+import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerSettings } from './worker-messages.ts'
 
 /** How many runs of ports are tried when another program has one of them, each twice as far on: together 4,095 pairs and more. */
 const PORT_TRIES = 12
@@ -33,19 +27,6 @@ const OPENING_WAIT_US = 80_000
 /** A worker reports once a second. */
 const REPORT_STALE_US = 3_000_000
 const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
-
-export interface MediaPlaneHandler {
-  handleSealed(recordingId: RecordingId, object: SealedObject): void
-  handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
-  handleFirstPacket(recordingId: RecordingId): void
-  /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
-  handleFailed(recordingId: RecordingId): void
-  /** The recording is over and this is what its manifest says. */
-  handleManifest(recordingId: RecordingId, manifest: ManifestBody): void
-  /** The worker that held these recordings died; what it had sealed is safe, the rest is gone. */
-  handleWorkerLost(recordingIds: readonly RecordingId[]): void
-  handleReport(workerId: number, report: WorkerReport): void
-}
 
 export type OpenResult =
   | { readonly ok: true; readonly ports: readonly number[] }
@@ -81,6 +62,7 @@ export class MediaPlane {
   readonly #workers: MediaWorker[] = []
   readonly #recordings = new Map<RecordingId, PlacedRecording>()
   readonly #openings: OpeningQueue
+  readonly #states = new StateRequests()
   readonly #nowUs: () => number
   #nextRequestId = 1
   #stopping = false
@@ -126,6 +108,11 @@ export class MediaPlane {
   /** INVITEs waited too long for their turn, and some wait still. */
   get areOpeningsLate(): boolean {
     return this.#openings.isLate
+  }
+
+  /** How the media streams of all recordings are doing right now. */
+  recordingStates(): Promise<RecordingStates> {
+    return this.#states.ask(this.#workers.filter(({ isReady }) => isReady).map(({ thread }) => thread))
   }
 
   get portPairsFree(): number {
@@ -354,6 +341,12 @@ export class MediaPlane {
         return
       case 'incident':
         this.#handler?.handleIncident(message.recordingId, message.incident)
+        return
+      case 'flag':
+        this.#handler?.handleFlag(message.recordingId, message.event)
+        return
+      case 'states':
+        this.#states.handle(message)
         return
       case 'firstPacket':
         this.#handler?.handleFirstPacket(message.recordingId)

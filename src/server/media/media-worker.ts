@@ -54,6 +54,11 @@ function main(): void {
       port.close()
       return
     }
+    if (message.kind === 'states') {
+      const { requestId } = message
+      port.postMessage({ kind: 'states', requestId, states: host.states } satisfies FromWorker)
+      return
+    }
     void host.handleMessage(message)
   })
   port.postMessage({ kind: 'ready' } satisfies FromWorker)

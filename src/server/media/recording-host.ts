@@ -5,10 +5,20 @@ import type { RecordingId, StreamId } from '../../ids.ts'
 import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
 import { RecordingSession } from '../../recorder/recording-session.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
+import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngine } from './opus-engine.ts'
 import { bindStreamSockets, PortBusyError, type StreamSockets } from './stream-sockets.ts'
-import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerReport, WorkerSettings } from './worker-messages.ts'
+import type {
+  BoundStream,
+  FromWorker,
+  OpenOutcome,
+  RecordingMessage,
+  RecordingState,
+  ToWorker,
+  WorkerReport,
+  WorkerSettings,
+} from './worker-messages.ts'
 
 /** How long the sockets stay open after the end of a recording session. */
 const END_GRACE_MS = 100
@@ -68,7 +78,7 @@ export class RecordingHost {
   }
 
   /** Resolves when the message has been dealt with; never rejects, as that would end the worker with all its recordings. */
-  async handleMessage(message: Exclude<ToWorker, { kind: 'stop' }>): Promise<void> {
+  async handleMessage(message: RecordingMessage): Promise<void> {
     const recordingId = message.kind === 'open' ? message.facts.recordingId : message.recordingId
     const before = this.#queues.get(recordingId) ?? Promise.resolve()
     const done = before
@@ -85,6 +95,14 @@ export class RecordingHost {
         this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
       }
     }
+  }
+
+  /** How the media streams of all recordings are doing right now. */
+  get states(): readonly RecordingState[] {
+    return Array.from(this.#recordings, ([recordingId, { recordingSession }]) => ({
+      recordingId,
+      streams: recordingSession.streamStates,
+    }))
   }
 
   stop(): void {
@@ -111,6 +129,7 @@ export class RecordingHost {
       eventLoopLagSeconds,
       load,
       jitterSecondsMax,
+      flaggedStreams: countFlags(this.states),
       quiet,
       packetsReceived: sum.received,
       packetsLost: sum.lost,
@@ -122,7 +141,7 @@ export class RecordingHost {
     }
   }
 
-  async #dispatch(message: Exclude<ToWorker, { kind: 'stop' }>, recordingId: RecordingId): Promise<void> {
+  async #dispatch(message: RecordingMessage, recordingId: RecordingId): Promise<void> {
     const recording = this.#recordings.get(recordingId)
     switch (message.kind) {
       case 'open':
@@ -174,6 +193,7 @@ export class RecordingHost {
         randomBytes: this.#randomBytes,
         takeEncoder: () => takeFrom(stock),
         sink: this.#sinkFor(facts.recordingId),
+        alerts: this.#settings.alerts,
       })
       this.#recordings.set(facts.recordingId, {
         recordingSession,
@@ -299,6 +319,7 @@ export class RecordingHost {
     return {
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
       handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
+      handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),
     }
   }
 }
@@ -332,6 +353,12 @@ function addCounts(sum: Map<string, number>, counts: Readonly<Record<string, num
   for (const [reason, count] of Object.entries(counts)) {
     if (count > 0) sum.set(reason, (sum.get(reason) ?? 0) + count)
   }
+}
+
+function countFlags(states: readonly RecordingState[]): Record<StreamFlag, number> {
+  const counts: Record<StreamFlag, number> = { zeroPackets: 0, oneWay: 0, stopped: 0, silent: 0 }
+  for (const { streams } of states) for (const { flags } of streams) for (const flag of flags) counts[flag] += 1
+  return counts
 }
 
 function failure(error: unknown): OpenOutcome {

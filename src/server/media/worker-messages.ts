@@ -3,12 +3,15 @@ import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
 import type {
   EndCause,
+  FlagEvent,
   MediaStreamPlan,
   PauseRequester,
   RecordingFacts,
   RecordingIncident,
   SealedObject,
 } from '../../recorder/recording-types.ts'
+import type { StreamState } from '../../recorder/live-monitor.ts'
+import type { AlertThresholds, StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngineName } from './opus-engine.ts'
 
@@ -19,6 +22,7 @@ export interface WorkerSettings {
   readonly opusBitsPerSecond: number
   readonly opusComplexity: number
   readonly receiveBufferBytes: number
+  readonly alerts: AlertThresholds
 }
 
 /** A media stream and the port pair it is received on. */
@@ -67,7 +71,12 @@ export type ToWorker =
     }
   | { readonly kind: 'end'; readonly recordingId: RecordingId; readonly cause: EndCause; readonly endedUs: number }
   | { readonly kind: 'abandon'; readonly recordingId: RecordingId }
+  /** How the media streams of all recordings are doing; answered with `states`. */
+  | { readonly kind: 'states'; readonly requestId: number }
   | { readonly kind: 'stop' }
+
+/** A message about one recording. */
+export type RecordingMessage = Exclude<ToWorker, { kind: 'stop' | 'states' }>
 
 export type OpenOutcome =
   | { readonly ok: true }
@@ -99,8 +108,16 @@ export interface WorkerReport extends WorkerTotals {
   readonly load: ThreadLoad
   /** Greatest interarrival jitter of any live stream. */
   readonly jitterSecondsMax: number
+  /** Live streams that have each flag right now. */
+  readonly flaggedStreams: Readonly<Record<StreamFlag, number>>
   /** Recording sessions in which no stream had a packet for a while, with how long; for the media time-out. */
   readonly quiet: readonly { readonly recordingId: RecordingId; readonly quietMs: number; readonly held: boolean }[]
+}
+
+/** The media streams of one recording right now. */
+export interface RecordingState {
+  readonly recordingId: RecordingId
+  readonly streams: readonly StreamState[]
 }
 
 export type FromWorker =
@@ -108,6 +125,8 @@ export type FromWorker =
   | { readonly kind: 'opened'; readonly requestId: number; readonly outcome: OpenOutcome }
   | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
+  | { readonly kind: 'flag'; readonly recordingId: RecordingId; readonly event: FlagEvent }
+  | { readonly kind: 'states'; readonly requestId: number; readonly states: readonly RecordingState[] }
   | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
   /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */
   | { readonly kind: 'failed'; readonly recordingId: RecordingId }

@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { ChunkEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
-import { asRecordingId, asRsId, uuidV7, type DialogId } from '../../ids.ts'
+import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { PauseRequester, RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
@@ -98,6 +98,10 @@ export interface LiveRecording {
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
   readonly communication: CommunicationFacts
+  /** Media streams that were counted as without packets. */
+  readonly withoutPackets: Set<StreamId>
+  /** It was counted as one-way. */
+  isOneWay: boolean
   /** Settles when the manifest is stored and the database has been told. */
   readonly closed: Promise<void>
   readonly markClosed: () => void
@@ -157,11 +161,7 @@ export function createLiveRecording(options: {
     state: 'opening',
     sealedKey: undefined,
     heldBack: [],
-    chunks: [],
-    kept: [],
-    snapshots: [],
-    pendingSnapshots: [],
-    incidents: [],
+    ...{ chunks: [], kept: [], snapshots: [], pendingSnapshots: [], incidents: [] },
     communication: new CommunicationFacts({
       headers: offer,
       sdp: request.offer,
@@ -169,6 +169,8 @@ export function createLiveRecording(options: {
       snapshot: request.metadata?.snapshot,
       configuredDialect: source.dialect,
     }),
+    withoutPackets: new Set(),
+    isOneWay: false,
     closed,
     markClosed,
   }

@@ -1,7 +1,7 @@
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { EndCause, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
-import type { MediaPlaneHandler } from '../media/media-plane.ts'
+import type { EndCause, FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { MediaPlaneHandler } from '../media/media-plane-handler.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from '../signalling/port.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
@@ -156,6 +156,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording === undefined) return
     this.#commitment.note(recording, incident)
     this.#options.events.incident(recording, incident)
+  }
+
+  handleFlag(recordingId: RecordingId, event: FlagEvent): void {
+    const recording = this.#table.byId(recordingId)
+    if (recording !== undefined) this.#options.events.flagged(recording, event)
   }
 
   handleFirstPacket(recordingId: RecordingId): void {

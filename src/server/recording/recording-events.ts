@@ -1,6 +1,8 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { RecordingRequest, RefusalReason } from '../../recorder/recording-request.ts'
-import type { RecordingIncident } from '../../recorder/recording-types.ts'
+import { asStreamId } from '../../ids.ts'
+import type { FlagEvent, RecordingIncident } from '../../recorder/recording-types.ts'
+import type { PublishEvent } from '../http/event-schema.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
 import type { OfferRequest, SignallingHandler } from '../signalling/port.ts'
 import { TotalFollower } from '../telemetry/bounded-metrics.ts'
@@ -14,16 +16,18 @@ const SOURCE_LOG_INTERVAL_US = 1_000_000
 
 export type SignallingCounter = Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]
 
-/** What happens to recording sessions, told to the log (state changes) and to the metrics (counts). */
+/** What happens to recording sessions, told to the log (state changes), to the metrics (counts), and to those who read the event stream. */
 export class RecordingEvents {
   readonly #log: Logger
   readonly #metrics: Metrics
+  readonly #publish: PublishEvent
   readonly #totals = new TotalFollower()
   #nextSourceLogUs = -Infinity
 
-  constructor(options: { readonly log: Logger; readonly metrics: Metrics }) {
+  constructor(options: { readonly log: Logger; readonly metrics: Metrics; readonly publish: PublishEvent }) {
     this.#log = options.log
     this.#metrics = options.metrics
+    this.#publish = options.publish
   }
 
   signallingCounted(counter: SignallingCounter): void {
@@ -77,17 +81,20 @@ export class RecordingEvents {
   abandoned(recording: LiveRecording, outcome: string): void {
     this.#metrics.recordingSessionsTotal.inc({ src: recording.facts.src, outcome })
     this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, -1)
+    this.#publish('recording-session', { ...aboutOf(recording), state: 'closed', outcome })
     this.#log.warn({ ...idsOf(recording), reason: outcome }, 'INVITE came to nothing')
   }
 
   created(recording: LiveRecording): void {
     this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, 1)
+    this.#publish('recording-session', { ...aboutOf(recording), state: recording.state })
   }
 
   stateChanged(recording: LiveRecording, before: LiveState): void {
     const { src } = recording.facts
     this.#metrics.recordingSessions.add({ src, state: before }, -1)
     this.#metrics.recordingSessions.add({ src, state: recording.state }, 1)
+    this.#publish('recording-session', { ...aboutOf(recording), state: recording.state })
     this.#log.debug({ ...idsOf(recording), state: recording.state }, 'recording session state')
   }
 
@@ -103,13 +110,33 @@ export class RecordingEvents {
 
   pauseChanged(recording: LiveRecording, isPaused: boolean, by: string): void {
     this.#metrics.pauseRequestsTotal.inc({ by, action: isPaused ? 'pause' : 'resume' })
+    this.#publish('pause', { ...aboutOf(recording), paused: isPaused, by })
     this.#log.info({ ...idsOf(recording), by }, isPaused ? 'recording paused' : 'recording resumed')
   }
 
   incident(recording: LiveRecording, incident: RecordingIncident): void {
     this.#metrics.incidentsTotal.inc({ code: incident.code })
-    if (incident.code === 'one-way') this.#metrics.oneWaySessionsTotal.inc()
+    if (incident.code === 'one-way') this.#countOneWay(recording)
+    this.#publish('incident', { ...aboutOf(recording), ...incident })
     this.#log.warn({ ...idsOf(recording), code: incident.code }, 'incident')
+  }
+
+  /** A flag of a media stream was raised or cleared. A stream without packets is counted once. */
+  flagged(recording: LiveRecording, event: FlagEvent): void {
+    const { streamId, streamLabel, flag, isRaised, at, atSample } = event
+    const place = atSample === undefined ? { at } : { at, atSample }
+    this.#publish('stream-flag', { ...aboutOf(recording), streamId, streamLabel, flag, raised: isRaised, ...place })
+    if (!isRaised || flag !== 'zeroPackets') return
+    if (recording.withoutPackets.has(streamId)) return
+    recording.withoutPackets.add(streamId)
+    this.#metrics.zeroPacketStreamsTotal.inc()
+  }
+
+  /** Noted while it happens, once for each stream and perhaps again; or at the end of one that was too short for that. */
+  #countOneWay(recording: LiveRecording): void {
+    if (recording.isOneWay) return
+    recording.isOneWay = true
+    this.#metrics.oneWaySessionsTotal.inc()
   }
 
   /** Ports could not be bound, or the worker could not take it; the SRC was refused. */
@@ -127,7 +154,8 @@ export class RecordingEvents {
 
   ended(recording: LiveRecording, manifest: ManifestBody): void {
     for (const stream of manifest.streams) {
-      if (stream.packets.received === 0) this.#metrics.zeroPacketStreamsTotal.inc()
+      const isCounted = recording.withoutPackets.has(asStreamId(stream.streamId))
+      if (stream.packets.received === 0 && !isCounted) this.#metrics.zeroPacketStreamsTotal.inc()
       for (const [cause, samples] of Object.entries(stream.ledger.gapSamples)) {
         if (samples > 0) this.#metrics.mediaGapSecondsTotal.inc({ cause }, samples / SAMPLES_PER_SECOND)
       }
@@ -151,6 +179,7 @@ export class RecordingEvents {
   closed(recording: LiveRecording, outcome: string): void {
     this.#metrics.recordingSessions.add({ src: recording.facts.src, state: recording.state }, -1)
     this.#metrics.recordingSessionsTotal.inc({ src: recording.facts.src, outcome })
+    this.#publish('recording-session', { ...aboutOf(recording), state: 'closed', outcome })
   }
 
   workerReport(workerId: number, report: WorkerReport): void {
@@ -166,6 +195,8 @@ export class RecordingEvents {
       metrics.srtpFailuresTotal.inc({ reason }, step(`srtpFailures/${reason}`, total))
     }
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
+    for (const [flag, count] of Object.entries(report.flaggedStreams))
+      metrics.flaggedStreams.set({ worker, flag }, count)
     metrics.encoderFrameSeconds.add(
       step('encodeSeconds', report.encodeSeconds),
       step('encodedFrames', report.encodedFrames),
@@ -179,4 +210,9 @@ export class RecordingEvents {
 function idsOf(recording: LiveRecording): Record<string, string> {
   const { recordingId, rsId, src } = recording.facts
   return { recordingId, rsId, src, sipCallId: recording.sipCallId }
+}
+
+function aboutOf(recording: LiveRecording): { rsId: string; recordingId: string; src: string; at: string } {
+  const { recordingId, rsId, src } = recording.facts
+  return { rsId, recordingId, src, at: new Date().toISOString() }
 }

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
+import { STREAM_FLAGS } from '../../recorder/stream-watch.ts'
 import { BoundedCounter, BoundedGauge, BoundedHistogram } from './bounded-metrics.ts'
 import { firstSeen, type LabelRule, oneOf, SIP_METHODS, sipStatusCode } from './labels.ts'
 import { SumAndCount } from './sum-and-count.ts'
@@ -105,11 +106,20 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     }),
     oneWaySessionsTotal: make.plainCounter(
       'one_way_sessions_total',
-      'Recording sessions in which some but not all media streams had a packet.',
+      'Recording sessions in which one media stream had packets and another, awaited one had none; counted when it is flagged, or at the end.',
     ),
     zeroPacketStreamsTotal: make.plainCounter(
       'zero_packet_streams_total',
-      'Media streams that ended without one RTP packet.',
+      'Media streams without one RTP packet, counted when they are flagged, or at their end.',
+    ),
+    flaggedStreams: make.gauge('flagged_streams', 'Live media streams that have a flag right now.', {
+      worker: firstSeen(),
+      flag: oneOf(STREAM_FLAGS),
+    }),
+    eventSubscribers: make.plainGauge('event_subscribers', 'Readers of the event stream right now.'),
+    eventSubscribersCutTotal: make.plainCounter(
+      'event_subscribers_cut_total',
+      'Readers of the event stream that were cut off, because they did not read.',
     ),
     incidentsTotal: make.counter('incidents_total', 'Incidents noted in recordings.', { code: firstSeen() }),
   }

@@ -27,7 +27,7 @@ import { RecordingSession } from '../../../src/recorder/recording-session.ts'
 import { createOpusEngine, type OpusEngineName } from '../../../src/server/media/opus-engine.ts'
 import { FolderStore } from '../../../src/server/storage/folder-store.ts'
 import { freeUdpPortRange } from '../../support/free-ports.ts'
-import { factsOf, OPENED_US, PACKET_US, planOf, TRANSIT_US, vault } from '../../support/recording-rig.ts'
+import { factsOf, NO_ALERTS, OPENED_US, PACKET_US, planOf, TRANSIT_US, vault } from '../../support/recording-rig.ts'
 import { keysOf } from '../../support/srtp.ts'
 import { conversation, PACKET_SAMPLES, packetsOf, PACKETS_PER_SECOND, type TalkPattern } from './conversation.ts'
 
@@ -229,7 +229,8 @@ async function wholeRecorder({ options, datagrams }: Material): Promise<() => vo
       if (taken === undefined) throw new RangeError('more encoders were taken than a session has streams')
       return taken
     },
-    sink: { handleSealed: () => {}, handleIncident: () => {} },
+    sink: { handleSealed: () => {}, handleIncident: () => {}, handleFlag: () => {} },
+    alerts: NO_ALERTS,
   })
   return () => {
     const count = options.seconds * PACKETS_PER_SECOND

@@ -107,6 +107,7 @@ export class ControlRig {
         { name: 'phones', address: '192.0.2.3', tenant: 'acme', forceSiprec: true },
       ]),
       events: new RecordingEvents({
+        publish: () => {},
         log: createLogger({ level: 'error', destination: { write: () => true } }),
         metrics: createMetrics(this.registry, { sources: ['told'], version: '0.0.0' }),
       }),

@@ -151,6 +151,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     },
     sources: new SourceTable([{ name: 'sbc', address: '192.0.2.1', tenant: 'acme', forceSiprec: false }]),
     events: new RecordingEvents({
+      publish: () => {},
       log: createLogger({ level: 'debug', destination: { write: (line: string) => void log.push(line) } }),
       metrics: createMetrics(registry, { sources: ['sbc'], version: '0.0.0' }),
     }),
@@ -203,6 +204,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   eventLoopLagSeconds: 0,
   load: { busyShare: 0, lagMs: 0 },
   jitterSecondsMax: 0,
+  flaggedStreams: { zeroPackets: 0, oneWay: 0, stopped: 0, silent: 0 },
   quiet: [{ recordingId: idOf(), quietMs, held }],
   packetsReceived: 0,
   packetsLost: 0,

@@ -11,6 +11,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
   eventLoopLagSeconds: 0,
   load: { busyShare: 0, lagMs: 0 },
   jitterSecondsMax: 0,
+  flaggedStreams: { zeroPackets: 0, oneWay: 0, stopped: 0, silent: 0 },
   quiet: [],
   packetsReceived: 0,
   packetsLost: 0,
@@ -24,6 +25,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
 it('failures of SRTP are a metric by reason, of all workers together', async () => {
   const registry = createRegistry()
   const events = new RecordingEvents({
+    publish: () => {},
     log: createLogger({ level: 'error', destination: { write: () => {} } }),
     metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
   })

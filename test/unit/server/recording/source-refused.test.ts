@@ -14,6 +14,7 @@ beforeEach(() => {
   registry = createRegistry()
   const destination = { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) }
   events = new RecordingEvents({
+    publish: () => {},
     log: createLogger({ level: 'info', destination }),
     metrics: createMetrics(registry, { sources: ['sbc'], version: '0.0.0' }),
   })

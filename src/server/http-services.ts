@@ -1,0 +1,51 @@
+import type { Registry } from 'prom-client'
+
+import type { Config } from '../config/config.ts'
+import { ApiServer } from './http/api-server.ts'
+import type { EventHub } from './http/event-hub.ts'
+import type { BoundHttpAddress } from './http/listen.ts'
+import type { StatusBoard } from './status-board.ts'
+import type { Health } from './telemetry/health.ts'
+import type { Logger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import { TelemetryServer } from './telemetry/telemetry-server.ts'
+
+/** Starts the API and the telemetry server; `started` is told how to stop each of them, as soon as it runs. */
+export async function startHttpServices(
+  { http, telemetry }: Pick<Config, 'http' | 'telemetry'>,
+  options: {
+    readonly board: StatusBoard
+    readonly eventHub: EventHub
+    readonly metrics: Metrics
+    readonly registry: Registry
+    readonly health: Health
+    readonly log: Logger
+    readonly started: (stop: () => Promise<void>) => void
+  },
+): Promise<{ readonly http: BoundHttpAddress; readonly telemetry: BoundHttpAddress }> {
+  const { board, eventHub, metrics, registry, health, log, started } = options
+  const apiServer = new ApiServer({
+    listen: http.listen,
+    status: () => board.report(),
+    recordingSessions: () => board.recordingSessions(),
+    operate: (rsId, action) => board.operate(rsId, action),
+    events: {
+      hub: eventHub,
+      askLevels: () => board.levels(),
+      nowUnixMs: Date.now,
+      onCut: () => metrics.eventSubscribersCutTotal.inc(),
+    },
+    reportError: (error) => log.error({ err: error }, 'HTTP request failed'),
+  })
+  const httpAddress = await apiServer.run()
+  started(() => apiServer.stop())
+  const telemetryServer = new TelemetryServer({
+    listen: telemetry.listen,
+    health,
+    registry,
+    reportError: (error) => log.error({ err: error }, 'telemetry request failed'),
+  })
+  const telemetryAddress = await telemetryServer.run()
+  started(() => telemetryServer.stop())
+  return { http: httpAddress, telemetry: telemetryAddress }
+}

@@ -1,0 +1,20 @@
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import type { RecordingId } from '../../ids.ts'
+import type { FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { WorkerReport } from './worker-messages.ts'
+
+/** Who is told what the media workers produce. */
+export interface MediaPlaneHandler {
+  handleSealed(recordingId: RecordingId, object: SealedObject): void
+  handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
+  /** A flag of a media stream was raised or cleared. */
+  handleFlag(recordingId: RecordingId, event: FlagEvent): void
+  handleFirstPacket(recordingId: RecordingId): void
+  /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
+  handleFailed(recordingId: RecordingId): void
+  /** The recording is over and this is what its manifest says. */
+  handleManifest(recordingId: RecordingId, manifest: ManifestBody): void
+  /** The worker that held these recordings died; what it had sealed is safe, the rest is gone. */
+  handleWorkerLost(recordingIds: readonly RecordingId[]): void
+  handleReport(workerId: number, report: WorkerReport): void
+}

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import {
+  closedRecordings,
+  eventually,
+  makeDataDir,
+  removeDataDir,
+  startDaemon,
+  type RunningDaemon,
+} from '../support/daemon.ts'
+import { EventReader, type ReadEvent } from '../support/event-reader.ts'
+import { tone } from '../support/audio.ts'
+import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { manifestOf } from '../support/recorded.ts'
+
+/** What can be seen of a recording session while it lasts, on the real daemon. */
+let daemon: RunningDaemon
+let src: RawSrc
+let events: EventReader
+
+beforeAll(async () => {
+  daemon = await startDaemon(await makeDataDir())
+  src = await RawSrc.open(daemon.sipUdpPort)
+  events = await EventReader.open(daemon.http, { query: '?levels=all' })
+})
+
+afterAll(async () => {
+  await events.close()
+  src.close()
+  await daemon.stop()
+  await removeDataDir(daemon.dataDir)
+})
+
+interface LiveStreams {
+  readonly recordingSessions: readonly {
+    readonly rsId: string
+    readonly streams: readonly {
+      readonly streamId: string
+      readonly levelDbov?: number
+      readonly flags?: readonly string[]
+    }[]
+  }[]
+}
+
+function levelOf(event: ReadEvent, streamId: string): number {
+  const { recordingSessions } = event.data as unknown as LiveStreams
+  return recordingSessions[0]?.streams.find((stream) => stream.streamId === streamId)?.levelDbov ?? Number.NaN
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(daemon.metrics)).text()
+  const lines = text.split('\n').filter((line) => line.startsWith(`earwitness_${name}`))
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}
+
+test('a recording session is told of from its first moment to its last, with levels, and a side that is missing', async () => {
+  const recordingSession = await RawRecordingSession.place(src)
+  const opened = await events.next('answered', ({ data }) => data['state'] === 'answered')
+  const { recordingId } = opened.data as { recordingId: string }
+  const loud = tone({ frequency: 1_000, sampleRate: 8_000, samples: 60 * 8_000, amplitude: 0.1 })
+  const speaking = recordingSession.speak(0, loud)
+  await events.next('recording', ({ data }) => data['state'] === 'recording')
+
+  const heard = await events.next('a level', (event) => event.name === 'levels' && levelOf(event, '0') > -40)
+  // A sine at a tenth of full scale: -20 dB, and 3 dB less for its shape.
+  expect(Math.abs(levelOf(heard, '0') - -23)).toBeLessThan(1)
+  expect(levelOf(heard, '1')).toBe(-127)
+
+  const flagged = await events.next('one-way', ({ data }) => data['flag'] === 'oneWay')
+  expect(flagged.data).toMatchObject({ recordingId, streamId: '1', streamLabel: '2', raised: true, src: 'other' })
+  // Of audio time, however long the machine took to come to it.
+  expect(flagged.data['atSample']).toBeLessThan(5 * 48_000)
+  await events.next('its incident', ({ name, data }) => name === 'incident' && data['code'] === 'one-way')
+  await events.next('no packet at all', ({ data }) => data['flag'] === 'zeroPackets')
+  expect(await metric('one_way_sessions_total')).toBe(1)
+  expect(await metric('zero_packet_streams_total')).toBe(1)
+  await eventually('the gauge', async () => ((await metric('flagged_streams')) === 2 ? true : undefined))
+  const live = (await (await fetch(`${daemon.http}/api/v1/recording-sessions`)).json()) as LiveStreams
+  expect(live.recordingSessions[0]?.streams).toMatchObject([
+    { streamId: '0', flags: [] },
+    { streamId: '1', levelDbov: -127, flags: ['oneWay', 'zeroPackets'] },
+  ])
+
+  void recordingSession.speak(1, loud)
+  await events.next('both sides', ({ data }) => data['flag'] === 'oneWay' && data['raised'] === false)
+  await recordingSession.hangUp()
+  await speaking
+  const closed = await events.next('closed', ({ data }) => data['state'] === 'closed')
+  expect(closed.data).toMatchObject({ recordingId, outcome: 'bye' })
+  await closedRecordings(daemon, 1)
+  const manifest = await manifestOf(daemon, recordingId)
+  expect(manifest.incidents.map(({ code }) => code)).toEqual(['one-way', 'zero-packets'])
+  expect(await metric('one_way_sessions_total')).toBe(1)
+  await eventually('the gauge is back', async () => ((await metric('flagged_streams')) === 0 ? true : undefined))
+  // Ids, labels and our words only.
+  expect(JSON.stringify(events.seen)).not.toMatch(/sip:|tel:|@/)
+})

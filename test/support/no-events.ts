@@ -1,0 +1,10 @@
+import { EventHub } from '../../src/server/http/event-hub.ts'
+import type { EventRoutesOptions } from '../../src/server/http/event-routes.ts'
+
+/** What an API server needs of an event stream in which nothing happens. */
+export const NO_EVENTS: EventRoutesOptions = {
+  hub: new EventHub({ run: 'test', nowUnixMs: Date.now }),
+  askLevels: async () => [],
+  nowUnixMs: Date.now,
+  onCut: () => {},
+}
