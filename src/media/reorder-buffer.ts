@@ -14,6 +14,9 @@ export const REORDER_PACKETS_MAX = 1_024
 export const REORDER_MEMORY = 1_024
 
 const INITIAL_CAPACITY = 32
+/** Storage of payloads grows in steps of this many bytes. */
+const STORAGE_STEP = 32
+const NO_BYTES = new Uint8Array(0)
 
 /**
  * `queued`: will be released by `pop` (or is on probation after a jump of the sequence number). `duplicate`: a second copy.
@@ -49,13 +52,18 @@ export interface ReleasedPacket {
  * when a second packet of the new sequence comes; both are released, after all of the old sequence, and nothing is counted
  * as lost between the two. Number and payload of the first packet of a jump that is not followed up are dropped (`stray`).
  *
- * The caller must not change a packet until it is released.
+ * What is queued is copied, and only that: a packet may look into a datagram whose memory is used again after `push`. Its `payload` is
+ * replaced by a view of memory that the buffer keeps for the purpose and uses again for later packets, so that nothing is allocated
+ * for a packet like those before. The caller must not change a packet until it is released; once released, its payload is
+ * valid until the next `push`.
  *
  * @see RFC 3550 A.1, A.3
  */
 export class ReorderBuffer {
   // A ring of parallel arrays, sorted by epoch and extended sequence number; grows by doubling to REORDER_PACKETS_MAX.
   #packets: (RtpPacket | undefined)[] = Array.from({ length: INITIAL_CAPACITY }, () => undefined)
+  /** Views of the memory that payloads of this ring are copied to; as long as the payload that each had last. */
+  #payloads: Uint8Array[] = Array.from({ length: INITIAL_CAPACITY }, () => NO_BYTES)
   #arrivals = new Float64Array(INITIAL_CAPACITY)
   #numbers = new Float64Array(INITIAL_CAPACITY)
   #epochs = new Int32Array(INITIAL_CAPACITY)
@@ -112,6 +120,8 @@ export class ReorderBuffer {
     this.#releasedEpoch = epoch
     this.#counters.released += 1
     this.#counters.lost += missing
+    // What a stall brought has been worked off: its memory goes with it.
+    if (this.#count === 0 && this.#packets.length > INITIAL_CAPACITY) this.#resize(INITIAL_CAPACITY)
     return this.#released
   }
 
@@ -152,6 +162,7 @@ export class ReorderBuffer {
     if (distance === 0) return 'duplicate'
     if (first === undefined || Math.abs(distance) > MAX_MISORDER) {
       if (first !== undefined) this.#counters.stray += 1
+      packet.payload = packet.payload.slice()
       this.#probation = { packet, arrivalUs }
       return 'queued'
     }
@@ -172,6 +183,7 @@ export class ReorderBuffer {
   #insert(packet: RtpPacket, arrivalUs: number, number: number): PushResult {
     if (this.#count >= REORDER_PACKETS_MAX) return 'overflow'
     if (this.#count === this.#packets.length) this.#grow()
+    packet.payload = copied(packet.payload, this.#payloads[this.#slot(this.#count)] ?? NO_BYTES)
     let index = this.#count
     for (; index > 0; index--) {
       const before = this.#slot(index - 1)
@@ -180,6 +192,7 @@ export class ReorderBuffer {
     }
     const slot = this.#slot(index)
     this.#packets[slot] = packet
+    this.#payloads[slot] = packet.payload
     this.#arrivals[slot] = arrivalUs
     this.#numbers[slot] = number
     this.#epochs[slot] = this.#epoch
@@ -189,16 +202,22 @@ export class ReorderBuffer {
 
   #move(from: number, to: number): void {
     this.#packets[to] = this.#packets[from]
+    this.#payloads[to] = this.#payloads[from] ?? NO_BYTES
     this.#arrivals[to] = this.#arrivals[from] ?? 0
     this.#numbers[to] = this.#numbers[from] ?? 0
     this.#epochs[to] = this.#epochs[from] ?? 0
   }
 
   #grow(): void {
+    this.#resize(this.#packets.length * 2)
+  }
+
+  #resize(capacity: number): void {
     const order = Array.from({ length: this.#count }, (_, index) => this.#slot(index))
-    const capacity = this.#packets.length * 2
     const [packets, arrivals, numbers, epochs] = [this.#packets, this.#arrivals, this.#numbers, this.#epochs]
+    const payloads = this.#payloads
     this.#packets = Array.from({ length: capacity }, (_, index) => packets[order[index] ?? -1])
+    this.#payloads = Array.from({ length: capacity }, (_, index) => payloads[order[index] ?? -1] ?? NO_BYTES)
     this.#arrivals = Float64Array.from({ length: capacity }, (_, index) => arrivals[order[index] ?? -1] ?? 0)
     this.#numbers = Float64Array.from({ length: capacity }, (_, index) => numbers[order[index] ?? -1] ?? 0)
     this.#epochs = Int32Array.from({ length: capacity }, (_, index) => epochs[order[index] ?? -1] ?? 0)
@@ -235,4 +254,17 @@ export class ReorderBuffer {
     const bit = number & (REORDER_MEMORY - 1)
     return ((this.#seen[bit >> 5] ?? 0) & (1 << (bit & 31))) !== 0
   }
+}
+
+/** Copies `payload` to the memory behind `view`, or to new memory when that is too small; gives a view of the copy. */
+function copied(payload: Uint8Array, view: Uint8Array): Uint8Array {
+  const { length } = payload
+  let target = view
+  if (view.length !== length) {
+    const capacity = Math.ceil(length / STORAGE_STEP) * STORAGE_STEP
+    const memory = view.buffer.byteLength < length ? new ArrayBuffer(capacity) : view.buffer
+    target = new Uint8Array(memory, 0, length)
+  }
+  target.set(payload)
+  return target
 }

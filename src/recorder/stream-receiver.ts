@@ -158,6 +158,7 @@ export class StreamReceiver {
     return true
   }
 
+  /** The memory of `datagram` is the caller's, and used again when this returns: what is kept of it is copied. */
   handleDatagram(datagram: Uint8Array, arrivalUs: number): void {
     const opened = this.#protection.open(datagram, arrivalUs)
     if (!opened.ok) {
@@ -225,6 +226,7 @@ export class StreamReceiver {
       this.#discarded.duplicate += 1
       return false
     }
+    packet.payload = packet.payload.slice()
     this.#candidates.push({ packet, arrivalUs })
     const isSilent = arrivalUs - (this.#lastArrivalUs ?? arrivalUs) >= SSRC_SILENCE_US
     if (isSilent && this.#candidates.length >= SSRC_PROBATION_PACKETS) this.#switchSource(packet.ssrc)

@@ -10,6 +10,7 @@ import type { OpusEncoder } from '../../src/recorder/opus-encoder.ts'
 import { RecordingSession } from '../../src/recorder/recording-session.ts'
 import type { MediaStreamPlan } from '../../src/recorder/recording-types.ts'
 import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
+import { lend } from '../support/lent-memory.ts'
 
 /**
  * A thread that is not scheduled for seconds finds the packets of that time in its sockets, all at once. In virtual time: the
@@ -129,7 +130,9 @@ function record(options: {
     if (stalls.some((stall) => second >= stall.atSeconds && second < stall.atSeconds + stall.seconds)) continue
     waiting.forEach((socket, stream) => {
       for (const number of socket.splice(0, DATAGRAMS_PER_TURN)) {
-        recordingSession.handleDatagram(asStreamId(String(stream)), datagram(stream, number), nowUs)
+        lend(datagram(stream, number), (lent) =>
+          recordingSession.handleDatagram(asStreamId(String(stream)), lent, nowUs),
+        )
       }
     })
     if (nowUs < nextWakeUs) continue

@@ -22,6 +22,7 @@ import type {
 import { RecordingSession } from '../../src/recorder/recording-session.ts'
 import type { AlertThresholds } from '../../src/recorder/stream-watch.ts'
 import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
+import { lend } from './lent-memory.ts'
 import { mulberry32 } from './random.ts'
 
 /** Drives a whole `RecordingSession` in virtual time with the real encoder, and opens what it seals with the vault's key. */
@@ -232,7 +233,7 @@ export class RecordingRig {
     for (const { streamId, datagram, arrivalUs } of inOrder) {
       if (arrivalUs > end) break
       this.#wakeUntil(arrivalUs)
-      this.recordingSession.handleDatagram(streamId, datagram, arrivalUs)
+      lend(datagram, (lent) => this.recordingSession.handleDatagram(streamId, lent, arrivalUs))
     }
     this.#wakeUntil(end)
   }

@@ -14,8 +14,11 @@ export interface RtpPacket {
   readonly timestamp: number
   /** 0..2^32-1 */
   readonly ssrc: number
-  /** A view into the datagram, without CSRC list, header extension and padding; may be empty. */
-  readonly payload: Uint8Array
+  /**
+   * Without CSRC list, header extension and padding; may be empty. As read it is a view into the datagram, whose memory is used again
+   * for the next one: whoever keeps the packet puts a copy in its place.
+   */
+  payload: Uint8Array
 }
 
 /**

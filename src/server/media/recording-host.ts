@@ -8,7 +8,9 @@ import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngine } from './opus-engine.ts'
-import { bindStreamSockets, PortBusyError, type StreamSockets } from './stream-sockets.ts'
+import { DgramReceiver } from './dgram-receiver.ts'
+import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
+import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
 import type {
   BoundStream,
   FromWorker,
@@ -54,6 +56,7 @@ export class RecordingHost {
   readonly #engine: OpusEngine
   readonly #randomBytes: RandomBytes
   readonly #nowUs: () => number
+  readonly #receiver: PacketReceiver
   readonly #post: (message: FromWorker) => void
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
@@ -74,6 +77,7 @@ export class RecordingHost {
     this.#engine = options.engine
     this.#randomBytes = options.randomBytes
     this.#nowUs = options.nowUs
+    this.#receiver = new DgramReceiver(options.nowUs)
     this.#post = options.post
   }
 
@@ -232,19 +236,20 @@ export class RecordingHost {
 
   #bind(recordingId: RecordingId, { plan, port }: BoundStream): Promise<StreamSockets> {
     return bindStreamSockets({
+      receiver: this.#receiver,
+      nowUs: this.#nowUs,
       address: this.#settings.bindAddress,
       port,
       receiveBufferBytes: this.#settings.receiveBufferBytes,
-      onRtp: (datagram) => this.#handleRtp(recordingId, plan.streamId, datagram),
+      onRtp: (datagram, arrivalUs) => this.#handleRtp(recordingId, plan.streamId, datagram, arrivalUs),
       // Sender reports will align streams (RFC 3550 6.4.1); reading the socket keeps the kernel from answering ICMP.
       onRtcp: () => {},
     })
   }
 
-  #handleRtp(recordingId: RecordingId, streamId: StreamId, datagram: Uint8Array): void {
+  #handleRtp(recordingId: RecordingId, streamId: StreamId, datagram: Uint8Array, arrivalUs: number): void {
     const recording = this.#recordings.get(recordingId)
     if (recording === undefined || recording.recordingSession.hasFailed) return
-    const arrivalUs = this.#nowUs()
     recording.datagrams += 1
     this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
     if (recording.isAnnounced || !recording.recordingSession.hasReceived) return

@@ -7,6 +7,7 @@ import {
   ReorderBuffer,
 } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
+import { lend } from '../../support/lent-memory.ts'
 
 function packet(sequenceNumber: number): RtpPacket {
   return {
@@ -160,5 +161,56 @@ describe('the bound of the reorder buffer', () => {
     buffer.push(packet(3 + REORDER_PACKETS_MAX), 2)
     expect(released(buffer, Infinity)).toEqual([`${3 + REORDER_PACKETS_MAX}(1)`])
     expect(buffer.counters).toMatchObject({ overflow: 1, lost: 2 })
+  })
+})
+
+describe('payloads', () => {
+  const payloadOf = (number: number): Uint8Array => new Uint8Array(number % 50).fill(number)
+
+  /** Pushes packets whose memory is used again at once. */
+  function pushLent(buffer: ReorderBuffer, number: number, arrivalUs: number): void {
+    lend(payloadOf(number), (payload) => buffer.push({ ...packet(number), payload }, arrivalUs))
+  }
+
+  it('are copied: released in sequence with their own bytes, whatever came and went meanwhile', () => {
+    const buffer = new ReorderBuffer()
+    const found: number[] = []
+    const takeOut = (nowUs: number): void => {
+      for (let next = buffer.pop(nowUs); next !== undefined; next = buffer.pop(nowUs)) {
+        expect(next.packet.payload).toEqual(payloadOf(next.packet.sequenceNumber))
+        found.push(next.packet.sequenceNumber)
+      }
+    }
+    for (let index = 0; index < 600; index++) {
+      pushLent(buffer, index ^ 3, index * 20_000)
+      if (index % 11 === 0) takeOut(index * 20_000)
+    }
+    takeOut(Infinity)
+    expect(found).toEqual(Array.from({ length: 600 }, (_, index) => index))
+  })
+
+  it('keep their bytes while the buffer grows to its limit, and in a jump', () => {
+    const buffer = new ReorderBuffer()
+    for (let number = 1; number <= REORDER_PACKETS_MAX - 2; number++) pushLent(buffer, number, number)
+    pushLent(buffer, 40_003, REORDER_PACKETS_MAX)
+    pushLent(buffer, 40_002, REORDER_PACKETS_MAX)
+    let count = 0
+    for (let next = buffer.pop(Infinity); next !== undefined; next = buffer.pop(Infinity)) {
+      expect(next.packet.payload).toEqual(payloadOf(next.packet.sequenceNumber))
+      count += 1
+    }
+    expect(count).toBe(REORDER_PACKETS_MAX)
+  })
+
+  it('lie in memory that is used again, not in a new piece for each packet', () => {
+    const buffer = new ReorderBuffer()
+    const memories = new Set<ArrayBufferLike>()
+    for (let number = 1; number < 1_000; number++) {
+      lend(new Uint8Array(160), (payload) => buffer.push({ ...packet(number), payload }, number * 20_000))
+      for (let next = buffer.pop(Infinity); next !== undefined; next = buffer.pop(Infinity)) {
+        memories.add(next.packet.payload.buffer)
+      }
+    }
+    expect(memories.size).toBeLessThanOrEqual(32)
   })
 })
