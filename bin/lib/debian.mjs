@@ -10,6 +10,8 @@ export const TEST_PROGRAMS = new Map([
   ['ffprobe', 'ffmpeg'],
   ['age', 'age'],
   ['openssl', 'openssl'],
+  // the compiler with the headers of the C library
+  ['cc', 'build-essential'],
 ])
 
 const APT_OPTIONS = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runQuietly } from './child.mjs'
+import { ensureNative } from './native.mjs'
 import { findOnPath, MODULES, pathWithoutTools, PINNED_NODE, ROOT } from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
 
@@ -17,18 +18,21 @@ const BUSY_FILE = join(ROOT, '.installing')
 const BUSY_POLL_MS = 200
 
 /**
- * Installs the locked packages and the pinned Node where they are missing; a few milliseconds when nothing is to be done.
+ * Installs the locked packages and the pinned Node where they are missing, and builds the receiver in C where there is a compiler; a
+ * few milliseconds when nothing is to be done.
  *
  * @param {{ dev?: boolean }} needs dev: the tools for tests and checks are needed as well as what the daemon runs on.
  */
 export async function ensureInstalled({ dev = false } = {}) {
-  if (isInstalled(dev)) return
-  await whileBusy(async () => {
-    if (isInstalled(dev)) return
-    if (!matchesLock(dev)) await installPackages(dev)
-    if (!hasPinnedNode()) await runSkippedScripts()
-    writeStamp(dev)
-  })
+  if (!isInstalled(dev)) {
+    await whileBusy(async () => {
+      if (isInstalled(dev)) return
+      if (!matchesLock(dev)) await installPackages(dev)
+      if (!hasPinnedNode()) await runSkippedScripts()
+      writeStamp(dev)
+    })
+  }
+  await ensureNative()
 }
 
 function isInstalled(dev) {

@@ -153,8 +153,9 @@ const STATE_STYLES: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   degraded: 'red',
 }
 
-function describeWorker({ id, recordingSessions, queueDepth, opusEngine }: StatusReport['workers'][number]): string {
-  return `${id}: ${recordingSessions} recording sessions, ${queueDepth} waiting, ${opusEngine}`
+function describeWorker(worker: StatusReport['workers'][number]): string {
+  const { id, recordingSessions, queueDepth, opusEngine, receiver } = worker
+  return `${id}: ${recordingSessions} recording sessions, ${queueDepth} waiting, ${opusEngine}, ${receiver}`
 }
 
 /** One row for each value, the first of which has the label. */

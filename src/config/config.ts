@@ -121,6 +121,7 @@ export interface Config {
   readonly media: {
     /** 0 in the file is one per core; here it is always the effective number. */
     readonly workers: number
+    readonly receiver: 'auto' | 'dgram' | 'native'
     readonly opusEngine: 'libopus-wasm' | 'opusscript'
   }
   readonly limits: {

@@ -56,6 +56,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     },
     media: {
       workers: raw.media.workers === 0 ? availableParallelism() : raw.media.workers,
+      receiver: raw.media.receiver,
       opusEngine: raw.media.opusEngine,
     },
     limits: {

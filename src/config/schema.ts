@@ -247,6 +247,13 @@ const media = group('The threads that receive, encode and seal.', {
     minimum: 0,
     maximum: 256,
   }),
+  receiver: Type.Enum(['auto', 'dgram', 'native'], {
+    description:
+      'What receives RTP. native: a small module in C, built at installation where there is a compiler; it takes packets in ' +
+      'batches, at about a quarter of the cost, with the time at which they reached the machine. dgram: the sockets of Node, which ' +
+      'need nothing. auto: native if it was built, else dgram; "earwitness status" says which.',
+    default: 'auto',
+  }),
   opusEngine: Type.Enum(['libopus-wasm', 'opusscript'], {
     description:
       'Build of the Opus encoder. Both give the same audio; change it only when one misbehaves on your machine.',

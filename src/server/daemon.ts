@@ -12,6 +12,7 @@ import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
 import { startHttpServices } from './http-services.ts'
 import { MediaPlane } from './media/media-plane.ts'
 import { alertThresholds } from './media/alert-thresholds.ts'
+import { chooseReceiver } from './media/receiver-choice.ts'
 import { monotonicUs } from './monotonic.ts'
 import { registerReadiness } from './readiness.ts'
 import { Custody } from './recording/custody.ts'
@@ -313,6 +314,7 @@ export class Daemon {
         opusComplexity: config.recording.opusComplexity,
         receiveBufferBytes: config.rtp.receiveBufferBytes,
         alerts: alertThresholds(config.alerts),
+        receiver: chooseReceiver(config.media.receiver),
       },
       portMin: config.rtp.portMin,
       portMax: config.rtp.portMax,

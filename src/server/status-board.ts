@@ -59,6 +59,7 @@ export class StatusBoard {
 
   run(): void {
     this.#meter.run()
+    this.#options.metrics.mediaReceiverInfo.set({ receiver: this.#options.media.receiver }, 1)
     this.#timer = setInterval(() => this.#refresh(), REFRESH_MS)
     this.#timer.unref()
     this.#queuesTimer = setInterval(() => this.#observeQueues(), QUEUES_MS)
@@ -92,7 +93,7 @@ export class StatusBoard {
         rtp: { address: rtp.address, portMin: rtp.portMin, portMax: rtp.portMax },
       },
       recordingSessions: { active: control.live.length, total: control.openedTotal },
-      workers: media.workers.map((worker) => ({ ...worker, opusEngine })),
+      workers: media.workers.map((worker) => ({ ...worker, opusEngine, receiver: media.receiver })),
       outboxBacklogBytes: outbox.backlogBytes,
       uploadBacklogBytes: uploads.backlogBytes,
     }

@@ -41,7 +41,7 @@ const STATUS: StatusReport = {
     telemetry: 'http://127.0.0.1:9464',
   },
   recordingSessions: { active: 3, total: 17 },
-  workers: [{ id: 0, recordingSessions: 3, queueDepth: 0, opusEngine: 'libopus-wasm' }],
+  workers: [{ id: 0, recordingSessions: 3, queueDepth: 0, opusEngine: 'libopus-wasm', receiver: 'native' }],
   outboxBacklogBytes: 2048,
   uploadBacklogBytes: 1536,
 }

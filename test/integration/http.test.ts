@@ -29,7 +29,7 @@ const STATUS: StatusReport = {
     telemetry: 'http://127.0.0.1:9464',
   },
   recordingSessions: { active: 1, total: 4 },
-  workers: [{ id: 0, recordingSessions: 1, queueDepth: 0, opusEngine: 'libopus-wasm' }],
+  workers: [{ id: 0, recordingSessions: 1, queueDepth: 0, opusEngine: 'libopus-wasm', receiver: 'native' }],
   outboxBacklogBytes: 0,
   uploadBacklogBytes: 0,
 }

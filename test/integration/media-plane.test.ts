@@ -24,6 +24,7 @@ const SETTINGS: WorkerSettings = {
   opusComplexity: 5,
   receiveBufferBytes: 1_000_000,
   alerts: NO_ALERTS,
+  receiver: 'native',
 }
 const FRAGILE = new URL('../support/fragile-worker.ts', import.meta.url)
 const OK = { ok: true }

@@ -9,6 +9,7 @@ import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
 import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
 import type { RecordingFacts } from '../../src/recorder/recording-types.ts'
 import { createOpusEngine, type OpusEngine } from '../../src/server/media/opus-engine.ts'
+import { DgramReceiver } from '../../src/server/media/dgram-receiver.ts'
 import { RecordingHost } from '../../src/server/media/recording-host.ts'
 import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-messages.ts'
 import { noise } from '../support/audio.ts'
@@ -44,6 +45,7 @@ beforeEach(async () => {
       opusComplexity: 5,
       receiveBufferBytes: 1_000_000,
       alerts: NO_ALERTS,
+      receiver: 'dgram',
     },
     engine: {
       name: engine.name,
@@ -65,6 +67,7 @@ beforeEach(async () => {
         }
       },
     },
+    receiver: new DgramReceiver(() => nowUs),
     randomBytes: (length) => randomBytes(length),
     nowUs: () => nowUs,
     post: (message) => posted.push(message),

@@ -202,6 +202,25 @@ export function packetsOf(options: {
   }))
 }
 
+/** The objects of this kind, opened: by the vault's key, then by the recording's own. */
+export async function openedObjects(
+  objects: readonly SealedObject[],
+  kind: SealedObject['kind'],
+): Promise<readonly Uint8Array[]> {
+  const key = objects.find((object) => object.kind === 'key')
+  const recordingKey = await openRecordingKey(key?.bytes ?? new Uint8Array(0), [vault.identity])
+  if (!recordingKey.ok) throw new Error(`the recording's key does not open: ${recordingKey.reason}`)
+  return Promise.all(
+    objects
+      .filter((object) => object.kind === kind)
+      .map(async ({ name, bytes }) => {
+        const opened = await openSealed(bytes, [recordingKey.value.identity])
+        if (!opened.ok) throw new Error(`${name} does not open: ${opened.reason}`)
+        return opened.value
+      }),
+  )
+}
+
 /** What the caller of the recorder sees, and what a listener with the vault's key does. */
 export class RecordingRig {
   readonly sink = new CapturingSink()
@@ -243,17 +262,8 @@ export class RecordingRig {
   }
 
   /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
-  async opened(kind: 'chunk' | 'metadata'): Promise<readonly Uint8Array[]> {
-    const key = this.sink.of('key')[0]
-    const recordingKey = await openRecordingKey(key?.bytes ?? new Uint8Array(0), [vault.identity])
-    if (!recordingKey.ok) throw new Error(`the recording's key does not open: ${recordingKey.reason}`)
-    return Promise.all(
-      this.sink.of(kind).map(async ({ name, bytes }) => {
-        const opened = await openSealed(bytes, [recordingKey.value.identity])
-        if (!opened.ok) throw new Error(`${name} does not open: ${opened.reason}`)
-        return opened.value
-      }),
-    )
+  opened(kind: 'chunk' | 'metadata'): Promise<readonly Uint8Array[]> {
+    return openedObjects(this.sink.objects, kind)
   }
 
   async links(): Promise<readonly OggOpusLink[]> {

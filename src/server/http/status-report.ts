@@ -33,6 +33,8 @@ export interface WorkerStatus {
   readonly recordingSessions: number
   readonly queueDepth: number
   readonly opusEngine: string
+  /** `dgram` or `native`. */
+  readonly receiver: string
 }
 
 /** A live recording session: ids, where from, how far; never who. */

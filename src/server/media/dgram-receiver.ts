@@ -19,6 +19,7 @@ export interface DgramSocket extends PacketSocket {
 /** Receives through Node's own UDP sockets: no compiler is needed, and each datagram costs a turn through the event loop. */
 export class DgramReceiver implements PacketReceiver {
   readonly name = 'dgram'
+  readonly counters = { truncated: 0, overflows: 0 }
   readonly #nowUs: () => number
 
   constructor(nowUs: () => number) {

@@ -9,6 +9,7 @@ import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'
 import type { MediaPlaneHandler } from './media-plane-handler.ts'
 import { OpeningQueue } from './opening-queue.ts'
+import type { PacketReceiverName } from './packet-receiver.ts'
 import { PortPool } from './port-pool.ts'
 import { StateRequests, type RecordingStates } from './state-requests.ts'
 import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerSettings } from './worker-messages.ts'
@@ -113,6 +114,10 @@ export class MediaPlane {
   /** How the media streams of all recordings are doing right now. */
   recordingStates(): Promise<RecordingStates> {
     return this.#states.ask(this.#workers.filter(({ isReady }) => isReady).map(({ thread }) => thread))
+  }
+
+  get receiver(): PacketReceiverName {
+    return this.#settings.receiver
   }
 
   get portPairsFree(): number {

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { ThreadLoadMeter } from '../load-monitor.ts'
 import { monotonicUs } from '../monotonic.ts'
 import { createOpusEngine } from './opus-engine.ts'
+import { createReceiver } from './receiver-choice.ts'
 import { RecordingHost } from './recording-host.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
@@ -28,6 +29,7 @@ function main(): void {
       bitsPerSecond: settings.opusBitsPerSecond,
       complexity: settings.opusComplexity,
     }),
+    receiver: createReceiver(settings.receiver, monotonicUs),
     randomBytes: (length) => randomBytes(length),
     nowUs: monotonicUs,
     post: (message: FromWorker) => {
@@ -40,7 +42,11 @@ function main(): void {
     },
   })
   // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
-  const wake = setInterval(() => setImmediate(() => host.handleTimeout(monotonicUs())), WAKE_MS)
+  const pass = (): void => {
+    host.receive()
+    host.handleTimeout(monotonicUs())
+  }
+  const wake = setInterval(() => setImmediate(pass), WAKE_MS)
   const report = setInterval(() => {
     const { lagMsMax, ...load } = meter.take()
     port.postMessage({ kind: 'report', report: host.report(lagMsMax / 1_000, load) } satisfies FromWorker)

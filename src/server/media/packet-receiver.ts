@@ -34,10 +34,19 @@ export interface PacketSocket {
  */
 export interface PacketReceiver {
   readonly name: PacketReceiverName
+  readonly counters: ReceiverCounters
   /** Rejects with {@link PortBusyError} when another program has the port, else with the system's error. */
   open(options: PacketSocketOptions): Promise<PacketSocket>
   /** Hands over what waits in the sockets; with `dgram` the event loop does it, and this nothing. */
   receive(): void
+}
+
+/** Of all sockets, those that are closed included. */
+export interface ReceiverCounters {
+  /** Datagrams dropped because they were longer than there was room for. */
+  readonly truncated: number
+  /** Datagrams that the kernel dropped because nobody read in time; 0 where it does not tell. */
+  readonly overflows: number
 }
 
 export type PacketReceiverName = 'dgram' | 'native'

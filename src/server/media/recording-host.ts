@@ -8,9 +8,9 @@ import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngine } from './opus-engine.ts'
-import { DgramReceiver } from './dgram-receiver.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
+import { addCounters, type Totals } from './worker-totals.ts'
 import type {
   BoundStream,
   FromWorker,
@@ -37,14 +37,8 @@ interface HostedRecording {
   datagrams: number
   /** The main thread was told of the first RTP. */
   isAnnounced: boolean
-}
-
-interface Totals {
-  received: number
-  lost: number
-  gatedFrames: number
-  readonly discarded: Map<string, number>
-  readonly srtpFailures: Map<string, number>
+  /** The kernel had to drop packets, and an incident says so. */
+  hasOverflow: boolean
 }
 
 /**
@@ -69,6 +63,7 @@ export class RecordingHost {
   constructor(options: {
     readonly settings: WorkerSettings
     readonly engine: OpusEngine
+    readonly receiver: PacketReceiver
     readonly randomBytes: RandomBytes
     readonly nowUs: () => number
     readonly post: (message: FromWorker) => void
@@ -77,7 +72,7 @@ export class RecordingHost {
     this.#engine = options.engine
     this.#randomBytes = options.randomBytes
     this.#nowUs = options.nowUs
-    this.#receiver = new DgramReceiver(options.nowUs)
+    this.#receiver = options.receiver
     this.#post = options.post
   }
 
@@ -91,6 +86,11 @@ export class RecordingHost {
     this.#queues.set(recordingId, done)
     await done
     if (this.#queues.get(recordingId) === done) this.#queues.delete(recordingId)
+  }
+
+  /** Takes what waits in the sockets, before {@link RecordingHost.handleTimeout} works on it. */
+  receive(): void {
+    this.#receiver.receive()
   }
 
   handleTimeout(nowUs: number): void {
@@ -119,7 +119,9 @@ export class RecordingHost {
     let jitterSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
-    for (const [recordingId, { recordingSession }] of this.#recordings) {
+    for (const [recordingId, recording] of this.#recordings) {
+      const { recordingSession } = recording
+      this.#noteOverflow(recordingId, recording)
       addCounters(sum, recordingSession)
       for (const receiver of recordingSession.streamReceivers.values()) {
         jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
@@ -137,7 +139,8 @@ export class RecordingHost {
       quiet,
       packetsReceived: sum.received,
       packetsLost: sum.lost,
-      packetsDiscarded: Object.fromEntries(sum.discarded),
+      packetsDiscarded: { ...Object.fromEntries(sum.discarded), truncated: this.#receiver.counters.truncated },
+      socketOverflows: this.#receiver.counters.overflows,
       srtpFailures: Object.fromEntries(sum.srtpFailures),
       encodedFrames: this.#encodedFrames,
       gatedFrames: sum.gatedFrames,
@@ -205,6 +208,7 @@ export class RecordingHost {
         stock,
         datagrams: 0,
         isAnnounced: false,
+        hasOverflow: false,
       })
       return { ok: true }
     } catch (error) {
@@ -261,7 +265,10 @@ export class RecordingHost {
     // The BYE overtakes RTP that waits in the sockets or is still on its way.
     await sleep(END_GRACE_MS)
     await this.#readSocketsOut(recording)
-    closeSockets(recording)
+    for (const pair of recording.sockets.values()) pair.close()
+    // Closing tells of packets that had no room behind the last one that was read.
+    this.#noteOverflow(recordingId, recording)
+    recording.sockets.clear()
     this.#recordings.delete(recordingId)
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
     // After the end, which counts what was still being waited for as lost.
@@ -271,16 +278,28 @@ export class RecordingHost {
   }
 
   /**
-   * Lets the event loop poll until a round brings nothing more: after a stall its timers run before its sockets are
+   * Receives, and lets the event loop poll, until a round brings nothing more: after a stall its timers run before its sockets are
    * read, and a burst takes several rounds.
    */
   async #readSocketsOut(recording: HostedRecording): Promise<void> {
     let before = -1
     for (let round = 0; round < POLL_ROUNDS_MAX && recording.datagrams !== before; round += 1) {
       before = recording.datagrams
+      this.#receiver.receive()
       await setImmediate()
       await setImmediate()
     }
+  }
+
+  /** Loss by our own fault is told from loss on the way: the kernel had the packets, and this thread did not read in time. */
+  #noteOverflow(recordingId: RecordingId, recording: HostedRecording): void {
+    if (recording.hasOverflow) return
+    recording.hasOverflow = [...recording.sockets.values()].some(({ overflows }) => overflows > 0)
+    if (!recording.hasOverflow) return
+    const detail = 'Packets that had reached this machine were lost because it did not read them in time.'
+    this.#guard(recordingId, recording, () =>
+      recording.recordingSession.noteIncident('socket-overflow', detail, this.#nowUs()),
+    )
   }
 
   /** A broken invariant ends this recording's audio with an incident; its neighbours never notice. */
@@ -342,22 +361,6 @@ function freeStock(stock: OpusEncoder[]): void {
 function closeSockets(recording: HostedRecording): void {
   for (const pair of recording.sockets.values()) pair.close()
   recording.sockets.clear()
-}
-
-function addCounters(sum: Totals, recordingSession: RecordingSession): void {
-  sum.gatedFrames += recordingSession.frameCounts.gated
-  for (const { counters } of recordingSession.streamReceivers.values()) {
-    sum.received += counters.packetsReceived
-    sum.lost += counters.packetsLost
-    addCounts(sum.discarded, counters.packetsDiscarded)
-    addCounts(sum.srtpFailures, counters.srtpFailures)
-  }
-}
-
-function addCounts(sum: Map<string, number>, counts: Readonly<Record<string, number>>): void {
-  for (const [reason, count] of Object.entries(counts)) {
-    if (count > 0) sum.set(reason, (sum.get(reason) ?? 0) + count)
-  }
 }
 
 function countFlags(states: readonly RecordingState[]): Record<StreamFlag, number> {

@@ -14,6 +14,7 @@ import type { StreamState } from '../../recorder/live-monitor.ts'
 import type { AlertThresholds, StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngineName } from './opus-engine.ts'
+import type { PacketReceiverName } from './packet-receiver.ts'
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
@@ -23,6 +24,7 @@ export interface WorkerSettings {
   readonly opusComplexity: number
   readonly receiveBufferBytes: number
   readonly alerts: AlertThresholds
+  readonly receiver: PacketReceiverName
 }
 
 /** A media stream and the port pair it is received on. */
@@ -93,6 +95,8 @@ export interface WorkerTotals {
   readonly packetsLost: number
   readonly packetsDiscarded: Readonly<Record<string, number>>
   readonly srtpFailures: Readonly<Record<string, number>>
+  /** Datagrams that the kernel dropped because their socket was not read in time; known with the receiver in C only. */
+  readonly socketOverflows: number
   readonly encodedFrames: number
   /** Silent frames that cost no encoding; not among those encoded. */
   readonly gatedFrames: number

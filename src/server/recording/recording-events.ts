@@ -194,6 +194,7 @@ export class RecordingEvents {
     for (const [reason, total] of Object.entries(report.srtpFailures)) {
       metrics.srtpFailuresTotal.inc({ reason }, step(`srtpFailures/${reason}`, total))
     }
+    metrics.rtpSocketOverflowsTotal.inc(step('socketOverflows', report.socketOverflows))
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
     for (const [flag, count] of Object.entries(report.flaggedStreams))
       metrics.flaggedStreams.set({ worker, flag }, count)

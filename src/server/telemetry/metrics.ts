@@ -163,6 +163,13 @@ function mediaMetrics(make: Factory) {
     srtpFailuresTotal: make.counter('srtp_failures_total', 'SRTP packets not taken, by reason. RFC 3711', {
       reason: firstSeen(),
     }),
+    rtpSocketOverflowsTotal: make.plainCounter(
+      'rtp_socket_overflows_total',
+      'Datagrams the kernel dropped because their socket was not read in time; always 0 with the receiver dgram, which cannot tell.',
+    ),
+    mediaReceiverInfo: make.gauge('media_receiver_info', 'Always 1; the label says what receives RTP.', {
+      receiver: oneOf(['dgram', 'native']),
+    }),
     rtpInterarrivalJitterSeconds: make.gauge(
       'rtp_interarrival_jitter_seconds',
       'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',

@@ -211,6 +211,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   packetsDiscarded: {},
   srtpFailures: {},
   gatedFrames: 0,
+  socketOverflows: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
 })

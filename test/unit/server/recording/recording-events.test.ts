@@ -18,6 +18,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
   packetsDiscarded: {},
   srtpFailures,
   gatedFrames: 0,
+  socketOverflows: 3,
   encodedFrames: 0,
   encodeSeconds: 0,
 })
@@ -34,4 +35,5 @@ it('failures of SRTP are a metric by reason, of all workers together', async () 
   const text = await registry.metrics()
   expect(text).toContain('earwitness_srtp_failures_total{reason="authentication"} 12')
   expect(text).toContain('earwitness_srtp_failures_total{reason="replay"} 2')
+  expect(text).toContain('earwitness_rtp_socket_overflows_total 6')
 })
