@@ -1,3 +1,5 @@
+import type { GapCause } from './gap-list.ts'
+
 /**
  * Decoded audio held between the reorder buffer and the reader, in seconds: more than a stalled machine finds in its
  * sockets. Grown to only when it is needed.
@@ -14,6 +16,8 @@ export interface QueuedPacket {
   /** RTP timestamp, extended beyond 32 bits. */
   timestamp: number
   arrivalUs: number
+  /** Of a packet that is not decoded: what its time is counted as. */
+  gapCause: GapCause | undefined
   /** Samples as decoded. */
   length: number
   /** Packets missing before this one. */
@@ -38,6 +42,9 @@ export interface QueuedPacket {
   /** Absolute index of the first sample in the ring. */
   firstSample: number
 }
+
+/** Where a packet that is not decoded begins, and the part of the timeline that it fills; an empty part: none. */
+export type UndecodedFound = (startSample: number, fromSample: number, toSample: number) => void
 
 /**
  * A bounded first-in-first-out queue of decoded packets: samples in one ring, entries in another. Both start small and double
@@ -65,6 +72,17 @@ export class PacketQueue {
   /** True from three quarters of a limit on: whoever can wait should not push more. */
   get isNearlyFull(): boolean {
     return 4 * (this.#endSample - this.#firstSample) > 3 * this.#samplesMax || 4 * this.#count > 3 * QUEUE_PACKETS_MAX
+  }
+
+  /** Samples that wait to be read, when the first `placed` entries have their place. */
+  pendingSamples(placed: number): number {
+    let pending = 0
+    for (let index = 0; index < this.#count; index += 1) {
+      const entry = this.at(index)
+      if (entry === undefined) break
+      pending += index < placed ? entry.outLength - entry.readOffset : entry.length
+    }
+    return pending
   }
 
   /** Copies the samples in; the caller fills the rest of the entry. Undefined when the queue is full. */
@@ -144,6 +162,7 @@ function emptyEntry(): QueuedPacket {
   return {
     timestamp: 0,
     arrivalUs: 0,
+    gapCause: undefined,
     length: 0,
     lostBefore: 0,
     overflowBefore: 0,

@@ -1,7 +1,8 @@
+import { DriftCorrection } from './drift-correction.ts'
 import { GapCauses, type GapFound } from './gap-causes.ts'
 import { GapList, lostSamples, type Gap } from './gap-list.ts'
 import { LossFiller } from './loss-filler.ts'
-import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket } from './packet-queue.ts'
+import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket, type UndecodedFound } from './packet-queue.ts'
 import { READ_TURNS, ReadBuffer } from './read-buffer.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
 import { isSilent } from './silence.ts'
@@ -10,16 +11,6 @@ import type { TimelineLedger } from './timeline-ledger.ts'
 import { TimestampUnwrapper } from './transit.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
-
-/** Most that is inserted or left out in one quiet packet to follow the sender's clock. */
-export const CORRECTION_MAX_MS = 4
-/** Mean absolute sample up to which a packet counts as quiet: about -40 dB of full scale. */
-export const QUIET_LEVEL = 328
-/** When no quiet packet comes and the error passes this, {@link FORCED_CORRECTION_MS} is corrected inside the audio ... */
-export const FORCED_DRIFT_MS = 8
-export const FORCED_CORRECTION_MS = 1
-/** ... at most this often, that is by 1 %. */
-export const FORCED_INTERVAL_MS = 100
 
 /**
  * Places one media stream on the recording timeline: decoded packets in sequence go in, an unbroken row of samples comes out,
@@ -43,7 +34,8 @@ export const FORCED_INTERVAL_MS = 100
  * 7. A gap is `lost` for exactly the missing packets' time, or for the whole jump of the timestamp when that is
  *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
  *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
- *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not.
+ *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not. A packet of
+ *    `writeUndecoded` is a gap of cause `undecoded`; one that a pause touches is `paused` as a whole.
  *
  * Limits: QUEUE_SECONDS_MAX of audio and QUEUE_PACKETS_MAX packets between `write` and `read` (then `overflowSamples`),
  * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
@@ -69,10 +61,11 @@ export class StreamTimeline {
   #lostCarry = 0
   #overflowCarry = 0
   #restarted = false
-  #forcedTimestamp = Number.NEGATIVE_INFINITY
+  readonly #drift: DriftCorrection
   readonly #output: ReadBuffer
   readonly #filler: LossFiller | undefined
   #spliced = new Int16Array(0)
+  readonly #onUndecoded: UndecodedFound
   readonly #counts = {
     audioSamples: 0,
     concealedSamples: 0,
@@ -81,19 +74,24 @@ export class StreamTimeline {
     lateSamples: 0,
     overlapSamples: 0,
     overflowSamples: 0,
-    insertedSamples: 0,
-    removedSamples: 0,
     resyncs: 0,
   }
 
   /**
    * @param options.clockRate RTP clock and sample rate, which have to be the same
    * @param options.conceals short losses are filled with a signal made up from what stands beside them; they stay gaps. Default: silence
+   * @param options.onUndecoded hears of each packet of `writeUndecoded` once, in their order, when its time is read
    */
-  constructor(options: { readonly clockRate: number; readonly conceals?: boolean }) {
+  constructor(options: {
+    readonly clockRate: number
+    readonly conceals?: boolean
+    readonly onUndecoded?: UndecodedFound
+  }) {
     this.#clockRate = options.clockRate
+    this.#onUndecoded = options.onUndecoded ?? (() => {})
     this.#clock = new RtpClock(options.clockRate, options.clockRate * QUEUE_SECONDS_MAX)
     this.#queue = new PacketQueue(options.clockRate)
+    this.#drift = new DriftCorrection(options.clockRate, this.#clock, this.#queue)
     this.#causes = new GapCauses(options.clockRate)
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
     if (options.conceals !== true) return
@@ -133,17 +131,34 @@ export class StreamTimeline {
    * @param lostBefore packets missing directly before this one
    */
   write(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): void {
+    if (this.#push(samples, timestamp, arrivalUs, lostBefore) !== undefined) this.#place(Number.NEGATIVE_INFINITY)
+  }
+
+  /**
+   * Like `write` for a packet that is kept and not decoded, with as much silence as it lasts: its time is a gap of cause `undecoded`. False
+   * when the queue was full, and `onUndecoded` will not hear of it.
+   */
+  writeUndecoded(silence: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): boolean {
+    const entry = this.#push(silence, timestamp, arrivalUs, lostBefore)
+    if (entry === undefined) return false
+    entry.gapCause = 'undecoded'
+    this.#place(Number.NEGATIVE_INFINITY)
+    return true
+  }
+
+  #push(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): QueuedPacket | undefined {
     this.#counts.writtenSamples += samples.length
     this.#lostCarry += lostBefore
-    if (samples.length === 0) return
+    if (samples.length === 0) return undefined
     const extended = this.#unwrapper.unwrap(timestamp)
     const entry = this.#queue.push(samples)
     if (entry === undefined) {
       this.#counts.overflowSamples += samples.length
       this.#overflowCarry += samples.length
-      return
+      return undefined
     }
     entry.timestamp = extended
+    entry.gapCause = undefined
     entry.arrivalUs = arrivalUs
     entry.lostBefore = this.#lostCarry
     entry.overflowBefore = this.#overflowCarry
@@ -151,7 +166,7 @@ export class StreamTimeline {
     this.#lostCarry = 0
     this.#overflowCarry = 0
     this.#restarted = false
-    this.#place(Number.NEGATIVE_INFINITY)
+    return entry
   }
 
   /** False while so much waits to be read that more would soon be dropped: leave packets in the reorder buffer. */
@@ -240,13 +255,10 @@ export class StreamTimeline {
     this.#openGap((fromSample, toSample, cause) => {
       gapSamples[cause] += toSample - fromSample
     })
-    let pendingSamples = 0
-    for (let index = 0; index < this.#queue.length; index++) {
-      const entry = this.#queue.at(index)
-      if (entry === undefined) break
-      pendingSamples += index < this.#placed ? entry.outLength - entry.readOffset : entry.length
-    }
-    return { ...this.#counts, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
+    const pendingSamples = this.#queue.pendingSamples(this.#placed)
+    const { insertedSamples, removedSamples } = this.#drift
+    const corrected = { insertedSamples, removedSamples }
+    return { ...this.#counts, ...corrected, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
   }
 
   /** Gives packets their place as far as it can be told, and those due before `limit` in any case. */
@@ -271,7 +283,7 @@ export class StreamTimeline {
     this.#clock.advance(entry, anchored && early > 0 && early <= this.#clock.shiftMax ? mapping + early : mapping)
     entry.correction = 0
     entry.readOffset = 0
-    this.#correct(entry, jump, Math.max(0, jump - lost), free)
+    this.#drift.apply(entry, { jump, silence: Math.max(0, jump - lost), free })
     entry.position = entry.timestamp + (state.mapping ?? 0) - entry.correction
     this.#cut(entry, free)
     this.#gapLost += lost
@@ -283,30 +295,6 @@ export class StreamTimeline {
       this.#gapSilence = 0
       this.#placedEnd = entry.position + entry.outLength
     }
-  }
-
-  /** Lets the mapping follow the sender's clock (rule 5). */
-  #correct(entry: QueuedPacket, jump: number, silence: number, free: number): void {
-    const { drift, state } = this.#clock
-    if (drift === 0 || state.mapping === undefined) return
-    if (silence > 0) {
-      state.mapping += Math.max(drift, -silence, Math.min(0, free - entry.timestamp - state.mapping))
-      return
-    }
-    const cut = entry.timestamp + state.mapping < free
-    const samplesPerMs = this.#clockRate / 1_000
-    let change = Math.min(Math.abs(drift), Math.floor(CORRECTION_MAX_MS * samplesPerMs), entry.length >> 2)
-    if (jump !== 0 || cut) return
-    if (this.#queue.meanLevel(entry) > QUIET_LEVEL) {
-      if (Math.abs(drift) <= FORCED_DRIFT_MS * samplesPerMs) return
-      if (entry.timestamp - this.#forcedTimestamp < FORCED_INTERVAL_MS * samplesPerMs) return
-      this.#forcedTimestamp = entry.timestamp
-      change = Math.min(change, Math.floor(FORCED_CORRECTION_MS * samplesPerMs))
-    }
-    entry.correction = Math.sign(drift) * change
-    state.mapping += entry.correction
-    if (drift > 0) this.#counts.insertedSamples += change
-    else this.#counts.removedSamples += change
   }
 
   /** Leaves out what lies before `free` (rule 6). */
@@ -333,6 +321,7 @@ export class StreamTimeline {
       if (output !== undefined) this.#conceal(entry, output)
       if (entry.outLength > 0 && entry.position >= toSample) break
       if (entry.outLength > 0) this.#take(entry, from, toSample, output)
+      else this.#tellPlace(entry)
       if (entry.readOffset < entry.outLength) break
       this.#queue.shift()
       this.#placed -= 1
@@ -354,6 +343,7 @@ export class StreamTimeline {
         this.#gaps.add(gapFrom, gapTo, cause),
       )
       if (entry.correction !== 0) this.#splice(entry)
+      this.#tellPlace(entry)
     }
     const start = entry.position + entry.readOffset
     const count = Math.min(entry.outLength - entry.readOffset, toSample - start)
@@ -363,7 +353,8 @@ export class StreamTimeline {
     }
     entry.readOffset += count
     this.#readEnd = start + count
-    this.#counts.audioSamples += count - this.#mask(start, start + count, output?.subarray(start - from))
+    if (entry.gapCause !== undefined) this.#gaps.add(start, start + count, entry.gapCause)
+    else this.#counts.audioSamples += count - this.#mask(start, start + count, output?.subarray(start - from))
   }
 
   /** Silences what of [from, to) was spoken during a pause; how many samples that were. */
@@ -375,6 +366,15 @@ export class StreamTimeline {
       masked += end - start
     })
     return masked
+  }
+
+  /** Of a packet that is kept and not decoded; nothing is kept of one that a pause touches. */
+  #tellPlace(entry: QueuedPacket): void {
+    if (entry.gapCause === undefined) return
+    const { position, outLength, skip } = entry
+    const end = position + Math.max(0, outLength)
+    this.#causes.pausedWithin(position, end, () => void (entry.gapCause = 'paused'))
+    this.#onUndecoded(position - skip, position, entry.gapCause === 'paused' ? position : end)
   }
 
   #splice(entry: QueuedPacket): void {

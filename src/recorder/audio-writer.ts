@@ -157,3 +157,8 @@ function takeEncoders(count: number, take: TakeOpusEncoder): OpusEncoder[] {
     throw error
   }
 }
+
+/** The serial number of a link from four random bytes. RFC 3533 6 */
+export function serialNumberOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+}

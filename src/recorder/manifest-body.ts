@@ -2,6 +2,7 @@ import {
   MANIFEST_FORMAT,
   type ChunkEntry,
   type GapEntry,
+  type KeptEntry,
   type ManifestBody,
   type SnapshotEntry,
   type StreamEntry,
@@ -46,6 +47,7 @@ export interface RecordingReport {
   /** 48 kHz samples for each sample of the streams' clock rate. */
   readonly sampleFactor: number
   readonly chunks: readonly ChunkEntry[]
+  readonly kept: readonly KeptEntry[]
   readonly streams: readonly StreamReport[]
   readonly participantIds: readonly string[]
   readonly snapshots: readonly SnapshotRecord[]
@@ -91,6 +93,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     recipient: key.recipient,
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
+    ...(report.kept.length === 0 ? {} : { kept: report.kept }),
     streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
@@ -126,6 +129,7 @@ function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry
         held: gapSamples.held * sampleFactor,
         noMedia: gapSamples.noMedia * sampleFactor,
         ...(gapSamples.paused === 0 ? {} : { paused: gapSamples.paused * sampleFactor }),
+        ...(gapSamples.undecoded === 0 ? {} : { undecoded: gapSamples.undecoded * sampleFactor }),
       },
       unlistedGapSamples: unlistedGapSamples * sampleFactor,
     },

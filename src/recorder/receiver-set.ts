@@ -1,19 +1,26 @@
+import { SAMPLES_PER_SECOND } from './audio-writer.ts'
 import type { StreamId } from '../ids.ts'
-import type { MediaStreamPlan } from './recording-types.ts'
-import { StreamReceiver } from './stream-receiver.ts'
+import type { KeptPacket } from './kept-rtp-writer.ts'
+import type { PlacedPacket } from './kept-stream.ts'
+import type { MediaStreamPlan, RecordingFacts } from './recording-types.ts'
+import { CLOCK_RATE, StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
 export const CHANNELS_MAX = 32
+const SAMPLE_FACTOR = SAMPLES_PER_SECOND / CLOCK_RATE
+
 /** The media streams of one recording, in the order of their channels; their timelines are read in step. */
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
-  readonly #conceals: boolean
+  readonly #facts: Pick<RecordingFacts, 'conceals' | 'layout'>
+  readonly #keep: (packet: KeptPacket) => void
   #originUs: number | undefined
   #isPaused = false
 
-  /** @param options.conceals short losses are filled, see `StreamTimeline` */
-  constructor(options: { readonly conceals: boolean }) {
-    this.#conceals = options.conceals
+  /** @param keep takes packets of codecs that are not decoded live, in the order of their stream's timeline */
+  constructor(facts: Pick<RecordingFacts, 'conceals' | 'layout'>, keep: (packet: KeptPacket) => void) {
+    this.#facts = facts
+    this.#keep = keep
   }
 
   get byId(): ReadonlyMap<StreamId, StreamReceiver> {
@@ -51,7 +58,10 @@ export class ReceiverSet {
 
   /** The caller has looked at {@link isFull}. */
   add(plan: MediaStreamPlan, nowUs: number): void {
-    const receiver = new StreamReceiver(plan, nowUs, { conceals: this.#conceals })
+    const { conceals, layout } = this.#facts
+    const channel = layout === 'mixed' ? 0 : this.#receivers.size
+    const onKept = (placed: PlacedPacket): void => this.#keep(keptPacket(plan.streamId, channel, placed))
+    const receiver = new StreamReceiver(plan, nowUs, { conceals, onKept })
     if (this.#originUs !== undefined) {
       receiver.timeline.setOrigin(this.#originUs)
       receiver.timeline.skip(this.readPosition)
@@ -97,6 +107,18 @@ export class ReceiverSet {
   /** The samples of every channel up to `toSample`; valid until the next read. */
   read(toSample: number): readonly Int16Array[] {
     return this.all.map(({ timeline }) => timeline.read(toSample))
+  }
+}
+
+function keptPacket(streamId: StreamId, channel: number, placed: PlacedPacket): KeptPacket {
+  const { bytes, packet, format } = placed
+  return {
+    ...{ streamId, channel, bytes, format },
+    payloadType: packet.payloadType,
+    sequenceNumber: packet.sequenceNumber,
+    startSample: placed.startSample * SAMPLE_FACTOR,
+    fromSample: placed.fromSample * SAMPLE_FACTOR,
+    toSample: placed.toSample * SAMPLE_FACTOR,
   }
 }
 

@@ -12,6 +12,11 @@ export class RecordingClock {
     this.#samplesPerSecond = samplesPerSecond
   }
 
+  /** Wall clock at position 0. */
+  get originUnixMs(): number {
+    return Date.parse(this.wallClock(this.originUs ?? this.#facts.openedUs))
+  }
+
   /** RFC 3339 */
   wallClock(us: number): string {
     return new Date(this.#facts.openedAtUnixMs + Math.round((us - this.#facts.openedUs) / 1_000)).toISOString()

@@ -1,7 +1,8 @@
 import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
-import { FRAME_US, OggLink, SAMPLES_PER_SECOND } from './audio-writer.ts'
+import { KeptRtpWriter } from './kept-rtp-writer.ts'
+import { FRAME_US, OggLink, SAMPLES_PER_SECOND, serialNumberOf } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
@@ -43,6 +44,7 @@ export class RecordingSession {
   readonly #randomBytes: RandomBytes
   readonly #takeEncoder: TakeOpusEncoder
   readonly #chunks: ChunkWriter
+  readonly #kept: KeptRtpWriter
   readonly #receivers: ReceiverSet
   readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
@@ -70,7 +72,6 @@ export class RecordingSession {
     readonly alerts: AlertThresholds
   }) {
     this.#facts = options.facts
-    this.#receivers = new ReceiverSet(options.facts)
     this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
     this.#incidents = new IncidentNotes({ clock: this.#clock, sampleFactor: SAMPLE_FACTOR, sink: options.sink })
     this.#monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
@@ -79,6 +80,8 @@ export class RecordingSession {
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
     const sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
     this.#chunks = new ChunkWriter(sealing)
+    this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => this.#clock.originUnixMs })
+    this.#receivers = new ReceiverSet(options.facts, (packet) => this.#kept.append(packet))
     this.#snapshots = new SnapshotKeeper(sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#horizon = new Horizon(options.facts.openedUs)
@@ -311,6 +314,7 @@ export class RecordingSession {
       endCause: options.cause,
       durationSamples,
       chunks: this.#chunks.entries,
+      kept: this.#kept.entries,
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
@@ -355,16 +359,16 @@ export class RecordingSession {
 
   #sealChunk(toSample: number): void {
     this.#chunks.seal(toSample)
+    this.#kept.seal()
     this.#chunkStartSample = toSample
   }
 
   #openLink(): OggLink {
     if (this.#link !== undefined) return this.#link
-    const serial = this.#randomBytes(4)
     this.#link = new OggLink({
       layout: this.#facts.layout,
       labels: this.#receivers.all.map((receiver) => receiver.plan.streamLabel),
-      serialNumber: new DataView(serial.buffer, serial.byteOffset).getUint32(0),
+      serialNumber: serialNumberOf(this.#randomBytes(4)),
       startSample: this.#receivers.readPosition * SAMPLE_FACTOR,
       takeEncoder: this.#takeEncoder,
       gate: { gateDbov: this.#facts.silenceGateDbov, counts: this.#frameCounts },

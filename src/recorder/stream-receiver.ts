@@ -6,6 +6,7 @@ import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import type { DiscardReason, MediaStreamPlan, StreamCounters } from './recording-types.ts'
+import { KeptStream, type PlacedPacket } from './kept-stream.ts'
 import { StreamProtection } from './stream-protection.ts'
 
 /** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
@@ -22,8 +23,6 @@ export const CANDIDATE_PACKETS_MAX = 16
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
 export const CODECS_MAX = 32
 
-type KeptFormat = PayloadFormat & { readonly kind: 'kept' }
-
 interface CandidatePacket {
   readonly packet: RtpPacket
   readonly arrivalUs: number
@@ -39,6 +38,9 @@ interface CandidatePacket {
  */
 export class StreamReceiver {
   readonly timeline: StreamTimeline
+  readonly #kept: KeptStream
+  /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
+  readonly #keptBytes = new WeakMap<RtpPacket, Uint8Array>()
   #plan: MediaStreamPlan
   /** Of the plan before: its packets are still on their way when a new offer is answered (RFC 3264 8.3.2). */
   #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
@@ -76,9 +78,23 @@ export class StreamReceiver {
   readonly #codecsSeen = new Set<string>()
   #jitter = new InterarrivalJitter(CLOCK_RATE)
 
-  constructor(plan: MediaStreamPlan, nowUs: number, options: { readonly conceals: boolean } = { conceals: false }) {
-    this.timeline = new StreamTimeline({ clockRate: CLOCK_RATE, conceals: options.conceals })
+  /** @param options.onKept takes the packets that are not decoded, with their places, in the order of the timeline */
+  constructor(
+    plan: MediaStreamPlan,
+    nowUs: number,
+    options: { readonly conceals?: boolean; readonly onKept?: (placed: PlacedPacket) => void } = {},
+  ) {
     this.#plan = plan
+    this.timeline = new StreamTimeline({
+      clockRate: CLOCK_RATE,
+      conceals: options.conceals === true,
+      onUndecoded: (startSample, fromSample, toSample) => this.#kept.handlePlace(startSample, fromSample, toSample),
+    })
+    this.#kept = new KeptStream({
+      timeline: this.timeline,
+      clockRate: CLOCK_RATE,
+      onPlaced: options.onKept ?? (() => {}),
+    })
     this.#protection = new StreamProtection(plan.keys)
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
@@ -177,6 +193,7 @@ export class StreamReceiver {
       this.#discarded.payloadType += 1
       return
     }
+    if (format.kind === 'kept') this.#keptBytes.set(packet, opened.value)
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (!this.#admitSource(packet, arrivalUs)) return
     this.#accept(packet, format, arrivalUs)
@@ -200,7 +217,10 @@ export class StreamReceiver {
     for (;;) {
       if (!this.timeline.hasRoom) return this.#reorder.length === 0
       const next = this.#reorder.pop(nowUs)
-      if (next === undefined) return true
+      if (next === undefined) {
+        this.#kept.flushDue(nowUs)
+        return true
+      }
       this.#write(next)
     }
   }
@@ -250,6 +270,7 @@ export class StreamReceiver {
     this.#discarded.sequence += this.#reorder.counters.stray
     this.#reorder = new ReorderBuffer()
     this.#jitter = new InterarrivalJitter(CLOCK_RATE)
+    this.#kept.flush()
     this.timeline.restart()
     const held = this.#candidates
     this.#candidates = []
@@ -266,7 +287,15 @@ export class StreamReceiver {
 
   #write(next: ReleasedPacket): void {
     this.#packetsLost += next.lostBefore
-    const samples = this.#pausedPackets.has(next.packet) ? undefined : this.#take(next)
+    const format = this.#pausedPackets.has(next.packet) ? undefined : this.#formatOf(next.packet)
+    const bytes = this.#keptBytes.get(next.packet)
+    if (format?.kind === 'kept' && bytes !== undefined) {
+      this.#packetsKept += 1
+      this.#kept.take(next, bytes, format)
+      return
+    }
+    this.#kept.flush()
+    const samples = format?.kind === 'audio' ? decode(next.packet, format) : undefined
     if (samples !== undefined) {
       this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
     } else if (next.lostBefore > 0) {
@@ -297,10 +326,11 @@ export class StreamReceiver {
     this.#lastArrivalUs = arrivalUs
     this.#noteCodec(format)
     // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2): they would spoil both estimates.
-    const isTimed = format.kind !== 'event' && format.clockRate === CLOCK_RATE
+    const isTimed = format.kind === 'kept' || (format.kind !== 'event' && format.clockRate === CLOCK_RATE)
     if (isTimed) {
-      this.timeline.observe(packet.timestamp, arrivalUs)
-      this.#jitter.update(packet.timestamp, arrivalUs)
+      const timestamp = format.kind === 'kept' ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
+      this.timeline.observe(timestamp, arrivalUs)
+      this.#jitter.update(timestamp, arrivalUs)
     }
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
     const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
@@ -317,17 +347,8 @@ export class StreamReceiver {
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {
     return this.#plan.payloadTypes.get(payloadType) ?? this.#formerPayloadTypes.get(payloadType)
   }
+}
 
-  /** The samples of a packet in sequence; undefined when it has none for the timeline. */
-  #take(next: ReleasedPacket): Int16Array | undefined {
-    const format = this.#formatOf(next.packet)
-    if (format?.kind === 'kept') this.#keep(next, format)
-    if (format?.kind !== 'audio') return undefined
-    return format.codec === 'PCMU' ? decodePcmu(next.packet.payload) : decodePcma(next.packet.payload)
-  }
-
-  /** A packet of a codec that is not decoded live, in sequence and not paused: its time is a gap on the timeline. */
-  #keep(_next: ReleasedPacket, _format: KeptFormat): void {
-    this.#packetsKept += 1
-  }
+function decode(packet: RtpPacket, { codec }: PayloadFormat & { readonly kind: 'audio' }): Int16Array {
+  return codec === 'PCMU' ? decodePcmu(packet.payload) : decodePcma(packet.payload)
 }

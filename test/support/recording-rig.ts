@@ -262,7 +262,7 @@ export class RecordingRig {
   }
 
   /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
-  opened(kind: 'chunk' | 'metadata'): Promise<readonly Uint8Array[]> {
+  opened(kind: 'chunk' | 'kept' | 'metadata'): Promise<readonly Uint8Array[]> {
     return openedObjects(this.sink.objects, kind)
   }
 

@@ -72,7 +72,7 @@ describe('which datagrams are taken', () => {
       packetsDiscarded: { payloadType: 0 },
     })
     expect(receiver.codecs).toEqual(['PCMU', 'G729'])
-    expect(receiver.timeline.gaps).toEqual([{ fromSample: 160, toSample: 480, cause: 'silence' }])
+    expect(receiver.timeline.gaps).toEqual([{ fromSample: 160, toSample: 480, cause: 'undecoded' }])
   })
 
   it('keeps no packet that was spoken in a pause', () => {

@@ -114,6 +114,7 @@ export function manifestOf(recording: LiveRecording): ManifestBody {
     durationSamples: recording.chunks.at(-1)?.toSample ?? 0,
     sampleFactor: 6,
     chunks: recording.chunks,
+    kept: recording.kept,
     streams: [],
     participantIds: [],
     snapshots: [],
