@@ -162,3 +162,10 @@ function takeEncoders(count: number, take: TakeOpusEncoder): OpusEncoder[] {
 export function serialNumberOf(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
 }
+
+/** A frame of `length` samples that begins with these. */
+export function paddedTo(length: number, samples: Int16Array): Int16Array {
+  const frame = new Int16Array(length)
+  frame.set(samples)
+  return frame
+}

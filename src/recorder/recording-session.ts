@@ -2,7 +2,7 @@ import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
-import { FRAME_US, OggLink, SAMPLES_PER_SECOND, serialNumberOf } from './audio-writer.ts'
+import { FRAME_US, OggLink, paddedTo, SAMPLES_PER_SECOND, serialNumberOf } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
@@ -347,7 +347,7 @@ export class RecordingSession {
     const position = this.#receivers.readPosition
     const read = this.#receivers.read(position + validSamples)
     this.#monitor.addFrame(this.#receivers.all, read)
-    const channels = validSamples === FRAME_SAMPLES ? read : read.map(padded)
+    const channels = validSamples === FRAME_SAMPLES ? read : read.map((samples) => paddedTo(FRAME_SAMPLES, samples))
     const page = link.write(channels, validSamples)
     if (page === undefined) return
     this.#chunks.append(page)
@@ -394,10 +394,4 @@ export class RecordingSession {
     }
     this.#endLink()
   }
-}
-
-function padded(samples: Int16Array): Int16Array {
-  const frame = new Int16Array(FRAME_SAMPLES)
-  frame.set(samples)
-  return frame
 }
