@@ -193,7 +193,7 @@ export class StreamReceiver {
       this.#discarded.payloadType += 1
       return
     }
-    if (format.kind === 'kept') this.#keptBytes.set(packet, opened.value)
+    if (format.kind === 'kept') this.#keptBytes.set(packet, opened.value.slice())
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (!this.#admitSource(packet, arrivalUs)) return
     this.#accept(packet, format, arrivalUs)
