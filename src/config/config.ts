@@ -139,6 +139,8 @@ export interface Config {
     readonly silentMs: number
     readonly silentLevelDbov: number
   }
+  /** Recordings can be heard while they are made. */
+  readonly liveListening: boolean
   readonly drainTimeoutMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
   /** What becomes of an SRC that matches none of `sources`. */

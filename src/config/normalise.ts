@@ -72,6 +72,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       silentMs: quantity(parseDuration(raw.alerts.silent)),
       silentLevelDbov: raw.alerts.silentLevel,
     },
+    liveListening: raw.liveListening,
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
     unknownSources: raw.unknownSources,

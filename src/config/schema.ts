@@ -326,6 +326,12 @@ export const CONFIG_SCHEMA = Type.Object(
     media,
     limits,
     alerts,
+    liveListening: Type.Boolean({
+      description:
+        'Let whoever may use the HTTP API listen to recordings while they are made. Clear audio then leaves the media worker, in memory and over HTTP, for as long as ' +
+        'somebody listens; each time is logged and noted in the manifest. Off, nothing but sealed audio ever leaves it.',
+      default: false,
+    }),
     drainTimeout: duration({
       description:
         'After SIGTERM, how long recording sessions may go on before they are ended with BYE. Sealing and storing ' +

@@ -17,6 +17,7 @@ export class ChunkWriter {
   readonly #recipient: string
   readonly #randomBytes: RandomBytes
   readonly #sink: RecordingSink
+  readonly #taken: (pages: Uint8Array) => void
   #pages: Uint8Array[] = []
   #bytes = 0
   #fromSample = 0
@@ -26,10 +27,13 @@ export class ChunkWriter {
     readonly recipient: string
     readonly randomBytes: RandomBytes
     readonly sink: RecordingSink
+    /** Sees the pages as they are appended, in clear. */
+    readonly taken: (pages: Uint8Array) => void
   }) {
     this.#recipient = options.recipient
     this.#randomBytes = options.randomBytes
     this.#sink = options.sink
+    this.#taken = options.taken
   }
 
   get isFull(): boolean {
@@ -39,6 +43,7 @@ export class ChunkWriter {
   append(pages: Uint8Array): void {
     this.#pages.push(pages)
     this.#bytes += pages.length
+    this.#taken(pages)
   }
 
   /** Seals what was appended as the next chunk, which ends at `toSample` (48 kHz); does nothing when there is nothing. */

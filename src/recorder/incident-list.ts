@@ -13,6 +13,11 @@ export class IncidentList {
     return this.#dropped
   }
 
+  /** Incidents that can still be listed as they are. */
+  get room(): number {
+    return Math.max(0, INCIDENTS_MAX - 1 - this.entries.length)
+  }
+
   /** The incident as it was listed, to be told to others; undefined when it was dropped. */
   add(incident: RecordingIncident): RecordingIncident | undefined {
     const room = INCIDENTS_MAX - this.entries.length

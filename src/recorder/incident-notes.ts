@@ -28,6 +28,11 @@ export class IncidentNotes {
     return this.#list.dropped
   }
 
+  /** Incidents that can still be noted as they are. */
+  get room(): number {
+    return this.#list.room
+  }
+
   note({ code, detail }: Incident, us: number): void {
     const incident = this.#list.add({ code, ...this.placeOf(us), detail })
     if (incident !== undefined) this.#sink.handleIncident(incident)

@@ -7,7 +7,8 @@ import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
-import { LiveMonitor, type StreamState } from './live-monitor.ts'
+import { LiveListeners } from './live-listeners.ts'
+import { LiveMonitor } from './live-monitor.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
@@ -50,7 +51,10 @@ export class RecordingSession {
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
   readonly #incidents: IncidentNotes
-  readonly #monitor: LiveMonitor
+  /** Levels and flags of the media streams right now. */
+  readonly monitor: LiveMonitor
+  /** Who listens while it is made. */
+  readonly listeners: LiveListeners
   readonly #pauses = new PauseList()
   #link: OggLink | undefined
   readonly #frameCounts: FrameCounts = { encoded: 0, gated: 0 }
@@ -74,12 +78,13 @@ export class RecordingSession {
     this.#facts = options.facts
     this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
     this.#incidents = new IncidentNotes({ clock: this.#clock, sampleFactor: SAMPLE_FACTOR, sink: options.sink })
-    this.#monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
+    this.monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
     const sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
-    this.#chunks = new ChunkWriter(sealing)
+    this.listeners = new LiveListeners(this.#incidents)
+    this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => this.listeners.take(pages) })
     this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => this.#clock.originUnixMs })
     this.#receivers = new ReceiverSet(options.facts, (packet) => this.#kept.append(packet))
     this.#snapshots = new SnapshotKeeper(sealing)
@@ -112,11 +117,6 @@ export class RecordingSession {
   /** Frames of every channel, and how many of them were silence that cost no encoding. */
   get frameCounts(): Readonly<FrameCounts> {
     return this.#frameCounts
-  }
-
-  /** Levels and flags of the media streams right now. */
-  get streamStates(): readonly StreamState[] {
-    return this.#monitor.states
   }
 
   get allHeld(): boolean {
@@ -209,7 +209,7 @@ export class RecordingSession {
     if (this.#receivers.takeSrtpFailing()) this.#incidents.note(SRTP_FAILING, nowUs)
     if (this.#horizon.isSettling(nowUs)) return
     const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
-    this.#monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
+    this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
     if (!isAnchored) return
     this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
@@ -262,7 +262,7 @@ export class RecordingSession {
           this.#writeRest(nowUs)
         }
         this.#state = 'over'
-        const isOneWayNoted = this.#monitor.hasNoted('oneWay')
+        const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
         return this.#describe({
           nowUs,
@@ -304,6 +304,7 @@ export class RecordingSession {
     readonly streams: readonly StreamReport[]
   }): ManifestBody {
     const durationSamples = this.#chunks.entries.at(-1)?.toSample ?? 0
+    this.listeners.end(options.nowUs)
     return describeRecording({
       facts: this.#facts,
       key: this.#key,
@@ -346,7 +347,7 @@ export class RecordingSession {
     const link = this.#openLink()
     const position = this.#receivers.readPosition
     const read = this.#receivers.read(position + validSamples)
-    this.#monitor.addFrame(this.#receivers.all, read)
+    this.monitor.addFrame(this.#receivers.all, read)
     const channels = validSamples === FRAME_SAMPLES ? read : read.map((samples) => paddedTo(FRAME_SAMPLES, samples))
     const page = link.write(channels, validSamples)
     if (page === undefined) return

@@ -16,6 +16,7 @@ import { chooseReceiver } from './media/receiver-choice.ts'
 import { monotonicUs } from './monotonic.ts'
 import { registerReadiness } from './readiness.ts'
 import { Custody } from './recording/custody.ts'
+import { LiveListening } from './recording/live-listening.ts'
 import { OpenJournal } from './recording/open-journal.ts'
 import { recoverInterrupted } from './recording/recovery.ts'
 import { RecordingControl } from './recording/recording-control.ts'
@@ -72,6 +73,7 @@ interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
   readonly signalling: Signalling
+  readonly listening: LiveListening
 }
 
 /**
@@ -172,7 +174,15 @@ export class Daemon {
     this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
     const http = await startHttpServices(config, {
-      ...{ board, eventHub: this.#eventHub, metrics, registry, health: this.#health, log: this.#log },
+      ...{
+        board,
+        eventHub: this.#eventHub,
+        listening: joined.listening,
+        metrics,
+        registry,
+        health: this.#health,
+        log: this.#log,
+      },
       started: (stop) => this.#undo.push(stop),
     })
     const addresses = { engine, sip, ...http }
@@ -315,17 +325,19 @@ export class Daemon {
         receiveBufferBytes: config.rtp.receiveBufferBytes,
         alerts: alertThresholds(config.alerts),
         receiver: chooseReceiver(config.media.receiver),
+        liveListening: config.liveListening,
       },
       portMin: config.rtp.portMin,
       portMax: config.rtp.portMax,
       openingWaitUs: config.limits.openingWaitMs * 1_000,
     })
+    const events = new RecordingEvents({ log: this.#log, metrics: parts.metrics, publish: this.#eventHub.publish })
     const control = new RecordingControl({
       signalling: signalling.port,
       media,
       custody: parts.custody,
       sources,
-      events: new RecordingEvents({ log: this.#log, metrics: parts.metrics, publish: this.#eventHub.publish }),
+      events,
       settings: {
         layout: config.recording.layout,
         chunkUs: config.recording.chunkSeconds * 1_000_000,
@@ -349,7 +361,11 @@ export class Daemon {
       randomBytes: (length) => randomBytes(length),
     })
     media.setHandler(control)
-    return { control, media, signalling }
+    const listening = new LiveListening({
+      ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
+      live: () => control.live,
+    })
+    return { control, media, signalling, listening }
   }
 
   async #undoStart(): Promise<void> {

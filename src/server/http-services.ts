@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { ApiServer } from './http/api-server.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { BoundHttpAddress } from './http/listen.ts'
+import type { LiveListening } from './recording/live-listening.ts'
 import type { StatusBoard } from './status-board.ts'
 import type { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -16,6 +17,7 @@ export async function startHttpServices(
   options: {
     readonly board: StatusBoard
     readonly eventHub: EventHub
+    readonly listening: LiveListening
     readonly metrics: Metrics
     readonly registry: Registry
     readonly health: Health
@@ -23,7 +25,7 @@ export async function startHttpServices(
     readonly started: (stop: () => Promise<void>) => void
   },
 ): Promise<{ readonly http: BoundHttpAddress; readonly telemetry: BoundHttpAddress }> {
-  const { board, eventHub, metrics, registry, health, log, started } = options
+  const { board, eventHub, listening, metrics, registry, health, log, started } = options
   const apiServer = new ApiServer({
     listen: http.listen,
     status: () => board.report(),
@@ -34,6 +36,10 @@ export async function startHttpServices(
       askLevels: () => board.levels(),
       nowUnixMs: Date.now,
       onCut: () => metrics.eventSubscribersCutTotal.inc(),
+    },
+    audio: {
+      listen: (rsId, from, open) => listening.listen(rsId, from, open),
+      onListenerCut: () => metrics.liveListeningTotal.inc({ outcome: 'cut' }),
     },
     reportError: (error) => log.error({ err: error }, 'HTTP request failed'),
   })

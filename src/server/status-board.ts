@@ -132,6 +132,7 @@ export class StatusBoard {
   #refresh(): void {
     const { admission, metrics, uploads, outbox, media, eventHub } = this.#options
     metrics.eventSubscribers.set(eventHub.subscribers)
+    metrics.liveListeners.set(media.audio.listeners)
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)
     metrics.oldestUnuploadedChunkTimestampSeconds.set((uploads.oldestUnixMs ?? 0) / 1_000)
     metrics.databaseOutboxBytes.set(outbox.backlogBytes)

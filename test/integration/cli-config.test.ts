@@ -14,7 +14,7 @@ import { openDatabase } from '../../src/server/database/open-database.ts'
 import { Outbox } from '../../src/server/database/outbox.ts'
 import type { DatabaseRecord } from '../../src/server/database/records.ts'
 import { ApiServer } from '../../src/server/http/api-server.ts'
-import { NO_EVENTS } from '../support/no-events.ts'
+import { NO_AUDIO, NO_EVENTS } from '../support/no-events.ts'
 import type { StatusReport } from '../../src/server/http/status-report.ts'
 import { run as runHere } from '../unit/cli/support.ts'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -309,6 +309,7 @@ describe('status', () => {
       status: () => STATUS,
       recordingSessions: async () => [],
       events: NO_EVENTS,
+      audio: NO_AUDIO,
       operate: () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error

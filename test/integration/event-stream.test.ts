@@ -7,6 +7,7 @@ import { ApiServer } from '../../src/server/http/api-server.ts'
 import { EVENT_SUBSCRIBERS_MAX, EventHub } from '../../src/server/http/event-hub.ts'
 import { httpUrl } from '../../src/server/http/listen.ts'
 import { eventually } from '../support/daemon.ts'
+import { NO_AUDIO } from '../support/no-events.ts'
 import { EventReader } from '../support/event-reader.ts'
 
 const ABOUT = { rsId: 'r', recordingId: 'id', src: 'sbc', at: '2026-11-23T09:00:00.000Z' }
@@ -41,6 +42,7 @@ beforeEach(async () => {
         cut += 1
       },
     },
+    audio: NO_AUDIO,
     reportError: () => {},
   })
   url = httpUrl(await api.run())

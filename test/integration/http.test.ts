@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 
 import { ApiServer } from '../../src/server/http/api-server.ts'
-import { NO_EVENTS } from '../support/no-events.ts'
+import { NO_AUDIO, NO_EVENTS } from '../support/no-events.ts'
 import { type HttpListenAddress, httpUrl } from '../../src/server/http/listen.ts'
 import type { LiveRecordingSession, StatusReport } from '../../src/server/http/status-report.ts'
 import type { Operate } from '../../src/server/http/operator-routes.ts'
@@ -51,6 +51,7 @@ async function startApi(
     status: () => STATUS,
     recordingSessions: async () => sessions,
     events: NO_EVENTS,
+    audio: NO_AUDIO,
     operate,
     reportError: () => {},
   })
@@ -171,6 +172,7 @@ describe('the HTTP API', () => {
       status: () => STATUS,
       recordingSessions: async () => [],
       events: NO_EVENTS,
+      audio: NO_AUDIO,
       operate: NOBODY,
       reportError: () => {},
     })

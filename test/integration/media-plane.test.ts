@@ -25,6 +25,7 @@ const SETTINGS: WorkerSettings = {
   receiveBufferBytes: 1_000_000,
   alerts: NO_ALERTS,
   receiver: 'native',
+  liveListening: false,
 }
 const FRAGILE = new URL('../support/fragile-worker.ts', import.meta.url)
 const OK = { ok: true }

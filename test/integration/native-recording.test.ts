@@ -50,6 +50,7 @@ class HostRig {
         receiveBufferBytes,
         receiver,
         alerts: NO_ALERTS,
+        liveListening: false,
       },
       engine: createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 0 }),
       receiver: createReceiver(receiver, monotonicUs),

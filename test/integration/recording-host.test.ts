@@ -46,6 +46,7 @@ beforeEach(async () => {
       receiveBufferBytes: 1_000_000,
       alerts: NO_ALERTS,
       receiver: 'dgram',
+      liveListening: false,
     },
     engine: {
       name: engine.name,

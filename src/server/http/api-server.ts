@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 import { accepted } from '../../result.ts'
+import { AudioRoutes, type AudioRoutesOptions } from './audio-routes.ts'
 import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
 import { addOperatorRoutes, type Operate } from './operator-routes.ts'
@@ -12,6 +13,7 @@ export interface ApiServerOptions {
   readonly status: () => StatusReport
   readonly recordingSessions: () => Promise<readonly LiveRecordingSession[]>
   readonly events: EventRoutesOptions
+  readonly audio: AudioRoutesOptions
   readonly operate: Operate
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
@@ -26,6 +28,7 @@ export class ApiServer {
   readonly #app: FastifyInstance
   readonly #options: ApiServerOptions
   readonly #events: EventRoutes
+  readonly #audio: AudioRoutes
 
   constructor(options: ApiServerOptions) {
     this.#options = options
@@ -36,6 +39,7 @@ export class ApiServer {
       return { recordingSessions, total: recordingSessions.length }
     })
     this.#events = new EventRoutes(this.#app, options.events)
+    this.#audio = new AudioRoutes(this.#app, options.audio)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated
@@ -52,6 +56,7 @@ export class ApiServer {
 
   stop(): Promise<void> {
     this.#events.stop()
+    this.#audio.stop()
     return close(this.#app)
   }
 }

@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox'
 import type { EventHub } from './event-hub.ts'
 import { EventStream } from './event-stream.ts'
 import { LevelFeed, type AskLevels, type WantedLevels } from './level-feed.ts'
-import { problem, sendProblem } from './problem.ts'
+import { headersOf, problem, sendProblem } from './problem.ts'
 
 /** Recording sessions whose levels one reader may ask for by id; `all` asks for every one. */
 export const LEVELS_ASKED_MAX = 16
@@ -91,9 +91,4 @@ function wantedLevels(levels: string | readonly string[] | undefined): WantedLev
   if (levels === undefined) return undefined
   const wanted = typeof levels === 'string' ? [levels] : levels
   return wanted.includes('all') ? 'all' : new Set(wanted)
-}
-
-/** Those that the server sets on every reply; a hijacked one does not get them by itself. */
-function headersOf(reply: FastifyReply): Record<string, string> {
-  return Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]))
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import type { Result } from '../../result.ts'
+import { CROSS_SITE, isCrossSite } from './cross-site.ts'
 import { problem, sendProblem, type Problem } from './problem.ts'
 import type { LiveRecordingSession } from './status-report.ts'
 
@@ -24,13 +25,6 @@ const PROBLEMS: Readonly<Record<'unknown' | 'notRecording', Problem>> = {
   ),
 }
 
-const CROSS_SITE = problem(
-  403,
-  'cross-site',
-  'A page of another site must not do this.',
-  'Call the API from its own pages or from a program.',
-)
-
 /**
  * `POST /api/v1/recording-sessions/{rsId}/pause|resume|stop`. A pause holds when it is answered; `stop` is answered (202) before the manifest is
  * stored. Asking for what is so changes nothing.
@@ -41,8 +35,7 @@ export function addOperatorRoutes(app: FastifyInstance, operate: Operate): void 
   for (const action of ACTIONS) {
     const path = `/api/v1/recording-sessions/:rsId/${action}`
     app.post<{ Params: { rsId: string } }>(path, (request, reply) => {
-      const site = request.headers['sec-fetch-site']
-      if (site === 'cross-site' || site === 'same-site') return sendProblem(reply, CROSS_SITE)
+      if (isCrossSite(request)) return sendProblem(reply, CROSS_SITE)
       const operated = operate(request.params.rsId, action)
       if (!operated.ok) return sendProblem(reply, PROBLEMS[operated.reason])
       return reply.code(action === 'stop' ? 202 : 200).send(operated.value)

@@ -45,6 +45,11 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   return reply.code(body.status).type(PROBLEM_TYPE).send(JSON.stringify(body))
 }
 
+/** Those that the server sets on every reply; a hijacked one does not get them by itself. */
+export function headersOf(reply: FastifyReply): Record<string, string> {
+  return Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]))
+}
+
 /** Every error of this server is a problem: unknown paths, refused requests, exceptions. Nothing internal is shown. */
 export function useProblems(app: FastifyInstance, reportError: (error: unknown) => void): void {
   app.setNotFoundHandler((request, reply) => notFound(app, request, reply))

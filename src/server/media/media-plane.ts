@@ -7,6 +7,7 @@ import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts } from '
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'
+import { LiveAudio } from './live-audio.ts'
 import type { MediaPlaneHandler } from './media-plane-handler.ts'
 import { OpeningQueue } from './opening-queue.ts'
 import type { PacketReceiverName } from './packet-receiver.ts'
@@ -64,6 +65,8 @@ export class MediaPlane {
   readonly #recordings = new Map<RecordingId, PlacedRecording>()
   readonly #openings: OpeningQueue
   readonly #states = new StateRequests()
+  /** Who listens to recordings while they are made. */
+  readonly audio: LiveAudio
   readonly #nowUs: () => number
   #nextRequestId = 1
   #stopping = false
@@ -83,6 +86,10 @@ export class MediaPlane {
     this.#workerFile = options.workerFile ?? new URL('./media-worker.ts', import.meta.url)
     this.#ports = new PortPool(options.portMin, options.portMax)
     this.#nowUs = options.nowUs ?? monotonicUs
+    this.audio = new LiveAudio({
+      nowUs: this.#nowUs,
+      threadOf: (recordingId) => this.#recordings.get(recordingId)?.worker.thread,
+    })
     this.#openings = new OpeningQueue({ waitUs: options.openingWaitUs ?? OPENING_WAIT_US, nowUs: this.#nowUs })
   }
 
@@ -281,6 +288,7 @@ export class MediaPlane {
     const placed = this.#recordings.get(recordingId)
     if (placed === undefined) return
     this.#recordings.delete(recordingId)
+    this.audio.over(recordingId)
     placed.worker.recordings.delete(recordingId)
     this.#ports.give(placed.streams.map(({ port }) => port))
   }
@@ -352,6 +360,10 @@ export class MediaPlane {
         return
       case 'states':
         this.#states.handle(message)
+        return
+      case 'listening':
+      case 'pages':
+        this.audio.handle(message)
         return
       case 'firstPacket':
         this.#handler?.handleFirstPacket(message.recordingId)

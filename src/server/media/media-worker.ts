@@ -10,7 +10,7 @@ import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
 /**
  * Entry point of a media worker thread: owns the sockets, streams and encoders of its recording sessions for life.
- * Everything it posts is sealed; clear audio never leaves the thread.
+ * Everything it posts is sealed; clear audio leaves the thread only for those who listen, where `liveListening` lets them.
  */
 const REPORT_INTERVAL_MS = 1_000
 const WAKE_MS = 100
@@ -33,6 +33,11 @@ function main(): void {
     randomBytes: (length) => randomBytes(length),
     nowUs: monotonicUs,
     post: (message: FromWorker) => {
+      if (message.kind === 'pages') {
+        const pages = withOwnBuffer(message.pages)
+        port.postMessage({ ...message, pages } satisfies FromWorker, [pages.buffer])
+        return
+      }
       if (message.kind !== 'sealed') {
         port.postMessage(message)
         return

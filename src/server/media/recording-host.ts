@@ -105,7 +105,7 @@ export class RecordingHost {
   get states(): readonly RecordingState[] {
     return Array.from(this.#recordings, ([recordingId, { recordingSession }]) => ({
       recordingId,
-      streams: recordingSession.streamStates,
+      streams: recordingSession.monitor.states,
     }))
   }
 
@@ -175,6 +175,12 @@ export class RecordingHost {
           recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs),
         )
         return
+      case 'listen':
+        this.#listen(message, recording)
+        return
+      case 'unlisten':
+        recording?.recordingSession.listeners.remove(message.listenerId, message.atUs)
+        return
       case 'end':
         if (recording !== undefined) await this.#end(recordingId, recording, message)
         return
@@ -185,6 +191,19 @@ export class RecordingHost {
         recording.recordingSession.abandon()
         freeStock(recording.stock)
     }
+  }
+
+  /** Told that it may, before the first page. */
+  #listen(message: ToWorker & { kind: 'listen' }, recording: HostedRecording | undefined): void {
+    const { listenerId, from, atUs } = message
+    const early: Uint8Array[] = []
+    let post = (pages: Uint8Array): void => void early.push(pages)
+    const listener = { listenerId, from, write: (pages: Uint8Array): void => post(pages) }
+    const added = this.#settings.liveListening ? recording?.recordingSession.listeners.add(listener, atUs) : undefined
+    const refusal = added === undefined ? 'over' : added.ok ? undefined : added.reason
+    this.#post({ kind: 'listening', listenerId, ...(refusal === undefined ? {} : { refusal }) })
+    post = (pages) => this.#post({ kind: 'pages', listenerId, pages })
+    for (const pages of early) post(pages)
   }
 
   async #open(message: ToWorker & { kind: 'open' }): Promise<OpenOutcome> {

@@ -10,6 +10,7 @@ import type {
   RecordingIncident,
   SealedObject,
 } from '../../recorder/recording-types.ts'
+import type { ListenRefusal } from '../../recorder/live-listeners.ts'
 import type { StreamState } from '../../recorder/live-monitor.ts'
 import type { AlertThresholds, StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
@@ -25,6 +26,8 @@ export interface WorkerSettings {
   readonly receiveBufferBytes: number
   readonly alerts: AlertThresholds
   readonly receiver: PacketReceiverName
+  /** Clear audio may leave the thread while somebody listens. */
+  readonly liveListening: boolean
 }
 
 /** A media stream and the port pair it is received on. */
@@ -71,6 +74,14 @@ export type ToWorker =
       readonly by: PauseRequester
       readonly atUs: number
     }
+  | {
+      readonly kind: 'listen'
+      readonly recordingId: RecordingId
+      readonly listenerId: number
+      readonly from: string
+      readonly atUs: number
+    }
+  | { readonly kind: 'unlisten'; readonly recordingId: RecordingId; readonly listenerId: number; readonly atUs: number }
   | { readonly kind: 'end'; readonly recordingId: RecordingId; readonly cause: EndCause; readonly endedUs: number }
   | { readonly kind: 'abandon'; readonly recordingId: RecordingId }
   /** How the media streams of all recordings are doing; answered with `states`. */
@@ -130,6 +141,10 @@ export type FromWorker =
   | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
   | { readonly kind: 'flag'; readonly recordingId: RecordingId; readonly event: FlagEvent }
+  /** Without `refusal`: pages follow, the headers first. */
+  | { readonly kind: 'listening'; readonly listenerId: number; readonly refusal?: ListenRefusal }
+  /** Clear audio, for one listener; its buffer is moved, not copied. */
+  | { readonly kind: 'pages'; readonly listenerId: number; readonly pages: Uint8Array }
   | { readonly kind: 'states'; readonly requestId: number; readonly states: readonly RecordingState[] }
   | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
   /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */

@@ -139,6 +139,21 @@ export class RecordingEvents {
     this.#metrics.oneWaySessionsTotal.inc()
   }
 
+  /** Somebody listens to a recording while it is made. That it is in the manifest is the recorder's business. */
+  listening(recording: LiveRecording, address: string): void {
+    this.#metrics.liveListeningTotal.inc({ outcome: 'accepted' })
+    this.#log.info({ ...idsOf(recording), address }, 'somebody listens to the recording')
+  }
+
+  listeningEnded(recording: LiveRecording, address: string, durationUs: number): void {
+    const durationMs = Math.round(durationUs / 1_000)
+    this.#log.info({ ...idsOf(recording), address, durationMs }, 'nobody listens to the recording from there any more')
+  }
+
+  listeningRefused(reason: string): void {
+    this.#metrics.liveListeningTotal.inc({ outcome: reason })
+  }
+
   /** Ports could not be bound, or the worker could not take it; the SRC was refused. */
   notOpened(recording: LiveRecording, detail: string): void {
     this.#log.error({ ...idsOf(recording), reason: detail }, 'media streams could not be opened')

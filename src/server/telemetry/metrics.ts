@@ -116,6 +116,12 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       worker: firstSeen(),
       flag: oneOf(STREAM_FLAGS),
     }),
+    liveListeners: make.plainGauge('live_listeners', 'Who listens to recordings while they are made, right now.'),
+    liveListeningTotal: make.counter(
+      'live_listening_total',
+      'Requests to listen to a recording while it is made: accepted, or why not; cut: did not read, and was cut off.',
+      { outcome: firstSeen() },
+    ),
     eventSubscribers: make.plainGauge('event_subscribers', 'Readers of the event stream right now.'),
     eventSubscribersCutTotal: make.plainCounter(
       'event_subscribers_cut_total',

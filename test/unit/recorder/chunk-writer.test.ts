@@ -8,15 +8,29 @@ import { CapturingSink, seededBytes, vault } from '../../support/recording-rig.t
 
 let sink: CapturingSink
 let writer: ChunkWriter
+let taken: Uint8Array[]
 
 beforeEach(() => {
   sink = new CapturingSink()
-  writer = new ChunkWriter({ recipient: vault.recipient, randomBytes: seededBytes(7), sink })
+  taken = []
+  writer = new ChunkWriter({
+    recipient: vault.recipient,
+    randomBytes: seededBytes(7),
+    sink,
+    taken: (pages) => taken.push(pages),
+  })
 })
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 describe('chunks', () => {
+  it('are seen as they are appended, before they are sealed', () => {
+    writer.append(bytes('one'))
+    writer.append(bytes('two'))
+    expect(taken).toEqual([bytes('one'), bytes('two')])
+    expect(sink.objects).toEqual([])
+  })
+
   it('follow each other without a hole, in number, name and time', () => {
     for (const toSample of [48_000, 96_000, 100_800]) {
       writer.append(bytes('pages'))

@@ -42,7 +42,7 @@ describe('while a recording session lasts', () => {
     expect(flagsOf(rig)).toEqual(['+oneWay 1 3.2', '+zeroPackets 1 4.2'])
     expect(rig.sink.flags[0]).toMatchObject({ streamLabel: '2', atSample: expect.any(Number) as number })
     expect(rig.sink.incidentCodes).toEqual(['one-way', 'zero-packets'])
-    const states = rig.recordingSession.streamStates
+    const states = rig.recordingSession.monitor.states
     expect(states.map(({ flags }) => flags)).toEqual([[], ['oneWay', 'zeroPackets']])
     const manifest = rig.end(7 * SECOND_US)
     expect(manifest.incidents.map(({ code }) => code)).toEqual(['one-way', 'zero-packets'])
@@ -96,7 +96,7 @@ describe('while a recording session lasts', () => {
     const rig = await rigOf([planOf(0), planOf(1, { payloadTypes: new Map([[0, kept]]) })])
     const samples = new Int16Array(12 * RATE)
     rig.run([...speak(planOf(0), 12), ...packetsOf({ plan: planOf(1), samples })], 11 * SECOND_US)
-    expect(rig.recordingSession.streamStates[1]).toMatchObject({ levelDbov: undefined, flags: [] })
+    expect(rig.recordingSession.monitor.states[1]).toMatchObject({ levelDbov: undefined, flags: [] })
     expect(flagsOf(rig)).toEqual([])
   })
 
@@ -118,7 +118,7 @@ describe('while a recording session lasts', () => {
       }),
     )
     rig.run(sent.flat(), 3 * SECOND_US)
-    const [loud, quiet] = rig.recordingSession.streamStates.map(({ levelDbov }) => levelDbov)
+    const [loud, quiet] = rig.recordingSession.monitor.states.map(({ levelDbov }) => levelDbov)
     expect(Math.abs((loud ?? 0) - -23)).toBeLessThan(1)
     expect(Math.abs((quiet ?? 0) - -43)).toBeLessThan(1)
   })
