@@ -9,15 +9,12 @@
  * `npm run bench -- --profile` shows instead where that time goes, stage by stage, in microseconds (`--seconds` of `--pattern turns|both`,
  * `--rounds` of which the best counts).
  */
-import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
+import { cpuSeconds, memoryKb } from './lib/process-usage.ts'
 import { profile } from './lib/profile.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
-
-/** Clock ticks of /proc/PID/stat in a second; 100 on every Linux that Node supports. */
-const TICKS_PER_SECOND = 100
 
 interface Measurement {
   readonly sessions: number
@@ -77,7 +74,9 @@ async function measure(sessions: number, seconds: number): Promise<Measurement> 
     ...(values.complexity === undefined ? {} : { EARWITNESS_RECORDING_OPUS_COMPLEXITY: values.complexity }),
   })
   try {
-    const cpuBefore = await cpuSeconds(daemon)
+    // The daemon with all its threads; its database is a process of its own and not in it.
+    const pids = [daemon.process.pid ?? 0]
+    const cpuBefore = await cpuSeconds(pids)
     const startedMs = performance.now()
     const simulated = await daemon.command(
       'simulate',
@@ -86,7 +85,7 @@ async function measure(sessions: number, seconds: number): Promise<Measurement> 
       ...(values.srtp === undefined ? [] : ['--srtp', values.srtp]),
     )
     const elapsedSeconds = (performance.now() - startedMs) / 1_000
-    const cpu = (await cpuSeconds(daemon)) - cpuBefore
+    const cpu = (await cpuSeconds(pids)) - cpuBefore
     const summary = JSON.parse(simulated.stdout) as { answered: number; packets: { sent: number } }
     return {
       sessions,
@@ -96,25 +95,12 @@ async function measure(sessions: number, seconds: number): Promise<Measurement> 
       packetsSent: summary.packets.sent,
       packetsReceived: await settledMetric(daemon, 'earwitness_rtp_packets_received_total', summary.packets.sent),
       packetsLost: await metric(daemon, 'earwitness_rtp_packets_lost_total'),
-      residentMiB: await residentMiB(daemon),
+      residentMiB: Math.round((await memoryKb(pids)) / 1_024),
     }
   } finally {
     await daemon.stop()
     await removeDataDir(dataDir)
   }
-}
-
-/** User and system time of the daemon with all its threads; its database is a process of its own and not in it. */
-async function cpuSeconds(daemon: RunningDaemon): Promise<number> {
-  const stat = await readFile(`/proc/${daemon.process.pid}/stat`, 'utf8')
-  // Fields after the command's name, which may hold blanks: utime is the 14th field, stime the 15th (proc(5)).
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-}
-
-async function residentMiB(daemon: RunningDaemon): Promise<number> {
-  const status = await readFile(`/proc/${daemon.process.pid}/status`, 'utf8')
-  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024)
 }
 
 async function metric(daemon: RunningDaemon, name: string): Promise<number> {
