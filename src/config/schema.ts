@@ -222,7 +222,8 @@ const recording = group('How recordings are made.', {
   opusComplexity: Type.Integer({
     description:
       'Work of the encoder, 0 to 10. Higher sounds slightly better at the same bitrate and costs processor time, ' +
-      'which is what limits sessions per core.',
+      'which is what limits sessions per core. A media worker that is nearly at limits.workerBusyPercent takes it down step ' +
+      'by step, before anything is refused, and up again when there is room.',
     default: 5,
     minimum: 0,
     maximum: 10,

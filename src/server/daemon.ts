@@ -322,6 +322,7 @@ export class Daemon {
         opusEngine: config.media.opusEngine,
         opusBitsPerSecond: config.recording.opusBitrate,
         opusComplexity: config.recording.opusComplexity,
+        busyShareMax: config.limits.workerBusyPercent / 100,
         receiveBufferBytes: config.rtp.receiveBufferBytes,
         alerts: alertThresholds(config.alerts),
         receiver: chooseReceiver(config.media.receiver),

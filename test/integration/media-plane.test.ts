@@ -22,6 +22,7 @@ const SETTINGS: WorkerSettings = {
   opusEngine: 'libopus-wasm',
   opusBitsPerSecond: 16_000,
   opusComplexity: 5,
+  busyShareMax: 1,
   receiveBufferBytes: 1_000_000,
   alerts: NO_ALERTS,
   receiver: 'native',

@@ -47,6 +47,7 @@ class HostRig {
         opusEngine: 'libopus-wasm',
         opusBitsPerSecond: 16_000,
         opusComplexity: 0,
+        busyShareMax: 1,
         receiveBufferBytes,
         receiver,
         alerts: NO_ALERTS,

@@ -43,6 +43,7 @@ beforeEach(async () => {
       opusEngine: 'libopus-wasm',
       opusBitsPerSecond: 16_000,
       opusComplexity: 5,
+      busyShareMax: 1,
       receiveBufferBytes: 1_000_000,
       alerts: NO_ALERTS,
       receiver: 'dgram',
@@ -53,6 +54,7 @@ beforeEach(async () => {
       get inUse() {
         return engine.inUse
       },
+      setComplexity: (complexity) => engine.setComplexity(complexity),
       createDecoder: (rate) => engine.createDecoder(rate),
       createEncoder: async () => {
         if (encodersFail) throw new RangeError('no memory')

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 
 import { ThreadLoadMeter } from '../load-monitor.ts'
 import { monotonicUs } from '../monotonic.ts'
+import { ComplexityController } from './complexity-controller.ts'
 import { createOpusEngine } from './opus-engine.ts'
 import { createReceiver } from './receiver-choice.ts'
 import { RecordingHost } from './recording-host.ts'
@@ -22,13 +23,18 @@ function main(): void {
   const settings = workerData as WorkerSettings
   const meter = new ThreadLoadMeter()
   meter.run()
+  const engine = createOpusEngine(settings.opusEngine, {
+    sampleRate: NARROWBAND,
+    bitsPerSecond: settings.opusBitsPerSecond,
+    complexity: settings.opusComplexity,
+  })
+  const controller = new ComplexityController({
+    configured: settings.opusComplexity,
+    busyShareMax: settings.busyShareMax,
+  })
   const host = new RecordingHost({
     settings,
-    engine: createOpusEngine(settings.opusEngine, {
-      sampleRate: NARROWBAND,
-      bitsPerSecond: settings.opusBitsPerSecond,
-      complexity: settings.opusComplexity,
-    }),
+    engine,
     receiver: createReceiver(settings.receiver, monotonicUs),
     randomBytes: (length) => randomBytes(length),
     nowUs: monotonicUs,
@@ -54,7 +60,10 @@ function main(): void {
   const wake = setInterval(() => setImmediate(pass), WAKE_MS)
   const report = setInterval(() => {
     const { lagMsMax, ...load } = meter.take()
-    port.postMessage({ kind: 'report', report: host.report(lagMsMax / 1_000, load) } satisfies FromWorker)
+    engine.setComplexity(controller.observe(load.busyShare, monotonicUs()))
+    const { complexity, stepsDown, stepsUp } = controller
+    const opus = { engine: engine.name, complexity, stepsDown, stepsUp }
+    port.postMessage({ kind: 'report', report: { ...host.report(lagMsMax / 1_000, load), opus } } satisfies FromWorker)
   }, REPORT_INTERVAL_MS)
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') {

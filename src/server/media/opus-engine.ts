@@ -25,6 +25,8 @@ export interface OpusEngine {
   createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder>
   /** Encoders handed out and not given back yet. */
   readonly inUse: number
+  /** Of all encoders, those in use included, from their next frame on. @param complexity 0 to 10 */
+  setComplexity(complexity: number): void
 }
 
 /**
@@ -50,14 +52,19 @@ export function createOpusEngine(name: OpusEngineName, settings: OpusSettings): 
 class LibopusWasmEngine implements OpusEngine {
   readonly name = 'libopus-wasm'
   readonly #settings: OpusSettings
-  #inUse = 0
+  readonly #live: LiveEncoders
 
   constructor(settings: OpusSettings) {
     this.#settings = settings
+    this.#live = new LiveEncoders(settings.complexity)
   }
 
   get inUse(): number {
-    return this.#inUse
+    return this.#live.count
+  }
+
+  setComplexity(complexity: number): void {
+    this.#live.setComplexity(complexity)
   }
 
   async createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
@@ -66,25 +73,58 @@ class LibopusWasmEngine implements OpusEngine {
   }
 
   async createEncoder(): Promise<OpusEncoder> {
-    const { sampleRate, bitsPerSecond, complexity } = this.#settings
+    const { sampleRate, bitsPerSecond } = this.#settings
     const handle = await createEncoder({
       sampleRate,
       channels: 1,
       application: APPLICATION_RESTRICTED_LOW_DELAY,
       bitrate: bitsPerSecond,
-      complexity,
+      complexity: this.#live.complexity,
       frameSize: sampleRate / FRAMES_PER_SECOND,
     })
-    this.#inUse += 1
+    const setComplexity = (complexity: number): void => handle.setComplexity(complexity)
+    this.#live.add(setComplexity)
     return {
       sampleRate,
       preSkip: (handle.getLookahead() * SAMPLE_RATE_48K) / sampleRate,
       encode: (samples) => handle.encode(samples),
       free: once(() => {
-        this.#inUse -= 1
+        this.#live.remove(setComplexity)
         handle.free()
       }),
     }
+  }
+}
+
+/** The encoders handed out, and the complexity of all of them. */
+class LiveEncoders {
+  readonly #setters = new Set<(complexity: number) => void>()
+  #complexity: number
+
+  constructor(complexity: number) {
+    this.#complexity = complexity
+  }
+
+  get complexity(): number {
+    return this.#complexity
+  }
+
+  get count(): number {
+    return this.#setters.size
+  }
+
+  setComplexity(complexity: number): void {
+    if (complexity === this.#complexity) return
+    this.#complexity = complexity
+    for (const set of this.#setters) set(complexity)
+  }
+
+  add(set: (complexity: number) => void): void {
+    this.#setters.add(set)
+  }
+
+  remove(set: (complexity: number) => void): void {
+    this.#setters.delete(set)
   }
 }
 
@@ -100,14 +140,19 @@ class OpusscriptEngine implements OpusEngine {
   readonly name = 'opusscript'
   readonly #settings: OpusSettings
   readonly #modules: OpusscriptModule[] = []
-  #inUse = 0
+  readonly #live: LiveEncoders
 
   constructor(settings: OpusSettings) {
     this.#settings = settings
+    this.#live = new LiveEncoders(settings.complexity)
   }
 
   get inUse(): number {
-    return this.#inUse
+    return this.#live.count
+  }
+
+  setComplexity(complexity: number): void {
+    this.#live.setComplexity(complexity)
   }
 
   createEncoder(): Promise<OpusEncoder> {
@@ -131,20 +176,21 @@ class OpusscriptEngine implements OpusEngine {
   }
 
   #create(): OpusEncoder {
-    const { sampleRate, bitsPerSecond, complexity } = this.#settings
+    const { sampleRate, bitsPerSecond } = this.#settings
     const module = this.#moduleWithRoom()
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
     handle.setBitrate(bitsPerSecond)
-    handle.encoderCTL(OPUS_SET_COMPLEXITY, complexity)
+    const setComplexity = (complexity: number): void => handle.encoderCTL(OPUS_SET_COMPLEXITY, complexity)
+    setComplexity(this.#live.complexity)
     module.handles += 1
-    this.#inUse += 1
+    this.#live.add(setComplexity)
     return {
       sampleRate,
       preSkip: LOOKAHEAD_48K,
       encode: (samples) => handle.encode(asBuffer(samples), samples.length),
       free: once(() => {
         module.handles -= 1
-        this.#inUse -= 1
+        this.#live.remove(setComplexity)
         handle.delete()
       }),
     }

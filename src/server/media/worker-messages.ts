@@ -22,7 +22,10 @@ export interface WorkerSettings {
   readonly bindAddress: string
   readonly opusEngine: OpusEngineName
   readonly opusBitsPerSecond: number
+  /** As configured; a worker near its limit encodes with less. */
   readonly opusComplexity: number
+  /** Share of a thread in use from which on new recording sessions are refused. */
+  readonly busyShareMax: number
   readonly receiveBufferBytes: number
   readonly alerts: AlertThresholds
   readonly receiver: PacketReceiverName
@@ -114,6 +117,14 @@ export interface WorkerTotals {
   readonly encodeSeconds: number
 }
 
+/** How the worker encodes. Steps only grow. */
+export interface OpusReport {
+  readonly engine: OpusEngineName
+  readonly complexity: number
+  readonly stepsDown: number
+  readonly stepsUp: number
+}
+
 export interface WorkerReport extends WorkerTotals {
   readonly recordingSessions: number
   readonly encodersInUse: number
@@ -121,6 +132,7 @@ export interface WorkerReport extends WorkerTotals {
   readonly eventLoopLagSeconds: number
   /** Of the time since then. */
   readonly load: ThreadLoad
+  readonly opus?: OpusReport
   /** Greatest interarrival jitter of any live stream. */
   readonly jitterSecondsMax: number
   /** Live streams that have each flag right now. */

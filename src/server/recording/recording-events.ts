@@ -3,7 +3,7 @@ import type { RecordingRequest, RefusalReason } from '../../recorder/recording-r
 import { asStreamId } from '../../ids.ts'
 import type { FlagEvent, RecordingIncident } from '../../recorder/recording-types.ts'
 import type { PublishEvent } from '../http/event-schema.ts'
-import type { WorkerReport } from '../media/worker-messages.ts'
+import type { OpusReport, WorkerReport } from '../media/worker-messages.ts'
 import type { OfferRequest, SignallingHandler } from '../signalling/port.ts'
 import { TotalFollower } from '../telemetry/bounded-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -197,6 +197,20 @@ export class RecordingEvents {
     this.#publish('recording-session', { ...aboutOf(recording), state: 'closed', outcome })
   }
 
+  /** A worker near its limit encodes with less work rather than lose audio; each step is told. */
+  #opusReport(worker: string, { engine, complexity, stepsDown, stepsUp }: OpusReport): void {
+    const metrics = this.#metrics
+    metrics.opusEngineInfo.set({ engine }, 1)
+    metrics.opusComplexity.set({ worker }, complexity)
+    const down = this.#totals.step(`${worker}/opusStepsDown`, stepsDown)
+    const up = this.#totals.step(`${worker}/opusStepsUp`, stepsUp)
+    metrics.opusComplexityStepsTotal.inc({ direction: 'down' }, down)
+    metrics.opusComplexityStepsTotal.inc({ direction: 'up' }, up)
+    if (down > 0)
+      this.#log.warn({ worker, complexity }, 'a media worker is nearly at its limit and encodes with less work')
+    else if (up > 0) this.#log.info({ worker, complexity }, 'a media worker has room and encodes with more work again')
+  }
+
   workerReport(workerId: number, report: WorkerReport): void {
     const worker = String(workerId)
     const step = (name: string, total: number): number => this.#totals.step(`${worker}/${name}`, total)
@@ -217,6 +231,7 @@ export class RecordingEvents {
       step('encodeSeconds', report.encodeSeconds),
       step('encodedFrames', report.encodedFrames),
     )
+    if (report.opus !== undefined) this.#opusReport(worker, report.opus)
     metrics.encoderFramesGatedTotal.inc(step('gatedFrames', report.gatedFrames))
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
     metrics.threadBusyRatio.set({ thread: `media-${worker}` }, report.load.busyShare)

@@ -186,6 +186,17 @@ function mediaMetrics(make: Factory) {
     }),
     rtpPortsUsed: make.plainGauge('rtp_ports_used', 'UDP ports of the RTP range in use, RTCP included.'),
     encoderFrameSeconds: make.sumAndCount('encoder_frame_seconds', 'CPU time spent to encode audio frames.'),
+    opusEngineInfo: make.gauge('opus_engine_info', 'Always 1; the label is the Opus encoder in use.', {
+      engine: firstSeen(),
+    }),
+    opusComplexity: make.gauge('opus_complexity', 'Complexity with which a media worker encodes now, 0 to 10.', {
+      worker: firstSeen(),
+    }),
+    opusComplexityStepsTotal: make.counter(
+      'opus_complexity_steps_total',
+      'Steps of the complexity of the encoder, down for load and up again.',
+      { direction: firstSeen() },
+    ),
     encoderFramesGatedTotal: make.plainCounter(
       'encoder_frames_gated_total',
       'Silent audio frames for which no encoder had to work.',

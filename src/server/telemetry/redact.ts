@@ -56,6 +56,7 @@ const TEXT_KEYS = new Set([
 const NUMBER_KEYS = new Set([
   'attempt',
   'chunkSeq',
+  'complexity',
   'count',
   'depth',
   'migrations',

@@ -84,6 +84,26 @@ describe.each(ENGINES)('%s', (name) => {
     expect(engine.inUse).toBe(0)
   })
 
+  it('changes the complexity of encoders in use and of later ones, from the next frame on', async () => {
+    const changed = engineOf(name)
+    const low = createOpusEngine(name, { sampleRate: 8_000, bitsPerSecond: 24_000, complexity: 0 })
+    const [before, reference] = [await changed.createEncoder(), await low.createEncoder()]
+    const speech = voice(4, 20)
+    const atFive = packets(await changed.createEncoder(), speech)
+    changed.setComplexity(0)
+    const atZero = packets(reference, speech)
+    expect(atZero).not.toEqual(atFive)
+    expect(packets(before, speech)).toEqual(atZero)
+    expect(packets(await changed.createEncoder(), speech)).toEqual(atZero)
+    changed.setComplexity(5)
+    // In the middle of a stream: what is heard goes on.
+    const heard = await decode(changed, [...atZero, ...packets(before, speech)])
+    const [first, second] = [heard.subarray(0, speech.length), heard.subarray(speech.length)]
+    for (const part of [first, second]) {
+      expect(matchAudio(speech, part, { lagMax: 80 }).correlation).toBeGreaterThan(0.9)
+    }
+  })
+
   it('takes back an encoder once, and has room for another', async () => {
     const engine = engineOf(name)
     const kept = await engine.createEncoder()

@@ -37,3 +37,28 @@ it('failures of SRTP are a metric by reason, of all workers together', async () 
   expect(text).toContain('earwitness_srtp_failures_total{reason="replay"} 2')
   expect(text).toContain('earwitness_rtp_socket_overflows_total 6')
 })
+
+it('steps of the complexity are a gauge, a counter and a line in the log', async () => {
+  const registry = createRegistry()
+  const lines: string[] = []
+  const events = new RecordingEvents({
+    log: createLogger({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
+    metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
+    publish: () => {},
+  })
+  const engine = 'libopus-wasm'
+  for (const opus of [
+    { engine, complexity: 5, stepsDown: 0, stepsUp: 0 },
+    { engine, complexity: 3, stepsDown: 2, stepsUp: 0 },
+    { engine, complexity: 3, stepsDown: 2, stepsUp: 0 },
+    { engine, complexity: 4, stepsDown: 2, stepsUp: 1 },
+  ] as const) {
+    events.workerReport(1, { ...report({}), opus })
+  }
+  const text = await registry.metrics()
+  expect(text).toContain('earwitness_opus_complexity{worker="1"} 4')
+  expect(text).toContain('earwitness_opus_complexity_steps_total{direction="down"} 2')
+  expect(text).toContain('earwitness_opus_complexity_steps_total{direction="up"} 1')
+  expect(text).toContain('earwitness_opus_engine_info{engine="libopus-wasm"} 1')
+  expect(lines.map((line) => (JSON.parse(line) as { complexity: number }).complexity)).toEqual([3, 4])
+})
