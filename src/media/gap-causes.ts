@@ -13,12 +13,15 @@ export type GapFound = (fromSample: number, toSample: number, cause: GapCause) =
  */
 export class GapCauses {
   readonly #clockRate: number
-  readonly #held = new Intervals()
-  readonly #paused = new Intervals()
+  readonly #held: Intervals
+  readonly #paused: Intervals
   #originUs = 0
 
-  constructor(clockRate: number) {
+  /** @param before what was known so far, at another rate */
+  constructor(clockRate: number, before?: GapCauses) {
     this.#clockRate = clockRate
+    this.#held = before === undefined ? new Intervals() : before.#held
+    this.#paused = before === undefined ? new Intervals() : before.#paused
   }
 
   setOrigin(originUs: number): void {

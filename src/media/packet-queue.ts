@@ -26,6 +26,8 @@ export interface QueuedPacket {
   overflowBefore: number
   /** The caller announced a new source before this packet. */
   restarted: boolean
+  /** The codec changed before this packet, and with it the RTP clock; none is missing in between. */
+  continues: boolean
   /** Where the audio begins on the timeline, once placed. */
   position: number
   /** Leading samples left out because their time was already taken. */
@@ -167,6 +169,7 @@ function emptyEntry(): QueuedPacket {
     lostBefore: 0,
     overflowBefore: 0,
     restarted: false,
+    continues: false,
     position: 0,
     skip: 0,
     correction: 0,

@@ -32,6 +32,7 @@ export class RtpClock {
   readonly #arrivals: ArrivalTransit
   readonly #window = new TransitWindow()
   #originSamples = 0
+  #samplesPerTick = 1
 
   constructor(clockRate: number, queueSamples: number) {
     this.#samplesPerUs = clockRate / 1_000_000
@@ -63,6 +64,12 @@ export class RtpClock {
 
   restart(): void {
     this.#arrivals.restart()
+  }
+
+  /** The next packet observed counts its time by another clock. */
+  changeClock(samplesPerTick: number): void {
+    this.#samplesPerTick = samplesPerTick
+    this.#arrivals.changeClock(samplesPerTick)
   }
 
   /**
@@ -122,7 +129,7 @@ export class RtpClock {
   #leastTransit(queue: PacketQueue, index: number, first: QueuedPacket): number {
     const transit = this.#transit(first)
     const observed = this.#arrivals.leastSince(first.arrivalUs) - this.#originSamples - first.length
-    const nearest = observed === Infinity ? Infinity : nearestWrap(observed, transit)
+    const nearest = observed === Infinity ? Infinity : nearestWrap(observed, transit, this.#samplesPerTick)
     let least = nearest < transit && transit - nearest < this.#queueSamples ? nearest : transit
     let previous = transit
     let nextTimestamp = first.timestamp + first.length

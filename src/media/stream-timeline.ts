@@ -2,13 +2,13 @@ import { DriftCorrection } from './drift-correction.ts'
 import { GapCauses, type GapFound } from './gap-causes.ts'
 import { GapList, lostSamples, type Gap } from './gap-list.ts'
 import { LossFiller } from './loss-filler.ts'
+import { PacketIntake } from './packet-intake.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket, type UndecodedFound } from './packet-queue.ts'
 import { READ_TURNS, ReadBuffer } from './read-buffer.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
 import { isSilent } from './silence.ts'
 import { splice } from './splice.ts'
 import type { TimelineLedger } from './timeline-ledger.ts'
-import { TimestampUnwrapper } from './transit.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
 
@@ -31,6 +31,7 @@ export type { Gap, GapCause } from './gap-list.ts'
  *    FORCED_DRIFT_MS, by 1 ms inside the audio, cross-faded, at most ten times a second.
  * 6. Time never runs backwards. Audio whose time has been read is dropped as late (its gap is `lost`), audio whose time
  *    is taken is dropped as overlap; but a run that begins up to SHIFT_MAX_MS too early is moved back instead, and rule 5 brings it home.
+ *    So does one of another codec, with no packet missing before it, that begins up to SHIFT_MAX_MS too late.
  * 7. A gap is `lost` for exactly the missing packets' time, or for the whole jump of the timestamp when that is
  *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
  *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
@@ -44,7 +45,7 @@ export class StreamTimeline {
   readonly #clockRate: number
   readonly #clock: RtpClock
   readonly #queue: PacketQueue
-  readonly #unwrapper = new TimestampUnwrapper()
+  readonly #intake: PacketIntake
   readonly #gaps = new GapList()
   readonly #causes: GapCauses
   #originUs: number | undefined
@@ -57,10 +58,6 @@ export class StreamTimeline {
   // What is known about the gap before the next packet to be placed.
   #gapLost = 0
   #gapSilence = 0
-  // What came in since the last packet that fitted into the queue.
-  #lostCarry = 0
-  #overflowCarry = 0
-  #restarted = false
   readonly #drift: DriftCorrection
   readonly #output: ReadBuffer
   readonly #filler: LossFiller | undefined
@@ -70,33 +67,54 @@ export class StreamTimeline {
     audioSamples: 0,
     concealedSamples: 0,
     silentSamples: 0,
-    writtenSamples: 0,
     lateSamples: 0,
     overlapSamples: 0,
-    overflowSamples: 0,
     resyncs: 0,
   }
 
   /**
-   * @param options.clockRate RTP clock and sample rate, which have to be the same
+   * @param options.clockRate samples per second, and of the RTP clock as long as {@link setWrittenClock} says nothing else
    * @param options.conceals short losses are filled with a signal made up from what stands beside them; they stay gaps. Default: silence
    * @param options.onUndecoded hears of each packet of `writeUndecoded` once, in their order, when its time is read
+   * @param options.before the timeline of another rate in whose place this one stands; it must not have seen a packet
    */
   constructor(options: {
     readonly clockRate: number
     readonly conceals?: boolean
     readonly onUndecoded?: UndecodedFound
+    readonly before?: StreamTimeline
   }) {
-    this.#clockRate = options.clockRate
+    const { clockRate, before } = options
+    this.#clockRate = clockRate
     this.#onUndecoded = options.onUndecoded ?? (() => {})
-    this.#clock = new RtpClock(options.clockRate, options.clockRate * QUEUE_SECONDS_MAX)
-    this.#queue = new PacketQueue(options.clockRate)
-    this.#drift = new DriftCorrection(options.clockRate, this.#clock, this.#queue)
-    this.#causes = new GapCauses(options.clockRate)
+    this.#clock = new RtpClock(clockRate, clockRate * QUEUE_SECONDS_MAX)
+    this.#queue = new PacketQueue(clockRate)
+    this.#intake = new PacketIntake(this.#queue, clockRate)
+    this.#drift = new DriftCorrection(clockRate, this.#clock, this.#queue)
+    this.#causes = new GapCauses(clockRate, before === undefined ? undefined : before.#causes)
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
-    if (options.conceals !== true) return
-    const [sampleRate, causes, queue, read] = [options.clockRate, this.#causes, this.#queue, this.#output]
-    this.#filler = new LossFiller({ sampleRate, causes, queue, read })
+    if (options.conceals === true) {
+      const [causes, queue, read] = [this.#causes, this.#queue, this.#output]
+      this.#filler = new LossFiller({ sampleRate: clockRate, causes, queue, read })
+    }
+    if (before === undefined) return
+    if (before.#originUs !== undefined) this.setOrigin(before.#originUs)
+    this.#readPosition = Math.round((before.#readPosition * clockRate) / before.#clockRate)
+  }
+
+  /** Samples per second of everything here. */
+  get sampleRate(): number {
+    return this.#clockRate
+  }
+
+  /** Rate of the RTP clock of the packets observed from now on. */
+  setObservedClock(clockRate: number): void {
+    this.#clock.changeClock(this.#clockRate / clockRate)
+  }
+
+  /** The same of the packets written from now on. It changes with the codec, not with the source: RFC 7160. */
+  setWrittenClock(clockRate: number): void {
+    this.#intake.setClock(clockRate)
   }
 
   /** Notes the arrival of every accepted audio packet at once, in any order: it feeds the least transit. */
@@ -121,7 +139,7 @@ export class StreamTimeline {
   /** The next packet comes from another source (SSRC change) or a restarted one: do not expect its clock to go on. */
   restart(): void {
     this.#clock.restart()
-    this.#restarted = true
+    this.#intake.restart()
   }
 
   /**
@@ -131,7 +149,8 @@ export class StreamTimeline {
    * @param lostBefore packets missing directly before this one
    */
   write(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): void {
-    if (this.#push(samples, timestamp, arrivalUs, lostBefore) !== undefined) this.#place(Number.NEGATIVE_INFINITY)
+    if (this.#intake.push(samples, timestamp, arrivalUs, lostBefore) !== undefined)
+      this.#place(Number.NEGATIVE_INFINITY)
   }
 
   /**
@@ -139,34 +158,11 @@ export class StreamTimeline {
    * when the queue was full, and `onUndecoded` will not hear of it.
    */
   writeUndecoded(silence: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): boolean {
-    const entry = this.#push(silence, timestamp, arrivalUs, lostBefore)
+    const entry = this.#intake.push(silence, timestamp, arrivalUs, lostBefore)
     if (entry === undefined) return false
     entry.gapCause = 'undecoded'
     this.#place(Number.NEGATIVE_INFINITY)
     return true
-  }
-
-  #push(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): QueuedPacket | undefined {
-    this.#counts.writtenSamples += samples.length
-    this.#lostCarry += lostBefore
-    if (samples.length === 0) return undefined
-    const extended = this.#unwrapper.unwrap(timestamp)
-    const entry = this.#queue.push(samples)
-    if (entry === undefined) {
-      this.#counts.overflowSamples += samples.length
-      this.#overflowCarry += samples.length
-      return undefined
-    }
-    entry.timestamp = extended
-    entry.gapCause = undefined
-    entry.arrivalUs = arrivalUs
-    entry.lostBefore = this.#lostCarry
-    entry.overflowBefore = this.#overflowCarry
-    entry.restarted = this.#restarted
-    this.#lostCarry = 0
-    this.#overflowCarry = 0
-    this.#restarted = false
-    return entry
   }
 
   /** False while so much waits to be read that more would soon be dropped: leave packets in the reorder buffer. */
@@ -176,7 +172,7 @@ export class StreamTimeline {
 
   /** Packets were missing before one that carries no audio (telephone-event): their time is lost in the gap that follows. */
   noteLost(packets: number): void {
-    this.#lostCarry += packets
+    this.#intake.noteLost(packets)
   }
 
   /** The SDP changed direction: gaps from `atUs` on are `held`, or no longer. */
@@ -257,8 +253,8 @@ export class StreamTimeline {
     })
     const pendingSamples = this.#queue.pendingSamples(this.#placed)
     const { insertedSamples, removedSamples } = this.#drift
-    const corrected = { insertedSamples, removedSamples }
-    return { ...this.#counts, ...corrected, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
+    const counts = { ...this.#counts, ...this.#intake.counts, insertedSamples, removedSamples }
+    return { ...counts, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
   }
 
   /** Gives packets their place as far as it can be told, and those due before `limit` in any case. */
@@ -280,7 +276,9 @@ export class StreamTimeline {
     const free = Math.max(this.#readPosition, this.#placedEnd)
     const early = free - (entry.timestamp + mapping)
     if (anchored && state.mapping !== undefined) this.#counts.resyncs += 1
-    this.#clock.advance(entry, anchored && early > 0 && early <= this.#clock.shiftMax ? mapping + early : mapping)
+    const { shiftMax } = this.#clock
+    const joins = anchored && early <= shiftMax && (early > 0 || (entry.continues && -early <= shiftMax))
+    this.#clock.advance(entry, joins ? mapping + early : mapping)
     entry.correction = 0
     entry.readOffset = 0
     this.#drift.apply(entry, { jump, silence: Math.max(0, jump - lost), free })

@@ -1,18 +1,31 @@
 const TIMESTAMP_RANGE = 0x1_0000_0000
 
-/** Extends 32-bit RTP timestamps over their wrap (RFC 3550 5.1): each is taken as the one nearest to the one before. */
+/**
+ * Extends 32-bit RTP timestamps over their wrap (RFC 3550 5.1): each is taken as the one nearest to the one before. What comes out counts
+ * samples, where the RTP clock has another rate.
+ */
 export class TimestampUnwrapper {
   #last: number | undefined
+  #samplesPerTick = 1
 
   unwrap(timestamp: number): number {
     this.#last = this.#last === undefined ? timestamp : this.#last + ((timestamp - this.#last) | 0)
-    return this.#last
+    return this.#samplesPerTick === 1 ? this.#last : Math.round(this.#last * this.#samplesPerTick)
+  }
+
+  /** What comes next is counted by another clock; false when it is the same one. */
+  changeClock(samplesPerTick: number): boolean {
+    if (samplesPerTick === this.#samplesPerTick) return false
+    this.#samplesPerTick = samplesPerTick
+    this.#last = undefined
+    return true
   }
 }
 
-/** `value` moved by whole wraps of the timestamp to where it is nearest to `reference`. */
-export function nearestWrap(value: number, reference: number): number {
-  return value - TIMESTAMP_RANGE * Math.round((value - reference) / TIMESTAMP_RANGE)
+/** `value` moved by whole wraps of a timestamp with so many samples a tick to where it is nearest to `reference`. */
+export function nearestWrap(value: number, reference: number, samplesPerTick = 1): number {
+  const range = TIMESTAMP_RANGE * samplesPerTick
+  return value - range * Math.round((value - reference) / range)
 }
 
 /**
@@ -60,6 +73,11 @@ export class ArrivalTransit {
   /** Forgets the epoch; the next packet begins a new one. */
   restart(): void {
     this.#lastTransit = undefined
+  }
+
+  /** The next packet counts its time by another clock. */
+  changeClock(samplesPerTick: number): void {
+    if (this.#unwrapper.changeClock(samplesPerTick)) this.restart()
   }
 
   /** When the stream's first packet would have arrived without queueing; undefined before any packet. */

@@ -7,22 +7,22 @@ import type { OpusEncoder, TakeOpusEncoder } from './opus-encoder.ts'
 import type { Layout } from './recording-types.ts'
 
 /** Opus frames are 20 ms throughout (RFC 7845 counts in 48 kHz samples: 960 a frame). */
+export const FRAME_SAMPLES = 960
 export const FRAME_US = 20_000
-export const SAMPLES_PER_SECOND = 48_000
-const FRAME_SAMPLES = 960
+const FRAMES_PER_SECOND = 1_000_000 / FRAME_US
 /** Frames in an Ogg page: one second, so that a page is what a crash can cost and the page header stays below 1 %. */
 const PAGE_FRAMES = 50
 
 /**
  * Encodes frames of one or several channels into the pages of one Ogg link (RFC 3533, RFC 7845).
  *
- * Positions are 48 kHz samples since the link began. The caller gives frames of every channel in step.
+ * Positions are 48 kHz samples since the link began. The caller gives frames of every channel in step, each at the channel's own sample rate; mixed
+ * ones have one. A shorter frame, the last, is filled up with silence.
  */
 export class OggLink {
   readonly #writer: OggOpusWriter
   readonly #encoders: readonly OpusEncoder[]
   readonly #layout: Layout
-  readonly #frameLength: number
   readonly #mixed: Int32Array
   readonly #preSkip: number
   readonly #startSample: number
@@ -34,6 +34,8 @@ export class OggLink {
   constructor(options: {
     readonly layout: Layout
     readonly labels: readonly string[]
+    /** Samples per second of each stream. */
+    readonly rates: readonly number[]
     readonly serialNumber: number
     /** Where this link begins on the recording timeline, at 48 kHz. */
     readonly startSample: number
@@ -44,16 +46,14 @@ export class OggLink {
     const channels = options.layout === 'mixed' ? ['mixed'] : options.labels
     this.#layout = options.layout
     this.#startSample = options.startSample
-    this.#encoders = takeEncoders(channels.length, takerOf(options))
-    const first = this.#encoders[0]
-    this.#preSkip = first?.preSkip ?? 0
-    const sampleRate = first?.sampleRate ?? SAMPLES_PER_SECOND
-    this.#frameLength = sampleRate / (1_000_000 / FRAME_US)
-    this.#mixed = new Int32Array(this.#frameLength)
+    this.#encoders = takeEncoders(options.rates.slice(0, channels.length), takerOf(options))
+    // The same at every rate: 2.5 ms of a CELT-only encoder. The header has one for all channels.
+    this.#preSkip = this.#encoders[0]?.preSkip ?? 0
+    this.#mixed = new Int32Array(frameLength(this.#encoders[0]))
     this.#writer = new OggOpusWriter({
       serialNumber: options.serialNumber,
       streamCount: channels.length,
-      inputSampleRate: sampleRate,
+      inputSampleRate: Math.max(...options.rates),
       preSkip: this.#preSkip,
       comments: [
         [LINK_START_COMMENT, String(options.startSample)],
@@ -74,12 +74,12 @@ export class OggLink {
   /**
    * Encodes one frame of every channel; returns a page each time one is full.
    *
-   * @param validSamples how many of the frame's samples (input rate) are audio; fewer only in the last frame.
+   * @param validSamples how much of the frame is audio, 48 kHz samples; less than all only in the last one
    */
-  write(channels: readonly Int16Array[], validSamples = this.#frameLength): Uint8Array | undefined {
+  write(channels: readonly Int16Array[], validSamples = FRAME_SAMPLES): Uint8Array | undefined {
     this.#packets.push(this.#encode(channels))
     this.#framesWritten += 1
-    this.#audioSamples += (validSamples * FRAME_SAMPLES) / this.#frameLength
+    this.#audioSamples += validSamples
     return this.#packets.length >= PAGE_FRAMES ? this.#takePage(false) : undefined
   }
 
@@ -96,9 +96,9 @@ export class OggLink {
 
   /** Ends the link: pushes the encoder's delay out, trims the last frame by granule position (RFC 7845 4.4). */
   end(): Uint8Array {
-    const silence = new Int16Array(this.#frameLength)
+    const silence = this.#encoders.map((encoder) => new Int16Array(frameLength(encoder)))
     while (this.#framesWritten * FRAME_SAMPLES < this.#audioSamples + this.#preSkip || this.#packets.length === 0) {
-      this.#packets.push(this.#encode(this.#encoders.map(() => silence)))
+      this.#packets.push(this.#encode(silence))
       this.#framesWritten += 1
     }
     const page = this.#takePage(true)
@@ -125,7 +125,8 @@ export class OggLink {
   #encodeOne(index: number, samples: Int16Array): Uint8Array {
     const encoder = this.#encoders[index]
     if (encoder === undefined) throw new RangeError('more channels than encoders')
-    return encoder.encode(samples)
+    const length = frameLength(encoder)
+    return encoder.encode(samples.length === length ? samples : paddedTo(length, samples))
   }
 
   #takePage(endOfStream: boolean): Uint8Array {
@@ -143,14 +144,18 @@ function takerOf(options: {
   readonly gate?: { readonly gateDbov: number; readonly counts: FrameCounts }
 }): TakeOpusEncoder {
   const { takeEncoder, gate } = options
-  return gate === undefined ? takeEncoder : () => new GatedEncoder(takeEncoder(), gate)
+  return gate === undefined ? takeEncoder : (sampleRate) => new GatedEncoder(takeEncoder(sampleRate), gate)
+}
+
+function frameLength(encoder: OpusEncoder | undefined): number {
+  return (encoder?.sampleRate ?? 0) / FRAMES_PER_SECOND
 }
 
 /** All or none: when one cannot be had, the others go back. */
-function takeEncoders(count: number, take: TakeOpusEncoder): OpusEncoder[] {
+function takeEncoders(rates: readonly number[], take: TakeOpusEncoder): OpusEncoder[] {
   const taken: OpusEncoder[] = []
   try {
-    while (taken.length < count) taken.push(take())
+    for (const rate of rates) taken.push(take(rate))
     return taken
   } catch (error) {
     for (const encoder of taken) encoder.free()
@@ -164,7 +169,7 @@ export function serialNumberOf(bytes: Uint8Array): number {
 }
 
 /** A frame of `length` samples that begins with these. */
-export function paddedTo(length: number, samples: Int16Array): Int16Array {
+function paddedTo(length: number, samples: Int16Array): Int16Array {
   const frame = new Int16Array(length)
   frame.set(samples)
   return frame

@@ -9,17 +9,10 @@ export type Incident = Pick<RecordingIncident, 'code' | 'detail'>
 export class IncidentNotes {
   readonly #list = new IncidentList()
   readonly #clock: RecordingClock
-  readonly #sampleFactor: number
   readonly #sink: Pick<RecordingSink, 'handleIncident'>
 
-  /** @param options.sampleFactor 48 kHz samples for each sample of the clock */
-  constructor(options: {
-    readonly clock: RecordingClock
-    readonly sampleFactor: number
-    readonly sink: Pick<RecordingSink, 'handleIncident'>
-  }) {
+  constructor(options: { readonly clock: RecordingClock; readonly sink: Pick<RecordingSink, 'handleIncident'> }) {
     this.#clock = options.clock
-    this.#sampleFactor = options.sampleFactor
     this.#sink = options.sink
   }
 
@@ -46,7 +39,7 @@ export class IncidentNotes {
   placeOf(us: number): { readonly at: string; readonly atSample?: number } {
     const at = this.#clock.wallClock(us)
     if (this.#clock.originUs === undefined) return { at }
-    return { at, atSample: Math.max(0, this.#clock.samplesSinceOrigin(us) * this.#sampleFactor) }
+    return { at, atSample: Math.max(0, this.#clock.samplesSinceOrigin(us)) }
   }
 
   /** For the manifest. The BYE comes a moment after the last sample; what is noted then belongs to the end of the recording. */

@@ -102,6 +102,7 @@ export class KeptStream {
     this.#newest = undefined
     if (this.#silence.length !== this.#usualLength) this.#silence = new Int16Array(this.#usualLength)
     const { timestamp, arrivalUs, lostBefore } = newest
+    this.#timeline.setWrittenClock(this.#clockRate)
     if (this.#timeline.writeUndecoded(this.#silence, timestamp, arrivalUs, lostBefore)) this.#waiting.push(newest)
   }
 

@@ -10,6 +10,7 @@ import {
 import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import type { MetadataState } from '../protocol/siprec/metadata-state.ts'
+import { positionsPerSample } from './receiver-set.ts'
 import type { RecordingKey } from './recording-key.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
@@ -44,8 +45,6 @@ export interface RecordingReport {
   readonly state: ManifestBody['state']
   readonly endCause: EndCause
   readonly durationSamples: number
-  /** 48 kHz samples for each sample of the streams' clock rate. */
-  readonly sampleFactor: number
   readonly chunks: readonly ChunkEntry[]
   readonly kept: readonly KeptEntry[]
   readonly streams: readonly StreamReport[]
@@ -94,7 +93,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
-    streams: report.streams.map((stream) => describeStream(stream, report.sampleFactor)),
+    streams: report.streams.map(describeStream),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
     incidents: report.incidents,
@@ -104,7 +103,8 @@ export function describeRecording(report: RecordingReport): ManifestBody {
   }
 }
 
-function describeStream(stream: StreamReport, sampleFactor: number): StreamEntry {
+function describeStream(stream: StreamReport): StreamEntry {
+  const sampleFactor = positionsPerSample(stream)
   const { counters, timeline } = stream
   const { audioSamples, gapSamples, unlistedGapSamples } = timeline.ledger
   return {

@@ -13,5 +13,5 @@ export interface OpusEncoder {
   free(): void
 }
 
-/** Hands out a fresh encoder. The shell has to have made enough of them beforehand: this never waits. */
-export type TakeOpusEncoder = () => OpusEncoder
+/** Hands out a fresh encoder for this sample rate. The shell has to have made enough of them beforehand: this never waits. */
+export type TakeOpusEncoder = (sampleRate: number) => OpusEncoder

@@ -1,26 +1,39 @@
-import { SAMPLES_PER_SECOND } from './audio-writer.ts'
 import type { StreamId } from '../ids.ts'
 import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { PlacedPacket } from './kept-stream.ts'
-import type { MediaStreamPlan, RecordingFacts } from './recording-types.ts'
-import { CLOCK_RATE, StreamReceiver } from './stream-receiver.ts'
+import type { MediaStreamPlan } from './recording-types.ts'
+import { streamRateOf } from './stream-rates.ts'
+import { StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
 export const CHANNELS_MAX = 32
-const SAMPLE_FACTOR = SAMPLES_PER_SECOND / CLOCK_RATE
+/** Positions on the recording timeline are samples at this rate, whatever that of a stream. RFC 7845 4 */
+export const POSITIONS_PER_SECOND = 48_000
 
 /** The media streams of one recording, in the order of their channels; their timelines are read in step. */
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
-  readonly #facts: Pick<RecordingFacts, 'conceals' | 'layout'>
+  readonly #conceals: boolean
+  /** Of every stream, where they are mixed into one. */
+  readonly #commonRate: number | undefined
   readonly #keep: (packet: KeptPacket) => void
   #originUs: number | undefined
+  #readPosition = 0
   #isPaused = false
 
-  /** @param keep takes packets of codecs that are not decoded live, in the order of their stream's timeline */
-  constructor(facts: Pick<RecordingFacts, 'conceals' | 'layout'>, keep: (packet: KeptPacket) => void) {
-    this.#facts = facts
-    this.#keep = keep
+  /**
+   * @param options.conceals short losses are filled, see `StreamTimeline`
+   * @param options.commonRate samples per second of every stream; only where they are mixed
+   * @param options.keep takes packets of codecs that are not decoded live, in the order of their stream's timeline
+   */
+  constructor(options: {
+    readonly conceals: boolean
+    readonly commonRate: number | undefined
+    readonly keep: (packet: KeptPacket) => void
+  }) {
+    this.#conceals = options.conceals
+    this.#commonRate = options.commonRate
+    this.#keep = options.keep
   }
 
   get byId(): ReadonlyMap<StreamId, StreamReceiver> {
@@ -40,15 +53,30 @@ export class ReceiverSet {
     return this.all.every((receiver) => receiver.plan.held || receiver.isPaused)
   }
 
-  /** All timelines are read in step. */
+  /** 48 kHz samples since the origin; all timelines are read in step. */
   get readPosition(): number {
-    for (const receiver of this.#receivers.values()) return receiver.timeline.readPosition
-    return 0
+    return this.#readPosition
   }
 
-  /** End of the last audio of any stream, samples; at least what has been read. */
+  /** End of the last audio of any stream, 48 kHz samples; at least what has been read. */
   get audioEnd(): number {
-    return Math.max(this.readPosition, ...this.all.map(({ timeline }) => timeline.writePosition))
+    return Math.max(this.readPosition, ...this.all.map(endPosition))
+  }
+
+  /** Samples per second of each stream, in the order of the channels. */
+  get rates(): readonly number[] {
+    return this.all.map(({ timeline }) => timeline.sampleRate)
+  }
+
+  /** The same with these plans, of which some may be new. */
+  ratesWith(plans: readonly MediaStreamPlan[]): readonly number[] {
+    const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
+    const known = this.all.map((receiver) => receiver.rateFor(planned.get(receiver.plan.streamId) ?? receiver.plan))
+    const added = plans.filter(({ streamId }) => !this.#receivers.has(streamId))
+    return [...known, ...added.map((plan) => this.#commonRate ?? streamRateOf(plan.payloadTypes.values()))].slice(
+      0,
+      CHANNELS_MAX,
+    )
   }
 
   /** Monotonic microseconds of the newest packet of any stream; 0 when none came. */
@@ -58,13 +86,15 @@ export class ReceiverSet {
 
   /** The caller has looked at {@link isFull}. */
   add(plan: MediaStreamPlan, nowUs: number): void {
-    const { conceals, layout } = this.#facts
-    const channel = layout === 'mixed' ? 0 : this.#receivers.size
-    const onKept = (placed: PlacedPacket): void => this.#keep(keptPacket(plan.streamId, channel, placed))
-    const receiver = new StreamReceiver(plan, nowUs, { conceals, onKept })
+    const channel = this.#commonRate === undefined ? this.#receivers.size : 0
+    const receiver: StreamReceiver = new StreamReceiver(plan, nowUs, {
+      conceals: this.#conceals,
+      sampleRate: this.#commonRate,
+      onKept: (placed) => this.#keep(keptPacket(receiver, channel, placed)),
+    })
     if (this.#originUs !== undefined) {
       receiver.timeline.setOrigin(this.#originUs)
-      receiver.timeline.skip(this.readPosition)
+      receiver.timeline.skip(this.readPosition / positionsPerSample(receiver))
     }
     if (this.#isPaused) receiver.pause(true, nowUs)
     this.#receivers.set(plan.streamId, receiver)
@@ -104,25 +134,36 @@ export class ReceiverSet {
     return this.all.filter((receiver) => !receiver.drain(nowUs))
   }
 
-  /** The samples of every channel up to `toSample`; valid until the next read. */
-  read(toSample: number): readonly Int16Array[] {
-    return this.all.map(({ timeline }) => timeline.read(toSample))
+  /** The samples of every channel up to this 48 kHz position, a whole number at each rate; valid until the next read. */
+  read(toPosition: number): readonly Int16Array[] {
+    this.#readPosition = toPosition
+    return this.all.map((receiver) => receiver.timeline.read(toPosition / positionsPerSample(receiver)))
   }
 }
 
-function keptPacket(streamId: StreamId, channel: number, placed: PlacedPacket): KeptPacket {
+function keptPacket(receiver: StreamReceiver, channel: number, placed: PlacedPacket): KeptPacket {
   const { bytes, packet, format } = placed
+  const factor = positionsPerSample(receiver)
   return {
-    ...{ streamId, channel, bytes, format },
+    ...{ streamId: receiver.plan.streamId, channel, bytes, format },
     payloadType: packet.payloadType,
     sequenceNumber: packet.sequenceNumber,
-    startSample: placed.startSample * SAMPLE_FACTOR,
-    fromSample: placed.fromSample * SAMPLE_FACTOR,
-    toSample: placed.toSample * SAMPLE_FACTOR,
+    startSample: placed.startSample * factor,
+    fromSample: placed.fromSample * factor,
+    toSample: placed.toSample * factor,
   }
 }
 
-/** Where the audio of the first of some streams to end, ends: samples. */
+/** Where the audio of the first of some streams to end, ends: 48 kHz samples. */
 export function endOf(receivers: readonly StreamReceiver[]): number {
-  return Math.min(...receivers.map(({ timeline }) => timeline.writePosition))
+  return Math.min(...receivers.map(endPosition))
+}
+
+/** 48 kHz samples for each sample of a stream: a whole number. */
+export function positionsPerSample({ timeline }: Pick<StreamReceiver, 'timeline'>): number {
+  return POSITIONS_PER_SECOND / timeline.sampleRate
+}
+
+function endPosition(receiver: StreamReceiver): number {
+  return receiver.timeline.writePosition * positionsPerSample(receiver)
 }

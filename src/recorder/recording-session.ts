@@ -2,7 +2,7 @@ import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
-import { FRAME_US, OggLink, paddedTo, SAMPLES_PER_SECOND, serialNumberOf } from './audio-writer.ts'
+import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
@@ -12,8 +12,9 @@ import { LiveMonitor } from './live-monitor.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
-import { CHANNELS_MAX, endOf, ReceiverSet } from './receiver-set.ts'
-import { CLOCK_RATE, type StreamReceiver } from './stream-receiver.ts'
+import { endOf, POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
+import { commonRate, isSameList, wholePosition } from './stream-rates.ts'
+import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { AlertThresholds } from './stream-watch.ts'
@@ -29,8 +30,6 @@ export const WAKE_INTERVAL_US = 200_000
 export const ANCHOR_WINDOW_US = 400_000
 /** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
 export const TRAILING_TOLERANCE_US = 500_000
-const SAMPLE_FACTOR = SAMPLES_PER_SECOND / CLOCK_RATE
-const FRAME_SAMPLES = (CLOCK_RATE * FRAME_US) / 1_000_000
 
 /**
  * One recording session on one timeline: datagrams, metadata snapshots and time go in, sealed objects and at the end
@@ -76,8 +75,8 @@ export class RecordingSession {
     readonly alerts: AlertThresholds
   }) {
     this.#facts = options.facts
-    this.#clock = new RecordingClock(options.facts, CLOCK_RATE)
-    this.#incidents = new IncidentNotes({ clock: this.#clock, sampleFactor: SAMPLE_FACTOR, sink: options.sink })
+    this.#clock = new RecordingClock(options.facts, POSITIONS_PER_SECOND)
+    this.#incidents = new IncidentNotes({ clock: this.#clock, sink: options.sink })
     this.monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder
@@ -86,7 +85,9 @@ export class RecordingSession {
     this.listeners = new LiveListeners(this.#incidents)
     this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => this.listeners.take(pages) })
     this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => this.#clock.originUnixMs })
-    this.#receivers = new ReceiverSet(options.facts, (packet) => this.#kept.append(packet))
+    const [conceals, keep] = [options.facts.conceals, this.#kept.append.bind(this.#kept)]
+    const rate = commonRate(options.facts.layout, options.streams)
+    this.#receivers = new ReceiverSet({ conceals, keep, commonRate: rate })
     this.#snapshots = new SnapshotKeeper(sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#horizon = new Horizon(options.facts.openedUs)
@@ -98,11 +99,11 @@ export class RecordingSession {
     this.#incidents.noteIf(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
   }
 
-  /** How many more encoders {@link updateStreams} would take with these plans; the shell makes them beforehand. */
-  encodersNeeded(plans: readonly MediaStreamPlan[]): number {
-    const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId)).length
-    if (this.#state !== 'running' || this.#facts.layout === 'mixed' || added === 0) return 0
-    return Math.min(CHANNELS_MAX, this.#receivers.byId.size + added)
+  /** The sample rates of further encoders that {@link updateStreams} would take with these plans; the shell makes them beforehand. */
+  encodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
+    if (this.#state !== 'running' || this.#facts.layout === 'mixed') return []
+    const rates = this.#receivers.ratesWith(plans)
+    return isSameList(rates, this.#receivers.rates) ? [] : rates
   }
 
   get streamReceivers(): ReadonlyMap<StreamId, StreamReceiver> {
@@ -169,6 +170,7 @@ export class RecordingSession {
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     const before = this.#receivers.all.map(({ plan }) => plan)
+    const ratesBefore = this.#receivers.rates
     this.#incidents.noteIf(wishIncident(before, plans), nowUs)
     for (const [streamId, receiver] of this.#receivers.byId) {
       const plan = planned.get(streamId)
@@ -178,7 +180,8 @@ export class RecordingSession {
       }
     }
     const hasRoom = added.length > 0 && !this.#receivers.isFull
-    if (hasRoom && this.#facts.layout === 'separate') this.#endLink()
+    const hasNewRates = !isSameList(ratesBefore, this.#receivers.rates)
+    if ((hasRoom || hasNewRates) && this.#facts.layout === 'separate') this.#endLink()
     this.#addStreams(added, nowUs)
     this.#incidents.noteIf(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
@@ -310,7 +313,6 @@ export class RecordingSession {
       key: this.#key,
       endedAt: this.#clock.wallClock(options.nowUs),
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
-      sampleFactor: SAMPLE_FACTOR,
       state: options.state,
       endCause: options.cause,
       durationSamples,
@@ -348,12 +350,11 @@ export class RecordingSession {
     const position = this.#receivers.readPosition
     const read = this.#receivers.read(position + validSamples)
     this.monitor.addFrame(this.#receivers.all, read)
-    const channels = validSamples === FRAME_SAMPLES ? read : read.map((samples) => paddedTo(FRAME_SAMPLES, samples))
-    const page = link.write(channels, validSamples)
+    const page = link.write(read, validSamples)
     if (page === undefined) return
     this.#chunks.append(page)
-    const chunkSamples = (this.#facts.chunkUs * SAMPLES_PER_SECOND) / 1_000_000
-    if (link.playableSample - this.#chunkStartSample >= chunkSamples - 960 || this.#chunks.isFull) {
+    const chunkSamples = (this.#facts.chunkUs * POSITIONS_PER_SECOND) / 1_000_000
+    if (link.playableSample - this.#chunkStartSample >= chunkSamples - FRAME_SAMPLES || this.#chunks.isFull) {
       this.#sealChunk(link.playableSample)
     }
   }
@@ -369,8 +370,9 @@ export class RecordingSession {
     this.#link = new OggLink({
       layout: this.#facts.layout,
       labels: this.#receivers.all.map((receiver) => receiver.plan.streamLabel),
+      rates: this.#receivers.rates,
       serialNumber: serialNumberOf(this.#randomBytes(4)),
-      startSample: this.#receivers.readPosition * SAMPLE_FACTOR,
+      startSample: this.#receivers.readPosition,
       takeEncoder: this.#takeEncoder,
       gate: { gateDbov: this.#facts.silenceGateDbov, counts: this.#frameCounts },
     })
@@ -388,8 +390,8 @@ export class RecordingSession {
   #writeRest(nowUs: number): void {
     const { audioEnd } = this.#receivers
     const elapsed = this.#clock.samplesSinceOrigin(nowUs)
-    const tolerance = (TRAILING_TOLERANCE_US * CLOCK_RATE) / 1_000_000
-    const end = elapsed - audioEnd > tolerance ? elapsed : audioEnd
+    const tolerance = (TRAILING_TOLERANCE_US * POSITIONS_PER_SECOND) / 1_000_000
+    const end = wholePosition(elapsed - audioEnd > tolerance ? elapsed : audioEnd)
     for (let left = end - this.#receivers.readPosition; left > 0; left = end - this.#receivers.readPosition) {
       this.#writeFrame(Math.min(left, FRAME_SAMPLES))
     }

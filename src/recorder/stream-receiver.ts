@@ -1,4 +1,3 @@
-import { decodePcma, decodePcmu } from '../media/g711.ts'
 import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
 import { StreamTimeline } from '../media/stream-timeline.ts'
 import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
@@ -7,10 +6,10 @@ import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import type { DiscardReason, MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { KeptStream, type PlacedPacket } from './kept-stream.ts'
+import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
 import { StreamProtection } from './stream-protection.ts'
+import { streamRateOf } from './stream-rates.ts'
 
-/** Samples per second of every codec decoded so far (PCMU and PCMA, RFC 3551 4.5.14). */
-export const CLOCK_RATE = 8_000
 /** Packets from a new SSRC before it is believed; one stray packet must not cut a stream. RFC 3550 A.1 */
 export const SSRC_PROBATION_PACKETS = 2
 /** How long the active SSRC has to be silent before another takes over: five packets of 20 ms. */
@@ -22,6 +21,15 @@ export const CANDIDATE_PACKETS_MAX = 16
 
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
 export const CODECS_MAX = 32
+
+export interface ReceiverOptions {
+  /** Short losses are filled, see `StreamTimeline`. */
+  readonly conceals?: boolean
+  /** Samples per second of the stream on its timeline; without it, as its formats need it. */
+  readonly sampleRate?: number | undefined
+  /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
+  readonly onKept?: (placed: PlacedPacket) => void
+}
 
 interface CandidatePacket {
   readonly packet: RtpPacket
@@ -37,8 +45,12 @@ interface CandidatePacket {
  * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so.
  */
 export class StreamReceiver {
-  readonly timeline: StreamTimeline
-  readonly #kept: KeptStream
+  #timeline: StreamTimeline
+  #decoder: StreamDecoder
+  #kept: KeptStream
+  readonly #options: ReceiverOptions
+  /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
+  #clockRate: number | undefined
   /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
   readonly #keptBytes = new WeakMap<RtpPacket, Uint8Array>()
   #plan: MediaStreamPlan
@@ -76,29 +88,29 @@ export class StreamReceiver {
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
-  #jitter = new InterarrivalJitter(CLOCK_RATE)
+  #jitter: InterarrivalJitter | undefined
 
-  /** @param options.onKept takes the packets that are not decoded, with their places, in the order of the timeline */
-  constructor(
-    plan: MediaStreamPlan,
-    nowUs: number,
-    options: { readonly conceals?: boolean; readonly onKept?: (placed: PlacedPacket) => void } = {},
-  ) {
+  constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverOptions = {}) {
+    this.#options = options
     this.#plan = plan
-    this.timeline = new StreamTimeline({
-      clockRate: CLOCK_RATE,
-      conceals: options.conceals === true,
-      onUndecoded: (startSample, fromSample, toSample) => this.#kept.handlePlace(startSample, fromSample, toSample),
-    })
-    this.#kept = new KeptStream({
-      timeline: this.timeline,
-      clockRate: CLOCK_RATE,
-      onPlaced: options.onKept ?? (() => {}),
-    })
+    const sampleRate = this.rateFor(plan)
+    this.#timeline = this.#createTimeline(sampleRate)
+    this.#decoder = new StreamDecoder(sampleRate)
+    this.#kept = this.#createKept()
     this.#protection = new StreamProtection(plan.keys)
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
     this.timeline.setPaused(plan.paused, nowUs)
+  }
+
+  get timeline(): StreamTimeline {
+    return this.#timeline
+  }
+
+  /** Samples per second of this stream on its timeline, if this were its plan. It stays what it is from the first audio packet on. */
+  rateFor(plan: MediaStreamPlan): number {
+    if (this.#clockRate !== undefined) return this.#timeline.sampleRate
+    return this.#options.sampleRate ?? streamRateOf(plan.payloadTypes.values())
   }
 
   get plan(): MediaStreamPlan {
@@ -144,7 +156,7 @@ export class StreamReceiver {
       packetsDuplicate: this.#packetsDuplicate,
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
       srtpFailures: this.#protection.failures,
-      jitterSeconds: this.#jitter.seconds,
+      jitterSeconds: this.#jitter?.seconds ?? 0,
     }
   }
 
@@ -155,8 +167,16 @@ export class StreamReceiver {
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
+    this.#changeRate(this.rateFor(plan))
     this.timeline.setPaused(this.isPaused, nowUs)
     this.#isRefused = false
+  }
+
+  #changeRate(sampleRate: number): void {
+    if (sampleRate === this.#timeline.sampleRate) return
+    this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
+    this.#decoder = new StreamDecoder(sampleRate)
+    this.#kept = this.#createKept()
   }
 
   /** The whole recording is paused, or goes on; a pause that the SDP asked for stays what it is. */
@@ -269,7 +289,7 @@ export class StreamReceiver {
     this.#ssrc = ssrc
     this.#discarded.sequence += this.#reorder.counters.stray
     this.#reorder = new ReorderBuffer()
-    this.#jitter = new InterarrivalJitter(CLOCK_RATE)
+    this.#jitter = undefined
     this.#kept.flush()
     this.timeline.restart()
     const held = this.#candidates
@@ -295,7 +315,7 @@ export class StreamReceiver {
       return
     }
     this.#kept.flush()
-    const samples = format?.kind === 'audio' ? decode(next.packet, format) : undefined
+    const samples = format?.kind === 'audio' ? this.#decode(next.packet, format) : undefined
     if (samples !== undefined) {
       this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
     } else if (next.lostBefore > 0) {
@@ -325,13 +345,12 @@ export class StreamReceiver {
     this.#firstArrivalUs ??= arrivalUs
     this.#lastArrivalUs = arrivalUs
     this.#noteCodec(format)
-    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2): they would spoil both estimates.
-    const isTimed = format.kind === 'kept' || (format.kind !== 'event' && format.clockRate === CLOCK_RATE)
-    if (isTimed) {
-      const timestamp = format.kind === 'kept' ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
-      this.timeline.observe(timestamp, arrivalUs)
-      this.#jitter.update(timestamp, arrivalUs)
-    }
+    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), and noise of another clock says nothing: they would spoil both estimates.
+    const isTimed =
+      format.kind === 'audio' ||
+      format.kind === 'kept' ||
+      (format.kind === 'comfortNoise' && format.clockRate === this.#clockRate)
+    if (isTimed) this.#observe(packet, format, arrivalUs)
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
     const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
     if (isPaused) this.#pausedPackets.add(packet)
@@ -344,11 +363,38 @@ export class StreamReceiver {
     if (name !== undefined && this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
   }
 
+  #observe(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
+    const isKept = format.kind === 'kept'
+    const clockRate = isKept ? this.timeline.sampleRate : format.clockRate
+    const timestamp = isKept ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
+    // RFC 7160: jitter and transit are those of one clock.
+    if (clockRate !== this.#clockRate || this.#jitter === undefined) this.#jitter = new InterarrivalJitter(clockRate)
+    this.#clockRate = clockRate
+    this.timeline.setObservedClock(clockRate)
+    this.timeline.observe(timestamp, arrivalUs)
+    this.#jitter.update(timestamp, arrivalUs)
+  }
+
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {
     return this.#plan.payloadTypes.get(payloadType) ?? this.#formerPayloadTypes.get(payloadType)
   }
-}
 
-function decode(packet: RtpPacket, { codec }: PayloadFormat & { readonly kind: 'audio' }): Int16Array {
-  return codec === 'PCMU' ? decodePcmu(packet.payload) : decodePcma(packet.payload)
+  #decode({ payload, timestamp }: RtpPacket, format: LiveFormat): Int16Array {
+    this.timeline.setWrittenClock(format.clockRate)
+    return this.#decoder.decode(format, payload, timestamp)
+  }
+
+  #createTimeline(sampleRate: number, before?: StreamTimeline): StreamTimeline {
+    return new StreamTimeline({
+      clockRate: sampleRate,
+      conceals: this.#options.conceals === true,
+      onUndecoded: (startSample, fromSample, toSample) => this.#kept.handlePlace(startSample, fromSample, toSample),
+      ...(before === undefined ? {} : { before }),
+    })
+  }
+
+  #createKept(): KeptStream {
+    const { timeline } = this
+    return new KeptStream({ timeline, clockRate: timeline.sampleRate, onPlaced: this.#options.onKept ?? (() => {}) })
+  }
 }

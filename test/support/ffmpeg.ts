@@ -63,12 +63,18 @@ export async function decodeAudio(file: string, sampleRate: number): Promise<rea
   )
 }
 
-async function run(program: string, args: readonly string[]): Promise<Buffer> {
+/** Converts audio from memory to memory; each list of options stands before the input, or before the output. */
+export async function convertAudio(input: Uint8Array, from: readonly string[], to: readonly string[]): Promise<Buffer> {
+  return run('ffmpeg', ['-v', 'error', ...from, '-i', 'pipe:0', ...to, 'pipe:1'], input)
+}
+
+async function run(program: string, args: readonly string[], input?: Uint8Array): Promise<Buffer> {
   return await new Promise((resolve, reject) => {
     const limits = { encoding: 'buffer' as const, maxBuffer: OUTPUT_MAX_BYTES, timeout: TIME_LIMIT_MS }
-    execFile(program, args, limits, (error, stdout, stderr) => {
+    const child = execFile(program, args, limits, (error, stdout, stderr) => {
       if (error === null) resolve(Buffer.from(stdout))
       else reject(new Error(`${program}: ${stderr.toString('utf8').trim() || error.message}`))
     })
+    if (input !== undefined) child.stdin?.end(input)
   })
 }

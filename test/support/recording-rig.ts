@@ -21,7 +21,7 @@ import type {
 } from '../../src/recorder/recording-types.ts'
 import { RecordingSession } from '../../src/recorder/recording-session.ts'
 import type { AlertThresholds } from '../../src/recorder/stream-watch.ts'
-import { createOpusEngine } from '../../src/server/media/opus-engine.ts'
+import { createOpusEngine, type OpusRate } from '../../src/server/media/opus-engine.ts'
 import { lend } from './lent-memory.ts'
 import { mulberry32 } from './random.ts'
 
@@ -137,13 +137,15 @@ export class EncoderStock {
     this.#stock = stock
   }
 
-  static async of(count: number): Promise<EncoderStock> {
+  static async of(count: number, ...furtherRates: readonly OpusRate[]): Promise<EncoderStock> {
     const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 5 })
-    return new EncoderStock(await Promise.all(Array.from({ length: count }, () => engine.createEncoder())))
+    const rates = [...Array.from({ length: count }, () => 8_000 as const), ...furtherRates]
+    return new EncoderStock(await Promise.all(rates.map((rate) => engine.createEncoder(rate))))
   }
 
-  readonly take: TakeOpusEncoder = () => {
-    const encoder = this.#stock.pop()
+  readonly take: TakeOpusEncoder = (sampleRate) => {
+    const at = this.#stock.findIndex((encoder) => encoder.sampleRate === sampleRate)
+    const [encoder] = at < 0 ? [] : this.#stock.splice(at, 1)
     if (encoder === undefined) throw new RangeError('the stock is empty')
     this.taken += 1
     return {

@@ -4,9 +4,8 @@ import { audioSamples, linkLabels, linkStart } from '../../media/flatten-links.t
 import type { OggOpusLink } from '../../media/ogg-opus.ts'
 import { splitMultistreamPacket } from '../../media/opus-packet.ts'
 import { OggLink } from '../../recorder/audio-writer.ts'
-import { createOpusEngine, type OpusSettings } from '../../server/media/opus-engine.ts'
+import { createOpusEngine, OPUS_RATES, type OpusRate } from '../../server/media/opus-engine.ts'
 
-const OPUS_RATES: readonly OpusSettings['sampleRate'][] = [8_000, 12_000, 16_000, 24_000, 48_000]
 const OPUS_RATE = 48_000
 const FRAMES_PER_SECOND = 50
 /** A mix has more in it than one voice. */
@@ -15,7 +14,7 @@ const MIXED_COMPLEXITY = 10
 
 /** Decoded audio: one array of 16-bit samples for each channel, all of one length. */
 interface DecodedAudio {
-  readonly sampleRate: OpusSettings['sampleRate']
+  readonly sampleRate: OpusRate
   readonly channels: readonly Int16Array[]
 }
 
@@ -38,6 +37,7 @@ export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Arra
   const link = new OggLink({
     layout: 'mixed',
     labels: ['mixed'],
+    rates: [sampleRate],
     serialNumber: 1,
     startSample: 0,
     takeEncoder: () => encoder,
@@ -48,7 +48,7 @@ export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Arra
     const frame = new Int16Array(frameLength)
     const valid = samples.subarray(from, from + frameLength)
     frame.set(valid)
-    const page = link.write([frame], valid.length)
+    const page = link.write([frame], (valid.length * OPUS_RATE) / sampleRate)
     if (page !== undefined) pages.push(page)
   }
   pages.push(link.end())
@@ -60,7 +60,9 @@ export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Arra
  * where one link has a label twice.
  */
 async function decode(links: readonly OggOpusLink[]): Promise<DecodedAudio> {
-  const sampleRate = OPUS_RATES.find((rate) => rate >= (links[0]?.inputSampleRate ?? OPUS_RATE)) ?? OPUS_RATE
+  // Of the best stream in any link: the others are the same at a higher rate.
+  const highest = links.reduce((most, { inputSampleRate }) => Math.max(most, inputSampleRate), 0)
+  const sampleRate = OPUS_RATES.find((rate) => rate >= highest) ?? OPUS_RATE
   const factor = OPUS_RATE / sampleRate
   const names = [...new Set(links.flatMap(channelNames))]
   const length = links.reduce((end, link) => Math.max(end, (linkStart(link) ?? 0) + audioSamples(link)), 0) / factor
@@ -86,7 +88,7 @@ function channelNames(link: OggOpusLink): readonly string[] {
   })
 }
 
-async function decodeLink(link: OggOpusLink, sampleRate: OpusSettings['sampleRate']): Promise<Int16Array[]> {
+async function decodeLink(link: OggOpusLink, sampleRate: OpusRate): Promise<Int16Array[]> {
   const engine = createOpusEngine('libopus-wasm', { sampleRate, bitsPerSecond: 16_000, complexity: 0 })
   const factor = OPUS_RATE / sampleRate
   const skip = Math.round(link.preSkip / factor)

@@ -4,7 +4,7 @@ export const ENCODING_NAME_LENGTH_MAX = 32
 export const UNKNOWN_ENCODING_NAME = 'unknown'
 
 /** Audio codecs that are decoded while they arrive. */
-export type LiveCodec = 'PCMU' | 'PCMA'
+export type LiveCodec = 'PCMU' | 'PCMA' | 'G722' | 'L16'
 
 /**
  * What a payload type of an audio line means to the recorder.
@@ -53,6 +53,11 @@ const WRAPPER_NAMES: ReadonlySet<string> = new Set([
   'FLEXFEC',
 ])
 
+/** What L16 is decoded at: there is a filter from each to a rate of Opus. RFC 3551 4.5.11 */
+const L16_RATES: readonly number[] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
+/** Channels of L16 that become one. */
+const L16_CHANNELS_MAX = 8
+
 /** @param codec undefined for a dynamic payload type without rtpmap */
 export function payloadFormatOf(codec: CodecDescription | undefined): PayloadFormat {
   if (codec === undefined) return { kind: 'kept', name: UNKNOWN_ENCODING_NAME, clockRate: 8_000, channels: 1 }
@@ -62,6 +67,13 @@ export function payloadFormatOf(codec: CodecDescription | undefined): PayloadFor
     case 'PCMU':
     case 'PCMA':
       if (clockRate !== 8_000 || channels !== 1) break
+      return { kind: 'audio', codec: name, clockRate, sampleRate: clockRate, channels, ...parameters }
+    case 'G722':
+      // Some write the sample rate where RFC 3551 4.5.2 has the clock at 8000 Hz; then they may mean it.
+      if ((clockRate !== 8_000 && clockRate !== 16_000) || channels !== 1) break
+      return { kind: 'audio', codec: name, clockRate, sampleRate: 16_000, channels, ...parameters }
+    case 'L16':
+      if (!L16_RATES.includes(clockRate) || channels > L16_CHANNELS_MAX) break
       return { kind: 'audio', codec: name, clockRate, sampleRate: clockRate, channels, ...parameters }
     case 'TELEPHONE-EVENT':
       return { kind: 'event', clockRate }

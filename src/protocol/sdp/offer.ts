@@ -27,6 +27,7 @@ export const OFFERED_CODECS: readonly (MediaCodec & { readonly why: string })[] 
     channels: 1,
     why: 'spoken outside North America and Japan; saves transcoding there',
   },
+  { payloadType: 9, name: 'G722', clockRate: 8000, channels: 1, why: 'wideband as desk phones speak it' },
   {
     payloadType: EVENT_PAYLOAD_TYPE,
     name: 'TELEPHONE-EVENT',

@@ -5,12 +5,17 @@ import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 
 export type OpusEngineName = 'libopus-wasm' | 'opusscript'
 
+/** Samples per second that Opus takes and gives. RFC 6716 2 */
+export type OpusRate = 8_000 | 12_000 | 16_000 | 24_000 | 48_000
+
 export interface OpusSettings {
-  readonly sampleRate: 8_000 | 12_000 | 16_000 | 24_000 | 48_000
+  readonly sampleRate: OpusRate
   readonly bitsPerSecond: number
   /** 0 (cheapest) to 10. */
   readonly complexity: number
 }
+
+export const OPUS_RATES: readonly OpusRate[] = [8_000, 12_000, 16_000, 24_000, 48_000]
 
 export interface OpusDecoder {
   /** Decodes one mono packet; the samples are the caller's to keep. */
@@ -21,8 +26,9 @@ export interface OpusDecoder {
 /** Makes mono Opus encoders and decoders. Loading WebAssembly waits, encoding does not. */
 export interface OpusEngine {
   readonly name: OpusEngineName
-  createEncoder(): Promise<OpusEncoder>
-  createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder>
+  /** @param sampleRate that of the settings when left out */
+  createEncoder(sampleRate?: OpusRate): Promise<OpusEncoder>
+  createDecoder(sampleRate: OpusRate): Promise<OpusDecoder>
   /** Encoders handed out and not given back yet. */
   readonly inUse: number
   /** Of all encoders, those in use included, from their next frame on. @param complexity 0 to 10 */
@@ -44,6 +50,13 @@ const FRAMES_PER_SECOND = 50
 /** One loaded opusscript module has a fixed heap that its 80th mono encoder overflows; a further one is loaded before. */
 export const OPUSSCRIPT_ENCODERS_PER_MODULE = 64
 const OPUS_SET_COMPLEXITY = 4010
+
+/** As a rate of Opus; throws a RangeError when it is none. */
+export function asOpusRate(sampleRate: number): OpusRate {
+  const found = OPUS_RATES.find((rate) => rate === sampleRate)
+  if (found === undefined) throw new RangeError('Opus has no such sample rate')
+  return found
+}
 
 export function createOpusEngine(name: OpusEngineName, settings: OpusSettings): OpusEngine {
   return name === 'opusscript' ? new OpusscriptEngine(settings) : new LibopusWasmEngine(settings)
@@ -67,13 +80,13 @@ class LibopusWasmEngine implements OpusEngine {
     this.#live.setComplexity(complexity)
   }
 
-  async createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
+  async createDecoder(sampleRate: OpusRate): Promise<OpusDecoder> {
     const decoder = await createDecoder({ channels: 1, sampleRate })
     return { decode: (packet) => decoder.decode(packet), free: () => decoder.free() }
   }
 
-  async createEncoder(): Promise<OpusEncoder> {
-    const { sampleRate, bitsPerSecond } = this.#settings
+  async createEncoder(sampleRate: OpusRate = this.#settings.sampleRate): Promise<OpusEncoder> {
+    const { bitsPerSecond } = this.#settings
     const handle = await createEncoder({
       sampleRate,
       channels: 1,
@@ -155,11 +168,11 @@ class OpusscriptEngine implements OpusEngine {
     this.#live.setComplexity(complexity)
   }
 
-  createEncoder(): Promise<OpusEncoder> {
-    return Promise.resolve(this.#create())
+  createEncoder(sampleRate: OpusRate = this.#settings.sampleRate): Promise<OpusEncoder> {
+    return Promise.resolve(this.#create(sampleRate))
   }
 
-  createDecoder(sampleRate: OpusSettings['sampleRate']): Promise<OpusDecoder> {
+  createDecoder(sampleRate: OpusRate): Promise<OpusDecoder> {
     const module = this.#moduleWithRoom()
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
     module.handles += 1
@@ -175,8 +188,8 @@ class OpusscriptEngine implements OpusEngine {
     })
   }
 
-  #create(): OpusEncoder {
-    const { sampleRate, bitsPerSecond } = this.#settings
+  #create(sampleRate: OpusRate): OpusEncoder {
+    const { bitsPerSecond } = this.#settings
     const module = this.#moduleWithRoom()
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
     handle.setBitrate(bitsPerSecond)

@@ -4,10 +4,12 @@ import type { RandomBytes } from '../../evidence/age-seal.ts'
 import type { RecordingId, StreamId } from '../../ids.ts'
 import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
 import { RecordingSession } from '../../recorder/recording-session.ts'
+import { initialRates } from '../../recorder/stream-rates.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
-import type { OpusEngine } from './opus-engine.ts'
+import { freeStock, takeFrom } from './encoder-stock.ts'
+import { asOpusRate, type OpusEngine } from './opus-engine.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
 import { addCounters, type Totals } from './worker-totals.ts'
@@ -212,12 +214,13 @@ export class RecordingHost {
     const stock: OpusEncoder[] = []
     try {
       for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
-      await this.#stockUp(stock, facts.layout === 'mixed' ? 1 : streams.length)
+      const plans = streams.map(({ plan }) => plan)
+      await this.#stockUp(stock, initialRates(facts.layout, plans))
       const recordingSession = new RecordingSession({
         facts,
-        streams: streams.map(({ plan }) => plan),
+        streams: plans,
         randomBytes: this.#randomBytes,
-        takeEncoder: () => takeFrom(stock),
+        takeEncoder: (sampleRate) => takeFrom(stock, sampleRate),
         sink: this.#sinkFor(facts.recordingId),
         alerts: this.#settings.alerts,
       })
@@ -244,7 +247,7 @@ export class RecordingHost {
     const bound: StreamSockets[] = []
     try {
       for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
-      await this.#stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans) - recording.stock.length)
+      await this.#stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans))
       added.forEach((stream, index) => {
         const pair = bound[index]
         if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
@@ -339,8 +342,16 @@ export class RecordingHost {
     this.#post({ kind: 'failed', recordingId })
   }
 
-  async #stockUp(stock: OpusEncoder[], count: number): Promise<void> {
-    for (let made = 0; made < count; made += 1) stock.push(this.#timed(await this.#engine.createEncoder()))
+  /** Makes what is missing of encoders at these rates; what is left over from before, at others, goes back. */
+  async #stockUp(stock: OpusEncoder[], rates: readonly number[]): Promise<void> {
+    if (rates.length === 0) return
+    const spare = stock.splice(0)
+    for (const rate of rates) {
+      const at = spare.findIndex(({ sampleRate }) => sampleRate === rate)
+      const [found] = at < 0 ? [] : spare.splice(at, 1)
+      stock.push(found ?? this.#timed(await this.#engine.createEncoder(asOpusRate(rate))))
+    }
+    freeStock(spare)
   }
 
   #timed(encoder: OpusEncoder): OpusEncoder {
@@ -365,16 +376,6 @@ export class RecordingHost {
       handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),
     }
   }
-}
-
-function takeFrom(stock: OpusEncoder[]): OpusEncoder {
-  const encoder = stock.pop()
-  if (encoder === undefined) throw new RangeError('an encoder was taken that had not been made')
-  return encoder
-}
-
-function freeStock(stock: OpusEncoder[]): void {
-  for (const encoder of stock.splice(0)) encoder.free()
 }
 
 function closeSockets(recording: HostedRecording): void {

@@ -8,6 +8,7 @@ import { OggLink } from '../../../src/recorder/audio-writer.ts'
 import { matchAudio, noise, tone } from '../../support/audio.ts'
 import { EncoderStock } from '../../support/recording-rig.ts'
 
+const RATE = 8_000
 const FRAME = 160
 const PRE_SKIP = 120
 
@@ -26,6 +27,7 @@ async function write(
   const link = new OggLink({
     layout: options.layout ?? 'separate',
     labels: channels.map((_, index) => `label ${index}`),
+    rates: channels.map(() => RATE),
     serialNumber: 7,
     startSample: options.startSample ?? 0,
     takeEncoder: encoders.take,
@@ -39,7 +41,7 @@ async function write(
       frame.set(samples.subarray(from, from + valid))
       return frame
     })
-    const page = link.write(frames, valid)
+    const page = link.write(frames, valid * 6)
     if (page !== undefined) pages.push(page)
   }
   pages.push(link.end())
@@ -117,6 +119,7 @@ describe('an unfinished link', () => {
     const link = new OggLink({
       layout: 'separate',
       labels,
+      rates: labels.map(() => RATE),
       serialNumber: 1,
       startSample: 4_800,
       takeEncoder: encoders.take,
@@ -163,6 +166,7 @@ describe('an unfinished link', () => {
       new OggLink({
         layout: 'separate',
         labels: ['a', 'b'],
+        rates: [RATE, RATE],
         serialNumber: 1,
         startSample: 0,
         takeEncoder: encoders.take,

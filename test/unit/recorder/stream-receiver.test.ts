@@ -7,7 +7,6 @@ import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
 import {
   CANDIDATE_AGE_US,
   CANDIDATE_PACKETS_MAX,
-  CLOCK_RATE,
   CODECS_MAX,
   StreamReceiver,
 } from '../../../src/recorder/stream-receiver.ts'
@@ -310,7 +309,7 @@ describe('hold', () => {
     heard(101)
     expect(receiver.timeline.gaps.map(({ cause }) => cause)).toEqual(['held'])
     expect(receiver.timeline.ledger.gapSamples.held).toBe(99 * PACKET_SAMPLES)
-    expect(CLOCK_RATE).toBe(8_000)
+    expect(receiver.timeline.sampleRate).toBe(8_000)
   })
 
   it('from first to last means that nobody waited for this stream', () => {

@@ -28,6 +28,7 @@ async function linksOf(...parts: readonly Part[]): Promise<readonly OggOpusLink[
     const link = new OggLink({
       layout: 'separate',
       labels,
+      rates: labels.map(() => RATE),
       serialNumber: index + 1,
       startSample,
       takeEncoder: encoders.take,

@@ -15,9 +15,15 @@ describe('an offer of the recorder', () => {
     ])
     expect(text.split('\r\n')).toEqual([
       ...['v=0', 'o=- 11 3 IN IP4 192.0.2.7', 's=-', 'c=IN IP4 192.0.2.7', 't=0 0'],
-      ...['m=audio 20000 RTP/AVP 0 8 101', 'a=label:96', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000'],
+      ...[
+        'm=audio 20000 RTP/AVP 0 8 9 101',
+        'a=label:96',
+        'a=rtpmap:0 PCMU/8000',
+        'a=rtpmap:8 PCMA/8000',
+        'a=rtpmap:9 G722/8000',
+      ],
       ...['a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=recvonly'],
-      ...['m=audio 20002 RTP/AVP 0 8 101', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000'],
+      ...['m=audio 20002 RTP/AVP 0 8 9 101', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:9 G722/8000'],
       ...['a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=inactive', ''],
     ])
   })
@@ -49,7 +55,7 @@ describe('an offer of the recorder', () => {
       { payloadType: 8, name: 'G729', clockRate: 8000, channels: 1 },
     ]
     expect(textOf([{ port: 1, label: undefined, direction: 'recvonly', agreed }])).toContain(
-      'm=audio 1 RTP/AVP 97 0 96',
+      'm=audio 1 RTP/AVP 97 0 9 96',
     )
   })
 

@@ -112,7 +112,6 @@ export function manifestOf(recording: LiveRecording): ManifestBody {
     state: 'complete',
     endCause: 'bye',
     durationSamples: recording.chunks.at(-1)?.toSample ?? 0,
-    sampleFactor: 6,
     chunks: recording.chunks,
     kept: recording.kept,
     streams: [],

@@ -1,0 +1,63 @@
+import type { PacketQueue, QueuedPacket } from './packet-queue.ts'
+import { TimestampUnwrapper } from './transit.ts'
+
+/** Enters the packets of one stream into its queue, in sequence, with what is known about what is missing before each. */
+export class PacketIntake {
+  readonly #queue: PacketQueue
+  readonly #sampleRate: number
+  readonly #unwrapper = new TimestampUnwrapper()
+  // What came in since the last packet that fitted into the queue.
+  #lostBefore = 0
+  #overflowBefore = 0
+  #isRestarted = false
+  #continues = false
+  /** Everything that came, and what of it found the queue full. */
+  readonly counts = { writtenSamples: 0, overflowSamples: 0 }
+
+  constructor(queue: PacketQueue, sampleRate: number) {
+    this.#queue = queue
+    this.#sampleRate = sampleRate
+  }
+
+  /** The next packet comes from another source, or a restarted one. */
+  restart(): void {
+    this.#isRestarted = true
+  }
+
+  /** The next packet counts its time by an RTP clock of this rate. It changes with the codec, not with the source: RFC 7160. */
+  setClock(clockRate: number): void {
+    if (!this.#unwrapper.changeClock(this.#sampleRate / clockRate)) return
+    this.#isRestarted = true
+    this.#continues = true
+  }
+
+  noteLost(packets: number): void {
+    this.#lostBefore += packets
+  }
+
+  /** The packet in the queue, if it has one more; see `StreamTimeline.write`. */
+  push(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): QueuedPacket | undefined {
+    this.counts.writtenSamples += samples.length
+    this.#lostBefore += lostBefore
+    if (samples.length === 0) return undefined
+    const extended = this.#unwrapper.unwrap(timestamp)
+    const entry = this.#queue.push(samples)
+    if (entry === undefined) {
+      this.counts.overflowSamples += samples.length
+      this.#overflowBefore += samples.length
+      return undefined
+    }
+    entry.timestamp = extended
+    entry.gapCause = undefined
+    entry.arrivalUs = arrivalUs
+    entry.lostBefore = this.#lostBefore
+    entry.overflowBefore = this.#overflowBefore
+    entry.restarted = this.#isRestarted
+    entry.continues = this.#continues && this.#lostBefore === 0
+    this.#lostBefore = 0
+    this.#overflowBefore = 0
+    this.#isRestarted = false
+    this.#continues = false
+    return entry
+  }
+}

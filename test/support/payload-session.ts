@@ -1,0 +1,132 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { parseNameAddr } from '../../src/protocol/sip/name-addr.ts'
+import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
+import { parseSdp } from '../../src/protocol/sdp/parse.ts'
+import { monotonicUs } from '../../src/server/monotonic.ts'
+import type { RawSrc } from './raw-src.ts'
+
+const LOOPBACK = '127.0.0.1'
+
+/** What one RTP packet carries. */
+export interface Payload {
+  readonly payloadType: number
+  readonly bytes: Uint8Array
+  /** By how much the RTP timestamp goes on after it. */
+  readonly ticks: number
+  readonly durationMs: number
+  /** Not sent: lost on the way. */
+  readonly isLost?: boolean
+}
+
+/** Cuts an encoded stream of constant rate into packets. */
+export function payloadsOf(
+  encoded: Uint8Array,
+  options: {
+    readonly payloadType: number
+    readonly octets: number
+    readonly ticks: number
+    readonly durationMs: number
+  },
+): Payload[] {
+  const { octets, ...rest } = options
+  return Array.from({ length: Math.floor(encoded.length / octets) }, (_, index) => ({
+    ...rest,
+    bytes: encoded.subarray(index * octets, (index + 1) * octets),
+  }))
+}
+
+interface Source {
+  sequenceNumber: number
+  timestamp: number
+  readonly ssrc: number
+}
+
+/** A recording session whose lines and packets are what the test says, octet by octet. */
+export class PayloadSession {
+  readonly #src: RawSrc
+  readonly #sipCallId = `${randomBytes(8).toString('hex')}@example.com`
+  readonly #socket: Socket
+  #toTag: string | undefined
+  #sequenceNumber = 0
+  #ports: readonly number[] = []
+  readonly #sources: Source[] = []
+  /** The SDP of the last answer. */
+  answer = ''
+
+  private constructor(src: RawSrc, socket: Socket) {
+    this.#src = src
+    this.#socket = socket
+  }
+
+  /** @param lines for each media stream what stands behind `m=audio PORT RTP/AVP `, and the attributes */
+  static async place(src: RawSrc, lines: readonly (readonly string[])[]): Promise<PayloadSession> {
+    const socket = createSocket('udp4')
+    socket.bind(0, LOOPBACK)
+    await once(socket, 'listening')
+    const session = new PayloadSession(src, socket)
+    await session.offer(lines)
+    return session
+  }
+
+  /** An INVITE, or a re-INVITE; rejects when it is not answered with 200. */
+  async offer(lines: readonly (readonly string[])[]): Promise<void> {
+    this.#sequenceNumber += 1
+    const media = lines.flatMap(([formats = '', ...attributes], index) => [
+      `m=audio ${this.#socket.address().port} RTP/AVP ${formats}`,
+      ...attributes,
+      `a=label:${index + 1}`,
+      'a=sendonly',
+    ])
+    const head = ['v=0', `o=- 1 ${this.#sequenceNumber} IN IP4 ${LOOPBACK}`, 's=-', `c=IN IP4 ${LOOPBACK}`, 't=0 0']
+    const response = await this.#src.ask('INVITE', {
+      ...this.#inDialog(),
+      contentType: 'application/sdp',
+      body: [...head, ...media, ''].join('\r\n'),
+    })
+    const sdp = parseSdp(response.body)
+    if (response.status !== 200 || !sdp.ok) throw new Error(`the recorder answered ${response.status}`)
+    const to = parseNameAddr(response.headers.first('To') ?? '')
+    this.#toTag ??= to.ok ? to.value.params.get('tag') : undefined
+    this.#ports = sdp.value.media.map(({ port }) => port)
+    this.answer = new TextDecoder().decode(response.body)
+  }
+
+  /** Sends packets at their own pace; number, time and source go on from call to call. */
+  async send(stream: number, payloads: readonly Payload[]): Promise<void> {
+    const source = (this.#sources[stream] ??= {
+      sequenceNumber: 0xfff0,
+      timestamp: randomInt(2 ** 32),
+      ssrc: randomInt(2 ** 32),
+    })
+    let dueUs = monotonicUs()
+    for (const [index, { payloadType, bytes, ticks, durationMs, isLost }] of payloads.entries()) {
+      dueUs += durationMs * 1_000
+      const waitMs = (dueUs - monotonicUs()) / 1_000
+      if (waitMs > 1) await sleep(waitMs)
+      const { sequenceNumber, timestamp, ssrc } = source
+      const packet = serializeRtp({ payloadType, marker: index === 0, sequenceNumber, timestamp, ssrc, payload: bytes })
+      if (isLost !== true) this.#socket.send(packet, this.#ports[stream] ?? 0, LOOPBACK)
+      source.sequenceNumber = (sequenceNumber + 1) & 0xffff
+      source.timestamp = (timestamp + ticks) >>> 0
+    }
+  }
+
+  async hangUp(): Promise<void> {
+    this.#sequenceNumber += 1
+    const { status } = await this.#src.ask('BYE', this.#inDialog())
+    this.#socket.close()
+    if (status !== 200) throw new Error(`BYE was answered ${status}`)
+  }
+
+  #inDialog(): { readonly sipCallId: string; readonly sequenceNumber: number; readonly toTag?: string } {
+    return {
+      sipCallId: this.#sipCallId,
+      sequenceNumber: this.#sequenceNumber,
+      ...(this.#toTag === undefined ? {} : { toTag: this.#toTag }),
+    }
+  }
+}
