@@ -19,7 +19,7 @@ export const COMPILE_FLAGS = [
 
 /**
  * Builds the receiver in C where the system has a compiler for it; a millisecond when that has been done. It never fails: without the
- * module the recorder receives through Node's own sockets, and `earwitness status` says so. What a compiler refused is tried again only
+ * module the recorder receives through Node's own sockets, and `earwitness doctor` says so. What a compiler refused is tried again only
  * when something has changed.
  *
  * @returns {Promise<'built' | 'present' | 'failed' | 'noCompiler' | 'otherSystem'>}

@@ -37,5 +37,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'validates the configuration and shows the values in force',
     load: () => import('./check-config.ts'),
   },
+  {
+    name: 'doctor',
+    summary: 'checks whether this machine is fit to record',
+    load: () => import('./doctor.ts'),
+  },
   { name: 'keygen', summary: 'makes a vault key pair', load: () => import('./keygen.ts') },
 ]

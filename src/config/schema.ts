@@ -252,7 +252,7 @@ const media = group('The threads that receive, encode and seal.', {
     description:
       'What receives RTP. native: a small module in C, built at installation where there is a compiler; it takes packets in ' +
       'batches, at about a quarter of the cost, with the time at which they reached the machine. dgram: the sockets of Node, which ' +
-      'need nothing. auto: native if it was built, else dgram; "earwitness status" says which.',
+      'need nothing. auto: native if it was built, else dgram; "earwitness doctor" says which and why.',
     default: 'auto',
   }),
   opusEngine: Type.Enum(['libopus-wasm', 'opusscript'], {

@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+
+import type { Config } from '../../config/config.ts'
+import { parseRecipient } from '../../evidence/age-keys.ts'
+import { SIGNER_FILE, VAULT_IDENTITY_FILE, VAULT_RECIPIENT_FILE } from '../storage/key-files.ts'
+import { fail, ok, warn, type Finding } from './finding.ts'
+import type { Probes } from './probes.ts'
+
+/** What a full disk leaves no time to react to: a day of some hundred recording sessions. */
+export const FREE_BYTES_GOOD = 20 * 1024 ** 3
+/** Less, and what is being recorded may not find room any more. */
+export const FREE_BYTES_LEAST = 512 * 1024 ** 2
+const OTHERS_MASK = 0o077
+
+/** What keeps recordings, and what makes them evidence. */
+export const KEEPING_CHECKS = [checkDataDir, checkStorage, checkDatabase, checkVault, checkSigner, checkClock]
+
+export async function checkDataDir(config: Config, probes: Probes): Promise<Finding> {
+  return checkFolder(probes, { check: 'data', folder: config.dataDir, key: 'dataDir' })
+}
+
+export async function checkStorage(config: Config, probes: Probes): Promise<Finding> {
+  const folder = config.storage.folder.path ?? join(config.dataDir, 'recordings')
+  return checkFolder(probes, { check: 'storage', folder, key: 'storage.folder.path' })
+}
+
+export async function checkDatabase(config: Config, probes: Probes): Promise<Finding> {
+  const isEmbedded = config.database.url === undefined
+  const problem = await probes.database()
+  if (problem !== undefined) return fail('database', problem.message, problem.hint)
+  if (!isEmbedded) return ok('database', 'The database of database.url answers.')
+  const isRunning = probes.daemonPid() !== undefined
+  return ok(
+    'database',
+    isRunning ? 'The embedded database answers.' : 'The embedded database starts with the recorder.',
+  )
+}
+
+export async function checkVault(config: Config, probes: Probes): Promise<readonly Finding[]> {
+  const keysDir = join(config.dataDir, 'keys')
+  const identityFile = join(keysDir, VAULT_IDENTITY_FILE)
+  const findings = [await vaultRecipients(config, probes, keysDir)]
+  if ((await probes.fileMode(identityFile)) !== undefined) {
+    findings.push(
+      warn(
+        'vault-private-half',
+        `The private half of a vault key lies on the recorder: ${identityFile}. Whoever has this machine can listen.`,
+        'Move it to where recordings are listened to, and keep a copy: without it nobody ever will. The recorder does not need it.',
+      ),
+    )
+  }
+  return findings
+}
+
+async function vaultRecipients(config: Config, probes: Probes, keysDir: string): Promise<Finding> {
+  const { recipients } = config.vault
+  const hint = 'It must begin with age1; `earwitness keygen` makes a pair.'
+  if (recipients.length > 0) {
+    const wrong = recipients.filter((recipient) => !parseRecipient(recipient).ok).length
+    if (wrong > 0) return fail('vault', `${wrong} of vault.recipients are no age X25519 recipients.`, hint)
+    return ok('vault', `Recordings are sealed to ${recipients.length} vault recipients of the configuration.`)
+  }
+  const file = join(keysDir, VAULT_RECIPIENT_FILE)
+  const stored = await probes.readText(file)
+  if (stored === undefined) return ok('vault', 'A vault key pair is made at the first start.')
+  if (!parseRecipient(stored.trim()).ok) return fail('vault', `This is no age X25519 recipient: ${file}`, hint)
+  return ok('vault', `Recordings are sealed to the vault recipient in ${file}.`)
+}
+
+export async function checkSigner(config: Config, probes: Probes): Promise<Finding> {
+  const file = config.signer.keyFile ?? join(config.dataDir, 'keys', SIGNER_FILE)
+  const mode = await probes.fileMode(file)
+  if (mode === undefined) {
+    if (config.signer.keyFile === undefined) return ok('signer', 'A signing key is made at the first start.')
+    return fail('signer', `There is no signing key ${file}.`, 'Check signer.keyFile.')
+  }
+  const pem = await probes.readText(file)
+  if (pem === undefined) {
+    return fail(
+      'signer',
+      `The signing key cannot be read: ${file}`,
+      'Give the user of the recorder permission to read it.',
+    )
+  }
+  const problem = await probes.signerProblem(pem)
+  if (problem !== undefined) {
+    const hint = '`openssl genpkey -algorithm ed25519` writes one. Do not replace a key that has signed recordings.'
+    return fail('signer', `This is no private Ed25519 key (${problem}): ${file}`, hint)
+  }
+  if ((mode & OTHERS_MASK) === 0) return ok('signer', 'The signing key is readable by its owner only.')
+  return warn('signer', `Others than its owner may read the signing key ${file}.`, `chmod 600 ${file}`)
+}
+
+/** Times in manifests are those of this machine; a court asks how right they are. */
+export async function checkClock(_config: Config, probes: Probes): Promise<Finding> {
+  const state = await clockState(probes)
+  const hint = 'Install chrony or systemd-timesyncd (Debian: apt-get install chrony) and see that it reaches a server.'
+  if (state === 'yes') return ok('clock', 'The clock is synchronised.')
+  if (state === 'no') return warn('clock', 'The clock is not synchronised: the times of recordings may be wrong.', hint)
+  return warn('clock', 'Nothing on this machine says whether its clock is synchronised.', hint)
+}
+
+/** Without privileges only the programs that keep the time can be asked, or those that ask them. */
+async function clockState(probes: Probes): Promise<'yes' | 'no' | undefined> {
+  if ((await probes.fileMode('/run/systemd/timesync/synchronized')) !== undefined) return 'yes'
+  const chrony = await probes.output('chronyc', ['-c', 'tracking'])
+  // The last field is the leap status.
+  if (chrony !== undefined) return /,(?:Normal|Insert second|Delete second)\s*$/u.test(chrony) ? 'yes' : 'no'
+  const systemd = (await probes.output('timedatectl', ['show', '--property=NTPSynchronized', '--value']))?.trim()
+  return systemd === 'yes' || systemd === 'no' ? systemd : undefined
+}
+
+async function checkFolder(
+  probes: Probes,
+  { check, folder, key }: { readonly check: string; readonly folder: string; readonly key: string },
+): Promise<Finding> {
+  const code = await probes.write(folder)
+  if (code !== undefined) {
+    const hint = `Check ${key}: the folder, or the one it would be made in, must be writable by the user that runs the recorder.`
+    return fail(check, `Nothing can be written to ${folder} (${code}).`, hint)
+  }
+  const free = await probes.freeBytes(folder)
+  const hint = 'A two-party recording takes about 20 MB an hour. Make room, or put it on a larger disk.'
+  if (free === undefined) return warn(check, `${folder} is writable; how much room there is cannot be read.`, hint)
+  const sentence = `${folder} is writable, with ${gib(free)} free`
+  if (free < FREE_BYTES_LEAST) return fail(check, `${sentence}: too little to record.`, hint)
+  return free < FREE_BYTES_GOOD ? warn(check, `${sentence}.`, hint) : ok(check, `${sentence}.`)
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+}

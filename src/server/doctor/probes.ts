@@ -1,0 +1,31 @@
+import type { EarwitnessError } from '../../errors.ts'
+import type { AddonMissing } from '../media/native-addon.ts'
+
+/** What the checks ask of the machine; a test answers in its place. Nothing here changes anything for good. */
+export interface Probes {
+  readonly nodeVersion: string
+  readonly pinnedNodeVersion: string
+  /** A file of the system or a key file; undefined when it is not there or cannot be read. */
+  readText(path: string): Promise<string | undefined>
+  /** Permission bits; undefined when there is no such file. */
+  fileMode(path: string): Promise<number | undefined>
+  /** Binds and closes again; gives the system's error code, or undefined when it went well. */
+  bind(transport: 'udp' | 'tcp', address: string, port: number): Promise<string | undefined>
+  /** Connects by TCP and hangs up; gives the system's error code. */
+  reach(host: string, port: number): Promise<string | undefined>
+  /** Standard output of a program; undefined when it is not there or fails. */
+  output(command: string, args: readonly string[]): Promise<string | undefined>
+  /** Bytes free for this user where `path` is or would be made. */
+  freeBytes(path: string): Promise<number | undefined>
+  /** Writes and removes again, in the folder or where it would be made; gives the system's error code. */
+  write(folder: string): Promise<string | undefined>
+  /** Of the daemon that has `dataDir`. */
+  daemonPid(): number | undefined
+  addon(): 'loaded' | AddonMissing
+  /** Encodes a moment of silence; gives what went wrong. */
+  encode(): Promise<string | undefined>
+  /** Asks the database for nothing; gives what a person should read when that fails. */
+  database(): Promise<EarwitnessError | undefined>
+  /** Why this is no private key of a signer, or undefined. */
+  signerProblem(pem: string): Promise<string | undefined>
+}
