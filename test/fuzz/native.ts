@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 
 import { loadNativeAddon, type NativeAddon } from '../../src/server/media/native-addon.ts'
 import { NativeReceiver, SLOT_BYTES } from '../../src/server/media/native-receiver.ts'
-import { freeUdpPortRange } from '../support/free-ports.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 import { fuzzAddon } from '../support/native-fuzz.ts'
 import { UdpSender } from '../support/udp-sender.ts'
 
@@ -39,7 +39,7 @@ collectGarbage()
 
 /** Datagrams of every length, sockets that open and close meanwhile, and a buffer that overflows. */
 async function exchange(addon: NativeAddon): Promise<number> {
-  const first = await freeUdpPortRange(SOCKETS)
+  const first = (await claimRtpPortRange()).portMin
   const receiver = new NativeReceiver(addon)
   const sender = await UdpSender.open()
   let received = 0

@@ -14,7 +14,7 @@ import { RecordingHost } from '../../src/server/media/recording-host.ts'
 import type { FromWorker } from '../../src/server/media/worker-messages.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
 import { noise } from '../support/audio.ts'
-import { freeUdpPortRange } from '../support/free-ports.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 import { factsOf, NO_ALERTS, openedObjects, packetsOf, planOf } from '../support/recording-rig.ts'
 import { UdpSender } from '../support/udp-sender.ts'
 
@@ -110,7 +110,7 @@ async function rigOf(receiver: PacketReceiverName, at: number, receiveBufferByte
 
 beforeEach(async () => {
   rigs = []
-  firstPort = await freeUdpPortRange(8)
+  firstPort = (await claimRtpPortRange()).portMin
   sender = await UdpSender.open()
 })
 

@@ -8,7 +8,7 @@ import { loadNativeAddon, type NativeAddon } from '../../src/server/media/native
 import { NativeReceiver, SLOT_BYTES, SLOTS } from '../../src/server/media/native-receiver.ts'
 import { PortBusyError, type PacketReceiver, type PacketSocket } from '../../src/server/media/packet-receiver.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
-import { freeUdpPortRange } from '../support/free-ports.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 import { UdpSender } from '../support/udp-sender.ts'
 
 /** Both receivers keep one contract; what only the one in C can do follows below. Needs the module: `npm test` has built it. */
@@ -58,7 +58,7 @@ async function until(count: number): Promise<void> {
 beforeEach(async () => {
   received = []
   open = []
-  firstPort = await freeUdpPortRange(8)
+  firstPort = (await claimRtpPortRange()).portMin
   sender = await UdpSender.open()
 })
 
@@ -139,7 +139,7 @@ describe.each(['dgram', 'native'] as const)('the receiver "%s"', (name) => {
 
   test('loses nothing of 20,000 datagrams on 200 sockets', async () => {
     const ports = Array.from({ length: 200 }, (_, at) => at)
-    const first = await freeUdpPortRange(ports.length)
+    const first = firstPort + 100
     const next = ports.map(() => 0)
     let outOfOrder = 0
     for (const at of ports) {
