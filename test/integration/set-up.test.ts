@@ -101,6 +101,55 @@ describe('with packages installed as locked', () => {
   })
 })
 
+describe('the receiver in C', () => {
+  /** What stands for a compiler: it notes that it was run and writes what it was asked for, or refuses. */
+  function installCompiler(body: string): string {
+    const folder = join(checkout, 'programs')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'cc'), `#!/bin/sh\necho run >> '${join(checkout, 'runs')}'\n${body}\n`, { mode: 0o755 })
+    return folder
+  }
+
+  async function start(path: string): Promise<string> {
+    const file = join(checkout, 'bin', 'start.mjs')
+    const { stderr } = await run(process.execPath, [file], { env: { PATH: path }, cwd: checkout })
+    return stderr
+  }
+
+  const source = (): string => join(checkout, 'src', 'native', 'batch-receive.c')
+  const runs = (): number => readFileSync(join(checkout, 'runs'), 'utf8').split('run').length - 1
+  const isBuilt = (): boolean => existsSync(join(checkout, 'node_modules', '.earwitness', 'batch-receive.node'))
+
+  beforeEach(() => {
+    installPackages()
+    const copied = ['node_modules/node/package.json', 'node_modules/node-api-headers/include', 'src/native']
+    for (const path of copied) cpSync(join(ROOT, path), join(checkout, path), { recursive: true })
+  })
+
+  test('is built once where there is a compiler, and again when its source has changed', async () => {
+    const path = installCompiler('while [ $# -gt 0 ]; do [ "$1" = -o ] && echo module > "$2"; shift; done; exit 0')
+    expect(await start(path)).toBe('')
+    expect({ built: isBuilt(), runs: runs() }).toEqual({ built: true, runs: 1 })
+    await start(path)
+    expect(runs()).toBe(1)
+    writeFileSync(source(), '/* changed */')
+    await start(path)
+    expect(runs()).toBe(2)
+  })
+
+  test('that a compiler refuses is said once and tried once, and everything starts without it', async () => {
+    const path = installCompiler('exit 1')
+    expect(await start(path)).toContain('could not be built')
+    expect(await start(path)).toBe('')
+    expect({ built: isBuilt(), runs: runs() }).toEqual({ built: false, runs: 1 })
+  })
+
+  test('is left out in silence where there is no compiler', async () => {
+    expect(await start('')).toBe('')
+    expect(isBuilt()).toBe(false)
+  })
+})
+
 describe('with nothing installed', () => {
   test('and no npm, it says what is needed and leaves nothing behind', async () => {
     const { exitCode, stderr } = await runWithoutPrograms('start.mjs')
