@@ -63,7 +63,11 @@ export interface SourceConfig {
   readonly forceSiprec: boolean
   /** An operator's pause is told to the SRC by re-INVITE. */
   readonly tellPause: boolean
+  readonly dtmf: 'inherit' | DtmfPolicyName
 }
+
+/** What becomes of keys that participants press. */
+type DtmfPolicyName = 'discard' | 'store' | 'mask'
 
 /**
  * The effective configuration: checked, secrets resolved, relative paths made absolute, durations in milliseconds.
@@ -107,6 +111,7 @@ export interface Config {
   readonly signer: { readonly keyFile: string | undefined }
   readonly recording: {
     readonly layout: 'separate' | 'mixed'
+    readonly dtmf: DtmfPolicyName
     readonly chunkSeconds: number
     /** No RTP at all for this long ends the recording session with BYE; 0 never. */
     readonly mediaTimeoutMs: number

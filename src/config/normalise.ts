@@ -47,6 +47,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     signer: { keyFile: path(raw.signer.keyFile) },
     recording: {
       layout: raw.recording.layout,
+      dtmf: raw.recording.dtmf,
       chunkSeconds: raw.recording.chunkSeconds,
       mediaTimeoutMs: quantity(parseDuration(raw.recording.mediaTimeout)),
       concealment: raw.recording.concealment,

@@ -188,6 +188,13 @@ const recording = group('How recordings are made.', {
       'channel, about half the size, and voices cannot be told apart again.',
     default: 'separate',
   }),
+  dtmf: Type.Enum(['discard', 'store', 'mask'], {
+    description:
+      'Keys that participants press: card numbers, PINs, menu choices. Their digits are never in manifests, logs, database or API. discard: ' +
+      'they are counted and stored nowhere, but tones in the audio stay audible, and who may listen can tell the digits. store: they are kept with their places, sealed like the audio. mask: ' +
+      'counted, and the tones are silenced before the audio is sealed. A source can have its own.',
+    default: 'discard',
+  }),
   chunkSeconds: Type.Integer({
     description:
       'Length of a sealed chunk. When this machine is lost, the chunk not yet stored is lost with it, so this is ' +

@@ -120,6 +120,10 @@ export const source = group(
         'comes in any case, so leave it off for SRCs that refuse a re-INVITE of the recorder (Cisco CUBE).',
       default: false,
     }),
+    dtmf: Type.Enum(['inherit', 'discard', 'store', 'mask'], {
+      description: 'What becomes of keys pressed in recordings from here: as recording.dtmf. inherit: that one.',
+      default: 'inherit',
+    }),
     policy: Type.Enum(['record', 'refuse'], {
       description: 'refuse: INVITEs from here get 403. To shut out a part of a network that a later entry lets in.',
       default: 'record',

@@ -1,7 +1,7 @@
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
-export type ObjectKind = 'key' | 'chunk' | 'kept' | 'snapshot'
+export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'snapshot'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 export type FindingCode =
@@ -14,6 +14,7 @@ export type FindingCode =
   | 'key-wrong'
   | 'chunk-added'
   | 'kept-added'
+  | 'dtmf-added'
   | 'snapshot-added'
   | 'object-added'
   | 'objects-too-many'

@@ -2,7 +2,7 @@ import type { FindingList } from './findings.ts'
 import { GAP_CAUSES } from './manifest-shape.ts'
 import { checkKept } from './kept-checks.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
-import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from './object-names.ts'
+import { chunkName, dtmfName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from './object-names.ts'
 import { RUNNING_HASH_START, runningHashText, type RunningHashChain } from './running-hash-text.ts'
 import { sha256Hex } from './web-digest.ts'
 
@@ -34,6 +34,11 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
       )
     }
   }
+  for (const [index, { dtmfSeq, name }] of (body.dtmf ?? []).entries()) {
+    if (dtmfSeq !== index || name !== dtmfName(index)) {
+      findings.add('sequence-wrong', `Where digits ${index} belong, the manifest has another number or name.`, name)
+    }
+  }
   for (const [index, { seq, name }] of body.snapshots.entries()) {
     if (seq !== index || name !== snapshotName(index)) {
       findings.add('sequence-wrong', `Where snapshot ${index} belongs, the manifest has another number or name.`, name)
@@ -43,7 +48,8 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
     findings.add('sequence-wrong', `The wrapped key is not called ${KEY_NAME}.`, body.wrappedKey.name)
   }
   const seen = new Set<string>([MANIFEST_NAME])
-  for (const { name } of [body.wrappedKey, ...body.chunks, ...(body.kept ?? []), ...body.snapshots]) {
+  const { wrappedKey, chunks, kept = [], dtmf = [], snapshots } = body
+  for (const { name } of [wrappedKey, ...chunks, ...kept, ...dtmf, ...snapshots]) {
     if (seen.has(name)) findings.add('name-repeated', 'The manifest names this object more than once.', name)
     seen.add(name)
   }
@@ -123,7 +129,7 @@ function checkLedger(stream: StreamEntry, durationSamples: number, findings: Fin
       stream.streamId,
     )
   }
-  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, undecoded: 0 }
+  const listed = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, masked: 0, undecoded: 0 }
   for (const { cause, fromSample, toSample } of stream.gaps) listed[cause] += toSample - fromSample
   const listedTotal = GAP_CAUSES.reduce((sum, cause) => sum + listed[cause], 0)
   const totalIsRight = listedTotal + unlistedGapSamples === counted

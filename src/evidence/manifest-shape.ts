@@ -7,11 +7,11 @@ export const ENTRIES_MAX = 100_000
 export const TEXT_LENGTH_MAX = 4_096
 
 /** Why a stretch of a stream has no audio. FORMAT.md 5 */
-export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused', 'undecoded'] as const
+export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused', 'masked', 'undecoded'] as const
 export type GapCauseName = (typeof GAP_CAUSES)[number]
 
 /** Causes that a ledger need not name when there was none of it: those that came after the first release. */
-const OPTIONAL_GAP_CAUSES = ['paused', 'undecoded'] as const
+const OPTIONAL_GAP_CAUSES = ['paused', 'masked', 'undecoded'] as const
 export type OptionalGapCauseName = (typeof OPTIONAL_GAP_CAUSES)[number]
 
 /** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
@@ -158,6 +158,7 @@ const checkBody = members({
   wrappedKey: members({ name: objectName, sha256, sizeBytes: integer }),
   chunks: list(checkChunk),
   kept: optional(list(checkKept)),
+  dtmf: optional(list(members({ dtmfSeq: integer, name: objectName, sha256, sizeBytes: integer }))),
   streams: list(checkStream),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),

@@ -58,6 +58,17 @@ export interface KeptEntry {
   readonly runningHash: string
 }
 
+/** `dtmf-000.age` and so on: keys that were pressed, where the policy keeps them. FORMAT.md 4.1 */
+export interface DtmfEntry {
+  /** Counts from 0 without a hole. */
+  readonly dtmfSeq: number
+  readonly name: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+}
+
 export interface GapEntry {
   readonly fromSample: number
   readonly toSample: number
@@ -152,6 +163,8 @@ export interface ManifestBody {
   readonly chunks: readonly ChunkEntry[]
   /** Absent when every codec was decoded. */
   readonly kept?: readonly KeptEntry[]
+  /** Absent when no key was pressed, or none is kept. */
+  readonly dtmf?: readonly DtmfEntry[]
   readonly streams: readonly StreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]

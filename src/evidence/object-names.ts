@@ -7,6 +7,7 @@ export const OBJECT_NAME_MAX = 100
 
 const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
 const KEPT_NAME = /^rtp-\d{6,16}\.age$/
+const DTMF_NAME = /^dtmf-\d{3,16}\.age$/
 const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
 // Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
 const OBJECT_NAME = /^[a-z0-9][a-z0-9.-]*$/
@@ -22,6 +23,15 @@ export function keptName(keptSeq: number): string {
 
 export function snapshotName(seq: number): string {
   return `metadata-${String(seq).padStart(3, '0')}.age`
+}
+
+/** Keys that were pressed. FORMAT.md 4.1 */
+export function dtmfName(dtmfSeq: number): string {
+  return `dtmf-${String(dtmfSeq).padStart(3, '0')}.age`
+}
+
+export function isDtmfName(name: string): boolean {
+  return DTMF_NAME.test(name)
 }
 
 export function isChunkName(name: string): boolean {

@@ -13,6 +13,7 @@ const CAUSE_WORDS: Record<GapCauseName, string> = {
   held: 'on hold',
   noMedia: 'no audio arriving',
   paused: 'paused on request',
+  masked: 'masked because keys were pressed',
   undecoded: 'kept as it came, not decoded',
 }
 
@@ -85,6 +86,10 @@ function describeChecks(verdict: Verdict): string[] {
   if (counts.kept > 0) {
     const objects = plural(counts.kept, 'object')
     lines.splice(2, 0, `  RTP kept as it came: ${counts.keptIntact} of ${objects} there and unchanged (SHA-256).`)
+  }
+  if (counts.dtmf > 0) {
+    const objects = plural(counts.dtmf, 'object')
+    lines.splice(2, 0, `  Keys pressed: ${counts.dtmfIntact} of ${objects} there and unchanged (SHA-256).`)
   }
   lines.push(
     counts.chunksOpened === undefined

@@ -3,7 +3,7 @@ import { openSealed } from './age-open.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
-import { isChunkName, isKeptName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
+import { isChunkName, isDtmfName, isKeptName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
 import { openRecordingKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
 import { sha256Hex } from './web-digest.ts'
@@ -29,6 +29,9 @@ export interface VerdictCounts {
   /** Objects with RTP that was kept as it came. */
   readonly kept: number
   readonly keptIntact: number
+  /** Objects with keys that were pressed. */
+  readonly dtmf: number
+  readonly dtmfIntact: number
   readonly snapshots: number
   readonly snapshotsIntact: number
   readonly keyIntact: boolean
@@ -78,7 +81,7 @@ export async function verifyRecording(options: {
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities } = options
   const findings = new FindingList()
-  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, snapshot: 0 }, opened: 0 }
+  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, dtmf: 0, snapshot: 0 }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
   if (body !== undefined && body.recordingId !== recordingId) {
@@ -101,6 +104,8 @@ export async function verifyRecording(options: {
       chunksIntact: tally.intact.chunk,
       kept: body?.kept?.length ?? 0,
       keptIntact: tally.intact.kept,
+      dtmf: body?.dtmf?.length ?? 0,
+      dtmfIntact: tally.intact.dtmf,
       snapshots: body?.snapshots.length ?? 0,
       snapshotsIntact: tally.intact.snapshot,
       keyIntact: tally.intact.key === 1,
@@ -144,7 +149,7 @@ async function loadManifest(
 /** Finds objects that the manifest does not name. */
 async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: FindingList): Promise<void> {
   const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
-  for (const { name } of [...body.chunks, ...(body.kept ?? [])]) named.add(name)
+  for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
   for (const { name } of body.snapshots) named.add(name)
   let seen = 0
   for await (const name of await objects.list()) {
@@ -161,6 +166,7 @@ async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: F
 function addedCode(name: string): FindingCode {
   if (isChunkName(name)) return 'chunk-added'
   if (isKeptName(name)) return 'kept-added'
+  if (isDtmfName(name)) return 'dtmf-added'
   return isSnapshotName(name) ? 'snapshot-added' : 'object-added'
 }
 
@@ -180,7 +186,9 @@ class ObjectChecker {
     this.#nameOfHash = new Map([
       [body.wrappedKey.sha256, body.wrappedKey.name],
       ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
-      ...[...body.chunks, ...(body.kept ?? [])].map(({ sha256, name }) => [sha256, name] as const),
+      ...[...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])].map(
+        ({ sha256, name }) => [sha256, name] as const,
+      ),
     ])
   }
 
@@ -193,6 +201,9 @@ class ObjectChecker {
     }
     for (const { name, sha256, sizeBytes } of this.#body.kept ?? []) {
       await this.#checkAndOpen({ kind: 'kept', name, sha256, sizeBytes }, identity)
+    }
+    for (const { name, sha256, sizeBytes } of this.#body.dtmf ?? []) {
+      await this.#checkAndOpen({ kind: 'dtmf', name, sha256, sizeBytes }, identity)
     }
     for (const { name, sha256, sealedSha256, sizeBytes } of this.#body.snapshots) {
       const expected = { kind: 'snapshot', name, sha256: sealedSha256, sizeBytes, clearSha256: sha256 } as const

@@ -28,6 +28,11 @@ export class GapCauses {
     this.#originUs = originUs
   }
 
+  /** Monotonic microseconds as a position. */
+  positionAt(us: number): number {
+    return Math.round(((us - this.#originUs) * this.#clockRate) / 1_000_000)
+  }
+
   setHeld(held: boolean, atUs: number): void {
     this.#held.set(held, atUs)
   }
@@ -45,8 +50,8 @@ export class GapCauses {
   pausedWithin(from: number, to: number, found: (from: number, to: number) => void): void {
     if (this.#paused.isEmpty) return
     this.#paused.within(this.#usAt(from), this.#usAt(to), (fromUs, toUs) => {
-      const start = Math.max(from, this.#positionAt(fromUs))
-      const end = Math.min(to, this.#positionAt(toUs))
+      const start = Math.max(from, this.positionAt(fromUs))
+      const end = Math.min(to, this.positionAt(toUs))
       if (start < end) found(start, end)
     })
   }
@@ -107,8 +112,8 @@ export class GapCauses {
     const edge = (stretch.edgeMs * this.#clockRate) / 1_000
     let at = from
     intervals.within(this.#usAt(from), this.#usAt(to), (fromUs, toUs) => {
-      const markedFrom = Math.max(at, this.#positionAt(fromUs))
-      const markedTo = this.#positionAt(toUs)
+      const markedFrom = Math.max(at, this.positionAt(fromUs))
+      const markedTo = this.positionAt(toUs)
       const start = markedFrom - at <= edge ? at : markedFrom
       const end = to - markedTo <= edge ? to : markedTo
       if (start > at) found(at, start, false)
@@ -120,9 +125,5 @@ export class GapCauses {
 
   #usAt(position: number): number {
     return this.#originUs + (position * 1_000_000) / this.#clockRate
-  }
-
-  #positionAt(us: number): number {
-    return Math.round(((us - this.#originUs) * this.#clockRate) / 1_000_000)
   }
 }

@@ -3,9 +3,10 @@ import type { QueuedPacket } from './packet-queue.ts'
 /**
  * Why there is no audio. `lost`: packets were missing or came too late to be placed. `silence`: the SRC sent nothing but
  * its RTP clock went on (DTX). `held`: the SDP said that nothing would come. `noMedia`: not started yet, stopped, or the
- * RTP clock stood still. `paused`: the recorder was asked not to record, whatever came. `undecoded`: packets came, and are kept as they came.
+ * RTP clock stood still. `paused`: the recorder was asked not to record, whatever came. `masked`: digits were in the audio, which
+ * are not to be heard. `undecoded`: packets came, and are kept as they came.
  */
-export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia' | 'paused' | 'undecoded'
+export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia' | 'paused' | 'masked' | 'undecoded'
 
 /** A stretch without audio, [fromSample, toSample). */
 export interface Gap {
@@ -22,7 +23,7 @@ export const GAPS_MAX = 16_384
 /** A bounded list of gaps in order of time; adjacent ones of the same cause are merged. */
 export class GapList {
   readonly #gaps: { fromSample: number; toSample: number; cause: GapCause }[] = []
-  readonly #samples: GapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, undecoded: 0 }
+  readonly #samples: GapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, masked: 0, undecoded: 0 }
   #unlistedSamples = 0
 
   get gaps(): readonly Gap[] {

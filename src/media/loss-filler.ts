@@ -1,5 +1,6 @@
 import { Concealer } from './concealment.ts'
 import type { GapCauses } from './gap-causes.ts'
+import type { MaskList } from './mask-list.ts'
 import type { QueuedPacket, PacketQueue } from './packet-queue.ts'
 import type { ReadBuffer } from './read-buffer.ts'
 
@@ -18,11 +19,13 @@ export interface GapRead {
 
 /**
  * Fills the gaps of lost packets on a timeline while they are read. A gap is filled when its end is known as its first sample is
- * read; what turns out to be lost later was read as silence by then. What lies in a pause is neither filled nor listened to.
+ * read; what turns out to be lost later was read as silence by then. What lies in a pause is neither filled nor listened to, and what is masked
+ * is not listened to.
  */
 export class LossFiller {
   readonly #sampleRate: number
   readonly #causes: GapCauses
+  readonly #masks: MaskList
   readonly #queue: PacketQueue
   readonly #read: ReadBuffer
   /** Made on the first loss: streams without one pay nothing. */
@@ -34,11 +37,13 @@ export class LossFiller {
   constructor(options: {
     readonly sampleRate: number
     readonly causes: GapCauses
+    readonly masks: MaskList
     readonly queue: PacketQueue
     readonly read: ReadBuffer
   }) {
     this.#sampleRate = options.sampleRate
     this.#causes = options.causes
+    this.#masks = options.masks
     this.#queue = options.queue
     this.#read = options.read
   }
@@ -60,6 +65,11 @@ export class LossFiller {
     if (to === from) return
     let isJoined = to === entry.position
     this.#causes.pausedWithin(to, to + entry.outLength, () => {
+      isJoined = false
+    })
+    const begins = entry.timestamp + entry.skip
+    const heard = Math.max(entry.outLength, this.#sampleRate / 10)
+    this.#masks.within({ from: begins, to: begins + heard, epoch: entry.epoch }, () => {
       isJoined = false
     })
     const { concealer, before, after } = (this.#filling ??= startFilling(this.#sampleRate))

@@ -1,10 +1,13 @@
+import type { MaskList } from './mask-list.ts'
 import type { PacketQueue, QueuedPacket } from './packet-queue.ts'
 import { TimestampUnwrapper } from './transit.ts'
 
 /** Enters the packets of one stream into its queue, in sequence, with what is known about what is missing before each. */
 export class PacketIntake {
   readonly #queue: PacketQueue
+  readonly #masks: MaskList
   readonly #sampleRate: number
+  #clockRate: number
   readonly #unwrapper = new TimestampUnwrapper()
   // What came in since the last packet that fitted into the queue.
   #lostBefore = 0
@@ -14,19 +17,34 @@ export class PacketIntake {
   /** Everything that came, and what of it found the queue full. */
   readonly counts = { writtenSamples: 0, overflowSamples: 0 }
 
-  constructor(queue: PacketQueue, sampleRate: number) {
-    this.#queue = queue
-    this.#sampleRate = sampleRate
+  constructor(options: { readonly queue: PacketQueue; readonly masks: MaskList; readonly sampleRate: number }) {
+    this.#queue = options.queue
+    this.#masks = options.masks
+    this.#sampleRate = options.sampleRate
+    this.#clockRate = options.sampleRate
+  }
+
+  /** Of the RTP clock that the packets are counted by. */
+  get clockRate(): number {
+    return this.#clockRate
+  }
+
+  /** A timestamp near the last one in extended RTP time; undefined before there was one. */
+  extended(timestamp: number): number | undefined {
+    return this.#unwrapper.nearest(timestamp)
   }
 
   /** The next packet comes from another source, or a restarted one. */
   restart(): void {
+    this.#masks.restart()
     this.#isRestarted = true
   }
 
   /** The next packet counts its time by an RTP clock of this rate. It changes with the codec, not with the source: RFC 7160. */
   setClock(clockRate: number): void {
     if (!this.#unwrapper.changeClock(this.#sampleRate / clockRate)) return
+    this.#clockRate = clockRate
+    this.#masks.restart()
     this.#isRestarted = true
     this.#continues = true
   }
@@ -53,6 +71,7 @@ export class PacketIntake {
     entry.lostBefore = this.#lostBefore
     entry.overflowBefore = this.#overflowBefore
     entry.restarted = this.#isRestarted
+    entry.epoch = this.#masks.epoch
     entry.continues = this.#continues && this.#lostBefore === 0
     this.#lostBefore = 0
     this.#overflowBefore = 0

@@ -28,6 +28,8 @@ export interface QueuedPacket {
   restarted: boolean
   /** The codec changed before this packet, and with it the RTP clock; none is missing in between. */
   continues: boolean
+  /** Counts the sources: see `MaskList.epoch`. */
+  epoch: number
   /** Where the audio begins on the timeline, once placed. */
   position: number
   /** Leading samples left out because their time was already taken. */
@@ -170,6 +172,7 @@ function emptyEntry(): QueuedPacket {
     overflowBefore: 0,
     restarted: false,
     continues: false,
+    epoch: 0,
     position: 0,
     skip: 0,
     correction: 0,

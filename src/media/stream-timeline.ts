@@ -2,12 +2,15 @@ import { DriftCorrection } from './drift-correction.ts'
 import { GapCauses, type GapFound } from './gap-causes.ts'
 import { GapList, lostSamples, type Gap } from './gap-list.ts'
 import { LossFiller } from './loss-filler.ts'
+import { MaskList } from './mask-list.ts'
 import { PacketIntake } from './packet-intake.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket, type UndecodedFound } from './packet-queue.ts'
 import { READ_TURNS, ReadBuffer } from './read-buffer.ts'
 import { follow, RtpClock } from './rtp-clock.ts'
 import { isSilent } from './silence.ts'
+import { Silencer } from './silencer.ts'
 import { splice } from './splice.ts'
+import { StreamTimes } from './stream-times.ts'
 import type { TimelineLedger } from './timeline-ledger.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
@@ -35,8 +38,8 @@ export type { Gap, GapCause } from './gap-list.ts'
  * 7. A gap is `lost` for exactly the missing packets' time, or for the whole jump of the timestamp when that is
  *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
  *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
- *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not. A packet of
- *    `writeUndecoded` is a gap of cause `undecoded`; one that a pause touches is `paused` as a whole.
+ *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not. Audio in a
+ *    mask is `masked`. A packet of `writeUndecoded` is a gap of cause `undecoded`; one that a pause or a mask touches is that as a whole.
  *
  * Limits: QUEUE_SECONDS_MAX of audio and QUEUE_PACKETS_MAX packets between `write` and `read` (then `overflowSamples`),
  * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
@@ -48,6 +51,10 @@ export class StreamTimeline {
   readonly #intake: PacketIntake
   readonly #gaps = new GapList()
   readonly #causes: GapCauses
+  /** What lies in it, in extended RTP time, is read as silence: a gap of cause `masked`. What has been read cannot be taken back. */
+  readonly masks = new MaskList()
+  readonly times: StreamTimes
+  readonly #silencer: Silencer
   #originUs: number | undefined
   #readPosition = 0
   /** End of the last audio placed, and of the last audio read. */
@@ -89,13 +96,15 @@ export class StreamTimeline {
     this.#onUndecoded = options.onUndecoded ?? (() => {})
     this.#clock = new RtpClock(clockRate, clockRate * QUEUE_SECONDS_MAX)
     this.#queue = new PacketQueue(clockRate)
-    this.#intake = new PacketIntake(this.#queue, clockRate)
+    this.#intake = new PacketIntake({ queue: this.#queue, masks: this.masks, sampleRate: clockRate })
     this.#drift = new DriftCorrection(clockRate, this.#clock, this.#queue)
     this.#causes = new GapCauses(clockRate, before === undefined ? undefined : before.#causes)
+    this.times = new StreamTimes({ intake: this.#intake, clock: this.#clock, causes: this.#causes })
+    this.#silencer = new Silencer({ causes: this.#causes, masks: this.masks, gaps: this.#gaps })
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
     if (options.conceals === true) {
-      const [causes, queue, read] = [this.#causes, this.#queue, this.#output]
-      this.#filler = new LossFiller({ sampleRate: clockRate, causes, queue, read })
+      const [causes, masks, queue, read] = [this.#causes, this.masks, this.#queue, this.#output]
+      this.#filler = new LossFiller({ sampleRate: clockRate, causes, masks, queue, read })
     }
     if (before === undefined) return
     if (before.#originUs !== undefined) this.setOrigin(before.#originUs)
@@ -145,12 +154,13 @@ export class StreamTimeline {
   /**
    * Adds the samples of the next packet in sequence; they are copied.
    *
-   * @param timestamp RTP timestamp, 32 bits @param arrivalUs monotonic microseconds
-   * @param lostBefore packets missing directly before this one
+   * @param timestamp RTP timestamp, 32 bits @param arrivalUs monotonic microseconds @param lostBefore packets missing directly before
+   * @returns where it begins in extended RTP time; undefined for nothing
    */
-  write(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): void {
-    if (this.#intake.push(samples, timestamp, arrivalUs, lostBefore) !== undefined)
-      this.#place(Number.NEGATIVE_INFINITY)
+  write(samples: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): number | undefined {
+    const entry = this.#intake.push(samples, timestamp, arrivalUs, lostBefore)
+    if (entry !== undefined) this.#place(Number.NEGATIVE_INFINITY)
+    return entry?.timestamp
   }
 
   /**
@@ -321,6 +331,7 @@ export class StreamTimeline {
       if (entry.outLength > 0) this.#take(entry, from, toSample, output)
       else this.#tellPlace(entry)
       if (entry.readOffset < entry.outLength) break
+      this.masks.forgetBefore(entry.timestamp - this.#clockRate, entry.epoch)
       this.#queue.shift()
       this.#placed -= 1
     }
@@ -352,27 +363,19 @@ export class StreamTimeline {
     entry.readOffset += count
     this.#readEnd = start + count
     if (entry.gapCause !== undefined) this.#gaps.add(start, start + count, entry.gapCause)
-    else this.#counts.audioSamples += count - this.#mask(start, start + count, output?.subarray(start - from))
+    else {
+      const silenced = this.#silencer.silence(entry, start, start + count, output?.subarray(start - from))
+      this.#counts.audioSamples += count - silenced
+    }
   }
 
-  /** Silences what of [from, to) was spoken during a pause; how many samples that were. */
-  #mask(from: number, to: number, output: Int16Array | undefined): number {
-    let masked = 0
-    this.#causes.pausedWithin(from, to, (start, end) => {
-      output?.fill(0, start - from, end - from)
-      this.#gaps.add(start, end, 'paused')
-      masked += end - start
-    })
-    return masked
-  }
-
-  /** Of a packet that is kept and not decoded; nothing is kept of one that a pause touches. */
+  /** Of a packet that is kept and not decoded; nothing is kept of one that a pause or a mask touches. */
   #tellPlace(entry: QueuedPacket): void {
     if (entry.gapCause === undefined) return
     const { position, outLength, skip } = entry
     const end = position + Math.max(0, outLength)
-    this.#causes.pausedWithin(position, end, () => void (entry.gapCause = 'paused'))
-    this.#onUndecoded(position - skip, position, entry.gapCause === 'paused' ? position : end)
+    entry.gapCause = this.#silencer.causeWithin(entry) ?? entry.gapCause
+    this.#onUndecoded(position - skip, position, entry.gapCause === 'undecoded' ? end : position)
   }
 
   #splice(entry: QueuedPacket): void {

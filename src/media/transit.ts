@@ -20,6 +20,12 @@ export class TimestampUnwrapper {
     this.#last = undefined
     return true
   }
+
+  /** Likewise, without taking it as the one before the next; undefined before there was any. */
+  nearest(timestamp: number): number | undefined {
+    const nearest = this.#last === undefined ? undefined : this.#last + ((timestamp - this.#last) | 0)
+    return nearest === undefined ? undefined : Math.round(nearest * this.#samplesPerTick)
+  }
 }
 
 /** `value` moved by whole wraps of a timestamp with so many samples a tick to where it is nearest to `reference`. */

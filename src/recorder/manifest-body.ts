@@ -1,6 +1,7 @@
 import {
   MANIFEST_FORMAT,
   type ChunkEntry,
+  type DtmfEntry,
   type GapEntry,
   type KeptEntry,
   type ManifestBody,
@@ -47,6 +48,7 @@ export interface RecordingReport {
   readonly durationSamples: number
   readonly chunks: readonly ChunkEntry[]
   readonly kept: readonly KeptEntry[]
+  readonly dtmf: readonly DtmfEntry[]
   readonly streams: readonly StreamReport[]
   readonly participantIds: readonly string[]
   readonly snapshots: readonly SnapshotRecord[]
@@ -93,6 +95,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
     chunks: report.chunks,
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
+    ...(report.dtmf.length === 0 ? {} : { dtmf: report.dtmf }),
     streams: report.streams.map(describeStream),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
@@ -129,6 +132,7 @@ function describeStream(stream: StreamReport): StreamEntry {
         held: gapSamples.held * sampleFactor,
         noMedia: gapSamples.noMedia * sampleFactor,
         ...(gapSamples.paused === 0 ? {} : { paused: gapSamples.paused * sampleFactor }),
+        ...(gapSamples.masked === 0 ? {} : { masked: gapSamples.masked * sampleFactor }),
         ...(gapSamples.undecoded === 0 ? {} : { undecoded: gapSamples.undecoded * sampleFactor }),
       },
       unlistedGapSamples: unlistedGapSamples * sampleFactor,

@@ -1,7 +1,8 @@
 import type { StreamId } from '../ids.ts'
+import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
 import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { PlacedPacket } from './kept-stream.ts'
-import type { MediaStreamPlan } from './recording-types.ts'
+import type { DtmfPolicy, MediaStreamPlan } from './recording-types.ts'
 import { streamRateOf } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
@@ -16,6 +17,7 @@ export class ReceiverSet {
   readonly #conceals: boolean
   /** Of every stream, where they are mixed into one. */
   readonly #commonRate: number | undefined
+  readonly #dtmf: DtmfPolicy
   readonly #keep: (packet: KeptPacket) => void
   #originUs: number | undefined
   #readPosition = 0
@@ -28,10 +30,12 @@ export class ReceiverSet {
    */
   constructor(options: {
     readonly conceals: boolean
+    readonly dtmf: DtmfPolicy
     readonly commonRate: number | undefined
     readonly keep: (packet: KeptPacket) => void
   }) {
     this.#conceals = options.conceals
+    this.#dtmf = options.dtmf
     this.#commonRate = options.commonRate
     this.#keep = options.keep
   }
@@ -89,6 +93,7 @@ export class ReceiverSet {
     const channel = this.#commonRate === undefined ? this.#receivers.size : 0
     const receiver: StreamReceiver = new StreamReceiver(plan, nowUs, {
       conceals: this.#conceals,
+      dtmf: this.#dtmf,
       sampleRate: this.#commonRate,
       onKept: (placed) => this.#keep(keptPacket(receiver, channel, placed)),
     })
@@ -131,13 +136,24 @@ export class ReceiverSet {
 
   /** Decodes what is due; gives the streams that had no room for all of it. */
   drain(nowUs: number): readonly StreamReceiver[] {
-    return this.all.filter((receiver) => !receiver.drain(nowUs))
+    return this.all.filter((receiver) => {
+      const isDrained = receiver.drain(nowUs)
+      receiver.dtmf.update(nowUs)
+      return !isDrained
+    })
   }
 
   /** The samples of every channel up to this 48 kHz position, a whole number at each rate; valid until the next read. */
   read(toPosition: number): readonly Int16Array[] {
     this.#readPosition = toPosition
     return this.all.map((receiver) => receiver.timeline.read(toPosition / positionsPerSample(receiver)))
+  }
+
+  /** How far may be read ahead of time for some streams: to where the audio of the first of them ends, 48 kHz samples. */
+  endOf(receivers: readonly StreamReceiver[]): number {
+    const end = Math.min(...receivers.map(endPosition))
+    // A tone that has only just begun is not known yet, and is to be masked from its first sample on.
+    return this.#dtmf === 'mask' ? end - (CERTAIN_MS_MAX * POSITIONS_PER_SECOND) / 1_000 : end
   }
 }
 
@@ -152,11 +168,6 @@ function keptPacket(receiver: StreamReceiver, channel: number, placed: PlacedPac
     fromSample: placed.fromSample * factor,
     toSample: placed.toSample * factor,
   }
-}
-
-/** Where the audio of the first of some streams to end, ends: 48 kHz samples. */
-export function endOf(receivers: readonly StreamReceiver[]): number {
-  return Math.min(...receivers.map(endPosition))
 }
 
 /** 48 kHz samples for each sample of a stream: a whole number. */

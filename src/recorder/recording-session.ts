@@ -1,6 +1,7 @@
 import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import { ChunkWriter } from './chunk-writer.ts'
+import { DtmfKeeper } from './dtmf-keeper.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
 import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
@@ -12,7 +13,7 @@ import { LiveMonitor } from './live-monitor.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
-import { endOf, POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
+import { POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
 import { commonRate, isSameList, wholePosition } from './stream-rates.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
@@ -45,6 +46,7 @@ export class RecordingSession {
   readonly #takeEncoder: TakeOpusEncoder
   readonly #chunks: ChunkWriter
   readonly #kept: KeptRtpWriter
+  readonly #dtmf: DtmfKeeper
   readonly #receivers: ReceiverSet
   readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
@@ -85,9 +87,10 @@ export class RecordingSession {
     this.listeners = new LiveListeners(this.#incidents)
     this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => this.listeners.take(pages) })
     this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => this.#clock.originUnixMs })
-    const [conceals, keep] = [options.facts.conceals, this.#kept.append.bind(this.#kept)]
+    const [{ conceals, dtmf }, keep] = [options.facts, this.#kept.append.bind(this.#kept)]
     const rate = commonRate(options.facts.layout, options.streams)
-    this.#receivers = new ReceiverSet({ conceals, keep, commonRate: rate })
+    this.#receivers = new ReceiverSet({ conceals, dtmf, keep, commonRate: rate })
+    this.#dtmf = new DtmfKeeper(sealing)
     this.#snapshots = new SnapshotKeeper(sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#horizon = new Horizon(options.facts.openedUs)
@@ -216,7 +219,7 @@ export class RecordingSession {
     if (!isAnchored) return
     this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
-    while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(nowUs)
+    while (full.length > 0 && this.#commit(this.#receivers.endOf(full))) full = this.#receivers.drain(nowUs)
   }
 
   /** Writes whole frames up to a position; true when there was one to write. */
@@ -261,18 +264,15 @@ export class RecordingSession {
         let full = this.#receivers.drain(Infinity)
         // Whatever came counts, even what was read from its socket after the BYE.
         if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
-          while (full.length > 0 && this.#commit(endOf(full))) full = this.#receivers.drain(Infinity)
+          while (full.length > 0 && this.#commit(this.#receivers.endOf(full))) full = this.#receivers.drain(Infinity)
           this.#writeRest(nowUs)
         }
+        this.#incidents.noteIf(this.#dtmf.end(this.#receivers.all), nowUs)
         this.#state = 'over'
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
-        return this.#describe({
-          nowUs,
-          cause,
-          state: 'complete',
-          streams: reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout),
-        })
+        const streams = reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout)
+        return this.#describe({ nowUs, cause, state: 'complete', streams })
       }
     } catch (error) {
       this.#state = 'running'
@@ -313,11 +313,8 @@ export class RecordingSession {
       key: this.#key,
       endedAt: this.#clock.wallClock(options.nowUs),
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
-      state: options.state,
-      endCause: options.cause,
-      durationSamples,
-      chunks: this.#chunks.entries,
-      kept: this.#kept.entries,
+      ...{ state: options.state, endCause: options.cause, durationSamples },
+      ...{ chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries },
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
@@ -362,6 +359,7 @@ export class RecordingSession {
   #sealChunk(toSample: number): void {
     this.#chunks.seal(toSample)
     this.#kept.seal()
+    this.#dtmf.seal(this.#receivers.all)
     this.#chunkStartSample = toSample
   }
 

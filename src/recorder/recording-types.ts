@@ -1,10 +1,22 @@
-import type { ChunkEntry, KeptEntry } from '../evidence/manifest.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
 import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import type { StreamFlag } from './stream-watch.ts'
+
+/**
+ * What becomes of the keys that participants press. `discard`: they are counted and nothing else; tones stay audible. `store`: they are
+ * kept with their places, sealed like the audio. `mask`: they are counted, and silenced in the audio before it is sealed.
+ */
+export type DtmfPolicy = 'discard' | 'store' | 'mask'
+
+/** Keys pressed: told by telephone-events (RFC 4733), and heard as tones (ITU-T Q.23). */
+export interface DtmfCounts {
+  readonly event: number
+  readonly tone: number
+}
 
 export type Layout = 'separate' | 'mixed'
 
@@ -34,6 +46,7 @@ export interface RecordingFacts {
   readonly src: string
   readonly sipCallIdSha256: string
   readonly layout: Layout
+  readonly dtmf: DtmfPolicy
   /** Length of a chunk in microseconds of recorded audio. */
   readonly chunkUs: number
   /** Level below which a frame of a channel counts as silence, dBov (RFC 6464 3): -127 only for digital silence. */
@@ -65,7 +78,7 @@ export type PauseRequester = 'src' | 'api'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
-  readonly kind: 'key' | 'chunk' | 'kept' | 'metadata'
+  readonly kind: 'key' | 'chunk' | 'kept' | 'dtmf' | 'metadata'
   readonly name: string
   readonly bytes: Uint8Array
   /** Present on `key`: the public half, to which every other object of the recording is sealed. */
@@ -74,6 +87,8 @@ export interface SealedObject {
   readonly chunk?: ChunkEntry
   /** Present on `kept`. */
   readonly kept?: KeptEntry
+  /** Present on `dtmf`. */
+  readonly dtmf?: DtmfEntry
   /** Present on `metadata`: hash of the document as it arrived. */
   readonly rawSha256?: string
   /** Present on `metadata`: the position of the snapshot in the recording session. */
@@ -143,4 +158,5 @@ export interface StreamCounters {
   readonly srtpFailures: Readonly<Record<SrtpFailure, number>>
   /** RFC 3550 A.8, in seconds. */
   readonly jitterSeconds: number
+  readonly dtmf: DtmfCounts
 }

@@ -4,9 +4,11 @@ import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-form
 import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
-import type { DiscardReason, MediaStreamPlan, StreamCounters } from './recording-types.ts'
+import { noDiscards } from './discard-counts.ts'
+import { DtmfWatch } from './dtmf-watch.ts'
 import { KeptStream, type PlacedPacket } from './kept-stream.ts'
 import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
+import type { DtmfPolicy, MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
 import { streamRateOf } from './stream-rates.ts'
 
@@ -27,13 +29,9 @@ export interface ReceiverOptions {
   readonly conceals?: boolean
   /** Samples per second of the stream on its timeline; without it, as its formats need it. */
   readonly sampleRate?: number | undefined
+  readonly dtmf?: DtmfPolicy
   /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
   readonly onKept?: (placed: PlacedPacket) => void
-}
-
-interface CandidatePacket {
-  readonly packet: RtpPacket
-  readonly arrivalUs: number
 }
 
 /**
@@ -61,7 +59,7 @@ export class StreamReceiver {
   #reorder = new ReorderBuffer()
   #ssrc: number | undefined
   /** Of one SSRC that is not the active one, in order of arrival. */
-  #candidates: CandidatePacket[] = []
+  #candidates: { readonly packet: RtpPacket; readonly arrivalUs: number }[] = []
   #hasSecondSource = false
   #packetsReceived = 0
   #packetsKept = 0
@@ -70,17 +68,7 @@ export class StreamReceiver {
   #packetsDuplicate = 0
   readonly #protection: StreamProtection
   readonly #protectionsSeen = new Set<string>()
-  readonly #discarded: Record<DiscardReason, number> = {
-    notRtp: 0,
-    payloadType: 0,
-    late: 0,
-    duplicate: 0,
-    ssrc: 0,
-    sequence: 0,
-    overflow: 0,
-    paused: 0,
-    srtp: 0,
-  }
+  readonly #discarded = noDiscards()
   #firstArrivalUs: number | undefined
   #lastArrivalUs: number | undefined
   /** The whole recording is paused, whatever the plan says. */
@@ -88,6 +76,7 @@ export class StreamReceiver {
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
+  #dtmf: DtmfWatch
   #jitter: InterarrivalJitter | undefined
 
   constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverOptions = {}) {
@@ -97,10 +86,15 @@ export class StreamReceiver {
     this.#timeline = this.#createTimeline(sampleRate)
     this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
+    this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
     this.#protection = new StreamProtection(plan.keys)
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
     this.timeline.setPaused(plan.paused, nowUs)
+  }
+
+  get dtmf(): DtmfWatch {
+    return this.#dtmf
   }
 
   get timeline(): StreamTimeline {
@@ -157,6 +151,7 @@ export class StreamReceiver {
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
       srtpFailures: this.#protection.failures,
       jitterSeconds: this.#jitter?.seconds ?? 0,
+      dtmf: this.#dtmf.counts,
     }
   }
 
@@ -177,6 +172,7 @@ export class StreamReceiver {
     this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
     this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
+    this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })
   }
 
   /** The whole recording is paused, or goes on; a pause that the SDP asked for stays what it is. */
@@ -291,6 +287,7 @@ export class StreamReceiver {
     this.#reorder = new ReorderBuffer()
     this.#jitter = undefined
     this.#kept.flush()
+    this.#dtmf.restart()
     this.timeline.restart()
     const held = this.#candidates
     this.#candidates = []
@@ -317,7 +314,8 @@ export class StreamReceiver {
     this.#kept.flush()
     const samples = format?.kind === 'audio' ? this.#decode(next.packet, format) : undefined
     if (samples !== undefined) {
-      this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
+      const at = this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
+      if (at !== undefined) this.#dtmf.hear(samples, at)
     } else if (next.lostBefore > 0) {
       this.timeline.noteLost(next.lostBefore)
     }
@@ -354,6 +352,7 @@ export class StreamReceiver {
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
     const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
     if (isPaused) this.#pausedPackets.add(packet)
+    if (format.kind === 'event' && !isPaused) this.#dtmf.handleEvent(packet, format.clockRate, arrivalUs)
     if (isPaused) this.#discarded.paused += taken
     else this.#packetsReceived += taken
   }

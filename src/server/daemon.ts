@@ -340,7 +340,7 @@ export class Daemon {
       sources,
       events,
       settings: {
-        layout: config.recording.layout,
+        ...{ layout: config.recording.layout, dtmf: config.recording.dtmf },
         chunkUs: config.recording.chunkSeconds * 1_000_000,
         silenceGateDbov: config.recording.silenceGate,
         conceals: config.recording.concealment,

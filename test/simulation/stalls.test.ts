@@ -82,6 +82,7 @@ function openSession(): RecordingSession {
       sipCallIdSha256: '0'.repeat(64),
       layout: 'separate',
       silenceGateDbov: -66,
+      dtmf: 'discard',
       chunkUs: 5_000_000,
       conceals: true,
       openedUs: OPENED_US,

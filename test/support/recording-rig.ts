@@ -88,6 +88,7 @@ export function factsOf(options: Partial<RecordingFacts> = {}): RecordingFacts {
     src: 'sbc',
     sipCallIdSha256: '0'.repeat(64),
     layout: 'separate',
+    dtmf: 'discard',
     chunkUs: 5_000_000,
     silenceGateDbov: -66,
     conceals: true,
@@ -264,7 +265,7 @@ export class RecordingRig {
   }
 
   /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
-  opened(kind: 'chunk' | 'kept' | 'metadata'): Promise<readonly Uint8Array[]> {
+  opened(kind: 'chunk' | 'kept' | 'dtmf' | 'metadata'): Promise<readonly Uint8Array[]> {
     return openedObjects(this.sink.objects, kind)
   }
 

@@ -12,7 +12,7 @@ import { freeStock, takeFrom } from './encoder-stock.ts'
 import { asOpusRate, type OpusEngine } from './opus-engine.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
-import { addCounters, type Totals } from './worker-totals.ts'
+import { addCounters, copyOf, noTotals } from './worker-totals.ts'
 import type {
   BoundStream,
   FromWorker,
@@ -56,7 +56,7 @@ export class RecordingHost {
   readonly #post: (message: FromWorker) => void
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
-  readonly #ended: Totals = { received: 0, lost: 0, gatedFrames: 0, discarded: new Map(), srtpFailures: new Map() }
+  readonly #ended = noTotals()
   #encodedFrames = 0
   #encodeUs = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
@@ -116,8 +116,7 @@ export class RecordingHost {
   }
 
   report(eventLoopLagSeconds: number, load: ThreadLoad = IDLE): WorkerReport {
-    const { discarded, srtpFailures } = this.#ended
-    const sum: Totals = { ...this.#ended, discarded: new Map(discarded), srtpFailures: new Map(srtpFailures) }
+    const sum = copyOf(this.#ended)
     let jitterSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
@@ -144,6 +143,7 @@ export class RecordingHost {
       packetsDiscarded: { ...Object.fromEntries(sum.discarded), truncated: this.#receiver.counters.truncated },
       socketOverflows: this.#receiver.counters.overflows,
       srtpFailures: Object.fromEntries(sum.srtpFailures),
+      dtmfDigits: Object.fromEntries(sum.dtmfDigits),
       encodedFrames: this.#encodedFrames,
       gatedFrames: sum.gatedFrames,
       encodeSeconds: this.#encodeUs / 1e6,

@@ -111,6 +111,8 @@ export interface WorkerTotals {
   readonly srtpFailures: Readonly<Record<string, number>>
   /** Datagrams that the kernel dropped because their socket was not read in time; known with the receiver in C only. */
   readonly socketOverflows: number
+  /** Keys pressed, by how that was known. */
+  readonly dtmfDigits: Readonly<Record<string, number>>
   readonly encodedFrames: number
   /** Silent frames that cost no encoding; not among those encoded. */
   readonly gatedFrames: number

@@ -7,6 +7,26 @@ export interface Totals {
   gatedFrames: number
   readonly discarded: Map<string, number>
   readonly srtpFailures: Map<string, number>
+  readonly dtmfDigits: Map<string, number>
+}
+
+export function noTotals(): Totals {
+  return {
+    ...{ received: 0, lost: 0, gatedFrames: 0 },
+    discarded: new Map(),
+    srtpFailures: new Map(),
+    dtmfDigits: new Map(),
+  }
+}
+
+export function copyOf(totals: Totals): Totals {
+  const { discarded, srtpFailures, dtmfDigits } = totals
+  return {
+    ...totals,
+    discarded: new Map(discarded),
+    srtpFailures: new Map(srtpFailures),
+    dtmfDigits: new Map(dtmfDigits),
+  }
 }
 
 /** Adds what all streams of a recording session have counted. */
@@ -17,6 +37,7 @@ export function addCounters(sum: Totals, recordingSession: RecordingSession): vo
     sum.lost += counters.packetsLost
     addCounts(sum.discarded, counters.packetsDiscarded)
     addCounts(sum.srtpFailures, counters.srtpFailures)
+    addCounts(sum.dtmfDigits, { ...counters.dtmf })
   }
 }
 

@@ -3,6 +3,7 @@ import {
   MANIFEST_FORMAT,
   signManifest,
   type ChunkEntry,
+  type DtmfEntry,
   type IncidentEntry,
   type KeptEntry,
   type ManifestBody,
@@ -26,6 +27,7 @@ export interface InterruptedRecording extends OpenFacts {
   readonly endedAt: string
   readonly chunks: readonly ChunkEntry[]
   readonly kept: readonly KeptEntry[]
+  readonly dtmf: readonly DtmfEntry[]
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
 }
@@ -90,10 +92,11 @@ export class Custody {
     if (news !== undefined) this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
   }
 
-  /** Chunks, kept RTP and snapshots; the key has its own way, see {@link opened}. */
+  /** Chunks, kept RTP, digits and snapshots; the key has its own way, see {@link opened}. */
   sealed(recording: LiveRecording, object: SealedObject): void {
     if (object.chunk !== undefined) this.#takeChunk(recording, object.chunk, object.bytes)
     else if (object.kept !== undefined) this.#takeKept(recording, object.kept, object.bytes)
+    else if (object.dtmf !== undefined) this.#takeDtmf(recording, object.dtmf, object.bytes)
     else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
   }
 
@@ -157,6 +160,11 @@ export class Custody {
     void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes })
   }
 
+  #takeDtmf(recording: LiveRecording, dtmf: DtmfEntry, bytes: Uint8Array): void {
+    recording.dtmf.push(dtmf)
+    void this.#keep(recording, { kind: 'dtmf', dtmf }, { name: dtmf.name, bytes })
+  }
+
   #recordChunk(recordingId: string, chunk: ChunkEntry): void {
     const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
     this.#outbox.add({
@@ -218,7 +226,7 @@ export class Custody {
 }
 
 function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
-  const { facts, startedAt, recipient, wrappedKey, chunks, kept, snapshots, incidents } = recording
+  const { facts, startedAt, recipient, wrappedKey, chunks, kept, dtmf, snapshots, incidents } = recording
   // One by one: a live recording knows more than a manifest may say.
   const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
   return {
@@ -226,6 +234,7 @@ function interruptedManifest(recording: InterruptedRecording, incident: Incident
     ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
     ...(kept.length === 0 ? {} : { kept }),
+    ...(dtmf.length === 0 ? {} : { dtmf }),
     endedAt: recording.endedAt,
     state: 'interrupted',
     endCause: 'interrupted',

@@ -1,5 +1,5 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
-import type { ChunkEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
@@ -15,7 +15,7 @@ import type { Source } from './source-table.ts'
 /** What every recording of this recorder has in common. */
 export type RecordingSettings = Pick<
   RecordingFacts,
-  'layout' | 'chunkUs' | 'silenceGateDbov' | 'conceals' | 'vaultRecipients' | 'software'
+  'layout' | 'dtmf' | 'chunkUs' | 'silenceGateDbov' | 'conceals' | 'vaultRecipients' | 'software'
 >
 
 /**
@@ -94,6 +94,7 @@ export interface LiveRecording {
   heldBack: HeldBack[] | undefined
   readonly chunks: ChunkEntry[]
   readonly kept: KeptEntry[]
+  readonly dtmf: DtmfEntry[]
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
@@ -112,7 +113,7 @@ export function createLiveRecording(options: {
   readonly offer: Pick<OfferRequest, 'dialogId' | 'sipCallId' | 'header' | 'headers'>
   /** Without `offer` when the INVITE had no SDP. */
   readonly request: Pick<RecordingRequest, 'plans' | 'metadata'> & Partial<Pick<RecordingRequest, 'offer'>>
-  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause' | 'dialect'>
+  readonly source: Pick<Source, 'name' | 'tenant' | 'tellPause' | 'dtmf' | 'dialect'>
   readonly mediaAddress?: string
   readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
@@ -134,6 +135,7 @@ export function createLiveRecording(options: {
       tenant: source.tenant,
       src: source.name,
       sipCallIdSha256: sha256Hex(offer.sipCallId),
+      dtmf: source.dtmf ?? options.settings.dtmf,
       ...{ layout, chunkUs, silenceGateDbov, conceals, openedUs, openedAtUnixMs, vaultRecipients, software },
     },
     dialogId: offer.dialogId,
@@ -161,7 +163,7 @@ export function createLiveRecording(options: {
     state: 'opening',
     sealedKey: undefined,
     heldBack: [],
-    ...{ chunks: [], kept: [], snapshots: [], pendingSnapshots: [], incidents: [] },
+    ...{ chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [] },
     communication: new CommunicationFacts({
       headers: offer,
       sdp: request.offer,

@@ -1,7 +1,14 @@
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { ChunkEntry, IncidentEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
+import type {
+  ChunkEntry,
+  DtmfEntry,
+  IncidentEntry,
+  KeptEntry,
+  SnapshotEntry,
+  WrappedKeyEntry,
+} from '../../evidence/manifest.ts'
 import { isUuidV7 } from '../../ids.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
@@ -40,6 +47,7 @@ export type OpenJournalEntry =
   | ({ readonly kind: 'opened'; readonly wrappedKeyBase64: string } & OpenFacts)
   | { readonly kind: 'chunk'; readonly chunk: ChunkEntry }
   | { readonly kind: 'kept'; readonly kept: KeptEntry }
+  | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry }
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
 

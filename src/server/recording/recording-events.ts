@@ -224,6 +224,9 @@ export class RecordingEvents {
       metrics.srtpFailuresTotal.inc({ reason }, step(`srtpFailures/${reason}`, total))
     }
     metrics.rtpSocketOverflowsTotal.inc(step('socketOverflows', report.socketOverflows))
+    for (const [via, total] of Object.entries(report.dtmfDigits)) {
+      metrics.dtmfDigitsTotal.inc({ via }, step(`dtmfDigits/${via}`, total))
+    }
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
     for (const [flag, count] of Object.entries(report.flaggedStreams))
       metrics.flaggedStreams.set({ worker, flag }, count)

@@ -1,5 +1,11 @@
 import { EarwitnessError } from '../../errors.ts'
-import { readManifest, type ChunkEntry, type KeptEntry, type SnapshotEntry } from '../../evidence/manifest.ts'
+import {
+  readManifest,
+  type ChunkEntry,
+  type DtmfEntry,
+  type KeptEntry,
+  type SnapshotEntry,
+} from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { objectKey } from '../storage/layout.ts'
@@ -96,11 +102,13 @@ async function whatIsLeft(
   }
   const chunks = entries.flatMap((entry): ChunkEntry[] => (entry.kind === 'chunk' ? [entry.chunk] : []))
   const kept = entries.flatMap((entry): KeptEntry[] => (entry.kind === 'kept' ? [entry.kept] : []))
+  const dtmf = entries.flatMap((entry): DtmfEntry[] => (entry.kind === 'dtmf' ? [entry.dtmf] : []))
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
     chunks: uptoLastStored(onceEach(chunks), stored),
     kept: uptoLastStored(onceEach(kept), stored),
+    dtmf: uptoLastStored(onceEach(dtmf), stored),
     snapshots: uptoLastStored(onceEach(snapshots), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }

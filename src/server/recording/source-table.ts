@@ -1,5 +1,6 @@
 import type { DigestAccounts } from '../../protocol/sip/digest-authenticator.ts'
 import type { DialectHint, DigestAlgorithm, SourceUser } from '../../config/config.ts'
+import type { DtmfPolicy } from '../../recorder/recording-types.ts'
 import type { SipSource } from '../signalling/port.ts'
 import { type SourceCriteria, SourceMatcher } from './source-matcher.ts'
 
@@ -12,6 +13,7 @@ export interface SourceProfile extends SourceCriteria {
   readonly tenant: string
   readonly forceSiprec: boolean
   readonly tellPause?: boolean
+  readonly dtmf?: DtmfPolicy | 'inherit'
   readonly dialect?: DialectHint
   readonly policy?: 'record' | 'refuse'
   readonly users?: readonly SourceUser[]
@@ -31,12 +33,21 @@ export interface Source {
   readonly forceSiprec: boolean
   /** The SRC is told of an operator's pause by re-INVITE. */
   readonly tellPause: boolean
+  /** Undefined: as for everybody. */
+  readonly dtmf: DtmfPolicy | undefined
   /** What the operator says it is; `auto`: to be seen from what it sends. */
   readonly dialect: DialectHint
   readonly refusal: SourceRefusal | undefined
 }
 
-const STRANGER = { name: 'other', tenant: 'default', forceSiprec: false, tellPause: false, dialect: 'auto' } as const
+const STRANGER = {
+  name: 'other',
+  tenant: 'default',
+  forceSiprec: false,
+  tellPause: false,
+  dtmf: undefined,
+  dialect: 'auto',
+} as const
 
 /** Who may prove to have sent a request, and under which name of a source failures are told. */
 export interface SourceAccounts extends DigestAccounts {
@@ -110,8 +121,11 @@ export class SourceTable {
   }
 }
 
-function sourceOf({ name, tenant, forceSiprec, tellPause = false, dialect = 'auto', policy }: SourceProfile): Source {
-  return { name, tenant, forceSiprec, tellPause, dialect, refusal: policy === 'refuse' ? 'policy' : undefined }
+function sourceOf(profile: SourceProfile): Source {
+  const { name, tenant, forceSiprec, tellPause = false, dialect = 'auto' } = profile
+  const dtmf = profile.dtmf === 'inherit' ? undefined : profile.dtmf
+  const refusal = profile.policy === 'refuse' ? 'policy' : undefined
+  return { name, tenant, forceSiprec, tellPause, dtmf, dialect, refusal }
 }
 
 /** The users of all these profiles; of two with one name the first counts. */

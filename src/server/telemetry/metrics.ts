@@ -176,6 +176,11 @@ function mediaMetrics(make: Factory) {
     mediaReceiverInfo: make.gauge('media_receiver_info', 'Always 1; the label says what receives RTP.', {
       receiver: oneOf(['dgram', 'native']),
     }),
+    dtmfDigitsTotal: make.counter(
+      'dtmf_digits_total',
+      'Keys pressed by participants, told by telephone-events (RFC 4733) or heard as tones; one that was both counts once.',
+      { via: oneOf(['event', 'tone']) },
+    ),
     rtpInterarrivalJitterSeconds: make.gauge(
       'rtp_interarrival_jitter_seconds',
       'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',

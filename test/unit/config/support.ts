@@ -15,6 +15,7 @@ export const SOURCE_DEFAULTS: Omit<SourceConfig, 'name'> = {
   dialect: 'auto',
   forceSiprec: false,
   tellPause: false,
+  dtmf: 'inherit',
   policy: 'record',
 }
 

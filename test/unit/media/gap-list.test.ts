@@ -15,7 +15,7 @@ describe('the list of gaps', () => {
       { fromSample: 20, toSample: 30, cause: 'held' },
       { fromSample: 40, toSample: 50, cause: 'held' },
     ])
-    expect(list.samples).toEqual({ lost: 20, silence: 0, held: 20, noMedia: 0, paused: 0, undecoded: 0 })
+    expect(list.samples).toEqual({ lost: 20, silence: 0, held: 20, noMedia: 0, paused: 0, masked: 0, undecoded: 0 })
   })
 
   it('names GAPS_MAX of them and only sums the rest', () => {

@@ -114,6 +114,7 @@ export class ControlRig {
       settings: {
         layout: 'separate',
         silenceGateDbov: -66,
+        dtmf: 'discard',
         chunkUs: 15_000_000,
         conceals: true,
         mediaTimeoutMs: 5_000,

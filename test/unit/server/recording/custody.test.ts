@@ -19,6 +19,7 @@ import {
   manifestOf,
   MemoryStore,
   nextChunk,
+  nextDtmf,
   nextKept,
   nextSnapshot,
   RecordList,
@@ -191,6 +192,7 @@ describe('a recording that nobody can finish', () => {
     custody.sealed(recording, nextSnapshot(recording))
     for (let chunk = 0; chunk < 2; chunk += 1) custody.sealed(recording, nextChunk(recording))
     custody.sealed(recording, nextKept(recording))
+    custody.sealed(recording, nextDtmf(recording))
     const { sealedKey } = recording
     await custody.interrupted({ ...recording, ...sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
     expect(await storedManifest()).toMatchObject({
@@ -199,6 +201,7 @@ describe('a recording that nobody can finish', () => {
       endedAt: ENDED_AT,
       durationSamples: 96_000,
       kept: [{ name: 'rtp-000000.age', packets: 50 }],
+      dtmf: [{ dtmfSeq: 0, name: 'dtmf-000.age' }],
       streams: [],
       incidents: [{ code: 'interrupted', detail: 'The worker died.' }],
     })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
-import type { ChunkEntry, KeptEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
-import { chunkName, keptName, KEY_NAME, snapshotName } from '../../../../src/evidence/object-names.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { chunkName, dtmfName, keptName, KEY_NAME, snapshotName } from '../../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../../src/evidence/running-hash.ts'
 import { asDialogId } from '../../../../src/ids.ts'
 import { describeRecording } from '../../../../src/recorder/manifest-body.ts'
@@ -29,10 +29,11 @@ export function liveRecording(seed = 1): LiveRecording {
       plans: [],
       metadata: undefined,
     },
-    source: { name: 'sbc', tenant: 'acme', tellPause: false, dialect: 'auto' },
+    source: { name: 'sbc', tenant: 'acme', tellPause: false, dtmf: undefined, dialect: 'auto' },
     settings: {
       layout: 'separate',
       silenceGateDbov: -66,
+      dtmf: 'discard',
       chunkUs: 15_000_000,
       conceals: true,
       vaultRecipients: [vault.recipient],
@@ -99,6 +100,14 @@ export function nextSnapshot(recording: LiveRecording): SealedObject {
   }
 }
 
+/** The digits after those that the recording has. */
+export function nextDtmf(recording: LiveRecording): SealedObject & { readonly dtmf: DtmfEntry } {
+  const dtmfSeq = recording.dtmf.length
+  const name = dtmfName(dtmfSeq)
+  const bytes = bytesOf(`keys ${dtmfSeq} of ${recording.facts.recordingId}`)
+  return { kind: 'dtmf', name, bytes, dtmf: { dtmfSeq, name, sha256: hashOf(bytes), sizeBytes: bytes.length } }
+}
+
 /** The manifest that a worker would give for what the recording has so far. */
 export function manifestOf(recording: LiveRecording): ManifestBody {
   const { facts, sealedKey } = recording
@@ -114,6 +123,7 @@ export function manifestOf(recording: LiveRecording): ManifestBody {
     durationSamples: recording.chunks.at(-1)?.toSample ?? 0,
     chunks: recording.chunks,
     kept: recording.kept,
+    dtmf: recording.dtmf,
     streams: [],
     participantIds: [],
     snapshots: [],

@@ -157,6 +157,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     }),
     settings: {
       layout: 'separate',
+      dtmf: 'discard',
       chunkUs: 15_000_000,
       silenceGateDbov: -66,
       conceals: true,
@@ -212,6 +213,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   srtpFailures: {},
   gatedFrames: 0,
   socketOverflows: 0,
+  dtmfDigits: {},
   encodedFrames: 0,
   encodeSeconds: 0,
 })

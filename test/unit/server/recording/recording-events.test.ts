@@ -5,7 +5,7 @@ import { RecordingEvents } from '../../../../src/server/recording/recording-even
 import { createLogger } from '../../../../src/server/telemetry/logger.ts'
 import { createMetrics, createRegistry } from '../../../../src/server/telemetry/metrics.ts'
 
-const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
+const report = (srtpFailures: WorkerReport['srtpFailures'], event = 0): WorkerReport => ({
   recordingSessions: 1,
   encodersInUse: 2,
   eventLoopLagSeconds: 0,
@@ -19,8 +19,23 @@ const report = (srtpFailures: WorkerReport['srtpFailures']): WorkerReport => ({
   srtpFailures,
   gatedFrames: 0,
   socketOverflows: 3,
+  dtmfDigits: { event, tone: 1 },
   encodedFrames: 0,
   encodeSeconds: 0,
+})
+
+it('keys are counted by how they were known, of all workers together', async () => {
+  const registry = createRegistry()
+  const events = new RecordingEvents({
+    log: createLogger({ level: 'error', destination: { write: () => {} } }),
+    metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
+    publish: () => {},
+  })
+  for (const worker of [0, 1]) events.workerReport(worker, report({}, 3))
+  events.workerReport(0, report({}, 5))
+  const text = await registry.metrics()
+  expect(text).toContain('earwitness_dtmf_digits_total{via="event"} 8')
+  expect(text).toContain('earwitness_dtmf_digits_total{via="tone"} 2')
 })
 
 it('failures of SRTP are a metric by reason, of all workers together', async () => {

@@ -21,6 +21,7 @@ import {
   manifestOf,
   MemoryStore,
   nextChunk,
+  nextDtmf,
   nextKept,
   nextSnapshot,
   RecordList,
@@ -132,6 +133,17 @@ describe('after a crash', () => {
     await store.delete(`${recording.objectPrefix}/rtp-000002.age`)
     expect(await restart()).toBe(1)
     expect((await storedManifest()).kept?.map(({ keptSeq }) => keptSeq)).toEqual([0, 1])
+    expect(await findings()).toEqual([])
+  })
+
+  it('so are digits', async () => {
+    custody.opened(recording)
+    custody.sealed(recording, nextChunk(recording))
+    for (let object = 0; object < 3; object += 1) custody.sealed(recording, nextDtmf(recording))
+    await vi.waitFor(() => expect(store.namesOf(recording)).toContain('dtmf-002.age'))
+    await store.delete(`${recording.objectPrefix}/dtmf-002.age`)
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).dtmf?.map(({ dtmfSeq }) => dtmfSeq)).toEqual([0, 1])
     expect(await findings()).toEqual([])
   })
 

@@ -79,11 +79,20 @@ describe('the profile of an SRC', () => {
       tenant: 'default',
       forceSiprec: false,
       tellPause: false,
+      dtmf: undefined,
       dialect: 'auto',
       refusal: undefined,
     }
     expect(new SourceTable([]).lookup(identity({}))).toEqual(stranger)
     expect(new SourceTable([source('one', '192.0.2.1')]).lookup(identity({ address: 'no address' }))).toEqual(stranger)
+  })
+
+  it('carries its own policy for digits, or none of its own', () => {
+    const dtmfOf = (dtmf?: 'inherit' | 'mask') =>
+      new SourceTable([source('one', { address: '192.0.2.1', ...(dtmf === undefined ? {} : { dtmf }) })]).lookup(
+        identity({}),
+      ).dtmf
+    expect([dtmfOf('mask'), dtmfOf('inherit'), dtmfOf()]).toEqual(['mask', undefined, undefined])
   })
 
   it('carries the hint of the operator about its dialect', () => {

@@ -1,0 +1,39 @@
+import type { GapCauses } from './gap-causes.ts'
+import type { RtpClock } from './rtp-clock.ts'
+import type { PacketIntake } from './packet-intake.ts'
+
+/**
+ * One stream's instants as extended RTP time: its 32-bit timestamps over their wraps, in the order in which packets were written. Where such
+ * a time stands on the timeline is known when a packet near it has been placed.
+ */
+export class StreamTimes {
+  readonly #intake: PacketIntake
+  readonly #clock: RtpClock
+  readonly #causes: GapCauses
+
+  constructor(options: { readonly intake: PacketIntake; readonly clock: RtpClock; readonly causes: GapCauses }) {
+    this.#intake = options.intake
+    this.#clock = options.clock
+    this.#causes = options.causes
+  }
+
+  /** Of the RTP clock that the packets are counted by; extended RTP time counts samples, whatever that is. */
+  get clockRate(): number {
+    return this.#intake.clockRate
+  }
+
+  /** Undefined before anything was written. */
+  ofTimestamp(timestamp: number): number | undefined {
+    return this.#intake.extended(timestamp)
+  }
+
+  /** By the last packet that was placed; as a position, before there was one. @param us monotonic microseconds */
+  ofInstant(us: number): number {
+    return this.#causes.positionAt(us) - (this.mapping ?? 0)
+  }
+
+  /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */
+  get mapping(): number | undefined {
+    return this.#clock.state.mapping
+  }
+}
