@@ -11,6 +11,7 @@ import { listRecordings, showRecording, type RecordingPage } from '../server/dat
 import { choiceOption, instantOption, integerOption, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { paintFor, printable, terminalColumns, writeJson, writeLines } from './output.ts'
+import { printPeaks } from './recordings/peaks.ts'
 import { describeRecording, recordingTable } from './recordings/render.ts'
 
 const LIMIT_DEFAULT = 50
@@ -19,11 +20,11 @@ const STATES = ['open', 'complete', 'interrupted'] as const
 export const command: Command = {
   name: 'recordings',
   summary: 'finds recordings and shows what is known about one',
-  usage: 'recordings list [filters] | recordings show ID',
+  usage: 'recordings list [filters] | recordings show ID | recordings peaks ID [--identity KEYFILE]',
   description:
     'list prints the recordings that pass every filter, newest first; show prints all that is known about one, and the ' +
-    'other recordings of its story: before and after a transfer, duplicates. Works whether or ' +
-    'not the recorder is running. Times are in UTC.',
+    'other recordings of its story: before and after a transfer, duplicates; peaks opens its waveform with the vault key and ' +
+    'prints it as audiowaveform JSON. Works whether or not the recorder is running. Times are in UTC.',
   examples: [
     'recordings list --participant "+1 555 0101" --from 2026-11-01',
     'recordings list --state interrupted --json',
@@ -58,6 +59,11 @@ export const command: Command = {
       description: `at most so many, up to ${LIST_LIMIT_MAX} (default: ${LIMIT_DEFAULT})`,
     },
     cursor: { type: 'string', placeholder: 'CURSOR', description: 'go on where a list ended' },
+    identity: {
+      type: 'string',
+      placeholder: 'KEYFILE',
+      description: 'of peaks: private half of a vault key (default: data/keys/vault.agekey)',
+    },
   },
   run: runRecordings,
 }
@@ -66,8 +72,11 @@ async function runRecordings(context: CommandContext): Promise<ExitCode> {
   const [action, id, ...rest] = context.args.positionals
   if (action === 'list' && id === undefined) return list(context)
   if (action === 'show' && id !== undefined && rest.length === 0) return show(context, id)
+  if (action === 'peaks' && id !== undefined && rest.length === 0) return printPeaks(context, id)
   const what =
-    action === 'show' ? 'recordings show needs the id of a recording.' : 'recordings wants "list" or "show ID".'
+    action === 'show'
+      ? 'recordings show needs the id of a recording.'
+      : 'recordings wants "list", "show ID" or "peaks ID".'
   throw usageError('usage-positionals', what, `Usage: earwitness ${command.usage}`)
 }
 

@@ -107,7 +107,8 @@ async function readManifestChunks(
   )
 }
 
-async function unwrapKey(objects: ObjectReader, identities: readonly string[]): Promise<readonly string[]> {
+/** The identity of the recording's own key, which opens all of its objects. @throws EarwitnessError `recording-key-missing`, `identity-wrong` */
+export async function unwrapKey(objects: ObjectReader, identities: readonly string[]): Promise<readonly string[]> {
   const wrapped = await objects.get(KEY_NAME)
   if (wrapped === undefined) {
     throw new EarwitnessError(

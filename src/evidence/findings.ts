@@ -1,7 +1,7 @@
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
-export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'snapshot'
+export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 export type FindingCode =

@@ -159,6 +159,7 @@ const checkBody = members({
   chunks: list(checkChunk),
   kept: optional(list(checkKept)),
   dtmf: optional(list(members({ dtmfSeq: integer, name: objectName, sha256, sizeBytes: integer }))),
+  peaks: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   streams: list(checkStream),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),

@@ -141,6 +141,15 @@ export interface WrappedKeyEntry {
   readonly sizeBytes: number
 }
 
+/** Waveform peaks of all streams. FORMAT.md 3.2 */
+export interface PeaksEntry {
+  readonly name: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+}
+
 export interface ManifestBody {
   readonly format: typeof MANIFEST_FORMAT
   readonly recordingId: string
@@ -165,6 +174,8 @@ export interface ManifestBody {
   readonly kept?: readonly KeptEntry[]
   /** Absent when no key was pressed, or none is kept. */
   readonly dtmf?: readonly DtmfEntry[]
+  /** Absent when nothing was recorded, and where the recorder did not come to it. */
+  readonly peaks?: PeaksEntry
   readonly streams: readonly StreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]

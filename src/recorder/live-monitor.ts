@@ -1,3 +1,7 @@
+import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
+import type { PeaksEntry } from '../evidence/manifest.ts'
+import { PEAKS_NAME } from '../evidence/object-names.ts'
+import { sha256Hex } from '../evidence/sha256.ts'
 import type { StreamId } from '../ids.ts'
 import { firstPeakOf, LevelMeter } from '../media/level-meter.ts'
 import { PeakRow, writePeaks } from '../media/peaks.ts'
@@ -27,6 +31,13 @@ export interface StreamState {
   /** RMS of the last 200 ms that were recorded, dBov; undefined when its audio is not decoded. RFC 6464 3 */
   readonly levelDbov: number | undefined
   readonly flags: readonly StreamFlag[]
+}
+
+/** To whom, and where to. */
+export interface Sealing {
+  readonly recipient: string
+  readonly randomBytes: RandomBytes
+  readonly sink: RecordingSink
 }
 
 /** What is looked at of a media stream. */
@@ -111,9 +122,16 @@ export class LiveMonitor {
     return false
   }
 
-  /** The peaks of all streams up to now, as the file that is sealed; undefined when nothing was recorded. */
-  takePeaks(): Uint8Array | undefined {
+  /** Seals the peaks of all streams to the recording, at its end; undefined when nothing was recorded. FORMAT.md 3.2 */
+  sealPeaks({ recipient, randomBytes, sink }: Sealing): PeaksEntry | undefined {
     if (this.#frames === 0) return undefined
+    const bytes = sealToRecipients(this.#peaksFile(), [recipient], randomBytes)
+    const peaks = { name: PEAKS_NAME, sha256: sha256Hex(bytes), sizeBytes: bytes.length }
+    sink.handleSealed({ kind: 'peaks', name: PEAKS_NAME, bytes, peaks })
+    return peaks
+  }
+
+  #peaksFile(): Uint8Array {
     for (const { meter } of this.#streams.values()) meter.flush()
     return writePeaks(Array.from(this.#streams, ([streamId, { startPeak, row }]) => ({ streamId, startPeak, row })))
   }

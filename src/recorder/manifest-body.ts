@@ -5,6 +5,7 @@ import {
   type GapEntry,
   type KeptEntry,
   type ManifestBody,
+  type PeaksEntry,
   type SnapshotEntry,
   type StreamEntry,
 } from '../evidence/manifest.ts'
@@ -49,6 +50,7 @@ export interface RecordingReport {
   readonly chunks: readonly ChunkEntry[]
   readonly kept: readonly KeptEntry[]
   readonly dtmf: readonly DtmfEntry[]
+  readonly peaks: PeaksEntry | undefined
   readonly streams: readonly StreamReport[]
   readonly participantIds: readonly string[]
   readonly snapshots: readonly SnapshotRecord[]
@@ -96,6 +98,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     chunks: report.chunks,
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
     ...(report.dtmf.length === 0 ? {} : { dtmf: report.dtmf }),
+    ...(report.peaks === undefined ? {} : { peaks: report.peaks }),
     streams: report.streams.map(describeStream),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),

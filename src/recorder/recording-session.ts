@@ -9,7 +9,7 @@ import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
 import { LiveListeners } from './live-listeners.ts'
-import { LiveMonitor } from './live-monitor.ts'
+import { LiveMonitor, type Sealing } from './live-monitor.ts'
 import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
@@ -52,9 +52,8 @@ export class RecordingSession {
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
   readonly #incidents: IncidentNotes
-  /** Levels and flags of the media streams right now. */
   readonly monitor: LiveMonitor
-  /** Who listens while it is made. */
+  readonly #sealing: Sealing
   readonly listeners: LiveListeners
   readonly #pauses = new PauseList()
   #link: OggLink | undefined
@@ -83,15 +82,15 @@ export class RecordingSession {
     this.#randomBytes = options.randomBytes
     this.#takeEncoder = options.takeEncoder
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
-    const sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
+    this.#sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
     this.listeners = new LiveListeners(this.#incidents)
-    this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => this.listeners.take(pages) })
-    this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => this.#clock.originUnixMs })
+    this.#chunks = new ChunkWriter({ ...this.#sealing, taken: (pages) => this.listeners.take(pages) })
+    this.#kept = new KeptRtpWriter({ ...this.#sealing, originUnixMs: () => this.#clock.originUnixMs })
     const [{ conceals, dtmf }, keep] = [options.facts, this.#kept.append.bind(this.#kept)]
     const rate = commonRate(options.facts.layout, options.streams)
     this.#receivers = new ReceiverSet({ conceals, dtmf, keep, commonRate: rate })
-    this.#dtmf = new DtmfKeeper(sealing)
-    this.#snapshots = new SnapshotKeeper(sealing)
+    this.#dtmf = new DtmfKeeper(this.#sealing)
+    this.#snapshots = new SnapshotKeeper(this.#sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
@@ -315,6 +314,7 @@ export class RecordingSession {
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
       ...{ state: options.state, endCause: options.cause, durationSamples },
       ...{ chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries },
+      peaks: options.state === 'complete' ? this.monitor.sealPeaks(this.#sealing) : undefined,
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,

@@ -1,4 +1,4 @@
-import type { ChunkEntry, DtmfEntry, KeptEntry } from '../evidence/manifest.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry } from '../evidence/manifest.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
@@ -78,7 +78,7 @@ export type PauseRequester = 'src' | 'api'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
-  readonly kind: 'key' | 'chunk' | 'kept' | 'dtmf' | 'metadata'
+  readonly kind: 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'metadata'
   readonly name: string
   readonly bytes: Uint8Array
   /** Present on `key`: the public half, to which every other object of the recording is sealed. */
@@ -89,6 +89,8 @@ export interface SealedObject {
   readonly kept?: KeptEntry
   /** Present on `dtmf`. */
   readonly dtmf?: DtmfEntry
+  /** Present on `peaks`. */
+  readonly peaks?: PeaksEntry
   /** Present on `metadata`: hash of the document as it arrived. */
   readonly rawSha256?: string
   /** Present on `metadata`: the position of the snapshot in the recording session. */

@@ -60,6 +60,7 @@ export interface DaemonOptions {
 
 /** What takes recordings into custody. */
 interface Keeping {
+  readonly store: FolderStore
   readonly uploads: UploadQueue
   readonly outbox: Outbox
   readonly custody: Custody
@@ -174,15 +175,8 @@ export class Daemon {
     this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
     const http = await startHttpServices(config, {
-      ...{
-        board,
-        eventHub: this.#eventHub,
-        listening: joined.listening,
-        metrics,
-        registry,
-        health: this.#health,
-        log: this.#log,
-      },
+      ...{ ...keeping, ...joined, board, metrics, registry },
+      ...{ eventHub: this.#eventHub, health: this.#health, log: this.#log },
       started: (stop) => this.#undo.push(stop),
     })
     const addresses = { engine, sip, ...http }
@@ -245,7 +239,7 @@ export class Daemon {
         reportError: (recordingId, error) =>
           this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
       })
-    return { uploads, outbox, custody, vaultRecipients, recover }
+    return { store, uploads, outbox, custody, vaultRecipients, recover }
   }
 
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {

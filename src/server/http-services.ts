@@ -5,6 +5,8 @@ import { ApiServer } from './http/api-server.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { BoundHttpAddress } from './http/listen.ts'
 import type { LiveListening } from './recording/live-listening.ts'
+import type { ObjectStore } from './storage/object-store.ts'
+import { readObject } from './storage/read-object.ts'
 import type { StatusBoard } from './status-board.ts'
 import type { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
@@ -13,11 +15,12 @@ import { TelemetryServer } from './telemetry/telemetry-server.ts'
 
 /** Starts the API and the telemetry server; `started` is told how to stop each of them, as soon as it runs. */
 export async function startHttpServices(
-  { http, telemetry }: Pick<Config, 'http' | 'telemetry'>,
+  { http, telemetry, sources }: Pick<Config, 'http' | 'telemetry' | 'sources'>,
   options: {
     readonly board: StatusBoard
     readonly eventHub: EventHub
     readonly listening: LiveListening
+    readonly store: Pick<ObjectStore, 'get'>
     readonly metrics: Metrics
     readonly registry: Registry
     readonly health: Health
@@ -25,7 +28,8 @@ export async function startHttpServices(
     readonly started: (stop: () => Promise<void>) => void
   },
 ): Promise<{ readonly http: BoundHttpAddress; readonly telemetry: BoundHttpAddress }> {
-  const { board, eventHub, listening, metrics, registry, health, log, started } = options
+  const { board, eventHub, listening, store, metrics, registry, health, log, started } = options
+  const tenants = new Set(['default', ...sources.map(({ tenant }) => tenant)])
   const apiServer = new ApiServer({
     listen: http.listen,
     status: () => board.report(),
@@ -37,6 +41,7 @@ export async function startHttpServices(
       nowUnixMs: Date.now,
       onCut: () => metrics.eventSubscribersCutTotal.inc(),
     },
+    readObject: (recordingId, name) => readObject(store, tenants, { recordingId, name }),
     audio: {
       listen: (rsId, from, open) => listening.listen(rsId, from, open),
       onListenerCut: () => metrics.liveListeningTotal.inc({ outcome: 'cut' }),

@@ -310,6 +310,7 @@ describe('status', () => {
       recordingSessions: async () => [],
       events: NO_EVENTS,
       audio: NO_AUDIO,
+      readObject: async () => undefined,
       operate: () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error

@@ -43,6 +43,7 @@ beforeEach(async () => {
       },
     },
     audio: NO_AUDIO,
+    readObject: async () => undefined,
     reportError: () => {},
   })
   url = httpUrl(await api.run())

@@ -52,6 +52,7 @@ async function startApi(
     recordingSessions: async () => sessions,
     events: NO_EVENTS,
     audio: NO_AUDIO,
+    readObject: async () => undefined,
     operate,
     reportError: () => {},
   })
@@ -173,6 +174,7 @@ describe('the HTTP API', () => {
       recordingSessions: async () => [],
       events: NO_EVENTS,
       audio: NO_AUDIO,
+      readObject: async () => undefined,
       operate: NOBODY,
       reportError: () => {},
     })

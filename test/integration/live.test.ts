@@ -92,6 +92,24 @@ test('a recording session is told of from its first moment to its last, with lev
   expect(manifest.incidents.map(({ code }) => code)).toEqual(['one-way', 'zero-packets'])
   expect(await metric('one_way_sessions_total')).toBe(1)
   await eventually('the gauge is back', async () => ((await metric('flagged_streams')) === 0 ? true : undefined))
+  await peaksAreThere(recordingId)
   // Ids, labels and our words only.
   expect(JSON.stringify(events.seen)).not.toMatch(/sip:|tel:|@/)
 })
+
+/** Sealed by the API, opened with the vault's key by the CLI. */
+async function peaksAreThere(recordingId: string): Promise<void> {
+  const response = await fetch(`${daemon.http}/api/v1/recordings/${recordingId}/peaks`)
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/vnd.earwitness.peaks+age'])
+  const sealed = Buffer.from(await response.arrayBuffer())
+  expect(sealed.toString('latin1')).toMatch(/^age-encryption\.org\/v1\n/)
+  const printed = await daemon.command('recordings', 'peaks', recordingId)
+  const waveform = JSON.parse(printed.stdout) as { channels: number; length: number; data: readonly number[] }
+  expect(waveform).toMatchObject({ version: 2, channels: 2, sample_rate: 48_000, samples_per_pixel: 2_400, bits: 8 })
+  expect(waveform.data).toHaveLength(waveform.length * 4)
+  // A tenth of full scale; nothing yet on the other side.
+  expect(waveform.data.slice(80, 84)).toEqual([-13, 13, 0, 0])
+  expect((await daemon.command('verify', recordingId)).code).toBe(0)
+  const none = await fetch(`${daemon.http}/api/v1/recordings/nobody/peaks`)
+  expect(await none.json()).toMatchObject({ status: 404, code: 'peaks-not-found' })
+}

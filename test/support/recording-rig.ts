@@ -265,7 +265,7 @@ export class RecordingRig {
   }
 
   /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
-  opened(kind: 'chunk' | 'kept' | 'dtmf' | 'metadata'): Promise<readonly Uint8Array[]> {
+  opened(kind: 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'metadata'): Promise<readonly Uint8Array[]> {
     return openedObjects(this.sink.objects, kind)
   }
 

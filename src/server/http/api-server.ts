@@ -6,6 +6,7 @@ import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
 import { addOperatorRoutes, type Operate } from './operator-routes.ts'
 import { createHttpServer } from './server.ts'
+import { addRecordingRoutes, type ReadObject } from './recording-routes.ts'
 import type { LiveRecordingSession, StatusReport } from './status-report.ts'
 
 export interface ApiServerOptions {
@@ -14,6 +15,7 @@ export interface ApiServerOptions {
   readonly recordingSessions: () => Promise<readonly LiveRecordingSession[]>
   readonly events: EventRoutesOptions
   readonly audio: AudioRoutesOptions
+  readonly readObject: ReadObject
   readonly operate: Operate
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
@@ -40,6 +42,7 @@ export class ApiServer {
     })
     this.#events = new EventRoutes(this.#app, options.events)
     this.#audio = new AudioRoutes(this.#app, options.audio)
+    addRecordingRoutes(this.#app, options.readObject)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated

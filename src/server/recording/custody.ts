@@ -7,6 +7,7 @@ import {
   type IncidentEntry,
   type KeptEntry,
   type ManifestBody,
+  type PeaksEntry,
   type SnapshotEntry,
 } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
@@ -28,6 +29,7 @@ export interface InterruptedRecording extends OpenFacts {
   readonly chunks: readonly ChunkEntry[]
   readonly kept: readonly KeptEntry[]
   readonly dtmf: readonly DtmfEntry[]
+  readonly peaks?: PeaksEntry | undefined
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
 }
@@ -92,11 +94,12 @@ export class Custody {
     if (news !== undefined) this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
   }
 
-  /** Chunks, kept RTP, digits and snapshots; the key has its own way, see {@link opened}. */
+  /** Chunks, kept RTP, digits, peaks and snapshots; the key has its own way, see {@link opened}. */
   sealed(recording: LiveRecording, object: SealedObject): void {
     if (object.chunk !== undefined) this.#takeChunk(recording, object.chunk, object.bytes)
     else if (object.kept !== undefined) this.#takeKept(recording, object.kept, object.bytes)
     else if (object.dtmf !== undefined) this.#takeDtmf(recording, object.dtmf, object.bytes)
+    else if (object.peaks !== undefined) this.#takePeaks(recording, object.peaks, object.bytes)
     else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
   }
 
@@ -165,6 +168,11 @@ export class Custody {
     void this.#keep(recording, { kind: 'dtmf', dtmf }, { name: dtmf.name, bytes })
   }
 
+  #takePeaks(recording: LiveRecording, peaks: PeaksEntry, bytes: Uint8Array): void {
+    recording.peaks = peaks
+    void this.#keep(recording, { kind: 'peaks', peaks }, { name: peaks.name, bytes })
+  }
+
   #recordChunk(recordingId: string, chunk: ChunkEntry): void {
     const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
     this.#outbox.add({
@@ -226,7 +234,7 @@ export class Custody {
 }
 
 function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
-  const { facts, startedAt, recipient, wrappedKey, chunks, kept, dtmf, snapshots, incidents } = recording
+  const { facts, startedAt, recipient, wrappedKey, chunks, kept, dtmf, peaks, snapshots, incidents } = recording
   // One by one: a live recording knows more than a manifest may say.
   const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
   return {
@@ -235,6 +243,7 @@ function interruptedManifest(recording: InterruptedRecording, incident: Incident
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
     ...(kept.length === 0 ? {} : { kept }),
     ...(dtmf.length === 0 ? {} : { dtmf }),
+    ...(peaks === undefined ? {} : { peaks }),
     endedAt: recording.endedAt,
     state: 'interrupted',
     endCause: 'interrupted',

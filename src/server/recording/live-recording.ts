@@ -1,5 +1,12 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
-import type { ChunkEntry, DtmfEntry, KeptEntry, SnapshotEntry, WrappedKeyEntry } from '../../evidence/manifest.ts'
+import type {
+  ChunkEntry,
+  DtmfEntry,
+  KeptEntry,
+  PeaksEntry,
+  SnapshotEntry,
+  WrappedKeyEntry,
+} from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
@@ -95,6 +102,7 @@ export interface LiveRecording {
   readonly chunks: ChunkEntry[]
   readonly kept: KeptEntry[]
   readonly dtmf: DtmfEntry[]
+  peaks: PeaksEntry | undefined
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
@@ -163,7 +171,7 @@ export function createLiveRecording(options: {
     state: 'opening',
     sealedKey: undefined,
     heldBack: [],
-    ...{ chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [] },
+    ...{ peaks: undefined, chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [] },
     communication: new CommunicationFacts({
       headers: offer,
       sdp: request.offer,

@@ -6,6 +6,7 @@ import type {
   DtmfEntry,
   IncidentEntry,
   KeptEntry,
+  PeaksEntry,
   SnapshotEntry,
   WrappedKeyEntry,
 } from '../../evidence/manifest.ts'
@@ -48,6 +49,7 @@ export type OpenJournalEntry =
   | { readonly kind: 'chunk'; readonly chunk: ChunkEntry }
   | { readonly kind: 'kept'; readonly kept: KeptEntry }
   | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry }
+  | { readonly kind: 'peaks'; readonly peaks: PeaksEntry }
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
 

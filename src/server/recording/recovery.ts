@@ -103,12 +103,17 @@ async function whatIsLeft(
   const chunks = entries.flatMap((entry): ChunkEntry[] => (entry.kind === 'chunk' ? [entry.chunk] : []))
   const kept = entries.flatMap((entry): KeptEntry[] => (entry.kind === 'kept' ? [entry.kept] : []))
   const dtmf = entries.flatMap((entry): DtmfEntry[] => (entry.kind === 'dtmf' ? [entry.dtmf] : []))
+  // The last object before the manifest: what is not there was not stored yet.
+  const peaks = entries
+    .flatMap((entry) => (entry.kind === 'peaks' && stored.has(entry.peaks.name) ? [entry.peaks] : []))
+    .at(0)
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
     chunks: uptoLastStored(onceEach(chunks), stored),
     kept: uptoLastStored(onceEach(kept), stored),
     dtmf: uptoLastStored(onceEach(dtmf), stored),
+    ...(peaks === undefined ? {} : { peaks }),
     snapshots: uptoLastStored(onceEach(snapshots), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 
-import type { ChunkEntry, DtmfEntry, KeptEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
-import { chunkName, dtmfName, keptName, KEY_NAME, snapshotName } from '../../../../src/evidence/object-names.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry, ManifestBody } from '../../../../src/evidence/manifest.ts'
+import {
+  chunkName,
+  dtmfName,
+  keptName,
+  KEY_NAME,
+  PEAKS_NAME,
+  snapshotName,
+} from '../../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../../src/evidence/running-hash.ts'
 import { asDialogId } from '../../../../src/ids.ts'
 import { describeRecording } from '../../../../src/recorder/manifest-body.ts'
@@ -108,6 +115,12 @@ export function nextDtmf(recording: LiveRecording): SealedObject & { readonly dt
   return { kind: 'dtmf', name, bytes, dtmf: { dtmfSeq, name, sha256: hashOf(bytes), sizeBytes: bytes.length } }
 }
 
+export function lastPeaks(recording: LiveRecording): SealedObject & { readonly peaks: PeaksEntry } {
+  const bytes = bytesOf(`peaks of ${recording.facts.recordingId}`)
+  const peaks = { name: PEAKS_NAME, sha256: hashOf(bytes), sizeBytes: bytes.length }
+  return { kind: 'peaks', name: PEAKS_NAME, bytes, peaks }
+}
+
 /** The manifest that a worker would give for what the recording has so far. */
 export function manifestOf(recording: LiveRecording): ManifestBody {
   const { facts, sealedKey } = recording
@@ -124,6 +137,7 @@ export function manifestOf(recording: LiveRecording): ManifestBody {
     chunks: recording.chunks,
     kept: recording.kept,
     dtmf: recording.dtmf,
+    peaks: recording.peaks,
     streams: [],
     participantIds: [],
     snapshots: [],

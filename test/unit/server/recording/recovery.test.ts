@@ -17,6 +17,7 @@ import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
 import {
+  lastPeaks,
   liveRecording,
   manifestOf,
   MemoryStore,
@@ -144,6 +145,20 @@ describe('after a crash', () => {
     await store.delete(`${recording.objectPrefix}/dtmf-002.age`)
     expect(await restart()).toBe(1)
     expect((await storedManifest()).dtmf?.map(({ dtmfSeq }) => dtmfSeq)).toEqual([0, 1])
+    expect(await findings()).toEqual([])
+  })
+
+  it.each([
+    ['that had reached the store are named', true],
+    ['that had not are not', false],
+  ])('peaks %s', async (_what, isStored) => {
+    custody.opened(recording)
+    custody.sealed(recording, nextChunk(recording))
+    custody.sealed(recording, lastPeaks(recording))
+    await vi.waitFor(() => expect(store.namesOf(recording)).toContain('peaks.age'))
+    if (!isStored) await store.delete(`${recording.objectPrefix}/peaks.age`)
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).peaks?.name).toBe(isStored ? 'peaks.age' : undefined)
     expect(await findings()).toEqual([])
   })
 

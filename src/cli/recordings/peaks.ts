@@ -1,0 +1,63 @@
+import { EarwitnessError, ExitCode } from '../../errors.ts'
+import { openSealed } from '../../evidence/age-open.ts'
+import { PEAKS_NAME } from '../../evidence/object-names.ts'
+import { PEAKS_PER_SECOND } from '../../media/level-meter.ts'
+import { readPeaks, type StreamPeaks } from '../../media/peaks.ts'
+import { loadIdentities } from '../../server/storage/key-files.ts'
+import { textOption } from '../arguments.ts'
+import type { CommandContext } from '../command.ts'
+import { writeJson } from '../output.ts'
+import { defaultIdentityFile, findRecording, unwrapKey } from '../stored-recording.ts'
+
+/** Of the recording timeline. */
+const SAMPLES_PER_SECOND = 48_000
+
+/** `recordings peaks ID`: opens the peaks of a recording and prints them as waveform data that drawing libraries read. */
+export async function printPeaks(context: CommandContext, id: string): Promise<ExitCode> {
+  const config = context.config()
+  const objects = await findRecording(config, id)
+  const identities = await loadIdentities(textOption(context.args, 'identity') ?? defaultIdentityFile(config))
+  const sealed = await objects.get(PEAKS_NAME)
+  if (sealed === undefined) {
+    throw new EarwitnessError(
+      'peaks-missing',
+      'There are no peaks of this recording.',
+      'It is not over, was interrupted, or holds no audio; peaks can be made from an export.',
+    )
+  }
+  const opened = await openSealed(sealed, await unwrapKey(objects, identities))
+  const peaks = opened.ok ? readPeaks(opened.value) : opened
+  if (!peaks.ok) {
+    throw new EarwitnessError(
+      'peaks-unreadable',
+      'The peaks of this recording are not what a recorder writes.',
+      'Run `earwitness verify` on this recording: it says what was changed.',
+    )
+  }
+  writeJson(context.stdout, waveformData(peaks.value))
+  return ExitCode.done
+}
+
+/**
+ * The JSON form of audiowaveform's data, version 2, which Peaks.js, waveform-data.js and others read: for each peak the least and the greatest sample of each
+ * channel as 8 bits. A peak of ours is a magnitude, so the least is the greatest below zero.
+ */
+function waveformData(streams: readonly StreamPeaks[]): Readonly<Record<string, unknown>> {
+  const length = streams[0]?.peaks.length ?? 0
+  const data: number[] = []
+  for (let index = 0; index < length; index++) {
+    for (const { peaks } of streams) {
+      const magnitude = (peaks[index] ?? 0) >> 1
+      data.push(0 - magnitude, magnitude)
+    }
+  }
+  return {
+    version: 2,
+    channels: streams.length,
+    sample_rate: SAMPLES_PER_SECOND,
+    samples_per_pixel: SAMPLES_PER_SECOND / PEAKS_PER_SECOND,
+    bits: 8,
+    length,
+    data,
+  }
+}
