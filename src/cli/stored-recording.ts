@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
-import { decodeManifest } from '../evidence/manifest.ts'
+import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
 import { openRecordingKey } from '../evidence/recording-key.ts'
 import { isChunkName, KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
+import type { OpenedKept } from './export/kept-packets.ts'
 import { isUuidV7 } from '../ids.ts'
 import { FolderStore } from '../server/storage/folder-store.ts'
 import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
@@ -53,8 +54,10 @@ export function defaultIdentityFile(config: Config): string {
 export interface OpenedAudio {
   readonly ogg: Uint8Array
   readonly chunks: number
-  /** True when a manifest named the chunks; its signature is for `verify` to check. */
-  readonly hasManifest: boolean
+  /** What named the chunks; its signature is for `verify` to check. Undefined while the recording still runs. */
+  readonly manifest: ManifestBody | undefined
+  /** RTP that was kept as it came, as the manifest names it. */
+  readonly kept: readonly OpenedKept[]
 }
 
 /**
@@ -67,39 +70,47 @@ export interface OpenedAudio {
  */
 export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
   const recordingIdentities = await unwrapKey(objects, identities)
-  const manifest = await readManifestChunks(objects)
+  const manifest = await readStoredManifest(objects)
   const wanted =
-    manifest ??
+    manifest?.chunks ??
     (await namesOf(objects))
       .filter(isChunkName)
       .toSorted()
       .map((name) => ({ name, sha256: undefined }))
   const parts: Uint8Array[] = []
-  for (const { name, sha256 } of wanted) {
-    const sealed = await objects.get(name)
-    const isNamed = sealed !== undefined && (sha256 === undefined || (await sha256Hex(sealed)) === sha256)
-    const opened = isNamed ? await openSealed(sealed, recordingIdentities) : undefined
-    if (opened?.ok !== true) throw unreadable(name)
-    parts.push(opened.value)
+  for (const object of wanted) parts.push(await openOne(objects, recordingIdentities, object))
+  const kept: OpenedKept[] = []
+  for (const entry of manifest?.kept ?? []) {
+    kept.push({ entry, clear: await openOne(objects, recordingIdentities, entry) })
   }
-  return { ogg: Buffer.concat(parts), chunks: parts.length, hasManifest: manifest !== undefined }
+  return { ogg: Buffer.concat(parts), chunks: parts.length, manifest, kept }
+}
+
+async function openOne(
+  objects: ObjectReader,
+  identities: readonly string[],
+  { name, sha256 }: { readonly name: string; readonly sha256: string | undefined },
+): Promise<Uint8Array> {
+  const sealed = await objects.get(name)
+  const isNamed = sealed !== undefined && (sha256 === undefined || (await sha256Hex(sealed)) === sha256)
+  const opened = isNamed ? await openSealed(sealed, identities) : undefined
+  if (opened?.ok !== true) throw unreadable(name)
+  return opened.value
 }
 
 function unreadable(name: string): EarwitnessError {
   return new EarwitnessError(
     'chunk-unreadable',
-    `The chunk ${name} is missing, or is not what the manifest says.`,
+    `The object ${name} is missing, or is not what the manifest says.`,
     'Run `earwitness verify` on this recording: it says what was changed.',
   )
 }
 
-async function readManifestChunks(
-  objects: ObjectReader,
-): Promise<readonly { readonly name: string; readonly sha256: string }[] | undefined> {
+async function readStoredManifest(objects: ObjectReader): Promise<ManifestBody | undefined> {
   const jws = await objects.get(MANIFEST_NAME)
   if (jws === undefined) return undefined
   const manifest = decodeManifest(new TextDecoder().decode(jws))
-  if (manifest.ok) return manifest.value.body.chunks
+  if (manifest.ok) return manifest.value.body
   throw new EarwitnessError(
     'manifest-unreadable',
     'The manifest of this recording cannot be read.',

@@ -1,10 +1,20 @@
 import { writeWav } from '../../media/wav.ts'
 import { clip, mixInto } from '../../media/mix.ts'
-import { audioSamples, linkLabels, linkStart } from '../../media/flatten-links.ts'
+import { audioSamples, flattenLinks, linkLabels, linkStart } from '../../media/flatten-links.ts'
 import type { OggOpusLink } from '../../media/ogg-opus.ts'
 import { splitMultistreamPacket } from '../../media/opus-packet.ts'
 import { OggLink } from '../../recorder/audio-writer.ts'
+import { reencodeChannels } from './reencode.ts'
 import { createOpusEngine, OPUS_RATES, type OpusRate } from '../../server/media/opus-engine.ts'
+
+/** Audio that is added to what the links hold, into the channels as they are decoded. */
+export interface AddedAudio {
+  /** Samples per second below which something of it would be left out; 0: there is none. */
+  readonly sampleRate: number
+  /** Channels that it changes. */
+  readonly channels: ReadonlySet<number>
+  addTo(audio: DecodedAudio): Promise<void>
+}
 
 const OPUS_RATE = 48_000
 const FRAMES_PER_SECOND = 50
@@ -13,20 +23,24 @@ const MIXED_BITS_PER_SECOND = 32_000
 const MIXED_COMPLEXITY = 10
 
 /** Decoded audio: one array of 16-bit samples for each channel, all of one length. */
-interface DecodedAudio {
+export interface DecodedAudio {
   readonly sampleRate: OpusRate
   readonly channels: readonly Int16Array[]
 }
 
-export async function toWav(links: readonly OggOpusLink[], layout: 'separate' | 'mixed'): Promise<Uint8Array> {
-  const decoded = await decode(links)
+export async function toWav(
+  links: readonly OggOpusLink[],
+  layout: 'separate' | 'mixed',
+  added?: AddedAudio,
+): Promise<Uint8Array> {
+  const decoded = await decode(links, added)
   const channels = layout === 'mixed' ? [mixDown(decoded.channels)] : decoded.channels
   return writeWav({ sampleRate: decoded.sampleRate, channels })
 }
 
 /** One mono Opus stream of all participants; the only export that has to encode again. */
-export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Array> {
-  const { sampleRate, channels } = await decode(links)
+export async function mixedOgg(links: readonly OggOpusLink[], added?: AddedAudio): Promise<Uint8Array> {
+  const { sampleRate, channels } = await decode(links, added)
   const samples = mixDown(channels)
   const engine = createOpusEngine('libopus-wasm', {
     sampleRate,
@@ -56,15 +70,28 @@ export async function mixedOgg(links: readonly OggOpusLink[]): Promise<Uint8Arra
 }
 
 /**
+ * One Ogg file with a channel for each participant. Nothing is encoded again but the channels to which something is added; undefined when these cannot be.
+ */
+export async function separateOgg(links: readonly OggOpusLink[], added?: AddedAudio): Promise<Uint8Array | undefined> {
+  if (added === undefined || added.channels.size === 0) return flattenLinks(links, { serialNumber: 1 })
+  const names = namesOf(links)
+  const changed = await reencodeChannels(links, await decode(links, added), {
+    changed: added.channels,
+    channelsOf: (link) => channelNames(link).map((name) => names.indexOf(name)),
+  })
+  return changed === undefined ? undefined : flattenLinks(changed, { serialNumber: 1 })
+}
+
+/**
  * Decodes every link into its place on the recording timeline; channels are matched by label across links, and by their order
  * where one link has a label twice.
  */
-async function decode(links: readonly OggOpusLink[]): Promise<DecodedAudio> {
+async function decode(links: readonly OggOpusLink[], added?: AddedAudio): Promise<DecodedAudio> {
   // Of the best stream in any link: the others are the same at a higher rate.
-  const highest = links.reduce((most, { inputSampleRate }) => Math.max(most, inputSampleRate), 0)
+  const highest = links.reduce((most, { inputSampleRate }) => Math.max(most, inputSampleRate), added?.sampleRate ?? 0)
   const sampleRate = OPUS_RATES.find((rate) => rate >= highest) ?? OPUS_RATE
   const factor = OPUS_RATE / sampleRate
-  const names = [...new Set(links.flatMap(channelNames))]
+  const names = namesOf(links)
   const length = links.reduce((end, link) => Math.max(end, (linkStart(link) ?? 0) + audioSamples(link)), 0) / factor
   const channels = names.map(() => new Int16Array(Math.round(length)))
   for (const link of links) {
@@ -75,7 +102,13 @@ async function decode(links: readonly OggOpusLink[]): Promise<DecodedAudio> {
       if (samples !== undefined) place(channels[names.indexOf(name)], samples, start)
     })
   }
+  await added?.addTo({ sampleRate, channels })
   return { sampleRate, channels }
+}
+
+/** The channels of a recording, over all its links. */
+function namesOf(links: readonly OggOpusLink[]): readonly string[] {
+  return [...new Set(links.flatMap(channelNames))]
 }
 
 /** The labels of a link, told apart where two are the same. */
