@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
+import { loadNativeAddon } from '../../src/server/media/native-addon.ts'
 import { cryptoLineOf, keysOf } from '../support/srtp.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
 import type { Contestant } from './lib/contestant.ts'
@@ -79,7 +80,10 @@ try {
   const results: Result[] = []
   for (const row of rows()) {
     if (!isWanted(row)) continue
-    const result = await measure(row, sender, sessions)
+    const result = await measure(row, sender, sessions).catch((error: unknown) => {
+      console.error(`${row.name}: ${error instanceof Error ? error.message : 'failed'}; left out`)
+    })
+    if (result === undefined) continue
     console.error(describe(result))
     results.push(result)
   }
@@ -109,14 +113,22 @@ function rows(): readonly Row[] {
         ...(secure ? { crypto: cryptoLineOf(keysOf(SUITE)) } : {}),
       }),
   })
-  const wasm = { EARWITNESS_MEDIA_OPUS_ENGINE: 'libopus-wasm' }
-  const script = { EARWITNESS_MEDIA_OPUS_ENGINE: 'opusscript' }
+  const [wasm, script] = [
+    { EARWITNESS_MEDIA_OPUS_ENGINE: 'libopus-wasm' },
+    { EARWITNESS_MEDIA_OPUS_ENGINE: 'opusscript' },
+  ]
+  const [dgram, native] = [{ EARWITNESS_MEDIA_RECEIVER: 'dgram' }, { EARWITNESS_MEDIA_RECEIVER: 'native' }]
+  const hasNative = loadNativeAddon().ok
+  const inC = (row: Row): readonly Row[] => (hasNative ? [row] : [])
   return [
-    { ...ours('Earwitness, libopus-wasm', wasm), pattern: 'turns', inQuick: true },
-    { ...ours('Earwitness, opusscript', script), pattern: 'turns' },
-    { ...ours('Earwitness, libopus-wasm, SRTP', wasm, true), pattern: 'turns' },
-    { ...ours('Earwitness, libopus-wasm, complexity 5', { ...wasm, ...settings(5) }), pattern: 'turns' },
-    { ...ours('Earwitness, libopus-wasm', wasm), pattern: 'both' },
+    { ...ours('Earwitness, opusscript, dgram', { ...script, ...dgram }), pattern: 'turns' },
+    { ...ours('Earwitness, libopus-wasm, dgram', { ...wasm, ...dgram }), pattern: 'turns', inQuick: true },
+    ...inC({ ...ours('Earwitness, libopus-wasm, native', { ...wasm, ...native }), pattern: 'turns', inQuick: true }),
+    ...inC({ ...ours('Earwitness, libopus-wasm, native, SRTP', { ...wasm, ...native }, true), pattern: 'turns' }),
+    { ...ours('Earwitness, libopus-wasm, dgram, SRTP', { ...wasm, ...dgram }, true), pattern: 'turns' },
+    { ...ours('Earwitness, as configured by default', settings(5)), pattern: 'turns' },
+    { ...ours('Earwitness, libopus-wasm, dgram', { ...wasm, ...dgram }), pattern: 'both' },
+    ...inC({ ...ours('Earwitness, libopus-wasm, native', { ...wasm, ...native }), pattern: 'both' }),
     { ...peer(() => ffmpeg(10), 'ffmpeg'), pattern: 'turns', inQuick: true },
     { ...peer(() => ffmpeg(0), 'ffmpeg'), pattern: 'turns' },
     { ...peer(() => ffmpeg(10), 'ffmpeg'), pattern: 'both' },
@@ -198,12 +210,14 @@ async function tree({ pids }: Contestant): Promise<readonly number[]> {
 /** More and more sessions on one core until packets are lost; the last step without loss counts. */
 async function searchCapacity(sender: string): Promise<readonly Result[]> {
   const found: Result[] = []
-  for (const engine of ['libopus-wasm', 'opusscript']) {
-    const name = `Earwitness, ${engine}`
+  const receivers = loadNativeAddon().ok ? ['dgram', 'native'] : ['dgram']
+  for (const receiver of receivers) {
+    const engine = receiver === 'native' ? 'libopus-wasm' : 'opusscript'
+    const name = `Earwitness, ${engine}, ${receiver}`
     if (!name.toLowerCase().includes(values.only.toLowerCase())) continue
     let best: Result | undefined
     for (const count of [100, 150, 200, 250, 300, 400, 500, 600]) {
-      const environment = { ...settings(0), EARWITNESS_MEDIA_OPUS_ENGINE: engine }
+      const environment = { ...settings(0), EARWITNESS_MEDIA_OPUS_ENGINE: engine, EARWITNESS_MEDIA_RECEIVER: receiver }
       const row: Row = { name, pattern: 'turns', start: () => startEarwitness({ name, environment, core: 0 }) }
       const result = await measure(row, sender, count, 0)
       console.error(describe(result))

@@ -16,7 +16,7 @@ import { boundUdpPorts, udpDrops } from './process-usage.ts'
 
 const FIRST_PORT = 34_000
 /** How long a program may take to have its sockets open. */
-const START_MS = 15_000
+const START_MS = 60_000
 /** FFmpeg ends only when its sockets have been silent for ten seconds. */
 const STOP_MS = 30_000
 const BITS_PER_SECOND = 16_000

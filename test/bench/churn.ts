@@ -1,0 +1,82 @@
+/**
+ * Opens and ends recording sessions by the thousand and looks at what the recorder holds afterwards: descriptors, threads and ports must be what
+ * they were (exit code 1 otherwise); memory is shown, as it breathes.
+ *
+ * `npm run bench:churn`, or `-- --sessions 10000 --cps 40 --steps 10 --json`. Sessions last half a second and have RTP.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+
+import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+import { resourcesOf, type Resources } from '../support/resources.ts'
+import { memoryKb } from './lib/process-usage.ts'
+
+/** Recording sessions after which everything that is made once has been made. */
+const WARM_UP = 200
+const REST_MS = 3_000
+const REST_TRIES_MAX = 20
+
+const { values } = parseArgs({
+  options: {
+    sessions: { type: 'string', default: '10000' },
+    cps: { type: 'string', default: '40' },
+    steps: { type: 'string', default: '10' },
+    engine: { type: 'string', default: 'libopus-wasm' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+interface Step extends Resources {
+  readonly sessions: number
+  readonly completed: number
+  readonly memoryKb: number
+}
+
+const dataDir = await makeDataDir()
+const daemon = await startDaemon(dataDir, {
+  EARWITNESS_LOG_LEVEL: 'error',
+  EARWITNESS_MEDIA_OPUS_ENGINE: values.engine,
+})
+try {
+  const sessions = Number(values.sessions)
+  const steps: Step[] = [await churn(daemon, WARM_UP, WARM_UP)]
+  const each = Math.ceil(sessions / Number(values.steps))
+  for (let done = WARM_UP; done < WARM_UP + sessions; done += each) {
+    const step = await churn(daemon, each, done + each)
+    steps.push(step)
+    console.error(`${step.sessions} recording sessions: ${step.memoryKb} kB, ${step.descriptors} descriptors`)
+  }
+  if (values.json) console.log(JSON.stringify(steps, undefined, 2))
+  else console.table(steps)
+  const [first, last] = [steps[0], steps.at(-1)]
+  if (first !== undefined && last !== undefined && hasGrown(first, last)) process.exitCode = 1
+} finally {
+  await daemon.stop()
+  await removeDataDir(dataDir)
+}
+
+async function churn(recorder: RunningDaemon, count: number, total: number): Promise<Step> {
+  const { stdout } = await recorder.command(
+    'simulate',
+    ...['--to', `sip:127.0.0.1:${recorder.sipUdpPort}`, '--calls', String(count), '--cps', values.cps],
+    ...['--duration', '500ms', '--json'],
+  )
+  const { completed } = JSON.parse(stdout) as { completed: number }
+  let held = await resourcesOf(recorder)
+  for (let tried = 0; tried < REST_TRIES_MAX && held.rtpPorts + held.recordingSessions > 0; tried += 1) {
+    await sleep(REST_MS)
+    held = await resourcesOf(recorder)
+  }
+  // Connections to the database that nobody needs close after a while.
+  await sleep(REST_MS)
+  return {
+    sessions: total,
+    completed,
+    ...(await resourcesOf(recorder)),
+    memoryKb: await memoryKb([recorder.process.pid ?? 0]),
+  }
+}
+
+function hasGrown(first: Step, last: Step): boolean {
+  return last.descriptors > first.descriptors || last.threads > first.threads || last.rtpPorts > 0
+}
