@@ -103,6 +103,8 @@ function checkStreams(body: ManifestBody, findings: FindingList): void {
     seen.add(stream.streamId)
     checkGaps(stream, body.durationSamples, findings)
     checkLedger(stream, body.durationSamples, findings)
+    checkParts(stream, findings)
+    checkPackets(stream, findings)
   }
 }
 
@@ -148,6 +150,32 @@ function checkLedger(stream: StreamEntry, durationSamples: number, findings: Fin
       stream.streamId,
     )
   }
+}
+
+/** What is counted as part of something is not more than that. */
+function checkParts({ streamId, ledger, packets }: StreamEntry, findings: FindingList): void {
+  const { audioSamples, gapSamples, concealedSamples = 0, silentSamples = 0 } = ledger
+  const { received, discarded, paused = 0, comfortNoise = 0 } = packets
+  if (concealedSamples > gapSamples.lost || silentSamples > audioSamples) {
+    const sentence = `More of media stream ${streamId} is said to be concealed or silent than there was lost or audio.`
+    findings.add('ledger-wrong', sentence, streamId)
+  }
+  if (paused > discarded || comfortNoise > received) {
+    const sentence = `More packets of media stream ${streamId} are said to be paused or comfort noise than came.`
+    findings.add('ledger-wrong', sentence, streamId)
+  }
+}
+
+/** No packet that the sequence numbers tell of is unaccounted for. FORMAT.md 5 */
+function checkPackets({ streamId, packets }: StreamEntry, findings: FindingList): void {
+  const { expected, received, lost, paused = 0 } = packets
+  if (expected === undefined || expected === received + lost + paused) return
+  findings.add(
+    'ledger-wrong',
+    `By their numbers ${expected} packets of media stream ${streamId} were to be expected, but ${received + lost + paused} are ` +
+      'accounted for.',
+    streamId,
+  )
 }
 
 function seconds(samples: number): string {

@@ -124,8 +124,23 @@ const checkStream = members({
   participantIds: list(text),
   codecs: list(text),
   protection: optional(list(text)),
-  packets: members({ received: integer, lost: integer, late: integer, duplicate: integer, discarded: integer }),
-  ledger: members({ audioSamples: integer, gapSamples: checkGapSamples, unlistedGapSamples: integer }),
+  packets: members({
+    expected: optional(integer),
+    received: integer,
+    lost: integer,
+    late: integer,
+    duplicate: integer,
+    discarded: integer,
+    paused: optional(integer),
+    comfortNoise: optional(integer),
+  }),
+  ledger: members({
+    audioSamples: integer,
+    gapSamples: checkGapSamples,
+    unlistedGapSamples: integer,
+    concealedSamples: optional(integer),
+    silentSamples: optional(integer),
+  }),
   gaps: list(members({ fromSample: integer, toSample: integer, cause: oneOf(...GAP_CAUSES) })),
 })
 

@@ -83,14 +83,24 @@ export interface StreamLedger {
   >
   /** Part of `gapSamples` that the bounded list of gaps could not name one by one. */
   readonly unlistedGapSamples: number
+  /** Part of `gapSamples.lost` in which the chunks hold a signal that the recorder made up. Absent in older manifests. */
+  readonly concealedSamples?: number
+  /** Part of `audioSamples` in which nothing was louder than -54 dB of full scale. Absent in older manifests. */
+  readonly silentSamples?: number
 }
 
 export interface PacketCounts {
+  /** By the sequence numbers, RFC 3550 A.3: received, lost and paused together. Absent in older manifests. */
+  readonly expected?: number
   readonly received: number
   readonly lost: number
   readonly late: number
   readonly duplicate: number
   readonly discarded: number
+  /** Part of `discarded`: in time, but spoken in a pause. Absent: none. */
+  readonly paused?: number
+  /** Part of `received`: comfort noise, which says that silence began. Absent: none. */
+  readonly comfortNoise?: number
 }
 
 export interface StreamEntry {

@@ -129,12 +129,15 @@ function describeStream(stream: StreamEntry): string {
   const { ledger } = stream
   const causes = GAP_CAUSES.flatMap((cause) => {
     const samples = ledger.gapSamples[cause] ?? 0
-    return samples > 0 ? [`${duration(samples)} ${CAUSE_WORDS[cause]}`] : []
+    const made = cause === 'lost' ? (ledger.concealedSamples ?? 0) : 0
+    const filled = made > 0 ? ` (${duration(made)} of it filled with a made-up signal)` : ''
+    return samples > 0 ? [`${duration(samples)} ${CAUSE_WORDS[cause]}${filled}`] : []
   })
   const gaps = causes.length === 0 ? 'without a gap' : `gaps: ${causes.join(', ')}`
   const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
   const name = `Media stream ${printable(stream.streamId)} (${label})`
-  return `  ${name}: ${duration(ledger.audioSamples)} of audio, ${gaps}.${describeWay(stream.protection ?? [])}`
+  const silent = (ledger.silentSamples ?? 0) > 0 ? ` (${duration(ledger.silentSamples ?? 0)} of it silent)` : ''
+  return `  ${name}: ${duration(ledger.audioSamples)} of audio${silent}, ${gaps}.${describeWay(stream.protection ?? [])}`
 }
 
 /** Who could have heard or changed it before it was recorded. */

@@ -35,6 +35,8 @@ export interface ReorderCounters {
   readonly stray: number
   readonly released: number
   readonly lost: number
+  /** Of what has been released, by its numbers alone: last minus first plus one, over all runs of the sequence. RFC 3550 A.3 */
+  readonly expected: number
 }
 
 export interface ReleasedPacket {
@@ -75,9 +77,22 @@ export class ReorderBuffer {
   #next = 0
   /** The epoch that `#next` counts in; another one at the head of the queue means: not begun yet. */
   #releasedEpoch = -1
+  /** Number of the first packet released of that epoch, and what was expected of all epochs before. */
+  #base = 0
+  #expectedBefore = 0
   readonly #seen = new Uint32Array(REORDER_MEMORY / 32)
   #probation: { readonly packet: RtpPacket; readonly arrivalUs: number } | undefined
-  readonly #counters = { queued: 0, duplicate: 0, late: 0, restarted: 0, overflow: 0, stray: 0, released: 0, lost: 0 }
+  readonly #counters = {
+    queued: 0,
+    duplicate: 0,
+    late: 0,
+    restarted: 0,
+    overflow: 0,
+    stray: 0,
+    released: 0,
+    lost: 0,
+    expected: 0,
+  }
   readonly #released = { packet: undefined as unknown as RtpPacket, arrivalUs: 0, lostBefore: 0 }
 
   get counters(): ReorderCounters {
@@ -116,8 +131,13 @@ export class ReorderBuffer {
     this.#packets[this.#head] = undefined
     this.#head = (this.#head + 1) & (this.#packets.length - 1)
     this.#count -= 1
+    if (begins) {
+      this.#expectedBefore = this.#counters.expected
+      this.#base = number
+    }
     this.#next = number + 1
     this.#releasedEpoch = epoch
+    this.#counters.expected = this.#expectedBefore + number - this.#base + 1
     this.#counters.released += 1
     this.#counters.lost += missing
     // What a stall brought has been worked off: its memory goes with it.

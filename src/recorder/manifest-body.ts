@@ -112,7 +112,8 @@ export function describeRecording(report: RecordingReport): ManifestBody {
 function describeStream(stream: StreamReport): StreamEntry {
   const sampleFactor = positionsPerSample(stream)
   const { counters, timeline } = stream
-  const { audioSamples, gapSamples, unlistedGapSamples } = timeline.ledger
+  const { audioSamples, gapSamples, unlistedGapSamples, concealedSamples, silentSamples } = timeline.ledger
+  const { packetsComfortNoise, packetsDiscarded } = counters
   return {
     streamId: stream.plan.streamId,
     streamLabel: bounded(stream.plan.streamLabel),
@@ -121,11 +122,14 @@ function describeStream(stream: StreamReport): StreamEntry {
     codecs: stream.codecs,
     protection: stream.protection,
     packets: {
+      expected: counters.packetsExpected,
       received: counters.packetsReceived,
       lost: counters.packetsLost,
       late: counters.packetsLate,
       duplicate: counters.packetsDuplicate,
       discarded: discardedOtherwise(counters),
+      ...(packetsDiscarded.paused === 0 ? {} : { paused: packetsDiscarded.paused }),
+      ...(packetsComfortNoise === 0 ? {} : { comfortNoise: packetsComfortNoise }),
     },
     ledger: {
       audioSamples: audioSamples * sampleFactor,
@@ -139,6 +143,8 @@ function describeStream(stream: StreamReport): StreamEntry {
         ...(gapSamples.undecoded === 0 ? {} : { undecoded: gapSamples.undecoded * sampleFactor }),
       },
       unlistedGapSamples: unlistedGapSamples * sampleFactor,
+      concealedSamples: concealedSamples * sampleFactor,
+      silentSamples: silentSamples * sampleFactor,
     },
     gaps: timeline.gaps.map((gap): GapEntry => ({
       fromSample: gap.fromSample * sampleFactor,

@@ -152,6 +152,10 @@ export interface StreamCounters {
   /** Of those: packets of codecs that are not decoded live. */
   readonly packetsKept: number
   readonly packetsLost: number
+  /** By the numbers of the packets that came in time, over all sequences: received, paused and lost. RFC 3550 A.3 */
+  readonly packetsExpected: number
+  /** Part of the received ones: comfort noise. RFC 3389 */
+  readonly packetsComfortNoise: number
   readonly packetsLate: number
   readonly packetsDuplicate: number
   /** Everything not taken, the late ones and the duplicates included. */

@@ -64,6 +64,9 @@ export class StreamReceiver {
   #packetsReceived = 0
   #packetsKept = 0
   #packetsLost = 0
+  /** Of the reorder buffers before the present one. */
+  #packetsExpected = 0
+  #packetsComfortNoise = 0
   #packetsLate = 0
   #packetsDuplicate = 0
   readonly #protection: StreamProtection
@@ -146,6 +149,8 @@ export class StreamReceiver {
       packetsReceived: this.#packetsReceived,
       packetsKept: this.#packetsKept,
       packetsLost: this.#packetsLost,
+      packetsExpected: this.#packetsExpected + this.#reorder.counters.expected,
+      packetsComfortNoise: this.#packetsComfortNoise,
       packetsLate: this.#packetsLate,
       packetsDuplicate: this.#packetsDuplicate,
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
@@ -284,6 +289,7 @@ export class StreamReceiver {
     while (!this.drain(Infinity)) this.#forceOne()
     this.#ssrc = ssrc
     this.#discarded.sequence += this.#reorder.counters.stray
+    this.#packetsExpected += this.#reorder.counters.expected
     this.#reorder = new ReorderBuffer()
     this.#jitter = undefined
     this.#kept.flush()

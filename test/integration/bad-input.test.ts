@@ -166,7 +166,7 @@ describe('while a recording session lasts', () => {
     const { streams, state } = await manifestOf(daemon, recordingId)
     expect(state).toBe('complete')
     expect(streams.map(({ packets }) => packets)).toEqual(
-      sent.map((count) => ({ received: count, lost: 0, late: 0, duplicate: 0, discarded: 0 })),
+      sent.map((count) => ({ expected: count, received: count, lost: 0, late: 0, duplicate: 0, discarded: 0 })),
     )
   })
 

@@ -83,7 +83,7 @@ describe('two media streams', () => {
     expect(manifest.incidents).toEqual([])
     for (const stream of manifest.streams) {
       expect(stream.protection).toEqual([suite])
-      expect(stream.packets).toEqual({ received: 200, lost: 0, late: 0, duplicate: 0, discarded: 0 })
+      expect(stream.packets).toEqual({ expected: 200, received: 200, lost: 0, late: 0, duplicate: 0, discarded: 0 })
     }
     const verified = await daemon.command('verify', recordingId)
     expect(verified).toMatchObject({ code: 0 })

@@ -158,11 +158,16 @@ describe('a thread that is not scheduled loses no audio', () => {
     expect(manifest.incidents).toEqual([])
     expect(manifest.durationSamples).toBe(options.seconds * 48_000)
     for (const { packets, ledger } of manifest.streams) {
-      expect(packets).toEqual({ received: options.seconds * 50, lost: 0, late: 0, duplicate: 0, discarded: 0 })
+      expect(packets).toEqual({
+        expected: options.seconds * 50,
+        ...{ received: options.seconds * 50, lost: 0, late: 0, duplicate: 0, discarded: 0 },
+      })
       expect(ledger).toEqual({
         audioSamples: options.seconds * 48_000,
         gapSamples: { lost: 0, silence: 0, held: 0, noMedia: 0 },
         unlistedGapSamples: 0,
+        concealedSamples: 0,
+        silentSamples: 0,
       })
     }
   })

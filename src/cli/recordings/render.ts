@@ -122,11 +122,13 @@ const STREAM_COLUMNS: readonly Column[] = [
   { title: 'label' },
   { title: 'codec' },
   { title: 'who', shrinks: true },
+  { title: 'expected', align: 'right' },
   { title: 'received', align: 'right' },
   { title: 'lost', align: 'right' },
   { title: 'late', align: 'right' },
   { title: 'duplicate', align: 'right' },
   { title: 'audio', align: 'right' },
+  { title: 'silent', align: 'right' },
   { title: 'gaps', shrinks: true },
 ]
 
@@ -137,23 +139,34 @@ function streamRows(details: RecordingDetails): readonly (readonly string[])[] {
     stream.streamLabel,
     stream.codec,
     stream.participantIds.map((id) => names.get(id) ?? id).join(', ') || NONE,
+    String(stream.packets.expected),
     String(stream.packets.received),
     String(stream.packets.lost),
     String(stream.packets.late),
     String(stream.packets.duplicate),
     formatDuration(stream.audioSamples / SAMPLES_PER_MS),
-    gapsOf(details, stream.streamId),
+    stream.silentSamples === null ? NONE : formatDuration(stream.silentSamples / SAMPLES_PER_MS),
+    gapsOf(details, stream),
   ])
 }
 
-/** `lost 1.24 s, held 30.00 s`: each cause with its sum. */
-function gapsOf({ gaps }: RecordingDetails, streamId: string): string {
+/** `lost 1.24 s (1.10 s filled), held 30.00 s`: each cause with its sum, and what of it was concealed. */
+function gapsOf({ gaps }: RecordingDetails, stream: RecordingDetails['mediaStreams'][number]): string {
   const samples = new Map<string, number>()
   for (const gap of gaps) {
-    if (gap.streamId === streamId) samples.set(gap.cause, (samples.get(gap.cause) ?? 0) + gap.toSample - gap.fromSample)
+    if (gap.streamId === stream.streamId)
+      samples.set(gap.cause, (samples.get(gap.cause) ?? 0) + gap.toSample - gap.fromSample)
   }
-  const texts = [...samples].map(([cause, count]) => `${cause} ${(count / SAMPLES_PER_MS / 1000).toFixed(2)} s`)
+  const concealed = stream.concealedSamples ?? 0
+  const texts = [...samples].map(([cause, count]) => {
+    const filled = cause === 'lost' && concealed > 0 ? ` (${seconds(concealed)} filled)` : ''
+    return `${cause} ${seconds(count)}${filled}`
+  })
   return texts.join(', ') || NONE
+}
+
+function seconds(samples: number): string {
+  return `${(samples / SAMPLES_PER_MS / 1000).toFixed(2)} s`
 }
 
 const CS_COLUMNS: readonly Column[] = [

@@ -130,9 +130,9 @@ function insertStreams({ recordingId, streams }: RecordingClosedRecord): readonl
     {
       sql: `INSERT INTO media_streams
        (recording_id, stream_id, stream_label, channel, codec, packets_expected, packets_received, packets_lost,
-        packets_late, packets_duplicate, audio_samples)
+        packets_late, packets_duplicate, audio_samples, concealed_samples, silent_samples)
      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::bigint[],
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+                              $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
      ON CONFLICT (recording_id, stream_id) DO NOTHING`,
       values: [
         recordingId,
@@ -146,6 +146,8 @@ function insertStreams({ recordingId, streams }: RecordingClosedRecord): readonl
         streams.map((stream) => stream.packets.late),
         streams.map((stream) => stream.packets.duplicate),
         streams.map((stream) => stream.audioSamples),
+        streams.map((stream) => stream.concealedSamples ?? null),
+        streams.map((stream) => stream.silentSamples ?? null),
       ],
     },
   ]

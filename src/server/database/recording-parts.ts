@@ -81,6 +81,9 @@ export interface MediaStreamRow {
     readonly duplicate: number
   }
   readonly audioSamples: number
+  /** Parts of the lost and of the audio samples; null where an older recorder did not count them. */
+  readonly concealedSamples: number | null
+  readonly silentSamples: number | null
 }
 
 export interface SnapshotRow {
@@ -167,7 +170,8 @@ const MEDIA_STREAMS = `
                ORDER BY p.participant_id) AS "participantIds",
          json_build_object('expected', packets_expected, 'received', packets_received, 'lost', packets_lost,
                            'late', packets_late, 'duplicate', packets_duplicate) AS packets,
-         audio_samples::float8 AS "audioSamples"
+         audio_samples::float8 AS "audioSamples", concealed_samples::float8 AS "concealedSamples",
+         silent_samples::float8 AS "silentSamples"
   FROM media_streams AS s WHERE recording_id = $1 ORDER BY channel, stream_id`
 
 const SNAPSHOTS = `

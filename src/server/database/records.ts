@@ -187,6 +187,9 @@ export interface ClosedStream {
     readonly duplicate: number
   }
   readonly audioSamples: number
+  /** Parts of the lost and of the audio samples; absent in records of an older recorder. */
+  readonly concealedSamples?: number
+  readonly silentSamples?: number
 }
 
 export interface ClosedGap {

@@ -267,8 +267,10 @@ function closedRecord(manifest: ManifestBody, manifestSha256: string): DatabaseR
       channel: stream.channel,
       participantIds: stream.participantIds,
       codec: codecs.join('+'),
-      packets: { ...packets, expected: packets.received + packets.lost },
+      packets: { ...packets, expected: packets.expected ?? packets.received + packets.lost },
       audioSamples: ledger.audioSamples,
+      ...(ledger.concealedSamples === undefined ? {} : { concealedSamples: ledger.concealedSamples }),
+      ...(ledger.silentSamples === undefined ? {} : { silentSamples: ledger.silentSamples }),
     })),
     gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
   }

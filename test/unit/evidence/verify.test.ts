@@ -416,6 +416,51 @@ describe('a manifest that contradicts itself, although a recorder signed it: it 
     expect(await found()).toEqual([])
   })
 
+  it('more concealed than lost, more silent than audio, more paused or comfort noise than came', async () => {
+    const [stream] = recording.body.streams
+    if (stream === undefined) throw new Error('no stream')
+    const { ledger, packets } = stream
+    const withLedger = (parts: object) => resign({ streams: streamsWith({ ledger: { ...ledger, ...parts } }) })
+    const withPackets = (parts: object) => resign({ streams: streamsWith({ packets: { ...packets, ...parts } }) })
+    await withLedger({ concealedSamples: ledger.gapSamples.lost, silentSamples: ledger.audioSamples })
+    expect(await found()).toEqual([])
+    await withLedger({ concealedSamples: ledger.gapSamples.lost + 1 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+    await withLedger({ silentSamples: ledger.audioSamples + 1 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+    await withPackets({ discarded: 2, paused: 3 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+    await withPackets({ comfortNoise: packets.received + 1 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+  })
+
+  it('nothing wrong with what is filled or silent, and the verdict says so', async () => {
+    const [stream] = recording.body.streams
+    if (stream === undefined) throw new Error('no stream')
+    await resign({
+      streams: streamsWith({ ledger: { ...stream.ledger, concealedSamples: 960, silentSamples: 4_800 } }),
+    })
+    const text = describeVerdict(await verify())
+    expect(text).toContain('of audio (0.100 s of it silent)')
+    expect(text).toContain('lost on the network (0.020 s of it filled with a made-up signal)')
+  })
+
+  it('packets that were to be expected by their numbers and are not accounted for', async () => {
+    const [stream] = recording.body.streams
+    if (stream === undefined) throw new Error('no stream')
+    const withPackets = (parts: object) =>
+      resign({ streams: streamsWith({ packets: { ...stream.packets, ...parts } }) })
+    const accounted = stream.packets.received + stream.packets.lost
+    await withPackets({ expected: accounted })
+    expect(await found()).toEqual([])
+    await withPackets({ expected: accounted + 5, discarded: 9, paused: 5 })
+    expect(await found()).toEqual([])
+    await withPackets({ expected: accounted + 1 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+    await withPackets({ expected: accounted - 1 })
+    expect(await found()).toEqual(['ledger-wrong 0'])
+  })
+
   it('a media stream described twice, and an end before the beginning', async () => {
     const [stream] = recording.body.streams
     if (stream === undefined) throw new Error('no stream')

@@ -104,6 +104,26 @@ describe('the reorder buffer', () => {
   })
 })
 
+describe('what was to be expected', () => {
+  it('is counted by the numbers alone, over the wrap and over every run', () => {
+    const buffer = filled([65_530, 65_533, 1, 3, 3])
+    expect(buffer.counters.expected).toBe(0)
+    released(buffer, Infinity)
+    expect(buffer.counters).toMatchObject({ expected: 10, released: 4, lost: 6 })
+    for (const number of [40_000, 40_001, 40_004]) buffer.push(packet(number), 1)
+    released(buffer, Infinity)
+    expect(buffer.counters).toMatchObject({ expected: 15, released: 7, lost: 8 })
+  })
+
+  it('does not grow by what came late, before the first or in between', () => {
+    const buffer = filled([10, 13])
+    released(buffer, Infinity)
+    expect(buffer.push(packet(9), 1)).toBe('late')
+    expect(buffer.push(packet(12), 1)).toBe('late')
+    expect(buffer.counters).toMatchObject({ expected: 4, released: 2, lost: 2, late: 2 })
+  })
+})
+
 describe('a jump of the sequence number', () => {
   it('is believed with the second packet; both are released, after the old ones, and nothing between is lost', () => {
     const buffer = filled([10, 11, 13])

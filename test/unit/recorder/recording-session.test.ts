@@ -159,7 +159,7 @@ describe('a conversation of twelve seconds', () => {
 
   it('counts every packet and names who was heard', () => {
     for (const [index, stream] of manifest.streams.entries()) {
-      expect(stream.packets).toEqual({ received: 600, lost: 0, late: 0, duplicate: 0, discarded: 0 })
+      expect(stream.packets).toEqual({ expected: 600, received: 600, lost: 0, late: 0, duplicate: 0, discarded: 0 })
       expect(stream).toMatchObject({ channel: index, codecs: ['PCMU'], gaps: [] })
       expect(stream.ledger.audioSamples).toBe(manifest.durationSamples)
       expect(stream.participantIds).toEqual([['alice', 'bob'][index]])

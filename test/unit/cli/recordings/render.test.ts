@@ -49,6 +49,8 @@ const DETAILS: RecordingDetails = {
       participantIds: ['p1', 'p9'],
       packets: { expected: 100, received: 97, lost: 3, late: 1, duplicate: 2 },
       audioSamples: 240_000 * 48,
+      concealedSamples: 48_000,
+      silentSamples: 90_000 * 48,
     },
   ],
   snapshots: [
@@ -121,7 +123,9 @@ describe('one recording', () => {
   })
 
   test('shows each stream with its participants and the sum of its gaps by cause', () => {
-    expect(text).toMatch(/^ +0 +1 +PCMU +Anna Ångström, p9 +97 +3 +1 +2 +0:04:00 +lost 1\.24 s, held 2\.00 s$/mu)
+    expect(text).toMatch(
+      /^ +0 +1 +PCMU +Anna Ångström, p9 +100 +97 +3 +1 +2 +0:04:00 +0:01:30 +lost 1\.24 s \(1\.00 s filled\), held 2\.00 s$/mu,
+    )
   })
 
   test('says why a metadata snapshot is not valid', () => {

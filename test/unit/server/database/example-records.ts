@@ -124,6 +124,8 @@ export function closedRecord(recordingId: string, changes: Partial<RecordingClos
         participantIds: ['caller'],
         packets,
         audioSamples: 5_740_400,
+        concealedSamples: 2_880,
+        silentSamples: 960_000,
       },
       {
         streamId: '1',
@@ -133,6 +135,8 @@ export function closedRecord(recordingId: string, changes: Partial<RecordingClos
         participantIds: ['callee'],
         packets,
         audioSamples: 5_760_000,
+        concealedSamples: 0,
+        silentSamples: 0,
       },
     ],
     gaps: [{ streamId: '0', fromSample: 48_000, toSample: 57_600, cause: 'lost' }],
