@@ -12,6 +12,7 @@ export class PacketIntake {
   // What came in since the last packet that fitted into the queue.
   #lostBefore = 0
   #overflowBefore = 0
+  #isSilent = false
   #isRestarted = false
   #continues = false
   /** Everything that came, and what of it found the queue full. */
@@ -49,8 +50,15 @@ export class PacketIntake {
     this.#continues = true
   }
 
-  noteLost(packets: number): void {
+  /** @param isSilent the sender says that nothing follows for now; true until the next packet is pushed */
+  noteLost(packets: number, isSilent: boolean): void {
     this.#lostBefore += packets
+    this.#isSilent ||= isSilent
+  }
+
+  /** The sender said after the last packet that it is silent. RFC 3389 */
+  get isSilent(): boolean {
+    return this.#isSilent
   }
 
   /** The packet in the queue, if it has one more; see `StreamTimeline.write`. */
@@ -70,11 +78,13 @@ export class PacketIntake {
     entry.arrivalUs = arrivalUs
     entry.lostBefore = this.#lostBefore
     entry.overflowBefore = this.#overflowBefore
+    entry.silenceBefore = this.#isSilent
     entry.restarted = this.#isRestarted
     entry.epoch = this.#masks.epoch
     entry.continues = this.#continues && this.#lostBefore === 0
     this.#lostBefore = 0
     this.#overflowBefore = 0
+    this.#isSilent = false
     this.#isRestarted = false
     this.#continues = false
     return entry

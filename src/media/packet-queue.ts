@@ -24,6 +24,8 @@ export interface QueuedPacket {
   lostBefore: number
   /** Samples of packets before this one that found the queue full. */
   overflowBefore: number
+  /** The sender said before this packet that it was silent. */
+  silenceBefore: boolean
   /** The caller announced a new source before this packet. */
   restarted: boolean
   /** The codec changed before this packet, and with it the RTP clock; none is missing in between. */
@@ -170,6 +172,7 @@ function emptyEntry(): QueuedPacket {
     length: 0,
     lostBefore: 0,
     overflowBefore: 0,
+    silenceBefore: false,
     restarted: false,
     continues: false,
     epoch: 0,

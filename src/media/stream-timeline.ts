@@ -180,9 +180,9 @@ export class StreamTimeline {
     return !this.#queue.isNearlyFull
   }
 
-  /** Packets were missing before one that carries no audio (telephone-event): their time is lost in the gap that follows. */
-  noteLost(packets: number): void {
-    this.#intake.noteLost(packets)
+  /** A packet without audio came after missing ones, whose time is lost in the gap that follows; the rest is `silence` if it said so (RFC 3389). */
+  noteLost(packets: number, silenceBegins = false): void {
+    this.#intake.noteLost(packets, silenceBegins)
   }
 
   /** The SDP changed direction: gaps from `atUs` on are `held`, or no longer. */
@@ -295,7 +295,7 @@ export class StreamTimeline {
     entry.position = entry.timestamp + (state.mapping ?? 0) - entry.correction
     this.#cut(entry, free)
     this.#gapLost += lost
-    this.#gapSilence += Math.max(0, jump - lost)
+    this.#gapSilence += entry.silenceBefore ? Infinity : Math.max(0, jump - lost)
     entry.gapLost = this.#gapLost
     entry.gapSilence = this.#gapSilence
     if (entry.outLength > 0) {
@@ -388,7 +388,8 @@ export class StreamTimeline {
   /** The part of the present gap that has been read. */
   #openGap(found: GapFound): void {
     const head = this.#placed > 0 ? this.#queue.at(0) : undefined
-    const known = { lost: head?.gapLost ?? this.#gapLost, silence: head?.gapSilence ?? this.#gapSilence }
+    const silence = this.#intake.isSilent && this.#placed === this.#queue.length ? Infinity : this.#gapSilence
+    const known = { lost: head?.gapLost ?? this.#gapLost, silence: head?.gapSilence ?? silence }
     this.#causes.describe({ from: this.#readEnd, to: this.#readPosition }, known, found)
   }
 }

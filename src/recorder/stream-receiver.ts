@@ -322,8 +322,9 @@ export class StreamReceiver {
     if (samples !== undefined) {
       const at = this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
       if (at !== undefined) this.#dtmf.hear(samples, at)
-    } else if (next.lostBefore > 0) {
-      this.timeline.noteLost(next.lostBefore)
+    } else {
+      if (format?.kind === 'comfortNoise') this.#packetsComfortNoise += 1
+      this.timeline.noteLost(next.lostBefore, format?.kind === 'comfortNoise')
     }
   }
 
@@ -349,11 +350,9 @@ export class StreamReceiver {
     this.#firstArrivalUs ??= arrivalUs
     this.#lastArrivalUs = arrivalUs
     this.#noteCodec(format)
-    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), and noise of another clock says nothing: they would spoil both estimates.
-    const isTimed =
-      format.kind === 'audio' ||
-      format.kind === 'kept' ||
-      (format.kind === 'comfortNoise' && format.clockRate === this.#clockRate)
+    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), comfort noise leaves before its time has passed (RFC
+    // 3389 4): they would spoil both estimates.
+    const isTimed = format.kind === 'audio' || format.kind === 'kept'
     if (isTimed) this.#observe(packet, format, arrivalUs)
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
     const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
