@@ -117,7 +117,10 @@ export class ReorderBuffer {
    */
   pop(nowUs: number): ReleasedPacket | undefined {
     const packet = this.#packets[this.#head]
-    if (this.#count === 0 || packet === undefined) return undefined
+    if (this.#count === 0 || packet === undefined) {
+      if (nowUs === Infinity) this.#dropProbation()
+      return undefined
+    }
     const number = this.#numbers[this.#head] ?? 0
     const epoch = this.#epochs[this.#head] ?? 0
     const begins = epoch !== this.#releasedEpoch
@@ -143,6 +146,13 @@ export class ReorderBuffer {
     // What a stall brought has been worked off: its memory goes with it.
     if (this.#count === 0 && this.#packets.length > INITIAL_CAPACITY) this.#resize(INITIAL_CAPACITY)
     return this.#released
+  }
+
+  /** Nothing more comes that could confirm the jump. */
+  #dropProbation(): void {
+    if (this.#probation === undefined) return
+    this.#probation = undefined
+    this.#counters.stray += 1
   }
 
   #mustWait(epoch: number, nowUs: number, windowUs: number): boolean {

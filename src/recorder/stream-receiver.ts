@@ -67,8 +67,6 @@ export class StreamReceiver {
   /** Of the reorder buffers before the present one. */
   #packetsExpected = 0
   #packetsComfortNoise = 0
-  #packetsLate = 0
-  #packetsDuplicate = 0
   readonly #protection: StreamProtection
   readonly #protectionsSeen = new Set<string>()
   readonly #discarded = noDiscards()
@@ -151,8 +149,8 @@ export class StreamReceiver {
       packetsLost: this.#packetsLost,
       packetsExpected: this.#packetsExpected + this.#reorder.counters.expected,
       packetsComfortNoise: this.#packetsComfortNoise,
-      packetsLate: this.#packetsLate,
-      packetsDuplicate: this.#packetsDuplicate,
+      packetsLate: this.#discarded.late,
+      packetsDuplicate: this.#discarded.duplicate,
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
       srtpFailures: this.#protection.failures,
       jitterSeconds: this.#jitter?.seconds ?? 0,
@@ -249,10 +247,8 @@ export class StreamReceiver {
   /** The replay window sees duplicates and stragglers before the reorder buffer does; they count as what they are. */
   #discardProtected(reason: SrtpRejectReason): void {
     if (reason === 'replay') {
-      this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
     } else if (reason === 'old') {
-      this.#packetsLate += 1
       this.#discarded.late += 1
     } else if (reason !== 'rtcp') this.#discarded.srtp += 1
   }
@@ -263,7 +259,6 @@ export class StreamReceiver {
     const [oldest] = this.#candidates
     if (oldest?.packet.ssrc !== packet.ssrc || arrivalUs - oldest.arrivalUs > CANDIDATE_AGE_US) this.#dropCandidates()
     if (this.#candidates.some((held) => held.packet.sequenceNumber === packet.sequenceNumber)) {
-      this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
       return false
     }
@@ -334,12 +329,10 @@ export class StreamReceiver {
     // None for a packet whose number jumped, and two for the one that confirms the jump.
     const taken = this.#reorder.length - queuedBefore
     if (outcome === 'duplicate') {
-      this.#packetsDuplicate += 1
       this.#discarded.duplicate += 1
       return
     }
     if (outcome === 'late') {
-      this.#packetsLate += 1
       this.#discarded.late += 1
       return
     }

@@ -225,13 +225,13 @@ export async function openedObjects(
 }
 
 /** What the caller of the recorder sees, and what a listener with the vault's key does. */
-export class RecordingRig {
+export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = EncoderStock> {
   readonly sink = new CapturingSink()
   readonly recordingSession: RecordingSession
-  readonly encoders: EncoderStock
+  readonly encoders: Encoders
 
   constructor(options: {
-    readonly encoders: EncoderStock
+    readonly encoders: Encoders
     readonly plans: readonly MediaStreamPlan[]
     readonly facts?: Partial<RecordingFacts>
     readonly seed?: number

@@ -1,0 +1,45 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+
+import { FindingList } from '../../src/evidence/findings.ts'
+import { checkManifest } from '../../src/evidence/manifest-checks.ts'
+import type { Network, Phase } from '../simulation/impaired-src.ts'
+import { ledgerFaults, record } from '../simulation/recorded-hour.ts'
+
+/** Networks far worse than any on which people would still talk. */
+const network: fc.Arbitrary<Network> = fc.record({
+  lossFraction: fc.double({ min: 0, max: 0.3, noNaN: true }),
+  jitterUs: fc.integer({ min: 0, max: 400_000 }),
+  reorderFraction: fc.double({ min: 0, max: 0.3, noNaN: true }),
+  duplicateFraction: fc.double({ min: 0, max: 0.3, noNaN: true }),
+})
+
+/** Twelve seconds in one go, or with a pause of the sender in the middle and another codec after it. */
+const phases: fc.Arbitrary<readonly Phase[]> = fc
+  .record({
+    at: fc.integer({ min: 2, max: 5 }),
+    pauseSeconds: fc.integer({ min: 1, max: 4 }),
+    kind: fc.constantFrom('whole', 'pause'),
+  })
+  .map(({ at, pauseSeconds, kind }) => {
+    const whole: Phase = { fromSeconds: 0, toSeconds: 12 }
+    if (kind === 'whole') return [whole]
+    const before = { ...whole, toSeconds: at }
+    return [before, { ...whole, fromSeconds: at + pauseSeconds, payloadType: 8 }]
+  })
+
+const stream = fc.record({ seed: fc.nat(), driftPpm: fc.integer({ min: -200, max: 200 }), network, phases })
+
+it('whatever the network does, every packet and every sample is accounted for, and the verifier agrees', async () => {
+  await fc.assert(
+    fc.asyncProperty(stream, stream, fc.nat(), async (one, other, seed) => {
+      const streams = [one, other].map((options, voice) => ({ ...options, voice }))
+      const recorded = await record({ seconds: 12.6, streams }, seed)
+      expect(ledgerFaults(recorded)).toEqual([])
+      const findings = new FindingList()
+      await checkManifest(recorded.manifest, findings)
+      expect(findings.findings).toEqual([])
+    }),
+    { numRuns: 20 },
+  )
+})
