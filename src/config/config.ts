@@ -64,6 +64,8 @@ export interface SourceConfig {
   /** An operator's pause is told to the SRC by re-INVITE. */
   readonly tellPause: boolean
   readonly dtmf: 'inherit' | DtmfPolicyName
+  /** From where its media is taken. */
+  readonly rtpSource: 'sdp' | 'latch' | 'any'
 }
 
 /** What becomes of keys that participants press. */
@@ -95,6 +97,8 @@ export interface Config {
     readonly portMax: number
     readonly advertise: string | undefined
     readonly receiveBufferBytes: number
+    /** SRCs are told by RTCP how they are heard. */
+    readonly sendRtcp: boolean
   }
   readonly http: { readonly listen: ListenAddress }
   readonly telemetry: { readonly listen: ListenAddress }

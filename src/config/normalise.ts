@@ -38,6 +38,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       portMin: raw.rtp.portMin,
       portMax: raw.rtp.portMax,
       receiveBufferBytes: quantity(parseSize(raw.rtp.receiveBuffer)),
+      sendRtcp: raw.rtp.sendRtcp,
     },
     http: { listen: listenOr(raw.http.listen) },
     telemetry: { listen: listenOr(raw.telemetry.listen) },

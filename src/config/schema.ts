@@ -112,6 +112,12 @@ const rtp = group('Media: where SRCs send their audio.', {
     minimum: '16KiB',
     maximum: '64MiB',
   }),
+  sendRtcp: Type.Boolean({
+    description:
+      'Tell each SRC by RTCP how its audio arrives (receiver reports, VoIP metrics): about one packet every five seconds for ' +
+      'each media stream, to where its SDP says. Many SRCs show it, and some take silence for a dead recorder.',
+    default: true,
+  }),
 })
 
 const http = group('The HTTP API and the console.', {

@@ -124,6 +124,14 @@ export const source = group(
       description: 'What becomes of keys pressed in recordings from here: as recording.dtmf. inherit: that one.',
       default: 'inherit',
     }),
+    rtpSource: Type.Enum(['sdp', 'latch', 'any'], {
+      description:
+        'From where media is taken. sdp: only from the IP address that the SDP names, whatever the port; an SRC that sends from ' +
+        'another is not recorded. latch: that address comes first, then the one the SRC signals from; when neither sends, whoever ' +
+        'does, until one of them begins. So audio is never lost to translated addresses, and a stranger gets in only while the SRC is ' +
+        'silent, which the manifest then says (source-moved). any: no check. SRTP needs none: its packets prove whose they are.',
+      default: 'latch',
+    }),
     policy: Type.Enum(['record', 'refuse'], {
       description: 'refuse: INVITEs from here get 403. To shut out a part of a network that a later entry lets in.',
       default: 'record',

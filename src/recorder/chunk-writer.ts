@@ -3,6 +3,7 @@ import type { ChunkEntry } from '../evidence/manifest.ts'
 import { chunkName } from '../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
 import { sha256Hex } from '../evidence/sha256.ts'
+import type { OggLink } from './audio-writer.ts'
 import type { RecordingSink } from './recording-types.ts'
 
 /**
@@ -80,4 +81,17 @@ function joinBytes(parts: readonly Uint8Array[], length: number): Uint8Array {
     offset += part.length
   }
   return whole
+}
+
+/** After a failure: brings the frames that were encoded to the sink, if that still works. The link is over. */
+export function sealWholeFrames(link: OggLink, chunks: ChunkWriter): void {
+  try {
+    const page = link.flushPage()
+    if (page !== undefined) chunks.append(page)
+    chunks.seal(link.playableSample)
+  } catch {
+    // The incident is noted; what was sealed before is safe, and this is the last that can be tried.
+  } finally {
+    link.free()
+  }
 }

@@ -12,5 +12,6 @@ export function noDiscards(): Record<DiscardReason, number> {
     overflow: 0,
     paused: 0,
     srtp: 0,
+    source: 0,
   }
 }

@@ -5,6 +5,12 @@ export const SRTP_FAILING = {
   detail: 'The packets of a media stream are not authentic under the keys that were agreed on: its audio is lost.',
 }
 
+export const SOURCE_MOVED = {
+  code: 'source-moved',
+  detail:
+    'The packets of a media stream came from another address from here on, which neither its SDP nor its SIP names.',
+}
+
 /**
  * What has to be said of the media streams when a recording ends: silence and dropped audio are never without a word.
  *
@@ -29,6 +35,10 @@ export function endIncidents(
   if (receivers.some((receiver) => receiver.hasSecondSource)) {
     const detail = 'Two sources sent to one media stream at once; one of them is recorded.'
     incidents.push({ code: 'second-source', detail })
+  }
+  if (receivers.some(({ sources }) => sources.isContested)) {
+    const detail = 'Two addresses that nothing names sent to one media stream at once; the first of them is recorded.'
+    incidents.push({ code: 'source-contested', detail })
   }
   return incidents
 }

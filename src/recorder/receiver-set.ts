@@ -1,20 +1,29 @@
+import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { StreamId } from '../ids.ts'
 import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
+import { SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
 import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { PlacedPacket } from './kept-stream.ts'
-import type { DtmfPolicy, MediaStreamPlan } from './recording-types.ts'
+import type { PacketOrigin } from './packet-sources.ts'
+import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts'
+import type { DtmfPolicy, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
 import { streamRateOf } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
 export const CHANNELS_MAX = 32
+/** How often it is told that packets came from elsewhere; strangers may cause it. */
+export const MOVES_TOLD_MAX = 10
 /** Positions on the recording timeline are samples at this rate, whatever that of a stream. RFC 7845 4 */
 export const POSITIONS_PER_SECOND = 48_000
 
 /** The media streams of one recording, in the order of their channels; their timelines are read in step. */
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
-  readonly #conceals: boolean
+  readonly #settings: ReceiverSettings
+  readonly #sink: Pick<RecordingSink, 'handleRtcp'>
+  #moves = 0
+  #movesTold = 0
   /** Of every stream, where they are mixed into one. */
   readonly #commonRate: number | undefined
   readonly #dtmf: DtmfPolicy
@@ -24,18 +33,20 @@ export class ReceiverSet {
   #isPaused = false
 
   /**
-   * @param options.conceals short losses are filled, see `StreamTimeline`
+   * @param options.sink what we say by RTCP goes there
    * @param options.commonRate samples per second of every stream; only where they are mixed
    * @param options.keep takes packets of codecs that are not decoded live, in the order of their stream's timeline
    */
   constructor(options: {
-    readonly conceals: boolean
-    readonly dtmf: DtmfPolicy
+    readonly facts: RecordingFacts
+    readonly randomBytes: RandomBytes
+    readonly sink: Pick<RecordingSink, 'handleRtcp'>
     readonly commonRate: number | undefined
     readonly keep: (packet: KeptPacket) => void
   }) {
-    this.#conceals = options.conceals
-    this.#dtmf = options.dtmf
+    this.#settings = receiverSettings(options.facts, options.randomBytes)
+    this.#sink = options.sink
+    this.#dtmf = options.facts.dtmf
     this.#commonRate = options.commonRate
     this.#keep = options.keep
   }
@@ -92,8 +103,7 @@ export class ReceiverSet {
   add(plan: MediaStreamPlan, nowUs: number): void {
     const channel = this.#commonRate === undefined ? this.#receivers.size : 0
     const receiver: StreamReceiver = new StreamReceiver(plan, nowUs, {
-      conceals: this.#conceals,
-      dtmf: this.#dtmf,
+      ...this.#settings,
       sampleRate: this.#commonRate,
       onKept: (placed) => this.#keep(keptPacket(receiver, channel, placed)),
     })
@@ -129,9 +139,40 @@ export class ReceiverSet {
     for (const { timeline } of this.#receivers.values()) timeline.setOrigin(originUs)
   }
 
-  /** True when it has become clear of a further stream that nothing of it is authentic. */
-  takeSrtpFailing(): boolean {
-    return this.all.filter((receiver) => receiver.takeSrtpFailing()).length > 0
+  /** A datagram of the RTCP port of a stream. */
+  handleRtcp(streamId: StreamId, datagram: Uint8Array, arrivalUs: number, origin?: PacketOrigin): void {
+    this.#receivers.get(streamId)?.rtcp.handleDatagram(datagram, arrivalUs, origin)
+  }
+
+  /** Hands over the reports that are due. */
+  sendReports(nowUs: number): void {
+    for (const { rtcp } of this.#receivers.values()) {
+      const due = rtcp.takeDue(nowUs)
+      if (due !== undefined) this.#sink.handleRtcp?.(due)
+    }
+  }
+
+  /** Hands over our goodbyes; no report follows. */
+  sendGoodbyes(nowUs: number): void {
+    for (const { rtcp } of this.#receivers.values()) {
+      const goodbye = rtcp.takeGoodbye(nowUs)
+      if (goodbye !== undefined) this.#sink.handleRtcp?.(goodbye)
+    }
+  }
+
+  /** What has become clear of the packets of a stream since the last call. */
+  takeIncidents(): readonly { readonly code: string; readonly detail: string }[] {
+    const isFailing = this.all.filter((receiver) => receiver.takeSrtpFailing()).length > 0
+    const moves = this.all.reduce((sum, { sources }) => sum + sources.moves, 0)
+    const hasMoved = moves > this.#moves && this.#movesTold < MOVES_TOLD_MAX
+    this.#moves = moves
+    if (hasMoved) this.#movesTold += 1
+    return [...(isFailing ? [SRTP_FAILING] : []), ...(hasMoved ? [SOURCE_MOVED] : [])]
+  }
+
+  /** At the end: takes the packets that wait to be believed, of streams that had no others. */
+  takeRest(): void {
+    for (const receiver of this.#receivers.values()) receiver.takeRest()
   }
 
   /** Decodes what is due; gives the streams that had no room for all of it. */

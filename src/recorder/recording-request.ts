@@ -10,6 +10,7 @@ import { srtpKeysOf, type CryptoAttribute } from '../protocol/sdp/crypto-attribu
 import { parseSdp } from '../protocol/sdp/parse.ts'
 import type { MediaDescription, SessionDescription } from '../protocol/sdp/session-description.ts'
 import { accepted, rejected, type Result } from '../result.ts'
+import { mediaTransport } from './media-transport.ts'
 import type { MediaStreamPlan } from './recording-types.ts'
 
 /** Media streams of one recording session that are received; more audio lines are answered with port 0. */
@@ -232,6 +233,7 @@ function planStream(
     // The SRC says so itself; a wish it has weighed already. RFC 7866 7.1.3
     paused: media.record === 'paused' || media.record === 'off',
     keys: crypto && srtpKeysOf(crypto),
+    transport: mediaTransport(media),
   })
 }
 

@@ -1,12 +1,12 @@
 import { RecordingClock } from './recording-clock.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
-import { ChunkWriter } from './chunk-writer.ts'
+import { ChunkWriter, sealWholeFrames } from './chunk-writer.ts'
 import { DtmfKeeper } from './dtmf-keeper.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
 import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
-import { endIncidents, SRTP_FAILING } from './end-incidents.ts'
+import { endIncidents } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
 import { LiveListeners } from './live-listeners.ts'
 import { LiveMonitor, type Sealing } from './live-monitor.ts'
@@ -17,6 +17,7 @@ import { POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
 import { commonRate, isSameList, wholePosition } from './stream-rates.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
+import type { PacketOrigin } from './packet-sources.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { AlertThresholds } from './stream-watch.ts'
 import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
@@ -86,9 +87,9 @@ export class RecordingSession {
     this.listeners = new LiveListeners(this.#incidents)
     this.#chunks = new ChunkWriter({ ...this.#sealing, taken: (pages) => this.listeners.take(pages) })
     this.#kept = new KeptRtpWriter({ ...this.#sealing, originUnixMs: () => this.#clock.originUnixMs })
-    const [{ conceals, dtmf }, keep] = [options.facts, this.#kept.append.bind(this.#kept)]
-    const rate = commonRate(options.facts.layout, options.streams)
-    this.#receivers = new ReceiverSet({ conceals, dtmf, keep, commonRate: rate })
+    const { facts, streams, randomBytes, sink } = options
+    const common = { commonRate: commonRate(facts.layout, streams), keep: this.#kept.append.bind(this.#kept) }
+    this.#receivers = new ReceiverSet({ facts, randomBytes, sink, ...common })
     this.#dtmf = new DtmfKeeper(this.#sealing)
     this.#snapshots = new SnapshotKeeper(this.#sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
@@ -144,9 +145,20 @@ export class RecordingSession {
     return this.#nextTimeoutUs
   }
 
-  handleDatagram(streamId: StreamId, datagram: Uint8Array, arrivalUs: number): void {
+  /** A datagram on the RTP port of a stream. Without `origin` it is not asked where it came from. */
+  handleDatagram(streamId: StreamId, datagram: Uint8Array, arrivalUs: number, origin?: PacketOrigin): void {
     if (this.#state !== 'running') return
-    this.#receivers.byId.get(streamId)?.handleDatagram(datagram, arrivalUs)
+    this.#receivers.byId.get(streamId)?.handleDatagram(datagram, arrivalUs, origin)
+  }
+
+  /** A datagram on the RTCP port of a stream. */
+  handleRtcp(streamId: StreamId, datagram: Uint8Array, arrivalUs: number, origin?: PacketOrigin): void {
+    if (this.#state === 'running') this.#receivers.handleRtcp(streamId, datagram, arrivalUs, origin)
+  }
+
+  /** Says goodbye by RTCP on every stream: the dialog is over, although packets may still be on their way. RFC 3550 6.3.7 */
+  sayGoodbye(nowUs: number): void {
+    this.#receivers.sendGoodbyes(nowUs)
   }
 
   /** Keeps the raw document sealed and applies what could be read of it. RFC 7865 */
@@ -211,7 +223,8 @@ export class RecordingSession {
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs)
     let full = this.#receivers.drain(nowUs)
-    if (this.#receivers.takeSrtpFailing()) this.#incidents.note(SRTP_FAILING, nowUs)
+    for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
+    this.#receivers.sendReports(nowUs)
     if (this.#horizon.isSettling(nowUs)) return
     const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
     this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
@@ -260,6 +273,7 @@ export class RecordingSession {
   #finish(nowUs: number, cause: EndCause): ManifestBody {
     try {
       if (this.#state === 'running') {
+        this.#receivers.takeRest()
         let full = this.#receivers.drain(Infinity)
         // Whatever came counts, even what was read from its socket after the BYE.
         if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
@@ -277,26 +291,11 @@ export class RecordingSession {
       this.#state = 'running'
       this.fail(error, nowUs)
     }
-    this.#sealWholeFrames()
+    if (this.#link !== undefined) sealWholeFrames(this.#link, this.#chunks)
+    this.#link = undefined
     this.#state = 'over'
     // Without the streams: their ledgers reach beyond what could be written.
     return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams: [] })
-  }
-
-  /** After a failure: brings the frames that were encoded to the sink, if that still works. */
-  #sealWholeFrames(): void {
-    const link = this.#link
-    this.#link = undefined
-    if (link === undefined) return
-    try {
-      const page = link.flushPage()
-      if (page !== undefined) this.#chunks.append(page)
-      this.#sealChunk(link.playableSample)
-    } catch {
-      // The incident is noted; what was sealed before is safe, and this is the last that can be tried.
-    } finally {
-      link.free()
-    }
   }
 
   #describe(options: {

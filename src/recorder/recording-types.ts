@@ -2,6 +2,9 @@ import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry } from '../evidence/m
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
+import type { MediaTransport } from './media-transport.ts'
+import type { SourceRule } from './packet-sources.ts'
+import type { OutgoingRtcp } from './stream-rtcp.ts'
 import type { SrtpKeys } from '../protocol/srtp/srtp-keys.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import type { StreamFlag } from './stream-watch.ts'
@@ -36,6 +39,18 @@ export interface MediaStreamPlan {
   readonly paused: boolean
   /** How the RTP is protected, by RFC 4568: keys with which `findKeyFault` finds no fault; undefined for RTP in clear. */
   readonly keys: SrtpKeys | undefined
+  /** Our own keys, of the answer: for the RTCP that we send. Absent when there are none. */
+  readonly ownKeys?: SrtpKeys
+  /** Where the SRC says that it is; absent before it has said anything. */
+  readonly transport?: MediaTransport
+}
+
+/** How packets are received in a recording session. */
+export interface ReceptionSettings {
+  readonly sourceRule: SourceRule
+  /** Where the SRC signals from; undefined when that says nothing. */
+  readonly signallingAddress: string | undefined
+  readonly sendsRtcp: boolean
 }
 
 /** What is fixed for the life of a recording. */
@@ -59,6 +74,8 @@ export interface RecordingFacts {
   /** age recipients (`age1…`) to which the recording's own key is sealed. */
   readonly vaultRecipients: readonly string[]
   readonly software: { readonly name: string; readonly version: string }
+  /** Absent: packets are taken from everywhere, and no RTCP is sent. */
+  readonly reception?: ReceptionSettings
 }
 
 export type EndCause =
@@ -99,7 +116,7 @@ export interface SealedObject {
 
 /**
  * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was paused.
- * `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
+ * `source`: from where none are taken. `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
  */
 export type DiscardReason =
   | 'notRtp'
@@ -111,6 +128,7 @@ export type DiscardReason =
   | 'overflow'
   | 'paused'
   | 'srtp'
+  | 'source'
 
 /** Metric labels. RTCP beside RTP is none (RFC 5761). */
 export type SrtpFailure = Exclude<SrtpRejectReason, 'rtcp' | 'notRtcp'>
@@ -131,6 +149,8 @@ export interface RecordingSink {
   handleIncident(incident: RecordingIncident): void
   /** A flag of a media stream was raised or cleared; a raised one is an incident too, the first few times. */
   handleFlag(event: FlagEvent): void
+  /** RTCP to be sent. Absent where nothing can be: replay, simulation. */
+  handleRtcp?(outgoing: OutgoingRtcp): void
 }
 
 /** A flag of a media stream was raised or cleared. */

@@ -80,6 +80,22 @@ export class StreamProtection {
     return rejected(opened.reason)
   }
 
+  /** The packet opened last can only be of who has the keys: not in clear, and not under SRTP without authentication. RFC 4568 6.3 */
+  get isAuthentic(): boolean {
+    return this.#lastKeys !== undefined && !this.#lastKeys.unauthenticatedSrtp
+  }
+
+  /** RTCP of the media stream, in clear. SRTCP is always authentic (RFC 3711 3.4); `isAuthentic` is false of what came in clear. */
+  openRtcp(
+    datagram: Uint8Array,
+    arrivalUs: number,
+  ): Result<{ readonly packet: Uint8Array; readonly isAuthentic: boolean }, SrtpRejectReason> {
+    if (this.#srtp === undefined) return accepted({ packet: datagram, isAuthentic: false })
+    const opened = this.#srtp.unprotectRtcp(datagram, arrivalUs)
+    if (opened.ok) return accepted({ packet: opened.value, isAuthentic: true })
+    return this.#keys === undefined ? accepted({ packet: datagram, isAuthentic: false }) : opened
+  }
+
   /** True once: when nothing but failures has come for a while; `atEnd`, also when nothing else ever came. */
   takeFailing(atEnd = false): boolean {
     const isFailing = this.#failing === 'yes' || (atEnd && this.#opened === 0 && this.#failuresInRow > 0)

@@ -6,47 +6,34 @@ import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import { noDiscards } from './discard-counts.ts'
 import { DtmfWatch } from './dtmf-watch.ts'
-import { KeptStream, type PlacedPacket } from './kept-stream.ts'
+import { KeptStream } from './kept-stream.ts'
+import type { HeldPacket } from './packet-challengers.ts'
+import { PacketSources, type PacketOrigin } from './packet-sources.ts'
+import type { ReceiverSettings } from './receiver-settings.ts'
+import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
 import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
-import type { DtmfPolicy, MediaStreamPlan, StreamCounters } from './recording-types.ts'
+import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
 import { streamRateOf } from './stream-rates.ts'
-
-/** Packets from a new SSRC before it is believed; one stray packet must not cut a stream. RFC 3550 A.1 */
-export const SSRC_PROBATION_PACKETS = 2
-/** How long the active SSRC has to be silent before another takes over: five packets of 20 ms. */
-export const SSRC_SILENCE_US = 100_000
-/** How long packets of another SSRC are kept for the case that it takes over. */
-export const CANDIDATE_AGE_US = 1_000_000
-/** Packets of a second SSRC that are kept for the case that it takes over. */
-export const CANDIDATE_PACKETS_MAX = 16
+import { StreamRtcp } from './stream-rtcp.ts'
 
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
 export const CODECS_MAX = 32
-
-export interface ReceiverOptions {
-  /** Short losses are filled, see `StreamTimeline`. */
-  readonly conceals?: boolean
-  /** Samples per second of the stream on its timeline; without it, as its formats need it. */
-  readonly sampleRate?: number | undefined
-  readonly dtmf?: DtmfPolicy
-  /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
-  readonly onKept?: (placed: PlacedPacket) => void
-}
 
 /**
  * Receives the RTP of one media stream: unprotects, parses, counts, reorders, decodes, and puts the audio on the stream's
  * timeline.
  *
- * One SSRC is active at a time. Another takes over after {@link SSRC_PROBATION_PACKETS} packets when the active one has been
- * silent for {@link SSRC_SILENCE_US}; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that
- * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so.
+ * One SSRC is active at a time. Another takes over after `SSRC_PROBATION_PACKETS` packets when the active one has been
+ * silent for `SSRC_SILENCE_US`; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that
+ * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so. One that has said goodbye need not have
+ * been silent (RFC 3550 6.6).
  */
 export class StreamReceiver {
   #timeline: StreamTimeline
   #decoder: StreamDecoder
   #kept: KeptStream
-  readonly #options: ReceiverOptions
+  readonly #options: ReceiverSettings
   /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
   #clockRate: number | undefined
   /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
@@ -58,9 +45,7 @@ export class StreamReceiver {
   #isRefused = false
   #reorder = new ReorderBuffer()
   #ssrc: number | undefined
-  /** Of one SSRC that is not the active one, in order of arrival. */
-  #candidates: { readonly packet: RtpPacket; readonly arrivalUs: number }[] = []
-  #hasSecondSource = false
+  readonly #candidates = new SsrcCandidates()
   #packetsReceived = 0
   #packetsKept = 0
   #packetsLost = 0
@@ -68,6 +53,8 @@ export class StreamReceiver {
   #packetsExpected = 0
   #packetsComfortNoise = 0
   readonly #protection: StreamProtection
+  readonly sources: PacketSources
+  readonly rtcp: StreamRtcp
   readonly #protectionsSeen = new Set<string>()
   readonly #discarded = noDiscards()
   #firstArrivalUs: number | undefined
@@ -80,7 +67,7 @@ export class StreamReceiver {
   #dtmf: DtmfWatch
   #jitter: InterarrivalJitter | undefined
 
-  constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverOptions = {}) {
+  constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverSettings = {}) {
     this.#options = options
     this.#plan = plan
     const sampleRate = this.rateFor(plan)
@@ -89,6 +76,8 @@ export class StreamReceiver {
     this.#kept = this.#createKept()
     this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
     this.#protection = new StreamProtection(plan.keys)
+    this.sources = new PacketSources(plan, options.reception)
+    this.rtcp = new StreamRtcp(plan, this.sources, this.#protection, options.identity)
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
     this.timeline.setPaused(plan.paused, nowUs)
@@ -142,7 +131,7 @@ export class StreamReceiver {
   }
 
   get counters(): StreamCounters {
-    const { stray } = this.#reorder.counters
+    const [{ stray }, ssrc, source] = [this.#reorder.counters, this.#candidates.dropped, this.sources.dropped]
     return {
       packetsReceived: this.#packetsReceived,
       packetsKept: this.#packetsKept,
@@ -151,7 +140,7 @@ export class StreamReceiver {
       packetsComfortNoise: this.#packetsComfortNoise,
       packetsLate: this.#discarded.late,
       packetsDuplicate: this.#discarded.duplicate,
-      packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray },
+      packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray, ssrc, source },
       srtpFailures: this.#protection.failures,
       jitterSeconds: this.#jitter?.seconds ?? 0,
       dtmf: this.#dtmf.counts,
@@ -161,6 +150,8 @@ export class StreamReceiver {
   /** A new offer changed payload types, direction or keys. */
   replan(plan: MediaStreamPlan, nowUs: number): void {
     this.#protection.replan(plan.keys, nowUs)
+    this.sources.replan(plan.transport?.address, plan.held, nowUs)
+    this.rtcp.replan(plan)
     if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs)
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
@@ -193,17 +184,20 @@ export class StreamReceiver {
     return true
   }
 
-  /** The memory of `datagram` is the caller's, and used again when this returns: what is kept of it is copied. */
-  handleDatagram(datagram: Uint8Array, arrivalUs: number): void {
+  /** The memory of `datagram` is the caller's, and used again when this returns: what is kept of it is copied. Without `origin` that is not asked. */
+  handleDatagram(datagram: Uint8Array, arrivalUs: number, origin?: PacketOrigin): void {
+    if (this.sources.isExcluded(origin, arrivalUs)) return
     const opened = this.#protection.open(datagram, arrivalUs)
     if (!opened.ok) {
-      this.#discardProtected(opened.reason)
+      if (opened.reason === 'rtcp') this.rtcp.handleDatagram(datagram, arrivalUs, origin)
+      else this.#discardProtected(opened.reason)
       return
     }
     const parsed = parseRtp(opened.value)
     if (!parsed.ok) {
       // RTCP on the RTP port is legitimate (RFC 5761) and not a discarded packet.
-      if (parsed.reason !== 'rtcp') this.#discarded.notRtp += 1
+      if (parsed.reason === 'rtcp') this.rtcp.handleDatagram(datagram, arrivalUs, origin)
+      else this.#discarded.notRtp += 1
       return
     }
     const packet = parsed.value
@@ -214,8 +208,25 @@ export class StreamReceiver {
     }
     if (format.kind === 'kept') this.#keptBytes.set(packet, opened.value.slice())
     this.#protectionsSeen.add(this.#protection.lastOpened)
-    if (!this.#admitSource(packet, arrivalUs)) return
-    this.#accept(packet, format, arrivalUs)
+    if (this.#protection.isAuthentic) this.sources.noteAuthentic(packet, origin, arrivalUs)
+    else {
+      const verdict = this.sources.admit(packet, origin, arrivalUs)
+      if (verdict === 'moved') this.#acceptHeld(this.sources.takeHeld())
+      if (verdict !== 'taken') return
+    }
+    if (this.#admitSsrc(packet, format, arrivalUs)) this.#accept(packet, format, arrivalUs)
+  }
+
+  /** At the end: takes what waits to be believed, when nothing else ever came. */
+  takeRest(): void {
+    this.#acceptHeld(this.sources.takeRest())
+  }
+
+  #acceptHeld(held: readonly HeldPacket[]): void {
+    for (const { packet, arrivalUs } of held) {
+      const format = this.#formatOf(packet)
+      if (format !== undefined && this.#admitSsrc(packet, format, arrivalUs)) this.#accept(packet, format, arrivalUs)
+    }
   }
 
   /** True once, when packets come and nothing of them is authentic: audio is being lost. */
@@ -225,7 +236,7 @@ export class StreamReceiver {
 
   /** True once two sources were seen sending at the same time; only one is recorded. */
   get hasSecondSource(): boolean {
-    return this.#hasSecondSource
+    return this.#candidates.hasSecondSource
   }
 
   /**
@@ -246,43 +257,30 @@ export class StreamReceiver {
 
   /** The replay window sees duplicates and stragglers before the reorder buffer does; they count as what they are. */
   #discardProtected(reason: SrtpRejectReason): void {
-    if (reason === 'replay') {
-      this.#discarded.duplicate += 1
-    } else if (reason === 'old') {
-      this.#discarded.late += 1
-    } else if (reason !== 'rtcp') this.#discarded.srtp += 1
+    if (reason === 'replay') this.#discarded.duplicate += 1
+    else if (reason === 'old') this.#discarded.late += 1
+    else this.#discarded.srtp += 1
   }
 
-  #admitSource(packet: RtpPacket, arrivalUs: number): boolean {
-    this.#ssrc ??= packet.ssrc
+  #admitSsrc(packet: RtpPacket, { clockRate }: PayloadFormat, arrivalUs: number): boolean {
+    if (this.#ssrc === undefined) this.#begin(packet.ssrc, clockRate)
     if (this.#ssrc === packet.ssrc) return true
-    const [oldest] = this.#candidates
-    if (oldest?.packet.ssrc !== packet.ssrc || arrivalUs - oldest.arrivalUs > CANDIDATE_AGE_US) this.#dropCandidates()
-    if (this.#candidates.some((held) => held.packet.sequenceNumber === packet.sequenceNumber)) {
-      this.#discarded.duplicate += 1
-      return false
-    }
-    packet.payload = packet.payload.slice()
-    this.#candidates.push({ packet, arrivalUs })
-    const isSilent = arrivalUs - (this.#lastArrivalUs ?? arrivalUs) >= SSRC_SILENCE_US
-    if (isSilent && this.#candidates.length >= SSRC_PROBATION_PACKETS) this.#switchSource(packet.ssrc)
-    else if (this.#candidates.length > CANDIDATE_PACKETS_MAX) {
-      // A whole buffer of it came within a second, and the active source went on all the same.
-      this.#hasSecondSource = true
-      this.#dropCandidates()
-    }
+    const isSilent = this.rtcp.hasLeft || arrivalUs - (this.#lastArrivalUs ?? arrivalUs) >= SSRC_SILENCE_US
+    const outcome = this.#candidates.note(packet, arrivalUs, isSilent)
+    if (outcome === 'takesOver') this.#switchSource(packet.ssrc, clockRate)
+    if (outcome === 'duplicate') this.#discarded.duplicate += 1
     return false
   }
 
-  #dropCandidates(): void {
-    this.#discarded.ssrc += this.#candidates.length
-    this.#candidates = []
+  #begin(ssrc: number, clockRate: number): void {
+    this.#ssrc = ssrc
+    this.rtcp.begin(ssrc, clockRate)
   }
 
-  #switchSource(ssrc: number): void {
+  #switchSource(ssrc: number, clockRate: number): void {
     // Nobody can be asked to read now: what finds no room is counted as overflow.
     while (!this.drain(Infinity)) this.#forceOne()
-    this.#ssrc = ssrc
+    this.#begin(ssrc, clockRate)
     this.#discarded.sequence += this.#reorder.counters.stray
     this.#packetsExpected += this.#reorder.counters.expected
     this.#reorder = new ReorderBuffer()
@@ -290,12 +288,7 @@ export class StreamReceiver {
     this.#kept.flush()
     this.#dtmf.restart()
     this.timeline.restart()
-    const held = this.#candidates
-    this.#candidates = []
-    for (const { packet, arrivalUs } of held) {
-      const format = this.#formatOf(packet)
-      if (format !== undefined) this.#accept(packet, format, arrivalUs)
-    }
+    this.#acceptHeld(this.#candidates.take())
   }
 
   #forceOne(): void {
@@ -305,6 +298,7 @@ export class StreamReceiver {
 
   #write(next: ReleasedPacket): void {
     this.#packetsLost += next.lostBefore
+    this.rtcp.reception?.noteReleased(next.lostBefore)
     const format = this.#pausedPackets.has(next.packet) ? undefined : this.#formatOf(next.packet)
     const bytes = this.#keptBytes.get(next.packet)
     if (format?.kind === 'kept' && bytes !== undefined) {
@@ -328,8 +322,9 @@ export class StreamReceiver {
     const outcome = this.#reorder.push(packet, arrivalUs)
     // None for a packet whose number jumped, and two for the one that confirms the jump.
     const taken = this.#reorder.length - queuedBefore
+    this.rtcp.noteArrival(packet, outcome, arrivalUs)
     if (outcome === 'duplicate') {
-      this.#discarded.duplicate += 1
+        this.#discarded.duplicate += 1
       return
     }
     if (outcome === 'late') {
@@ -370,6 +365,7 @@ export class StreamReceiver {
     this.timeline.setObservedClock(clockRate)
     this.timeline.observe(timestamp, arrivalUs)
     this.#jitter.update(timestamp, arrivalUs)
+    this.rtcp.noteTiming(packet, format.clockRate, arrivalUs)
   }
 
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {

@@ -343,6 +343,7 @@ export class Daemon {
         mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),
         vaultRecipients: parts.vaultRecipients,
         software: this.#software,
+        sendsRtcp: config.rtp.sendRtcp,
       },
       refusal: (method) => {
         const refusal = this.#health.refusal()

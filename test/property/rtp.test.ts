@@ -2,13 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { parseRtp, serializeRtp } from '../../src/protocol/rtp/packet.ts'
+import { parseRtcp } from '../../src/protocol/rtp/rtcp.ts'
 import {
-  parseRtcp,
   serializeCname,
   serializeGoodbye,
   serializeReceiverReport,
   serializeSenderReport,
-} from '../../src/protocol/rtp/rtcp.ts'
+} from '../../src/protocol/rtp/rtcp-writer.ts'
 import { SequenceTracker } from '../../src/protocol/rtp/sequence.ts'
 
 const uint32 = fc.nat({ max: 0xffff_ffff })

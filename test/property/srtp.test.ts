@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
-import { serializeCname, serializeReceiverReport } from '../../src/protocol/rtp/rtcp.ts'
+import { serializeCname, serializeReceiverReport } from '../../src/protocol/rtp/rtcp-writer.ts'
 import { estimateIndex, TURN } from '../../src/protocol/srtp/packet-index.ts'
 import { REPLAY_WINDOW, ReplayWindow } from '../../src/protocol/srtp/replay-window.ts'
 import { SrtpReceiver } from '../../src/protocol/srtp/srtp-receiver.ts'

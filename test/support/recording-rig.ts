@@ -19,6 +19,8 @@ import type {
   RecordingSink,
   SealedObject,
 } from '../../src/recorder/recording-types.ts'
+import type { PacketOrigin } from '../../src/recorder/packet-sources.ts'
+import type { OutgoingRtcp } from '../../src/recorder/stream-rtcp.ts'
 import { RecordingSession } from '../../src/recorder/recording-session.ts'
 import type { AlertThresholds } from '../../src/recorder/stream-watch.ts'
 import { createOpusEngine, type OpusRate } from '../../src/server/media/opus-engine.ts'
@@ -104,6 +106,7 @@ export class CapturingSink implements RecordingSink {
   readonly objects: SealedObject[] = []
   readonly incidents: RecordingIncident[] = []
   readonly flags: FlagEvent[] = []
+  readonly rtcp: OutgoingRtcp[] = []
 
   handleSealed(object: SealedObject): void {
     this.objects.push(object)
@@ -115,6 +118,10 @@ export class CapturingSink implements RecordingSink {
 
   handleFlag(event: FlagEvent): void {
     this.flags.push(event)
+  }
+
+  handleRtcp(outgoing: OutgoingRtcp): void {
+    this.rtcp.push(outgoing)
   }
 
   of(kind: SealedObject['kind']): readonly SealedObject[] {
@@ -169,6 +176,9 @@ export interface Arrival {
   readonly streamId: StreamId
   readonly datagram: Uint8Array
   readonly arrivalUs: number
+  readonly origin?: PacketOrigin
+  /** On the RTCP port. */
+  readonly isRtcp?: boolean
 }
 
 export function rtp(options: Partial<RtpPacket> = {}): Uint8Array {
@@ -252,10 +262,13 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
   run(arrivals: readonly Arrival[], untilUs: number): void {
     const end = OPENED_US + untilUs
     const inOrder = arrivals.toSorted((left, right) => left.arrivalUs - right.arrivalUs)
-    for (const { streamId, datagram, arrivalUs } of inOrder) {
+    for (const { streamId, datagram, arrivalUs, origin, isRtcp } of inOrder) {
       if (arrivalUs > end) break
       this.#wakeUntil(arrivalUs)
-      lend(datagram, (lent) => this.recordingSession.handleDatagram(streamId, lent, arrivalUs))
+      lend(datagram, (lent) => {
+        if (isRtcp === true) this.recordingSession.handleRtcp(streamId, lent, arrivalUs, origin)
+        else this.recordingSession.handleDatagram(streamId, lent, arrivalUs, origin)
+      })
     }
     this.#wakeUntil(end)
   }

@@ -1,4 +1,4 @@
-import { serializeCname, serializeGoodbye, serializeSenderReport } from '../../protocol/rtp/rtcp.ts'
+import { serializeCname, serializeGoodbye, serializeSenderReport } from '../../protocol/rtp/rtcp-writer.ts'
 import type { SenderFacts } from './rtp-source.ts'
 
 /** The compound RTCP packet of a sender: report and CNAME. RFC 3550 6.1 */

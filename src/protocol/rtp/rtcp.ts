@@ -1,4 +1,6 @@
 import { accepted, rejected, type Result } from '../../result.ts'
+import { ntpMiddle, unixMsOfNtp } from './ntp.ts'
+import { parseExtendedReport, TYPE_EXTENDED_REPORT, type ExtendedReport } from './rtcp-xr.ts'
 
 /** Packets read of one compound datagram; the rest is ignored. Real ones hold two or three. */
 export const RTCP_PACKETS_MAX = 32
@@ -53,13 +55,30 @@ export interface Goodbye {
   readonly ssrcs: readonly number[]
 }
 
-/** Well formed, of a packet type that is not read (APP, XR, feedback). */
+/** Application-defined; its data is skipped. RFC 3550 6.7 */
+export interface ApplicationPacket {
+  readonly type: 'application'
+  readonly ssrc: number
+  /** 0..31, the application's own. */
+  readonly subtype: number
+  /** Four characters. */
+  readonly name: string
+}
+
+/** Well formed, of a packet type that is not read (feedback and the like). */
 export interface OtherRtcp {
   readonly type: 'other'
   readonly packetType: number
 }
 
-export type RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | OtherRtcp
+export type RtcpPacket =
+  | SenderReport
+  | ReceiverReport
+  | SourceDescription
+  | Goodbye
+  | ApplicationPacket
+  | ExtendedReport
+  | OtherRtcp
 
 /**
  * `short`: less than a header. `version`: not 2. `notRtcp`: packet type outside 192..223. `length`: the length field
@@ -71,11 +90,9 @@ const TYPE_SENDER_REPORT = 200
 const TYPE_RECEIVER_REPORT = 201
 const TYPE_SOURCE_DESCRIPTION = 202
 const TYPE_GOODBYE = 203
+const TYPE_APPLICATION = 204
 const REPORT_BLOCK_LENGTH = 24
 const SDES_CNAME = 1
-// Seconds from the NTP era (1900) to the unix epoch. RFC 5905 6
-const NTP_UNIX_SECONDS = 2_208_988_800
-const NTP_ERA_SECONDS = 0x1_0000_0000
 
 /**
  * Reads a compound (RFC 3550 6.1) or reduced-size (RFC 5506) RTCP datagram. Never throws; one malformed packet rejects
@@ -123,9 +140,19 @@ function parseBody(packetType: number, count: number, body: DataView): RtcpPacke
     case TYPE_GOODBYE:
       if (4 * count > body.byteLength) return undefined
       return { type: 'goodbye', ssrcs: Array.from({ length: count }, (_, index) => body.getUint32(4 * index)) }
+    case TYPE_APPLICATION:
+      return parseApplication(count, body)
+    case TYPE_EXTENDED_REPORT:
+      return parseExtendedReport(body)
     default:
       return { type: 'other', packetType }
   }
+}
+
+function parseApplication(subtype: number, body: DataView): ApplicationPacket | undefined {
+  if (body.byteLength < 8) return undefined
+  const name = Array.from({ length: 4 }, (_, index) => String.fromCodePoint(body.getUint8(4 + index))).join('')
+  return { type: 'application', ssrc: body.getUint32(0), subtype, name }
 }
 
 function parseSenderReport(count: number, body: DataView): SenderReport | undefined {
@@ -137,7 +164,7 @@ function parseSenderReport(count: number, body: DataView): SenderReport | undefi
     type: 'senderReport',
     ssrc: body.getUint32(0),
     ntpAtUnixMs: unixMsOfNtp(seconds, fraction),
-    ntpMiddle: ((seconds & 0xffff) * 0x1_0000 + (fraction >>> 16)) >>> 0,
+    ntpMiddle: ntpMiddle(seconds, fraction),
     rtpTimestamp: body.getUint32(12),
     packetCount: body.getUint32(16),
     octetCount: body.getUint32(20),
@@ -188,84 +215,4 @@ function parseSourceDescription(count: number, body: DataView): SourceDescriptio
     sources.push({ ssrc, cname })
   }
   return { type: 'sourceDescription', sources }
-}
-
-/** Writes a receiver report, without and with report blocks (at most 31). RFC 3550 6.4.2 */
-export function serializeReceiverReport(report: ReceiverReport): Uint8Array {
-  const reports = report.reports.slice(0, 31)
-  const view = startPacket(TYPE_RECEIVER_REPORT, reports.length, 4 + reports.length * REPORT_BLOCK_LENGTH)
-  view.setUint32(4, report.ssrc)
-  writeReportBlocks(view, 8, reports)
-  return new Uint8Array(view.buffer)
-}
-
-/** Writes a sender report; `ntpMiddle` is derived from `ntpAtUnixMs`. RFC 3550 6.4.1 */
-export function serializeSenderReport(report: Omit<SenderReport, 'ntpMiddle'>): Uint8Array {
-  const reports = report.reports.slice(0, 31)
-  const view = startPacket(TYPE_SENDER_REPORT, reports.length, 24 + reports.length * REPORT_BLOCK_LENGTH)
-  const { seconds, fraction } = ntpOfUnixMs(report.ntpAtUnixMs)
-  view.setUint32(4, report.ssrc)
-  view.setUint32(8, seconds)
-  view.setUint32(12, fraction)
-  view.setUint32(16, report.rtpTimestamp)
-  view.setUint32(20, report.packetCount)
-  view.setUint32(24, report.octetCount)
-  writeReportBlocks(view, 28, reports)
-  return new Uint8Array(view.buffer)
-}
-
-/** Writes the CNAME that RFC 3550 6.1 asks for in every compound packet; at most 255 bytes of it. */
-export function serializeCname(ssrc: number, cname: string): Uint8Array {
-  const text = new TextEncoder().encode(cname).subarray(0, 255)
-  // At least one null octet ends the chunk, padded to 32 bits. RFC 3550 6.5
-  const view = startPacket(TYPE_SOURCE_DESCRIPTION, 1, 4 + 4 * Math.ceil((text.length + 3) / 4))
-  view.setUint32(4, ssrc)
-  view.setUint8(8, SDES_CNAME)
-  view.setUint8(9, text.length)
-  new Uint8Array(view.buffer).set(text, 10)
-  return new Uint8Array(view.buffer)
-}
-
-/** RFC 3550 6.6; at most 31 sources. */
-export function serializeGoodbye(ssrcs: readonly number[]): Uint8Array {
-  const leaving = ssrcs.slice(0, 31)
-  const view = startPacket(TYPE_GOODBYE, leaving.length, 4 * leaving.length)
-  leaving.forEach((ssrc, index) => view.setUint32(4 + 4 * index, ssrc))
-  return new Uint8Array(view.buffer)
-}
-
-function startPacket(packetType: number, count: number, bodyLength: number): DataView {
-  const view = new DataView(new ArrayBuffer(4 + bodyLength))
-  view.setUint8(0, 0x80 | count)
-  view.setUint8(1, packetType)
-  view.setUint16(2, bodyLength / 4)
-  return view
-}
-
-function writeReportBlocks(view: DataView, start: number, reports: readonly ReportBlock[]): void {
-  reports.forEach((report, index) => {
-    const at = start + index * REPORT_BLOCK_LENGTH
-    view.setUint32(at, report.ssrc)
-    const lost = Math.max(-0x80_0000, Math.min(0x7f_ffff, report.cumulativeLost))
-    view.setUint32(at + 4, lost & 0xff_ffff)
-    view.setUint8(at + 4, Math.max(0, Math.min(255, Math.floor(report.fractionLost * 256))))
-    view.setUint32(at + 8, report.extendedHighestSequenceNumber)
-    view.setUint32(at + 12, Math.floor(report.jitter))
-    view.setUint32(at + 16, report.lastSenderReport)
-    view.setUint32(at + 20, report.delaySinceLastSenderReport)
-  })
-}
-
-function unixMsOfNtp(seconds: number, fraction: number): number {
-  if (seconds === 0 && fraction === 0) return Number.NaN
-  // RFC 5905 6: seconds below 2^31 belong to the era that begins in 2036.
-  const era = seconds < 0x8000_0000 ? NTP_ERA_SECONDS : 0
-  return (seconds + era - NTP_UNIX_SECONDS) * 1_000 + (fraction * 1_000) / 0x1_0000_0000
-}
-
-function ntpOfUnixMs(unixMs: number): { readonly seconds: number; readonly fraction: number } {
-  if (!Number.isFinite(unixMs)) return { seconds: 0, fraction: 0 }
-  const wholeSeconds = Math.floor(unixMs / 1_000)
-  const fraction = Math.floor(((unixMs - wholeSeconds * 1_000) / 1_000) * 0x1_0000_0000)
-  return { seconds: (wholeSeconds + NTP_UNIX_SECONDS) % NTP_ERA_SECONDS, fraction }
 }

@@ -95,7 +95,7 @@ export function parseMediaSection(section: Section, index: number, session: Sect
     codecs: codecsOf(formats, attributes),
     packetTimeMs: common.packetTimeMs ?? session.common.packetTimeMs,
     rtcpMux: attributes.some(({ name }) => name === 'rtcp-mux'),
-    rtcpPort: rtcpPortOf(attributes),
+    ...rtcpOf(attributes),
     record: common.record ?? session.common.record,
     recordPreference: common.recordPreference ?? session.common.recordPreference,
     crypto: cryptoOf(protocol, section.crypto, session.crypto),
@@ -215,9 +215,10 @@ function packetTimeOf(attributes: readonly SdpAttribute[]): number | undefined {
 }
 
 // RFC 3605 2.1: `a=rtcp:<port> [<nettype> <addrtype> <address>]`
-function rtcpPortOf(attributes: readonly SdpAttribute[]): number | undefined {
-  const found = attributes.find(({ name }) => name === 'rtcp')
-  return parseDecimal(found?.value.split(/\s+/)[0], 65_535)
+function rtcpOf(attributes: readonly SdpAttribute[]): Pick<MediaDescription, 'rtcpPort' | 'rtcpAddress'> {
+  const words = attributes.find(({ name }) => name === 'rtcp')?.value.split(/\s+/) ?? []
+  const rtcpAddress = words[3]
+  return { rtcpPort: parseDecimal(words[0], 65_535), ...(rtcpAddress === undefined ? {} : { rtcpAddress }) }
 }
 
 function parsePort(text: string): number {

@@ -59,6 +59,8 @@ export interface MediaDescription {
   readonly rtcpMux: boolean
   /** RFC 3605 `a=rtcp`. */
   readonly rtcpPort: number | undefined
+  /** The address in `a=rtcp`, when it has one of its own. */
+  readonly rtcpAddress?: string | undefined
   /** `a=record` of the line, else of the session; undefined when nothing is said. */
   readonly record: RecordState | undefined
   /** `a=recordpref` of the line, else of the session; undefined is to be read as `nopreference`. */

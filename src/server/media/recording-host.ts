@@ -12,7 +12,7 @@ import { freeStock, takeFrom } from './encoder-stock.ts'
 import { asOpusRate, type OpusEngine } from './opus-engine.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
-import { addCounters, copyOf, noTotals } from './worker-totals.ts'
+import { StreamTotals } from './worker-totals.ts'
 import type {
   BoundStream,
   FromWorker,
@@ -35,7 +35,7 @@ interface HostedRecording {
   readonly sockets: Map<StreamId, StreamSockets>
   /** Encoders made and not yet taken by the recording session, which must not wait for one. */
   readonly stock: OpusEncoder[]
-  /** Received on its RTP ports, whatever they were. */
+  /** Received on its ports, whatever they were. */
   datagrams: number
   /** The main thread was told of the first RTP. */
   isAnnounced: boolean
@@ -56,7 +56,7 @@ export class RecordingHost {
   readonly #post: (message: FromWorker) => void
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
-  readonly #ended = noTotals()
+  readonly #ended = new StreamTotals()
   #encodedFrames = 0
   #encodeUs = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
@@ -116,16 +116,18 @@ export class RecordingHost {
   }
 
   report(eventLoopLagSeconds: number, load: ThreadLoad = IDLE): WorkerReport {
-    const sum = copyOf(this.#ended)
+    const totals = new StreamTotals(this.#ended.sums)
     let jitterSecondsMax = 0
+    let roundTripSecondsMax = 0
     const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
     const nowUs = this.#nowUs()
     for (const [recordingId, recording] of this.#recordings) {
       const { recordingSession } = recording
       this.#noteOverflow(recordingId, recording)
-      addCounters(sum, recordingSession)
+      totals.add(recordingSession)
       for (const receiver of recordingSession.streamReceivers.values()) {
         jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
+        roundTripSecondsMax = Math.max(roundTripSecondsMax, receiver.rtcp.roundTripMs / 1_000)
       }
       const quietMs = Math.round((nowUs - recordingSession.quietSinceUs) / 1_000)
       if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
@@ -136,16 +138,13 @@ export class RecordingHost {
       eventLoopLagSeconds,
       load,
       jitterSecondsMax,
+      roundTripSecondsMax,
       flaggedStreams: countFlags(this.states),
       quiet,
-      packetsReceived: sum.received,
-      packetsLost: sum.lost,
-      packetsDiscarded: { ...Object.fromEntries(sum.discarded), truncated: this.#receiver.counters.truncated },
+      ...totals.sums,
+      packetsDiscarded: { ...totals.sums.packetsDiscarded, truncated: this.#receiver.counters.truncated },
       socketOverflows: this.#receiver.counters.overflows,
-      srtpFailures: Object.fromEntries(sum.srtpFailures),
-      dtmfDigits: Object.fromEntries(sum.dtmfDigits),
       encodedFrames: this.#encodedFrames,
-      gatedFrames: sum.gatedFrames,
       encodeSeconds: this.#encodeUs / 1e6,
     }
   }
@@ -261,29 +260,31 @@ export class RecordingHost {
   }
 
   #bind(recordingId: RecordingId, { plan, port }: BoundStream): Promise<StreamSockets> {
+    const { streamId } = plan
     return bindStreamSockets({
       receiver: this.#receiver,
       nowUs: this.#nowUs,
       address: this.#settings.bindAddress,
       port,
       receiveBufferBytes: this.#settings.receiveBufferBytes,
-      onRtp: (datagram, arrivalUs) => this.#handleRtp(recordingId, plan.streamId, datagram, arrivalUs),
-      // Sender reports will align streams (RFC 3550 6.4.1); reading the socket keeps the kernel from answering ICMP.
-      onRtcp: () => {},
+      isMuxed: plan.transport?.rtcpMux === true,
+      onRtp: (bytes, us, from) => this.#receive(recordingId, (to) => to.handleDatagram(streamId, bytes, us, from)),
+      onRtcp: (bytes, us, from) => this.#receive(recordingId, (to) => to.handleRtcp(streamId, bytes, us, from)),
     })
   }
 
-  #handleRtp(recordingId: RecordingId, streamId: StreamId, datagram: Uint8Array, arrivalUs: number): void {
+  #receive(recordingId: RecordingId, take: (recordingSession: RecordingSession) => void): void {
     const recording = this.#recordings.get(recordingId)
     if (recording === undefined || recording.recordingSession.hasFailed) return
     recording.datagrams += 1
-    this.#guard(recordingId, recording, () => recording.recordingSession.handleDatagram(streamId, datagram, arrivalUs))
+    this.#guard(recordingId, recording, () => take(recording.recordingSession))
     if (recording.isAnnounced || !recording.recordingSession.hasReceived) return
     recording.isAnnounced = true
     this.#post({ kind: 'firstPacket', recordingId })
   }
 
   async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {
+    this.#guard(recordingId, recording, () => recording.recordingSession.sayGoodbye(this.#nowUs()))
     // The BYE overtakes RTP that waits in the sockets or is still on its way.
     await sleep(END_GRACE_MS)
     await this.#readSocketsOut(recording)
@@ -294,7 +295,7 @@ export class RecordingHost {
     this.#recordings.delete(recordingId)
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
     // After the end, which counts what was still being waited for as lost.
-    addCounters(this.#ended, recording.recordingSession)
+    this.#ended.add(recording.recordingSession)
     freeStock(recording.stock)
     this.#post({ kind: 'ended', recordingId, manifest })
   }
@@ -374,6 +375,7 @@ export class RecordingHost {
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
       handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
       handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),
+      handleRtcp: (outgoing) => this.#recordings.get(recordingId)?.sockets.get(outgoing.streamId)?.send(outgoing),
     }
   }
 }

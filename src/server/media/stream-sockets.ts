@@ -1,3 +1,4 @@
+import type { OutgoingRtcp } from '../../recorder/stream-rtcp.ts'
 import { openDgramSocket } from './dgram-receiver.ts'
 import type { PacketHandler, PacketReceiver } from './packet-receiver.ts'
 
@@ -6,6 +7,8 @@ export interface StreamSockets {
   readonly port: number
   /** Of the RTP socket: datagrams that the kernel dropped because nobody read in time. */
   readonly overflows: number
+  /** Sends one datagram; what cannot be sent is lost, as datagrams are. */
+  send(outgoing: OutgoingRtcp): void
   close(): void
 }
 
@@ -20,17 +23,26 @@ export async function bindStreamSockets(options: {
   readonly address: string
   readonly port: number
   readonly receiveBufferBytes: number
+  /** RTCP shares the port of RTP: then what receives RTP must be able to send from it. RFC 5761 */
+  readonly isMuxed?: boolean
   readonly onRtp: PacketHandler
   readonly onRtcp: PacketHandler
 }): Promise<StreamSockets> {
-  const { receiver, address, port, receiveBufferBytes, onRtp, onRtcp } = options
-  const rtp = await receiver.open({ address, port, receiveBufferBytes, onPacket: onRtp })
+  const { receiver, nowUs, address, port, receiveBufferBytes, isMuxed, onRtp, onRtcp } = options
+  const rtpOptions = { address, port, receiveBufferBytes, onPacket: onRtp }
+  const muxed = isMuxed === true ? await openDgramSocket(rtpOptions, nowUs) : undefined
+  const rtp = muxed ?? (await receiver.open(rtpOptions))
   try {
-    const rtcp = await openDgramSocket({ address, port: port + 1, onPacket: onRtcp }, options.nowUs)
+    const rtcp = await openDgramSocket({ address, port: port + 1, onPacket: onRtcp }, nowUs)
     return {
       port,
       get overflows() {
         return rtp.overflows
+      },
+      send: ({ bytes, address, port: toPort, via }) => {
+        const from = via === 'rtp' && muxed !== undefined ? muxed.socket : rtcp.socket
+        // Whoever is not there is heard of by the missing of their RTP, not by ours.
+        from.send(bytes, toPort, address, () => {})
       },
       close: () => {
         rtp.close()

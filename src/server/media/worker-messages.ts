@@ -113,6 +113,11 @@ export interface WorkerTotals {
   readonly socketOverflows: number
   /** Keys pressed, by how that was known. */
   readonly dtmfDigits: Readonly<Record<string, number>>
+  /** Packets inside compounds, by type. */
+  readonly rtcpReceived: Readonly<Record<string, number>>
+  /** Compounds, by reason. */
+  readonly rtcpDiscarded: Readonly<Record<string, number>>
+  readonly rtcpSent: number
   readonly encodedFrames: number
   /** Silent frames that cost no encoding; not among those encoded. */
   readonly gatedFrames: number
@@ -139,6 +144,8 @@ export interface WorkerReport extends WorkerTotals {
   readonly jitterSecondsMax: number
   /** Live streams that have each flag right now. */
   readonly flaggedStreams: Readonly<Record<StreamFlag, number>>
+  /** Longest round trip to any SRC that quotes our RTCP; 0 when none does. */
+  readonly roundTripSecondsMax: number
   /** Recording sessions in which no stream had a packet for a while, with how long; for the media time-out. */
   readonly quiet: readonly { readonly recordingId: RecordingId; readonly quietMs: number; readonly held: boolean }[]
 }

@@ -1,43 +1,67 @@
 import type { RecordingSession } from '../../recorder/recording-session.ts'
+import type { WorkerTotals } from './worker-messages.ts'
 
-/** Counters of several recording sessions together. */
-export interface Totals {
-  received: number
-  lost: number
-  gatedFrames: number
-  readonly discarded: Map<string, number>
-  readonly srtpFailures: Map<string, number>
-  readonly dtmfDigits: Map<string, number>
+type StreamSums = Omit<WorkerTotals, 'encodedFrames' | 'encodeSeconds' | 'socketOverflows'>
+
+const NOTHING: StreamSums = {
+  packetsReceived: 0,
+  packetsLost: 0,
+  packetsDiscarded: {},
+  srtpFailures: {},
+  rtcpReceived: {},
+  rtcpDiscarded: {},
+  rtcpSent: 0,
+  gatedFrames: 0,
+  dtmfDigits: {},
 }
 
-export function noTotals(): Totals {
-  return {
-    ...{ received: 0, lost: 0, gatedFrames: 0 },
-    discarded: new Map(),
-    srtpFailures: new Map(),
-    dtmfDigits: new Map(),
+/** Counters summed over media streams; they only grow. */
+export class StreamTotals {
+  readonly #packets: { received: number; lost: number; rtcpSent: number; gatedFrames: number }
+  readonly #discarded: Map<string, number>
+  readonly #srtpFailures: Map<string, number>
+  readonly #rtcpReceived: Map<string, number>
+  readonly #rtcpDiscarded: Map<string, number>
+  readonly #dtmfDigits: Map<string, number>
+
+  /** @param from what to begin with; it stays as it is */
+  constructor(from: StreamSums = NOTHING) {
+    const { packetsReceived: received, packetsLost: lost, rtcpSent, gatedFrames } = from
+    this.#packets = { received, lost, rtcpSent, gatedFrames }
+    this.#discarded = new Map(Object.entries(from.packetsDiscarded))
+    this.#srtpFailures = new Map(Object.entries(from.srtpFailures))
+    this.#rtcpReceived = new Map(Object.entries(from.rtcpReceived))
+    this.#rtcpDiscarded = new Map(Object.entries(from.rtcpDiscarded))
+    this.#dtmfDigits = new Map(Object.entries(from.dtmfDigits))
   }
-}
 
-export function copyOf(totals: Totals): Totals {
-  const { discarded, srtpFailures, dtmfDigits } = totals
-  return {
-    ...totals,
-    discarded: new Map(discarded),
-    srtpFailures: new Map(srtpFailures),
-    dtmfDigits: new Map(dtmfDigits),
+  /** Adds all streams of a recording session. */
+  add(recordingSession: RecordingSession): void {
+    this.#packets.gatedFrames += recordingSession.frameCounts.gated
+    for (const { counters, rtcp } of recordingSession.streamReceivers.values()) {
+      this.#packets.received += counters.packetsReceived
+      this.#packets.lost += counters.packetsLost
+      this.#packets.rtcpSent += rtcp.counters.sent
+      addCounts(this.#discarded, counters.packetsDiscarded)
+      addCounts(this.#srtpFailures, counters.srtpFailures)
+      addCounts(this.#rtcpReceived, rtcp.counters.received)
+      addCounts(this.#rtcpDiscarded, rtcp.counters.discarded)
+      addCounts(this.#dtmfDigits, { ...counters.dtmf })
+    }
   }
-}
 
-/** Adds what all streams of a recording session have counted. */
-export function addCounters(sum: Totals, recordingSession: RecordingSession): void {
-  sum.gatedFrames += recordingSession.frameCounts.gated
-  for (const { counters } of recordingSession.streamReceivers.values()) {
-    sum.received += counters.packetsReceived
-    sum.lost += counters.packetsLost
-    addCounts(sum.discarded, counters.packetsDiscarded)
-    addCounts(sum.srtpFailures, counters.srtpFailures)
-    addCounts(sum.dtmfDigits, { ...counters.dtmf })
+  get sums(): StreamSums {
+    return {
+      packetsReceived: this.#packets.received,
+      packetsLost: this.#packets.lost,
+      packetsDiscarded: Object.fromEntries(this.#discarded),
+      srtpFailures: Object.fromEntries(this.#srtpFailures),
+      rtcpReceived: Object.fromEntries(this.#rtcpReceived),
+      rtcpDiscarded: Object.fromEntries(this.#rtcpDiscarded),
+      rtcpSent: this.#packets.rtcpSent,
+      gatedFrames: this.#packets.gatedFrames,
+      dtmfDigits: Object.fromEntries(this.#dtmfDigits),
+    }
   }
 }
 

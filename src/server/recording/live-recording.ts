@@ -10,7 +10,13 @@ import type {
 import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
-import type { PauseRequester, RecordingFacts, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type {
+  PauseRequester,
+  ReceptionSettings,
+  RecordingFacts,
+  RecordingIncident,
+  SealedObject,
+} from '../../recorder/recording-types.ts'
 import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
@@ -125,6 +131,7 @@ export function createLiveRecording(options: {
   readonly mediaAddress?: string
   readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
+  readonly reception?: ReceptionSettings
   readonly openedUs: number
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
@@ -145,6 +152,7 @@ export function createLiveRecording(options: {
       sipCallIdSha256: sha256Hex(offer.sipCallId),
       dtmf: source.dtmf ?? options.settings.dtmf,
       ...{ layout, chunkUs, silenceGateDbov, conceals, openedUs, openedAtUnixMs, vaultRecipients, software },
+      ...(options.reception === undefined ? {} : { reception: options.reception }),
     },
     dialogId: offer.dialogId,
     sipCallId: offer.sipCallId,

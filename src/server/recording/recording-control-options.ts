@@ -16,6 +16,8 @@ export interface RecordingControlOptions {
   readonly settings: RecordingSettings & {
     readonly mediaTimeoutMs: number
     readonly mediaAddress: string | undefined
+    /** SRCs are told by RTCP how they are heard. */
+    readonly sendsRtcp: boolean
   }
   /** Sealed audio waits for the store beyond all bounds. */
   readonly isOverfull: () => boolean

@@ -227,6 +227,14 @@ export class RecordingEvents {
     for (const [via, total] of Object.entries(report.dtmfDigits)) {
       metrics.dtmfDigitsTotal.inc({ via }, step(`dtmfDigits/${via}`, total))
     }
+    for (const [type, total] of Object.entries(report.rtcpReceived)) {
+      metrics.rtcpPacketsReceivedTotal.inc({ type }, step(`rtcpReceived/${type}`, total))
+    }
+    for (const [reason, total] of Object.entries(report.rtcpDiscarded)) {
+      metrics.rtcpDiscardedTotal.inc({ reason }, step(`rtcpDiscarded/${reason}`, total))
+    }
+    metrics.rtcpSentTotal.inc(step('rtcpSent', report.rtcpSent))
+    metrics.rtcpRoundTripSeconds.set({ worker }, report.roundTripSecondsMax)
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
     for (const [flag, count] of Object.entries(report.flaggedStreams))
       metrics.flaggedStreams.set({ worker, flag }, count)

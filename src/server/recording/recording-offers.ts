@@ -5,6 +5,8 @@ import {
   type RecordingRequest,
   type RefusalReason,
 } from '../../recorder/recording-request.ts'
+import { withOwnKeys } from '../../recorder/own-keys.ts'
+import type { MediaStreamPlan } from '../../recorder/recording-types.ts'
 import { acceptsSnapshotRequest } from '../../protocol/siprec/snapshot-request.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { createLiveRecording, type LiveRecording } from './live-recording.ts'
@@ -72,6 +74,11 @@ export class RecordingOffers {
       mediaAddress: settings.mediaAddress ?? offer.localAddress,
       canBeAsked: acceptsSnapshotRequest(offer.headers('accept')),
       settings,
+      reception: {
+        sourceRule: source.rtpSource,
+        signallingAddress: offer.source.address,
+        sendsRtcp: settings.sendsRtcp,
+      },
       openedUs: offer.receivedUs,
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,
@@ -108,7 +115,7 @@ export class RecordingOffers {
     const { table, end, metadata } = this.#parts
     table.add(recording)
     this.#options.events.created(recording)
-    const opened = await this.#options.media.open(recording.facts, request.plans)
+    const opened = await this.#options.media.open(recording.facts, plansFor(recording, request))
     if (table.byDialog(offer.dialogId) !== recording) {
       // CANCEL won while the ports were being bound.
       if (opened.ok) this.#options.media.abandon(recording.facts.recordingId)
@@ -147,7 +154,7 @@ export class RecordingOffers {
     // Before anything can go wrong with the ports: the snapshot is kept whatever becomes of the offer.
     this.#parts.metadata.pass(recording, request.metadata, offer.receivedUs)
     this.#parts.metadata.passFrom(recording, offer.from, offer.receivedUs)
-    const updated = await this.#options.media.update(recordingId, request.plans, offer.receivedUs)
+    const updated = await this.#options.media.update(recordingId, plansFor(recording, request), offer.receivedUs)
     if (recording.state === 'closing') {
       // BYE won while the ports were being bound.
       offer.refuse(481, 'Call/Transaction Does Not Exist')
@@ -206,4 +213,12 @@ export class RecordingOffers {
     this.#options.events.refused(offer, reason, src)
     offer.refuse(status, phrase, headers)
   }
+}
+
+/** The media streams, with the keys of our answer to their lines. */
+function plansFor(recording: LiveRecording, request: RecordingRequest | DelayedOffer): readonly MediaStreamPlan[] {
+  if (!('offer' in request)) return request.plans
+  return withOwnKeys(request.plans, request.offer.media, (index, offered) =>
+    recording.answerKeys.masterKeyFor(index, offered),
+  )
 }

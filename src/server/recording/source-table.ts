@@ -1,6 +1,7 @@
 import type { DigestAccounts } from '../../protocol/sip/digest-authenticator.ts'
 import type { DialectHint, DigestAlgorithm, SourceUser } from '../../config/config.ts'
 import type { DtmfPolicy } from '../../recorder/recording-types.ts'
+import type { SourceRule } from '../../recorder/packet-sources.ts'
 import type { SipSource } from '../signalling/port.ts'
 import { type SourceCriteria, SourceMatcher } from './source-matcher.ts'
 
@@ -14,6 +15,7 @@ export interface SourceProfile extends SourceCriteria {
   readonly forceSiprec: boolean
   readonly tellPause?: boolean
   readonly dtmf?: DtmfPolicy | 'inherit'
+  readonly rtpSource?: SourceRule
   readonly dialect?: DialectHint
   readonly policy?: 'record' | 'refuse'
   readonly users?: readonly SourceUser[]
@@ -35,6 +37,8 @@ export interface Source {
   readonly tellPause: boolean
   /** Undefined: as for everybody. */
   readonly dtmf: DtmfPolicy | undefined
+  /** From where its media is taken. */
+  readonly rtpSource: SourceRule
   /** What the operator says it is; `auto`: to be seen from what it sends. */
   readonly dialect: DialectHint
   readonly refusal: SourceRefusal | undefined
@@ -46,6 +50,7 @@ const STRANGER = {
   forceSiprec: false,
   tellPause: false,
   dtmf: undefined,
+  rtpSource: 'latch',
   dialect: 'auto',
 } as const
 
@@ -122,10 +127,10 @@ export class SourceTable {
 }
 
 function sourceOf(profile: SourceProfile): Source {
-  const { name, tenant, forceSiprec, tellPause = false, dialect = 'auto' } = profile
+  const { name, tenant, forceSiprec, tellPause = false, rtpSource = 'latch', dialect = 'auto' } = profile
   const dtmf = profile.dtmf === 'inherit' ? undefined : profile.dtmf
   const refusal = profile.policy === 'refuse' ? 'policy' : undefined
-  return { name, tenant, forceSiprec, tellPause, dtmf, dialect, refusal }
+  return { name, tenant, forceSiprec, tellPause, dtmf, rtpSource, dialect, refusal }
 }
 
 /** The users of all these profiles; of two with one name the first counts. */

@@ -181,6 +181,18 @@ function mediaMetrics(make: Factory) {
       'Keys pressed by participants, told by telephone-events (RFC 4733) or heard as tones; one that was both counts once.',
       { via: oneOf(['event', 'tone']) },
     ),
+    rtcpPacketsReceivedTotal: make.counter('rtcp_packets_received_total', 'RTCP packets of SRCs, by type.', {
+      type: firstSeen(),
+    }),
+    rtcpDiscardedTotal: make.counter('rtcp_discarded_total', 'RTCP datagrams not believed, by reason.', {
+      reason: firstSeen(),
+    }),
+    rtcpSentTotal: make.plainCounter('rtcp_sent_total', 'RTCP datagrams sent to SRCs.'),
+    rtcpRoundTripSeconds: make.gauge(
+      'rtcp_round_trip_seconds',
+      'Longest round trip to an SRC of a worker, of those that quote our RTCP. RFC 3611 4.5',
+      { worker: firstSeen() },
+    ),
     rtpInterarrivalJitterSeconds: make.gauge(
       'rtp_interarrival_jitter_seconds',
       'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',

@@ -1,11 +1,11 @@
 import { parseRtp, serializeRtp } from '../../../src/protocol/rtp/packet.ts'
+import { parseRtcp } from '../../../src/protocol/rtp/rtcp.ts'
 import {
-  parseRtcp,
   serializeCname,
   serializeGoodbye,
   serializeReceiverReport,
   serializeSenderReport,
-} from '../../../src/protocol/rtp/rtcp.ts'
+} from '../../../src/protocol/rtp/rtcp-writer.ts'
 import type { Random } from '../random.ts'
 import { type FuzzTarget, invariant } from '../target.ts'
 

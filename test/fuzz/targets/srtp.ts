@@ -1,4 +1,5 @@
-import { parseRtcp, serializeReceiverReport } from '../../../src/protocol/rtp/rtcp.ts'
+import { parseRtcp } from '../../../src/protocol/rtp/rtcp.ts'
+import { serializeReceiverReport } from '../../../src/protocol/rtp/rtcp-writer.ts'
 import { serializeRtp } from '../../../src/protocol/rtp/packet.ts'
 import { DATAGRAM_LENGTH_MAX } from '../../../src/protocol/srtp/packet-header.ts'
 import type { SrtpKeys } from '../../../src/protocol/srtp/srtp-keys.ts'

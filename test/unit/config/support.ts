@@ -16,6 +16,7 @@ export const SOURCE_DEFAULTS: Omit<SourceConfig, 'name'> = {
   forceSiprec: false,
   tellPause: false,
   dtmf: 'inherit',
+  rtpSource: 'latch',
   policy: 'record',
 }
 

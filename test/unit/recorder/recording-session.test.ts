@@ -153,7 +153,7 @@ describe('a conversation of twelve seconds', () => {
   it('seals its key first', () => {
     expect(rig.sink.objects.map(({ name }) => name)).toEqual([
       ...['key.age', 'metadata-000.age'],
-      ...['chunk-000000.age', 'chunk-000001.age', 'chunk-000002.age'],
+      ...['chunk-000000.age', 'chunk-000001.age', 'chunk-000002.age', 'peaks.age'],
     ])
   })
 

@@ -4,12 +4,8 @@ import { QUEUE_SECONDS_MAX } from '../../../src/media/packet-queue.ts'
 import { REORDER_WINDOW_US } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
-import {
-  CANDIDATE_AGE_US,
-  CANDIDATE_PACKETS_MAX,
-  CODECS_MAX,
-  StreamReceiver,
-} from '../../../src/recorder/stream-receiver.ts'
+import { CANDIDATE_AGE_US, CANDIDATE_PACKETS_MAX } from '../../../src/recorder/ssrc-candidates.ts'
+import { CODECS_MAX, StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
 import { NARROWBAND_FORMATS, OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
 
 const FIRST_SEQUENCE = 0xfffe

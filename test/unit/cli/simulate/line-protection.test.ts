@@ -9,7 +9,7 @@ import {
   parseCryptoAttribute,
   srtpKeysOf,
 } from '../../../../src/protocol/sdp/crypto-attribute.ts'
-import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp.ts'
+import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp-writer.ts'
 import { SrtpReceiver } from '../../../../src/protocol/srtp/srtp-receiver.ts'
 import { rtp, seededBytes } from '../../../support/recording-rig.ts'
 import { ALL_SUITES } from '../../../support/srtp.ts'

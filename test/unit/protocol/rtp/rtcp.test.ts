@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest'
 
+import { parseRtcp, RTCP_PACKETS_MAX, type ReportBlock } from '../../../../src/protocol/rtp/rtcp.ts'
 import {
-  parseRtcp,
-  RTCP_PACKETS_MAX,
   serializeCname,
   serializeGoodbye,
   serializeReceiverReport,
   serializeSenderReport,
-  type ReportBlock,
-} from '../../../../src/protocol/rtp/rtcp.ts'
+} from '../../../../src/protocol/rtp/rtcp-writer.ts'
 
 const block: ReportBlock = {
   ssrc: 0xffff_fffe,
@@ -87,10 +85,10 @@ describe('RTCP', () => {
   })
 
   it('passes over packet types it does not read', () => {
-    const extendedReport = Uint8Array.of(0x80, 207, 0, 1, 0, 0, 0, 1)
-    const parsed = parseRtcp(joined(extendedReport, serializeGoodbye([1])))
+    const feedback = Uint8Array.of(0x81, 206, 0, 1, 0, 0, 0, 1)
+    const parsed = parseRtcp(joined(feedback, serializeGoodbye([1])))
     expect(parsed.ok && parsed.value).toEqual([
-      { type: 'other', packetType: 207 },
+      { type: 'other', packetType: 206 },
       { type: 'goodbye', ssrcs: [1] },
     ])
   })

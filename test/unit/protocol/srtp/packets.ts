@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 
 import { serializeRtp } from '../../../../src/protocol/rtp/packet.ts'
-import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp.ts'
+import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp-writer.ts'
 import { TURN } from '../../../../src/protocol/srtp/packet-index.ts'
 import type { SrtpReceiver } from '../../../../src/protocol/srtp/srtp-receiver.ts'
 import type { SrtpKeys } from '../../../../src/protocol/srtp/srtp-keys.ts'

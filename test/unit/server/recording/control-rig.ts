@@ -119,6 +119,7 @@ export class ControlRig {
         conceals: true,
         mediaTimeoutMs: 5_000,
         mediaAddress: undefined,
+        sendsRtcp: true,
         vaultRecipients: [vault.recipient],
         software: { name: 'earwitness', version: '0.0.0' },
       },

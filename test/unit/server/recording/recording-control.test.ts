@@ -165,6 +165,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
       mediaAddress: undefined,
       vaultRecipients: [vault.recipient],
       software: { name: 'earwitness', version: '0.0.0' },
+      sendsRtcp: true,
       ...settings,
     },
     refusal: () => (isReady ? undefined : { name: 'capacity', sentence: 'Full.' }),
@@ -214,6 +215,10 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   gatedFrames: 0,
   socketOverflows: 0,
   dtmfDigits: {},
+  rtcpReceived: {},
+  rtcpDiscarded: {},
+  rtcpSent: 0,
+  roundTripSecondsMax: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
 })

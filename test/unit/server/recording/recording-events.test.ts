@@ -20,6 +20,10 @@ const report = (srtpFailures: WorkerReport['srtpFailures'], event = 0): WorkerRe
   gatedFrames: 0,
   socketOverflows: 3,
   dtmfDigits: { event, tone: 1 },
+  rtcpReceived: {},
+  rtcpDiscarded: {},
+  rtcpSent: 0,
+  roundTripSecondsMax: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
 })

@@ -80,6 +80,7 @@ describe('the profile of an SRC', () => {
       forceSiprec: false,
       tellPause: false,
       dtmf: undefined,
+      rtpSource: 'latch',
       dialect: 'auto',
       refusal: undefined,
     }

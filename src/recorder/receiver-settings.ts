@@ -1,0 +1,33 @@
+import type { RandomBytes } from '../evidence/age-seal.ts'
+import type { PlacedPacket } from './kept-stream.ts'
+import type { DtmfPolicy, ReceptionSettings, RecordingFacts } from './recording-types.ts'
+import type { RtcpIdentity } from './rtcp-reporter.ts'
+
+/** Of a CNAME that lasts as long as the recording session, 96 bits. RFC 7022 4.2 */
+const CNAME_OCTETS = 12
+
+/** What of the recording session concerns the packets of each of its streams. */
+export interface ReceiverSettings {
+  readonly dtmf?: DtmfPolicy
+  /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
+  readonly onKept?: (placed: PlacedPacket) => void
+  /** Short losses are filled, see `StreamTimeline`. */
+  readonly conceals?: boolean
+  /** Samples per second of the stream on its timeline; without it, as its formats need it. */
+  readonly sampleRate?: number | undefined
+  readonly reception?: ReceptionSettings | undefined
+  /** Who we are in RTCP; nothing is sent without. */
+  readonly identity?: RtcpIdentity | undefined
+}
+
+/** What the receivers of a recording session have in common: where packets are taken from, and who we are in RTCP. */
+export function receiverSettings(facts: RecordingFacts, randomBytes: RandomBytes): ReceiverSettings {
+  const { reception, conceals, dtmf, openedAtUnixMs, openedUs } = facts
+  if (reception?.sendsRtcp !== true) return { conceals, dtmf, reception }
+  const identity = {
+    cname: btoa(String.fromCharCode(...randomBytes(CNAME_OCTETS))),
+    randomBytes,
+    unixMsAt: (us: number) => openedAtUnixMs + (us - openedUs) / 1_000,
+  }
+  return { conceals, dtmf, reception, identity }
+}
