@@ -324,7 +324,7 @@ export class StreamReceiver {
     const taken = this.#reorder.length - queuedBefore
     this.rtcp.noteArrival(packet, outcome, arrivalUs)
     if (outcome === 'duplicate') {
-        this.#discarded.duplicate += 1
+      this.#discarded.duplicate += 1
       return
     }
     if (outcome === 'late') {
