@@ -141,10 +141,10 @@ describe('a recording in a worker thread', () => {
     await desk.until(() => desk.manifests.length > 0)
     expect(desk.manifests[0]).toMatchObject({ recordingId: facts.recordingId, endCause: 'bye', state: 'complete' })
     expect(desk.manifests[0]?.streams.map(({ packets }) => packets.received)).toEqual([25, 25])
-    expect(desk.objects.map(({ name }) => name)).toEqual(['key.age', 'chunk-000000.age'])
+    expect(desk.objects.map(({ name }) => name)).toEqual(['key.age', 'chunk-000000.age', 'peaks.age'])
     expect(desk.manifests[0]?.wrappedKey.sizeBytes).toBe(desk.objects[0]?.bytes.length)
     // Nothing but the object itself has crossed the threads: not the rest of a pool with clear packets in it.
-    expect(desk.objects.map(({ bytes }) => bytes.buffer.byteLength === bytes.length)).toEqual([true, true])
+    expect(desk.objects.every(({ bytes }) => bytes.buffer.byteLength === bytes.length)).toBe(true)
     expect(plane.portsUsed).toBe(0)
     expect(plane.workers).toMatchObject([{ recordingSessions: 0, queueDepth: 0 }])
   })

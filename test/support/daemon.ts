@@ -62,8 +62,21 @@ async function environmentFor(dataDir: string, extra: DaemonEnvironment): Promis
     EARWITNESS_LIMITS_WORKER_BUSY_PERCENT: '100',
     EARWITNESS_LIMITS_EVENT_LOOP_LAG: '10s',
     EARWITNESS_LIMITS_OPENING_WAIT: '5s',
+    // Nor is a stream flagged because the test that sends it was not given the processor; see `DEFAULT_ALERTS`.
+    EARWITNESS_ALERTS_ZERO_PACKETS: '0s',
+    EARWITNESS_ALERTS_ONE_WAY: '0s',
+    EARWITNESS_ALERTS_STOPPED: '0s',
+    EARWITNESS_ALERTS_SILENT: '0s',
     ...extra,
   }
+}
+
+/** For the tests of flags: as they are when nobody configures them. */
+export const DEFAULT_ALERTS: DaemonEnvironment = {
+  EARWITNESS_ALERTS_ZERO_PACKETS: '4s',
+  EARWITNESS_ALERTS_ONE_WAY: '3s',
+  EARWITNESS_ALERTS_STOPPED: '5s',
+  EARWITNESS_ALERTS_SILENT: '30s',
 }
 
 /** A data folder in the system's temporary folder; the caller removes it with {@link removeDataDir}. */

@@ -47,7 +47,9 @@ describe('at info and above, numbers, names and digits never reach the log', () 
     const { log, lines } = logTo('trace')
     write(log)
     expect(lines).toHaveLength(1)
-    for (const secret of SECRETS) expect(lines[0]).not.toContain(secret)
+    // The time of the line may have any digits in it.
+    const said = JSON.stringify({ ...parsed(lines), time: '' })
+    for (const secret of SECRETS) expect(said).not.toContain(secret)
   })
 
   test('the fixed keys pass as they are', () => {
