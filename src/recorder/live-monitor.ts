@@ -45,6 +45,8 @@ export interface MonitoredStream {
   readonly plan: Pick<MediaStreamPlan, 'streamId' | 'streamLabel' | 'held' | 'payloadTypes'>
   readonly isPaused: boolean
   readonly lastArrivalUs: number | undefined
+  /** The audio that came last is not decoded. */
+  readonly isKeptNow: boolean
 }
 
 interface Monitored {
@@ -177,8 +179,9 @@ export class LiveMonitor {
   }
 }
 
-/** Something that may come is decoded while it comes; else there is nothing to measure. */
-function isDecoded({ plan }: MonitoredStream): boolean {
+/** What comes is decoded, or may be; else there is nothing to measure. */
+function isDecoded({ plan, isKeptNow }: MonitoredStream): boolean {
+  if (isKeptNow) return false
   for (const { kind } of plan.payloadTypes.values()) if (kind === 'audio') return true
   return false
 }

@@ -49,6 +49,11 @@ export class SsrcCandidates {
     return held
   }
 
+  /** Nothing more will come: what is held was not taken. */
+  giveUp(): void {
+    this.#drop()
+  }
+
   #drop(): void {
     this.#dropped += this.#held.length
     this.#held = []

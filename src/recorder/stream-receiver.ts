@@ -57,6 +57,8 @@ export class StreamReceiver {
   readonly rtcp: StreamRtcp
   readonly #protectionsSeen = new Set<string>()
   readonly #discarded = noDiscards()
+  /** The audio that came last is not decoded. */
+  isKeptNow = false
   #firstArrivalUs: number | undefined
   #lastArrivalUs: number | undefined
   /** The whole recording is paused, whatever the plan says. */
@@ -217,9 +219,10 @@ export class StreamReceiver {
     if (this.#admitSsrc(packet, format, arrivalUs)) this.#accept(packet, format, arrivalUs)
   }
 
-  /** At the end: takes what waits to be believed, when nothing else ever came. */
+  /** At the end: takes what waits to be believed, when nothing else ever came; an SSRC that waits still is given up. */
   takeRest(): void {
     this.#acceptHeld(this.sources.takeRest())
+    this.#candidates.giveUp()
   }
 
   #acceptHeld(held: readonly HeldPacket[]): void {
@@ -352,7 +355,9 @@ export class StreamReceiver {
 
   #noteCodec(format: PayloadFormat): void {
     const name = encodingNameOf(format)
-    if (name !== undefined && this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
+    if (name === undefined) return
+    this.isKeptNow = format.kind === 'kept'
+    if (this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
   }
 
   #observe(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {

@@ -1,10 +1,21 @@
 import { describe, expect, test } from 'vitest'
 
+import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
 import { FLAG_INCIDENTS_MAX } from '../../../src/recorder/live-monitor.ts'
 import type { AlertThresholds } from '../../../src/recorder/stream-watch.ts'
 import type { MediaStreamPlan } from '../../../src/recorder/recording-types.ts'
 import { tone } from '../../support/audio.ts'
-import { EncoderStock, NO_ALERTS, packetsOf, planOf, RecordingRig, type Arrival } from '../../support/recording-rig.ts'
+import {
+  EncoderStock,
+  NARROWBAND_FORMATS,
+  NO_ALERTS,
+  OPENED_US,
+  packetsOf,
+  planOf,
+  RecordingRig,
+  rtp,
+  type Arrival,
+} from '../../support/recording-rig.ts'
 
 const SECOND_US = 1_000_000
 const RATE = 8_000
@@ -66,6 +77,18 @@ describe('while a recording session lasts', () => {
     expect(rig.end(6 * SECOND_US).incidents.map(({ code }) => code)).toEqual([
       ...['zero-packets', 'zero-packets', 'no-media'],
     ])
+  })
+
+  test('audio that is kept as it came is not called silent, though nothing is heard of it', async () => {
+    const kept: PayloadFormat = { kind: 'kept', name: 'G729', clockRate: RATE, channels: 1 }
+    const plan = planOf(0, { payloadTypes: new Map([...NARROWBAND_FORMATS, [18, kept]]) })
+    const rig = await rigOf([plan])
+    const arrivals = Array.from({ length: 12 * 50 }, (_, index): Arrival => {
+      const datagram = rtp({ payloadType: 18, sequenceNumber: index, timestamp: index * 160 })
+      return { streamId: plan.streamId, datagram, arrivalUs: OPENED_US + (index + 1) * 20_000 }
+    })
+    rig.run(arrivals, 12 * SECOND_US)
+    expect(flagsOf(rig)).toEqual([])
   })
 
   test('what is held is not awaited, what is paused neither', async () => {

@@ -272,6 +272,13 @@ describe('another SSRC', () => {
     expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 1 } })
   })
 
+  it('that still waits to be believed at the end is counted', () => {
+    receive(0)
+    receiveOther(1)
+    receiver.takeRest()
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 1 } })
+  })
+
   it('is not followed while it changes with every packet', () => {
     receive(0)
     for (const [index, ssrc] of [2, 3, 2, 3].entries()) receiveOther(20 + index, { ssrc })
