@@ -1,9 +1,7 @@
 import { RecordingClock } from './recording-clock.ts'
+import { RecordingWriter } from './recording-writer.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
-import { ChunkWriter, sealWholeFrames } from './chunk-writer.ts'
-import { DtmfKeeper } from './dtmf-keeper.ts'
-import { KeptRtpWriter } from './kept-rtp-writer.ts'
-import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
+import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList, streamPauseIncident } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
@@ -14,7 +12,7 @@ import { describeRecording, reportStreams, type StreamReport } from './manifest-
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
-import { commonRate, isSameList, wholePosition } from './stream-rates.ts'
+import { commonRate, isSameList } from './stream-rates.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { PacketOrigin } from './packet-sources.ts'
@@ -30,8 +28,6 @@ import { MetadataState } from '../protocol/siprec/metadata-state.ts'
 export const WAKE_INTERVAL_US = 200_000
 /** How long the first stream is watched before its place in time is fixed: jitter is removed by the least transit. */
 export const ANCHOR_WINDOW_US = 400_000
-/** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
-export const TRAILING_TOLERANCE_US = 500_000
 
 /**
  * One recording session on one timeline: datagrams, metadata snapshots and time go in, sealed objects and at the end
@@ -43,12 +39,8 @@ export const TRAILING_TOLERANCE_US = 500_000
 export class RecordingSession {
   readonly #facts: RecordingFacts
   readonly #key: RecordingKey
-  readonly #randomBytes: RandomBytes
-  readonly #takeEncoder: TakeOpusEncoder
-  readonly #chunks: ChunkWriter
-  readonly #kept: KeptRtpWriter
-  readonly #dtmf: DtmfKeeper
   readonly #receivers: ReceiverSet
+  readonly #writer: RecordingWriter
   readonly #horizon: Horizon
   readonly #metadata = new MetadataState()
   readonly #snapshots: SnapshotKeeper
@@ -57,12 +49,9 @@ export class RecordingSession {
   readonly #sealing: Sealing
   readonly listeners: LiveListeners
   readonly #pauses = new PauseList()
-  #link: OggLink | undefined
-  readonly #frameCounts: FrameCounts = { encoded: 0, gated: 0 }
   readonly #clock: RecordingClock
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
-  #chunkStartSample = 0
   #nextTimeoutUs: number
   /** `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
   #state: 'running' | 'failed' | 'over' = 'running'
@@ -80,17 +69,16 @@ export class RecordingSession {
     this.#clock = new RecordingClock(options.facts, POSITIONS_PER_SECOND)
     this.#incidents = new IncidentNotes({ clock: this.#clock, sink: options.sink })
     this.monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
-    this.#randomBytes = options.randomBytes
-    this.#takeEncoder = options.takeEncoder
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
     this.#sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
     this.listeners = new LiveListeners(this.#incidents)
-    this.#chunks = new ChunkWriter({ ...this.#sealing, taken: (pages) => this.listeners.take(pages) })
-    this.#kept = new KeptRtpWriter({ ...this.#sealing, originUnixMs: () => this.#clock.originUnixMs })
     const { facts, streams, randomBytes, sink } = options
-    const common = { commonRate: commonRate(facts.layout, streams), keep: this.#kept.append.bind(this.#kept) }
-    this.#receivers = new ReceiverSet({ facts, randomBytes, sink, ...common })
-    this.#dtmf = new DtmfKeeper(this.#sealing)
+    const keep = (packet: KeptPacket) => this.#writer.keep(packet)
+    this.#receivers = new ReceiverSet({ facts, randomBytes, sink, commonRate: commonRate(facts.layout, streams), keep })
+    this.#writer = new RecordingWriter({
+      ...{ facts, clock: this.#clock, receivers: this.#receivers, monitor: this.monitor },
+      ...{ listeners: this.listeners, sealing: this.#sealing, takeEncoder: options.takeEncoder },
+    })
     this.#snapshots = new SnapshotKeeper(this.#sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
     this.#horizon = new Horizon(options.facts.openedUs)
@@ -120,7 +108,7 @@ export class RecordingSession {
 
   /** Frames of every channel, and how many of them were silence that cost no encoding. */
   get frameCounts(): Readonly<FrameCounts> {
-    return this.#frameCounts
+    return this.#writer.frameCounts
   }
 
   get allHeld(): boolean {
@@ -195,7 +183,7 @@ export class RecordingSession {
     }
     const hasRoom = added.length > 0 && !this.#receivers.isFull
     const hasNewRates = !isSameList(ratesBefore, this.#receivers.rates)
-    if ((hasRoom || hasNewRates) && this.#facts.layout === 'separate') this.#endLink()
+    if ((hasRoom || hasNewRates) && this.#facts.layout === 'separate') this.#writer.endLink()
     this.#addStreams(added, nowUs)
     this.#incidents.noteIf(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
@@ -229,16 +217,9 @@ export class RecordingSession {
     const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
     this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
     if (!isAnchored) return
-    this.#commit(this.#clock.samplesSinceOrigin(horizonUs))
+    this.#writer.commit(this.#clock.samplesSinceOrigin(horizonUs))
     // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
-    while (full.length > 0 && this.#commit(this.#receivers.endOf(full))) full = this.#receivers.drain(nowUs)
-  }
-
-  /** Writes whole frames up to a position; true when there was one to write. */
-  #commit(toSample: number): boolean {
-    const from = this.#receivers.readPosition
-    while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
-    return this.#receivers.readPosition > from
+    while (full.length > 0 && this.#writer.commit(this.#receivers.endOf(full))) full = this.#receivers.drain(nowUs)
   }
 
   /**
@@ -261,8 +242,7 @@ export class RecordingSession {
   /** Gives encoders back without committing anything more; for a recording session that could not be set up. */
   abandon(): void {
     this.#state = 'over'
-    this.#link?.free()
-    this.#link = undefined
+    this.#writer.free()
   }
 
   /** Adds to the manifest's list of things that went wrong, which is bounded: see `IncidentList`. */
@@ -277,10 +257,11 @@ export class RecordingSession {
         let full = this.#receivers.drain(Infinity)
         // Whatever came counts, even what was read from its socket after the BYE.
         if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
-          while (full.length > 0 && this.#commit(this.#receivers.endOf(full))) full = this.#receivers.drain(Infinity)
-          this.#writeRest(nowUs)
+          while (full.length > 0 && this.#writer.commit(this.#receivers.endOf(full)))
+            full = this.#receivers.drain(Infinity)
+          this.#writer.writeRest(this.#clock.samplesSinceOrigin(nowUs))
         }
-        this.#incidents.noteIf(this.#dtmf.end(this.#receivers.all), nowUs)
+        this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
         this.#state = 'over'
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
@@ -291,8 +272,7 @@ export class RecordingSession {
       this.#state = 'running'
       this.fail(error, nowUs)
     }
-    if (this.#link !== undefined) sealWholeFrames(this.#link, this.#chunks)
-    this.#link = undefined
+    this.#writer.sealWholeFrames()
     this.#state = 'over'
     // Without the streams: their ledgers reach beyond what could be written.
     return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams: [] })
@@ -304,7 +284,8 @@ export class RecordingSession {
     readonly state: ManifestBody['state']
     readonly streams: readonly StreamReport[]
   }): ManifestBody {
-    const durationSamples = this.#chunks.entries.at(-1)?.toSample ?? 0
+    const { entries } = this.#writer
+    const durationSamples = entries.chunks.at(-1)?.toSample ?? 0
     this.listeners.end(options.nowUs)
     return describeRecording({
       facts: this.#facts,
@@ -312,7 +293,7 @@ export class RecordingSession {
       endedAt: this.#clock.wallClock(options.nowUs),
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
       ...{ state: options.state, endCause: options.cause, durationSamples },
-      ...{ chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries },
+      ...entries,
       peaks: options.state === 'complete' ? this.monitor.sealPeaks(this.#sealing) : undefined,
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
@@ -339,59 +320,5 @@ export class RecordingSession {
     this.#clock.originUs = originUs
     this.#receivers.setOrigin(originUs)
     return true
-  }
-
-  #writeFrame(validSamples: number): void {
-    const link = this.#openLink()
-    const position = this.#receivers.readPosition
-    const read = this.#receivers.read(position + validSamples)
-    this.monitor.addFrame(this.#receivers.all, read)
-    const page = link.write(read, validSamples)
-    if (page === undefined) return
-    this.#chunks.append(page)
-    const chunkSamples = (this.#facts.chunkUs * POSITIONS_PER_SECOND) / 1_000_000
-    if (link.playableSample - this.#chunkStartSample >= chunkSamples - FRAME_SAMPLES || this.#chunks.isFull) {
-      this.#sealChunk(link.playableSample)
-    }
-  }
-
-  #sealChunk(toSample: number): void {
-    this.#chunks.seal(toSample)
-    this.#kept.seal()
-    this.#dtmf.seal(this.#receivers.all)
-    this.#chunkStartSample = toSample
-  }
-
-  #openLink(): OggLink {
-    if (this.#link !== undefined) return this.#link
-    this.#link = new OggLink({
-      layout: this.#facts.layout,
-      labels: this.#receivers.all.map((receiver) => receiver.plan.streamLabel),
-      rates: this.#receivers.rates,
-      serialNumber: serialNumberOf(this.#randomBytes(4)),
-      startSample: this.#receivers.readPosition,
-      takeEncoder: this.#takeEncoder,
-      gate: { gateDbov: this.#facts.silenceGateDbov, counts: this.#frameCounts },
-    })
-    this.#chunks.append(this.#link.headers())
-    return this.#link
-  }
-
-  #endLink(): void {
-    if (this.#link === undefined) return
-    this.#chunks.append(this.#link.end())
-    this.#sealChunk(this.#link.endSample)
-    this.#link = undefined
-  }
-
-  #writeRest(nowUs: number): void {
-    const { audioEnd } = this.#receivers
-    const elapsed = this.#clock.samplesSinceOrigin(nowUs)
-    const tolerance = (TRAILING_TOLERANCE_US * POSITIONS_PER_SECOND) / 1_000_000
-    const end = wholePosition(elapsed - audioEnd > tolerance ? elapsed : audioEnd)
-    for (let left = end - this.#receivers.readPosition; left > 0; left = end - this.#receivers.readPosition) {
-      this.#writeFrame(Math.min(left, FRAME_SAMPLES))
-    }
-    this.#endLink()
   }
 }

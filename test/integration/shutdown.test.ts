@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import type { SimulationReport } from '../../src/cli/simulate/outcome.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
-import { TRAILING_TOLERANCE_US } from '../../src/recorder/recording-session.ts'
+import { TRAILING_TOLERANCE_US } from '../../src/recorder/recording-writer.ts'
 import {
   eventually,
   makeDataDir,

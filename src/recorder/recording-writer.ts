@@ -1,0 +1,149 @@
+import type { ChunkEntry, DtmfEntry, KeptEntry } from '../evidence/manifest.ts'
+import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
+import { ChunkWriter, sealWholeFrames } from './chunk-writer.ts'
+import { DtmfKeeper } from './dtmf-keeper.ts'
+import type { FrameCounts } from './gated-encoder.ts'
+import type { Incident } from './incident-notes.ts'
+import { KeptRtpWriter, type KeptPacket } from './kept-rtp-writer.ts'
+import type { LiveListeners } from './live-listeners.ts'
+import type { LiveMonitor, Sealing } from './live-monitor.ts'
+import type { TakeOpusEncoder } from './opus-encoder.ts'
+import { POSITIONS_PER_SECOND, type ReceiverSet } from './receiver-set.ts'
+import type { RecordingClock } from './recording-clock.ts'
+import type { RecordingFacts } from './recording-types.ts'
+import { wholePosition } from './stream-rates.ts'
+
+/** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
+export const TRAILING_TOLERANCE_US = 500_000
+
+/**
+ * Writes the audio of all streams of one recording as far as it is told to: reads them in step, encodes whole frames into Ogg links, and seals chunks, with
+ * what is kept beside them. Clear audio exists only in here and in the timelines.
+ */
+export class RecordingWriter {
+  readonly #facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
+  readonly #receivers: ReceiverSet
+  readonly #monitor: Pick<LiveMonitor, 'addFrame'>
+  readonly #sealing: Sealing
+  readonly #takeEncoder: TakeOpusEncoder
+  readonly #chunks: ChunkWriter
+  readonly #kept: KeptRtpWriter
+  readonly #dtmf: DtmfKeeper
+  #link: OggLink | undefined
+  #chunkStartSample = 0
+  /** Frames of every channel, and how many of them were silence that cost no encoding. */
+  readonly frameCounts: FrameCounts = { encoded: 0, gated: 0 }
+
+  constructor(options: {
+    readonly facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
+    readonly clock: RecordingClock
+    readonly receivers: ReceiverSet
+    readonly monitor: Pick<LiveMonitor, 'addFrame'>
+    readonly listeners: LiveListeners
+    readonly sealing: Sealing
+    readonly takeEncoder: TakeOpusEncoder
+  }) {
+    const { clock, listeners, sealing } = options
+    this.#facts = options.facts
+    this.#receivers = options.receivers
+    this.#monitor = options.monitor
+    this.#sealing = sealing
+    this.#takeEncoder = options.takeEncoder
+    this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => listeners.take(pages) })
+    this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => clock.originUnixMs })
+    this.#dtmf = new DtmfKeeper(sealing)
+  }
+
+  /** What was sealed, for the manifest. */
+  get entries(): {
+    readonly chunks: readonly ChunkEntry[]
+    readonly kept: readonly KeptEntry[]
+    readonly dtmf: readonly DtmfEntry[]
+  } {
+    return { chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries }
+  }
+
+  /** Takes a packet of a codec that is not decoded live, in the order of its stream's timeline. */
+  keep(packet: KeptPacket): void {
+    this.#kept.append(packet)
+  }
+
+  /** Writes whole frames up to a 48 kHz position; true when there was one to write. */
+  commit(toSample: number): boolean {
+    const from = this.#receivers.readPosition
+    while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
+    return this.#receivers.readPosition > from
+  }
+
+  /** Writes what is left and ends the link. @param elapsedSamples of the recording session at its end, 48 kHz */
+  writeRest(elapsedSamples: number): void {
+    const { audioEnd } = this.#receivers
+    const tolerance = (TRAILING_TOLERANCE_US * POSITIONS_PER_SECOND) / 1_000_000
+    const end = wholePosition(elapsedSamples - audioEnd > tolerance ? elapsedSamples : audioEnd)
+    for (let left = end - this.#receivers.readPosition; left > 0; left = end - this.#receivers.readPosition) {
+      this.#writeFrame(Math.min(left, FRAME_SAMPLES))
+    }
+    this.endLink()
+  }
+
+  /** Nothing more will be read: seals the last keys. The incident to note, when there were more than are kept. */
+  endKeys(): Incident | undefined {
+    return this.#dtmf.end(this.#receivers.all)
+  }
+
+  /** Ends the present link, and the chunk with it; the next frame begins another. */
+  endLink(): void {
+    if (this.#link === undefined) return
+    this.#chunks.append(this.#link.end())
+    this.#sealChunk(this.#link.endSample)
+    this.#link = undefined
+  }
+
+  /** After a failure: brings the frames that were encoded to the sink, if that still works. */
+  sealWholeFrames(): void {
+    if (this.#link !== undefined) sealWholeFrames(this.#link, this.#chunks)
+    this.#link = undefined
+  }
+
+  /** Gives encoders back without writing anything more. */
+  free(): void {
+    this.#link?.free()
+    this.#link = undefined
+  }
+
+  #writeFrame(validSamples: number): void {
+    const link = this.#openLink()
+    const position = this.#receivers.readPosition
+    const read = this.#receivers.read(position + validSamples)
+    this.#monitor.addFrame(this.#receivers.all, read)
+    const page = link.write(read, validSamples)
+    if (page === undefined) return
+    this.#chunks.append(page)
+    const chunkSamples = (this.#facts.chunkUs * POSITIONS_PER_SECOND) / 1_000_000
+    if (link.playableSample - this.#chunkStartSample >= chunkSamples - FRAME_SAMPLES || this.#chunks.isFull) {
+      this.#sealChunk(link.playableSample)
+    }
+  }
+
+  #sealChunk(toSample: number): void {
+    this.#chunks.seal(toSample)
+    this.#kept.seal()
+    this.#dtmf.seal(this.#receivers.all)
+    this.#chunkStartSample = toSample
+  }
+
+  #openLink(): OggLink {
+    if (this.#link !== undefined) return this.#link
+    this.#link = new OggLink({
+      layout: this.#facts.layout,
+      labels: this.#receivers.all.map((receiver) => receiver.plan.streamLabel),
+      rates: this.#receivers.rates,
+      serialNumber: serialNumberOf(this.#sealing.randomBytes(4)),
+      startSample: this.#receivers.readPosition,
+      takeEncoder: this.#takeEncoder,
+      gate: { gateDbov: this.#facts.silenceGateDbov, counts: this.frameCounts },
+    })
+    this.#chunks.append(this.#link.headers())
+    return this.#link
+  }
+}
