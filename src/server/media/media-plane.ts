@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
 
 import { EarwitnessError } from '../../errors.ts'
 import type { RecordingId } from '../../ids.ts'
@@ -9,18 +8,16 @@ import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'
 import { LiveAudio } from './live-audio.ts'
 import type { MediaPlaneHandler } from './media-plane-handler.ts'
+import { MediaWorker } from './media-worker-handle.ts'
 import { OpeningQueue } from './opening-queue.ts'
 import type { PacketReceiverName } from './packet-receiver.ts'
+import { bindPorts } from './port-binding.ts'
 import { PortPool } from './port-pool.ts'
 import { StateRequests, type RecordingStates } from './state-requests.ts'
-import type { BoundStream, FromWorker, OpenOutcome, ToWorker, WorkerSettings } from './worker-messages.ts'
+import type { BoundStream, FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
-/** How many runs of ports are tried when another program has one of them, each twice as far on: together 4,095 pairs and more. */
-const PORT_TRIES = 12
 /** Pause before a worker that did not even start is started again. */
 const WORKER_RETRY_MS = 1_000
-/** How long a worker may take to close its sockets before its thread is ended. */
-const WORKER_STOP_MS = 5_000
 /** Recording sessions one worker opens at a time: enough that it is never idle, few enough that none waits long for its neighbours. */
 const OPENINGS_PER_WORKER = 16
 /** How long a worker may take to open one: it does so in milliseconds, but may stall. */
@@ -28,24 +25,10 @@ const OPENING_PATIENCE_MS = 2_000
 const OPENING_WAIT_US = 80_000
 /** A worker reports once a second. */
 const REPORT_STALE_US = 3_000_000
-const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
 
 export type OpenResult =
   | { readonly ok: true; readonly ports: readonly number[] }
   | { readonly ok: false; readonly reason: 'portsExhausted' | 'failed' | 'overloaded'; readonly detail: string }
-
-interface MediaWorker {
-  readonly id: number
-  readonly thread: Worker
-  readonly recordings: Set<RecordingId>
-  readonly pending: Map<number, (outcome: OpenOutcome) => void>
-  readonly ready: Promise<void>
-  readonly exited: Promise<void>
-  isReady: boolean
-  /** As its last report says. */
-  load: ThreadLoad
-  reportedUs: number
-}
 
 interface PlacedRecording {
   readonly worker: MediaWorker
@@ -68,7 +51,6 @@ export class MediaPlane {
   /** Who listens to recordings while they are made. */
   readonly audio: LiveAudio
   readonly #nowUs: () => number
-  #nextRequestId = 1
   #stopping = false
 
   constructor(options: {
@@ -99,10 +81,10 @@ export class MediaPlane {
   }
 
   get workers(): readonly { readonly id: number; readonly recordingSessions: number; readonly queueDepth: number }[] {
-    return this.#workers.map(({ id, recordings, pending }) => ({
+    return this.#workers.map(({ id, recordings, queueDepth }) => ({
       id,
       recordingSessions: recordings.size,
-      queueDepth: pending.size,
+      queueDepth,
     }))
   }
 
@@ -177,8 +159,8 @@ export class MediaPlane {
     const worker = this.#leastBusy()
     if (worker === undefined) return { ok: false, reason: 'failed', detail: 'no media worker is running' }
     worker.recordings.add(facts.recordingId)
-    const result = await this.#bind(plans, (streams) =>
-      this.#request(worker, (requestId) => ({ kind: 'open', requestId, facts, streams })),
+    const result = await bindPorts(this.#ports, plans, (streams) =>
+      worker.request((requestId) => ({ kind: 'open', requestId, facts, streams })),
     )
     if (!result.ok) {
       worker.recordings.delete(facts.recordingId)
@@ -194,10 +176,10 @@ export class MediaPlane {
     if (placed === undefined) return { ok: false, reason: 'failed', detail: 'no such recording' }
     const known = new Map(placed.streams.map((stream) => [stream.plan.streamId, stream.port]))
     const added = plans.filter((plan) => !known.has(plan.streamId))
-    const result = await this.#bind(added, (bound) => {
+    const result = await bindPorts(this.#ports, added, (bound) => {
       const ports = new Map([...known, ...bound.map(({ plan, port }) => [plan.streamId, port] as const)])
       const streams = plans.map((plan) => ({ plan, port: ports.get(plan.streamId) ?? 0 }))
-      return this.#request(placed.worker, (requestId) => ({ kind: 'update', requestId, recordingId, streams, atUs }))
+      return placed.worker.request((requestId) => ({ kind: 'update', requestId, recordingId, streams, atUs }))
     })
     if (!result.ok) return result
     placed.streams = [...placed.streams, ...result.streams]
@@ -243,41 +225,7 @@ export class MediaPlane {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#openings.stop()
-    await Promise.all(
-      this.#workers.map(async ({ thread, exited }) => {
-        thread.postMessage({ kind: 'stop' } satisfies ToWorker)
-        await Promise.race([exited, sleep(WORKER_STOP_MS, undefined, { ref: false })])
-        await thread.terminate()
-      }),
-    )
-  }
-
-  async #bind(
-    plans: readonly MediaStreamPlan[],
-    ask: (streams: readonly BoundStream[]) => Promise<OpenOutcome>,
-  ): Promise<{ ok: true; streams: readonly BoundStream[] } | (OpenResult & { ok: false })> {
-    for (let tried = 0; tried < PORT_TRIES; tried += 1) {
-      const ports = this.#ports.take(plans.length)
-      if (ports === undefined) break
-      const streams = plans.map((plan, index) => ({ plan, port: ports[index] ?? 0 }))
-      const outcome = await ask(streams)
-      if (outcome.ok) return { ok: true, streams }
-      this.#ports.give(ports)
-      this.#ports.skip(2 ** tried - 1)
-      if (outcome.reason === 'failed') return { ok: false, reason: 'failed', detail: outcome.detail }
-    }
-    return { ok: false, reason: 'portsExhausted', detail: 'no free RTP port pair in the configured range' }
-  }
-
-  #request(worker: MediaWorker, build: (requestId: number) => ToWorker): Promise<OpenOutcome> {
-    // What is posted to a thread that has exited is never answered.
-    if (!worker.isReady) return Promise.resolve(WORKER_DIED)
-    const requestId = this.#nextRequestId
-    this.#nextRequestId += 1
-    return new Promise((resolve) => {
-      worker.pending.set(requestId, resolve)
-      worker.thread.postMessage(build(requestId))
-    })
+    await Promise.all(this.#workers.map((worker) => worker.stop()))
   }
 
   #post(recordingId: RecordingId, message: ToWorker): void {
@@ -308,36 +256,13 @@ export class MediaPlane {
   }
 
   #startWorker(id: number): MediaWorker {
-    const thread = new Worker(this.#workerFile, {
-      workerData: this.#settings,
-      name: `media-${id}`,
-    })
-    const ready = new Promise<void>((resolve, reject) => {
-      thread.once('message', () => resolve())
-      thread.once('error', reject)
-      thread.once('exit', () => reject(new Error('it exited before it was ready')))
-    })
-    const exited = new Promise<void>((resolve) => {
-      thread.once('exit', () => resolve())
-    })
-    // `run` waits for it; a replacement that fails is handled when it exits.
-    ready.catch(() => {})
-    const worker: MediaWorker = {
+    return new MediaWorker({
       id,
-      thread,
-      recordings: new Set(),
-      pending: new Map(),
-      ready,
-      exited,
-      isReady: false,
-      load: { busyShare: 0, lagMs: 0 },
-      reportedUs: Infinity,
-    }
-    thread.on('message', (message: FromWorker) => this.#handleMessage(worker, message))
-    // 'exit' follows 'error'; one place handles both.
-    thread.on('error', () => {})
-    thread.on('exit', () => this.#handleExit(worker))
-    return worker
+      file: this.#workerFile,
+      settings: this.#settings,
+      onMessage: (worker, message) => this.#handleMessage(worker, message),
+      onExit: (worker) => this.#handleExit(worker),
+    })
   }
 
   #handleMessage(worker: MediaWorker, message: FromWorker): void {
@@ -346,8 +271,7 @@ export class MediaPlane {
         worker.isReady = true
         return
       case 'opened':
-        worker.pending.get(message.requestId)?.(message.outcome)
-        worker.pending.delete(message.requestId)
+        worker.settle(message)
         return
       case 'sealed':
         this.#handler?.handleSealed(message.recordingId, message.object)
@@ -384,9 +308,7 @@ export class MediaPlane {
 
   #handleExit(worker: MediaWorker): void {
     const hadStarted = worker.isReady
-    worker.isReady = false
-    for (const settle of worker.pending.values()) settle(WORKER_DIED)
-    worker.pending.clear()
+    worker.handleExit()
     if (this.#stopping) return
     const lost = [...worker.recordings]
     for (const recordingId of lost) this.#release(recordingId)

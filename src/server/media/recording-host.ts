@@ -6,12 +6,13 @@ import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-ty
 import { RecordingSession } from '../../recorder/recording-session.ts'
 import { initialRates } from '../../recorder/stream-rates.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
-import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { freeStock, takeFrom } from './encoder-stock.ts'
-import { asOpusRate, type OpusEngine } from './opus-engine.ts'
+import { closeSockets, measureRecordings, type HostedRecording } from './hosted-recording.ts'
+import type { OpusEngine } from './opus-engine.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
+import { TimedEncoders } from './timed-encoders.ts'
 import { StreamTotals } from './worker-totals.ts'
 import type {
   BoundStream,
@@ -30,19 +31,6 @@ const END_GRACE_MS = 100
 const POLL_ROUNDS_MAX = 100
 const IDLE: ThreadLoad = { busyShare: 0, lagMs: 0 }
 
-interface HostedRecording {
-  readonly recordingSession: RecordingSession
-  readonly sockets: Map<StreamId, StreamSockets>
-  /** Encoders made and not yet taken by the recording session, which must not wait for one. */
-  readonly stock: OpusEncoder[]
-  /** Received on its ports, whatever they were. */
-  datagrams: number
-  /** The main thread was told of the first RTP. */
-  isAnnounced: boolean
-  /** The kernel had to drop packets, and an incident says so. */
-  hasOverflow: boolean
-}
-
 /**
  * The recording sessions of one worker thread with their sockets. Whatever goes wrong in one of them ends that one
  * with an incident, keeps what is sealed, and never touches its neighbours.
@@ -57,8 +45,7 @@ export class RecordingHost {
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
-  #encodedFrames = 0
-  #encodeUs = 0
+  readonly #encoders: TimedEncoders
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
   readonly #queues = new Map<RecordingId, Promise<void>>()
 
@@ -72,6 +59,7 @@ export class RecordingHost {
   }) {
     this.#settings = options.settings
     this.#engine = options.engine
+    this.#encoders = new TimedEncoders(options.engine, options.nowUs)
     this.#randomBytes = options.randomBytes
     this.#nowUs = options.nowUs
     this.#receiver = options.receiver
@@ -116,36 +104,20 @@ export class RecordingHost {
   }
 
   report(eventLoopLagSeconds: number, load: ThreadLoad = IDLE): WorkerReport {
-    const totals = new StreamTotals(this.#ended.sums)
-    let jitterSecondsMax = 0
-    let roundTripSecondsMax = 0
-    const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
-    const nowUs = this.#nowUs()
-    for (const [recordingId, recording] of this.#recordings) {
-      const { recordingSession } = recording
-      this.#noteOverflow(recordingId, recording)
-      totals.add(recordingSession)
-      for (const receiver of recordingSession.streamReceivers.values()) {
-        jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
-        roundTripSecondsMax = Math.max(roundTripSecondsMax, receiver.rtcp.roundTripMs / 1_000)
-      }
-      const quietMs = Math.round((nowUs - recordingSession.quietSinceUs) / 1_000)
-      if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
-    }
+    for (const [recordingId, recording] of this.#recordings) this.#noteOverflow(recordingId, recording)
+    const { truncated, overflows } = this.#receiver.counters
+    const { sums, ...live } = measureRecordings(this.#recordings, this.#ended, this.#nowUs())
     return {
       recordingSessions: this.#recordings.size,
       encodersInUse: this.#engine.inUse,
       eventLoopLagSeconds,
       load,
-      jitterSecondsMax,
-      roundTripSecondsMax,
-      flaggedStreams: countFlags(this.states),
-      quiet,
-      ...totals.sums,
-      packetsDiscarded: { ...totals.sums.packetsDiscarded, truncated: this.#receiver.counters.truncated },
-      socketOverflows: this.#receiver.counters.overflows,
-      encodedFrames: this.#encodedFrames,
-      encodeSeconds: this.#encodeUs / 1e6,
+      ...live,
+      ...sums,
+      packetsDiscarded: { ...sums.packetsDiscarded, truncated },
+      socketOverflows: overflows,
+      encodedFrames: this.#encoders.encodedFrames,
+      encodeSeconds: this.#encoders.encodeSeconds,
     }
   }
 
@@ -214,7 +186,7 @@ export class RecordingHost {
     try {
       for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
       const plans = streams.map(({ plan }) => plan)
-      await this.#stockUp(stock, initialRates(facts.layout, plans))
+      await this.#encoders.stockUp(stock, initialRates(facts.layout, plans))
       const recordingSession = new RecordingSession({
         facts,
         streams: plans,
@@ -246,7 +218,7 @@ export class RecordingHost {
     const bound: StreamSockets[] = []
     try {
       for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
-      await this.#stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans))
+      await this.#encoders.stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans))
       added.forEach((stream, index) => {
         const pair = bound[index]
         if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
@@ -343,33 +315,6 @@ export class RecordingHost {
     this.#post({ kind: 'failed', recordingId })
   }
 
-  /** Makes what is missing of encoders at these rates; what is left over from before, at others, goes back. */
-  async #stockUp(stock: OpusEncoder[], rates: readonly number[]): Promise<void> {
-    if (rates.length === 0) return
-    const spare = stock.splice(0)
-    for (const rate of rates) {
-      const at = spare.findIndex(({ sampleRate }) => sampleRate === rate)
-      const [found] = at < 0 ? [] : spare.splice(at, 1)
-      stock.push(found ?? this.#timed(await this.#engine.createEncoder(asOpusRate(rate))))
-    }
-    freeStock(spare)
-  }
-
-  #timed(encoder: OpusEncoder): OpusEncoder {
-    return {
-      sampleRate: encoder.sampleRate,
-      preSkip: encoder.preSkip,
-      encode: (samples) => {
-        const startUs = this.#nowUs()
-        const packet = encoder.encode(samples)
-        this.#encodeUs += this.#nowUs() - startUs
-        this.#encodedFrames += 1
-        return packet
-      },
-      free: () => encoder.free(),
-    }
-  }
-
   #sinkFor(recordingId: RecordingId): RecordingSink {
     return {
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
@@ -378,17 +323,6 @@ export class RecordingHost {
       handleRtcp: (outgoing) => this.#recordings.get(recordingId)?.sockets.get(outgoing.streamId)?.send(outgoing),
     }
   }
-}
-
-function closeSockets(recording: HostedRecording): void {
-  for (const pair of recording.sockets.values()) pair.close()
-  recording.sockets.clear()
-}
-
-function countFlags(states: readonly RecordingState[]): Record<StreamFlag, number> {
-  const counts: Record<StreamFlag, number> = { zeroPackets: 0, oneWay: 0, stopped: 0, silent: 0 }
-  for (const { streams } of states) for (const { flags } of streams) for (const flag of flags) counts[flag] += 1
-  return counts
 }
 
 function failure(error: unknown): OpenOutcome {

@@ -1,7 +1,7 @@
 import type { RecordingSession } from '../../recorder/recording-session.ts'
 import type { WorkerTotals } from './worker-messages.ts'
 
-type StreamSums = Omit<WorkerTotals, 'encodedFrames' | 'encodeSeconds' | 'socketOverflows'>
+export type StreamSums = Omit<WorkerTotals, 'encodedFrames' | 'encodeSeconds' | 'socketOverflows'>
 
 const NOTHING: StreamSums = {
   packetsReceived: 0,

@@ -1,0 +1,52 @@
+import type { RecordingId, StreamId } from '../../ids.ts'
+import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
+import type { RecordingSession } from '../../recorder/recording-session.ts'
+import type { StreamFlag } from '../../recorder/stream-watch.ts'
+import type { StreamSockets } from './stream-sockets.ts'
+import type { WorkerReport } from './worker-messages.ts'
+import { StreamTotals, type StreamSums } from './worker-totals.ts'
+
+/** A recording session with what its worker holds for it. */
+export interface HostedRecording {
+  readonly recordingSession: RecordingSession
+  readonly sockets: Map<StreamId, StreamSockets>
+  /** Encoders made and not yet taken by the recording session, which must not wait for one. */
+  readonly stock: OpusEncoder[]
+  /** Received on its ports, whatever they were. */
+  datagrams: number
+  /** The main thread was told of the first RTP. */
+  isAnnounced: boolean
+  /** The kernel had to drop packets, and an incident says so. */
+  hasOverflow: boolean
+}
+
+export function closeSockets(recording: HostedRecording): void {
+  for (const pair of recording.sockets.values()) pair.close()
+  recording.sockets.clear()
+}
+
+type LiveFigures = Pick<WorkerReport, 'jitterSecondsMax' | 'roundTripSecondsMax' | 'quiet' | 'flaggedStreams'>
+
+/** What a worker reports of its recording sessions; `ended` are the counters of those that are over. */
+export function measureRecordings(
+  recordings: ReadonlyMap<RecordingId, HostedRecording>,
+  ended: StreamTotals,
+  nowUs: number,
+): LiveFigures & { readonly sums: StreamSums } {
+  const totals = new StreamTotals(ended.sums)
+  const flaggedStreams: Record<StreamFlag, number> = { zeroPackets: 0, oneWay: 0, stopped: 0, silent: 0 }
+  const quiet: { recordingId: RecordingId; quietMs: number; held: boolean }[] = []
+  let jitterSecondsMax = 0
+  let roundTripSecondsMax = 0
+  for (const [recordingId, { recordingSession }] of recordings) {
+    totals.add(recordingSession)
+    for (const receiver of recordingSession.streamReceivers.values()) {
+      jitterSecondsMax = Math.max(jitterSecondsMax, receiver.counters.jitterSeconds)
+      roundTripSecondsMax = Math.max(roundTripSecondsMax, receiver.rtcp.roundTripMs / 1_000)
+    }
+    for (const { flags } of recordingSession.monitor.states) for (const flag of flags) flaggedStreams[flag] += 1
+    const quietMs = Math.round((nowUs - recordingSession.quietSinceUs) / 1_000)
+    if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
+  }
+  return { jitterSecondsMax, roundTripSecondsMax, quiet, flaggedStreams, sums: totals.sums }
+}

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+
+import type { RecordingId } from '../../ids.ts'
+import type { ThreadLoad } from '../admission.ts'
+import type { FromWorker, OpenOutcome, ToWorker, WorkerSettings } from './worker-messages.ts'
+
+/** How long a worker may take to close its sockets before its thread is ended. */
+const WORKER_STOP_MS = 5_000
+const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
+
+/** One media worker thread as the main thread sees it: what was asked of it and not yet answered, and what it last said. */
+export class MediaWorker {
+  readonly id: number
+  readonly thread: Worker
+  readonly recordings = new Set<RecordingId>()
+  /** Resolves with its first message; rejects if it exits before. */
+  readonly ready: Promise<void>
+  readonly #exited: Promise<void>
+  readonly #pending = new Map<number, (outcome: OpenOutcome) => void>()
+  #nextRequestId = 1
+  isReady = false
+  /** As its last report says. */
+  load: ThreadLoad = { busyShare: 0, lagMs: 0 }
+  reportedUs = Infinity
+
+  /** Starts the thread. */
+  constructor(options: {
+    readonly id: number
+    readonly file: URL
+    readonly settings: WorkerSettings
+    readonly onMessage: (worker: MediaWorker, message: FromWorker) => void
+    readonly onExit: (worker: MediaWorker) => void
+  }) {
+    this.id = options.id
+    const thread = new Worker(options.file, { workerData: options.settings, name: `media-${options.id}` })
+    this.thread = thread
+    this.ready = new Promise<void>((resolve, reject) => {
+      thread.once('message', () => resolve())
+      thread.once('error', reject)
+      thread.once('exit', () => reject(new Error('it exited before it was ready')))
+    })
+    this.#exited = new Promise<void>((resolve) => {
+      thread.once('exit', () => resolve())
+    })
+    // Whoever starts the plane waits for it; a replacement that fails is handled when it exits.
+    this.ready.catch(() => {})
+    thread.on('message', (message: FromWorker) => options.onMessage(this, message))
+    // 'exit' follows 'error'; one place handles both.
+    thread.on('error', () => {})
+    thread.on('exit', () => options.onExit(this))
+  }
+
+  /** Requests that it has not answered. */
+  get queueDepth(): number {
+    return this.#pending.size
+  }
+
+  /** Asks for sockets; resolves with its answer, or with `failed` when it dies first. */
+  request(build: (requestId: number) => ToWorker): Promise<OpenOutcome> {
+    // What is posted to a thread that has exited is never answered.
+    if (!this.isReady) return Promise.resolve(WORKER_DIED)
+    const requestId = this.#nextRequestId
+    this.#nextRequestId += 1
+    return new Promise((resolve) => {
+      this.#pending.set(requestId, resolve)
+      this.thread.postMessage(build(requestId))
+    })
+  }
+
+  settle({ requestId, outcome }: FromWorker & { readonly kind: 'opened' }): void {
+    this.#pending.get(requestId)?.(outcome)
+    this.#pending.delete(requestId)
+  }
+
+  /** It is gone: nothing more is asked of it, and what was asked is answered. */
+  handleExit(): void {
+    this.isReady = false
+    for (const settle of this.#pending.values()) settle(WORKER_DIED)
+    this.#pending.clear()
+  }
+
+  /** Ends the thread, gently if it can. */
+  async stop(): Promise<void> {
+    this.thread.postMessage({ kind: 'stop' } satisfies ToWorker)
+    await Promise.race([this.#exited, sleep(WORKER_STOP_MS, undefined, { ref: false })])
+    await this.thread.terminate()
+  }
+}
