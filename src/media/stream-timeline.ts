@@ -1,12 +1,12 @@
-import { DriftCorrection } from './drift-correction.ts'
 import { GapCauses, type GapFound } from './gap-causes.ts'
-import { GapList, lostSamples, type Gap } from './gap-list.ts'
+import { GapList, type Gap } from './gap-list.ts'
 import { LossFiller } from './loss-filler.ts'
 import { MaskList } from './mask-list.ts'
 import { PacketIntake } from './packet-intake.ts'
+import { PacketPlacer } from './packet-placer.ts'
 import { PacketQueue, QUEUE_SECONDS_MAX, type QueuedPacket, type UndecodedFound } from './packet-queue.ts'
 import { READ_TURNS, ReadBuffer } from './read-buffer.ts'
-import { follow, RtpClock } from './rtp-clock.ts'
+import { RtpClock } from './rtp-clock.ts'
 import { isSilent } from './silence.ts'
 import { Silencer } from './silencer.ts'
 import { splice } from './splice.ts'
@@ -57,15 +57,9 @@ export class StreamTimeline {
   readonly #silencer: Silencer
   #originUs: number | undefined
   #readPosition = 0
-  /** End of the last audio placed, and of the last audio read. */
-  #placedEnd = 0
+  /** End of the last audio read. */
   #readEnd = 0
-  /** How many entries at the head of the queue have been placed. */
-  #placed = 0
-  // What is known about the gap before the next packet to be placed.
-  #gapLost = 0
-  #gapSilence = 0
-  readonly #drift: DriftCorrection
+  readonly #placer: PacketPlacer
   readonly #output: ReadBuffer
   readonly #filler: LossFiller | undefined
   #spliced = new Int16Array(0)
@@ -74,9 +68,6 @@ export class StreamTimeline {
     audioSamples: 0,
     concealedSamples: 0,
     silentSamples: 0,
-    lateSamples: 0,
-    overlapSamples: 0,
-    resyncs: 0,
   }
 
   /**
@@ -97,7 +88,7 @@ export class StreamTimeline {
     this.#clock = new RtpClock(clockRate, clockRate * QUEUE_SECONDS_MAX)
     this.#queue = new PacketQueue(clockRate)
     this.#intake = new PacketIntake({ queue: this.#queue, masks: this.masks, sampleRate: clockRate })
-    this.#drift = new DriftCorrection(clockRate, this.#clock, this.#queue)
+    this.#placer = new PacketPlacer({ queue: this.#queue, clock: this.#clock, sampleRate: clockRate })
     this.#causes = new GapCauses(clockRate, before === undefined ? undefined : before.#causes)
     this.times = new StreamTimes({ intake: this.#intake, clock: this.#clock, causes: this.#causes })
     this.#silencer = new Silencer({ causes: this.#causes, masks: this.masks, gaps: this.#gaps })
@@ -235,18 +226,7 @@ export class StreamTimeline {
 
   /** End of the last audio written, as far as its place is known by now; 0 before the origin is set. */
   get writePosition(): number {
-    if (this.#originUs === undefined) return 0
-    const state = { ...this.#clock.state }
-    let end = this.#placedEnd
-    for (let index = this.#placed; index < this.#queue.length; index++) {
-      const entry = this.#queue.at(index)
-      const mapping = this.#clock.mappingFor(this.#queue, index, state, Infinity)
-      if (entry === undefined || mapping === undefined) break
-      const position = Math.max(entry.timestamp + mapping, end, this.#readPosition)
-      follow(state, entry, position - entry.timestamp)
-      end = position + entry.length
-    }
-    return end
+    return this.#originUs === undefined ? 0 : this.#placer.endOfAll(this.#readPosition)
   }
 
   /** All gaps up to the read position, in order; the last may still change its cause. */
@@ -261,69 +241,20 @@ export class StreamTimeline {
     this.#openGap((fromSample, toSample, cause) => {
       gapSamples[cause] += toSample - fromSample
     })
-    const pendingSamples = this.#queue.pendingSamples(this.#placed)
-    const { insertedSamples, removedSamples } = this.#drift
-    const counts = { ...this.#counts, ...this.#intake.counts, insertedSamples, removedSamples }
+    const pendingSamples = this.#queue.pendingSamples(this.#placer.placed)
+    const counts = { ...this.#counts, ...this.#intake.counts, ...this.#placer.counts }
     return { ...counts, gapSamples, unlistedGapSamples: this.#gaps.unlistedSamples, pendingSamples }
   }
 
-  /** Gives packets their place as far as it can be told, and those due before `limit` in any case. */
   #place(limit: number): void {
-    if (this.#originUs === undefined) return
-    for (let entry = this.#queue.at(this.#placed); entry !== undefined; entry = this.#queue.at(this.#placed)) {
-      const mapping = this.#clock.mappingFor(this.#queue, this.#placed, this.#clock.state, limit)
-      if (mapping === undefined) return
-      this.#settle(entry, mapping)
-      this.#placed += 1
-    }
-  }
-
-  #settle(entry: QueuedPacket, mapping: number): void {
-    const { state } = this.#clock
-    const anchored = mapping !== state.mapping
-    const jump = anchored ? 0 : Math.max(0, entry.timestamp - state.nextTimestamp)
-    const lost = lostSamples(entry, jump, state.lastLength, anchored)
-    const free = Math.max(this.#readPosition, this.#placedEnd)
-    const early = free - (entry.timestamp + mapping)
-    if (anchored && state.mapping !== undefined) this.#counts.resyncs += 1
-    const { shiftMax } = this.#clock
-    const joins = anchored && early <= shiftMax && (early > 0 || (entry.continues && -early <= shiftMax))
-    this.#clock.advance(entry, joins ? mapping + early : mapping)
-    entry.correction = 0
-    entry.readOffset = 0
-    this.#drift.apply(entry, { jump, silence: Math.max(0, jump - lost), free })
-    entry.position = entry.timestamp + (state.mapping ?? 0) - entry.correction
-    this.#cut(entry, free)
-    this.#gapLost += lost
-    this.#gapSilence += entry.silenceBefore ? Infinity : Math.max(0, jump - lost)
-    entry.gapLost = this.#gapLost
-    entry.gapSilence = this.#gapSilence
-    if (entry.outLength > 0) {
-      this.#gapLost = 0
-      this.#gapSilence = 0
-      this.#placedEnd = entry.position + entry.outLength
-    }
-  }
-
-  /** Leaves out what lies before `free` (rule 6). */
-  #cut(entry: QueuedPacket, free: number): void {
-    const early = Math.max(0, free - entry.position)
-    entry.skip = Math.min(early, entry.length)
-    entry.outLength = entry.length + entry.correction - entry.skip
-    if (entry.skip === 0) return
-    const overlap = Math.min(entry.skip, Math.max(0, this.#placedEnd - entry.position))
-    const late = entry.skip - overlap
-    this.#counts.overlapSamples += overlap
-    this.#counts.lateSamples += late
-    this.#gapLost += late
-    entry.position += entry.skip
+    if (this.#originUs !== undefined) this.#placer.place(limit, this.#readPosition)
   }
 
   #advance(toSample: number, output: Int16Array | undefined): void {
     if (this.#originUs === undefined || toSample <= this.#readPosition) return
     const from = this.#readPosition
     this.#place(toSample)
-    while (this.#placed > 0) {
+    while (this.#placer.placed > 0) {
       const entry = this.#queue.at(0)
       if (entry === undefined) break
       if (output !== undefined) this.#conceal(entry, output)
@@ -332,8 +263,7 @@ export class StreamTimeline {
       else this.#tellPlace(entry)
       if (entry.readOffset < entry.outLength) break
       this.masks.forgetBefore(entry.timestamp - this.#clockRate, entry.epoch)
-      this.#queue.shift()
-      this.#placed -= 1
+      this.#placer.shift()
     }
     this.#readPosition = toSample
     this.#causes.forgetBefore(this.#readEnd)
@@ -387,9 +317,10 @@ export class StreamTimeline {
 
   /** The part of the present gap that has been read. */
   #openGap(found: GapFound): void {
-    const head = this.#placed > 0 ? this.#queue.at(0) : undefined
-    const silence = this.#intake.isSilent && this.#placed === this.#queue.length ? Infinity : this.#gapSilence
-    const known = { lost: head?.gapLost ?? this.#gapLost, silence: head?.gapSilence ?? silence }
+    const { placed, gapLost, gapSilence } = this.#placer
+    const head = placed > 0 ? this.#queue.at(0) : undefined
+    const silence = this.#intake.isSilent && placed === this.#queue.length ? Infinity : gapSilence
+    const known = { lost: head?.gapLost ?? gapLost, silence: head?.gapSilence ?? silence }
     this.#causes.describe({ from: this.#readEnd, to: this.#readPosition }, known, found)
   }
 }

@@ -1,17 +1,15 @@
 import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
-import { StreamTimeline } from '../media/stream-timeline.ts'
+import type { StreamTimeline } from '../media/stream-timeline.ts'
 import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
-import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import { noDiscards } from './discard-counts.ts'
-import { DtmfWatch } from './dtmf-watch.ts'
-import { KeptStream } from './kept-stream.ts'
+import type { DtmfWatch } from './dtmf-watch.ts'
 import type { HeldPacket } from './packet-challengers.ts'
 import { PacketSources, type PacketOrigin } from './packet-sources.ts'
 import type { ReceiverSettings } from './receiver-settings.ts'
+import { StreamAudio } from './stream-audio.ts'
 import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
-import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
 import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
 import { streamRateOf } from './stream-rates.ts'
@@ -30,14 +28,8 @@ export const CODECS_MAX = 32
  * been silent (RFC 3550 6.6).
  */
 export class StreamReceiver {
-  #timeline: StreamTimeline
-  #decoder: StreamDecoder
-  #kept: KeptStream
+  readonly #audio: StreamAudio
   readonly #options: ReceiverSettings
-  /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
-  #clockRate: number | undefined
-  /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
-  readonly #keptBytes = new WeakMap<RtpPacket, Uint8Array>()
   #plan: MediaStreamPlan
   /** Of the plan before: its packets are still on their way when a new offer is answered (RFC 3264 8.3.2). */
   #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
@@ -47,11 +39,9 @@ export class StreamReceiver {
   #ssrc: number | undefined
   readonly #candidates = new SsrcCandidates()
   #packetsReceived = 0
-  #packetsKept = 0
   #packetsLost = 0
   /** Of the reorder buffers before the present one. */
   #packetsExpected = 0
-  #packetsComfortNoise = 0
   readonly #protection: StreamProtection
   readonly sources: PacketSources
   readonly rtcp: StreamRtcp
@@ -66,17 +56,11 @@ export class StreamReceiver {
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
-  #dtmf: DtmfWatch
-  #jitter: InterarrivalJitter | undefined
 
   constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverSettings = {}) {
     this.#options = options
     this.#plan = plan
-    const sampleRate = this.rateFor(plan)
-    this.#timeline = this.#createTimeline(sampleRate)
-    this.#decoder = new StreamDecoder(sampleRate)
-    this.#kept = this.#createKept()
-    this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
+    this.#audio = new StreamAudio(options.sampleRate ?? streamRateOf(plan.payloadTypes.values()), options)
     this.#protection = new StreamProtection(plan.keys)
     this.sources = new PacketSources(plan, options.reception)
     this.rtcp = new StreamRtcp(plan, this.sources, this.#protection, options.identity)
@@ -86,16 +70,16 @@ export class StreamReceiver {
   }
 
   get dtmf(): DtmfWatch {
-    return this.#dtmf
+    return this.#audio.dtmf
   }
 
   get timeline(): StreamTimeline {
-    return this.#timeline
+    return this.#audio.timeline
   }
 
   /** Samples per second of this stream on its timeline, if this were its plan. It stays what it is from the first audio packet on. */
   rateFor(plan: MediaStreamPlan): number {
-    if (this.#clockRate !== undefined) return this.#timeline.sampleRate
+    if (this.#audio.hasBegun) return this.timeline.sampleRate
     return this.#options.sampleRate ?? streamRateOf(plan.payloadTypes.values())
   }
 
@@ -136,16 +120,16 @@ export class StreamReceiver {
     const [{ stray }, ssrc, source] = [this.#reorder.counters, this.#candidates.dropped, this.sources.dropped]
     return {
       packetsReceived: this.#packetsReceived,
-      packetsKept: this.#packetsKept,
+      packetsKept: this.#audio.packetsKept,
       packetsLost: this.#packetsLost,
       packetsExpected: this.#packetsExpected + this.#reorder.counters.expected,
-      packetsComfortNoise: this.#packetsComfortNoise,
+      packetsComfortNoise: this.#audio.packetsComfortNoise,
       packetsLate: this.#discarded.late,
       packetsDuplicate: this.#discarded.duplicate,
       packetsDiscarded: { ...this.#discarded, sequence: this.#discarded.sequence + stray, ssrc, source },
       srtpFailures: this.#protection.failures,
-      jitterSeconds: this.#jitter?.seconds ?? 0,
-      dtmf: this.#dtmf.counts,
+      jitterSeconds: this.#audio.jitterSeconds,
+      dtmf: this.dtmf.counts,
     }
   }
 
@@ -158,17 +142,9 @@ export class StreamReceiver {
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
-    this.#changeRate(this.rateFor(plan))
+    this.#audio.changeRate(this.rateFor(plan))
     this.timeline.setPaused(this.isPaused, nowUs)
     this.#isRefused = false
-  }
-
-  #changeRate(sampleRate: number): void {
-    if (sampleRate === this.#timeline.sampleRate) return
-    this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
-    this.#decoder = new StreamDecoder(sampleRate)
-    this.#kept = this.#createKept()
-    this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })
   }
 
   /** The whole recording is paused, or goes on; a pause that the SDP asked for stays what it is. */
@@ -208,7 +184,7 @@ export class StreamReceiver {
       this.#discarded.payloadType += 1
       return
     }
-    if (format.kind === 'kept') this.#keptBytes.set(packet, opened.value.slice())
+    if (format.kind === 'kept') this.#audio.keepBytes(packet, opened.value)
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (this.#protection.isAuthentic) this.sources.noteAuthentic(packet, origin, arrivalUs)
     else {
@@ -251,7 +227,7 @@ export class StreamReceiver {
       if (!this.timeline.hasRoom) return this.#reorder.length === 0
       const next = this.#reorder.pop(nowUs)
       if (next === undefined) {
-        this.#kept.flushDue(nowUs)
+        this.#audio.flushDue(nowUs)
         return true
       }
       this.#write(next)
@@ -287,10 +263,7 @@ export class StreamReceiver {
     this.#discarded.sequence += this.#reorder.counters.stray
     this.#packetsExpected += this.#reorder.counters.expected
     this.#reorder = new ReorderBuffer()
-    this.#jitter = undefined
-    this.#kept.flush()
-    this.#dtmf.restart()
-    this.timeline.restart()
+    this.#audio.restart()
     this.#acceptHeld(this.#candidates.take())
   }
 
@@ -303,21 +276,7 @@ export class StreamReceiver {
     this.#packetsLost += next.lostBefore
     this.rtcp.reception?.noteReleased(next.lostBefore)
     const format = this.#pausedPackets.has(next.packet) ? undefined : this.#formatOf(next.packet)
-    const bytes = this.#keptBytes.get(next.packet)
-    if (format?.kind === 'kept' && bytes !== undefined) {
-      this.#packetsKept += 1
-      this.#kept.take(next, bytes, format)
-      return
-    }
-    this.#kept.flush()
-    const samples = format?.kind === 'audio' ? this.#decode(next.packet, format) : undefined
-    if (samples !== undefined) {
-      const at = this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
-      if (at !== undefined) this.#dtmf.hear(samples, at)
-    } else {
-      if (format?.kind === 'comfortNoise') this.#packetsComfortNoise += 1
-      this.timeline.noteLost(next.lostBefore, format?.kind === 'comfortNoise')
-    }
+    this.#audio.write(next, format)
   }
 
   #accept(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
@@ -344,11 +303,14 @@ export class StreamReceiver {
     // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), comfort noise leaves before its time has passed (RFC
     // 3389 4): they would spoil both estimates.
     const isTimed = format.kind === 'audio' || format.kind === 'kept'
-    if (isTimed) this.#observe(packet, format, arrivalUs)
+    if (isTimed) {
+      this.#audio.observe(packet, format, arrivalUs)
+      this.rtcp.noteTiming(packet, format.clockRate, arrivalUs)
+    }
     // By when it was spoken: what comes late over a pause does not slip out of it. The timeline does the edges, to the sample.
     const isPaused = isTimed ? this.timeline.isLastPaused : this.timeline.isPausedAt(arrivalUs)
     if (isPaused) this.#pausedPackets.add(packet)
-    if (format.kind === 'event' && !isPaused) this.#dtmf.handleEvent(packet, format.clockRate, arrivalUs)
+    if (format.kind === 'event' && !isPaused) this.dtmf.handleEvent(packet, format.clockRate, arrivalUs)
     if (isPaused) this.#discarded.paused += taken
     else this.#packetsReceived += taken
   }
@@ -360,39 +322,7 @@ export class StreamReceiver {
     if (this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
   }
 
-  #observe(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
-    const isKept = format.kind === 'kept'
-    const clockRate = isKept ? this.timeline.sampleRate : format.clockRate
-    const timestamp = isKept ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
-    // RFC 7160: jitter and transit are those of one clock.
-    if (clockRate !== this.#clockRate || this.#jitter === undefined) this.#jitter = new InterarrivalJitter(clockRate)
-    this.#clockRate = clockRate
-    this.timeline.setObservedClock(clockRate)
-    this.timeline.observe(timestamp, arrivalUs)
-    this.#jitter.update(timestamp, arrivalUs)
-    this.rtcp.noteTiming(packet, format.clockRate, arrivalUs)
-  }
-
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {
     return this.#plan.payloadTypes.get(payloadType) ?? this.#formerPayloadTypes.get(payloadType)
-  }
-
-  #decode({ payload, timestamp }: RtpPacket, format: LiveFormat): Int16Array {
-    this.timeline.setWrittenClock(format.clockRate)
-    return this.#decoder.decode(format, payload, timestamp)
-  }
-
-  #createTimeline(sampleRate: number, before?: StreamTimeline): StreamTimeline {
-    return new StreamTimeline({
-      clockRate: sampleRate,
-      conceals: this.#options.conceals === true,
-      onUndecoded: (startSample, fromSample, toSample) => this.#kept.handlePlace(startSample, fromSample, toSample),
-      ...(before === undefined ? {} : { before }),
-    })
-  }
-
-  #createKept(): KeptStream {
-    const { timeline } = this
-    return new KeptStream({ timeline, clockRate: timeline.sampleRate, onPlaced: this.#options.onKept ?? (() => {}) })
   }
 }

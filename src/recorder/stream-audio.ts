@@ -1,0 +1,141 @@
+import type { ReleasedPacket } from '../media/reorder-buffer.ts'
+import { StreamTimeline } from '../media/stream-timeline.ts'
+import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
+import type { RtpPacket } from '../protocol/rtp/packet.ts'
+import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
+import { DtmfWatch } from './dtmf-watch.ts'
+import { KeptStream } from './kept-stream.ts'
+import type { ReceiverSettings } from './receiver-settings.ts'
+import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
+
+/**
+ * The audio of one media stream from the packet to the timeline: decodes packets in sequence, or keeps them as they came, watches them for keys, and
+ * measures their clock. Which packets are taken at all is the receiver's business.
+ */
+export class StreamAudio {
+  #timeline: StreamTimeline
+  #decoder: StreamDecoder
+  #kept: KeptStream
+  #dtmf: DtmfWatch
+  readonly #options: ReceiverSettings
+  /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
+  #clockRate: number | undefined
+  /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
+  readonly #keptBytes = new WeakMap<RtpPacket, Uint8Array>()
+  #jitter: InterarrivalJitter | undefined
+  #packetsKept = 0
+  #packetsComfortNoise = 0
+
+  /** @param sampleRate samples per second on the timeline */
+  constructor(sampleRate: number, options: ReceiverSettings) {
+    this.#options = options
+    this.#timeline = this.#createTimeline(sampleRate)
+    this.#decoder = new StreamDecoder(sampleRate)
+    this.#kept = this.#createKept()
+    this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
+  }
+
+  get timeline(): StreamTimeline {
+    return this.#timeline
+  }
+
+  get dtmf(): DtmfWatch {
+    return this.#dtmf
+  }
+
+  /** True from the first audio packet on: the sample rate stays what it is. */
+  get hasBegun(): boolean {
+    return this.#clockRate !== undefined
+  }
+
+  get packetsKept(): number {
+    return this.#packetsKept
+  }
+
+  get packetsComfortNoise(): number {
+    return this.#packetsComfortNoise
+  }
+
+  /** RFC 3550 A.8 */
+  get jitterSeconds(): number {
+    return this.#jitter?.seconds ?? 0
+  }
+
+  /** The timeline goes on at another rate; it must not have seen a packet. */
+  changeRate(sampleRate: number): void {
+    if (sampleRate === this.#timeline.sampleRate) return
+    this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
+    this.#decoder = new StreamDecoder(sampleRate)
+    this.#kept = this.#createKept()
+    this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })
+  }
+
+  /** What comes from now on is of another source. */
+  restart(): void {
+    this.#jitter = undefined
+    this.#kept.flush()
+    this.#dtmf.restart()
+    this.timeline.restart()
+  }
+
+  /** The whole packet, of a format that is not decoded; copied. To be called before {@link write}. */
+  keepBytes(packet: RtpPacket, bytes: Uint8Array): void {
+    this.#keptBytes.set(packet, bytes.slice())
+  }
+
+  /** An audio packet was accepted: what its arrival says of its clock. */
+  observe(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
+    const isKept = format.kind === 'kept'
+    const clockRate = isKept ? this.timeline.sampleRate : format.clockRate
+    const timestamp = isKept ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
+    // RFC 7160: jitter and transit are those of one clock.
+    if (clockRate !== this.#clockRate || this.#jitter === undefined) this.#jitter = new InterarrivalJitter(clockRate)
+    this.#clockRate = clockRate
+    this.timeline.setObservedClock(clockRate)
+    this.timeline.observe(timestamp, arrivalUs)
+    this.#jitter.update(timestamp, arrivalUs)
+  }
+
+  /** The next packet in sequence. @param format undefined for one that is not to be recorded */
+  write(next: ReleasedPacket, format: PayloadFormat | undefined): void {
+    const bytes = this.#keptBytes.get(next.packet)
+    if (format?.kind === 'kept' && bytes !== undefined) {
+      this.#packetsKept += 1
+      this.#kept.take(next, bytes, format)
+      return
+    }
+    this.#kept.flush()
+    const samples = format?.kind === 'audio' ? this.#decode(next.packet, format) : undefined
+    if (samples !== undefined) {
+      const at = this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
+      if (at !== undefined) this.#dtmf.hear(samples, at)
+    } else {
+      if (format?.kind === 'comfortNoise') this.#packetsComfortNoise += 1
+      this.timeline.noteLost(next.lostBefore, format?.kind === 'comfortNoise')
+    }
+  }
+
+  /** To be called whenever time has passed: see `KeptStream`. */
+  flushDue(nowUs: number): void {
+    this.#kept.flushDue(nowUs)
+  }
+
+  #decode({ payload, timestamp }: RtpPacket, format: LiveFormat): Int16Array {
+    this.timeline.setWrittenClock(format.clockRate)
+    return this.#decoder.decode(format, payload, timestamp)
+  }
+
+  #createTimeline(sampleRate: number, before?: StreamTimeline): StreamTimeline {
+    return new StreamTimeline({
+      clockRate: sampleRate,
+      conceals: this.#options.conceals === true,
+      onUndecoded: (startSample, fromSample, toSample) => this.#kept.handlePlace(startSample, fromSample, toSample),
+      ...(before === undefined ? {} : { before }),
+    })
+  }
+
+  #createKept(): KeptStream {
+    const { timeline } = this
+    return new KeptStream({ timeline, clockRate: timeline.sampleRate, onPlaced: this.#options.onKept ?? (() => {}) })
+  }
+}
