@@ -1,6 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { runQuietly } from './child.mjs'
-import { findOnPath } from './paths.mjs'
+import { findOnPath, pathWithTools, UNPACKED_PROGRAMS } from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
 
 /** Programs the tests run for real, and the Debian package each comes in. */
@@ -13,6 +15,9 @@ export const TEST_PROGRAMS = new Map([
   // the compiler with the headers of the C library
   ['cc', 'build-essential'],
 ])
+
+/** Programs the tests run whose package would start a server on this machine: unpacked beside the packages of npm instead of installed. */
+export const UNPACKED_TEST_PROGRAMS = new Map([['promtool', 'prometheus']])
 
 const APT_OPTIONS = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']
 const APT_LISTS = '/var/lib/apt/lists'
@@ -31,6 +36,45 @@ export async function ensurePrograms(programs = TEST_PROGRAMS) {
     `The tests need ${stillMissing.join(', ')}, which this machine does not have.`,
     `On Debian or Ubuntu type: sudo apt-get install ${packages.join(' ')}`,
   )
+}
+
+/** As {@link ensurePrograms}, for {@link UNPACKED_TEST_PROGRAMS}; needs no root. */
+export async function ensureUnpackedPrograms(programs = UNPACKED_TEST_PROGRAMS) {
+  for (const [program, debianPackage] of programs) {
+    if (findOnPath(program, pathWithTools()) !== undefined) continue
+    const folder = mkdtempSync(join(tmpdir(), 'earwitness-unpack-'))
+    try {
+      await unpack(program, debianPackage, folder)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+}
+
+async function unpack(program, debianPackage, folder) {
+  say(`unpacking ${program} of the Debian package ${debianPackage} for the tests …`)
+  if (!hasPackageLists() && process.getuid?.() === 0) await apt(['update', '-qq'])
+  let result = await apt(['download', '-qq', debianPackage], folder)
+  if (result.exitCode !== 0 && process.getuid?.() === 0) {
+    // old lists name versions that the mirror no longer has
+    await apt(['update', '-qq'])
+    result = await apt(['download', '-qq', debianPackage], folder)
+  }
+  const archive = readdirSync(folder).find((name) => name.endsWith('.deb'))
+  if (archive !== undefined) result = await runQuietly('dpkg-deb', ['-x', join(folder, archive), folder])
+  if (archive === undefined || result.exitCode !== 0) {
+    process.stderr.write(result.output)
+    throw new SetUpError(
+      'set-up-programs-missing',
+      `The tests need ${program}, which this machine does not have.`,
+      `It is in the Debian package ${debianPackage}; any ${program} on PATH will do.`,
+    )
+  }
+  mkdirSync(UNPACKED_PROGRAMS, { recursive: true })
+  const target = join(UNPACKED_PROGRAMS, program)
+  // in one step: another run of the tests may look for it now
+  copyFileSync(join(folder, 'usr', 'bin', program), `${target}.${process.pid}`)
+  renameSync(`${target}.${process.pid}`, target)
 }
 
 function missingPrograms(programs) {
@@ -61,6 +105,6 @@ function hasPackageLists() {
   }
 }
 
-function apt(args) {
-  return runQuietly('apt-get', args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' } })
+function apt(args, cwd) {
+  return runQuietly('apt-get', args, { cwd, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' } })
 }

@@ -7,6 +7,8 @@ export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const MODULES = join(ROOT, 'node_modules')
 /** The Node the project runs on: the `node` package, pinned in package.json. */
 export const PINNED_NODE = join(MODULES, 'node', 'bin', 'node')
+/** Programs that are unpacked for the tests, not installed. */
+export const UNPACKED_PROGRAMS = join(MODULES, '.earwitness', 'bin')
 export const MAIN = join(ROOT, 'src', 'main.ts')
 
 /** The first executable called `name` on `path`, or undefined. */
@@ -26,7 +28,7 @@ export function findOnPath(name, path = process.env.PATH ?? '') {
 
 /** PATH with the pinned Node and the project's tools first, so that `#!/usr/bin/env node` means the pinned one. */
 export function pathWithTools() {
-  return [dirname(PINNED_NODE), join(MODULES, '.bin'), process.env.PATH ?? ''].join(delimiter)
+  return [dirname(PINNED_NODE), join(MODULES, '.bin'), UNPACKED_PROGRAMS, process.env.PATH ?? ''].join(delimiter)
 }
 
 /** PATH without anything inside node_modules: npm must not run on a Node that it is about to delete. */
