@@ -92,6 +92,7 @@ describe.each(DATABASES)('On $name,', ({ start }) => {
       layout: 'separate',
       metadataState: 'valid',
       consentState: 'unknown',
+      hasKeptAudio: false,
       sipCallId: `${id}@sbc.example.com`,
       objectPrefix: `default/2026/03/01/${id}`,
       recipient: 'age1example',

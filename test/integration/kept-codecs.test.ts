@@ -169,6 +169,14 @@ describe('a recording session of codecs that are not decoded live', () => {
     )
   })
 
+  test('is told from others in lists, where its audio says "kept"', async () => {
+    const listed = await daemon.command('recordings', 'list')
+    expect(listed.stdout).toMatch(/ kept /)
+    expect((await daemon.command('recordings', 'show', recordingId)).stdout).toMatch(
+      /^audio +some was kept as it came/mu,
+    )
+  })
+
   test.each(['wav', 'ogg'] as const)(
     'is exported as %s with everyone on their channel, in their place',
     async (format) => {

@@ -16,23 +16,26 @@ import {
 /** Positions on the recording timeline. */
 const SAMPLES_PER_MS = 48
 const NONE = '-'
+const KEPT_AUDIO = 'some was kept as it came (gap "undecoded"): export decodes what the FFmpeg of that machine can'
 
 const STATE_STYLES = { open: 'cyan', complete: 'green', interrupted: 'yellow' } as const satisfies Record<
   RecordingState,
   string
 >
 
-/** Recordings as an aligned table, in the order given. */
+/** Recordings as an aligned table, in the order given. What the audio is like is told where one of them was not decoded live. */
 export function recordingTable(
   recordings: readonly ListedRecording[],
   paint: Paint,
   columnsMax: number | undefined,
 ): readonly string[] {
+  const showsAudio = recordings.some(({ hasKeptAudio }) => hasKeptAudio)
   const columns: readonly Column[] = [
     { title: 'id' },
     { title: 'started' },
     { title: 'duration', align: 'right' },
     { title: 'state', paint: (cell) => paint(STATE_STYLES[cell as RecordingState] ?? 'bold', cell) },
+    ...(showsAudio ? [{ title: 'audio' }] : []),
     { title: 'source', shrinks: true },
     { title: 'participants', shrinks: true },
   ]
@@ -41,6 +44,7 @@ export function recordingTable(
     formatInstant(new Date(recording.startedAt)),
     recording.durationMs === null ? NONE : formatDuration(recording.durationMs),
     recording.state,
+    ...(showsAudio ? [recording.hasKeptAudio ? 'kept' : 'decoded'] : []),
     recording.src,
     recording.participants.map(shortName).join(', ') || NONE,
   ])
@@ -93,6 +97,7 @@ function factRows(details: RecordingDetails): readonly (readonly string[])[] {
     ['source', `${details.src}, tenant ${details.tenant}`],
     ['dialect', details.dialect],
     ['layout', details.layout],
+    ...(details.hasKeptAudio ? [['audio', KEPT_AUDIO]] : []),
     ['metadata', details.metadataState],
     ['consent', details.consentState],
     ['chunks', `${chunks.length}, ${formatBytes(sizeBytes)} sealed`],

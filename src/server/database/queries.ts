@@ -34,6 +34,8 @@ export interface ListedRecording {
   readonly layout: 'separate' | 'mixed'
   readonly metadataState: MetadataState
   readonly consentState: string
+  /** Some of it was not decoded live but kept as it came; false while the recording is open. */
+  readonly hasKeptAudio: boolean
   readonly participants: readonly ListedParticipant[]
 }
 
@@ -58,12 +60,15 @@ interface RecordingRow {
   readonly layout: 'separate' | 'mixed'
   readonly metadata_state: MetadataState
   readonly consent_state: string
+  readonly has_kept_audio: boolean
   readonly started_us: string
 }
 
-/** Columns of {@link RecordingRow}. Microseconds, because a cursor must not round. */
+/** Columns of {@link RecordingRow}, of recordings as `r`. Microseconds, because a cursor must not round. */
 const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, dialect, state, started_at, ended_at, duration_samples, end_cause,
-  layout, metadata_state, consent_state, (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
+  layout, metadata_state, consent_state,
+  EXISTS (SELECT 1 FROM gaps AS g WHERE g.recording_id = r.recording_id AND g.cause = 'undecoded') AS has_kept_audio,
+  (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
 
 /**
  * Recordings that pass every filter, newest first.
@@ -142,6 +147,7 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
     layout: row.layout,
     metadataState: row.metadata_state,
     consentState: row.consent_state,
+    hasKeptAudio: row.has_kept_audio,
     participants,
   }
 }
@@ -179,7 +185,7 @@ export async function showRecording(database: Queries, recordingId: string): Pro
   if (!isUuidV7(recordingId)) return undefined
   const { rows } = await database.pool.query<DetailsRow>(
     `SELECT ${RECORDING_COLUMNS}, sip_call_id, object_prefix, recipient, manifest_sha256
-     FROM recordings WHERE recording_id = $1`,
+     FROM recordings AS r WHERE recording_id = $1`,
     [recordingId],
   )
   const row = rows[0]
@@ -203,7 +209,7 @@ async function readRelated(database: Queries, recording: ListedRecording): Promi
   if (links.size === 0) return []
   const ids = [...links.keys()]
   const { rows } = await database.pool.query<RecordingRow>(
-    `SELECT ${RECORDING_COLUMNS} FROM recordings WHERE recording_id = ANY($1::uuid[]) ORDER BY started_at, recording_id`,
+    `SELECT ${RECORDING_COLUMNS} FROM recordings AS r WHERE recording_id = ANY($1::uuid[]) ORDER BY started_at, recording_id`,
     [ids],
   )
   const [participants, identities] = await Promise.all([

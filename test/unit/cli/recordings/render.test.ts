@@ -19,6 +19,7 @@ const LISTED: ListedRecording = {
   layout: 'separate',
   metadataState: 'valid',
   consentState: 'unknown',
+  hasKeptAudio: false,
   participants: [
     { participantId: 'p1', aors: [{ aor: 'sip:+15550101@example.com', name: 'Anna Ångström' }] },
     { participantId: 'p2', aors: [{ aor: 'tel:+15550102', name: ' ' }] },
@@ -94,6 +95,13 @@ describe('a list of recordings', () => {
     ])
   })
 
+  test('tells decoded audio from kept audio where there is any of the latter', () => {
+    const rows = recordingTable([LISTED, { ...LISTED, hasKeptAudio: true }], plain, undefined)
+    expect(rows[0]).toMatch(/ state {5}audio {4}source /u)
+    expect(rows[1]).toMatch(/ complete {2}decoded {2}sbc-berlin /u)
+    expect(rows[2]).toMatch(/ complete {2}kept {5}sbc-berlin /u)
+  })
+
   test('shows one that is still open', () => {
     const open: ListedRecording = { ...LISTED, state: 'open', endedAt: null, durationMs: null, participants: [] }
     expect(recordingTable([open], plain, undefined)[1]).toMatch(/ {2}- {2}open +sbc-berlin {2}-$/u)
@@ -120,6 +128,12 @@ describe('one recording', () => {
     expect(text).toMatch(/^state +complete \(bye\)$/mu)
     expect(text).toMatch(/^duration +0:04:07$/mu)
     expect(text).toMatch(/^chunks +1, 1\.5 KiB sealed$/mu)
+  })
+
+  test('says that some of it was kept as it came, and nothing where all was decoded', () => {
+    expect(text).not.toMatch(/^audio /mu)
+    const kept = describeRecording({ ...DETAILS, hasKeptAudio: true }, plain, undefined).join('\n')
+    expect(kept).toMatch(/^audio +some was kept as it came /mu)
   })
 
   test('shows each stream with its participants and the sum of its gaps by cause', () => {
