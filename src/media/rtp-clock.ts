@@ -7,6 +7,8 @@ export const RESYNC_THRESHOLD_MS = 250
 export const SHIFT_MAX_MS = 20
 /** Drift and anchor errors below this are left alone; two streams are then at most twice this apart. */
 export const DRIFT_TOLERANCE_MS = 5
+/** What has begun to be corrected is corrected down to this. */
+const DRIFT_LEFT_MS = 1
 
 /** The relation of a stream's RTP clock to the timeline, after some packet. */
 export interface ClockState {
@@ -28,17 +30,21 @@ export class RtpClock {
   readonly #threshold: number
   readonly #shiftMax: number
   readonly #driftTolerance: number
+  readonly #driftLeft: number
+  #isFollowing = false
   readonly #queueSamples: number
   readonly #arrivals: ArrivalTransit
   readonly #window = new TransitWindow()
   #originSamples = 0
   #samplesPerTick = 1
+  #ahead = 0
 
   constructor(clockRate: number, queueSamples: number) {
     this.#samplesPerUs = clockRate / 1_000_000
     this.#threshold = (clockRate * RESYNC_THRESHOLD_MS) / 1_000
     this.#shiftMax = (clockRate * SHIFT_MAX_MS) / 1_000
     this.#driftTolerance = (clockRate * DRIFT_TOLERANCE_MS) / 1_000
+    this.#driftLeft = (clockRate * DRIFT_LEFT_MS) / 1_000
     this.#queueSamples = queueSamples
     this.#arrivals = new ArrivalTransit(clockRate, this.#threshold)
   }
@@ -66,6 +72,16 @@ export class RtpClock {
     this.#arrivals.restart()
   }
 
+  /** All packets are longer on their way than those of other streams, by so many microseconds: audio belongs so much earlier. */
+  setAhead(us: number): void {
+    this.#ahead = us * this.#samplesPerUs
+  }
+
+  /** The audio stands, or is about to stand, earlier than its arrival says. */
+  get isAhead(): boolean {
+    return this.#ahead > 0
+  }
+
   /** The next packet observed counts its time by another clock. */
   changeClock(samplesPerTick: number): void {
     this.#samplesPerTick = samplesPerTick
@@ -81,7 +97,7 @@ export class RtpClock {
     if (entry === undefined) return undefined
     const known = this.#knownMapping(entry, state)
     if (known !== undefined) return known
-    const least = this.#leastTransit(queue, index, entry)
+    const least = this.#leastTransit(queue, index, entry) - this.#ahead
     if (state.mapping !== undefined && entry.timestamp >= state.nextTimestamp) {
       // It only came late, as others behind it did less so; or a new source goes on with the same clock.
       const tolerance = entry.restarted ? this.#shiftMax : this.#threshold
@@ -96,12 +112,15 @@ export class RtpClock {
     if (mapping !== this.state.mapping) this.#window.clear()
     follow(this.state, entry, mapping)
     this.#window.note(this.#transit(entry), entry.arrivalUs)
+    const error = Math.abs(this.#error)
+    this.#isFollowing = error > (this.#isFollowing ? this.#driftLeft : this.#driftTolerance)
   }
 
   /** Samples by which audio belongs later (positive) or earlier than it is placed; 0 while that is small or unproved. */
   get drift(): number {
-    const drift = this.#window.least - (this.state.mapping ?? 0)
-    if (!Number.isFinite(drift) || Math.abs(drift) <= this.#driftTolerance) return 0
+    const drift = this.#error
+    if (!Number.isFinite(drift) || Math.abs(drift) <= (this.#isFollowing ? this.#driftLeft : this.#driftTolerance))
+      return 0
     // Nothing arrives before it was sent, so one packet proves "earlier"; "later" takes seconds without a faster packet.
     return drift < 0 || this.#window.mature ? Math.round(drift) : 0
   }
@@ -111,10 +130,14 @@ export class RtpClock {
     return this.#shiftMax
   }
 
+  get #error(): number {
+    return this.#window.least - this.#ahead - (this.state.mapping ?? 0)
+  }
+
   #knownMapping(entry: QueuedPacket, state: ClockState): number | undefined {
     if (state.mapping === undefined || entry.restarted) return undefined
     const jump = entry.timestamp - state.nextTimestamp
-    const delay = this.#transit(entry) - state.mapping
+    const delay = this.#transit(entry) - this.#ahead - state.mapping
     if (jump >= 0 && Math.abs(delay) <= this.#threshold) return state.mapping
     // The sequence went on but the timestamp fell back a little: the clock was set back. The audio follows without a gap.
     if (jump < 0 && Math.abs(jump) <= this.#threshold && Math.abs(delay + jump) <= this.#threshold) {

@@ -32,6 +32,11 @@ export class StreamTimes {
     return this.#causes.positionAt(us) - (this.mapping ?? 0)
   }
 
+  /** The audio belongs by so many microseconds earlier than its arrival says: reports of its sender have shown it. */
+  setAhead(us: number): void {
+    this.#clock.setAhead(us)
+  }
+
   /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */
   get mapping(): number | undefined {
     return this.#clock.state.mapping

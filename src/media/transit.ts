@@ -129,6 +129,11 @@ export class TransitWindow {
     return this.#least
   }
 
+  /** Seconds with packets behind the value. */
+  get secondsFilled(): number {
+    return this.#secondsFilled
+  }
+
   /** True when enough seconds with packets are behind the value to believe that it has risen. */
   get mature(): boolean {
     return this.#secondsFilled >= MATURE_SECONDS

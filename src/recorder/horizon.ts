@@ -20,11 +20,15 @@ export class Horizon {
     this.#lastWakeUs = openedUs
   }
 
-  /** Call it once at each wake. Monotonic microseconds up to which the recording may be committed; it never goes back. */
-  wake(nowUs: number): number {
+  /**
+   * Call it once at each wake. Monotonic microseconds up to which the recording may be committed; it never goes back.
+   *
+   * @param aheadUs by how much earlier the audio of any stream stands than its packets' arrival says
+   */
+  wake(nowUs: number, aheadUs = 0): number {
     if (nowUs - this.#lastWakeUs > STALL_US) this.#settledUs = nowUs + SETTLE_US
     this.#lastWakeUs = nowUs
-    if (nowUs >= this.#settledUs) this.#us = Math.max(this.#us, nowUs - HORIZON_US)
+    if (nowUs >= this.#settledUs) this.#us = Math.max(this.#us, nowUs - HORIZON_US - aheadUs)
     return this.#us
   }
 

@@ -7,6 +7,7 @@ import type { PlacedPacket } from './kept-stream.ts'
 import type { PacketOrigin } from './packet-sources.ts'
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts'
 import type { DtmfPolicy, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
+import { StreamAlignment } from './stream-alignment.ts'
 import { streamRateOf } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
@@ -31,6 +32,7 @@ export class ReceiverSet {
   #originUs: number | undefined
   #readPosition = 0
   #isPaused = false
+  readonly alignment = new StreamAlignment()
 
   /**
    * @param options.sink what we say by RTCP goes there

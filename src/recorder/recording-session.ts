@@ -209,10 +209,11 @@ export class RecordingSession {
   handleTimeout(nowUs: number): void {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
-    const horizonUs = this.#horizon.wake(nowUs)
+    const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs)
     let full = this.#receivers.drain(nowUs)
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
+    this.#receivers.alignment.update(this.#receivers.all, nowUs)
     if (this.#horizon.isSettling(nowUs)) return
     const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
     this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)

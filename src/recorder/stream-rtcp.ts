@@ -1,4 +1,5 @@
 import type { StreamId } from '../ids.ts'
+import { SenderClock } from '../media/sender-clock.ts'
 import type { PushResult } from '../media/reorder-buffer.ts'
 import type { RtpPacket } from '../protocol/rtp/packet.ts'
 import { ReceptionReport } from '../protocol/rtp/reception-report.ts'
@@ -57,7 +58,7 @@ export class StreamRtcp {
   #sender: SrtpSender | undefined
   #reception: ReceptionReport | undefined
   #cname: string | undefined
-  #lastReport: SenderReport | undefined
+  #senderClock: SenderClock | undefined
   #lastOrigin: PacketOrigin | undefined
   #leftUs: number | undefined
   #goodbyes = 0
@@ -100,9 +101,9 @@ export class StreamRtcp {
     return this.#cname
   }
 
-  /** The last sender report of the present SSRC. */
-  get lastReport(): SenderReport | undefined {
-    return this.#lastReport
+  /** By the sender reports of the present SSRC; undefined before the first. */
+  get senderClock(): SenderClock | undefined {
+    return this.#senderClock
   }
 
   /** The present SSRC has said goodbye: nothing more is to be expected of it, and another may follow at once. RFC 3550 6.6 */
@@ -136,7 +137,7 @@ export class StreamRtcp {
   begin(ssrc: number, clockRate: number): void {
     this.#reception = new ReceptionReport(ssrc, clockRate)
     this.#cname = undefined
-    this.#lastReport = undefined
+    this.#senderClock = undefined
     this.#leftUs = undefined
     this.#reporter?.noteForeignSsrc(ssrc)
   }
@@ -155,7 +156,9 @@ export class StreamRtcp {
 
   /** A packet of a codec arrived; one of another clock than the SSRC began with says nothing of its jitter. */
   noteTiming({ sequenceNumber, timestamp }: RtpPacket, clockRate: number, arrivalUs: number): void {
-    if (this.#reception?.clockRate === clockRate) this.#reception.noteTiming(sequenceNumber, timestamp, arrivalUs)
+    if (this.#reception?.clockRate !== clockRate) return
+    this.#reception.noteTiming(sequenceNumber, timestamp, arrivalUs)
+    this.#senderClock?.notePacket(timestamp, arrivalUs)
   }
 
   /** A datagram on the RTCP port, or one on the RTP port that is RTCP (RFC 5761). */
@@ -226,7 +229,8 @@ export class StreamRtcp {
   #takeReport(report: SenderReport, reception: ReceptionReport, arrivalUs: number): void {
     reception.noteSenderReport(report.ntpMiddle, arrivalUs)
     this.#ledger.noteReport(report, reception, arrivalUs)
-    this.#lastReport = report
+    this.#senderClock ??= new SenderClock(reception.clockRate)
+    this.#senderClock.noteReport(report, arrivalUs)
   }
 
   #address(clear: Uint8Array): OutgoingRtcp | undefined {

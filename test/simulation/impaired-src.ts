@@ -4,9 +4,10 @@ import { AUDIO_FILES } from '../../src/cli/simulate/audio-source.ts'
 import { encodePcma, encodePcmu } from '../../src/media/g711.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
+import { serializeCname, serializeSenderReport } from '../../src/protocol/rtp/rtcp-writer.ts'
 import { noise } from '../support/audio.ts'
 import { mulberry32 } from '../support/random.ts'
-import { TRANSIT_US } from '../support/recording-rig.ts'
+import { OPENED_AT_UNIX_MS, TRANSIT_US } from '../support/recording-rig.ts'
 
 /** One media stream of an SRC, spoken and sent in virtual time, on its way through a network that does what it likes with it. */
 
@@ -16,6 +17,7 @@ const SECOND_US = 1_000_000
 /** What a late packet of a reordering network and a second copy wait for, beside the jitter. */
 const REORDER_US = 60_000
 const COPY_US = 40_000
+const REPORT_EVERY_SECONDS = 5
 /** Noise that is like no other, this often: where it is found is where the recording put that instant. */
 export const MARK_EVERY_SECONDS = 5
 export const MARK_SAMPLES = 320
@@ -41,6 +43,8 @@ export interface Network {
   /** Packets that wait up to 60 ms longer still. */
   readonly reorderFraction: number
   readonly duplicateFraction: number
+  /** Every packet is longer on its way by this. Default 0. */
+  readonly delayUs?: number
 }
 
 export const CALM: Network = { lossFraction: 0, jitterUs: 0, reorderFraction: 0, duplicateFraction: 0 }
@@ -53,12 +57,28 @@ export interface ImpairedSrcOptions {
   readonly driftPpm: number
   readonly network: Network
   readonly phases: readonly Phase[]
+  /** Sender reports, every five seconds; they take the same way as the packets. Default: none. */
+  readonly reports?: ReportHabits
+}
+
+export interface ReportHabits {
+  readonly cname?: string
+  /** What the wall clock says that they tell, unix milliseconds, after so many seconds. Default: {@link wallClockMs}. */
+  readonly wallClock?: (seconds: number) => number
+  /** By how much the RTP time that they tell is wrong, ms. Default 0. */
+  readonly errorMs?: (report: number) => number
+}
+
+/** True time as unix milliseconds, by the clock that the SRC has for all of its streams; it differs from ours by what clocks do. */
+export function wallClockMs(seconds: number): number {
+  return OPENED_AT_UNIX_MS + 1_234_567 + seconds * 1_000
 }
 
 export interface SentDatagram {
   readonly datagram: Uint8Array
   /** After the INVITE. */
   readonly arrivalUs: number
+  readonly isRtcp?: boolean
 }
 
 /** What became of the packets, by what a receiver can know of it: between the first and the last that arrived, for each sequence. */
@@ -87,6 +107,7 @@ export class ImpairedSrc {
   #ssrc: number
   #run: Run = { lostSince: 0, hasArrived: false }
   readonly #tally = { arrived: 0, lost: 0, copies: 0 }
+  readonly #reports: SenderReports | undefined
 
   constructor(options: ImpairedSrcOptions) {
     this.#options = options
@@ -97,6 +118,7 @@ export class ImpairedSrc {
     this.#sequenceNumber = 0xfff0 - Math.floor(this.#random() * 200)
     this.#timestampOffset = 0xffff_ffff - Math.floor(this.#random() * 10 * CLOCK_RATE)
     this.#ssrc = 1 + Math.floor(this.#random() * 0xffff_0000)
+    this.#reports = options.reports === undefined ? undefined : new SenderReports(options.reports, options.seed)
   }
 
   get tally(): NetworkTally {
@@ -126,6 +148,7 @@ export class ImpairedSrc {
       // A packet leaves when its last sample has been spoken.
       if (end >= untilUs) return
       this.#carry(this.#packet(phase.payloadType ?? 0), end)
+      this.#report(end)
       this.#sample += PACKET_SAMPLES
       this.#sequenceNumber += 1
     }
@@ -154,6 +177,16 @@ export class ImpairedSrc {
     })
   }
 
+  #report(sentUs: number): void {
+    if (this.#reports === undefined) return
+    const end = this.#sample + PACKET_SAMPLES + this.#timestampOffset
+    const { delayUs = 0, jitterUs } = this.#options.network
+    const sent = this.#reports.next({ ssrc: this.#ssrc, sentUs, rtpTimestamp: end })
+    if (sent === undefined) return
+    const arrivalUs = Math.floor(sentUs + TRANSIT_US + delayUs + sent.chance * jitterUs)
+    this.#pending.push({ datagram: sent.datagram, arrivalUs, isRtcp: true })
+  }
+
   #carry(datagram: Uint8Array, sentUs: number): void {
     const { network } = this.#options
     // The same numbers for each packet, used or not: another rate leaves the fate of the rest alone.
@@ -167,11 +200,45 @@ export class ImpairedSrc {
     this.#run.lostSince = 0
     this.#tally.arrived += 1
     const late = (reorder ?? 1) < network.reorderFraction ? (extra ?? 0) * REORDER_US : 0
-    const arrivalUs = Math.floor(sentUs + TRANSIT_US + (jitter ?? 0) * network.jitterUs + late)
+    const arrivalUs = Math.floor(sentUs + TRANSIT_US + (network.delayUs ?? 0) + (jitter ?? 0) * network.jitterUs + late)
     this.#pending.push({ datagram, arrivalUs })
     if ((copy ?? 1) >= network.duplicateFraction) return
     this.#tally.copies += 1
     this.#pending.push({ datagram, arrivalUs: arrivalUs + Math.floor((copyDelay ?? 0) * COPY_US) })
+  }
+}
+
+/** The reports of a stream: with randomness of their own, so that they leave the fate of the packets alone. */
+class SenderReports {
+  readonly #habits: ReportHabits
+  readonly #random: () => number
+  #dueUs: number
+  #count = 0
+
+  constructor(habits: ReportHabits, seed: number) {
+    this.#habits = habits
+    this.#random = mulberry32(seed + 1_000_003)
+    this.#dueUs = (0.5 + this.#random() * 2) * SECOND_US
+  }
+
+  /** The one that is due when a packet is sent, if one is. @param at.rtpTimestamp of the instant of sending */
+  next(at: { readonly ssrc: number; readonly sentUs: number; readonly rtpTimestamp: number }) {
+    if (at.sentUs < this.#dueUs) return undefined
+    this.#dueUs = at.sentUs + (0.5 + this.#random()) * REPORT_EVERY_SECONDS * SECOND_US
+    const { cname = 'src@example.com', wallClock = wallClockMs, errorMs = () => 0 } = this.#habits
+    const wrong = Math.round((errorMs(this.#count) * CLOCK_RATE) / 1_000)
+    this.#count += 1
+    const report = serializeSenderReport({
+      type: 'senderReport',
+      ssrc: at.ssrc,
+      ntpAtUnixMs: wallClock(at.sentUs / SECOND_US),
+      rtpTimestamp: (at.rtpTimestamp + wrong) >>> 0,
+      packetCount: 0,
+      octetCount: 0,
+      reports: [],
+    })
+    const datagram = Uint8Array.from([...report, ...serializeCname(at.ssrc, cname)])
+    return { datagram, chance: this.#random() }
   }
 }
 

@@ -19,7 +19,7 @@ const BLOCK_FRAMES = 5_000
 const CELT_20_MS = 0xf8
 const PACKET_LENGTH = 5
 /** How far from its place a mark is looked for. */
-const SEARCH_SAMPLES = 480
+const SEARCH_SAMPLES = 1_760
 /** Likeness from which on a mark is one: of its three packets one may be missing. */
 const LIKENESS_MIN = 0.5
 
@@ -95,9 +95,9 @@ export function drive<Encoders extends { readonly take: TakeOpusEncoder }>(
       offers.shift()
     }
     const arrivals = sources.flatMap((source, index) =>
-      source.arrivals(atUs + STEP_US).map(({ datagram, arrivalUs }) => ({
+      source.arrivals(atUs + STEP_US).map(({ datagram, arrivalUs, isRtcp = false }) => ({
         streamId: planOf(index).streamId,
-        datagram,
+        ...{ datagram, isRtcp },
         arrivalUs: OPENED_US + arrivalUs,
       })),
     )

@@ -15,6 +15,12 @@ describe('how far a recording is committed', () => {
     expect(horizon.wake(OPENED_US + 400_000)).toBe(OPENED_US + 400_000 - HORIZON_US)
   })
 
+  it('is further behind where audio stands ahead of its packets, and never goes back for it', () => {
+    const before = horizon.wake(OPENED_US + 200_000)
+    expect(horizon.wake(OPENED_US + 300_000, 150_000)).toBe(before)
+    expect(horizon.wake(OPENED_US + 600_000, 150_000)).toBe(OPENED_US + 600_000 - HORIZON_US - 150_000)
+  })
+
   it('stays where it is for a while after a stall, then follows', () => {
     const before = horizon.wake(OPENED_US + 200_000)
     const lateUs = OPENED_US + 200_000 + STALL_US + 1

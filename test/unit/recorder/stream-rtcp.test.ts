@@ -286,10 +286,10 @@ describe('what the SRC reports', () => {
     const afterUs = rig.receive(SRC, 10)
     const report = senderReport({ atUs: afterUs, packetCount: 10 })
     rig.rtcp.handleDatagram(report, afterUs, STRANGER)
-    expect(rig.rtcp.lastReport).toBeUndefined()
+    expect(rig.rtcp.tally).toBeUndefined()
     rig.rtcp.handleDatagram(Uint8Array.of(0x80, 200, 0, 1), afterUs, SRC_RTCP)
     rig.rtcp.handleDatagram(report, afterUs, SRC_RTCP)
-    expect(rig.rtcp.lastReport?.packetCount).toBe(10)
+    expect(rig.rtcp.tally?.sent).toBe(10)
     expect(rig.rtcp.cname).toBe('src@example.com')
     expect(rig.rtcp.counters).toMatchObject({
       received: { senderReport: 1, sourceDescription: 1 },
@@ -302,7 +302,7 @@ describe('what the SRC reports', () => {
     const rig = new Rig()
     const afterUs = rig.receive(SRC, 10)
     rig.rtcp.handleDatagram(senderReport({ atUs: afterUs, ssrc: 99 }), afterUs, SRC_RTCP)
-    expect([rig.rtcp.lastReport, rig.rtcp.tally]).toEqual([undefined, undefined])
+    expect([rig.rtcp.senderClock, rig.rtcp.tally]).toEqual([undefined, undefined])
   })
 
   it('may be a goodbye, which packets that go on for long take back', () => {
@@ -329,10 +329,10 @@ describe('on a stream with keys', () => {
     const report = senderReport({ atUs: afterUs, packetCount: 10 })
     rig.rtcp.handleDatagram(report, afterUs, SRC_RTCP)
     rig.rtcp.handleDatagram(new SrtpSender(ownKeys).protectRtcp(report), afterUs, SRC_RTCP)
-    expect(rig.rtcp.lastReport).toBeUndefined()
+    expect(rig.rtcp.tally).toBeUndefined()
     const sealed = new SrtpSender(keys).protectRtcp(report)
     rig.rtcp.handleDatagram(sealed, afterUs, STRANGER)
-    expect(rig.rtcp.lastReport?.packetCount).toBe(10)
+    expect(rig.rtcp.tally?.sent).toBe(10)
     // The same again is a replay.
     rig.rtcp.handleDatagram(sealed, afterUs, SRC_RTCP)
     expect(rig.rtcp.counters).toMatchObject({ received: { senderReport: 1 }, discarded: { srtcp: 3, source: 0 } })
