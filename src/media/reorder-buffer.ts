@@ -1,5 +1,6 @@
 import { MAX_DROPOUT, MAX_MISORDER, sequenceDistance } from '../protocol/rtp/sequence.ts'
 import type { RtpPacket } from '../protocol/rtp/packet.ts'
+import { SequenceRun } from './sequence-run.ts'
 
 /**
  * How long a missing packet is waited for. Jitter of a bad network is below 100 ms and rarely reaches 200; the recorder
@@ -10,8 +11,11 @@ export const REORDER_WINDOW_US = 300_000
 export const REORDER_SETTLE_US = 100_000
 /** Queued packets: 20 s at 20 ms each, so that a stalled machine which reads its sockets late loses nothing. */
 export const REORDER_PACKETS_MAX = 1_024
-/** How many sequence numbers back a second copy is recognised. A multiple of 32, beyond {@link MAX_MISORDER}. */
-export const REORDER_MEMORY = 1_024
+/**
+ * How long after a restart packets near the end of the sequence before are taken for its stragglers. More jitter than this
+ * nobody could talk through; a source that goes back to its old sequence sooner loses that much.
+ */
+export const STRAGGLERS_US = 500_000
 
 const INITIAL_CAPACITY = 32
 /** Storage of payloads grows in steps of this many bytes. */
@@ -52,7 +56,9 @@ export interface ReleasedPacket {
  * Each missing packet is waited for until the packet that has waited longest was here for {@link REORDER_WINDOW_US}; then
  * it is counted as lost, once. `pop(Infinity)` waits for nothing. A jump of the sequence number (RFC 3550 A.1) is believed
  * when a second packet of the new sequence comes; both are released, after all of the old sequence, and nothing is counted
- * as lost between the two. Number and payload of the first packet of a jump that is not followed up are dropped (`stray`).
+ * as lost between the two. Packets that the new sequence overtook are still of the old one, for {@link STRAGGLERS_US}: what has
+ * begun anew is released no sooner than a missing packet would be given up, so that they find their place. Number and payload of the
+ * first packet of a jump that is not followed up are dropped (`stray`).
  *
  * What is queued is copied, and only that: a packet may look into a datagram whose memory is used again after `push`. Its `payload` is
  * replaced by a view of memory that the buffer keeps for the purpose and uses again for later packets, so that nothing is allocated
@@ -72,15 +78,16 @@ export class ReorderBuffer {
   #head = 0
   #count = 0
 
-  #highest: number | undefined
-  #epoch = 0
+  /** The present run of the sequence, and the one before, whose stragglers are awaited until a time. */
+  #run = new SequenceRun()
+  #former = new SequenceRun()
+  #formerUntilUs = -Infinity
   #next = 0
   /** The epoch that `#next` counts in; another one at the head of the queue means: not begun yet. */
   #releasedEpoch = -1
   /** Number of the first packet released of that epoch, and what was expected of all epochs before. */
   #base = 0
   #expectedBefore = 0
-  readonly #seen = new Uint32Array(REORDER_MEMORY / 32)
   #probation: { readonly packet: RtpPacket; readonly arrivalUs: number } | undefined
   readonly #counters = {
     queued: 0,
@@ -125,7 +132,8 @@ export class ReorderBuffer {
     const epoch = this.#epochs[this.#head] ?? 0
     const begins = epoch !== this.#releasedEpoch
     const missing = begins ? 0 : number - this.#next
-    if ((begins || missing > 0) && this.#mustWait(epoch, nowUs, begins ? REORDER_SETTLE_US : REORDER_WINDOW_US)) {
+    const isFirst = begins && this.#releasedEpoch < 0
+    if ((begins || missing > 0) && this.#mustWait(nowUs, isFirst ? REORDER_SETTLE_US : REORDER_WINDOW_US)) {
       return undefined
     }
     this.#released.packet = packet
@@ -155,10 +163,8 @@ export class ReorderBuffer {
     this.#counters.stray += 1
   }
 
-  #mustWait(epoch: number, nowUs: number, windowUs: number): boolean {
+  #mustWait(nowUs: number, windowUs: number): boolean {
     if (this.#count >= REORDER_PACKETS_MAX) return false
-    // A later sequence has begun: what is still missing of this one would no longer be recognised.
-    if (this.#epochs[this.#slot(this.#count - 1)] !== epoch) return false
     let oldestUs = Infinity
     for (let index = 0; index < this.#count; index++) {
       oldestUs = Math.min(oldestUs, this.#arrivals[this.#slot(index)] ?? 0)
@@ -167,22 +173,32 @@ export class ReorderBuffer {
   }
 
   #admit(packet: RtpPacket, arrivalUs: number): PushResult {
-    if (this.#highest === undefined) {
-      this.#highest = packet.sequenceNumber
-      this.#remember(this.#highest)
-      return this.#insert(packet, arrivalUs, this.#highest)
+    const { highest } = this.#run
+    if (highest === undefined) {
+      this.#run.begin(0, packet.sequenceNumber)
+      return this.#insert(packet, arrivalUs, this.#run, packet.sequenceNumber)
     }
-    const distance = sequenceDistance(this.#highest, packet.sequenceNumber)
-    if (distance >= MAX_DROPOUT || distance < -MAX_MISORDER) return this.#admitJump(packet, arrivalUs)
-    const number = this.#highest + distance
-    if (distance <= 0) {
-      if (this.#isRemembered(number)) return 'duplicate'
-      this.#remember(number)
-      if (this.#epoch === this.#releasedEpoch && number < this.#next) return 'late'
-    } else {
-      this.#advance(number)
+    const distance = sequenceDistance(highest, packet.sequenceNumber)
+    const isJump = distance >= MAX_DROPOUT || distance < -MAX_MISORDER
+    const fromFormer = this.#distanceFromFormer(packet.sequenceNumber, arrivalUs)
+    if (Math.abs(fromFormer) < Math.abs(distance)) {
+      return this.#admitTo(this.#former, packet, arrivalUs, (this.#former.highest ?? 0) + fromFormer)
     }
-    return this.#insert(packet, arrivalUs, number)
+    if (isJump) return this.#admitJump(packet, arrivalUs)
+    return this.#admitTo(this.#run, packet, arrivalUs, highest + distance)
+  }
+
+  /** How far a number is from the end of the sequence before; Infinity when that is no longer awaited or too far. */
+  #distanceFromFormer(sequenceNumber: number, arrivalUs: number): number {
+    if (arrivalUs > this.#formerUntilUs || this.#former.highest === undefined) return Infinity
+    const distance = sequenceDistance(this.#former.highest, sequenceNumber)
+    return Math.abs(distance) <= MAX_MISORDER ? distance : Infinity
+  }
+
+  #admitTo(run: SequenceRun, packet: RtpPacket, arrivalUs: number, number: number): PushResult {
+    if (!run.note(number)) return 'duplicate'
+    const isOver = run.epoch < this.#releasedEpoch || (run.epoch === this.#releasedEpoch && number < this.#next)
+    return isOver ? 'late' : this.#insert(packet, arrivalUs, run, number)
   }
 
   #admitJump(packet: RtpPacket, arrivalUs: number): PushResult {
@@ -197,27 +213,26 @@ export class ReorderBuffer {
       return 'queued'
     }
     this.#probation = undefined
-    this.#epoch += 1
-    this.#seen.fill(0)
+    const run = this.#former
+    this.#former = this.#run
+    this.#formerUntilUs = arrivalUs + STRAGGLERS_US
+    this.#run = run
     const firstNumber = first.packet.sequenceNumber
-    this.#highest = firstNumber
-    this.#remember(firstNumber)
-    if (this.#insert(first.packet, first.arrivalUs, firstNumber) === 'overflow') this.#counters.overflow += 1
-    const number = firstNumber + distance
-    if (distance > 0) this.#advance(number)
-    else this.#remember(number)
-    const inserted = this.#insert(packet, arrivalUs, number)
+    run.begin(this.#former.epoch + 1, firstNumber)
+    if (this.#insert(first.packet, first.arrivalUs, run, firstNumber) === 'overflow') this.#counters.overflow += 1
+    const inserted = this.#admitTo(run, packet, arrivalUs, firstNumber + distance)
     return inserted === 'queued' ? 'restarted' : inserted
   }
 
-  #insert(packet: RtpPacket, arrivalUs: number, number: number): PushResult {
+  #insert(packet: RtpPacket, arrivalUs: number, { epoch }: SequenceRun, number: number): PushResult {
     if (this.#count >= REORDER_PACKETS_MAX) return 'overflow'
     if (this.#count === this.#packets.length) this.#grow()
     packet.payload = copied(packet.payload, this.#payloads[this.#slot(this.#count)] ?? NO_BYTES)
     let index = this.#count
     for (; index > 0; index--) {
       const before = this.#slot(index - 1)
-      if (this.#epochs[before] !== this.#epoch || (this.#numbers[before] ?? 0) < number) break
+      const epochBefore = this.#epochs[before] ?? 0
+      if (epochBefore < epoch || (epochBefore === epoch && (this.#numbers[before] ?? 0) < number)) break
       this.#move(before, this.#slot(index))
     }
     const slot = this.#slot(index)
@@ -225,7 +240,7 @@ export class ReorderBuffer {
     this.#payloads[slot] = packet.payload
     this.#arrivals[slot] = arrivalUs
     this.#numbers[slot] = number
-    this.#epochs[slot] = this.#epoch
+    this.#epochs[slot] = epoch
     this.#count += 1
     return 'queued'
   }
@@ -256,33 +271,6 @@ export class ReorderBuffer {
 
   #slot(index: number): number {
     return (this.#head + index) & (this.#packets.length - 1)
-  }
-
-  /** Makes `number` the highest seen; numbers skipped on the way have not been seen. */
-  #advance(number: number): void {
-    const highest = this.#highest ?? number
-    if (number - highest >= REORDER_MEMORY) {
-      this.#seen.fill(0)
-    } else {
-      for (let skipped = highest + 1; skipped < number; skipped++) this.#forget(skipped)
-    }
-    this.#highest = number
-    this.#remember(number)
-  }
-
-  #remember(number: number): void {
-    const bit = number & (REORDER_MEMORY - 1)
-    this.#seen[bit >> 5] = (this.#seen[bit >> 5] ?? 0) | (1 << (bit & 31))
-  }
-
-  #forget(number: number): void {
-    const bit = number & (REORDER_MEMORY - 1)
-    this.#seen[bit >> 5] = (this.#seen[bit >> 5] ?? 0) & ~(1 << (bit & 31))
-  }
-
-  #isRemembered(number: number): boolean {
-    const bit = number & (REORDER_MEMORY - 1)
-    return ((this.#seen[bit >> 5] ?? 0) & (1 << (bit & 31))) !== 0
   }
 }
 

@@ -6,6 +6,9 @@ import { checkManifest } from '../../src/evidence/manifest-checks.ts'
 import type { Network, Phase } from '../simulation/impaired-src.ts'
 import { ledgerFaults, record } from '../simulation/recorded-hour.ts'
 
+/** EARWITNESS_COMPLETENESS_RUNS=2000 plays more of them. */
+const RUNS = Number(process.env['EARWITNESS_COMPLETENESS_RUNS'] ?? '20')
+
 /** Networks far worse than any on which people would still talk. */
 const network: fc.Arbitrary<Network> = fc.record({
   lossFraction: fc.double({ min: 0, max: 0.3, noNaN: true }),
@@ -14,18 +17,25 @@ const network: fc.Arbitrary<Network> = fc.record({
   duplicateFraction: fc.double({ min: 0, max: 0.3, noNaN: true }),
 })
 
-/** Twelve seconds in one go, or with a pause of the sender in the middle and another codec after it. */
+/** Steps of the sequence that are neither loss nor reordering, on any of these networks. */
+const sequenceJump = fc.oneof(fc.integer({ min: 3_100, max: 32_000 }), fc.integer({ min: -32_000, max: -200 }))
+const timestampJump = fc.constantFrom(0, 98_765_432, -123_456_789)
+
+/** Twelve seconds in one go; with a pause of the sender in the middle and another codec after it; with a restart of the sequence, of the clock too or not. */
 const phases: fc.Arbitrary<readonly Phase[]> = fc
   .record({
     at: fc.integer({ min: 2, max: 5 }),
     pauseSeconds: fc.integer({ min: 1, max: 4 }),
-    kind: fc.constantFrom('whole', 'pause'),
+    kind: fc.constantFrom('whole', 'pause', 'sequence'),
+    sequenceJump,
+    timestampJump,
   })
-  .map(({ at, pauseSeconds, kind }) => {
+  .map(({ at, pauseSeconds, kind, ...jumps }) => {
     const whole: Phase = { fromSeconds: 0, toSeconds: 12 }
     if (kind === 'whole') return [whole]
     const before = { ...whole, toSeconds: at }
-    return [before, { ...whole, fromSeconds: at + pauseSeconds, payloadType: 8 }]
+    if (kind === 'pause') return [before, { ...whole, fromSeconds: at + pauseSeconds, payloadType: 8 }]
+    return [before, { ...whole, fromSeconds: at, ...jumps }]
   })
 
 const stream = fc.record({ seed: fc.nat(), driftPpm: fc.integer({ min: -200, max: 200 }), network, phases })
@@ -40,6 +50,6 @@ it('whatever the network does, every packet and every sample is accounted for, a
       await checkManifest(recorded.manifest, findings)
       expect(findings.findings).toEqual([])
     }),
-    { numRuns: 20 },
+    { numRuns: RUNS },
   )
 })

@@ -5,6 +5,7 @@ import {
   REORDER_SETTLE_US,
   REORDER_WINDOW_US,
   ReorderBuffer,
+  STRAGGLERS_US,
 } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import { lend } from '../../support/lent-memory.ts'
@@ -129,7 +130,8 @@ describe('a jump of the sequence number', () => {
     const buffer = filled([10, 11, 13])
     expect(buffer.push(packet(40_000), 1)).toBe('queued')
     expect(buffer.push(packet(40_001), 2)).toBe('restarted')
-    expect(released(buffer, 200_000)).toEqual(['10', '11', '13(1)', '40000', '40001'])
+    expect(released(buffer, REORDER_WINDOW_US)).toEqual(['10', '11', '13(1)'])
+    expect(released(buffer, REORDER_WINDOW_US + 1)).toEqual(['40000', '40001'])
     expect(buffer.counters).toMatchObject({ restarted: 1, lost: 1, stray: 0 })
   })
 
@@ -168,6 +170,53 @@ describe('a jump of the sequence number', () => {
     for (const number of [30_000, 30_001, 50_000, 50_001]) buffer.push(packet(number), 1)
     expect(released(buffer, Infinity)).toEqual(['10', '30000', '30001', '50000', '50001'])
     expect(buffer.counters.restarted).toBe(2)
+  })
+})
+
+describe('stragglers of the sequence before a jump', () => {
+  /** 10 and 12 of a sequence, and two of the next. */
+  function jumped(): ReorderBuffer {
+    const buffer = filled([10, 12, 40_000, 40_001])
+    expect(buffer.counters.restarted).toBe(1)
+    return buffer
+  }
+
+  it('find their place, missing ones and those that were sent last', () => {
+    const buffer = jumped()
+    for (const number of [11, 14, 40_002, 13]) expect(buffer.push(packet(number), 1)).toBe('queued')
+    expect(released(buffer, Infinity)).toEqual(['10', '11', '12', '13', '14', '40000', '40001', '40002'])
+    expect(buffer.counters).toMatchObject({ restarted: 1, stray: 0, lost: 0, expected: 8, released: 8 })
+  })
+
+  it('are waited for like any other missing packet, and late when the next sequence has begun', () => {
+    const buffer = jumped()
+    expect(released(buffer, REORDER_WINDOW_US - 1)).toEqual(['10'])
+    expect(released(buffer, REORDER_WINDOW_US)).toEqual(['12(1)', '40000', '40001'])
+    expect(buffer.push(packet(11), REORDER_WINDOW_US)).toBe('late')
+    expect(buffer.push(packet(13), REORDER_WINDOW_US)).toBe('late')
+    expect(buffer.push(packet(13), REORDER_WINDOW_US)).toBe('duplicate')
+    expect(buffer.push(packet(12), REORDER_WINDOW_US)).toBe('duplicate')
+    expect(buffer.push(packet(40_002), REORDER_WINDOW_US)).toBe('queued')
+    expect(released(buffer, REORDER_WINDOW_US)).toEqual(['40002'])
+    expect(buffer.counters).toMatchObject({ restarted: 1, late: 2, duplicate: 2, lost: 1, expected: 6, released: 5 })
+  })
+
+  it('are none after a while: the source has gone back', () => {
+    const buffer = jumped()
+    released(buffer, Infinity)
+    expect(buffer.push(packet(13), STRAGGLERS_US)).toBe('late')
+    expect(buffer.push(packet(14), STRAGGLERS_US + 1)).toBe('queued')
+    expect(buffer.push(packet(15), STRAGGLERS_US + 2)).toBe('restarted')
+    expect(released(buffer, Infinity)).toEqual(['14', '15'])
+  })
+
+  it('are told from packets of the new sequence by what they are nearer to, when it begins a little before the old one ended', () => {
+    const buffer = filled([1_000, 850, 851])
+    expect(buffer.counters.restarted).toBe(1)
+    expect(buffer.push(packet(1_001), 1)).toBe('queued')
+    expect(buffer.push(packet(852), 1)).toBe('queued')
+    expect(released(buffer, Infinity)).toEqual(['1000', '1001', '850', '851', '852'])
+    expect(buffer.counters).toMatchObject({ restarted: 1, lost: 0 })
   })
 })
 
