@@ -1,11 +1,14 @@
 import { amrFraming } from './amr-framing.ts'
 import { concatenate, PAYLOAD_SECONDS_MAX, type FramedPayload, type KeptCodec, type PayloadFraming } from './framing.ts'
+import { OggOpusWriter } from './ogg-opus.ts'
+import { concat } from './opus-headers.ts'
+import { opusPacketSamples } from './opus-packet.ts'
 import { speexFramings } from './speex-framing.ts'
 
 /**
  * The framings of a codec, of which each packet has the first that takes it; none when no decoder is known.
  *
- * @see RFC 3551 4.5 (G.723, G.726, G.729, GSM, PCM), RFC 3952 (iLBC), RFC 4867 (AMR), RFC 5574 (Speex)
+ * @see RFC 3551 4.5 (G.723, G.726, G.729, GSM, PCM), RFC 3952 (iLBC), RFC 4867 (AMR), RFC 5574 (Speex), RFC 7587 (Opus)
  */
 export function framingsOf(codec: KeptCodec): readonly PayloadFraming[] {
   const { encoding, channels } = codec
@@ -23,6 +26,8 @@ export function framingsOf(codec: KeptCodec): readonly PayloadFraming[] {
       return amrFraming(codec)
     case 'SPEEX':
       return speexFramings(codec)
+    case 'OPUS':
+      return codec.clockRate === OPUS_RATE ? [OPUS] : []
     default:
       return bitFraming(codec)
   }
@@ -96,6 +101,31 @@ function ilbc(mode: number, frameLength: number): PayloadFraming {
     },
     join: (frames) => concatenate(frames, `#!iLBC${mode}\n`),
   }
+}
+
+const OPUS_RATE = 48_000
+/** Packets on an Ogg page. */
+const OPUS_PAGE_PACKETS = 50
+/** A packet is a packet of Ogg Opus too: not an octet is changed. Stereo is decoded to its mean, as the stream is one channel. RFC 7587 4.2, RFC 7845 */
+const OPUS: PayloadFraming = {
+  inputOptions: ['-f', 'ogg'],
+  sampleRate: OPUS_RATE,
+  split(payload) {
+    const samples = opusPacketSamples(payload)
+    return samples === 0 ? undefined : { frames: payload, decodedSamples: samples, silentSamples: 0 }
+  },
+  join(frames) {
+    const head = { serialNumber: 1, streamCount: 1, inputSampleRate: OPUS_RATE, preSkip: 0, comments: [] }
+    const writer = new OggOpusWriter(head)
+    const pages = [writer.headers()]
+    let samples = 0
+    for (let from = 0; from < frames.length; from += OPUS_PAGE_PACKETS) {
+      const page = frames.slice(from, from + OPUS_PAGE_PACKETS)
+      for (const frame of page) samples += opusPacketSamples(frame)
+      pages.push(writer.page(page, samples, { endOfStream: from + OPUS_PAGE_PACKETS >= frames.length }))
+    }
+    return concat(pages)
+  },
 }
 
 /** Codecs of a fixed number of bits for each sample: options for FFmpeg, bits. RFC 3551 4.5.4, 4.5.10 to 4.5.14; RFC 3190 */

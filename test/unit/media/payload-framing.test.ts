@@ -9,6 +9,8 @@ import {
   type PayloadFraming,
 } from '../../../src/media/framing.ts'
 import { framingsOf } from '../../../src/media/payload-framing.ts'
+import { readOggOpus } from '../../../src/media/ogg-opus.ts'
+import { silentOpusPacket } from '../../../src/media/opus-packet.ts'
 import { readOggPage } from '../../../src/media/ogg.ts'
 import { amrPayloads } from '../../support/kept-codecs.ts'
 import { vectorFile } from '../../vectors/evidence/sample-recording.ts'
@@ -213,5 +215,32 @@ describe('what the framings are made of', () => {
     expect(target[0]).toBe(0xf0)
     reader.align()
     expect([reader.bitsLeft, reader.isPastEnd, reader.read(3), reader.isPastEnd]).toEqual([0, false, 0, true])
+  })
+})
+
+describe('Opus', () => {
+  const opus = () => only(codec('OPUS', { clockRate: 48_000, channels: 2 }))
+
+  it('takes the length of a packet from its own first octets, and nothing that is no packet', () => {
+    expect([120, 960, 2_880].map((samples) => lengths(opus(), silentOpusPacket(samples)))).toEqual([
+      [120, 0],
+      [960, 0],
+      [2_880, 0],
+    ])
+    // Code 3 without a frame; nothing at all.
+    expect([Uint8Array.of(3, 0), new Uint8Array(0)].map((payload) => lengths(opus(), payload))).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(framingsOf(codec('OPUS', { clockRate: 8_000 }))).toEqual([])
+  })
+
+  it('joins packets to a file that holds them bit for bit, and says how long they are', () => {
+    const packets = Array.from({ length: 120 }, (_, index) => Uint8Array.of(8, index, 2 * index))
+    const read = readOggOpus(opus().join(packets))
+    expect(read.ok && read.value.map(({ granulePosition, endOfStream }) => [granulePosition, endOfStream])).toEqual([
+      [120 * 960, true],
+    ])
+    expect(read.ok && read.value[0]?.packets.map(({ data }) => [...data])).toEqual(packets.map((packet) => [...packet]))
   })
 })
