@@ -1,13 +1,15 @@
 import { link, open, unlink } from 'node:fs/promises'
 
 import { EarwitnessError, ExitCode } from '../errors.ts'
+import type { ManifestBody } from '../evidence/manifest.ts'
 import { readOggOpus, type OggOpusLink } from '../media/ogg-opus.ts'
 import { loadIdentities } from '../server/storage/key-files.ts'
-import { choiceOption, textOption, usageError } from './arguments.ts'
+import { choiceOption, flag, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { KeptAudio } from './export/kept-audio.ts'
+import { filledSamples, labelTrack, unlistedGapSamples, withoutFilling } from './export/gap-places.ts'
 import { keptStreams, type KeptStreamPackets } from './export/kept-packets.ts'
-import { mixedOgg, separateOgg, toWav } from './export/render.ts'
+import { mixedOgg, separateOgg, toWav, type AddedAudio } from './export/render.ts'
 import { writeRtpdumps } from './export/rtpdump-files.ts'
 import { hintFor } from './export/write-hints.ts'
 import { writeJson, writeLines } from './output.ts'
@@ -15,16 +17,20 @@ import { defaultIdentityFile, findRecording, openAudio, type OpenedAudio } from 
 
 const FORMATS = ['ogg', 'wav', 'rtpdump'] as const
 const LAYOUTS = ['separate', 'mixed'] as const
+/** Of the recording timeline. */
+const SAMPLES_PER_SECOND = 48_000
 
 export const command: Command = {
   name: 'export',
   summary: 'opens a recording with the vault key and writes it as a file to listen to',
-  usage: 'export ID -o FILE [--format ogg|wav|rtpdump] [--layout separate|mixed] [--identity KEYFILE]',
+  usage:
+    'export ID -o FILE [--format ogg|wav|rtpdump] [--layout separate|mixed] [--labels FILE] [--received-only] [--identity KEYFILE]',
   description:
     'ogg is the audio as it was recorded, one channel per participant, not encoded again; wav is decoded to 16-bit samples. ' +
     'The layout mixed puts all participants into one channel. Audio that was kept as it came (G.729, AMR, …) is decoded by ' +
     'the FFmpeg of this machine and put in its place; in ogg only its channel is encoded again. What cannot be decoded stays ' +
-    'silent, is named, and ends the command with exit code 4. rtpdump writes the packets that were kept, a file per media ' +
+    'silent, is named, and ends the command with exit code 4. Where packets were lost, a short signal that the recorder made up may stand: ' +
+    '--labels writes where, --received-only leaves it silent. rtpdump writes the packets that were kept, a file per media ' +
     'stream and its SDP, into a new folder FILE.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
@@ -40,6 +46,12 @@ export const command: Command = {
       description: 'ogg, wav or rtpdump (default: by the name of FILE, else ogg)',
     },
     layout: { type: 'string', placeholder: 'LAYOUT', description: 'separate (default) or mixed' },
+    labels: {
+      type: 'string',
+      placeholder: 'FILE',
+      description: 'writes gaps and incidents with their places, as a label track for Audacity',
+    },
+    'received-only': { type: 'boolean', description: 'of wav: silence where packets were lost, nothing made up' },
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
@@ -54,6 +66,8 @@ interface ExportOptions {
   readonly output: string
   readonly format: (typeof FORMATS)[number]
   readonly layout: (typeof LAYOUTS)[number]
+  readonly labels: string | undefined
+  readonly isReceivedOnly: boolean
 }
 
 async function runExport(context: CommandContext): Promise<ExitCode> {
@@ -65,7 +79,10 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
     output,
     format: choiceOption(args, 'format', FORMATS, output.endsWith('.wav') ? 'wav' : 'ogg'),
     layout: choiceOption(args, 'layout', LAYOUTS, 'separate'),
+    labels: textOption(args, 'labels'),
+    isReceivedOnly: flag(args, 'received-only'),
   }
+  checkOptions(options)
   const config = context.config()
   const objects = await findRecording(config, options.id)
   const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
@@ -75,6 +92,17 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   return options.format === 'rtpdump'
     ? exportPackets(context, options, streams)
     : exportAudio(context, options, { opened, streams })
+}
+
+function checkOptions({ format, labels, isReceivedOnly }: ExportOptions): void {
+  if (isReceivedOnly && format !== 'wav') {
+    const sentence =
+      'Only a wav export can leave out what the recorder made up: the others hold the audio as it was encoded.'
+    throw usageError('usage-received-only', sentence, 'Add --format wav.')
+  }
+  if (labels !== undefined && format === 'rtpdump') {
+    throw usageError('usage-labels', 'Packets have no label track.', 'Leave out --labels, or export as ogg or wav.')
+  }
 }
 
 async function exportPackets(
@@ -115,27 +143,66 @@ async function exportAudio(
   const links = readOggOpus(ogg)
   if (!links.ok) throw unreadable('the opened audio', links.reason)
   const kept = new KeptAudio(stored.streams)
-  const bytes = await render(links.value, options, kept).catch((cause: unknown) => {
+  const added = options.isReceivedOnly ? withoutFilling(placesOf(manifest), kept) : kept
+  const bytes = await render(links.value, options, added).catch((cause: unknown) => {
     if (cause instanceof EarwitnessError) throw cause
     throw unreadable('the opened audio', cause instanceof Error ? cause.message : 'unknown', cause)
   })
   await writeNewFile(output, bytes)
+  if (options.labels !== undefined && manifest !== undefined) {
+    await writeNewFile(options.labels, Buffer.from(labelTrack(manifest)))
+  }
   const hasManifest = manifest !== undefined
+  const filled = manifest === undefined || options.isReceivedOnly ? 0 : filledSamples(manifest)
   const facts = { recordingId: id, file: output, format, layout, chunks, hasManifest, sizeBytes: bytes.length }
-  if (context.json) writeJson(context.stdout, { ...facts, undecoded: kept.undecoded })
+  if (context.json) writeJson(context.stdout, { ...facts, undecoded: kept.undecoded, filledSamples: filled })
   else if (!hasManifest)
     writeLines(context.stderr, [`Wrote ${output}: what is stored so far; there is no manifest yet to hold it against.`])
-  else writeLines(context.stderr, [`Wrote ${output}: ${format}, ${layout}, ${chunks} chunks.`, ...kept.warnings])
+  else {
+    const wrote = `Wrote ${output}: ${format}, ${layout}, ${chunks} chunks.`
+    writeLines(context.stderr, [wrote, ...kept.warnings, ...notesOnGaps(manifest, filled, options)])
+  }
   return kept.undecoded.length === 0 ? ExitCode.done : ExitCode.partlyDone
+}
+
+/** @throws EarwitnessError `export-not-separable`, when it is not known where on which channel something was lost. */
+function placesOf(manifest: ManifestBody | undefined): ManifestBody {
+  if (manifest?.layout === 'separate') return manifest
+  throw new EarwitnessError(
+    'export-not-separable',
+    'What the recorder made up cannot be told from what it received: there is no manifest yet, or all were mixed while they were recorded.',
+    'Leave out --received-only; --labels shows where packets were lost.',
+  )
+}
+
+/** What must be said of an export in which not all was received. */
+function notesOnGaps(
+  manifest: ManifestBody,
+  filled: number,
+  { labels, isReceivedOnly }: ExportOptions,
+): readonly string[] {
+  const unlisted = unlistedGapSamples(manifest)
+  const seconds = (samples: number): string => (samples / SAMPLES_PER_SECOND).toFixed(2)
+  return [
+    ...(filled === 0
+      ? []
+      : [`note: ${seconds(filled)} s were lost and are filled with a signal that the recorder made up.`]),
+    ...(filled > 0 && labels === undefined
+      ? ['hint: --labels FILE writes where; --received-only (wav) leaves it silent.']
+      : []),
+    ...(unlisted > 0 && (labels !== undefined || isReceivedOnly)
+      ? [`warning: the manifest does not say where another ${seconds(unlisted)} s of gaps are.`]
+      : []),
+  ]
 }
 
 async function render(
   links: readonly OggOpusLink[],
   { format, layout }: ExportOptions,
-  kept: KeptAudio,
+  added: AddedAudio,
 ): Promise<Uint8Array> {
-  if (format === 'wav') return toWav(links, layout, kept)
-  const rendered = layout === 'mixed' ? await mixedOgg(links, kept) : await separateOgg(links, kept)
+  if (format === 'wav') return toWav(links, layout, added)
+  const rendered = layout === 'mixed' ? await mixedOgg(links, added) : await separateOgg(links, added)
   if (rendered !== undefined) return rendered
   throw new EarwitnessError(
     'export-not-ogg',

@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { readWav } from '../../src/media/wav.ts'
 import { closedRecordings, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import {
   exportedChannels,
@@ -166,6 +167,35 @@ describe('5 % loss, 60 ms jitter, reordering and duplicates', () => {
       expect(lostSamples).toBe(visible * 960)
       expect(stream?.ledger.gapSamples.lost).toBe(lostSamples)
     })
+  })
+
+  test('says where packets were lost, and leaves out what was made up for them when asked', async () => {
+    const { recordingId, manifest } = recorded
+    const filled = join(folder, 'filled.wav')
+    const received = join(folder, 'received.wav')
+    const labels = join(folder, 'labels.txt')
+    const told = await daemon.command('export', recordingId, '-o', filled)
+    expect(told.stderr).toMatch(/note: \d+\.\d\d s were lost and are filled with a signal that the recorder made up/)
+    const options = ['--received-only', '--labels', labels]
+    expect(await daemon.command('export', recordingId, '-o', received, ...options)).toMatchObject({ code: 0 })
+    const gaps = manifest.streams.flatMap((stream) => stream.gaps)
+    const lines = (await readFile(labels, 'utf8')).trimEnd().split('\n')
+    expect(lines.filter((line) => line.includes('channel'))).toHaveLength(gaps.length)
+    const withFilling = readWav(Uint8Array.from(await readFile(filled)))
+    const without = readWav(Uint8Array.from(await readFile(received)))
+    if (!withFilling.ok || !without.ok) throw new Error('no WAV')
+    let signal = 0
+    for (const { channel, gaps: own } of manifest.streams) {
+      for (const { cause, fromSample, toSample } of own) {
+        if (cause !== 'lost') continue
+        const factor = without.value.sampleRate / 48_000
+        const place = [Math.ceil(fromSample * factor), Math.floor(toSample * factor)] as const
+        expect(without.value.channels[channel]?.subarray(...place).every((sample) => sample === 0)).toBe(true)
+        signal +=
+          withFilling.value.channels[channel]?.subarray(...place).reduce((sum, one) => sum + Math.abs(one), 0) ?? 0
+      }
+    }
+    expect(signal).toBeGreaterThan(0)
   })
 
   test('the gaps are where the packets were missing', () => {
