@@ -1,10 +1,11 @@
 /**
- * The recorder beside FFmpeg, GStreamer and rtpengine on the same audio: CPU seconds for an hour of one recorded session (two PCMU streams to Opus at 16 kbit/s
- * each), memory of a session, and how many sessions one core carries without a lost packet.
+ * The recorder beside FFmpeg, GStreamer and rtpengine on the same audio, with the same number of sessions: CPU seconds for an hour of one recorded session
+ * (two PCMU streams to Opus at 16 kbit/s each), and the memory of a session beyond the first.
  *
- * `npm run bench:media`, or with `-- --quick` (a fast look), `--sessions 25 --seconds 30`, `--only WORD` (rows whose name has it), `--json FILE`. As root it
- * installs what is missing of the programs to compare with; a C compiler is needed for the sender. A row with lost packets does not count, and says
- * so. Everything stays on loopback. It measures, it judges nothing.
+ * `npm run bench:media`, or with `-- --quick` (short rows, under eight minutes), `--sessions 25 --seconds 30`, `--only WORD` (rows whose name has
+ * it), `--json FILE`. With `--sustained` it looks instead for how many sessions one core carries without a lost packet: the recorder with all
+ * that it starts on core 0, the sender on core 1. As root it installs what is missing of the programs to compare with; a C compiler is needed for the
+ * sender. A row with lost packets does not count, and says so. Everything stays on loopback. It measures, it judges nothing.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -13,14 +14,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
-import { loadNativeAddon } from '../../src/server/media/native-addon.ts'
-import { cryptoLineOf, keysOf } from '../support/srtp.ts'
-import { freeUdpPortRange } from '../support/free-ports.ts'
+import { claimPorts } from '../support/rtp-port-range.ts'
+import { keysOf } from '../support/srtp.ts'
 import type { Contestant } from './lib/contestant.ts'
-import type { TalkPattern } from './lib/conversation.ts'
-import { startEarwitness } from './lib/earwitness-contestant.ts'
-import { ffmpeg, gstreamer, rtpengineDump } from './lib/peers.ts'
+import { mediaRows, sustainedRows, SUITE, type Row } from './lib/media-rows.ts'
 import { cpuSeconds, memoryKb, processTree } from './lib/process-usage.ts'
+import { ratiosOf, round, type Result } from './lib/ratios.ts'
 import { buildSender, sendRtp, writeMaterial } from './lib/rtp-sender.ts'
 
 /** Before anything is measured: anchors are found, code is compiled. */
@@ -29,7 +28,11 @@ const SETTLE_SECONDS = 4
 const FIRST_SECONDS = 3
 const FIRST_PACKETS = 2 * 50 * FIRST_SECONDS
 const SECONDS_PER_HOUR = 3_600
-const SUITE = 'AES_CM_128_HMAC_SHA1_80'
+/** Of a session: two streams, RTP and RTCP each. */
+const PORTS_PER_SESSION = 4
+const SUSTAINED_SESSIONS = [50, 100, 150, 200, 250, 300, 400, 500, 600]
+/** With `--sustained`, which is about nothing but the one core: the recorder's, and that of the sender. */
+const [RECORDER_CORE, SENDER_CORE] = [0, 1]
 /** Debian's packages of what is compared. */
 const PROGRAMS = [
   { program: 'ffmpeg', packages: ['ffmpeg'] },
@@ -40,55 +43,36 @@ const PROGRAMS = [
   { program: 'rtpengine', packages: ['rtpengine-daemon'] },
 ] as const
 
-interface Row {
-  readonly name: string
-  readonly start: () => Promise<Contestant>
-  readonly pattern: TalkPattern
-  readonly isSecure?: boolean
-  readonly needs?: string
-  readonly inQuick?: boolean
-}
-
-interface Result {
-  readonly name: string
-  readonly pattern: TalkPattern
-  readonly sessions: number
-  readonly cpuSecondsPerSessionHour: number
-  readonly coresUsed: number
-  readonly memoryKbPerSession: number
-  readonly packetsSent: number
-  readonly packetsLost: number
-  readonly senderLateMs: number
-}
-
 const { values } = parseArgs({
   options: {
     sessions: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
+    sustained: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 })
-const sessions = Number(values.sessions ?? (values.quick ? 10 : 25))
+const sessions = Number(values.sessions ?? (values.quick ? 20 : 25))
 const seconds = Number(values.seconds ?? (values.quick ? 8 : 20))
 
 const bench = await mkdtemp(`${tmpdir()}/earwitness-bench-`)
+/** What runs now; stopped whatever happens. */
+let running: Contestant | undefined
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+}
 try {
   installMissing()
+  const most = PORTS_PER_SESSION * (1 + (values.sustained ? Math.max(...SUSTAINED_SESSIONS) : sessions))
+  const [ports, { portMin: localPort }] = [await claimPorts(most), await claimPorts(most)]
   const sender = await buildSender(bench)
-  const results: Result[] = []
-  for (const row of rows()) {
-    if (!isWanted(row)) continue
-    const result = await measure(row, sender, sessions).catch((error: unknown) => {
-      console.error(`${row.name}: ${error instanceof Error ? error.message : 'failed'}; left out`)
-    })
-    if (result === undefined) continue
-    console.error(describe(result))
-    results.push(result)
-  }
-  const capacity = values.quick ? [] : await searchCapacity(sender)
-  const report = { takenAt: new Date().toISOString(), machine: machine(), results, capacity }
+  const setup = { sender, localPort }
+  const results = values.sustained
+    ? await searchSustained(sustainedRows(ports, RECORDER_CORE).filter(isWanted), setup)
+    : await measureAll(mediaRows(ports).filter(isWanted), setup)
+  const ratios = ratiosOf(results)
+  const report = { takenAt: new Date().toISOString(), machine: machine(), results, ratios }
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
   console.table(
     results.map(({ name, packetsLost, ...rest }) => ({
@@ -97,60 +81,62 @@ try {
       packetsLost,
     })),
   )
-  if (capacity.length > 0) console.table(capacity)
+  if (ratios.length > 0) console.table(ratios)
 } finally {
+  await cleanUp()
+}
+
+async function cleanUp(): Promise<void> {
+  await running?.close()
+  running = undefined
   await rm(bench, { recursive: true, force: true })
 }
 
-function rows(): readonly Row[] {
-  const ours = (name: string, environment: Readonly<Record<string, string>>, secure = false) => ({
-    name,
-    isSecure: secure,
-    start: () =>
-      startEarwitness({
-        name,
-        environment: { ...settings(0), ...environment },
-        ...(secure ? { crypto: cryptoLineOf(keysOf(SUITE)) } : {}),
-      }),
-  })
-  const [wasm, script] = [
-    { EARWITNESS_MEDIA_OPUS_ENGINE: 'libopus-wasm' },
-    { EARWITNESS_MEDIA_OPUS_ENGINE: 'opusscript' },
-  ]
-  const [dgram, native] = [{ EARWITNESS_MEDIA_RECEIVER: 'dgram' }, { EARWITNESS_MEDIA_RECEIVER: 'native' }]
-  const hasNative = loadNativeAddon().ok
-  const inC = (row: Row): readonly Row[] => (hasNative ? [row] : [])
-  return [
-    { ...ours('Earwitness, opusscript, dgram', { ...script, ...dgram }), pattern: 'turns' },
-    { ...ours('Earwitness, libopus-wasm, dgram', { ...wasm, ...dgram }), pattern: 'turns', inQuick: true },
-    ...inC({ ...ours('Earwitness, libopus-wasm, native', { ...wasm, ...native }), pattern: 'turns', inQuick: true }),
-    ...inC({ ...ours('Earwitness, libopus-wasm, native, SRTP', { ...wasm, ...native }, true), pattern: 'turns' }),
-    { ...ours('Earwitness, libopus-wasm, dgram, SRTP', { ...wasm, ...dgram }, true), pattern: 'turns' },
-    { ...ours('Earwitness, as configured by default', settings(5)), pattern: 'turns' },
-    { ...ours('Earwitness, libopus-wasm, dgram', { ...wasm, ...dgram }), pattern: 'both' },
-    ...inC({ ...ours('Earwitness, libopus-wasm, native', { ...wasm, ...native }), pattern: 'both' }),
-    { ...peer(() => ffmpeg(10), 'ffmpeg'), pattern: 'turns', inQuick: true },
-    { ...peer(() => ffmpeg(0), 'ffmpeg'), pattern: 'turns' },
-    { ...peer(() => ffmpeg(10), 'ffmpeg'), pattern: 'both' },
-    { ...peer(() => gstreamer(10), 'gst-launch-1.0'), pattern: 'turns' },
-    { ...peer(() => gstreamer(0), 'gst-launch-1.0'), pattern: 'turns' },
-    { ...peer(() => rtpengineDump(), 'rtpengine'), pattern: 'turns', inQuick: true },
-  ]
+interface Setup {
+  readonly sender: string
+  readonly localPort: number
 }
 
-function peer(make: () => Contestant, needs: string): Pick<Row, 'name' | 'start' | 'needs'> {
-  return { name: make().name, start: () => Promise.resolve(make()), needs }
-}
-
-function settings(complexity: number): Readonly<Record<string, string>> {
-  return {
-    EARWITNESS_RECORDING_OPUS_COMPLEXITY: String(complexity),
-    EARWITNESS_RECORDING_OPUS_BITRATE: '16000',
+async function measureAll(rows: readonly Row[], setup: Setup): Promise<readonly Result[]> {
+  const results: Result[] = []
+  for (const row of rows) {
+    const result = await measure(row, setup, sessions).catch((error: unknown) => {
+      console.error(`${row.name} (${row.pattern}): ${error instanceof Error ? error.message : 'failed'}; left out`)
+    })
+    if (result === undefined) continue
+    console.error(describe(result))
+    results.push(result)
   }
+  return results
 }
 
-function isWanted({ name, needs, inQuick = false }: Row): boolean {
-  if (values.quick && !inQuick) return false
+/** More and more sessions on one core until packets are lost; the last step without loss counts, the first with loss is shown behind it. */
+async function searchSustained(rows: readonly Row[], setup: Setup): Promise<readonly Result[]> {
+  if (cpus().length < 2) throw new Error('--sustained needs two cores: one for the recorder, one for the sender')
+  const found: Result[] = []
+  console.error(`The recorder is held to core ${RECORDER_CORE}, the sender to core ${SENDER_CORE}.`)
+  for (const row of rows) {
+    let best: Result | undefined
+    for (const count of SUSTAINED_SESSIONS) {
+      const result = await measure(row, setup, count, SENDER_CORE).catch((error: unknown) => {
+        // Admission refuses before packets are lost: that is a limit too.
+        console.error(`${row.name}, ${count} sessions: ${error instanceof Error ? error.message : 'failed'}`)
+      })
+      if (result !== undefined) console.error(describe(result))
+      if (result === undefined || result.packetsLost > 0) {
+        if (best !== undefined) found.push(best)
+        if (result !== undefined) found.push(result)
+        best = undefined
+        break
+      }
+      best = result
+    }
+    if (best !== undefined) found.push(best)
+  }
+  return found
+}
+
+function isWanted({ name, needs }: Row): boolean {
   if (!name.toLowerCase().includes(values.only.toLowerCase())) return false
   if (needs === undefined || isInstalled(needs)) return true
   console.error(`${name}: ${needs} is not installed, and cannot be without root and Debian's packages; left out`)
@@ -158,37 +144,48 @@ function isWanted({ name, needs, inQuick = false }: Row): boolean {
 }
 
 /** One session first, with which the program is as large as it is by itself; then the others beside it. */
-async function measure(row: Row, sender: string, count: number, core?: number): Promise<Result> {
+async function measure(row: Row, setup: Setup, count: number, core?: number): Promise<Result> {
   const total = SETTLE_SECONDS + seconds + 2
   const keys = row.isSecure === true ? { keys: keysOf(SUITE) } : {}
   const material = await writeMaterial(bench, { pattern: row.pattern, seconds: total, ...keys })
-  const localPort = await freeUdpPortRange(4 * (count + 1))
+  const { sender, localPort } = setup
   const contestant = await row.start()
+  running = contestant
   try {
-    const firstKb = await firstSession(contestant, sender, { localPort: localPort + 4 * count, ...keys })
+    const firstKb = await firstSession(contestant, sender, {
+      localPort: localPort + PORTS_PER_SESSION * count,
+      ...keys,
+    })
     const ports = await contestant.open(count, localPort)
-    const sending = sendRtp(sender, material, { ports, localPort })
-    await sleep(SETTLE_SECONDS * 1_000)
-    const pids = await tree(contestant)
-    const [cpuBefore, beforeMs] = [await cpuSeconds(pids), performance.now()]
-    await sleep(seconds * 1_000)
-    const [cpu, elapsed] = [(await cpuSeconds(pids)) - cpuBefore, (performance.now() - beforeMs) / 1_000]
-    const usedKb = await memoryKb(pids)
-    const { sent, lateUs } = await sending
+    const sending = sendRtp(sender, material, { ports, localPort, ...(core === undefined ? {} : { core }) })
+    const [{ sent, lateUs }, used] = await Promise.all([sending, usageOf(contestant)])
     return {
-      name: core === undefined ? row.name : `${row.name}, one core`,
+      name: row.name,
       pattern: row.pattern,
       sessions: count,
-      cpuSecondsPerSessionHour: round((cpu / (count * elapsed)) * SECONDS_PER_HOUR),
-      coresUsed: round(cpu / elapsed),
-      memoryKbPerSession: Math.round((usedKb - firstKb) / count),
+      cpuSecondsPerSessionHour: round((used.cpu / (count * used.elapsed)) * SECONDS_PER_HOUR),
+      coresUsed: round(used.cpu / used.elapsed),
+      memoryKbPerSession: Math.round((used.memoryKb - firstKb) / count),
       packetsSent: sent,
       packetsLost: await contestant.countLost(sent + FIRST_PACKETS),
       senderLateMs: round(lateUs / 1_000),
     }
   } finally {
+    running = undefined
     await contestant.close()
   }
+}
+
+/** Over `seconds`, once it has settled. */
+async function usageOf(
+  contestant: Contestant,
+): Promise<{ readonly cpu: number; readonly elapsed: number; readonly memoryKb: number }> {
+  await sleep(SETTLE_SECONDS * 1_000)
+  const pids = await tree(contestant)
+  const [cpuBefore, beforeMs] = [await cpuSeconds(pids), performance.now()]
+  await sleep(seconds * 1_000)
+  const [cpu, elapsed] = [(await cpuSeconds(pids)) - cpuBefore, (performance.now() - beforeMs) / 1_000]
+  return { cpu, elapsed, memoryKb: await memoryKb(pids) }
 }
 
 /** The memory of the program with one session, in kB; it sends for a moment and stays open. */
@@ -205,28 +202,6 @@ async function firstSession(
 
 async function tree({ pids }: Contestant): Promise<readonly number[]> {
   return (await Promise.all(pids.map(processTree))).flat()
-}
-
-/** More and more sessions on one core until packets are lost; the last step without loss counts. */
-async function searchCapacity(sender: string): Promise<readonly Result[]> {
-  const found: Result[] = []
-  const receivers = loadNativeAddon().ok ? ['dgram', 'native'] : ['dgram']
-  for (const receiver of receivers) {
-    const engine = receiver === 'native' ? 'libopus-wasm' : 'opusscript'
-    const name = `Earwitness, ${engine}, ${receiver}`
-    if (!name.toLowerCase().includes(values.only.toLowerCase())) continue
-    let best: Result | undefined
-    for (const count of [100, 150, 200, 250, 300, 400, 500, 600]) {
-      const environment = { ...settings(0), EARWITNESS_MEDIA_OPUS_ENGINE: engine, EARWITNESS_MEDIA_RECEIVER: receiver }
-      const row: Row = { name, pattern: 'turns', start: () => startEarwitness({ name, environment, core: 0 }) }
-      const result = await measure(row, sender, count, 0)
-      console.error(describe(result))
-      if (result.packetsLost > 0) break
-      best = result
-    }
-    if (best !== undefined) found.push(best)
-  }
-  return found
 }
 
 function describe({ name, pattern, sessions: count, cpuSecondsPerSessionHour, packetsLost }: Result): string {
@@ -260,8 +235,4 @@ function machine(): object {
     loadBefore: round(loadavg()[0] ?? 0),
     node: process.version,
   }
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
 }

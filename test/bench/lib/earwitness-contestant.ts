@@ -12,16 +12,19 @@ import {
   type RunningDaemon,
 } from '../../support/daemon.ts'
 import { RawSrc } from '../../support/raw-src.ts'
+import type { RtpPortRange } from '../../support/rtp-port-range.ts'
 import type { Contestant } from './contestant.ts'
+import { processTree } from './process-usage.ts'
 
 /** Opened side by side. */
 const OPENINGS = 8
-const FIRST_PORT = 24_000
 const REPORT_MS = 1_500
 
 export interface EarwitnessOptions {
   readonly name: string
   readonly environment: DaemonEnvironment
+  /** Where it receives. */
+  readonly ports: RtpPortRange
   /** What the offer says behind `a=crypto:`. */
   readonly crypto?: string
   /** The processor core that it may use; every one when undefined. */
@@ -33,14 +36,17 @@ export async function startEarwitness(options: EarwitnessOptions): Promise<Conte
   const dataDir = await makeDataDir()
   const daemon = await startDaemon(dataDir, {
     EARWITNESS_LOG_LEVEL: 'error',
-    EARWITNESS_RTP_PORT_MIN: String(FIRST_PORT),
-    EARWITNESS_RTP_PORT_MAX: String(FIRST_PORT + 7_999),
+    EARWITNESS_RTP_PORT_MIN: String(options.ports.portMin),
+    EARWITNESS_RTP_PORT_MAX: String(options.ports.portMax),
     EARWITNESS_RECORDING_CHUNK_SECONDS: '15',
     EARWITNESS_LIMITS_RECORDING_SESSIONS_MAX: '2000',
     ...options.environment,
   })
-  if (options.core !== undefined) await pin(daemon.process.pid ?? 0, options.core)
-  const src = await RawSrc.open(daemon.sipUdpPort)
+  const src = await ready(daemon, options.core).catch(async (error: unknown) => {
+    await daemon.stop()
+    await removeDataDir(dataDir)
+    throw error
+  })
   return {
     name: options.name,
     pids: [daemon.process.pid ?? 0],
@@ -66,6 +72,11 @@ export async function startEarwitness(options: EarwitnessOptions): Promise<Conte
   }
 }
 
+async function ready(daemon: RunningDaemon, core: number | undefined): Promise<RawSrc> {
+  if (core !== undefined) for (const pid of await processTree(daemon.process.pid ?? 0)) await pin(pid, core)
+  return RawSrc.open(daemon.sipUdpPort)
+}
+
 /** The ports of the answer. */
 async function place(src: RawSrc, localPort: number, crypto: string | undefined): Promise<readonly number[]> {
   const body = buildOffer({
@@ -86,7 +97,7 @@ async function place(src: RawSrc, localPort: number, crypto: string | undefined)
   return sdp.value.media.map(({ port }) => port)
 }
 
-/** What did not come, or came and was not taken; a worker reports once a second, so it is asked until nothing changes. */
+/** What did not come, or came and was not taken, or was called lost; a worker reports once a second, so it is asked until nothing changes. */
 async function countLost(daemon: RunningDaemon, sent: number): Promise<number> {
   const look = async (): Promise<number> => {
     const [received, lost] = await Promise.all([

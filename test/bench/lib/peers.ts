@@ -11,25 +11,27 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { freeUdpPort } from '../../support/free-ports.ts'
+import type { RtpPortRange } from '../../support/rtp-port-range.ts'
 import type { Contestant } from './contestant.ts'
 import { boundUdpPorts, udpDrops } from './process-usage.ts'
 
-const FIRST_PORT = 34_000
 /** How long a program may take to have its sockets open. */
 const START_MS = 60_000
 /** FFmpeg ends only when its sockets have been silent for ten seconds. */
 const STOP_MS = 30_000
 const BITS_PER_SECOND = 16_000
 
-const portOf = (session: number, stream: number): number => FIRST_PORT + 4 * session + 2 * stream
+/** The ports of a session: its first stream's and its second's. */
+const portOf = (ports: RtpPortRange, session: number, stream: number): number =>
+  ports.portMin + 4 * session + 2 * stream
 
 /** FFmpeg: two inputs described by SDP, each to an Opus stream of one Ogg file. */
-export function ffmpeg(complexity: number): Contestant {
-  return perSession(`FFmpeg, complexity ${complexity}`, {
+export function ffmpeg(complexity: number, ports: RtpPortRange): Contestant {
+  return perSession(`FFmpeg, complexity ${complexity}`, ports, {
     command: 'ffmpeg',
     write: async (folder, session) => {
       for (const stream of [0, 1]) {
-        await writeFile(join(folder, `${session}-${stream}.sdp`), sdpOf(portOf(session, stream)))
+        await writeFile(join(folder, `${session}-${stream}.sdp`), sdpOf(portOf(ports, session, stream)))
       }
     },
     parameters: (folder, session) => [
@@ -44,15 +46,24 @@ export function ffmpeg(complexity: number): Contestant {
 }
 
 /** GStreamer: two udpsrc, each through opusenc, into one oggmux. */
-export function gstreamer(complexity: number): Contestant {
+export function gstreamer(complexity: number, ports: RtpPortRange): Contestant {
   const caps = 'application/x-rtp,media=audio,clock-rate=8000,encoding-name=PCMU,payload=0'
-  return perSession(`GStreamer, complexity ${complexity}`, {
+  return perSession(`GStreamer, complexity ${complexity}`, ports, {
     command: 'gst-launch-1.0',
     write: async () => {},
     parameters: (folder, session) => [
       ...['-q', '-e'],
       ...[0, 1].flatMap((stream) => [
-        ...['udpsrc', `port=${portOf(session, stream)}`, `caps=${caps}`, '!', 'rtppcmudepay', '!', 'mulawdec', '!'],
+        ...[
+          'udpsrc',
+          `port=${portOf(ports, session, stream)}`,
+          `caps=${caps}`,
+          '!',
+          'rtppcmudepay',
+          '!',
+          'mulawdec',
+          '!',
+        ],
         ...['opusenc', `bitrate=${BITS_PER_SECOND}`, `complexity=${complexity}`, '!', 'queue', '!', 'mux.'],
       ]),
       ...['oggmux', 'name=mux', '!', 'filesink', `location=${join(folder, `${session}.ogg`)}`],
@@ -61,7 +72,7 @@ export function gstreamer(complexity: number): Contestant {
 }
 
 /** rtpengine, which passes the packets on and writes them to a pcap file as they came: no decoding, no encoding. */
-export function rtpengineDump(): Contestant {
+export function rtpengineDump(range: RtpPortRange): Contestant {
   let folder = ''
   let ngPort = 0
   let child: ChildProcess | undefined
@@ -74,7 +85,7 @@ export function rtpengineDump(): Contestant {
       'rtpengine',
       [
         ...['--foreground', '--table=-1', '--interface=127.0.0.1', `--listen-ng=127.0.0.1:${ngPort}`],
-        ...[`--port-min=${FIRST_PORT}`, `--port-max=${FIRST_PORT + 7_999}`, '--log-stderr', '--log-level=2'],
+        ...[`--port-min=${range.portMin}`, `--port-max=${range.portMax}`, '--log-stderr', '--log-level=2'],
         ...[`--recording-dir=${folder}`, '--recording-method=pcap', '--recording-format=raw'],
       ],
       { stdio: 'ignore', cwd: folder },
@@ -109,7 +120,7 @@ interface PerSession {
 }
 
 /** A process for each session. */
-function perSession(name: string, { command, write, parameters }: PerSession): Contestant {
+function perSession(name: string, range: RtpPortRange, { command, write, parameters }: PerSession): Contestant {
   let folder = ''
   const children: ChildProcess[] = []
   const pids: number[] = []
@@ -124,7 +135,7 @@ function perSession(name: string, { command, write, parameters }: PerSession): C
         const child = spawn(command, parameters(folder, session), { stdio: 'ignore', cwd: folder })
         children.push(child)
         pids.push(child.pid ?? 0)
-        ports.push(portOf(session, 0), portOf(session, 1))
+        ports.push(portOf(range, session, 0), portOf(range, session, 1))
       }
       await listening(ports.filter((_, index) => index % 2 === 0))
       return ports.slice(-2 * sessions)

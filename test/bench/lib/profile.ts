@@ -26,7 +26,7 @@ import type { OpusEncoder } from '../../../src/recorder/opus-encoder.ts'
 import { RecordingSession } from '../../../src/recorder/recording-session.ts'
 import { createOpusEngine, type OpusEngineName } from '../../../src/server/media/opus-engine.ts'
 import { FolderStore } from '../../../src/server/storage/folder-store.ts'
-import { freeUdpPortRange } from '../../support/free-ports.ts'
+import { claimPorts } from '../../support/rtp-port-range.ts'
 import { factsOf, NO_ALERTS, OPENED_US, PACKET_US, planOf, TRANSIT_US, vault } from '../../support/recording-rig.ts'
 import { keysOf } from '../../support/srtp.ts'
 import { conversation, PACKET_SAMPLES, packetsOf, PACKETS_PER_SECOND, type TalkPattern } from './conversation.ts'
@@ -289,7 +289,7 @@ async function uploadCost({ chunk }: Material): Promise<number> {
 
 /** Datagrams to real sockets of another process at the pace of telephony; only that process is measured. */
 async function receiveCost(): Promise<number> {
-  const first = await freeUdpPortRange(RECEIVE_SESSIONS * STREAMS * 2)
+  const { portMin: first } = await claimPorts(RECEIVE_SESSIONS * STREAMS * 2)
   const ports = Array.from({ length: RECEIVE_SESSIONS * STREAMS }, (_, index) => first + 2 * index)
   const receiver = fork(join(import.meta.dirname, 'receive-process.ts'))
   const sender = createSocket('udp4')

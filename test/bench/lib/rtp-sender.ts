@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -49,16 +50,20 @@ export async function writeMaterial(
   return { packetLength, packets: seconds * PACKETS_PER_SECOND, files }
 }
 
-/** Sends to `ports`, from `localPort`, `localPort + 2` and so on; resolves when everything has left. */
+/** Sends to `ports`, from `localPort`, `localPort + 2` and so on; resolves when everything has left. On `core` only, when given. */
 export async function sendRtp(
   program: string,
   material: RtpMaterial,
-  { ports, localPort }: { readonly ports: readonly number[]; readonly localPort: number },
+  { ports, localPort, core }: { readonly ports: readonly number[]; readonly localPort: number; readonly core?: number },
 ): Promise<SendReport> {
   const { packetLength, packets, files } = material
-  const child = spawn(program, [String(packetLength), String(packets), String(localPort), ...files], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const command = [program, String(packetLength), String(packets), String(localPort), ...files]
+  const pinned = core === undefined ? command : ['taskset', '-c', String(core), ...command]
+  const child = spawn(pinned[0] ?? program, pinned.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
+  // One that cannot bind its ports ends before it has read them all; its exit code says so below.
+  child.stdin.on('error', () => {})
   child.stdin.end(ports.map((port) => `${port}\n`).join(''))
-  return JSON.parse(await text(child.stdout)) as SendReport
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit') as Promise<[number | null]>])
+  if (code !== 0) throw new Error(`the sender ended with ${code ?? 'a signal'}`)
+  return JSON.parse(printed) as SendReport
 }
