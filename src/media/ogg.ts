@@ -91,85 +91,118 @@ export class OggPageWriter {
     packets: readonly OggPacket[],
     options: { readonly beginOfStream?: boolean; readonly endOfStream?: boolean; readonly emptyGranule?: number } = {},
   ): Uint8Array {
-    const lacing: number[] = []
-    // Granule position of the packet that ends with a segment, by segment.
-    const ends = new Map<number, number>()
+    let segmentCount = 0
     let bodyLength = 0
-    for (const { data, granulePosition } of packets) {
-      for (let left = data.length; left >= 255; left -= 255) lacing.push(255)
-      lacing.push(data.length % 255)
-      ends.set(lacing.length - 1, granulePosition)
+    for (const { data } of packets) {
+      segmentCount += Math.floor(data.length / 255) + 1
       bodyLength += data.length
     }
-    const body = new Uint8Array(bodyLength)
-    let filled = 0
-    for (const { data } of packets) {
-      body.set(data, filled)
-      filled += data.length
-    }
-    const pageCount = Math.max(1, Math.ceil(lacing.length / OGG_SEGMENTS_MAX))
-    const pages = new Uint8Array(pageCount * OGG_HEADER_LENGTH + lacing.length + bodyLength)
+    const pageCount = Math.max(1, Math.ceil(segmentCount / OGG_SEGMENTS_MAX))
+    const pages = new Uint8Array(pageCount * OGG_HEADER_LENGTH + segmentCount + bodyLength)
+    const view = new DataView(pages.buffer)
+    const source = { packets, index: 0, offset: 0, granule: NO_GRANULE }
     let at = 0
-    let bodyAt = 0
     for (let page = 0; page < pageCount; page++) {
-      const from = page * OGG_SEGMENTS_MAX
-      const segments = lacing.slice(from, from + OGG_SEGMENTS_MAX)
-      const length = segments.reduce((sum, segment) => sum + segment, 0)
-      let granule = lacing.length === 0 ? (options.emptyGranule ?? 0) : NO_GRANULE
-      segments.forEach((_, index) => {
-        granule = ends.get(from + index) ?? granule
-      })
-      const first = page === 0
+      const segments = Math.min(OGG_SEGMENTS_MAX, segmentCount - page * OGG_SEGMENTS_MAX)
       const flags =
-        (first || lacing[from - 1] !== 255 ? 0 : FLAG_CONTINUED) |
-        (first && options.beginOfStream === true ? FLAG_BEGIN : 0) |
+        (source.offset > 0 ? FLAG_CONTINUED : 0) |
+        (page === 0 && options.beginOfStream === true ? FLAG_BEGIN : 0) |
         (page === pageCount - 1 && options.endOfStream === true ? FLAG_END : 0)
-      at = this.#writePage(pages, at, { flags, granule, segments, body: body.subarray(bodyAt, bodyAt + length) })
-      bodyAt += length
+      const end = fillPage(pages, at, segments, source)
+      const granule = segmentCount === 0 ? (options.emptyGranule ?? 0) : source.granule
+      this.#writeHeader(view, at, { flags, granule, segments })
+      view.setUint32(at + 22, crcOfPage(pages.subarray(at, end)), true)
+      at = end
     }
     return pages
   }
 
-  #writePage(
-    pages: Uint8Array,
+  #writeHeader(
+    view: DataView,
     at: number,
-    page: {
-      readonly flags: number
-      readonly granule: number
-      readonly segments: readonly number[]
-      readonly body: Uint8Array
-    },
-  ): number {
-    const view = new DataView(pages.buffer, at)
-    view.setUint32(0, CAPTURE)
-    view.setUint8(5, page.flags)
-    view.setBigInt64(6, BigInt(page.granule), true)
-    view.setUint32(14, this.#serialNumber, true)
-    view.setUint32(18, this.#sequenceNumber, true)
-    view.setUint8(26, page.segments.length)
-    const bodyAt = at + OGG_HEADER_LENGTH + page.segments.length
-    pages.set(page.segments, at + OGG_HEADER_LENGTH)
-    pages.set(page.body, bodyAt)
-    const end = bodyAt + page.body.length
-    view.setUint32(22, crcOfPage(pages.subarray(at, end)), true)
+    page: { readonly flags: number; readonly granule: number; readonly segments: number },
+  ): void {
+    view.setUint32(at, CAPTURE)
+    view.setUint8(at + 5, page.flags)
+    // 64 bits in two's complement; a granule position below 2^53 loses nothing on the way.
+    view.setUint32(at + 6, page.granule >>> 0, true)
+    view.setInt32(at + 10, Math.floor(page.granule / 0x1_0000_0000), true)
+    view.setUint32(at + 14, this.#serialNumber, true)
+    view.setUint32(at + 18, this.#sequenceNumber, true)
+    view.setUint8(at + 26, page.segments)
     this.#sequenceNumber += 1
-    return end
   }
 }
 
-/** RFC 3533 6: generator 0x04c11db7, no reflection, no initial or final inversion. */
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let remainder = index << 24
-  for (let bit = 0; bit < 8; bit++) remainder = (remainder << 1) ^ (remainder < 0 ? 0x04c11db7 : 0)
-  return remainder >>> 0
-})
+/** How far the packets have been written, and the granule position of the last that ended on the page just filled. */
+interface PageSource {
+  readonly packets: readonly OggPacket[]
+  index: number
+  offset: number
+  granule: number
+}
 
-/** The checksum field itself counts as zero. */
-function crcOfPage(page: Uint8Array): number {
-  let crc = 0
-  for (let i = 0; i < page.length; i++) {
-    const value = i >= 22 && i < 26 ? 0 : (page[i] ?? 0)
-    crc = ((crc << 8) ^ (CRC_TABLE[((crc >>> 24) ^ value) & 0xff] ?? 0)) >>> 0
+/** Writes lacing values and bodies of the page that begins at `at`, segment by segment; the end of the page. */
+function fillPage(pages: Uint8Array, at: number, segments: number, source: PageSource): number {
+  const lacingAt = at + OGG_HEADER_LENGTH
+  let end = lacingAt + segments
+  source.granule = NO_GRANULE
+  for (let segment = 0; segment < segments; segment++) {
+    const packet = source.packets[source.index]
+    if (packet === undefined) break
+    const length = Math.min(255, packet.data.length - source.offset)
+    pages[lacingAt + segment] = length
+    // Octet by octet: most are short, and a view of each would cost more than it saves.
+    for (let octet = 0; octet < length; octet++) pages[end + octet] = packet.data[source.offset + octet] ?? 0
+    end += length
+    source.offset += length
+    if (length === 255) continue
+    source.granule = packet.granulePosition
+    source.index += 1
+    source.offset = 0
   }
+  return end
+}
+
+/**
+ * RFC 3533 6: generator 0x04c11db7, no reflection, no initial or final inversion. Four tables of 256: the remainder of an octet that is followed by as
+ * many zero octets as there are tables before, so that four octets are taken at a time. Signed: beyond 31 bits a number would be an object.
+ */
+const CRC_TABLES = crcTables()
+
+function crcTables(): Int32Array {
+  const tables = new Int32Array(4 * 256)
+  for (let index = 0; index < 256; index++) {
+    let remainder = index << 24
+    for (let bit = 0; bit < 8; bit++) remainder = (remainder << 1) ^ (remainder < 0 ? 0x04c11db7 : 0)
+    tables[index] = remainder
+  }
+  for (let index = 256; index < tables.length; index++) {
+    const before = tables[index - 256] ?? 0
+    tables[index] = (before << 8) ^ (tables[before >>> 24] ?? 0)
+  }
+  return tables
+}
+
+/** The checksum field itself counts as zero: it is passed over, whatever stands in it. */
+function crcOfPage(page: Uint8Array): number {
+  let crc = crcOf(page, { from: 0, to: 22, crc: 0 })
+  for (let octet = 0; octet < 4; octet++) crc = (crc << 8) ^ (CRC_TABLES[crc >>> 24] ?? 0)
+  return crcOf(page, { from: 26, to: page.length, crc }) >>> 0
+}
+
+function crcOf(page: Uint8Array, run: { readonly from: number; readonly to: number; readonly crc: number }): number {
+  let { crc } = run
+  let at = run.from
+  for (; at + 4 <= run.to; at += 4) {
+    const word =
+      crc ^ (((page[at] ?? 0) << 24) | ((page[at + 1] ?? 0) << 16) | ((page[at + 2] ?? 0) << 8) | (page[at + 3] ?? 0))
+    crc =
+      (CRC_TABLES[768 + (word >>> 24)] ?? 0) ^
+      (CRC_TABLES[512 + ((word >>> 16) & 0xff)] ?? 0) ^
+      (CRC_TABLES[256 + ((word >>> 8) & 0xff)] ?? 0) ^
+      (CRC_TABLES[word & 0xff] ?? 0)
+  }
+  for (; at < run.to; at++) crc = (crc << 8) ^ (CRC_TABLES[(crc >>> 24) ^ (page[at] ?? 0)] ?? 0)
   return crc
 }
