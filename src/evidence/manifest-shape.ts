@@ -14,6 +14,10 @@ export type GapCauseName = (typeof GAP_CAUSES)[number]
 const OPTIONAL_GAP_CAUSES = ['paused', 'masked', 'undecoded'] as const
 export type OptionalGapCauseName = (typeof OPTIONAL_GAP_CAUSES)[number]
 
+/** How an address is known that packets were taken from. FORMAT.md 5 */
+const SOURCE_KINDS = ['sdp', 'signalling', 'authentic', 'latched'] as const
+export type SourceKindName = (typeof SOURCE_KINDS)[number]
+
 /** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
 type Check = (value: unknown, path: string) => string | undefined
 
@@ -117,6 +121,19 @@ const checkKept = members({
   runningHash: sha256,
 })
 
+const checkSources = members({ kinds: list(oneOf(...SOURCE_KINDS)), dropped: integer, moves: integer })
+
+const checkRtcp = members({
+  senderReports: integer,
+  goodbyes: integer,
+  discarded: integer,
+  packetsSent: optional(integer),
+  packetsArrived: optional(integer),
+  disagreements: integer,
+  refusals: integer,
+  alignedSamples: integer,
+})
+
 const checkStream = members({
   streamId: text,
   streamLabel: text,
@@ -124,6 +141,8 @@ const checkStream = members({
   participantIds: list(text),
   codecs: list(text),
   protection: optional(list(text)),
+  sources: optional(checkSources),
+  rtcp: optional(checkRtcp),
   packets: members({
     expected: optional(integer),
     received: integer,

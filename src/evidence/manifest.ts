@@ -2,7 +2,13 @@ import { base64url, CompactSign, compactVerify } from 'jose'
 
 import { accepted, rejected, type Result } from '../result.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
+import {
+  findShapeFault,
+  hasManifestShape,
+  type GapCauseName,
+  type OptionalGapCauseName,
+  type SourceKindName,
+} from './manifest-shape.ts'
 import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
 
 /** What a manifest says. The meaning of every member is in `FORMAT.md` section 5; sample positions are at 48 kHz. */
@@ -103,6 +109,33 @@ export interface PacketCounts {
   readonly comfortNoise?: number
 }
 
+export interface SourceFacts {
+  /** How the addresses were known that packets were taken from, in the order in which they began to be. */
+  readonly kinds: readonly SourceKindName[]
+  /** Part of `packets.discarded`: from elsewhere. */
+  readonly dropped: number
+  /** How often an address that nothing names took over from another. */
+  readonly moves: number
+}
+
+export interface RtcpFacts {
+  readonly senderReports: number
+  /** SSRCs that said goodbye. */
+  readonly goodbyes: number
+  /** Datagrams that were not believed: from elsewhere, not authentic, not RTCP. */
+  readonly discarded: number
+  /** Packets that the sender had sent by its last report, by its own count. Absent without a report. */
+  readonly packetsSent?: number
+  /** Packets of those that arrived, each once, in time or not. Absent without a report. */
+  readonly packetsArrived?: number
+  /** How often a report did not agree with the one before on what time it is. */
+  readonly disagreements: number
+  /** How often reports told of too different a time for this stream, or one beside it, to be aligned by them. */
+  readonly refusals: number
+  /** By how much earlier the audio stands at the end than its arrival says, since reports of its sender show it: 48 kHz samples. */
+  readonly alignedSamples: number
+}
+
 export interface StreamEntry {
   readonly streamId: string
   readonly streamLabel: string
@@ -111,6 +144,10 @@ export interface StreamEntry {
   readonly codecs: readonly string[]
   /** How the packets that came were protected on their way: crypto suites as SDP names them, or `none`. Absent in older manifests. */
   readonly protection?: readonly string[]
+  /** From where the packets came. Absent: nobody asked, or none came; and in older manifests. */
+  readonly sources?: SourceFacts
+  /** What the sender says of itself by RTCP. Absent: nothing; and in older manifests. */
+  readonly rtcp?: RtcpFacts
   readonly packets: PacketCounts
   readonly ledger: StreamLedger
   readonly gaps: readonly GapEntry[]

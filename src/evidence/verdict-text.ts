@@ -137,7 +137,25 @@ function describeStream(stream: StreamEntry): string {
   const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
   const name = `Media stream ${printable(stream.streamId)} (${label})`
   const silent = (ledger.silentSamples ?? 0) > 0 ? ` (${duration(ledger.silentSamples ?? 0)} of it silent)` : ''
-  return `  ${name}: ${duration(ledger.audioSamples)} of audio${silent}, ${gaps}.${describeWay(stream.protection ?? [])}`
+  return `  ${name}: ${duration(ledger.audioSamples)} of audio${silent}, ${gaps}.${describeWay(stream.protection ?? [])}${describeReports(stream)}`
+}
+
+/** What its sender says of it, and who else sent to its port. */
+function describeReports({ rtcp, sources }: StreamEntry): string {
+  const parts: string[] = []
+  if (rtcp?.packetsSent !== undefined) {
+    const arrived = `${rtcp.packetsArrived ?? 0} of ${plural(rtcp.packetsSent, 'packet')}`
+    parts.push(` By its sender's own count ${arrived} arrived.`)
+  }
+  if (rtcp !== undefined && rtcp.alignedSamples > 0) {
+    parts.push(` It stands ${duration(rtcp.alignedSamples)} earlier than it arrived, as its sender's reports say.`)
+  }
+  if (sources !== undefined && sources.dropped > 0) {
+    parts.push(
+      ` ${plural(sources.dropped, 'packet')} from elsewhere ${sources.dropped === 1 ? 'was' : 'were'} dropped.`,
+    )
+  }
+  return parts.join('')
 }
 
 /** Who could have heard or changed it before it was recorded. */

@@ -6,14 +6,17 @@ import {
   type KeptEntry,
   type ManifestBody,
   type PeaksEntry,
+  type RtcpFacts,
   type SnapshotEntry,
+  type SourceFacts,
   type StreamEntry,
 } from '../evidence/manifest.ts'
 import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import type { MetadataState } from '../protocol/siprec/metadata-state.ts'
-import { positionsPerSample } from './receiver-set.ts'
+import { POSITIONS_PER_SECOND, positionsPerSample } from './receiver-set.ts'
 import type { RecordingKey } from './recording-key.ts'
+import type { AlignmentFacts, StreamAlignment } from './stream-alignment.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
 
@@ -35,6 +38,8 @@ export interface StreamReport {
   readonly participantIds: readonly string[]
   readonly codecs: readonly string[]
   readonly protection: readonly string[]
+  readonly sources: SourceFacts
+  readonly rtcp: RtcpFacts | undefined
   readonly counters: StreamCounters
   readonly timeline: StreamTimeline
 }
@@ -61,19 +66,34 @@ export interface RecordingReport {
 export function reportStreams(
   receivers: readonly StreamReceiver[],
   metadata: MetadataState,
-  layout: RecordingFacts['layout'],
+  settings: { readonly layout: RecordingFacts['layout']; readonly alignment: StreamAlignment },
 ): StreamReport[] {
   return receivers.map((receiver, channel) => ({
     plan: receiver.plan,
-    channel: layout === 'mixed' ? 0 : channel,
+    channel: settings.layout === 'mixed' ? 0 : channel,
     participantIds: metadata
       .everyParticipantFor(receiver.plan.line)
       .participants.map(({ participantId }) => participantId),
     codecs: receiver.codecs,
     protection: receiver.protection,
+    sources: { kinds: receiver.sources.kinds, dropped: receiver.sources.dropped, moves: receiver.sources.moves },
+    rtcp: describeRtcp(receiver, settings.alignment.factsOf(receiver.plan.streamId)),
     counters: receiver.counters,
     timeline: receiver.timeline,
   }))
+}
+
+/** Undefined when no RTCP came. */
+function describeRtcp({ rtcp }: StreamReceiver, { aheadUs, refusals }: AlignmentFacts): RtcpFacts | undefined {
+  const { counters, tally, goodbyes, disagreements } = rtcp
+  const discarded = Object.values(counters.discarded).reduce((sum, count) => sum + count, 0)
+  if (discarded === 0 && Object.values(counters.received).every((count) => count === 0)) return undefined
+  return {
+    senderReports: tally?.senderReports ?? 0,
+    ...{ goodbyes, discarded, disagreements, refusals },
+    ...(tally === undefined ? {} : { packetsSent: tally.sent, packetsArrived: tally.received }),
+    alignedSamples: Math.round((aheadUs * POSITIONS_PER_SECOND) / 1_000_000),
+  }
 }
 
 /** Writes down what the recorder knows as the body of the manifest; names and numbers stay in the sealed snapshots. */
@@ -111,7 +131,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
 
 function describeStream(stream: StreamReport): StreamEntry {
   const sampleFactor = positionsPerSample(stream)
-  const { counters, timeline } = stream
+  const { counters, timeline, sources, rtcp } = stream
   const { audioSamples, gapSamples, unlistedGapSamples, concealedSamples, silentSamples } = timeline.ledger
   const { packetsComfortNoise, packetsDiscarded } = counters
   return {
@@ -121,6 +141,8 @@ function describeStream(stream: StreamReport): StreamEntry {
     participantIds: stream.participantIds,
     codecs: stream.codecs,
     protection: stream.protection,
+    ...(sources.kinds.length === 0 && sources.dropped === 0 ? {} : { sources }),
+    ...(rtcp === undefined ? {} : { rtcp }),
     packets: {
       expected: counters.packetsExpected,
       received: counters.packetsReceived,

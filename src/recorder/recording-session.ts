@@ -266,7 +266,9 @@ export class RecordingSession {
         this.#state = 'over'
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
-        const streams = reportStreams(this.#receivers.all, this.#metadata, this.#facts.layout)
+        const streams = reportStreams(this.#receivers.all, this.#metadata, {
+          ...{ layout: this.#facts.layout, alignment: this.#receivers.alignment },
+        })
         return this.#describe({ nowUs, cause, state: 'complete', streams })
       }
     } catch (error) {

@@ -59,6 +59,7 @@ export class StreamRtcp {
   #reception: ReceptionReport | undefined
   #cname: string | undefined
   #senderClock: SenderClock | undefined
+  #disagreementsBefore = 0
   #lastOrigin: PacketOrigin | undefined
   #leftUs: number | undefined
   #goodbyes = 0
@@ -106,6 +107,11 @@ export class StreamRtcp {
     return this.#senderClock
   }
 
+  /** How often a report did not agree with the one before, of all SSRCs. */
+  get disagreements(): number {
+    return this.#disagreementsBefore + (this.#senderClock?.disagreements ?? 0)
+  }
+
   /** The present SSRC has said goodbye: nothing more is to be expected of it, and another may follow at once. RFC 3550 6.6 */
   get hasLeft(): boolean {
     return this.#leftUs !== undefined
@@ -137,6 +143,7 @@ export class StreamRtcp {
   begin(ssrc: number, clockRate: number): void {
     this.#reception = new ReceptionReport(ssrc, clockRate)
     this.#cname = undefined
+    this.#disagreementsBefore = this.disagreements
     this.#senderClock = undefined
     this.#leftUs = undefined
     this.#reporter?.noteForeignSsrc(ssrc)

@@ -54,22 +54,37 @@ describe('a stream that is 60 ms longer on its way', () => {
     const recorded = await recordSides({ near: { reports: REPORTS }, far: { reports: REPORTS } })
     expect(apart(recorded).furthest).toBeLessThanOrEqual(5)
     expect(ledgerFaults(recorded)).toEqual([])
+    const aligned = recorded.manifest.streams.map(({ rtcp }) => rtcp?.alignedSamples ?? -1)
+    expect(aligned[0]).toBe(0)
+    expect(Math.abs((aligned[1] ?? 0) / 48 - 60)).toBeLessThan(2)
   })
 })
 
 describe('reports that are not to be believed', () => {
   const nearly = (reports: ReportHabits, delayUs = DELAY_US): Promise<Recorded> =>
     recordSides({ near: { reports: REPORTS }, far: { reports }, delayUs })
-  const cases: Readonly<Record<string, ReportHabits>> = {
-    'of a sender without a clock': { wallClock: () => Number.NaN },
-    'of another clock, by their CNAME': { cname: 'other@example.com' },
-    'ten seconds wrong': { wallClock: (seconds) => wallClockMs(seconds) - 10_000 },
-    'that never agree with each other': { errorMs: (report) => (report % 2 === 0 ? 15 : -15) },
-    'of a clock that is set again and again': { wallClock: (seconds) => wallClockMs(seconds + seconds ** 2) },
+  const cases: Readonly<Record<string, ReportHabits & { readonly doubts: 'none' | 'disagreements' | 'refusals' }>> = {
+    'of a sender without a clock': { wallClock: () => Number.NaN, doubts: 'none' },
+    'of another clock, by their CNAME': { cname: 'other@example.com', doubts: 'none' },
+    'ten seconds wrong': { wallClock: (seconds) => wallClockMs(seconds) - 10_000, doubts: 'refusals' },
+    'that never agree with each other': {
+      errorMs: (report) => (report % 2 === 0 ? 15 : -15),
+      doubts: 'disagreements',
+    },
+    'of a clock that is set again and again': {
+      wallClock: (seconds) => wallClockMs(seconds + seconds ** 2),
+      doubts: 'disagreements',
+    },
   }
 
-  it.each(Object.entries(cases))('%s leave the streams where they arrived', async (_name, reports) => {
-    expect(Math.abs(apart(await nearly(reports)).mean - 60)).toBeLessThan(5)
+  it.each(Object.entries(cases))('%s leave the streams where they arrived, and are counted', async (_name, habits) => {
+    const recorded = await nearly(habits)
+    expect(Math.abs(apart(recorded).mean - 60)).toBeLessThan(5)
+    expect(recorded.manifest.streams.map(({ rtcp }) => rtcp?.alignedSamples)).toEqual([0, 0])
+    const { disagreements = -1, refusals = -1 } = recorded.manifest.streams[1]?.rtcp ?? {}
+    expect(refusals).toBe(habits.doubts === 'refusals' ? 1 : 0)
+    if (habits.doubts === 'disagreements') expect(disagreements).toBeGreaterThan(10)
+    else expect(disagreements).toBe(0)
   })
 
   it('move audio by no more than 200 ms, whatever they say', async () => {

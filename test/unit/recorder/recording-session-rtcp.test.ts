@@ -156,6 +156,31 @@ describe('RTCP', () => {
     expect(last.at(-1)?.type).toBe('goodbye')
   })
 
+  it('is told of in the manifest: what the SRC counted, its goodbye, who was not believed', async () => {
+    const rig = await rigOf()
+    // The first three packets never come: no sequence number tells of them.
+    const arrivals = speech(SRC).slice(3)
+    const reports = [
+      rtcpAt(1_000, senderReport(1_000, 50), SRC_RTCP),
+      rtcpAt(7_000, senderReport(7_000, 350), SRC_RTCP),
+    ]
+    const others = [rtcpAt(2_000, senderReport(9_000, 1), STRANGER), rtcpAt(8_050, serializeGoodbye([1]), SRC_RTCP)]
+    rig.run([...arrivals, ...reports, ...others, ...spray(4_000, 4_200)], 8.1 * SECOND_US)
+    const [stream] = rig.end(8.1 * SECOND_US).streams
+    expect(stream?.packets.lost).toBe(0)
+    expect(stream?.rtcp).toEqual({
+      ...{ senderReports: 2, goodbyes: 1, discarded: 1, packetsSent: 350, packetsArrived: 347 },
+      ...{ disagreements: 0, refusals: 0, alignedSamples: 0 },
+    })
+    expect(stream?.sources).toEqual({ kinds: ['sdp'], dropped: 10, moves: 0 })
+  })
+
+  it('is not told of in the manifest when none came', async () => {
+    const rig = await rigOf()
+    rig.run(speech(SRC), 8.1 * SECOND_US)
+    expect(rig.end(8.1 * SECOND_US).streams[0]).not.toHaveProperty('rtcp')
+  })
+
   it('is not sent when it is switched off', async () => {
     const rig = await rigOf('latch', false)
     rig.run(speech(SRC), 8.1 * SECOND_US)
