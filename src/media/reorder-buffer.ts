@@ -1,6 +1,6 @@
 import { MAX_DROPOUT, MAX_MISORDER, sequenceDistance } from '../protocol/rtp/sequence.ts'
 import type { RtpPacket } from '../protocol/rtp/packet.ts'
-import { SequenceRun } from './sequence-run.ts'
+import { REORDER_MEMORY, SequenceRun } from './sequence-run.ts'
 
 /**
  * How long a missing packet is waited for. Jitter of a bad network is below 100 ms and rarely reaches 200; the recorder
@@ -109,6 +109,14 @@ export class ReorderBuffer {
   /** Packets waiting. */
   get length(): number {
     return this.#count
+  }
+
+  /** True when this number of the present run of the sequence was pushed before, not more than REORDER_MEMORY numbers ago. */
+  hasSeen(sequenceNumber: number): boolean {
+    const { highest } = this.#run
+    if (highest === undefined) return false
+    const distance = sequenceDistance(highest, sequenceNumber)
+    return distance <= 0 && distance > -REORDER_MEMORY && this.#run.has(highest + distance)
   }
 
   /** @param arrivalUs monotonic microseconds, must not run backwards */

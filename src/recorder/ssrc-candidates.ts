@@ -10,7 +10,7 @@ export const CANDIDATE_AGE_US = 1_000_000
 /** Packets of a second SSRC that are kept for the case that it takes over. */
 export const CANDIDATE_PACKETS_MAX = 16
 
-/** Keeps the packets of one SSRC that is not the active one, in order of arrival, for the case that it takes over. */
+/** Keeps the last packets of one SSRC that is not the active one, in order of arrival, for the case that it takes over. */
 export class SsrcCandidates {
   #held: HeldPacket[] = []
   #dropped = 0
@@ -29,7 +29,8 @@ export class SsrcCandidates {
   /** @param isActiveSilent the active SSRC sends no more: this one takes over when it is believed */
   note(packet: RtpPacket, arrivalUs: number, isActiveSilent: boolean): 'duplicate' | 'held' | 'takesOver' {
     const [oldest] = this.#held
-    if (oldest?.packet.ssrc !== packet.ssrc || arrivalUs - oldest.arrivalUs > CANDIDATE_AGE_US) this.#drop()
+    if (oldest?.packet.ssrc !== packet.ssrc) this.#drop()
+    while (arrivalUs - (this.#held[0]?.arrivalUs ?? arrivalUs) > CANDIDATE_AGE_US) this.#dropOldest()
     if (this.#held.some((held) => held.packet.sequenceNumber === packet.sequenceNumber)) return 'duplicate'
     // The memory of a datagram is only lent.
     packet.payload = packet.payload.slice()
@@ -37,7 +38,7 @@ export class SsrcCandidates {
     if (isActiveSilent && this.#held.length >= SSRC_PROBATION_PACKETS) return 'takesOver'
     if (this.#held.length > CANDIDATE_PACKETS_MAX) {
       this.#hasSecondSource = true
-      this.#drop()
+      this.#dropOldest()
     }
     return 'held'
   }
@@ -52,6 +53,10 @@ export class SsrcCandidates {
   /** Nothing more will come: what is held was not taken. */
   giveUp(): void {
     this.#drop()
+  }
+
+  #dropOldest(): void {
+    if (this.#held.shift() !== undefined) this.#dropped += 1
   }
 
   #drop(): void {

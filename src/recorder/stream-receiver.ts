@@ -1,4 +1,4 @@
-import { ReorderBuffer, type ReleasedPacket } from '../media/reorder-buffer.ts'
+import type { ReleasedPacket } from '../media/reorder-buffer.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
@@ -9,6 +9,7 @@ import type { HeldPacket } from './packet-challengers.ts'
 import { PacketSources, type PacketOrigin } from './packet-sources.ts'
 import type { ReceiverSettings } from './receiver-settings.ts'
 import { StreamAudio } from './stream-audio.ts'
+import { SsrcBuffers } from './ssrc-buffers.ts'
 import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
 import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
@@ -35,13 +36,10 @@ export class StreamReceiver {
   #formerPayloadTypes: MediaStreamPlan['payloadTypes'] = new Map()
   #wasAwaited: boolean
   #isRefused = false
-  #reorder = new ReorderBuffer()
-  #ssrc: number | undefined
+  readonly #buffers = new SsrcBuffers()
   readonly #candidates = new SsrcCandidates()
   #packetsReceived = 0
   #packetsLost = 0
-  /** Of the reorder buffers before the present one. */
-  #packetsExpected = 0
   readonly #protection: StreamProtection
   readonly sources: PacketSources
   readonly rtcp: StreamRtcp
@@ -117,12 +115,12 @@ export class StreamReceiver {
   }
 
   get counters(): StreamCounters {
-    const [{ stray }, ssrc, source] = [this.#reorder.counters, this.#candidates.dropped, this.sources.dropped]
+    const [{ stray }, ssrc, source] = [this.#buffers, this.#candidates.dropped, this.sources.dropped]
     return {
       packetsReceived: this.#packetsReceived,
       packetsKept: this.#audio.packetsKept,
       packetsLost: this.#packetsLost,
-      packetsExpected: this.#packetsExpected + this.#reorder.counters.expected,
+      packetsExpected: this.#buffers.expected,
       packetsComfortNoise: this.#audio.packetsComfortNoise,
       packetsLate: this.#discarded.late,
       packetsDuplicate: this.#discarded.duplicate,
@@ -224,8 +222,8 @@ export class StreamReceiver {
    */
   drain(nowUs: number): boolean {
     for (;;) {
-      if (!this.timeline.hasRoom) return this.#reorder.length === 0
-      const next = this.#reorder.pop(nowUs)
+      if (!this.timeline.hasRoom) return this.#buffers.active.length === 0
+      const next = this.#buffers.active.pop(nowUs)
       if (next === undefined) {
         this.#audio.flushDue(nowUs)
         return true
@@ -242,33 +240,34 @@ export class StreamReceiver {
   }
 
   #admitSsrc(packet: RtpPacket, { clockRate }: PayloadFormat, arrivalUs: number): boolean {
-    if (this.#ssrc === undefined) this.#begin(packet.ssrc, clockRate)
-    if (this.#ssrc === packet.ssrc) return true
+    if (this.#buffers.ssrc === undefined) this.#begin(packet.ssrc, clockRate, arrivalUs)
+    if (this.#buffers.ssrc === packet.ssrc) return true
+    if (this.#buffers.isCopy(packet, arrivalUs)) {
+      this.#discarded.duplicate += 1
+      return false
+    }
     const isSilent = this.rtcp.hasLeft || arrivalUs - (this.#lastArrivalUs ?? arrivalUs) >= SSRC_SILENCE_US
     const outcome = this.#candidates.note(packet, arrivalUs, isSilent)
-    if (outcome === 'takesOver') this.#switchSource(packet.ssrc, clockRate)
+    if (outcome === 'takesOver') this.#switchSource(packet.ssrc, clockRate, arrivalUs)
     if (outcome === 'duplicate') this.#discarded.duplicate += 1
     return false
   }
 
-  #begin(ssrc: number, clockRate: number): void {
-    this.#ssrc = ssrc
+  #begin(ssrc: number, clockRate: number, arrivalUs: number): void {
+    this.#buffers.begin(ssrc, arrivalUs)
     this.rtcp.begin(ssrc, clockRate)
   }
 
-  #switchSource(ssrc: number, clockRate: number): void {
+  #switchSource(ssrc: number, clockRate: number, arrivalUs: number): void {
     // Nobody can be asked to read now: what finds no room is counted as overflow.
     while (!this.drain(Infinity)) this.#forceOne()
-    this.#begin(ssrc, clockRate)
-    this.#discarded.sequence += this.#reorder.counters.stray
-    this.#packetsExpected += this.#reorder.counters.expected
-    this.#reorder = new ReorderBuffer()
+    this.#begin(ssrc, clockRate, arrivalUs)
     this.#audio.restart()
     this.#acceptHeld(this.#candidates.take())
   }
 
   #forceOne(): void {
-    const next = this.#reorder.pop(Infinity)
+    const next = this.#buffers.active.pop(Infinity)
     if (next !== undefined) this.#write(next)
   }
 
@@ -280,10 +279,10 @@ export class StreamReceiver {
   }
 
   #accept(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
-    const queuedBefore = this.#reorder.length
-    const outcome = this.#reorder.push(packet, arrivalUs)
+    const queuedBefore = this.#buffers.active.length
+    const outcome = this.#buffers.active.push(packet, arrivalUs)
     // None for a packet whose number jumped, and two for the one that confirms the jump.
-    const taken = this.#reorder.length - queuedBefore
+    const taken = this.#buffers.active.length - queuedBefore
     this.rtcp.noteArrival(packet, outcome, arrivalUs)
     if (outcome === 'duplicate') {
       this.#discarded.duplicate += 1

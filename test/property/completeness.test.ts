@@ -21,12 +21,12 @@ const network: fc.Arbitrary<Network> = fc.record({
 const sequenceJump = fc.oneof(fc.integer({ min: 3_100, max: 32_000 }), fc.integer({ min: -32_000, max: -200 }))
 const timestampJump = fc.constantFrom(0, 98_765_432, -123_456_789)
 
-/** Twelve seconds in one go; with a pause of the sender in the middle and another codec after it; with a restart of the sequence, of the clock too or not. */
+/** Twelve seconds in one go; with a pause of the sender in the middle and another codec after it; with a restart of the sequence, of the clock too or not; with another SSRC. */
 const phases: fc.Arbitrary<readonly Phase[]> = fc
   .record({
     at: fc.integer({ min: 2, max: 5 }),
     pauseSeconds: fc.integer({ min: 1, max: 4 }),
-    kind: fc.constantFrom('whole', 'pause', 'sequence'),
+    kind: fc.constantFrom('whole', 'pause', 'sequence', 'source'),
     sequenceJump,
     timestampJump,
   })
@@ -35,7 +35,7 @@ const phases: fc.Arbitrary<readonly Phase[]> = fc
     if (kind === 'whole') return [whole]
     const before = { ...whole, toSeconds: at }
     if (kind === 'pause') return [before, { ...whole, fromSeconds: at + pauseSeconds, payloadType: 8 }]
-    return [before, { ...whole, fromSeconds: at, ...jumps }]
+    return [before, { ...whole, fromSeconds: at, ...jumps, ...(kind === 'source' ? { ssrc: 4_711 } : {}) }]
   })
 
 const stream = fc.record({ seed: fc.nat(), driftPpm: fc.integer({ min: -200, max: 200 }), network, phases })

@@ -198,8 +198,10 @@ export function ledgerFaults({ manifest, sources }: Pick<Recorded, 'manifest' | 
       'every packet that arrived is received, late or discarded': received + late + packets.discarded === arrived,
       'every copy is a duplicate': packets.duplicate === copies,
       'what was expected is received, lost or paused': packets.expected === received + packets.lost + paused,
-      // What comes after it was given up is lost, and late; unless it precedes the first packet of a sequence.
-      'what the network dropped is lost': late === 0 ? packets.lost === lost : packets.lost <= lost + late,
+      // What comes after it was given up is lost, and late or, where another SSRC has taken over, discarded; unless it precedes the first packet
+      // of a sequence or follows the last.
+      'what the network dropped is lost':
+        late + packets.discarded === 0 ? packets.lost === lost : packets.lost <= lost + late + packets.discarded,
       'audio and gaps are the session': ledger.audioSamples + inGaps === manifest.durationSamples,
       'the gaps listed are the gaps counted': listed === inGaps,
       'what is concealed was lost': (ledger.concealedSamples ?? Infinity) <= ledger.gapSamples.lost,

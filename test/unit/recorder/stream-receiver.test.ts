@@ -258,6 +258,9 @@ describe('another SSRC', () => {
       receiveOther(index)
     }
     expect(receiver.hasSecondSource).toBe(true)
+    // The last packets of it would be taken if the first went silent.
+    expect(receiver.counters).toMatchObject({ packetsDiscarded: { ssrc: 1 } })
+    receiver.takeRest()
     expect(receiver.counters).toMatchObject({
       packetsReceived: CANDIDATE_PACKETS_MAX + 1,
       packetsDiscarded: { ssrc: CANDIDATE_PACKETS_MAX + 1 },
