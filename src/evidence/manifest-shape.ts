@@ -116,6 +116,7 @@ const checkKept = members({
       clockRate: integer,
       channels: integer,
       fmtp: optional(text),
+      decoded: optional(truth),
     }),
   ),
   runningHash: sha256,

@@ -40,6 +40,8 @@ export interface KeptFormat {
   readonly clockRate: number
   readonly channels: number
   readonly fmtp?: string
+  /** The packets were decoded besides: their audio is in the chunks. */
+  readonly decoded?: true
 }
 
 /** `rtp-000000.age` and so on: packets of one media stream, kept as they came. FORMAT.md 3.1, 5 */

@@ -40,6 +40,33 @@ export function inspectOpusPacket(packet: Uint8Array): Result<OpusPacketInfo, Op
   return accepted({ configuration: toc >> 3, stereo: (toc & 4) !== 0, frameCount, samples })
 }
 
+/** A SILK or hybrid packet; those above are CELT. RFC 6716 table 2 */
+const CELT_FIRST = 16
+const SILK_FRAME_SAMPLES = 960
+
+/**
+ * 48 kHz samples directly before a packet of which it holds a second copy of less quality; 0 for none. RFC 6716 4.2.3, 4.2.4: an LBRR flag of
+ * the first frame behind its VAD flags, a bit each, of one or two channels.
+ */
+export function opusRedundantSamples(packet: Uint8Array): number {
+  const info = inspectOpusPacket(packet)
+  if (!info.ok || info.value.configuration >= CELT_FIRST) return 0
+  const layout = layOut(packet, false)
+  if (!layout.ok) return 0
+  const flags = packet[layout.value.framesAt]
+  if (flags === undefined) return 0
+  const frame = info.value.samples / info.value.frameCount
+  const vadBits = Math.max(1, frame / SILK_FRAME_SAMPLES)
+  const isFirst = ((flags >> (7 - vadBits)) & 1) !== 0
+  const isSecond = info.value.stereo && ((flags >> (6 - 2 * vadBits)) & 1) !== 0
+  return isFirst || isSecond ? frame : 0
+}
+
+/** A packet that says only that nothing is sent: a frame of at most one octet. RFC 6716 2.1.9, RFC 7587 3.1.3 */
+export function isOpusDtx(packet: Uint8Array): boolean {
+  return packet.length <= 2 && ((packet[0] ?? 0) & 3) !== 3
+}
+
 /** 48 kHz samples of a packet, plain, self-delimited or multistream (then of its first stream); 0 when it is malformed. */
 export function opusPacketSamples(packet: Uint8Array): number {
   const info = inspectOpusPacket(packet)

@@ -75,6 +75,8 @@ export class PacketIntake {
     }
     entry.timestamp = extended
     entry.gapCause = undefined
+    entry.isKept = false
+    entry.reachesBack = 0
     entry.arrivalUs = arrivalUs
     entry.lostBefore = this.#lostBefore
     entry.overflowBefore = this.#overflowBefore

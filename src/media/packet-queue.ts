@@ -16,8 +16,12 @@ export interface QueuedPacket {
   /** RTP timestamp, extended beyond 32 bits. */
   timestamp: number
   arrivalUs: number
-  /** Of a packet that is not decoded: what its time is counted as. */
+  /** Of a packet that is not decoded, or made up: what its time is counted as. */
   gapCause: GapCause | undefined
+  /** Its bytes wait for its place. */
+  isKept: boolean
+  /** Samples before it of which it holds a copy: none of it may be kept where that may not be. */
+  reachesBack: number
   /** Samples as decoded. */
   length: number
   /** Packets missing before this one. */
@@ -49,7 +53,7 @@ export interface QueuedPacket {
   firstSample: number
 }
 
-/** Where a packet that is not decoded begins, and the part of the timeline that it fills; an empty part: none. */
+/** Where a packet that is kept begins, and the part of the timeline that it fills; an empty part: none. */
 export type UndecodedFound = (startSample: number, fromSample: number, toSample: number) => void
 
 /**
@@ -169,6 +173,8 @@ function emptyEntry(): QueuedPacket {
     timestamp: 0,
     arrivalUs: 0,
     gapCause: undefined,
+    isKept: false,
+    reachesBack: 0,
     length: 0,
     lostBefore: 0,
     overflowBefore: 0,

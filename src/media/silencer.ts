@@ -46,11 +46,12 @@ export class Silencer {
   }
 
   /** Why nothing may be left of a placed packet that cannot be silenced in part; undefined when it may stay. */
-  causeWithin({ position, outLength, timestamp, skip, epoch }: QueuedPacket): 'paused' | 'masked' | undefined {
+  causeWithin(entry: QueuedPacket): 'paused' | 'masked' | undefined {
     let cause: 'paused' | 'masked' | undefined
+    const { position, outLength, timestamp, skip, epoch, reachesBack } = entry
     const from = timestamp + skip
-    this.#masks.within({ from, to: from + outLength, epoch }, () => void (cause = 'masked'))
-    this.#causes.pausedWithin(position, position + outLength, () => void (cause = 'paused'))
+    this.#masks.within({ from: from - reachesBack, to: from + outLength, epoch }, () => void (cause = 'masked'))
+    this.#causes.pausedWithin(position - reachesBack, position + outLength, () => void (cause = 'paused'))
     return cause
   }
 

@@ -1,5 +1,5 @@
 import { GapCauses, type GapFound } from './gap-causes.ts'
-import { GapList, type Gap } from './gap-list.ts'
+import { GapList, type Gap, type GapCause } from './gap-list.ts'
 import { LossFiller } from './loss-filler.ts'
 import { MaskList } from './mask-list.ts'
 import { PacketIntake } from './packet-intake.ts'
@@ -14,6 +14,19 @@ import { StreamTimes } from './stream-times.ts'
 import type { TimelineLedger } from './timeline-ledger.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
+
+/** What is to be known of a packet besides its samples. */
+export interface PacketMark {
+  /**
+   * Its time is a gap of this cause, and silent; undefined: its samples are audio. `lost`: they were made up of what other packets know of a
+   * missing one, so they are heard as long as no pause or mask touches them, and counted as concealed.
+   */
+  readonly cause: Extract<GapCause, 'undecoded' | 'silence' | 'lost'> | undefined
+  /** `onUndecoded` is to hear of its place. */
+  readonly isKept: boolean
+  /** Samples before it of which it holds a copy. */
+  readonly reachesBack: number
+}
 
 /**
  * Places one media stream on the recording timeline: decoded packets in sequence go in, an unbroken row of samples comes out,
@@ -39,7 +52,8 @@ export type { Gap, GapCause } from './gap-list.ts'
  *    between the shortest and the longest the packets can have been. The rest is `held` where the SDP said so, else `silence` if
  *    the RTP clock counted it, else `noMedia`. Until the next packet is placed, the present gap is counted as `held` or
  *    `noMedia`. A pause takes its own time out of all this: what lies in it is `paused` to the sample, packets or not. Audio in a
- *    mask is `masked`. A packet of `writeUndecoded` is a gap of cause `undecoded`; one that a pause or a mask touches is that as a whole.
+ *    mask is `masked`. A packet of `writeUndecoded` is a gap of cause `undecoded`; one that a pause or a mask touches is that as a whole. So is
+ *    made-up audio, a gap of cause `lost`.
  *
  * Limits: QUEUE_SECONDS_MAX of audio and QUEUE_PACKETS_MAX packets between `write` and `read` (then `overflowSamples`),
  * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
@@ -73,7 +87,7 @@ export class StreamTimeline {
   /**
    * @param options.clockRate samples per second, and of the RTP clock as long as {@link setWrittenClock} says nothing else
    * @param options.conceals short losses are filled with a signal made up from what stands beside them; they stay gaps. Default: silence
-   * @param options.onUndecoded hears of each packet of `writeUndecoded` once, in their order, when its time is read
+   * @param options.onUndecoded hears of each packet that is kept once, in their order, when its time is read
    * @param options.before the timeline of another rate in whose place this one stands; it must not have seen a packet
    */
   constructor(options: {
@@ -159,11 +173,23 @@ export class StreamTimeline {
    * when the queue was full, and `onUndecoded` will not hear of it.
    */
   writeUndecoded(silence: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): boolean {
-    const entry = this.#intake.push(silence, timestamp, arrivalUs, lostBefore)
-    if (entry === undefined) return false
-    entry.gapCause = 'undecoded'
+    const mark = { cause: 'undecoded', isKept: true, reachesBack: 0 } as const
+    return this.writeMarked(silence, { timestamp, arrivalUs, lostBefore }, mark) !== undefined
+  }
+
+  /** Like `write` for a packet that is more than audio, or none: see {@link PacketMark}. */
+  writeMarked(
+    samples: Int16Array,
+    packet: { readonly timestamp: number; readonly arrivalUs: number; readonly lostBefore: number },
+    mark: PacketMark,
+  ): number | undefined {
+    const entry = this.#intake.push(samples, packet.timestamp, packet.arrivalUs, packet.lostBefore)
+    if (entry === undefined) return undefined
+    entry.gapCause = mark.cause
+    entry.isKept = mark.isKept
+    entry.reachesBack = mark.reachesBack
     this.#place(Number.NEGATIVE_INFINITY)
-    return true
+    return entry.timestamp
   }
 
   /** False while so much waits to be read that more would soon be dropped: leave packets in the reorder buffer. */
@@ -294,20 +320,24 @@ export class StreamTimeline {
     }
     entry.readOffset += count
     this.#readEnd = start + count
-    if (entry.gapCause !== undefined) this.#gaps.add(start, start + count, entry.gapCause)
-    else {
+    if (entry.gapCause !== undefined) {
+      this.#gaps.add(start, start + count, entry.gapCause)
+      if (entry.gapCause === 'lost') this.#counts.concealedSamples += count
+      else output?.fill(0, start - from, start - from + count)
+    } else {
       const silenced = this.#silencer.silence(entry, start, start + count, output?.subarray(start - from))
       this.#counts.audioSamples += count - silenced
     }
   }
 
-  /** Of a packet that is kept and not decoded; nothing is kept of one that a pause or a mask touches. */
+  /** Of a packet that is kept; nothing is kept of one that a pause or a mask touches, and no made-up audio of it is heard. */
   #tellPlace(entry: QueuedPacket): void {
-    if (entry.gapCause === undefined) return
+    if (entry.gapCause === undefined && !entry.isKept) return
     const { position, outLength, skip } = entry
-    const end = position + Math.max(0, outLength)
-    entry.gapCause = this.#silencer.causeWithin(entry) ?? entry.gapCause
-    this.#onUndecoded(position - skip, position, entry.gapCause === 'undecoded' ? end : position)
+    const cause = this.#silencer.causeWithin(entry)
+    if (entry.gapCause !== undefined) entry.gapCause = cause ?? entry.gapCause
+    if (!entry.isKept) return
+    this.#onUndecoded(position - skip, position, position + (cause === undefined ? Math.max(0, outLength) : 0))
   }
 
   #splice(entry: QueuedPacket): void {

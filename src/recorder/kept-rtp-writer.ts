@@ -144,10 +144,11 @@ function grow(pending: Pending): void {
 function noteFormat(pending: Pending, { payloadType, format, fromSample }: KeptPacket): void {
   if (isSame(pending.latest.get(payloadType), format)) return
   pending.latest.set(payloadType, format)
-  const { name, clockRate, channels, fmtp } = format
+  const { name, clockRate, channels, fmtp, isDecoded } = format
   pending.formats.push({
     ...{ fromSample, payloadType, encoding: name, clockRate, channels },
     ...(fmtp === undefined ? {} : { fmtp: fmtp.slice(0, TEXT_LENGTH_MAX).toWellFormed() }),
+    ...(isDecoded === undefined ? {} : { decoded: isDecoded }),
   })
 }
 
@@ -157,6 +158,7 @@ function isSame(one: KeptPacket['format'] | undefined, other: KeptPacket['format
     one?.name === other.name &&
     one.clockRate === other.clockRate &&
     one.channels === other.channels &&
-    one.fmtp === other.fmtp
+    one.fmtp === other.fmtp &&
+    one.isDecoded === other.isDecoded
   )
 }

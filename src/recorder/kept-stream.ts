@@ -28,6 +28,9 @@ interface WaitingPacket {
   readonly packet: RtpPacket
   readonly bytes: Uint8Array
   readonly format: KeptPayloadFormat
+}
+
+interface NewestPacket extends WaitingPacket {
   readonly arrivalUs: number
   readonly lostBefore: number
   /** In the timeline's clock. */
@@ -47,7 +50,7 @@ export class KeptStream {
   /** In the timeline, in its order. */
   readonly #waiting: WaitingPacket[] = []
   /** The newest one, whose length is not known before the next comes. */
-  #newest: WaitingPacket | undefined
+  #newest: NewestPacket | undefined
   #usualLength: number
   #silence: Int16Array
   #foreignRate = 0
@@ -104,6 +107,11 @@ export class KeptStream {
     const { timestamp, arrivalUs, lostBefore } = newest
     this.#timeline.setWrittenClock(this.#clockRate)
     if (this.#timeline.writeUndecoded(this.#silence, timestamp, arrivalUs, lostBefore)) this.#waiting.push(newest)
+  }
+
+  /** A packet that others have given its place in the timeline: it waits for it. */
+  noteWritten(packet: RtpPacket, bytes: Uint8Array, format: KeptPayloadFormat): void {
+    this.#waiting.push({ packet, bytes, format })
   }
 
   /** To be called whenever time has passed: nothing may wait until its time is read. */

@@ -4,11 +4,12 @@ import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
 import { SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
 import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { PlacedPacket } from './kept-stream.ts'
+import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { PacketOrigin } from './packet-sources.ts'
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts'
 import type { DtmfPolicy, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
 import { StreamAlignment } from './stream-alignment.ts'
-import { streamRateOf } from './stream-rates.ts'
+import { hasOpus, streamRateOf } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
@@ -45,8 +46,9 @@ export class ReceiverSet {
     readonly sink: Pick<RecordingSink, 'handleRtcp'>
     readonly commonRate: number | undefined
     readonly keep: (packet: KeptPacket) => void
+    readonly takeDecoder?: TakeOpusDecoder | undefined
   }) {
-    this.#settings = receiverSettings(options.facts, options.randomBytes)
+    this.#settings = { ...receiverSettings(options.facts, options.randomBytes), takeDecoder: options.takeDecoder }
     this.#sink = options.sink
     this.#dtmf = options.facts.dtmf
     this.#commonRate = options.commonRate
@@ -94,6 +96,15 @@ export class ReceiverSet {
       0,
       CHANNELS_MAX,
     )
+  }
+
+  /** The sample rates of the Opus decoders that these plans, of which some may be new, may need besides those in use. */
+  decodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
+    const waiting = plans.filter((plan) => this.#receivers.get(plan.streamId)?.hasOpusDecoder !== true && hasOpus(plan))
+    return waiting.map((plan) => {
+      const receiver = this.#receivers.get(plan.streamId)
+      return receiver?.rateFor(plan) ?? this.#commonRate ?? streamRateOf(plan.payloadTypes.values())
+    })
   }
 
   /** Monotonic microseconds of the newest packet of any stream; 0 when none came. */

@@ -1,5 +1,6 @@
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { PlacedPacket } from './kept-stream.ts'
+import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { DtmfPolicy, ReceptionSettings, RecordingFacts } from './recording-types.ts'
 import type { RtcpIdentity } from './rtcp-reporter.ts'
 
@@ -11,6 +12,10 @@ export interface ReceiverSettings {
   readonly dtmf?: DtmfPolicy
   /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
   readonly onKept?: (placed: PlacedPacket) => void
+  /** Packets of Opus are kept as they came, besides being decoded. */
+  readonly keepsOpus?: boolean
+  /** Without a decoder Opus is kept as it came, and not decoded. */
+  readonly takeDecoder?: TakeOpusDecoder | undefined
   /** Short losses are filled, see `StreamTimeline`. */
   readonly conceals?: boolean
   /** Samples per second of the stream on its timeline; without it, as its formats need it. */
@@ -22,12 +27,13 @@ export interface ReceiverSettings {
 
 /** What the receivers of a recording session have in common: where packets are taken from, and who we are in RTCP. */
 export function receiverSettings(facts: RecordingFacts, randomBytes: RandomBytes): ReceiverSettings {
-  const { reception, conceals, dtmf, openedAtUnixMs, openedUs } = facts
-  if (reception?.sendsRtcp !== true) return { conceals, dtmf, reception }
+  const { reception, conceals, dtmf, layout, openedAtUnixMs, openedUs } = facts
+  const settings = { conceals, dtmf, reception, keepsOpus: layout === 'separate' }
+  if (reception?.sendsRtcp !== true) return settings
   const identity = {
     cname: btoa(String.fromCharCode(...randomBytes(CNAME_OCTETS))),
     randomBytes,
     unixMsAt: (us: number) => openedAtUnixMs + (us - openedUs) / 1_000,
   }
-  return { conceals, dtmf, reception, identity }
+  return { ...settings, identity }
 }

@@ -16,6 +16,7 @@ import { commonRate, isSameList } from './stream-rates.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { PacketOrigin } from './packet-sources.ts'
+import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { AlertThresholds } from './stream-watch.ts'
 import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
@@ -62,6 +63,8 @@ export class RecordingSession {
     readonly streams: readonly MediaStreamPlan[]
     readonly randomBytes: RandomBytes
     readonly takeEncoder: TakeOpusEncoder
+    /** Without it Opus is kept as it came. */
+    readonly takeDecoder?: TakeOpusDecoder
     readonly sink: RecordingSink
     readonly alerts: AlertThresholds
   }) {
@@ -72,9 +75,12 @@ export class RecordingSession {
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
     this.#sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
     this.listeners = new LiveListeners(this.#incidents)
-    const { facts, streams, randomBytes, sink } = options
+    const { facts, streams, randomBytes, sink, takeDecoder } = options
     const keep = (packet: KeptPacket) => this.#writer.keep(packet)
-    this.#receivers = new ReceiverSet({ facts, randomBytes, sink, commonRate: commonRate(facts.layout, streams), keep })
+    this.#receivers = new ReceiverSet({
+      ...{ facts, randomBytes, sink, keep, takeDecoder },
+      commonRate: commonRate(facts.layout, streams),
+    })
     this.#writer = new RecordingWriter({
       ...{ facts, clock: this.#clock, receivers: this.#receivers, monitor: this.monitor },
       ...{ listeners: this.listeners, sealing: this.#sealing, takeEncoder: options.takeEncoder },
@@ -95,6 +101,11 @@ export class RecordingSession {
     if (this.#state !== 'running' || this.#facts.layout === 'mixed') return []
     const rates = this.#receivers.ratesWith(plans)
     return isSameList(rates, this.#receivers.rates) ? [] : rates
+  }
+
+  /** The same of Opus decoders. */
+  decodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
+    return this.#state === 'running' ? this.#receivers.decodersNeeded(plans) : []
   }
 
   get streamReceivers(): ReadonlyMap<StreamId, StreamReceiver> {

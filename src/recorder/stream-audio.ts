@@ -5,6 +5,7 @@ import type { RtpPacket } from '../protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import { DtmfWatch } from './dtmf-watch.ts'
 import { KeptStream } from './kept-stream.ts'
+import { isOpus, OpusStream } from './opus-stream.ts'
 import type { ReceiverSettings } from './receiver-settings.ts'
 import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
 
@@ -16,6 +17,7 @@ export class StreamAudio {
   #timeline: StreamTimeline
   #decoder: StreamDecoder
   #kept: KeptStream
+  #opus: OpusStream
   #dtmf: DtmfWatch
   readonly #options: ReceiverSettings
   /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
@@ -32,6 +34,7 @@ export class StreamAudio {
     this.#timeline = this.#createTimeline(sampleRate)
     this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
+    this.#opus = this.#createOpus()
     this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
   }
 
@@ -49,7 +52,7 @@ export class StreamAudio {
   }
 
   get packetsKept(): number {
-    return this.#packetsKept
+    return this.#packetsKept + this.#opus.packetsUndecoded
   }
 
   get packetsComfortNoise(): number {
@@ -67,6 +70,7 @@ export class StreamAudio {
     this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
     this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
+    this.#opus = this.#createOpus()
     this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })
   }
 
@@ -74,13 +78,23 @@ export class StreamAudio {
   restart(): void {
     this.#jitter = undefined
     this.#kept.flush()
+    this.#opus.interrupt()
     this.#dtmf.restart()
     this.timeline.restart()
   }
 
-  /** The whole packet, of a format that is not decoded; copied. To be called before {@link write}. */
-  keepBytes(packet: RtpPacket, bytes: Uint8Array): void {
-    this.#keptBytes.set(packet, bytes.slice())
+  get hasOpusDecoder(): boolean {
+    return this.#opus.hasDecoder
+  }
+
+  /** What a packet of this format is to be taken as: Opus that there is no decoder for is kept. */
+  treated(format: PayloadFormat | undefined): PayloadFormat | undefined {
+    return format === undefined || !isOpus(format) ? format : this.#opus.treated(format)
+  }
+
+  /** The whole packet, of a format that is kept; copied. To be called before {@link write}. */
+  keepBytes(packet: RtpPacket, bytes: Uint8Array, format: PayloadFormat): void {
+    if (format.kind === 'kept' || isOpus(format)) this.#keptBytes.set(packet, bytes.slice())
   }
 
   /** An audio packet was accepted: what its arrival says of its clock. */
@@ -105,6 +119,11 @@ export class StreamAudio {
       return
     }
     this.#kept.flush()
+    if (format !== undefined && bytes !== undefined && isOpus(format)) {
+      this.#opus.write(next, bytes, format)
+      return
+    }
+    this.#opus.interrupt()
     const samples = format?.kind === 'audio' ? this.#decode(next.packet, format) : undefined
     if (samples !== undefined) {
       const at = this.timeline.write(samples, next.packet.timestamp, next.arrivalUs, next.lostBefore)
@@ -137,5 +156,12 @@ export class StreamAudio {
   #createKept(): KeptStream {
     const { timeline } = this
     return new KeptStream({ timeline, clockRate: timeline.sampleRate, onPlaced: this.#options.onKept ?? (() => {}) })
+  }
+
+  #createOpus(): OpusStream {
+    const { takeDecoder, keepsOpus = false, conceals = false } = this.#options
+    const [timeline, kept] = [this.timeline, this.#kept]
+    const hear = (samples: Int16Array, at: number): void => this.#dtmf.hear(samples, at)
+    return new OpusStream({ timeline, kept, hear, takeDecoder, isKept: keepsOpus, conceals })
   }
 }

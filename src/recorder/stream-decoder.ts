@@ -59,6 +59,9 @@ function decoderOf(format: LiveFormat): AudioDecoder {
       return { decode: decodePcma }
     case 'G722':
       return new G722Decoder()
+    case 'OPUS':
+      // Has a decoder of its own: see `StreamAudio`.
+      return { decode: () => EMPTY }
     default:
       return { decode: (payload) => decodeL16(payload, format.channels) }
   }

@@ -20,6 +20,16 @@ export function initialRates(layout: Layout, streams: readonly MediaStreamPlan[]
   return common === undefined ? streams.map(({ payloadTypes }) => streamRateOf(payloadTypes.values())) : [common]
 }
 
+/** The sample rates of the Opus decoders that these streams may need. */
+export function decoderRates(layout: Layout, streams: readonly MediaStreamPlan[]): readonly number[] {
+  const common = commonRate(layout, streams)
+  return streams.filter(hasOpus).map(({ payloadTypes }) => common ?? streamRateOf(payloadTypes.values()))
+}
+
+export function hasOpus({ payloadTypes }: Pick<MediaStreamPlan, 'payloadTypes'>): boolean {
+  return [...payloadTypes.values()].some((format) => format.kind === 'audio' && format.codec === 'OPUS')
+}
+
 /** Where streams are mixed they have one rate: what the best of them needs. */
 export function commonRate(layout: Layout, streams: readonly MediaStreamPlan[]): number | undefined {
   if (layout === 'separate') return undefined

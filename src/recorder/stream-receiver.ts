@@ -67,6 +67,10 @@ export class StreamReceiver {
     this.timeline.setPaused(plan.paused, nowUs)
   }
 
+  get hasOpusDecoder(): boolean {
+    return this.#audio.hasOpusDecoder
+  }
+
   get dtmf(): DtmfWatch {
     return this.#audio.dtmf
   }
@@ -177,12 +181,12 @@ export class StreamReceiver {
       return
     }
     const packet = parsed.value
-    const format = this.#formatOf(packet)
+    const format = this.#audio.treated(this.#formatOf(packet))
     if (format === undefined) {
       this.#discarded.payloadType += 1
       return
     }
-    if (format.kind === 'kept') this.#audio.keepBytes(packet, opened.value)
+    this.#audio.keepBytes(packet, opened.value, format)
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (this.#protection.isAuthentic) this.sources.noteAuthentic(packet, origin, arrivalUs)
     else {
@@ -201,7 +205,7 @@ export class StreamReceiver {
 
   #acceptHeld(held: readonly HeldPacket[]): void {
     for (const { packet, arrivalUs } of held) {
-      const format = this.#formatOf(packet)
+      const format = this.#audio.treated(this.#formatOf(packet))
       if (format !== undefined && this.#admitSsrc(packet, format, arrivalUs)) this.#accept(packet, format, arrivalUs)
     }
   }
@@ -274,7 +278,7 @@ export class StreamReceiver {
   #write(next: ReleasedPacket): void {
     this.#packetsLost += next.lostBefore
     this.rtcp.reception?.noteReleased(next.lostBefore)
-    const format = this.#pausedPackets.has(next.packet) ? undefined : this.#formatOf(next.packet)
+    const format = this.#pausedPackets.has(next.packet) ? undefined : this.#audio.treated(this.#formatOf(next.packet))
     this.#audio.write(next, format)
   }
 

@@ -10,6 +10,7 @@ import { readOggOpus, type OggOpusLink } from '../../src/media/ogg-opus.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { serializeRtp, type RtpPacket } from '../../src/protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../../src/protocol/rtp/payload-format.ts'
+import type { TakeOpusDecoder } from '../../src/recorder/opus-decoder.ts'
 import type { OpusEncoder, TakeOpusEncoder } from '../../src/recorder/opus-encoder.ts'
 import type {
   FlagEvent,
@@ -246,6 +247,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
     readonly facts?: Partial<RecordingFacts>
     readonly seed?: number
     readonly alerts?: AlertThresholds
+    readonly takeDecoder?: TakeOpusDecoder
   }) {
     this.encoders = options.encoders
     this.recordingSession = new RecordingSession({
@@ -254,6 +256,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
       randomBytes: seededBytes(options.seed ?? 1),
       takeEncoder: options.encoders.take,
       sink: this.sink,
+      ...(options.takeDecoder === undefined ? {} : { takeDecoder: options.takeDecoder }),
       alerts: options.alerts ?? NO_ALERTS,
     })
   }

@@ -61,11 +61,11 @@ export class KeptAudio implements AddedAudio {
   readonly #left = new UndecodedCounts()
 
   constructor(streams: readonly KeptStreamPackets[], decode: Decode = decodeWithFfmpeg) {
-    this.#streams = streams
+    this.#streams = streams.map(withoutDecoded).filter(({ packets }) => packets.length > 0)
     this.#decode = decode
-    const framings = streams.flatMap(({ packets }) => distinctFormats(packets)).flatMap(framingsOf)
+    const framings = this.#streams.flatMap(({ packets }) => distinctFormats(packets)).flatMap(framingsOf)
     this.sampleRate = Math.max(0, ...framings.map(({ sampleRate }) => sampleRate))
-    this.channels = new Set(streams.map(({ channel }) => channel))
+    this.channels = new Set(this.#streams.map(({ channel }) => channel))
   }
 
   /** What stays silent, and why; after {@link addTo}. */
@@ -94,6 +94,11 @@ export class KeptAudio implements AddedAudio {
       }
     }
   }
+}
+
+/** What was decoded while it came is in the chunks. */
+function withoutDecoded(stream: KeptStreamPackets): KeptStreamPackets {
+  return { ...stream, packets: stream.packets.filter(({ format }) => format.decoded !== true) }
 }
 
 function distinctFormats(packets: readonly KeptPacket[]): readonly KeptFormat[] {

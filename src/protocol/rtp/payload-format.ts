@@ -4,7 +4,7 @@ export const ENCODING_NAME_LENGTH_MAX = 32
 export const UNKNOWN_ENCODING_NAME = 'unknown'
 
 /** Audio codecs that are decoded while they arrive. */
-export type LiveCodec = 'PCMU' | 'PCMA' | 'G722' | 'L16'
+export type LiveCodec = 'PCMU' | 'PCMA' | 'G722' | 'L16' | 'OPUS'
 
 /**
  * What a payload type of an audio line means to the recorder.
@@ -32,6 +32,8 @@ export type PayloadFormat =
       readonly clockRate: number
       readonly channels: number
       readonly fmtp?: string
+      /** Decoded live, and kept as it came besides. */
+      readonly isDecoded?: true
     }
 
 /** A codec as SDP describes it: `a=rtpmap` and `a=fmtp`, or the static table of RFC 3551 6. */
@@ -58,6 +60,9 @@ const L16_RATES: readonly number[] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_
 /** Channels of L16 that become one. */
 const L16_CHANNELS_MAX = 8
 
+const OPUS_CLOCK_RATE = 48_000
+const OPUS_RATES: readonly number[] = [8_000, 12_000, 16_000, 24_000, 48_000]
+
 /** @param codec undefined for a dynamic payload type without rtpmap */
 export function payloadFormatOf(codec: CodecDescription | undefined): PayloadFormat {
   if (codec === undefined) return { kind: 'kept', name: UNKNOWN_ENCODING_NAME, clockRate: 8_000, channels: 1 }
@@ -75,12 +80,29 @@ export function payloadFormatOf(codec: CodecDescription | undefined): PayloadFor
     case 'L16':
       if (!L16_RATES.includes(clockRate) || channels > L16_CHANNELS_MAX) break
       return { kind: 'audio', codec: name, clockRate, sampleRate: clockRate, channels, ...parameters }
+    case 'OPUS':
+      // The clock of Opus is always that of fullband, and the channels of the rtpmap are always two. RFC 7587 4.1, 7
+      if (clockRate !== OPUS_CLOCK_RATE) break
+      return { kind: 'audio', codec: name, clockRate, sampleRate: opusRateOf(fmtp), channels, ...parameters }
     case 'TELEPHONE-EVENT':
       return { kind: 'event', clockRate }
     case 'CN':
       return { kind: 'comfortNoise', clockRate }
   }
   return { kind: 'kept', name: printable(name), clockRate, channels, ...parameters }
+}
+
+/** The same packets as what is not decoded. @param isDecoded they are decoded besides */
+export function asKept(
+  format: PayloadFormat & { readonly kind: 'audio' },
+  isDecoded: boolean,
+): PayloadFormat & { readonly kind: 'kept' } {
+  const { codec: name, clockRate, channels, fmtp } = format
+  return {
+    ...{ kind: 'kept' as const, name, clockRate, channels },
+    ...(fmtp === undefined ? {} : { fmtp }),
+    ...(isDecoded ? { isDecoded } : {}),
+  }
 }
 
 /** Redundancy, retransmission or error correction for another payload type. */
@@ -92,6 +114,13 @@ export function isWrapper({ name }: CodecDescription): boolean {
 export function encodingNameOf(format: PayloadFormat): string | undefined {
   if (format.kind === 'audio') return format.codec
   return format.kind === 'kept' ? format.name : undefined
+}
+
+/** What the sender says that it hears at most, else everything that Opus has. RFC 7587 6.1, `sprop-maxcapturerate` */
+function opusRateOf(fmtp: string | undefined): number {
+  const [, said] = /(?:^|[;\s])sprop-maxcapturerate\s*=\s*(\d{4,5})(?:$|[;\s])/i.exec(fmtp ?? '') ?? []
+  const rate = Number(said ?? OPUS_CLOCK_RATE)
+  return OPUS_RATES.find((known) => known >= rate) ?? OPUS_CLOCK_RATE
 }
 
 function printable(name: string): string {

@@ -2,6 +2,7 @@ import type { RecordingId, StreamId } from '../../ids.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { RecordingSession } from '../../recorder/recording-session.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
+import type { DecoderStock } from './decoder-stock.ts'
 import type { StreamSockets } from './stream-sockets.ts'
 import type { WorkerReport } from './worker-messages.ts'
 import { StreamTotals, type StreamSums } from './worker-totals.ts'
@@ -12,6 +13,8 @@ export interface HostedRecording {
   readonly sockets: Map<StreamId, StreamSockets>
   /** Encoders made and not yet taken by the recording session, which must not wait for one. */
   readonly stock: OpusEncoder[]
+  /** Those in use too: all are freed at the end. */
+  readonly decoders: DecoderStock
   /** Received on its ports, whatever they were. */
   datagrams: number
   /** The main thread was told of the first RTP. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { createDecoder, createEncoder } from 'libopus-wasm'
 
+import type { OpusDecoder } from '../../recorder/opus-decoder.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 
 export type OpusEngineName = 'libopus-wasm' | 'opusscript'
@@ -16,12 +17,6 @@ export interface OpusSettings {
 }
 
 export const OPUS_RATES: readonly OpusRate[] = [8_000, 12_000, 16_000, 24_000, 48_000]
-
-export interface OpusDecoder {
-  /** Decodes one mono packet; the samples are the caller's to keep. */
-  decode(packet: Uint8Array): Int16Array
-  free(): void
-}
 
 /** Makes mono Opus encoders and decoders. Loading WebAssembly waits, encoding does not. */
 export interface OpusEngine {
@@ -82,7 +77,12 @@ class LibopusWasmEngine implements OpusEngine {
 
   async createDecoder(sampleRate: OpusRate): Promise<OpusDecoder> {
     const decoder = await createDecoder({ channels: 1, sampleRate })
-    return { decode: (packet) => decoder.decode(packet), free: () => decoder.free() }
+    return {
+      sampleRate,
+      decode: (packet) => decoder.decode(packet),
+      decodeRedundancy: (packet, samples) => decoder.decode(packet, { decodeFec: true, frameSize: samples }),
+      free: once(() => decoder.free()),
+    }
   }
 
   async createEncoder(sampleRate: OpusRate = this.#settings.sampleRate): Promise<OpusEncoder> {
@@ -177,6 +177,8 @@ class OpusscriptEngine implements OpusEngine {
     const handle = new module.construct(sampleRate, 1, APPLICATION_RESTRICTED_LOW_DELAY)
     module.handles += 1
     return Promise.resolve({
+      sampleRate,
+      decodeRedundancy: () => undefined,
       decode: (packet) => {
         const bytes = handle.decode(asBuffer(packet))
         return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))

@@ -4,9 +4,10 @@ import type { RandomBytes } from '../../evidence/age-seal.ts'
 import type { RecordingId, StreamId } from '../../ids.ts'
 import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
 import { RecordingSession } from '../../recorder/recording-session.ts'
-import { initialRates } from '../../recorder/stream-rates.ts'
+import { decoderRates, initialRates } from '../../recorder/stream-rates.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { ThreadLoad } from '../admission.ts'
+import { DecoderStock } from './decoder-stock.ts'
 import { freeStock, takeFrom } from './encoder-stock.ts'
 import { closeSockets, measureRecordings, type HostedRecording } from './hosted-recording.ts'
 import type { OpusEngine } from './opus-engine.ts'
@@ -163,6 +164,7 @@ export class RecordingHost {
         closeSockets(recording)
         recording.recordingSession.abandon()
         freeStock(recording.stock)
+        recording.decoders.free()
     }
   }
 
@@ -183,15 +185,18 @@ export class RecordingHost {
     const { facts, streams } = message
     const sockets = new Map<StreamId, StreamSockets>()
     const stock: OpusEncoder[] = []
+    const decoders = new DecoderStock(this.#engine)
     try {
       for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
       const plans = streams.map(({ plan }) => plan)
       await this.#encoders.stockUp(stock, initialRates(facts.layout, plans))
+      await decoders.stockUp(decoderRates(facts.layout, plans))
       const recordingSession = new RecordingSession({
         facts,
         streams: plans,
         randomBytes: this.#randomBytes,
         takeEncoder: (sampleRate) => takeFrom(stock, sampleRate),
+        takeDecoder: (sampleRate) => decoders.take(sampleRate),
         sink: this.#sinkFor(facts.recordingId),
         alerts: this.#settings.alerts,
       })
@@ -199,6 +204,7 @@ export class RecordingHost {
         recordingSession,
         sockets,
         stock,
+        decoders,
         datagrams: 0,
         isAnnounced: false,
         hasOverflow: false,
@@ -207,6 +213,7 @@ export class RecordingHost {
     } catch (error) {
       for (const pair of sockets.values()) pair.close()
       freeStock(stock)
+      decoders.free()
       return failure(error)
     }
   }
@@ -219,6 +226,7 @@ export class RecordingHost {
     try {
       for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
       await this.#encoders.stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans))
+      await recording.decoders.stockUp(recording.recordingSession.decodersNeeded(plans))
       added.forEach((stream, index) => {
         const pair = bound[index]
         if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
@@ -269,6 +277,7 @@ export class RecordingHost {
     // After the end, which counts what was still being waited for as lost.
     this.#ended.add(recording.recordingSession)
     freeStock(recording.stock)
+    recording.decoders.free()
     this.#post({ kind: 'ended', recordingId, manifest })
   }
 

@@ -1,0 +1,140 @@
+import { inspectOpusPacket, isOpusDtx, opusRedundantSamples } from '../media/opus-packet.ts'
+import type { ReleasedPacket } from '../media/reorder-buffer.ts'
+import type { PacketMark, StreamTimeline } from '../media/stream-timeline.ts'
+import { asKept, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
+import type { KeptPayloadFormat, KeptStream } from './kept-stream.ts'
+import type { OpusDecoder, TakeOpusDecoder } from './opus-decoder.ts'
+import type { LiveFormat } from './stream-decoder.ts'
+
+/** What a malformed packet is taken to last. */
+const UNKNOWN_MS = 20
+const CLOCK_RATE = 48_000
+const MADE_UP: PacketMark = { cause: 'lost', isKept: false, reachesBack: 0 }
+
+export function isOpus(format: PayloadFormat): format is LiveFormat & { readonly codec: 'OPUS' } {
+  return format.kind === 'audio' && format.codec === 'OPUS'
+}
+
+/**
+ * Takes the Opus packets of one stream, in sequence: decodes them at the rate of the timeline, and has them kept as they came beside. RFC 7587
+ *
+ * - A packet of DTX says that nothing is sent: its time is a gap of cause `silence`, like that in which no packet comes.
+ * - What a packet knows of a lost one before it (in-band FEC) is heard in the gap, and counted as concealed. RFC 6716 2.1.7
+ * - A packet that cannot be decoded is kept, and its time is `undecoded`.
+ * - A packet with in-band FEC is not kept where its copy would tell of what was paused or masked.
+ */
+export class OpusStream {
+  readonly #timeline: StreamTimeline
+  readonly #kept: KeptStream
+  readonly #hear: (samples: Int16Array, at: number) => void
+  readonly #takeDecoder: TakeOpusDecoder | undefined
+  readonly #isKept: boolean
+  readonly #conceals: boolean
+  #decoder: OpusDecoder | undefined
+  #hasAsked = false
+  /** RTP timestamp behind the last packet, unless something else came since. */
+  #end: number | undefined
+  readonly #decodedTwins = new WeakMap<LiveFormat, KeptPayloadFormat>()
+  readonly #undecodedTwins = new WeakMap<LiveFormat, KeptPayloadFormat>()
+  packetsUndecoded = 0
+
+  constructor(options: {
+    readonly timeline: StreamTimeline
+    readonly kept: KeptStream
+    /** Takes what was decoded, and where it begins in extended RTP time. */
+    readonly hear: (samples: Int16Array, at: number) => void
+    readonly takeDecoder: TakeOpusDecoder | undefined
+    readonly isKept: boolean
+    readonly conceals: boolean
+  }) {
+    this.#timeline = options.timeline
+    this.#kept = options.kept
+    this.#hear = options.hear
+    this.#takeDecoder = options.takeDecoder
+    this.#isKept = options.isKept
+    this.#conceals = options.conceals
+  }
+
+  get hasDecoder(): boolean {
+    return this.#decoder !== undefined
+  }
+
+  /** Asks for a decoder at the first packet; without one, all of them are kept as they came. */
+  treated(format: LiveFormat): PayloadFormat {
+    if (!this.#hasAsked) {
+      this.#hasAsked = true
+      this.#decoder = this.#takeDecoder?.(this.#timeline.sampleRate)
+    }
+    return this.#decoder === undefined ? this.#twinOf(format, false) : format
+  }
+
+  /** Something else came, or what comes next is of another source: nothing is known of the time before it. */
+  interrupt(): void {
+    this.#end = undefined
+  }
+
+  /** The next packet. @param bytes all of it */
+  write(next: ReleasedPacket, bytes: Uint8Array, format: LiveFormat): void {
+    const { packet, arrivalUs } = next
+    const info = inspectOpusPacket(packet.payload)
+    const ticks = info.ok ? info.value.samples : (CLOCK_RATE * UNKNOWN_MS) / 1_000
+    const redundant = info.ok ? opusRedundantSamples(packet.payload) : 0
+    this.#timeline.setWrittenClock(format.clockRate)
+    const isMadeUp = next.lostBefore > 0 && this.#conceal(next, redundant)
+    const at = { timestamp: packet.timestamp, arrivalUs, lostBefore: isMadeUp ? 0 : next.lostBefore }
+    const decoded = info.ok ? this.#decode(packet.payload) : undefined
+    const isSilent = decoded !== undefined && isOpusDtx(packet.payload)
+    const cause = decoded === undefined ? 'undecoded' : isSilent ? 'silence' : undefined
+    const isKept = this.#isKept || cause === 'undecoded'
+    const samples = cause === undefined && decoded !== undefined ? decoded : new Int16Array(this.#samplesOf(ticks))
+    const mark = {
+      cause,
+      isKept,
+      reachesBack: Math.ceil((redundant * this.#timeline.sampleRate) / CLOCK_RATE),
+    } as const
+    const written = this.#timeline.writeMarked(samples, at, mark)
+    this.#end = (packet.timestamp + ticks) >>> 0
+    if (cause === 'undecoded') this.packetsUndecoded += 1
+    if (written === undefined) return
+    if (isKept) this.#kept.noteWritten(packet, bytes, this.#twinOf(format, cause !== 'undecoded'))
+    if (cause === undefined) this.#hear(samples, written)
+  }
+
+  /** Puts what this packet knows of the one lost before it where that was; false when it knows nothing, or its place is taken. */
+  #conceal({ packet, arrivalUs, lostBefore }: ReleasedPacket, redundant: number): boolean {
+    if (!this.#conceals || redundant === 0 || this.#end === undefined) return false
+    if (((packet.timestamp - this.#end) | 0) < redundant) return false
+    const samples = this.#tried(() => this.#decoder?.decodeRedundancy(packet.payload, this.#samplesOf(redundant)))
+    if (samples === undefined) return false
+    const timestamp = (packet.timestamp - redundant) >>> 0
+    this.#timeline.writeMarked(samples, { timestamp, arrivalUs, lostBefore }, MADE_UP)
+    return true
+  }
+
+  #decode(payload: Uint8Array): Int16Array | undefined {
+    return this.#tried(() => this.#decoder?.decode(payload))
+  }
+
+  /** A decoder throws on what it cannot decode. */
+  #tried(decode: () => Int16Array | undefined): Int16Array | undefined {
+    try {
+      return decode()
+    } catch {
+      return undefined
+    }
+  }
+
+  #samplesOf(ticks: number): number {
+    return (ticks * this.#timeline.sampleRate) / CLOCK_RATE
+  }
+
+  /** One object for each format: it is compared by every packet. */
+  #twinOf(format: LiveFormat, isDecoded: boolean): KeptPayloadFormat {
+    const twins = isDecoded ? this.#decodedTwins : this.#undecodedTwins
+    const known = twins.get(format)
+    if (known !== undefined) return known
+    const twin = asKept(format, isDecoded)
+    twins.set(format, twin)
+    return twin
+  }
+}

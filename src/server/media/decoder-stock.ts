@@ -1,0 +1,50 @@
+import type { OpusDecoder } from '../../recorder/opus-decoder.ts'
+import { asOpusRate, type OpusEngine } from './opus-engine.ts'
+
+/**
+ * The Opus decoders of one recording session, made before it needs them, as it must not wait for one; at most one for each media stream at a time. One that
+ * cannot be made is missing: the packets of its stream are then kept as they came.
+ */
+export class DecoderStock {
+  readonly #engine: Pick<OpusEngine, 'createDecoder'>
+  readonly #made: OpusDecoder[] = []
+  readonly #spare: OpusDecoder[] = []
+  #isFree = false
+
+  constructor(engine: Pick<OpusEngine, 'createDecoder'>) {
+    this.#engine = engine
+  }
+
+  /** Makes what is missing for these sample rates. Never rejects. */
+  async stockUp(rates: readonly number[]): Promise<void> {
+    const left = [...this.#spare]
+    for (const rate of rates) {
+      const at = left.findIndex(({ sampleRate }) => sampleRate === rate)
+      if (at >= 0) left.splice(at, 1)
+      else await this.#make(rate)
+    }
+  }
+
+  take(rate: number): OpusDecoder | undefined {
+    const at = this.#spare.findIndex(({ sampleRate }) => sampleRate === rate)
+    return at < 0 ? undefined : this.#spare.splice(at, 1)[0]
+  }
+
+  /** All of them, those in use too. */
+  free(): void {
+    this.#isFree = true
+    this.#spare.length = 0
+    for (const decoder of this.#made.splice(0)) decoder.free()
+  }
+
+  async #make(rate: number): Promise<void> {
+    const decoder = await this.#engine.createDecoder(asOpusRate(rate)).catch(() => undefined)
+    if (decoder === undefined) return
+    if (this.#isFree) {
+      decoder.free()
+      return
+    }
+    this.#made.push(decoder)
+    this.#spare.push(decoder)
+  }
+}

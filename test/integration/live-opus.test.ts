@@ -1,0 +1,115 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { readOggPage } from '../../src/media/ogg.ts'
+import { inspectOpusPacket } from '../../src/media/opus-packet.ts'
+import { readRtpdump } from '../../src/media/rtpdump.ts'
+import { parseRtp } from '../../src/protocol/rtp/packet.ts'
+import { matchAudio } from '../support/audio.ts'
+import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+import { convertAudio, decodeAudio } from '../support/ffmpeg.ts'
+import { PayloadSession, type Payload } from '../support/payload-session.ts'
+import { allClosed, liveRecordingSessions } from '../support/probes.ts'
+import { RawSrc } from '../support/raw-src.ts'
+import { manifestOf, shippedSpeech } from '../support/recorded.ts'
+
+/** Opus as FFmpeg's libopus makes it, through the real daemon, exported, and decoded by FFmpeg. */
+const SECONDS = 3
+const RTPMAP = 'a=rtpmap:111 opus/48000/2'
+
+let dataDir: string
+let folder: string
+let daemon: RunningDaemon
+let src: RawSrc
+
+beforeAll(async () => {
+  dataDir = await makeDataDir()
+  folder = await mkdtemp(join(tmpdir(), 'earwitness-opus-'))
+  daemon = await startDaemon(dataDir)
+  src = await RawSrc.open(daemon.sipUdpPort)
+})
+
+afterAll(async () => {
+  src.close()
+  await daemon.stop()
+  await removeDataDir(dataDir)
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The packets of an Ogg file behind its two headers. RFC 3533 6 */
+function packetsOf(file: Uint8Array): readonly Uint8Array[] {
+  const packets: Uint8Array[] = []
+  let pieces: Uint8Array[] = []
+  for (let offset = 0; offset < file.length;) {
+    const page = readOggPage(file, offset)
+    if (!page.ok) throw new Error(page.reason)
+    let at = 0
+    for (const length of page.value.lacing) {
+      pieces.push(page.value.body.subarray(at, at + length))
+      at += length
+      if (length === 255) continue
+      packets.push(Buffer.concat(pieces))
+      pieces = []
+    }
+    offset += page.value.length
+  }
+  return packets.slice(2)
+}
+
+async function opus(samples: Int16Array, options: readonly string[]): Promise<Payload[]> {
+  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
+  const from = ['-f', 's16le', '-ac', '1', '-ar', '8000']
+  const file = await convertAudio(bytes, from, ['-ar', '48000', '-c:a', 'libopus', ...options, '-f', 'ogg'])
+  return packetsOf(file).map((data) => {
+    const info = inspectOpusPacket(data)
+    const ticks = info.ok ? info.value.samples : 0
+    return { payloadType: 111, bytes: data, ticks, durationMs: ticks / 48 }
+  })
+}
+
+test('speech in SILK, CELT and stereo is heard by everybody, and given back bit for bit', async () => {
+  const speech = (await shippedSpeech())[0].slice(0, 8_000 * SECONDS)
+  const lines = [
+    await opus(speech, ['-application', 'voip', '-b:a', '16000', '-frame_duration', '60']),
+    await opus(speech, ['-application', 'lowdelay', '-b:a', '48000', '-frame_duration', '10']),
+    await opus(speech, ['-application', 'audio', '-b:a', '64000', '-ac', '2']),
+  ]
+  const session = await PayloadSession.place(src, [
+    ['111', RTPMAP],
+    ['111', RTPMAP, 'a=fmtp:111 sprop-maxcapturerate=16000'],
+    ['111', RTPMAP, 'a=fmtp:111 stereo=1;sprop-stereo=1'],
+  ])
+  const [live] = await liveRecordingSessions(daemon)
+  const recordingId = live?.recordingId ?? ''
+  await Promise.all(lines.map((payloads, stream) => session.send(stream, payloads)))
+  await session.hangUp()
+  await allClosed(daemon)
+
+  expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  const { streams, kept } = await manifestOf(daemon, recordingId)
+  expect(streams.map(({ codecs, packets }) => [codecs, packets.lost])).toEqual(lines.map(() => [['OPUS'], 0]))
+  expect(kept?.every(({ formats }) => formats.every(({ decoded }) => decoded === true))).toBe(true)
+
+  const wav = join(folder, 'all.wav')
+  expect(await daemon.command('export', recordingId, '-o', wav)).toMatchObject({ code: 0 })
+  const channels = await decodeAudio(wav, 8_000)
+  expect(channels).toHaveLength(3)
+  for (const channel of channels) {
+    const { correlation, lag } = matchAudio(speech, channel, { lagMax: 400 })
+    expect(correlation).toBeGreaterThan(0.7)
+    expect(Math.abs(lag) / 8).toBeLessThan(40)
+  }
+
+  const dumps = join(folder, 'packets')
+  expect(await daemon.command('export', recordingId, '-o', dumps, '--format', 'rtpdump')).toMatchObject({ code: 0 })
+  const files = (await readdir(dumps)).filter((name) => name.endsWith('.rtpdump')).toSorted()
+  for (const [index, name] of files.entries()) {
+    const dump = readRtpdump(await readFile(join(dumps, name)))
+    const payloads = (dump.ok ? dump.value.records : []).map(({ packet }) => parseRtp(packet))
+    const given = payloads.map((parsed) => (parsed.ok ? Buffer.from(parsed.value.payload).toString('hex') : ''))
+    expect(given).toEqual(lines[index]?.map(({ bytes }) => Buffer.from(bytes).toString('hex')))
+  }
+  expect(files).toHaveLength(3)
+})
