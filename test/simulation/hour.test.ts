@@ -86,13 +86,25 @@ function placementsOf(recorded: Recorded, scenario: Scenario, name: string): rea
 describe.each(SEEDS)('an hour on a bad network (seed %i)', (seed) => {
   const scenario = hour(seed)
   const recording = record(scenario, seed)
+  const placements = recording.then((recorded) => placementsOf(recorded, scenario, `seed ${seed}`))
 
   it('has every mark in its place in every channel, to the end', async () => {
-    for (const placement of placementsOf(await recording, scenario, `seed ${seed}`)) {
+    for (const placement of await placements) {
       expect(placement.p99Ms).toBeLessThanOrEqual(PLACE_MS)
       expect(placement.errorsMs.length).toBeGreaterThan(690)
       expect(placement.missing).toBeLessThan(15)
     }
+  })
+
+  it('has the channels in step with each other all the time', async () => {
+    const [one, other] = await placements
+    const apartMs = [...(one?.byMark ?? [])].flatMap(([mark, ms]) => {
+      const otherMs = other?.byMark.get(mark)
+      return otherMs === undefined ? [] : [Math.abs(ms - otherMs)]
+    })
+    const sorted = apartMs.toSorted((left, right) => left - right)
+    expect(sorted.length).toBeGreaterThan(680)
+    expect(sorted[Math.ceil(sorted.length * 0.99) - 1]).toBeLessThanOrEqual(PLACE_MS)
   })
 
   it('accounts for every packet and every sample', async () => {

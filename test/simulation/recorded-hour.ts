@@ -133,6 +133,8 @@ async function channelsOf(
 export interface Placement {
   /** How far each mark that was found stands from its place, ms; later is positive. */
   readonly errorsMs: readonly number[]
+  /** The same by the number of the mark. */
+  readonly byMark: ReadonlyMap<number, number>
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxMs: number
@@ -150,7 +152,7 @@ export function placementOf(
 ): Placement {
   const { manifest, voice, wasSent } = options
   const originMs = Date.parse(manifest.originAt ?? '') - OPENED_AT_UNIX_MS
-  const errorsMs: number[] = []
+  const byMark = new Map<number, number>()
   let missing = 0
   for (let index = 0; ; index++) {
     const placeMs = markSeconds(index) * 1_000 + TRANSIT_US / 1_000 - originMs
@@ -159,11 +161,12 @@ export function placementOf(
     if (!wasSent(markSeconds(index))) continue
     const found = findMark(markOf(voice, index), channel, place)
     if (found === undefined) missing += 1
-    else errorsMs.push(found / (RATE / 1_000) - placeMs)
+    else byMark.set(index, found / (RATE / 1_000) - placeMs)
   }
+  const errorsMs = [...byMark.values()]
   const sizes = errorsMs.map(Math.abs).toSorted((left, right) => left - right)
   const quantile = (share: number): number => sizes[Math.ceil(sizes.length * share) - 1] ?? Infinity
-  return { errorsMs, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: quantile(1), missing }
+  return { errorsMs, byMark, p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: quantile(1), missing }
 }
 
 /** Where near `place` the channel is most like the mark; undefined when it is nowhere like it. */
