@@ -20,7 +20,8 @@ let src: RawSrc
 let events: EventReader
 
 beforeAll(async () => {
-  daemon = await startDaemon(await makeDataDir(), DEFAULT_ALERTS)
+  // Half a minute of silence is too long for a test.
+  daemon = await startDaemon(await makeDataDir(), { ...DEFAULT_ALERTS, EARWITNESS_ALERTS_SILENT: '4s' })
   src = await RawSrc.open(daemon.sipUdpPort)
   events = await EventReader.open(daemon.http, { query: '?levels=all' })
 })
@@ -48,9 +49,9 @@ function levelOf(event: ReadEvent, streamId: string): number {
   return recordingSessions[0]?.streams.find((stream) => stream.streamId === streamId)?.levelDbov ?? Number.NaN
 }
 
-async function metric(name: string): Promise<number> {
+async function metric(name: string, label = ''): Promise<number> {
   const text = await (await fetch(daemon.metrics)).text()
-  const lines = text.split('\n').filter((line) => line.startsWith(`earwitness_${name}`))
+  const lines = text.split('\n').filter((line) => line.startsWith(`earwitness_${name}`) && line.includes(label))
   return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
@@ -96,6 +97,39 @@ test('a recording session is told of from its first moment to its last, with lev
   await peaksAreThere(recordingId)
   // Ids, labels and our words only.
   expect(JSON.stringify(events.seen)).not.toMatch(/sip:|tel:|@/)
+})
+
+test('a side of which nothing is heard, and then nothing comes any more, is told of while it lasts', async () => {
+  const recordingSession = await RawRecordingSession.place(src)
+  const live = (await (await fetch(`${daemon.http}/api/v1/recording-sessions`)).json()) as LiveStreams
+  const rsId = live.recordingSessions[0]?.rsId
+  const flag = (name: string, isRaised: boolean): Promise<ReadEvent> =>
+    events.next(`${name} ${isRaised}`, ({ data }) => {
+      return data['rsId'] === rsId && data['streamId'] === '1' && data['flag'] === name && data['raised'] === isRaised
+    })
+  const incident = (code: string): Promise<ReadEvent> =>
+    events.next(`its incident ${code}`, ({ name, data }) => {
+      return name === 'incident' && data['rsId'] === rsId && data['code'] === code
+    })
+  const loud = tone({ frequency: 1_000, sampleRate: 8_000, samples: 60 * 8_000, amplitude: 0.1 })
+  const speaking = recordingSession.speak(0, loud)
+  const muted = recordingSession.speak(1, new Int16Array(6 * 8_000))
+
+  await flag('silent', true)
+  await incident('stream-silent')
+  await muted
+  await flag('stopped', true)
+  await incident('rtp-stopped')
+  await flag('silent', false)
+  await eventually('its gauge', async () =>
+    (await metric('flagged_streams', 'flag="stopped"')) === 1 ? true : undefined,
+  )
+  void recordingSession.speak(1, loud)
+  await flag('stopped', false)
+  expect(await recordingSession.hangUp()).toBe(200)
+  await speaking
+  await events.next('closed', ({ data }) => data['rsId'] === rsId && data['state'] === 'closed')
+  await eventually('no flag', async () => ((await metric('flagged_streams')) === 0 ? true : undefined))
 })
 
 /** Sealed by the API, opened with the vault's key by the CLI. */

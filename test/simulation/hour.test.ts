@@ -129,9 +129,35 @@ function minute(seed: number): Scenario {
   return { seconds: 60 + BYE_SECONDS, streams: streams.map((stream) => ({ ...stream, phases })) }
 }
 
+/** The hour in short: a minute with the hold and the change of codec in it. */
+function eventfulMinute(seed: number): Scenario {
+  const [one, other] = minute(seed).streams
+  const hold = { from: 20, to: 25 }
+  const whole: Phase = { fromSeconds: 0, toSeconds: 60 }
+  const changed = [
+    { ...whole, toSeconds: 40 },
+    { ...whole, fromSeconds: 40, payloadType: 8 as const },
+  ]
+  return {
+    seconds: 60 + BYE_SECONDS,
+    streams: [one, other].flatMap((stream, index) =>
+      stream === undefined ? [] : [{ ...stream, phases: spokenAround(hold, index === 0 ? changed : [whole]) }],
+    ),
+    offers: [
+      { atSeconds: hold.from, plans: heldPlans },
+      { atSeconds: hold.to, plans },
+    ],
+  }
+}
+
 it('the same seed gives the same bytes, sealed ones included, and another one others', async () => {
   const fingerprints: string[] = []
-  for (const seed of [1, 1, 2]) fingerprints.push((await record(minute(seed), seed)).fingerprint)
+  for (const seed of [1, 1, 2]) {
+    const { fingerprint, manifest } = await record(eventfulMinute(seed), seed)
+    expect(manifest.streams[0]?.codecs).toEqual(['PCMU', 'PCMA'])
+    expect(manifest.streams[0]?.ledger.gapSamples.held).toBeGreaterThan(0)
+    fingerprints.push(fingerprint)
+  }
   expect(fingerprints[1]).toBe(fingerprints[0])
   expect(fingerprints[2]).not.toBe(fingerprints[0])
 })
