@@ -2,6 +2,7 @@ import { CHANNEL_COMMENT_PREFIX, LINK_START_COMMENT } from '../media/flatten-lin
 import { OggOpusWriter } from '../media/ogg-opus.ts'
 import { clip, mixInto } from '../media/mix.ts'
 import { joinMultistreamPacket } from '../media/opus-packet.ts'
+import { PacketGatherer } from '../media/packet-gatherer.ts'
 import { GatedEncoder, type FrameCounts } from './gated-encoder.ts'
 import type { OpusEncoder, TakeOpusEncoder } from './opus-encoder.ts'
 import type { Layout } from './recording-types.ts'
@@ -26,7 +27,7 @@ export class OggLink {
   readonly #mixed: Int32Array
   readonly #preSkip: number
   readonly #startSample: number
-  #packets: Uint8Array[] = []
+  readonly #packets = new PacketGatherer()
   #framesWritten = 0
   #audioSamples = 0
   #isFree = false
@@ -133,8 +134,8 @@ export class OggLink {
     const granulePosition = endOfStream
       ? this.#preSkip + this.#audioSamples
       : Math.min(this.#framesWritten * FRAME_SAMPLES, this.#preSkip + this.#audioSamples)
-    const page = this.#writer.page(this.#packets, granulePosition, { endOfStream })
-    this.#packets = []
+    const page = this.#writer.page(this.#packets.packets, granulePosition, { endOfStream })
+    this.#packets.clear()
     return page
   }
 }
