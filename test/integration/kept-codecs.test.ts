@@ -12,7 +12,6 @@ import type { KeptStreamPackets } from '../../src/cli/export/kept-packets.ts'
 import { toWav } from '../../src/cli/export/render.ts'
 import { encodePcmu } from '../../src/media/g711.ts'
 import { readOggOpus } from '../../src/media/ogg-opus.ts'
-import { readOggPage } from '../../src/media/ogg.ts'
 import { readRtpdump } from '../../src/media/rtpdump.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
@@ -21,6 +20,7 @@ import { parseNameAddr } from '../../src/protocol/sip/name-addr.ts'
 import { matchAudio } from '../support/audio.ts'
 import { closedRecordings, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { amrPayloads, encodeWithFfmpeg, g729Payloads, payloadsOf } from '../support/kept-codecs.ts'
+import { oggPackets } from '../support/ogg-packets.ts'
 import { RawSrc } from '../support/raw-src.ts'
 import { manifestOf, matchWindows, shippedSpeech } from '../support/recorded.ts'
 
@@ -279,19 +279,3 @@ describe('packets of a codec that the system’s FFmpeg decodes', () => {
     }
   })
 })
-
-/** The packets of an Ogg file of one stream, without its two headers. */
-function oggPackets(file: Uint8Array): readonly Uint8Array[] {
-  const packets: Uint8Array[] = []
-  for (let at = 0; at < file.length;) {
-    const page = readOggPage(file, at)
-    if (!page.ok) throw new Error(page.reason)
-    let from = 0
-    for (const length of page.value.lacing) {
-      packets.push(page.value.body.subarray(from, from + length))
-      from += length
-    }
-    at += page.value.length
-  }
-  return packets.slice(2)
-}

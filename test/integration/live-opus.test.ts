@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { readOggPage } from '../../src/media/ogg.ts'
 import { inspectOpusPacket } from '../../src/media/opus-packet.ts'
 import { readRtpdump } from '../../src/media/rtpdump.ts'
 import { parseRtp } from '../../src/protocol/rtp/packet.ts'
 import { matchAudio } from '../support/audio.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { convertAudio, decodeAudio } from '../support/ffmpeg.ts'
+import { oggPackets } from '../support/ogg-packets.ts'
 import { PayloadSession, type Payload } from '../support/payload-session.ts'
 import { allClosed, liveRecordingSessions } from '../support/probes.ts'
 import { RawSrc } from '../support/raw-src.ts'
@@ -38,31 +38,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** The packets of an Ogg file behind its two headers. RFC 3533 6 */
-function packetsOf(file: Uint8Array): readonly Uint8Array[] {
-  const packets: Uint8Array[] = []
-  let pieces: Uint8Array[] = []
-  for (let offset = 0; offset < file.length;) {
-    const page = readOggPage(file, offset)
-    if (!page.ok) throw new Error(page.reason)
-    let at = 0
-    for (const length of page.value.lacing) {
-      pieces.push(page.value.body.subarray(at, at + length))
-      at += length
-      if (length === 255) continue
-      packets.push(Buffer.concat(pieces))
-      pieces = []
-    }
-    offset += page.value.length
-  }
-  return packets.slice(2)
-}
-
 async function opus(samples: Int16Array, options: readonly string[]): Promise<Payload[]> {
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
   const from = ['-f', 's16le', '-ac', '1', '-ar', '8000']
   const file = await convertAudio(bytes, from, ['-ar', '48000', '-c:a', 'libopus', ...options, '-f', 'ogg'])
-  return packetsOf(file).map((data) => {
+  return oggPackets(file).map((data) => {
     const info = inspectOpusPacket(data)
     const ticks = info.ok ? info.value.samples : 0
     return { payloadType: 111, bytes: data, ticks, durationMs: ticks / 48 }
