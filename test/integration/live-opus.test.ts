@@ -93,3 +93,32 @@ test('speech in SILK, CELT and stereo is heard by everybody, and given back bit 
   }
   expect(files).toHaveLength(3)
 })
+
+test('an SRC that leaves the offer to us may choose Opus, whatever else it can', async () => {
+  const speech = (await shippedSpeech())[1].slice(0, 8_000 * SECONDS)
+  const session = await PayloadSession.placeWithoutOffer(src, [
+    ['111', RTPMAP, 'a=fmtp:111 useinbandfec=1'],
+    ['0 8 9 111 101', RTPMAP, 'a=rtpmap:101 telephone-event/8000'],
+  ])
+  expect(session.description).toContain('\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n')
+  const [live] = await liveRecordingSessions(daemon)
+  const recordingId = live?.recordingId ?? ''
+  const payloads = await opus(speech, ['-application', 'voip', '-b:a', '24000', '-fec', '1', '-packet_loss', '10'])
+  await Promise.all([session.send(0, payloads), session.send(1, payloads)])
+  await session.hangUp()
+  await allClosed(daemon)
+
+  expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  const { streams, incidents } = await manifestOf(daemon, recordingId)
+  expect(incidents).toEqual([])
+  expect(streams.map(({ codecs, packets }) => [codecs, packets.received, packets.lost])).toEqual(
+    streams.map(() => [['OPUS'], payloads.length, 0]),
+  )
+  const ogg = join(folder, 'offered.ogg')
+  expect(await daemon.command('export', recordingId, '-o', ogg)).toMatchObject({ code: 0 })
+  const channels = await decodeAudio(ogg, 8_000)
+  expect(channels).toHaveLength(2)
+  for (const channel of channels) {
+    expect(matchAudio(speech, channel, { lagMax: 400 }).correlation).toBeGreaterThan(0.7)
+  }
+})

@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import type { SipResponse } from '../../src/protocol/sip/message.ts'
 import { parseNameAddr } from '../../src/protocol/sip/name-addr.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
 import { parseSdp } from '../../src/protocol/sdp/parse.ts'
@@ -54,8 +55,8 @@ export class PayloadSession {
   #sequenceNumber = 0
   #ports: readonly number[] = []
   readonly #sources: Source[] = []
-  /** The SDP of the last answer. */
-  answer = ''
+  /** The SDP that the recorder sent last. */
+  description = ''
 
   private constructor(src: RawSrc, socket: Socket) {
     this.#src = src
@@ -64,17 +65,33 @@ export class PayloadSession {
 
   /** @param lines for each media stream what stands behind `m=audio PORT RTP/AVP `, and the attributes */
   static async place(src: RawSrc, lines: readonly (readonly string[])[]): Promise<PayloadSession> {
-    const socket = createSocket('udp4')
-    socket.bind(0, LOOPBACK)
-    await once(socket, 'listening')
-    const session = new PayloadSession(src, socket)
+    const session = new PayloadSession(src, await openSocket())
     await session.offer(lines)
+    return session
+  }
+
+  /** The same with an INVITE without SDP: the recorder offers, and these lines are the answer in the ACK. */
+  static async placeWithoutOffer(src: RawSrc, lines: readonly (readonly string[])[]): Promise<PayloadSession> {
+    const session = new PayloadSession(src, await openSocket())
+    session.#sequenceNumber += 1
+    const acknowledge = (): Uint8Array => new TextEncoder().encode(session.#describe(lines))
+    session.#take(await src.ask('INVITE', { ...session.#inDialog(), acknowledge }))
     return session
   }
 
   /** An INVITE, or a re-INVITE; rejects when it is not answered with 200. */
   async offer(lines: readonly (readonly string[])[]): Promise<void> {
     this.#sequenceNumber += 1
+    this.#take(
+      await this.#src.ask('INVITE', {
+        ...this.#inDialog(),
+        contentType: 'application/sdp',
+        body: this.#describe(lines),
+      }),
+    )
+  }
+
+  #describe(lines: readonly (readonly string[])[]): string {
     const media = lines.flatMap(([formats = '', ...attributes], index) => [
       `m=audio ${this.#socket.address().port} RTP/AVP ${formats}`,
       ...attributes,
@@ -82,17 +99,16 @@ export class PayloadSession {
       'a=sendonly',
     ])
     const head = ['v=0', `o=- 1 ${this.#sequenceNumber} IN IP4 ${LOOPBACK}`, 's=-', `c=IN IP4 ${LOOPBACK}`, 't=0 0']
-    const response = await this.#src.ask('INVITE', {
-      ...this.#inDialog(),
-      contentType: 'application/sdp',
-      body: [...head, ...media, ''].join('\r\n'),
-    })
+    return [...head, ...media, ''].join('\r\n')
+  }
+
+  #take(response: SipResponse): void {
     const sdp = parseSdp(response.body)
     if (response.status !== 200 || !sdp.ok) throw new Error(`the recorder answered ${response.status}`)
     const to = parseNameAddr(response.headers.first('To') ?? '')
     this.#toTag ??= to.ok ? to.value.params.get('tag') : undefined
     this.#ports = sdp.value.media.map(({ port }) => port)
-    this.answer = new TextDecoder().decode(response.body)
+    this.description = new TextDecoder().decode(response.body)
   }
 
   /** Sends packets at their own pace; number, time and source go on from call to call. */
@@ -129,4 +145,11 @@ export class PayloadSession {
       ...(this.#toTag === undefined ? {} : { toTag: this.#toTag }),
     }
   }
+}
+
+async function openSocket(): Promise<Socket> {
+  const socket = createSocket('udp4')
+  socket.bind(0, LOOPBACK)
+  await once(socket, 'listening')
+  return socket
 }

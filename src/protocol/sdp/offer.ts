@@ -4,9 +4,10 @@ import type { MediaCodec, MediaDescription } from './session-description.ts'
 
 /** Dynamic payload type of telephone-event where nothing else is agreed; most clients use this number. */
 const EVENT_PAYLOAD_TYPE = 101
-/** RFC 3551 6: dynamic payload types. */
-const DYNAMIC_FIRST = 96
-const DYNAMIC_LAST = 127
+/** Likewise of Opus. */
+const OPUS_PAYLOAD_TYPE = 111
+/** Payload types that nobody has: the dynamic ones (RFC 3551 6), and where they do not suffice the unassigned ones that RTCP does not look like (RFC 5761 4). */
+const FREE_PAYLOAD_TYPES: readonly number[] = [...range(96, 127), ...range(35, 63)]
 
 /**
  * What an offer of ours lists on each line, most wanted first, and why. Only what is decoded live: what is offered will be sent, and an
@@ -29,6 +30,14 @@ export const OFFERED_CODECS: readonly (MediaCodec & { readonly why: string })[] 
   },
   { payloadType: 9, name: 'G722', clockRate: 8000, channels: 1, why: 'wideband as desk phones speak it' },
   {
+    payloadType: OPUS_PAYLOAD_TYPE,
+    name: 'OPUS',
+    clockRate: 48_000,
+    channels: 2,
+    fmtp: 'useinbandfec=1',
+    why: 'all that softphones and WebRTC gateways may have left; behind the others, as it costs most to record',
+  },
+  {
     payloadType: EVENT_PAYLOAD_TYPE,
     name: 'TELEPHONE-EVENT',
     clockRate: 8000,
@@ -37,6 +46,9 @@ export const OFFERED_CODECS: readonly (MediaCodec & { readonly why: string })[] 
     why: 'without it a client may refuse the line, or send tones in the audio',
   },
 ]
+
+/** Names are read in any case, but some clients compare them as the RFCs write them. */
+const WRITTEN_NAMES: Readonly<Record<string, string>> = { OPUS: 'opus', 'TELEPHONE-EVENT': 'telephone-event' }
 
 /** One m-line of an offer of ours. */
 export type OfferLine =
@@ -94,8 +106,8 @@ function offerLine(line: OfferLine): readonly string[] {
   return [
     `m=audio ${line.port} ${line.protocol ?? 'RTP/AVP'} ${payloadTypes}`,
     ...labelLine(line.label),
-    ...codecs.flatMap(({ payloadType, name, clockRate, fmtp }) => [
-      `a=rtpmap:${payloadType} ${name === 'TELEPHONE-EVENT' ? 'telephone-event' : name}/${clockRate}`,
+    ...codecs.flatMap(({ payloadType, name, clockRate, channels, fmtp }) => [
+      `a=rtpmap:${payloadType} ${WRITTEN_NAMES[name] ?? name}/${clockRate}${channels === 1 ? '' : `/${channels}`}`,
       ...(fmtp === undefined ? [] : [`a=fmtp:${payloadType} ${fmtp}`]),
     ]),
     ...(line.crypto === undefined ? [] : [`a=crypto:${formatCryptoAttribute(line.crypto)}`]),
@@ -103,18 +115,21 @@ function offerLine(line: OfferLine): readonly string[] {
   ]
 }
 
-/** Our codecs, under the numbers that they have already, else under free ones. */
+/** Our codecs, under the numbers that they have already, else under free ones; without those for which none is left. */
 function numbered(agreed: readonly MediaCodec[]): readonly MediaCodec[] {
   const taken = new Set(agreed.map(({ payloadType }) => payloadType))
-  return OFFERED_CODECS.map((codec) => {
+  return OFFERED_CODECS.flatMap((codec) => {
     const known = agreed.find(({ name, clockRate }) => name === codec.name && clockRate === codec.clockRate)
-    if (known !== undefined) return { ...codec, payloadType: known.payloadType }
-    if (!taken.has(codec.payloadType)) return codec
-    let free = DYNAMIC_FIRST
-    while (taken.has(free) && free < DYNAMIC_LAST) free += 1
+    if (known !== undefined) return [{ ...codec, payloadType: known.payloadType }]
+    const free = [codec.payloadType, ...FREE_PAYLOAD_TYPES].find((payloadType) => !taken.has(payloadType))
+    if (free === undefined) return []
     taken.add(free)
-    return { ...codec, payloadType: free }
+    return [{ ...codec, payloadType: free }]
   })
+}
+
+function range(first: number, last: number): readonly number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index)
 }
 
 function labelLine(label: string | undefined): readonly string[] {

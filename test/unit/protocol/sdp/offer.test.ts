@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { buildOffer, OFFERED_CODECS, type OfferLine } from '../../../../src/protocol/sdp/offer.ts'
@@ -16,14 +17,16 @@ describe('an offer of the recorder', () => {
     expect(text.split('\r\n')).toEqual([
       ...['v=0', 'o=- 11 3 IN IP4 192.0.2.7', 's=-', 'c=IN IP4 192.0.2.7', 't=0 0'],
       ...[
-        'm=audio 20000 RTP/AVP 0 8 9 101',
+        'm=audio 20000 RTP/AVP 0 8 9 111 101',
         'a=label:96',
         'a=rtpmap:0 PCMU/8000',
         'a=rtpmap:8 PCMA/8000',
         'a=rtpmap:9 G722/8000',
       ],
+      ...['a=rtpmap:111 opus/48000/2', 'a=fmtp:111 useinbandfec=1'],
       ...['a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=recvonly'],
-      ...['m=audio 20002 RTP/AVP 0 8 9 101', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000', 'a=rtpmap:9 G722/8000'],
+      ...['m=audio 20002 RTP/AVP 0 8 9 111 101', 'a=rtpmap:0 PCMU/8000', 'a=rtpmap:8 PCMA/8000'],
+      ...['a=rtpmap:9 G722/8000', 'a=rtpmap:111 opus/48000/2', 'a=fmtp:111 useinbandfec=1'],
       ...['a=rtpmap:101 telephone-event/8000', 'a=fmtp:101 0-16', 'a=inactive', ''],
     ])
   })
@@ -41,7 +44,7 @@ describe('an offer of the recorder', () => {
             label: 'a',
             direction: 'recvonly',
             connectionAddress: '2001:db8::7',
-            codecs: OFFERED_CODECS.map(({ name }) => ({ name })),
+            codecs: OFFERED_CODECS.map(({ why: _why, ...codec }) => codec),
           },
         ],
       },
@@ -55,7 +58,32 @@ describe('an offer of the recorder', () => {
       { payloadType: 8, name: 'G729', clockRate: 8000, channels: 1 },
     ]
     expect(textOf([{ port: 1, label: undefined, direction: 'recvonly', agreed }])).toContain(
-      'm=audio 1 RTP/AVP 97 0 9 96',
+      'm=audio 1 RTP/AVP 97 0 9 111 96',
+    )
+  })
+
+  it('gives no number twice, whatever is agreed, and leaves out what no number is left for', () => {
+    const anyAgreed = fc.uniqueArray(fc.integer({ min: 0, max: 127 }), { maxLength: 128 })
+    const ownNames = OFFERED_CODECS.map(({ name, clockRate }) => ({ name, clockRate, channels: 1 }))
+    const known = fc.array(fc.constantFrom(...ownNames, { name: 'G729', clockRate: 8000, channels: 1 }))
+    fc.assert(
+      fc.property(anyAgreed, known, (numbers, codecs) => {
+        const other = { name: 'SPEEX', clockRate: 8000, channels: 1 }
+        const agreed = numbers.map((payloadType, index) => ({ payloadType, ...(codecs[index] ?? other) }))
+        const parsed = parseSdp(
+          new TextEncoder().encode(textOf([{ port: 1, label: undefined, direction: 'recvonly', agreed }])),
+        )
+        const offered = parsed.ok ? (parsed.value.media[0]?.codecs ?? []) : []
+        const given = offered.map(({ payloadType }) => payloadType)
+        expect(new Set(given).size).toBe(given.length)
+        for (const { payloadType, name } of offered) {
+          const before = agreed.find((codec) => codec.payloadType === payloadType)
+          expect(before?.name ?? name).toBe(name)
+        }
+        if (numbers.length < 60) expect(offered.map(({ name }) => name)).toEqual(OFFERED_CODECS.map(({ name }) => name))
+      }),
+      // The next free number is our own of Opus: PCMU and Opus must not both get it.
+      { examples: [[[0, ...Array.from({ length: 15 }, (_, index) => 96 + index)], []]] },
     )
   })
 

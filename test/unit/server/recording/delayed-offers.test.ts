@@ -28,7 +28,7 @@ describe('an INVITE without SDP', () => {
   it('is answered with an offer of ours: two lines for SIPREC', async () => {
     await rig.invite({ body: '' })
     expect(lines(rig.ok())).toEqual(['20000 recvonly 1', '20002 recvonly 2'])
-    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 101')
+    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 111 101')
     expect(rig.ok()).toContain('c=IN IP4 198.51.100.1')
     expect(rig.plans[0]?.map(({ held }) => held)).toEqual([true, true])
   })
@@ -124,7 +124,7 @@ describe('a re-INVITE without SDP', () => {
     expect(lines(rig.ok())).toEqual(['20000 inactive 1', '0 inactive 2'])
     await rig.reinvite({ body: '' })
     expect(lines(rig.ok())).toEqual(['20000 recvonly 1', '20002 recvonly 2'])
-    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 101')
+    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 111 101')
     expect(/^o=- \d+ (\d+)/m.exec(rig.ok())?.[1]).toBe('3')
   })
 
@@ -157,7 +157,7 @@ describe('a re-INVITE without SDP', () => {
     const events = ['m=audio 40000 RTP/AVP 8 97 101', 'a=rtpmap:97 telephone-event/8000', 'a=rtpmap:101 opus/48000/2']
     await rig.establish({ body: sdp(events) })
     await rig.reinvite({ body: '' })
-    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 97')
+    expect(rig.ok()).toContain('m=audio 20000 RTP/AVP 0 8 9 101 97')
   })
 
   it('may bring metadata, and From of a phone news', async () => {
