@@ -2,10 +2,11 @@
  * The recorder beside FFmpeg, GStreamer and rtpengine on the same audio, with the same number of sessions: CPU seconds for an hour of one recorded session
  * (two PCMU streams to Opus at 16 kbit/s each), and the memory of a session beyond the first.
  *
- * `npm run bench:media`, or with `-- --quick` (short rows, under eight minutes), `--sessions 25 --seconds 30`, `--only WORD` (rows whose name has
- * it), `--json FILE`. With `--sustained` it looks instead for how many sessions one core carries without a lost packet: the recorder with all
- * that it starts on core 0, the sender on core 1. As root it installs what is missing of the programs to compare with; a C compiler is needed for the
- * sender. A row with lost packets does not count, and says so. Everything stays on loopback. It measures, it judges nothing.
+ * `npm run bench:media`, or with `-- --quick` (short rows, a quarter of an hour), `--sessions 25 --seconds 30`, `--loaded 150` (the number of sessions
+ * with which the recorder and rtpengine are measured once more; 0 leaves that out), `--only WORD` (rows whose name has it), `--json FILE`. With
+ * `--sustained` it looks instead for how many sessions one core carries without a lost packet or a gap: the recorder with all that it starts on core
+ * 0, the sender on core 1. As root it installs what is missing of the programs to compare with; a C compiler is needed for the sender. A row with lost
+ * packets or gaps does not count, and says so; one whose sender came late is measured again. Everything stays on loopback. It measures, it judges nothing.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -19,7 +20,7 @@ import { keysOf } from '../support/srtp.ts'
 import type { Contestant } from './lib/contestant.ts'
 import { mediaRows, sustainedRows, SUITE, type Row } from './lib/media-rows.ts'
 import { cpuSeconds, memoryKb, processTree } from './lib/process-usage.ts'
-import { ratiosOf, round, type Result } from './lib/ratios.ts'
+import { faultOf, ratiosOf, round, type Result } from './lib/ratios.ts'
 import { buildSender, sendRtp, writeMaterial } from './lib/rtp-sender.ts'
 
 /** Before anything is measured: anchors are found, code is compiled. */
@@ -30,7 +31,11 @@ const FIRST_PACKETS = 2 * 50 * FIRST_SECONDS
 const SECONDS_PER_HOUR = 3_600
 /** Of a session: two streams, RTP and RTCP each. */
 const PORTS_PER_SESSION = 4
-const SUSTAINED_SESSIONS = [50, 100, 150, 200, 250, 300, 400, 500, 600]
+const SUSTAINED_SESSIONS = [100, 200, 300, 400, 500, 600, 700, 800]
+/** So close the number of sessions that one core sustains is looked for. */
+const SUSTAINED_STEP = 25
+/** A row whose sender had to wait for a processor is measured so often in all. */
+const ATTEMPTS = 3
 /** With `--sustained`, which is about nothing but the one core: the recorder's, and that of the sender. */
 const [RECORDER_CORE, SENDER_CORE] = [0, 1]
 /** Debian's packages of what is compared. */
@@ -47,6 +52,7 @@ const { values } = parseArgs({
   options: {
     sessions: { type: 'string' },
     seconds: { type: 'string' },
+    loaded: { type: 'string', default: '150' },
     only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
     sustained: { type: 'boolean', default: false },
@@ -54,6 +60,7 @@ const { values } = parseArgs({
   },
 })
 const sessions = Number(values.sessions ?? (values.quick ? 20 : 25))
+const loadedSessions = Number(values.loaded)
 const seconds = Number(values.seconds ?? (values.quick ? 8 : 20))
 
 const bench = await mkdtemp(`${tmpdir()}/earwitness-bench-`)
@@ -64,7 +71,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 try {
   installMissing()
-  const most = PORTS_PER_SESSION * (1 + (values.sustained ? Math.max(...SUSTAINED_SESSIONS) : sessions))
+  const most =
+    PORTS_PER_SESSION * (1 + Math.max(...(values.sustained ? SUSTAINED_SESSIONS : [sessions, loadedSessions])))
   const [ports, { portMin: localPort }] = [await claimPorts(most), await claimPorts(most)]
   const sender = await buildSender(bench)
   const setup = { sender, localPort }
@@ -75,11 +83,10 @@ try {
   const report = { takenAt: new Date().toISOString(), machine: machine(), results, ratios }
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, undefined, 2)}\n`)
   console.table(
-    results.map(({ name, packetsLost, ...rest }) => ({
-      name: packetsLost > 0 ? `${name} (LOST, does not count)` : name,
-      ...rest,
-      packetsLost,
-    })),
+    results.map(({ name, ...rest }) => {
+      const fault = faultOf({ name, ...rest })
+      return { name: fault === undefined ? name : `${name} (${fault}, does not count)`, ...rest }
+    }),
   )
   if (ratios.length > 0) console.table(ratios)
 } finally {
@@ -99,41 +106,62 @@ interface Setup {
 
 async function measureAll(rows: readonly Row[], setup: Setup): Promise<readonly Result[]> {
   const results: Result[] = []
-  for (const row of rows) {
-    const result = await measure(row, setup, sessions).catch((error: unknown) => {
-      console.error(`${row.name} (${row.pattern}): ${error instanceof Error ? error.message : 'failed'}; left out`)
-    })
-    if (result === undefined) continue
-    console.error(describe(result))
-    results.push(result)
+  const loaded = loadedSessions > 0 ? rows.filter(({ isLoaded }) => isLoaded) : []
+  const planned = [
+    ...rows.map((row) => ({ row, count: sessions })),
+    ...loaded.map((row) => ({ row, count: loadedSessions })),
+  ]
+  for (const { row, count } of planned) {
+    const result = await attempt(row, setup, { count })
+    if (result !== undefined) results.push(result)
   }
   return results
 }
 
-/** More and more sessions on one core until packets are lost; the last step without loss counts, the first with loss is shown behind it. */
+/** More and more sessions on one core until packets are lost, then between the two; the most without a fault counts, the least with one is shown behind it. */
 async function searchSustained(rows: readonly Row[], setup: Setup): Promise<readonly Result[]> {
   if (cpus().length < 2) throw new Error('--sustained needs two cores: one for the recorder, one for the sender')
   const found: Result[] = []
   console.error(`The recorder is held to core ${RECORDER_CORE}, the sender to core ${SENDER_CORE}.`)
   for (const row of rows) {
-    let best: Result | undefined
-    for (const count of SUSTAINED_SESSIONS) {
-      const result = await measure(row, setup, count, SENDER_CORE).catch((error: unknown) => {
-        // Admission refuses before packets are lost: that is a limit too.
-        console.error(`${row.name}, ${count} sessions: ${error instanceof Error ? error.message : 'failed'}`)
-      })
-      if (result !== undefined) console.error(describe(result))
-      if (result === undefined || result.packetsLost > 0) {
-        if (best !== undefined) found.push(best)
-        if (result !== undefined) found.push(result)
-        best = undefined
-        break
-      }
-      best = result
+    let [best, worst]: (Result | undefined)[] = []
+    let [most, least] = [0, Infinity]
+    for (let count = nextCount(most, least); count !== undefined; count = nextCount(most, least)) {
+      // Admission refuses before packets are lost: that is a limit too.
+      const result = await attempt(row, setup, { count, core: SENDER_CORE })
+      if (result !== undefined && faultOf(result) === undefined) [best, most] = [result, count]
+      else [worst, least] = [result, count]
     }
-    if (best !== undefined) found.push(best)
+    found.push(...[best, worst].filter((result) => result !== undefined))
   }
   return found
+}
+
+/** What to try when `most` sessions were carried and `least` were not; undefined when that is known closely enough. */
+function nextCount(most: number, least: number): number | undefined {
+  if (least === Infinity) return SUSTAINED_SESSIONS.find((count) => count > most)
+  const between = most + Math.round((least - most) / 2 / SUSTAINED_STEP) * SUSTAINED_STEP
+  return between > most && between < least ? between : undefined
+}
+
+/** A row measured, more than once when its sender comes late; undefined when it cannot be, which is told. */
+async function attempt(
+  row: Row,
+  setup: Setup,
+  options: { readonly count: number; readonly core?: number },
+): Promise<Result | undefined> {
+  let result: Result | undefined
+  for (let round = 0; round < ATTEMPTS; round += 1) {
+    result = await measure(row, setup, options).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : 'failed'
+      console.error(`${row.name} (${row.pattern}), ${options.count} sessions: ${reason}; left out`)
+      return undefined
+    })
+    if (result === undefined) return undefined
+    console.error(describe(result))
+    if (faultOf(result) !== 'SENDER LATE') return result
+  }
+  return result
 }
 
 function isWanted({ name, needs }: Row): boolean {
@@ -144,7 +172,11 @@ function isWanted({ name, needs }: Row): boolean {
 }
 
 /** One session first, with which the program is as large as it is by itself; then the others beside it. */
-async function measure(row: Row, setup: Setup, count: number, core?: number): Promise<Result> {
+async function measure(
+  row: Row,
+  setup: Setup,
+  { count, core }: { readonly count: number; readonly core?: number },
+): Promise<Result> {
   const total = SETTLE_SECONDS + seconds + 2
   const keys = row.isSecure === true ? { keys: keysOf(SUITE) } : {}
   const material = await writeMaterial(bench, { pattern: row.pattern, seconds: total, ...keys })
@@ -168,6 +200,7 @@ async function measure(row: Row, setup: Setup, count: number, core?: number): Pr
       memoryKbPerSession: Math.round((used.memoryKb - firstKb) / count),
       packetsSent: sent,
       packetsLost: await contestant.countLost(sent + FIRST_PACKETS),
+      gapSeconds: await contestant.endWithGaps?.(),
       senderLateMs: round(lateUs / 1_000),
     }
   } finally {
@@ -204,8 +237,10 @@ async function tree({ pids }: Contestant): Promise<readonly number[]> {
   return (await Promise.all(pids.map(processTree))).flat()
 }
 
-function describe({ name, pattern, sessions: count, cpuSecondsPerSessionHour, packetsLost }: Result): string {
-  return `${name} (${pattern}), ${count} sessions: ${cpuSecondsPerSessionHour} CPU s per session-hour, ${packetsLost} packets lost`
+function describe(result: Result): string {
+  const { name, pattern, sessions: count, cpuSecondsPerSessionHour, packetsLost, senderLateMs } = result
+  const late = faultOf(result) === 'SENDER LATE' ? `, sender ${senderLateMs} ms late` : ''
+  return `${name} (${pattern}), ${count} sessions: ${cpuSecondsPerSessionHour} CPU s per session-hour, ${packetsLost} packets lost${late}`
 }
 
 function installMissing(): void {

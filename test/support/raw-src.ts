@@ -384,7 +384,8 @@ function withBody(response: Uint8Array, body: Uint8Array | undefined): Uint8Arra
   return Buffer.concat([Buffer.from(head.replace(/\r\n\r\n$/, `\r\n${type}`)), body])
 }
 
-function tagOf(response: SipResponse): string {
+/** Of the recorder in this dialog. */
+export function tagOf(response: SipResponse): string {
   return response.headers.first('To')?.split(';tag=')[1] ?? ''
 }
 

@@ -7,5 +7,7 @@ export interface Contestant {
   readonly pids: readonly number[]
   /** After the last packet: how many of `sent` it does not have. */
   countLost(sent: number): Promise<number>
+  /** Ends all sessions; the seconds that its recordings lack, of all streams together. Only who accounts for them knows. */
+  readonly endWithGaps?: () => Promise<number>
   close(): Promise<void>
 }

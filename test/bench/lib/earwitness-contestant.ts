@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -11,7 +12,7 @@ import {
   type DaemonEnvironment,
   type RunningDaemon,
 } from '../../support/daemon.ts'
-import { RawSrc } from '../../support/raw-src.ts'
+import { RawSrc, tagOf } from '../../support/raw-src.ts'
 import type { RtpPortRange } from '../../support/rtp-port-range.ts'
 import type { Contestant } from './contestant.ts'
 import { processTree } from './process-usage.ts'
@@ -47,23 +48,20 @@ export async function startEarwitness(options: EarwitnessOptions): Promise<Conte
     await removeDataDir(dataDir)
     throw error
   })
+  const dialogs: Dialog[] = []
   return {
     name: options.name,
     pids: [daemon.process.pid ?? 0],
     open: async (sessions, localPort) => {
-      const ports: number[] = []
-      let next = 0
-      const openSome = async (): Promise<void> => {
-        for (let session = next++; session < sessions; session = next++) {
-          const [first = 0, second = 0] = await place(src, localPort + 4 * session, options.crypto)
-          ports[2 * session] = first
-          ports[2 * session + 1] = second
-        }
-      }
-      await Promise.all(Array.from({ length: OPENINGS }, openSome))
-      return ports
+      const opened = await sideBySide(sessions, (session) => place(src, localPort + 4 * session, options.crypto))
+      dialogs.push(...opened.map(({ dialog }) => dialog))
+      return opened.flatMap(({ ports }) => ports)
     },
     countLost: (sent) => countLost(daemon, sent),
+    endWithGaps: async () => {
+      await sideBySide(dialogs.length, (index) => src.ask('BYE', { ...dialogs[index], sequenceNumber: 2 }))
+      return countGaps(daemon, dialogs.length)
+    },
     close: async () => {
       src.close()
       await daemon.stop()
@@ -72,13 +70,35 @@ export async function startEarwitness(options: EarwitnessOptions): Promise<Conte
   }
 }
 
+/** So many pieces of work, {@link OPENINGS} at a time; their results in order. */
+async function sideBySide<T>(count: number, work: (index: number) => Promise<T>): Promise<readonly T[]> {
+  const results: T[] = []
+  let next = 0
+  const some = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) results[index] = await work(index)
+  }
+  await Promise.all(Array.from({ length: OPENINGS }, some))
+  return results
+}
+
 async function ready(daemon: RunningDaemon, core: number | undefined): Promise<RawSrc> {
   if (core !== undefined) for (const pid of await processTree(daemon.process.pid ?? 0)) await pin(pid, core)
   return RawSrc.open(daemon.sipUdpPort)
 }
 
-/** The ports of the answer. */
-async function place(src: RawSrc, localPort: number, crypto: string | undefined): Promise<readonly number[]> {
+interface Dialog {
+  readonly sipCallId: string
+  readonly toTag: string
+}
+
+interface Placed {
+  readonly dialog: Dialog
+  /** Of the answer, a port for each stream. */
+  readonly ports: readonly number[]
+}
+
+async function place(src: RawSrc, localPort: number, crypto: string | undefined): Promise<Placed> {
+  const sipCallId = `${randomUUID()}@example.com`
   const body = buildOffer({
     address: '127.0.0.1',
     sdpSessionId: '1',
@@ -91,21 +111,31 @@ async function place(src: RawSrc, localPort: number, crypto: string | undefined)
       crypto,
     })),
   })
-  const answer = await src.ask('INVITE', { contentType: 'application/sdp', body })
+  const answer = await src.ask('INVITE', { sipCallId, contentType: 'application/sdp', body })
   const sdp = parseSdp(answer.body)
   if (answer.status !== 200 || !sdp.ok) throw new Error(`the recorder answered ${answer.status} ${answer.reason}`)
-  return sdp.value.media.map(({ port }) => port)
+  return { dialog: { sipCallId, toTag: tagOf(answer) }, ports: sdp.value.media.map(({ port }) => port) }
 }
 
 /** What did not come, or came and was not taken, or was called lost; a worker reports once a second, so it is asked until nothing changes. */
 async function countLost(daemon: RunningDaemon, sent: number): Promise<number> {
-  const look = async (): Promise<number> => {
+  return settled(async () => {
     const [received, lost] = await Promise.all([
       metric(daemon, 'earwitness_rtp_packets_received_total'),
       metric(daemon, 'earwitness_rtp_packets_lost_total'),
     ])
     return Math.max(lost, sent - received)
-  }
+  })
+}
+
+/** The ledgers of the streams, once all recordings are closed; Infinity when not all of them come to an end. */
+async function countGaps(daemon: RunningDaemon, sessions: number): Promise<number> {
+  const closed = await settled(() => metric(daemon, 'earwitness_recording_sessions_total'))
+  if (closed < sessions) return Infinity
+  return settled(() => metric(daemon, 'earwitness_media_gap_seconds_total{cause="lost"}'))
+}
+
+async function settled(look: () => Promise<number>): Promise<number> {
   let before = Infinity
   let now = await look()
   while (now !== before) {
@@ -116,10 +146,13 @@ async function countLost(daemon: RunningDaemon, sent: number): Promise<number> {
   return now
 }
 
+/** All its series together. */
 async function metric(daemon: RunningDaemon, name: string): Promise<number> {
   const text = await (await fetch(daemon.metrics)).text()
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
-  return Number(line?.split(' ')[1] ?? 0)
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
 /** All threads of a process, those that run already included. */

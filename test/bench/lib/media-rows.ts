@@ -15,6 +15,8 @@ export interface Row {
   readonly pattern: TalkPattern
   readonly start: () => Promise<Contestant>
   readonly isSecure?: boolean
+  /** Measured with many sessions too: what a program costs at rest weighs less then. */
+  readonly isLoaded?: boolean
   /** The program without which it cannot be. */
   readonly needs?: string
 }
@@ -45,7 +47,7 @@ export function mediaRows(ports: RtpPortRange): readonly Row[] {
     ...peers,
     peer(() => ffmpeg(10, ports), 'ffmpeg', 'turns'),
     peer(() => gstreamer(10, ports), 'gst-launch-1.0', 'turns'),
-    peer(() => rtpengineDump(ports), 'rtpengine', 'turns'),
+    { ...peer(() => rtpengineDump(ports), 'rtpengine', 'turns'), isLoaded: true },
   ]
 }
 
@@ -80,6 +82,7 @@ function earwitness(ports: RtpPortRange, setting: Setting): Row {
     name,
     pattern,
     isSecure,
+    isLoaded: complexity === 0 && pattern === 'turns',
     start: () =>
       startEarwitness({
         ...{ name, ports, environment },
