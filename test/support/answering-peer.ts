@@ -101,14 +101,14 @@ export class AnsweringPeer {
       this.streams.push(stream)
       await this.#listen(port, (bytes) => {
         const opened = stream.srtp?.unprotectRtp(bytes, performance.now() * 1_000) ?? { ok: true, value: bytes }
-        const packet = opened.ok ? parseRtp(opened.value) : opened
+        const packet = opened.ok ? parseRtp(opened.value.slice()) : opened
         if (!packet.ok) return
         stream.rtp.push(packet.value)
         stream.arrivedMs.push(performance.now())
       })
       await this.#listen(port + 1, (bytes) => {
         const opened = stream.srtp?.unprotectRtcp(bytes, performance.now() * 1_000) ?? { ok: true, value: bytes }
-        const packets = opened.ok ? parseRtcp(opened.value) : opened
+        const packets = opened.ok ? parseRtcp(opened.value.slice()) : opened
         if (packets.ok) stream.rtcp.push(...packets.value)
       })
     }

@@ -11,8 +11,8 @@ export interface PacketTail {
   readonly master: MasterKey
   /** End of the encrypted part, the tag of AEAD included. */
   readonly bodyEnd: number
-  /** Behind the MKI; empty where there is none. */
-  readonly tag: Uint8Array
+  /** End of the MKI. */
+  readonly tagStart: number
 }
 
 /** SRTCP carries E flag and index behind the body. RFC 3711 3.4 */
@@ -57,12 +57,11 @@ export class CryptoContext {
     const bodyEnd = mkiStart - (kind === 'rtcp' ? SRTCP_WORD_LENGTH : 0)
     const insideLength = SUITES[this.keys.suite].mode === 'gcm' ? AEAD_TAG_LENGTH : 0
     if (bodyEnd - insideLength < header.length) return rejected('short')
-    const master = this.#findMaster(packet.subarray(mkiStart, tagStart))
-    return master === undefined ? rejected('mki') : accepted({ master, bodyEnd, tag: packet.subarray(tagStart) })
+    const master = this.#mkiLength === 0 ? this.#masters[0] : this.#findMaster(packet.subarray(mkiStart, tagStart))
+    return master === undefined ? rejected('mki') : accepted({ master, bodyEnd, tagStart })
   }
 
   #findMaster(mki: Uint8Array): MasterKey | undefined {
-    if (this.#mkiLength === 0) return this.#masters[0]
     return this.#masters.find((master) => areSameOctets(master.mki, mki))
   }
 }

@@ -29,11 +29,11 @@ export class MasterKey {
     this.mki = master.mki
   }
 
-  open(kind: PacketKind, parts: PacketParts, tag: Uint8Array): Uint8Array | undefined {
+  open(kind: PacketKind, parts: PacketParts, tagStart: number): Uint8Array | undefined {
     const step = this.#stepOf(parts.index)
     const kept = this.#find(kind, step)
     const cipher = kept ?? this.#derive(kind, step)
-    const opened = cipher.open(parts, tag)
+    const opened = cipher.open(parts, tagStart)
     // With a rate, any forged index asks for keys of its own: those that fit nothing are not kept.
     if (kept === undefined && (opened !== undefined || this.#rate === 0)) this.#keep(kind, { step, cipher })
     return opened
@@ -64,7 +64,7 @@ export class MasterKey {
     const sessionKeys = deriveSessionKeys(this.#master, suite, kind, step)
     return SUITES[suite].mode === 'gcm'
       ? new AeadCipher(sessionKeys, kind)
-      : new CounterCipher(sessionKeys, tagLengthOf(this.#keys, kind))
+      : new CounterCipher(sessionKeys, kind, tagLengthOf(this.#keys, kind))
   }
 }
 

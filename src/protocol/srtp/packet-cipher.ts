@@ -24,10 +24,12 @@ export interface SealedParts {
 /** The session keys of SRTP or of SRTCP at work. Never throws on what was received. */
 export interface PacketCipher {
   /**
-   * Header and body in clear, or undefined when the packet is not authentic. Nothing is decrypted before that is known.
+   * Header and body in clear, or undefined when the packet is not authentic. Nothing is decrypted before that is known. The octets
+   * are lent: the next packet may be written over them.
    *
-   * @param tag the octets behind the MKI
+   * @param tagStart where the octets behind the MKI begin
    */
-  open(parts: PacketParts, tag: Uint8Array): Uint8Array | undefined
+  open(parts: PacketParts, tagStart: number): Uint8Array | undefined
+  /** Lent, too. */
   seal(parts: PacketParts): SealedParts
 }

@@ -28,8 +28,8 @@ export type SrtpRejectReason = HeaderRejectReason | 'mki' | 'authentication' | '
  * Takes the protection off the SRTP and SRTCP packets of one media stream. RFC 3711, RFC 6188, RFC 7714
  *
  * State is kept for at most `SOURCES_MAX` SSRCs, and made by authentic packets only. Nothing is decrypted before it is
- * authentic; the datagram is never changed, the result is bytes of its own. Time is an argument, as everywhere: monotonic
- * microseconds. Only the constructor and {@link rekey} throw, a RangeError, on keys with which `findKeyFault` finds a fault.
+ * authentic; the datagram is never changed, the result is lent until the next one is opened: whoever keeps of it copies. Time is
+ * an argument, as everywhere: monotonic microseconds. Only the constructor and {@link rekey} throw, a RangeError, on keys with which `findKeyFault` finds a fault.
  */
 export class SrtpReceiver {
   /** The keys in force first, then former ones, newest first. */
@@ -188,9 +188,9 @@ export class SrtpReceiver {
     context: CryptoContext,
     kind: PacketKind,
     parts: PacketParts,
-    { master, tag }: PacketTail,
+    { master, tagStart }: PacketTail,
   ): Result<Uint8Array, SrtpRejectReason> {
-    const opened = master.open(kind, parts, tag)
+    const opened = master.open(kind, parts, tagStart)
     if (opened === undefined) return rejected('authentication')
     const sources = context.sources[kind]
     const seen = sources.find(parts.ssrc)?.check(parts.index) ?? 'fresh'

@@ -27,6 +27,7 @@ describe.each([
         salt: fromHex(keystream.sessionSalt),
         authenticationKey: new Uint8Array(20),
       },
+      'rtp',
       0,
     )
     const headerLength = 12
