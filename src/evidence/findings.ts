@@ -30,6 +30,7 @@ export type FindingCode =
   | 'gap-overlap'
   | 'ledger-wrong'
   | 'stream-repeated'
+  | 'pause-wrong'
   | 'kept-outside'
   | 'kept-overlap'
   | 'kept-stream-unknown'

@@ -3,11 +3,10 @@ import { GAP_CAUSES } from './manifest-shape.ts'
 import { checkKept } from './kept-checks.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import { chunkName, dtmfName, keptName, KEY_NAME, MANIFEST_NAME, PEAKS_NAME, snapshotName } from './object-names.ts'
+import { checkPauses } from './pause-checks.ts'
+import { checkReports } from './report-checks.ts'
 import { RUNNING_HASH_START, runningHashText, type RunningHashChain } from './running-hash-text.ts'
 import { sha256Hex } from './web-digest.ts'
-
-/** Most that audio is placed earlier than it arrived: 200 ms. FORMAT.md 5 */
-const ALIGNED_SAMPLES_MAX = 9_600
 
 /** Checks that what a manifest says agrees with itself; the objects are not looked at. FORMAT.md 6, step 2 */
 export async function checkManifest(body: ManifestBody, findings: FindingList): Promise<void> {
@@ -17,6 +16,7 @@ export async function checkManifest(body: ManifestBody, findings: FindingList): 
   await checkRunningHashes('rtp', body.kept ?? [], findings)
   checkStreams(body, findings)
   checkKept(body, findings)
+  checkPauses(body, findings)
   if (Date.parse(body.endedAt) < Date.parse(body.startedAt)) {
     findings.add('clock-backwards', 'By the recorder’s clock the recording ended before it began.')
   }
@@ -180,25 +180,6 @@ function checkPackets({ streamId, packets }: StreamEntry, findings: FindingList)
       'accounted for.',
     streamId,
   )
-}
-
-/** What is said of sources and reports can be. FORMAT.md 5 */
-function checkReports({ streamId, packets, sources, rtcp }: StreamEntry, findings: FindingList): void {
-  if (sources !== undefined && sources.dropped > packets.discarded) {
-    const sentence = `More packets of media stream ${streamId} are said to be from elsewhere than were discarded.`
-    findings.add('ledger-wrong', sentence, streamId)
-  }
-  if (rtcp === undefined) return
-  const { senderReports, packetsSent, packetsArrived, alignedSamples } = rtcp
-  const isCounted = packetsSent !== undefined && packetsArrived !== undefined
-  if (isCounted !== senderReports > 0 || (packetsSent === undefined) !== (packetsArrived === undefined)) {
-    const sentence = `What the sender of media stream ${streamId} counted does not go with how often it reported.`
-    findings.add('ledger-wrong', sentence, streamId)
-  }
-  if (alignedSamples > ALIGNED_SAMPLES_MAX || (alignedSamples > 0 && senderReports < 2)) {
-    const sentence = `Media stream ${streamId} is said to be moved further than the reports of its sender allow.`
-    findings.add('ledger-wrong', sentence, streamId)
-  }
 }
 
 function seconds(samples: number): string {

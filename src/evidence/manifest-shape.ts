@@ -18,6 +18,16 @@ export type OptionalGapCauseName = (typeof OPTIONAL_GAP_CAUSES)[number]
 const SOURCE_KINDS = ['sdp', 'signalling', 'authentic', 'latched'] as const
 export type SourceKindName = (typeof SOURCE_KINDS)[number]
 
+/** Who asked for a pause, and how the SRC did. FORMAT.md 5 */
+const PAUSE_REQUESTERS = ['src', 'api'] as const
+export type PauseRequesterName = (typeof PAUSE_REQUESTERS)[number]
+const PAUSE_WAYS = ['INVITE', 'UPDATE', 'INFO', 'SDP'] as const
+export type PauseWayName = (typeof PAUSE_WAYS)[number]
+
+/** What media streams are aligned by. FORMAT.md 5 */
+const ALIGNMENT_BASES = ['arrival', 'reports'] as const
+export type AlignmentBasisName = (typeof ALIGNMENT_BASES)[number]
+
 /** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
 type Check = (value: unknown, path: string) => string | undefined
 
@@ -130,9 +140,37 @@ const checkRtcp = members({
   discarded: integer,
   packetsSent: optional(integer),
   packetsArrived: optional(integer),
+  octetsSent: optional(integer),
+  octetsArrived: optional(integer),
   disagreements: integer,
   refusals: integer,
   alignedSamples: integer,
+  alignedBy: optional(oneOf(...ALIGNMENT_BASES)),
+})
+
+const checkReception = members({
+  ssrcs: integer,
+  reportsSent: integer,
+  packetsExpected: integer,
+  packetsReceived: integer,
+  jitterUs: integer,
+  roundTripUs: optional(integer),
+  lossRate: integer,
+  discardRate: integer,
+  burstDensity: integer,
+  gapDensity: integer,
+  burstMs: integer,
+  gapMs: integer,
+})
+
+const checkPause = members({
+  by: oneOf(...PAUSE_REQUESTERS),
+  via: optional(oneOf(...PAUSE_WAYS)),
+  streamId: optional(text),
+  from: time,
+  fromSample: integer,
+  to: optional(time),
+  toSample: optional(integer),
 })
 
 const checkStream = members({
@@ -144,6 +182,7 @@ const checkStream = members({
   protection: optional(list(text)),
   sources: optional(checkSources),
   rtcp: optional(checkRtcp),
+  reception: optional(checkReception),
   packets: members({
     expected: optional(integer),
     received: integer,
@@ -198,6 +237,8 @@ const checkBody = members({
   streams: list(checkStream),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),
+  pauses: optional(list(checkPause)),
+  unlistedPauses: optional(integer),
   incidents: list(members({ code: text, at: time, atSample: optional(integer), detail: text })),
   consentEvents: list(() => undefined),
   software: members({ name: text, version: text }),

@@ -2,13 +2,8 @@ import { base64url, CompactSign, compactVerify } from 'jose'
 
 import { accepted, rejected, type Result } from '../result.ts'
 import { canonicalJson } from './canonical-json.ts'
-import {
-  findShapeFault,
-  hasManifestShape,
-  type GapCauseName,
-  type OptionalGapCauseName,
-  type SourceKindName,
-} from './manifest-shape.ts'
+import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
+import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from './stream-facts.ts'
 import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
 
 /** What a manifest says. The meaning of every member is in `FORMAT.md` section 5; sample positions are at 48 kHz. */
@@ -111,33 +106,6 @@ export interface PacketCounts {
   readonly comfortNoise?: number
 }
 
-export interface SourceFacts {
-  /** How the addresses were known that packets were taken from, in the order in which they began to be. */
-  readonly kinds: readonly SourceKindName[]
-  /** Part of `packets.discarded`: from elsewhere. */
-  readonly dropped: number
-  /** How often an address that nothing names took over from another. */
-  readonly moves: number
-}
-
-export interface RtcpFacts {
-  readonly senderReports: number
-  /** SSRCs that said goodbye. */
-  readonly goodbyes: number
-  /** Datagrams that were not believed: from elsewhere, not authentic, not RTCP. */
-  readonly discarded: number
-  /** Packets that the sender had sent by its last report, by its own count. Absent without a report. */
-  readonly packetsSent?: number
-  /** Packets of those that arrived, each once, in time or not. Absent without a report. */
-  readonly packetsArrived?: number
-  /** How often a report did not agree with the one before on what time it is. */
-  readonly disagreements: number
-  /** How often reports told of too different a time for this stream, or one beside it, to be aligned by them. */
-  readonly refusals: number
-  /** By how much earlier the audio stands at the end than its arrival says, since reports of its sender show it: 48 kHz samples. */
-  readonly alignedSamples: number
-}
-
 export interface StreamEntry {
   readonly streamId: string
   readonly streamLabel: string
@@ -150,6 +118,8 @@ export interface StreamEntry {
   readonly sources?: SourceFacts
   /** What the sender says of itself by RTCP. Absent: nothing; and in older manifests. */
   readonly rtcp?: RtcpFacts
+  /** How the recorder heard it. Absent: no packet was taken; and in older manifests. */
+  readonly reception?: ReceptionFacts
   readonly packets: PacketCounts
   readonly ledger: StreamLedger
   readonly gaps: readonly GapEntry[]
@@ -228,6 +198,10 @@ export interface ManifestBody {
   readonly streams: readonly StreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]
+  /** In the order in which they began. Absent in older manifests. */
+  readonly pauses?: readonly PauseEntry[]
+  /** Pauses beyond those that are listed. Absent: none. */
+  readonly unlistedPauses?: number
   readonly incidents: readonly IncidentEntry[]
   /** Always empty in what exists; FORMAT.md 7. */
   readonly consentEvents: readonly never[]

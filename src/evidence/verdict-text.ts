@@ -1,6 +1,8 @@
+import { holdSentence, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import type { Verdict } from './verify.ts'
+import { duration, plural, printable } from './words.ts'
 
 /** Findings and streams written out one by one; the rest is counted. */
 export const LINES_MAX = 100
@@ -109,12 +111,17 @@ function describeRecord(manifest: ManifestBody): string[] {
       `${manifest.originAt === undefined ? '' : `, from ${manifest.originAt}`}; ` +
       `${manifest.layout === 'separate' ? 'one channel per media stream' : 'all media streams mixed'}.`,
   ]
-  for (const stream of manifest.streams.slice(0, LINES_MAX)) lines.push(describeStream(stream))
+  for (const stream of manifest.streams.slice(0, LINES_MAX)) {
+    lines.push(describeStream(stream), ...streamSentences(stream).map((sentence) => `    ${sentence}`))
+    const hold = holdSentence(stream)
+    if (hold !== undefined) lines.push(`    ${hold}`)
+  }
   const more = manifest.streams.length - LINES_MAX
   if (more > 0) lines.push(`  and ${plural(more, 'more media stream')}.`)
   const gapSamples = manifest.streams.reduce((sum, stream) => sum + gapTotal(stream), 0)
   if (manifest.streams.length > 0)
     lines.push(`  Time without audio, all media streams together: ${duration(gapSamples)}.`)
+  lines.push(...pauseSentences(manifest).map((sentence) => `  ${sentence}`))
   for (const incident of manifest.incidents.slice(0, LINES_MAX)) {
     lines.push(`  Incident at ${incident.at}: ${printable(incident.detail)} [${printable(incident.code)}]`)
   }
@@ -137,25 +144,7 @@ function describeStream(stream: StreamEntry): string {
   const label = `label "${printable(stream.streamLabel)}", channel ${stream.channel + 1}`
   const name = `Media stream ${printable(stream.streamId)} (${label})`
   const silent = (ledger.silentSamples ?? 0) > 0 ? ` (${duration(ledger.silentSamples ?? 0)} of it silent)` : ''
-  return `  ${name}: ${duration(ledger.audioSamples)} of audio${silent}, ${gaps}.${describeWay(stream.protection ?? [])}${describeReports(stream)}`
-}
-
-/** What its sender says of it, and who else sent to its port. */
-function describeReports({ rtcp, sources }: StreamEntry): string {
-  const parts: string[] = []
-  if (rtcp?.packetsSent !== undefined) {
-    const arrived = `${rtcp.packetsArrived ?? 0} of ${plural(rtcp.packetsSent, 'packet')}`
-    parts.push(` By its sender's own count ${arrived} arrived.`)
-  }
-  if (rtcp !== undefined && rtcp.alignedSamples > 0) {
-    parts.push(` It stands ${duration(rtcp.alignedSamples)} earlier than it arrived, as its sender's reports say.`)
-  }
-  if (sources !== undefined && sources.dropped > 0) {
-    parts.push(
-      ` ${plural(sources.dropped, 'packet')} from elsewhere ${sources.dropped === 1 ? 'was' : 'were'} dropped.`,
-    )
-  }
-  return parts.join('')
+  return `  ${name}: ${duration(ledger.audioSamples)} of audio${silent}, ${gaps}.${describeWay(stream.protection ?? [])}`
 }
 
 /** Who could have heard or changed it before it was recorded. */
@@ -179,23 +168,4 @@ function describeLimits(verdict: Verdict): string[] {
 
 function gapTotal(stream: StreamEntry): number {
   return GAP_CAUSES.reduce((sum, cause) => sum + (stream.ledger.gapSamples[cause] ?? 0), 0)
-}
-
-/** 48 kHz samples as `1 h 02 min 03.456 s`. */
-function duration(samples: number): string {
-  const totalMs = Math.round(samples / 48)
-  const hours = Math.floor(totalMs / 3_600_000)
-  const minutes = Math.floor((totalMs % 3_600_000) / 60_000)
-  const rest = ((totalMs % 60_000) / 1_000).toFixed(3)
-  if (hours > 0) return `${hours} h ${String(minutes).padStart(2, '0')} min ${rest.padStart(6, '0')} s`
-  return minutes > 0 ? `${minutes} min ${rest.padStart(6, '0')} s` : `${rest} s`
-}
-
-function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`
-}
-
-/** Object names and labels come from outside: they must not write to a terminal or begin a line of their own. */
-function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\u{fffd}')
 }

@@ -6,16 +6,16 @@ import {
   type KeptEntry,
   type ManifestBody,
   type PeaksEntry,
-  type RtcpFacts,
   type SnapshotEntry,
-  type SourceFacts,
   type StreamEntry,
 } from '../evidence/manifest.ts'
 import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
+import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from '../evidence/stream-facts.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import type { MetadataState } from '../protocol/siprec/metadata-state.ts'
 import { POSITIONS_PER_SECOND, positionsPerSample } from './receiver-set.ts'
 import type { RecordingKey } from './recording-key.ts'
+import type { SenderTally } from './sender-ledger.ts'
 import type { AlignmentFacts, StreamAlignment } from './stream-alignment.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
@@ -40,6 +40,7 @@ export interface StreamReport {
   readonly protection: readonly string[]
   readonly sources: SourceFacts
   readonly rtcp: RtcpFacts | undefined
+  readonly reception: ReceptionFacts | undefined
   readonly counters: StreamCounters
   readonly timeline: StreamTimeline
 }
@@ -59,6 +60,8 @@ export interface RecordingReport {
   readonly streams: readonly StreamReport[]
   readonly participantIds: readonly string[]
   readonly snapshots: readonly SnapshotRecord[]
+  readonly pauses: readonly PauseEntry[]
+  readonly unlistedPauses: number
   readonly incidents: readonly RecordingIncident[]
 }
 
@@ -78,22 +81,52 @@ export function reportStreams(
     protection: receiver.protection,
     sources: { kinds: receiver.sources.kinds, dropped: receiver.sources.dropped, moves: receiver.sources.moves },
     rtcp: describeRtcp(receiver, settings.alignment.factsOf(receiver.plan.streamId)),
+    reception: describeReception(receiver),
     counters: receiver.counters,
     timeline: receiver.timeline,
   }))
 }
 
 /** Undefined when no RTCP came. */
-function describeRtcp({ rtcp }: StreamReceiver, { aheadUs, refusals }: AlignmentFacts): RtcpFacts | undefined {
+function describeRtcp({ rtcp }: StreamReceiver, { aheadUs, refusals, basis }: AlignmentFacts): RtcpFacts | undefined {
   const { counters, tally, goodbyes, disagreements } = rtcp
   const discarded = Object.values(counters.discarded).reduce((sum, count) => sum + count, 0)
   if (discarded === 0 && Object.values(counters.received).every((count) => count === 0)) return undefined
   return {
     senderReports: tally?.senderReports ?? 0,
     ...{ goodbyes, discarded, disagreements, refusals },
-    ...(tally === undefined ? {} : { packetsSent: tally.sent, packetsArrived: tally.received }),
+    ...(tally === undefined ? {} : describeTally(tally)),
     alignedSamples: Math.round((aheadUs * POSITIONS_PER_SECOND) / 1_000_000),
+    alignedBy: basis,
   }
+}
+
+function describeTally({ sent, received, octetsSent, octetsReceived }: SenderTally) {
+  return { packetsSent: sent, packetsArrived: received, octetsSent, octetsArrived: octetsReceived }
+}
+
+/** Undefined when no packet was taken. */
+function describeReception({ rtcp }: StreamReceiver): ReceptionFacts | undefined {
+  const { reception, counters, ssrcs, roundTripMs } = rtcp
+  if (reception === undefined) return undefined
+  const { packetsExpected, packetsReceived } = reception.statistics
+  const metrics = reception.voipMetrics({ roundTripMs, delayMs: 0, delayMaxMs: 0 })
+  return {
+    ...{ ssrcs, reportsSent: counters.sent, packetsExpected, packetsReceived },
+    jitterUs: Math.round(reception.jitterSeconds * 1_000_000),
+    ...(roundTripMs === 0 ? {} : { roundTripUs: Math.round(roundTripMs * 1_000) }),
+    lossRate: fractionOf256(metrics.lossRate),
+    discardRate: fractionOf256(metrics.discardRate),
+    burstDensity: fractionOf256(metrics.burstDensity),
+    gapDensity: fractionOf256(metrics.gapDensity),
+    burstMs: Math.round(metrics.burstMs),
+    gapMs: Math.round(metrics.gapMs),
+  }
+}
+
+/** As RFC 3611 4.7.1 has it: the integer part, in one octet. */
+function fractionOf256(share: number): number {
+  return Math.min(255, Math.floor(share * 256))
 }
 
 /** Writes down what the recorder knows as the body of the manifest; names and numbers stay in the sealed snapshots. */
@@ -122,6 +155,8 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     streams: report.streams.map(describeStream),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
+    pauses: report.pauses,
+    ...(report.unlistedPauses === 0 ? {} : { unlistedPauses: report.unlistedPauses }),
     incidents: report.incidents,
     consentEvents: [],
     software: facts.software,
@@ -131,7 +166,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
 
 function describeStream(stream: StreamReport): StreamEntry {
   const sampleFactor = positionsPerSample(stream)
-  const { counters, timeline, sources, rtcp } = stream
+  const { counters, timeline, sources, rtcp, reception } = stream
   const { audioSamples, gapSamples, unlistedGapSamples, concealedSamples, silentSamples } = timeline.ledger
   const { packetsComfortNoise, packetsDiscarded } = counters
   return {
@@ -143,6 +178,7 @@ function describeStream(stream: StreamReport): StreamEntry {
     protection: stream.protection,
     ...(sources.kinds.length === 0 && sources.dropped === 0 ? {} : { sources }),
     ...(rtcp === undefined ? {} : { rtcp }),
+    ...(reception === undefined ? {} : { reception }),
     packets: {
       expected: counters.packetsExpected,
       received: counters.packetsReceived,

@@ -134,9 +134,9 @@ export class ReceiverSet {
     for (const receiver of this.#receivers.values()) receiver.pause(isPaused, atUs)
   }
 
-  /** How many streams the SDP wants paused. */
-  get pausedByPlan(): number {
-    return this.all.filter((receiver) => receiver.plan.paused).length
+  /** The streams that the SDP wants paused. */
+  get pausedByPlan(): readonly StreamId[] {
+    return this.all.flatMap(({ plan }) => (plan.paused ? [plan.streamId] : []))
   }
 
   /** Position 0 by what has been received so far: the first sample of any stream, once one was watched for `windowUs`. */

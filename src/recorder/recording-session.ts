@@ -3,7 +3,7 @@ import { RecordingWriter } from './recording-writer.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import type { KeptPacket } from './kept-rtp-writer.ts'
 import type { FrameCounts } from './gated-encoder.ts'
-import { PauseList, streamPauseIncident } from './pause-list.ts'
+import { PauseList } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
 import { LiveListeners } from './live-listeners.ts'
@@ -19,7 +19,14 @@ import type { PacketOrigin } from './packet-sources.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { AlertThresholds } from './stream-watch.ts'
-import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts, RecordingSink } from './recording-types.ts'
+import type {
+  EndCause,
+  MediaStreamPlan,
+  PauseRequester,
+  PauseWay,
+  RecordingFacts,
+  RecordingSink,
+} from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
@@ -93,7 +100,7 @@ export class RecordingSession {
     const { name, wrapped: bytes, recipient } = this.#key
     options.sink.handleSealed({ kind: 'key', name, bytes, recipient })
     this.#incidents.noteIf(wishIncident([], options.streams), options.facts.openedUs)
-    this.#incidents.noteIf(streamPauseIncident(0, this.#receivers.pausedByPlan), options.facts.openedUs)
+    this.#notePausedStreams(options.facts.openedUs)
   }
 
   /** The sample rates of further encoders that {@link updateStreams} would take with these plans; the shell makes them beforehand. */
@@ -179,7 +186,6 @@ export class RecordingSession {
   updateStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
     if (this.#state !== 'running') return
     const wasHeld = this.allHeld
-    const pausedBefore = this.#receivers.pausedByPlan
     const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     const before = this.#receivers.all.map(({ plan }) => plan)
@@ -196,7 +202,7 @@ export class RecordingSession {
     const hasNewRates = !isSameList(ratesBefore, this.#receivers.rates)
     if ((hasRoom || hasNewRates) && this.#facts.layout === 'separate') this.#writer.endLink()
     this.#addStreams(added, nowUs)
-    this.#incidents.noteIf(streamPauseIncident(pausedBefore, this.#receivers.pausedByPlan), nowUs)
+    this.#notePausedStreams(nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
   }
 
@@ -205,10 +211,11 @@ export class RecordingSession {
    * still waits for its place. Asked by two, it is paused until both have taken it back.
    *
    * @param atUs monotonic microseconds at which the request came
+   * @param via how the SRC asked
    */
-  setPaused(isPaused: boolean, by: PauseRequester, atUs: number): void {
+  setPaused(isPaused: boolean, by: PauseRequester, atUs: number, via?: PauseWay): void {
     if (this.#state !== 'running') return
-    const incident = this.#pauses.set(isPaused, by)
+    const incident = this.#pauses.set(isPaused, { by, via, atUs })
     if (incident === undefined) return
     const wasHeld = this.allHeld
     this.#receivers.pause(this.#pauses.isPaused, atUs)
@@ -312,8 +319,14 @@ export class RecordingSession {
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
+      pauses: this.#pauses.entries(this.#clock, durationSamples),
+      unlistedPauses: this.#pauses.unlisted,
       incidents: this.#incidents.entriesUpTo(durationSamples),
     })
+  }
+
+  #notePausedStreams(nowUs: number): void {
+    this.#incidents.noteIf(this.#pauses.setStreams(this.#receivers.pausedByPlan, nowUs), nowUs)
   }
 
   #addStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {

@@ -93,6 +93,9 @@ export type EndCause =
 /** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
 export type PauseRequester = 'src' | 'api'
 
+/** How the SRC asked: by a header of one of these requests, or by its SDP. */
+export type PauseWay = 'INVITE' | 'UPDATE' | 'INFO' | 'SDP'
+
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
   readonly kind: 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'metadata'

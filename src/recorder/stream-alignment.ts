@@ -1,3 +1,4 @@
+import type { AlignmentBasisName } from '../evidence/manifest-shape.ts'
 import type { StreamId } from '../ids.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 
@@ -18,12 +19,17 @@ export interface AlignmentFacts {
   readonly aheadUs: number
   /** How often its reports, or those beside it, told of so different a time that arrival alone was believed. */
   readonly refusals: number
+  /** By what its place beside the others is known now. */
+  readonly basis: AlignmentBasisName
 }
+
+const NOT_COMPARED: AlignmentFacts = { aheadUs: 0, refusals: 0, basis: 'arrival' }
 
 interface Alignment {
   aheadUs: number
   refusals: number
   isRefused: boolean
+  basis: AlignmentBasisName
 }
 
 /** What is looked at of a media stream. */
@@ -51,7 +57,7 @@ export class StreamAlignment {
   }
 
   factsOf(streamId: StreamId): AlignmentFacts {
-    return this.#alignments.get(streamId) ?? { aheadUs: 0, refusals: 0 }
+    return this.#alignments.get(streamId) ?? NOT_COMPARED
   }
 
   /** Compares the streams, once in {@link ALIGNMENT_INTERVAL_US}, and tells their timelines. */
@@ -80,6 +86,7 @@ export class StreamAlignment {
       const alignment = this.#alignmentOf(stream)
       if (isRefused && !alignment.isRefused) alignment.refusals += 1
       alignment.isRefused = isRefused
+      alignment.basis = isRefused ? 'arrival' : 'reports'
       const extraUs = (offsets[index] ?? least) - least
       const fromUs = alignment.aheadUs > 0 ? ALIGNMENT_KEPT_US : ALIGNMENT_MIN_US
       alignment.aheadUs = isRefused || extraUs < fromUs ? 0 : extraUs
@@ -91,7 +98,7 @@ export class StreamAlignment {
   #alignmentOf({ plan }: AlignedStream): Alignment {
     let alignment = this.#alignments.get(plan.streamId)
     if (alignment === undefined) {
-      alignment = { aheadUs: 0, refusals: 0, isRefused: false }
+      alignment = { aheadUs: 0, refusals: 0, isRefused: false, basis: 'arrival' }
       this.#alignments.set(plan.streamId, alignment)
     }
     return alignment

@@ -63,6 +63,7 @@ export class StreamRtcp {
   #lastOrigin: PacketOrigin | undefined
   #leftUs: number | undefined
   #goodbyes = 0
+  #ssrcs = 0
   readonly #received: Record<RtcpPacket['type'], number> = {
     senderReport: 0,
     receiverReport: 0,
@@ -122,6 +123,11 @@ export class StreamRtcp {
     return this.#goodbyes
   }
 
+  /** SSRCs that were recorded, one after the other. */
+  get ssrcs(): number {
+    return this.#ssrcs
+  }
+
   /** By the sender's own count; undefined when it sent no report. */
   get tally(): SenderTally | undefined {
     return this.#ledger.tally
@@ -141,6 +147,7 @@ export class StreamRtcp {
 
   /** Another SSRC is recorded from here on. */
   begin(ssrc: number, clockRate: number): void {
+    this.#ssrcs += 1
     this.#reception = new ReceptionReport(ssrc, clockRate)
     this.#cname = undefined
     this.#disagreementsBefore = this.disagreements
@@ -150,12 +157,12 @@ export class StreamRtcp {
   }
 
   /** A packet of the present SSRC arrived, and this is what the reorder buffer made of it. */
-  noteArrival({ sequenceNumber, timestamp }: RtpPacket, outcome: PushResult, arrivalUs: number): void {
+  noteArrival({ sequenceNumber, timestamp, payload }: RtpPacket, outcome: PushResult, arrivalUs: number): void {
     const reception = this.#reception
     if (reception === undefined) return
-    reception.noteArrival(sequenceNumber)
-    if (outcome === 'duplicate') reception.noteDuplicate()
-    else this.#ledger.noteArrival(timestamp, reception.packetUnits, arrivalUs)
+    reception.noteArrival(sequenceNumber, payload.length)
+    if (outcome === 'duplicate') reception.noteDuplicate(payload.length)
+    else this.#ledger.noteArrival(timestamp, reception.packetUnits, arrivalUs, payload.length)
     if (outcome === 'late') reception.noteLate()
     this.#reporter?.begin(arrivalUs)
     if (this.#leftUs !== undefined && arrivalUs - this.#leftUs > GOODBYE_GRACE_US) this.#leftUs = undefined

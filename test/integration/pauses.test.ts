@@ -80,7 +80,10 @@ async function expectPaused(recordingId: string): Promise<ManifestBody> {
   expect(discarded).toBeGreaterThanOrEqual(98)
   expect([received + discarded, lost]).toEqual([300, 0])
   const verified = await daemon.command('verify', recordingId)
-  expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('paused on request') })
+  expect(verified).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/paused on request[^]*Paused from 2\.\d{3} s .* asked for by/u),
+  })
   const [heard = new Int16Array(0)] = await exportedChannels(daemon, recordingId, { folder })
   const gap = stream?.gaps.find(({ cause }) => cause === 'paused') ?? { fromSample: 0, toSample: 0 }
   const silent = heard.subarray(gap.fromSample / 6 + FADE_SAMPLES, gap.toSample / 6 - FADE_SAMPLES)
@@ -116,7 +119,8 @@ describe('an operator’s pause', () => {
       },
     )
     expect([...directions.values()]).toEqual(['inactive', 'recvonly'])
-    const { incidents } = await expectPaused(recordingId)
+    const { incidents, pauses } = await expectPaused(recordingId)
+    expect(pauses).toEqual([expect.objectContaining({ by: 'api', toSample: expect.any(Number) })])
     expect(incidents).toMatchObject([
       { code: 'paused', detail: expect.stringContaining('operator') },
       { code: 'resumed', detail: expect.stringContaining('operator') },
@@ -152,7 +156,8 @@ describe('a pause that the SRC asks for by INFO', () => {
       () => info('pause-siprec;recording-ip-group=SRS'),
       () => info('resume-siprec'),
     )
-    const { incidents } = await expectPaused(recordingId)
+    const { incidents, pauses } = await expectPaused(recordingId)
+    expect(pauses).toEqual([expect.objectContaining({ by: 'src', via: 'INFO', toSample: expect.any(Number) })])
     expect(incidents).toMatchObject([
       { code: 'paused', detail: expect.stringContaining('SRC') },
       { code: 'resumed', detail: expect.stringContaining('SRC') },

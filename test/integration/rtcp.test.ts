@@ -212,7 +212,9 @@ describe.each([
     expect(stream().rtcp).toEqual({
       ...{ senderReports: 2, goodbyes: 1, discarded: index === 0 ? 1 : 0 },
       ...{ packetsSent: count, packetsArrived: arrived },
+      ...{ octetsSent: expect.any(Number), octetsArrived: arrived * 160 },
       ...{ disagreements: expect.any(Number), refusals: 0, alignedSamples: expect.any(Number) },
+      alignedBy: expect.any(String),
     })
     expect(stream().sources).toEqual({ kinds: ['sdp'], dropped: 0, moves: 0 })
   })

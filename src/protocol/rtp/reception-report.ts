@@ -31,6 +31,7 @@ export class ReceptionReport {
   readonly #jitter: InterarrivalJitter
   #arrivals = 0
   #duplicates = 0
+  #octets = 0
   #late = 0
   #lastSenderReport = 0
   #lastSenderReportUs = 0
@@ -46,14 +47,16 @@ export class ReceptionReport {
   }
 
   /** Every packet of the SSRC, duplicates and stragglers too. RFC 3550 A.3 */
-  noteArrival(sequenceNumber: number): void {
+  noteArrival(sequenceNumber: number, payloadOctets = 0): void {
     this.#arrivals += 1
+    this.#octets += payloadOctets
     this.#sequence.update(sequenceNumber)
   }
 
   /** The last to arrive had come before. */
-  noteDuplicate(): void {
+  noteDuplicate(payloadOctets = 0): void {
     this.#duplicates += 1
+    this.#octets -= payloadOctets
   }
 
   /** Those of them whose timestamps run with time: not telephone-events, which repeat one (RFC 4733 2.2.2). RFC 3550 A.8 */
@@ -91,6 +94,11 @@ export class ReceptionReport {
   /** Packets that arrived, each once, whatever became of them. */
   get distinctPackets(): number {
     return this.#arrivals - this.#duplicates
+  }
+
+  /** Of payload, without headers and padding, of {@link distinctPackets}. RFC 3550 6.4.1 */
+  get distinctOctets(): number {
+    return this.#octets
   }
 
   /** Units of the RTP clock in a packet, as far as known; Infinity before two packets followed each other. */

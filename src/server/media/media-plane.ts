@@ -2,7 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { EarwitnessError } from '../../errors.ts'
 import type { RecordingId } from '../../ids.ts'
-import type { EndCause, MediaStreamPlan, PauseRequester, RecordingFacts } from '../../recorder/recording-types.ts'
+import type {
+  EndCause,
+  MediaStreamPlan,
+  PauseRequester,
+  PauseWay,
+  RecordingFacts,
+} from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'
@@ -207,7 +213,7 @@ export class MediaPlane {
   pause(
     recordingId: RecordingId,
     isPaused: boolean,
-    request: { readonly by: PauseRequester; readonly atUs: number },
+    request: { readonly by: PauseRequester; readonly atUs: number; readonly via?: PauseWay },
   ): void {
     this.#post(recordingId, { kind: 'pause', recordingId, isPaused, ...request })
   }

@@ -146,7 +146,7 @@ export class RecordingHost {
       case 'pause':
         if (recording === undefined) return
         this.#guard(recordingId, recording, () =>
-          recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs),
+          recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs, message.via),
         )
         return
       case 'listen':

@@ -6,6 +6,7 @@ import type {
   FlagEvent,
   MediaStreamPlan,
   PauseRequester,
+  PauseWay,
   RecordingFacts,
   RecordingIncident,
   SealedObject,
@@ -76,6 +77,7 @@ export type ToWorker =
       readonly isPaused: boolean
       readonly by: PauseRequester
       readonly atUs: number
+      readonly via?: PauseWay
     }
   | {
       readonly kind: 'listen'

@@ -121,7 +121,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       return
     }
     this.#metadata.passFrom(recording, request.header('from'), request.receivedUs)
-    this.#pauses.handleHeaders(recording, (name) => request.header(name), request.receivedUs)
+    this.#pauses.handleHeaders(recording, request, request.method)
   }
 
   handleConfirmed(dialogId: DialogId, receivedUs: number): void {

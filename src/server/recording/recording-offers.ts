@@ -92,7 +92,7 @@ export class RecordingOffers {
       offer.refuse(481, 'Call/Transaction Does Not Exist')
       return
     }
-    this.#parts.pauses.handleHeaders(recording, (name) => offer.header(name), offer.receivedUs)
+    this.#parts.pauses.handleHeaders(recording, offer, 'INVITE')
     const read = readRecordingRequest({
       contentType: offer.header('content-type'),
       body: offer.body,

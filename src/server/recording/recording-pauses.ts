@@ -1,8 +1,11 @@
 import { pauses, readControlRequest } from '../../protocol/siprec/recording-control-requests.ts'
-import type { PauseRequester } from '../../recorder/recording-types.ts'
+import type { PauseRequester, PauseWay } from '../../recorder/recording-types.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
+
+/** Requests whose headers may ask for a pause. */
+const HEADER_WAYS = ['INVITE', 'UPDATE', 'INFO'] as const
 
 /** Pauses recordings at the wish of their SRC or of an operator: in the recorder at once, and only then, where it is allowed, towards the SRC. */
 export class RecordingPauses {
@@ -15,20 +18,36 @@ export class RecordingPauses {
   }
 
   /** A header of INFO, UPDATE or re-INVITE may ask for it. */
-  handleHeaders(recording: LiveRecording, header: (name: string) => string | undefined, receivedUs: number): void {
-    const action = readControlRequest(header)
-    if (action !== undefined) this.set(recording, { isPaused: pauses(action), by: 'src', atUs: receivedUs })
+  handleHeaders(
+    recording: LiveRecording,
+    request: { header(name: string): string | undefined; readonly receivedUs: number },
+    method: string,
+  ): void {
+    const action = readControlRequest((name) => request.header(name))
+    if (action === undefined) return
+    const [via] = HEADER_WAYS.filter((way) => way === method)
+    this.set(recording, {
+      ...{ isPaused: pauses(action), by: 'src', atUs: request.receivedUs },
+      ...(via === undefined ? {} : { via }),
+    })
   }
 
   /** Asking again for what is so changes nothing. */
   set(
     recording: LiveRecording,
-    { isPaused, by, atUs }: { readonly isPaused: boolean; readonly by: PauseRequester; readonly atUs: number },
+    request: {
+      readonly isPaused: boolean
+      readonly by: PauseRequester
+      readonly atUs: number
+      readonly via?: PauseWay
+    },
   ): void {
+    const { isPaused, ...asked } = request
+    const { by } = asked
     if (recording.state === 'closing' || recording.pausedBy.has(by) === isPaused) return
     if (isPaused) recording.pausedBy.add(by)
     else recording.pausedBy.delete(by)
-    this.#options.media.pause(recording.facts.recordingId, isPaused, { by, atUs })
+    this.#options.media.pause(recording.facts.recordingId, isPaused, asked)
     this.#options.events.pauseChanged(recording, isPaused, by)
     if (by === 'api' && recording.tellPause) void this.#requests.reoffer(recording)
   }

@@ -95,6 +95,17 @@ describe('a pause', () => {
       { code: 'paused', atSample: expect.any(Number), detail: expect.stringContaining('operator') },
       { code: 'resumed' },
     ])
+    expect(manifest.pauses).toEqual([
+      {
+        by: 'api',
+        from: expect.any(String),
+        fromSample: expect.any(Number),
+        to: expect.any(String),
+        toSample: expect.any(Number),
+      },
+    ])
+    const [pause] = manifest.pauses ?? []
+    expect(Math.abs((pause?.toSample ?? 0) - (pause?.fromSample ?? 0) - pausedSamples)).toBeLessThanOrEqual(1)
     expect((await verify(rig, manifest)).findings).toEqual([])
   })
 
@@ -110,6 +121,10 @@ describe('a pause', () => {
     expect(rig.recordingSession.allHeld).toBe(false)
     expect(rig.sink.incidentCodes).toEqual(['paused', 'paused', 'resumed', 'resumed'])
     expect(rig.sink.incidents[2]?.detail).toContain('stays paused')
+    rig.recordingSession.setPaused(true, 'src', atUs, 'INFO')
+    const { pauses } = rig.end(2 * SECOND_US)
+    expect(pauses).toMatchObject([{ by: 'api' }, { by: 'src' }, { by: 'src', via: 'INFO' }])
+    expect(pauses?.map(({ to }) => to === undefined)).toEqual([false, false, true])
   })
 
   it('is one for a media stream that joins in the middle of it', async () => {
@@ -131,6 +146,11 @@ describe('a pause', () => {
     rig.recordingSession.updateStreams([caller, callee], OPENED_US + SECOND_US)
     rig.recordingSession.updateStreams([caller, planOf(1, { paused: true })], OPENED_US + 2 * SECOND_US)
     expect(rig.sink.incidentCodes).toEqual(['paused', 'resumed', 'paused'])
+    const asked = { by: 'src', via: 'SDP' }
+    expect(rig.end(3 * SECOND_US).pauses).toEqual([
+      expect.objectContaining({ ...asked, streamId: caller.streamId, to: expect.any(String) }),
+      { ...asked, streamId: callee.streamId, from: expect.any(String), fromSample: expect.any(Number) },
+    ])
   })
 
   it('does not make up for the media time-out: waiting begins anew with the end of the pause', async () => {

@@ -170,8 +170,10 @@ describe('RTCP', () => {
     expect(stream?.packets.lost).toBe(0)
     expect(stream?.rtcp).toEqual({
       ...{ senderReports: 2, goodbyes: 1, discarded: 1, packetsSent: 350, packetsArrived: 347 },
-      ...{ disagreements: 0, refusals: 0, alignedSamples: 0 },
+      ...{ octetsSent: expect.any(Number), octetsArrived: 347 * 160 },
+      ...{ disagreements: 0, refusals: 0, alignedSamples: 0, alignedBy: 'arrival' },
     })
+    expect(stream?.reception).toMatchObject({ ssrcs: 1, packetsExpected: 397, packetsReceived: 397, lossRate: 0 })
     expect(stream?.sources).toEqual({ kinds: ['sdp'], dropped: 10, moves: 0 })
   })
 

@@ -141,6 +141,8 @@ export function manifestOf(recording: LiveRecording): ManifestBody {
     streams: [],
     participantIds: [],
     snapshots: [],
+    pauses: [],
+    unlistedPauses: 0,
     incidents: recording.incidents,
   })
   return { ...body, snapshots: recording.snapshots }
