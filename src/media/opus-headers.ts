@@ -60,8 +60,9 @@ export interface OpusHead {
 }
 
 /**
- * Reads an identification header; undefined when it is malformed or has coupled streams, which nobody here writes.
- * RFC 7845 5.1
+ * Reads an identification header; undefined when it is malformed, or has coupled streams under a mapping of channels, which nobody here
+ * writes. A stereo file of others (family 0) is one channel, as decoders here give the mean of the two.
+ * RFC 7845 5.1, 5.1.1.1
  */
 export function parseOpusHead(head: Uint8Array): OpusHead | undefined {
   if (head.length < 19 || textOf(head.subarray(0, 8)) !== 'OpusHead') return undefined
@@ -71,7 +72,7 @@ export function parseOpusHead(head: Uint8Array): OpusHead | undefined {
   const channels = view.getUint8(9)
   const common = { preSkip: view.getUint16(10, true), inputSampleRate: view.getUint32(12, true) }
   if (view.getUint8(18) === 0) {
-    return channels === 1 ? { ...common, streamCount: 1, channelMapping: [0] } : undefined
+    return channels === 1 || channels === 2 ? { ...common, streamCount: 1, channelMapping: [0] } : undefined
   }
   if (channels === 0 || head.length < 21 + channels || view.getUint8(20) !== 0) return undefined
   const streamCount = view.getUint8(19)

@@ -101,6 +101,9 @@ export function silentOpusPacket(samples: number): Uint8Array {
 
 /** How a packet is put together. Offsets from its start. */
 interface PacketLayout {
+  readonly frameCount: number
+  /** Where the lengths of all frames but the last stand; undefined when all are equal. RFC 6716 3.2.4, 3.2.5 */
+  readonly lengthsAt: number | undefined
   /** Where the length of the last frame stands, or would stand, in self-delimited framing. RFC 6716 B */
   readonly lengthAt: number
   /** Where frames begin. */
@@ -168,6 +171,30 @@ export function splitMultistreamPacket(
   return accepted(packets)
 }
 
+/**
+ * The frames of a packet, each as a packet of its own: for a decoder that has no room for all of them at once. Decoded one after the other
+ * they give what the whole packet gives. Never throws; padding is left out. RFC 6716 3.2
+ */
+export function splitOpusFrames(packet: Uint8Array): Result<readonly Uint8Array[], OpusRejectReason> {
+  const layout = layOut(packet, false)
+  if (!layout.ok) return layout
+  const { frameCount, lengthsAt, framesAt, lastLength } = layout.value
+  const frames: Uint8Array[] = []
+  let lengthAt = lengthsAt ?? 0
+  let at = framesAt
+  for (let index = 0; index < frameCount; index++) {
+    const isCoded = lengthsAt !== undefined && index < frameCount - 1
+    const length = (isCoded ? readLength(packet, lengthAt) : undefined) ?? lastLength
+    lengthAt += length < 252 ? 1 : 2
+    const frame = new Uint8Array(1 + length)
+    frame[0] = (packet[0] ?? 0) & ~3
+    frame.set(packet.subarray(at, at + length), 1)
+    frames.push(frame)
+    at += length
+  }
+  return accepted(frames)
+}
+
 function layOut(packet: Uint8Array, selfDelimited: boolean): Result<PacketLayout, OpusRejectReason> {
   const info = inspectOpusPacket(packet)
   if (!info.ok) return info
@@ -183,6 +210,7 @@ function layOut(packet: Uint8Array, selfDelimited: boolean): Result<PacketLayout
     padding = read.padding
   }
   // Lengths of all frames but the last stand in the packet when they differ. RFC 6716 3.2.4, 3.2.5
+  const lengthsAt = constant ? undefined : at
   let coded = 0
   for (let frame = 1; frame < frameCount && !constant; frame++) {
     const length = readLength(packet, at)
@@ -206,7 +234,7 @@ function layOut(packet: Uint8Array, selfDelimited: boolean): Result<PacketLayout
   }
   const end = at + coded + (constant ? lastLength * frameCount : lastLength) + padding
   if (end > packet.length) return rejected('frameLength')
-  return accepted({ lengthAt, framesAt: at, lastLength, end })
+  return accepted({ frameCount, lengthsAt, lengthAt, framesAt: at, lastLength, end })
 }
 
 /** RFC 6716 3.2.5: each 255 stands for 254 bytes of padding and says that another count follows. */

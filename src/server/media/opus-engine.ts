@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { createDecoder, createEncoder } from 'libopus-wasm'
 
+import { opusPacketSamples, splitOpusFrames } from '../../media/opus-packet.ts'
 import type { OpusDecoder } from '../../recorder/opus-decoder.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 
@@ -44,6 +45,8 @@ const SAMPLE_RATE_48K = 48_000
 const FRAMES_PER_SECOND = 50
 /** One loaded opusscript module has a fixed heap that its 80th mono encoder overflows; a further one is loaded before. */
 export const OPUSSCRIPT_ENCODERS_PER_MODULE = 64
+/** 48 kHz samples that it decodes at once. */
+const OPUSSCRIPT_PACKET_SAMPLES_MAX = 2_880
 const OPUS_SET_COMPLEXITY = 4010
 
 /** As a rate of Opus; throws a RangeError when it is none. */
@@ -179,10 +182,7 @@ class OpusscriptEngine implements OpusEngine {
     return Promise.resolve({
       sampleRate,
       decodeRedundancy: () => undefined,
-      decode: (packet) => {
-        const bytes = handle.decode(asBuffer(packet))
-        return new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
-      },
+      decode: (packet) => joined(piecesOf(packet).map((piece) => samplesOf(handle.decode(asBuffer(piece))))),
       free: once(() => {
         module.handles -= 1
         handle.delete()
@@ -229,6 +229,29 @@ function loadOpusscript(): OpusscriptConstructor {
   const construct = require(path) as OpusscriptConstructor
   if (loaded !== undefined) require.cache[path] = loaded
   return construct
+}
+
+/** What opusscript has room for at once: it takes 60 ms, where a packet may have 120. */
+function piecesOf(packet: Uint8Array): readonly Uint8Array[] {
+  if (opusPacketSamples(packet) <= OPUSSCRIPT_PACKET_SAMPLES_MAX) return [packet]
+  const frames = splitOpusFrames(packet)
+  return frames.ok ? frames.value : [packet]
+}
+
+function samplesOf({ buffer, byteOffset, byteLength }: Buffer): Int16Array {
+  return new Int16Array(buffer.slice(byteOffset, byteOffset + byteLength))
+}
+
+function joined(parts: readonly Int16Array[]): Int16Array {
+  const [first = new Int16Array(0)] = parts
+  if (parts.length === 1) return first
+  const all = new Int16Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
 }
 
 /** Freed twice, WebAssembly memory would be somebody else's. */

@@ -139,6 +139,18 @@ describe('an Ogg Opus link', () => {
     expect(only(writer.headers()).comments).toEqual(comments)
   })
 
+  it('of others may be stereo without a mapping of channels: one channel here', () => {
+    const writer = new OggPageWriter(1)
+    const head = Uint8Array.from(opusHead({ streamCount: 1, inputSampleRate: 48_000, preSkip: 312 }), (byte, at) =>
+      at === 9 ? 2 : byte,
+    )
+    const written = bytesOf(
+      writer.write([{ data: head, granulePosition: 0 }], { beginOfStream: true }),
+      writer.write([{ data: opusTags([]), granulePosition: 0 }]),
+    )
+    expect(only(written)).toMatchObject({ streamCount: 1, channelMapping: [0], preSkip: 312, inputSampleRate: 48_000 })
+  })
+
   it('has at least one stream and at most 255', () => {
     const common = { serialNumber: 1, inputSampleRate: 8_000, preSkip: 0, comments: [] }
     expect(() => new OggOpusWriter({ ...common, streamCount: 0 })).toThrow(RangeError)
@@ -192,7 +204,8 @@ describe('a file is refused', () => {
     expect(reasonOf(pages(1, [tags, head]))).toBe('opusHead')
     expect(reasonOf(pages(1, [head]))).toBe('opusTags')
     expect(reasonOf(pages(1, [Uint8Array.from(head, (byte, at) => (at === 8 ? 0x10 : byte)), tags]))).toBe('opusHead')
-    expect(reasonOf(pages(1, [Uint8Array.from(head, (byte, at) => (at === 9 ? 2 : byte)), tags]))).toBe('opusHead')
+    expect(reasonOf(pages(1, [Uint8Array.from(head, (byte, at) => (at === 9 ? 3 : byte)), tags]))).toBe('opusHead')
+    expect(reasonOf(pages(1, [Uint8Array.from(head, (byte, at) => (at === 9 ? 0 : byte)), tags]))).toBe('opusHead')
     const coupled = Uint8Array.from(opusHead({ streamCount: 2, inputSampleRate: 8_000, preSkip: 0 }), (byte, at) =>
       at === 20 ? 1 : byte,
     )

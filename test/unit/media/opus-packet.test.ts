@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import {
@@ -6,8 +7,10 @@ import {
   OPUS_PACKET_SAMPLES_MAX,
   opusPacketSamples,
   silentOpusPacket,
+  splitOpusFrames,
   splitMultistreamPacket,
 } from '../../../src/media/opus-packet.ts'
+import { joinFrames } from '../../support/opus-frames.ts'
 
 /** Configuration 1: SILK, narrowband, 20 ms; mono. */
 const TOC = 1 << 3
@@ -35,6 +38,12 @@ const PACKETS: readonly (readonly [string, Uint8Array])[] = [
   ],
 ]
 
+function inspected(packet: Uint8Array) {
+  const info = inspectOpusPacket(packet)
+  if (!info.ok) throw new Error(info.reason)
+  return info.value
+}
+
 describe('the table of contents of an Opus packet', () => {
   it.each([
     [0, 480],
@@ -60,6 +69,51 @@ describe('the table of contents of an Opus packet', () => {
     expect(inspectOpusPacket(Uint8Array.of(3, 0))).toEqual({ ok: false, reason: 'duration' })
     expect(inspectOpusPacket(Uint8Array.of((3 << 3) | 3, 3))).toEqual({ ok: false, reason: 'duration' })
     expect(opusPacketSamples(new Uint8Array(0))).toBe(0)
+  })
+})
+
+describe('the frames of a packet', () => {
+  const framesOf = (packet: Uint8Array): readonly number[][] => {
+    const split = splitOpusFrames(packet)
+    if (!split.ok) throw new Error(split.reason)
+    return split.value.map((frame) => [...frame])
+  }
+
+  it('come out in packets of their own, without lengths and padding', () => {
+    const expected = new Map<string, readonly number[][]>([
+      ['code 0', [bytes(40)]],
+      ['code 0, no data', [[]]],
+      ['code 1', [bytes(40), bytes(40)]],
+      ['code 2', [bytes(3), bytes(300)]],
+      ['code 2, long first frame', [bytes(301), bytes(5)]],
+      ['code 3, constant', [bytes(30), bytes(30), bytes(30)]],
+      ['code 3, constant, padded', [bytes(20), bytes(20)]],
+      ['code 3, variable', [bytes(2), [], bytes(260)]],
+      ['code 3, variable, long padding', [bytes(10), []]],
+    ])
+    for (const [name, packet] of PACKETS) {
+      const frames = expected.get(name)
+      if (frames !== undefined && !name.endsWith('long padding')) {
+        expect(framesOf(packet)).toEqual(frames.map((frame) => [TOC, ...frame]))
+      }
+      expect(framesOf(packet)).toHaveLength(inspected(packet).frameCount)
+    }
+  })
+
+  it('are as many, and as long, as joined', () => {
+    const frame = fc.integer({ min: 0, max: 300 }).map((length) => bytes(length))
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 1, maxLength: 6 }), fc.nat({ max: 300 }), (frames, padding) => {
+        const packet = joinFrames(TOC, frames, padding)
+        expect(framesOf(packet)).toEqual(frames.map((data) => [TOC, ...data]))
+      }),
+    )
+  })
+
+  it('are refused where the packet is malformed', () => {
+    expect(splitOpusFrames(new Uint8Array(0))).toEqual({ ok: false, reason: 'empty' })
+    expect(splitOpusFrames(Uint8Array.of(TOC | 1, 1, 2, 3))).toEqual({ ok: false, reason: 'frameLength' })
+    expect(splitOpusFrames(Uint8Array.of(TOC | 2, 252))).toEqual({ ok: false, reason: 'truncated' })
   })
 })
 

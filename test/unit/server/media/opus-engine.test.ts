@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { opusPacketSamples } from '../../../../src/media/opus-packet.ts'
+import { OPUS_PACKET_SAMPLES_MAX, opusPacketSamples } from '../../../../src/media/opus-packet.ts'
 import type { OpusEncoder } from '../../../../src/recorder/opus-encoder.ts'
 import {
   createOpusEngine,
@@ -9,6 +9,7 @@ import {
   type OpusEngineName,
 } from '../../../../src/server/media/opus-engine.ts'
 import { matchAudio, noise } from '../../../support/audio.ts'
+import { joinFrames } from '../../../support/opus-frames.ts'
 
 const FRAME = 160
 const ENGINES: readonly OpusEngineName[] = ['libopus-wasm', 'opusscript']
@@ -114,6 +115,25 @@ describe.each(ENGINES)('%s', (name) => {
     for (let round = 0; round < 3 * OPUSSCRIPT_ENCODERS_PER_MODULE; round += 1) (await engine.createEncoder()).free()
     const reference = packets(await engineOf(name).createEncoder(), voice(2, 5))
     expect(packets(kept, voice(2, 5))).toEqual(reference)
+  })
+
+  it.each([8_000, 48_000] as const)('decodes packets of 120 ms at %i Hz as it does their frames', async (rate) => {
+    const engine = engineOf(name)
+    const encoder = await engine.createEncoder()
+    const frames = packets(encoder, voice(3, 60)).map((packet) => Buffer.from(packet, 'hex'))
+    const [whole, single] = [await engine.createDecoder(rate), await engine.createDecoder(rate)]
+    for (let from = 0; from < frames.length; from += 6) {
+      const six = frames.slice(from, from + 6)
+      const packet = joinFrames(
+        six[0]?.[0] ?? 0,
+        six.map((frame) => frame.subarray(1)),
+      )
+      expect(opusPacketSamples(packet)).toBe(OPUS_PACKET_SAMPLES_MAX)
+      const samples = whole.decode(packet)
+      expect(samples).toHaveLength((rate * 120) / 1_000)
+      expect(samples).toEqual(Int16Array.from(six.flatMap((frame) => [...single.decode(frame)])))
+    }
+    for (const handle of [encoder, whole, single]) handle.free()
   })
 
   it('does not count decoders as encoders', async () => {
