@@ -120,6 +120,11 @@ describe.each(SEEDS)('an hour on a bad network (seed %i)', (seed) => {
     }
     expect(recorded.manifest.streams[0]?.codecs).toEqual(['PCMU', 'PCMA'])
   })
+
+  it('comes out the same again, byte by byte, sealed ones included', async () => {
+    const again = await record(scenario, seed)
+    expect(again.fingerprint).toBe((await recording).fingerprint)
+  })
 })
 
 /** The first minute of the hour, before anything changes. */
