@@ -1,10 +1,5 @@
 import type { ManifestBody } from './manifest.ts'
-import { isObjectName } from './object-names.ts'
-
-/** Entries in any one list of a manifest; 100,000 chunks of 15 s are 17 days. */
-export const ENTRIES_MAX = 100_000
-/** Characters in any one text of a manifest. */
-export const TEXT_LENGTH_MAX = 4_096
+import { integer, list, members, objectName, oneOf, optional, sha256, text, time, truth } from './shape-checks.ts'
 
 /** Why a stretch of a stream has no audio. FORMAT.md 5 */
 export const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused', 'masked', 'undecoded'] as const
@@ -28,12 +23,6 @@ export type PauseWayName = (typeof PAUSE_WAYS)[number]
 const ALIGNMENT_BASES = ['arrival', 'reports'] as const
 export type AlignmentBasisName = (typeof ALIGNMENT_BASES)[number]
 
-/** Where a value is wrong, as `chunks[3].sha256`, or undefined when it is right. */
-type Check = (value: unknown, path: string) => string | undefined
-
-const HEX_SHA256 = /^[0-9a-f]{64}$/
-const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-
 /**
  * Checks the types of all members that format 1 knows; members it does not know are passed over. FORMAT.md 5
  *
@@ -46,49 +35,6 @@ export function findShapeFault(value: unknown): string | undefined {
 /** Narrows what {@link findShapeFault} found no fault with. */
 export function hasManifestShape(value: unknown): value is ManifestBody {
   return findShapeFault(value) === undefined
-}
-
-const text: Check = (value, path) => (typeof value === 'string' && value.length <= TEXT_LENGTH_MAX ? undefined : path)
-const integer: Check = (value, path) =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? undefined : path
-const truth: Check = (value, path) => (typeof value === 'boolean' ? undefined : path)
-const sha256: Check = (value, path) => (typeof value === 'string' && HEX_SHA256.test(value) ? undefined : path)
-const objectName: Check = (value, path) => (typeof value === 'string' && isObjectName(value) ? undefined : path)
-const time: Check = (value, path) =>
-  typeof value === 'string' && UTC_TIME.test(value) && !Number.isNaN(Date.parse(value)) ? undefined : path
-
-function oneOf(...allowed: readonly string[]): Check {
-  return (value, path) => (typeof value === 'string' && allowed.includes(value) ? undefined : path)
-}
-
-/** Absent is right; present must pass. */
-function optional(check: Check): Check {
-  return (value, path) => (value === undefined ? undefined : check(value, path))
-}
-
-function list(check: Check): Check {
-  return (value, path) => {
-    if (!Array.isArray(value) || value.length > ENTRIES_MAX) return path
-    for (const [index, item] of value.entries()) {
-      const fault = check(item, `${path}[${index}]`)
-      if (fault !== undefined) return fault
-    }
-    return undefined
-  }
-}
-
-function members(checks: Readonly<Record<string, Check>>): Check {
-  const entries = Object.entries(checks)
-  return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return path === '' ? '(whole)' : path
-    for (const [name, check] of entries) {
-      // Own members only: nothing may be read from a prototype.
-      const member: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
-      const fault = check(member, path === '' ? name : `${path}.${name}`)
-      if (fault !== undefined) return fault
-    }
-    return undefined
-  }
 }
 
 const checkGapSamples = members({

@@ -1,10 +1,8 @@
-import { base64url, CompactSign, compactVerify } from 'jose'
-
 import { accepted, rejected, type Result } from '../result.ts'
-import { canonicalJson } from './canonical-json.ts'
 import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
+import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
+import type { SigningKey, VerifyKey } from './signer-keys.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from './stream-facts.ts'
-import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
 
 /** What a manifest says. The meaning of every member is in `FORMAT.md` section 5; sample positions are at 48 kHz. */
 
@@ -243,9 +241,7 @@ export interface UntrustedManifest {
 export async function signManifest(body: ManifestBody, signer: SigningKey): Promise<string> {
   const fault = findShapeFault(body)
   if (fault !== undefined) throw new TypeError(`The manifest is not of format 1 at ${fault}.`)
-  return new CompactSign(new TextEncoder().encode(canonicalJson(body)))
-    .setProtectedHeader({ alg: SIGNATURE_ALGORITHM, kid: signer.keyId, typ: MANIFEST_TYPE })
-    .sign(signer.privateKey)
+  return signJson(body, MANIFEST_TYPE, signer)
 }
 
 /** Reads a manifest and checks its signature against the keys that are trusted. Never throws. */
@@ -262,64 +258,11 @@ export async function readManifest(
 /** Reads a manifest *without* checking its signature, for telling what is wrong with one that is not trusted. */
 export function decodeManifest(jws: string): Result<UntrustedManifest, ManifestRejectReason> {
   if (jws.length > MANIFEST_LENGTH_MAX) return rejected('tooLarge')
-  const parts = jws.split('.', 4).map(decodePart)
-  const [header, payload, signature] = parts
-  if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) {
-    return rejected('notJws')
-  }
-  const keyId = readHeader(header)
-  if (keyId === undefined) return rejected('notJws')
-  const value = readCanonical(payload)
-  if (value === undefined) return rejected('notCanonical')
+  const decoded = decodeSignedJson(jws, MANIFEST_TYPE)
+  if (!decoded.ok) return decoded
+  const { keyId, value } = decoded.value
   const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
   if (format !== MANIFEST_FORMAT) return rejected('format')
   if (!hasManifestShape(value)) return rejected('shape', findShapeFault(value))
   return accepted({ keyId, body: value })
-}
-
-async function checkSignature(
-  jws: string,
-  keyId: string,
-  keys: readonly VerifyKey[],
-): Promise<Result<undefined, 'signerUnknown' | 'forged'>> {
-  const key = keys.find((candidate) => candidate.keyId === keyId)
-  if (key === undefined) return rejected('signerUnknown')
-  try {
-    await compactVerify(jws, key.publicKey, { algorithms: [SIGNATURE_ALGORITHM] })
-    return accepted(undefined)
-  } catch {
-    return rejected('forged')
-  }
-}
-
-/** Strict Base64url: the one encoding of its bytes, so that no character of a manifest can be changed unseen. */
-function decodePart(part: string): Uint8Array | undefined {
-  try {
-    const bytes = base64url.decode(part)
-    return base64url.encode(bytes) === part ? bytes : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * The key id of a header that is, byte for byte, the one of format 1; `crit` and other algorithms fall out with that.
- */
-function readHeader(header: Uint8Array): string | undefined {
-  const value = readCanonical(header)
-  const keyId: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kid') : undefined
-  if (typeof keyId !== 'string') return undefined
-  const expected = canonicalJson({ alg: SIGNATURE_ALGORITHM, kid: keyId, typ: MANIFEST_TYPE })
-  return expected === canonicalJson(value) ? keyId : undefined
-}
-
-/** The value of bytes that are canonical JSON, or undefined. */
-function readCanonical(bytes: Uint8Array): unknown {
-  try {
-    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    const value: unknown = JSON.parse(json)
-    return canonicalJson(value) === json ? value : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,6 @@
 import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { KeptEntry, KeptFormat } from '../evidence/manifest.ts'
-import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
+import { TEXT_LENGTH_MAX } from '../evidence/shape-checks.ts'
 import { keptName } from '../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
 import { sha256Hex } from '../evidence/sha256.ts'

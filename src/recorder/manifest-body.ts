@@ -9,7 +9,7 @@ import {
   type SnapshotEntry,
   type StreamEntry,
 } from '../evidence/manifest.ts'
-import { TEXT_LENGTH_MAX } from '../evidence/manifest-shape.ts'
+import { TEXT_LENGTH_MAX } from '../evidence/shape-checks.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from '../evidence/stream-facts.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import type { MetadataState } from '../protocol/siprec/metadata-state.ts'

@@ -12,7 +12,8 @@ import {
   signManifest,
 } from '../../../src/evidence/manifest.ts'
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
-import { ENTRIES_MAX, findShapeFault, TEXT_LENGTH_MAX } from '../../../src/evidence/manifest-shape.ts'
+import { findShapeFault } from '../../../src/evidence/manifest-shape.ts'
+import { ENTRIES_MAX, TEXT_LENGTH_MAX } from '../../../src/evidence/shape-checks.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
 import { sampleRecording, sha256, vectorSigner, vectorText } from '../../vectors/evidence/sample-recording.ts'
