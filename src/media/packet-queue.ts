@@ -11,7 +11,10 @@ export const QUEUE_PACKETS_MAX = 2_048
 const INITIAL_SECONDS = 1
 const INITIAL_PACKETS = 64
 
-/** One packet's audio on its way to the reader. Entries are pooled: valid until {@link PacketQueue.shift} releases them. */
+/** A ring that is filled to less than this part of it is made half as large: a stall may have needed it, an hour of audio does not. */
+const SHRINK_AT = 1 / 8
+
+/** One packet's audio on its way to the reader. Entries are used again: valid until {@link PacketQueue.shift} releases them. */
 export interface QueuedPacket {
   /** RTP timestamp, extended beyond 32 bits. */
   timestamp: number
@@ -57,13 +60,16 @@ export interface QueuedPacket {
 export type UndecodedFound = (startSample: number, fromSample: number, toSample: number) => void
 
 /**
- * A bounded first-in-first-out queue of decoded packets: samples in one ring, entries in another. Both start small and double
- * up to their limits, so that thousands of streams cost little and a stalled machine loses nothing.
+ * A bounded first-in-first-out queue of decoded packets: samples in one ring, entries in another. Both start small, double
+ * up to their limits, and give back what they no longer need, so that thousands of streams cost little and a stalled machine loses nothing.
  */
 export class PacketQueue {
   readonly #samplesMax: number
+  readonly #samplesMin: number
   #samples: Int16Array
-  #entries: QueuedPacket[]
+  #entries: (QueuedPacket | undefined)[]
+  /** Entries that were released: there are as many as ever waited at a time, not as many as the ring has places. */
+  readonly #spare: QueuedPacket[] = []
   #head = 0
   #count = 0
   #firstSample = 0
@@ -71,12 +77,18 @@ export class PacketQueue {
 
   constructor(clockRate: number) {
     this.#samplesMax = powerOfTwo(clockRate * QUEUE_SECONDS_MAX)
-    this.#samples = new Int16Array(powerOfTwo(clockRate * INITIAL_SECONDS))
-    this.#entries = Array.from({ length: INITIAL_PACKETS }, emptyEntry)
+    this.#samplesMin = powerOfTwo(clockRate * INITIAL_SECONDS)
+    this.#samples = new Int16Array(this.#samplesMin)
+    this.#entries = ringOf(INITIAL_PACKETS, [])
   }
 
   get length(): number {
     return this.#count
+  }
+
+  /** Memory of the samples. */
+  get bytes(): number {
+    return this.#samples.byteLength
   }
 
   /** True from three quarters of a limit on: whoever can wait should not push more. */
@@ -99,10 +111,10 @@ export class PacketQueue {
   push(samples: Int16Array): QueuedPacket | undefined {
     const end = this.#endSample + samples.length
     if (end - this.#firstSample > this.#samplesMax || this.#count >= QUEUE_PACKETS_MAX) return undefined
-    while (end - this.#firstSample > this.#samples.length) this.#growSamples()
-    if (this.#count === this.#entries.length) this.#growEntries()
-    const entry = this.#entries[(this.#head + this.#count) & (this.#entries.length - 1)]
-    if (entry === undefined) return undefined
+    while (end - this.#firstSample > this.#samples.length) this.#resizeSamples(this.#samples.length * 2)
+    if (this.#count === this.#entries.length) this.#resizeEntries(this.#entries.length * 2)
+    const entry = this.#spare.pop() ?? emptyEntry()
+    this.#entries[(this.#head + this.#count) & (this.#entries.length - 1)] = entry
     const start = this.#endSample & (this.#samples.length - 1)
     const untilWrap = this.#samples.length - start
     if (samples.length <= untilWrap) {
@@ -127,8 +139,11 @@ export class PacketQueue {
     const entry = this.at(0)
     if (entry === undefined) return
     this.#firstSample = entry.firstSample + entry.length
+    this.#entries[this.#head] = undefined
     this.#head = (this.#head + 1) & (this.#entries.length - 1)
     this.#count -= 1
+    this.#spare.push(entry)
+    this.#shrink()
   }
 
   /** Copies an entry's samples from `offset` on into `target` from `targetOffset` on, as many as fit. Makes no views: it runs per packet. */
@@ -147,25 +162,40 @@ export class PacketQueue {
     return entry.length === 0 ? 0 : sum / entry.length
   }
 
-  #growSamples(): void {
-    const old = this.#samples
-    const grown = new Int16Array(old.length * 2)
-    for (let at = this.#firstSample; at < this.#endSample; at++) {
-      grown[at & (grown.length - 1)] = old[at & (old.length - 1)] ?? 0
+  /** Halves what is nearly empty, so that what a stall has brought does not stay with the stream for the rest of the hour. */
+  #shrink(): void {
+    const { length } = this.#samples
+    if (length > this.#samplesMin && this.#endSample - this.#firstSample < SHRINK_AT * length) {
+      this.#resizeSamples(length / 2)
     }
-    this.#samples = grown
+    const places = this.#entries.length
+    if (places > INITIAL_PACKETS && this.#count < SHRINK_AT * places) {
+      this.#resizeEntries(places / 2)
+      this.#spare.length = Math.min(this.#spare.length, places / 2 - this.#count)
+    }
   }
 
-  #growEntries(): void {
-    const old = this.#entries
-    const head = this.#head
-    const kept = Array.from(
-      { length: this.#count },
-      (_, index) => old[(head + index) & (old.length - 1)] ?? emptyEntry(),
+  #resizeSamples(length: number): void {
+    const old = this.#samples
+    const resized = new Int16Array(length)
+    for (let at = this.#firstSample; at < this.#endSample; at++) {
+      resized[at & (length - 1)] = old[at & (old.length - 1)] ?? 0
+    }
+    this.#samples = resized
+  }
+
+  #resizeEntries(length: number): void {
+    const [old, head] = [this.#entries, this.#head]
+    this.#entries = ringOf(
+      length,
+      Array.from({ length: this.#count }, (_, index) => old[(head + index) & (old.length - 1)]),
     )
-    this.#entries = Array.from({ length: old.length * 2 }, (_, index) => kept[index] ?? emptyEntry())
     this.#head = 0
   }
+}
+
+function ringOf(length: number, entries: readonly (QueuedPacket | undefined)[]): (QueuedPacket | undefined)[] {
+  return Array.from({ length }, (_, index) => entries[index])
 }
 
 function emptyEntry(): QueuedPacket {

@@ -159,9 +159,15 @@ export class ReorderBuffer {
     this.#counters.expected = this.#expectedBefore + number - this.#base + 1
     this.#counters.released += 1
     this.#counters.lost += missing
-    // What a stall brought has been worked off: its memory goes with it.
-    if (this.#count === 0 && this.#packets.length > INITIAL_CAPACITY) this.#resize(INITIAL_CAPACITY)
+    if (this.#count === 0) this.#beginAnew()
     return this.#released
+  }
+
+  /** The ring is empty. From its first place on, it needs memory for as many payloads as ever waited at a time, not for as many as it has places. */
+  #beginAnew(): void {
+    this.#head = 0
+    // What a stall brought has been worked off: its memory goes with it.
+    if (this.#packets.length > INITIAL_CAPACITY) this.#resize(INITIAL_CAPACITY)
   }
 
   /** Nothing more comes that could confirm the jump. */
