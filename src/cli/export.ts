@@ -61,6 +61,9 @@ export const command: Command = {
   run: runExport,
 }
 
+const KEPT_UNNAMED =
+  'warning: packets that were kept as they came are not in it: which stream they are of, and what codec, the manifest will say when the recording is over.'
+
 interface ExportOptions {
   readonly id: string
   readonly output: string
@@ -90,7 +93,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   const streams = keptStreams(opened.kept, opened.manifest ?? { streams: [] })
   if (streams === undefined) throw unreadable('the packets that were kept', 'notRtpdump')
   return options.format === 'rtpdump'
-    ? exportPackets(context, options, streams)
+    ? exportPackets(context, options, { opened, streams })
     : exportAudio(context, options, { opened, streams })
 }
 
@@ -108,8 +111,15 @@ function checkOptions({ format, labels, isReceivedOnly }: ExportOptions): void {
 async function exportPackets(
   context: CommandContext,
   { id, output, format }: ExportOptions,
-  streams: readonly KeptStreamPackets[],
+  { opened, streams }: { readonly opened: OpenedAudio; readonly streams: readonly KeptStreamPackets[] },
 ): Promise<ExitCode> {
+  if (opened.manifest === undefined) {
+    throw new EarwitnessError(
+      'recording-running',
+      'This recording has no manifest yet, and only that says whose packets were kept and what codec they are of.',
+      'Export its packets when the recording is over; what was decoded so far can be exported as ogg or wav now.',
+    )
+  }
   if (streams.length === 0) {
     throw new EarwitnessError(
       'recording-without-packets',
@@ -132,7 +142,7 @@ async function exportAudio(
   stored: { readonly opened: OpenedAudio; readonly streams: readonly KeptStreamPackets[] },
 ): Promise<ExitCode> {
   const { id, output, format, layout } = options
-  const { ogg, chunks, manifest } = stored.opened
+  const { ogg, chunks, manifest, keptUnnamed } = stored.opened
   if (chunks === 0) {
     throw new EarwitnessError(
       'recording-without-audio',
@@ -155,14 +165,16 @@ async function exportAudio(
   const hasManifest = manifest !== undefined
   const filled = manifest === undefined || options.isReceivedOnly ? 0 : filledSamples(manifest)
   const facts = { recordingId: id, file: output, format, layout, chunks, hasManifest, sizeBytes: bytes.length }
-  if (context.json) writeJson(context.stdout, { ...facts, undecoded: kept.undecoded, filledSamples: filled })
-  else if (!hasManifest)
-    writeLines(context.stderr, [`Wrote ${output}: what is stored so far; there is no manifest yet to hold it against.`])
-  else {
+  if (context.json)
+    writeJson(context.stdout, { ...facts, undecoded: kept.undecoded, keptUnnamed, filledSamples: filled })
+  else if (!hasManifest) {
+    const wrote = `Wrote ${output}: what is stored so far; there is no manifest yet to hold it against.`
+    writeLines(context.stderr, [wrote, ...(keptUnnamed === 0 ? [] : [KEPT_UNNAMED])])
+  } else {
     const wrote = `Wrote ${output}: ${format}, ${layout}, ${chunks} chunks.`
     writeLines(context.stderr, [wrote, ...kept.warnings, ...notesOnGaps(manifest, filled, options)])
   }
-  return kept.undecoded.length === 0 ? ExitCode.done : ExitCode.partlyDone
+  return kept.undecoded.length === 0 && keptUnnamed === 0 ? ExitCode.done : ExitCode.partlyDone
 }
 
 /** @throws EarwitnessError `export-not-separable`, when it is not known where on which channel something was lost. */

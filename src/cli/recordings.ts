@@ -13,6 +13,7 @@ import type { Command, CommandContext } from './command.ts'
 import { paintFor, printable, terminalColumns, writeJson, writeLines } from './output.ts'
 import { printPeaks } from './recordings/peaks.ts'
 import { describeRecording, recordingTable } from './recordings/render.ts'
+import { describeManifestFacts, mediaFacts, readManifestOf } from './recordings/manifest-facts.ts'
 
 const LIMIT_DEFAULT = 50
 const STATES = ['open', 'complete', 'interrupted'] as const
@@ -22,8 +23,8 @@ export const command: Command = {
   summary: 'finds recordings and shows what is known about one',
   usage: 'recordings list [filters] | recordings show ID | recordings peaks ID [--identity KEYFILE]',
   description:
-    'list prints the recordings that pass every filter, newest first; show prints all that is known about one, and the ' +
-    'other recordings of its story: before and after a transfer, duplicates; peaks opens its waveform with the vault key and ' +
+    'list prints the recordings that pass every filter, newest first; show prints all that is known about one (with what the ' +
+    'manifest says of pauses, holds and reports, which verify proves) and the other recordings of its story: before and after a transfer, duplicates; peaks opens its waveform with the vault key and ' +
     'prints it as audiowaveform JSON. Works whether or not the recorder is running. Times are in UTC.',
   examples: [
     'recordings list --participant "+1 555 0101" --from 2026-11-01',
@@ -116,8 +117,15 @@ async function show(context: CommandContext, id: string): Promise<ExitCode> {
       : 'An id looks like 01990000-0000-7000-8000-000000000000; "earwitness recordings list" shows them.'
     throw new EarwitnessError('recording-not-found', `There is no recording ${id}.`, hint)
   }
-  if (context.json) writeJson(stdout, details)
-  else writeLines(stdout, describeRecording(details, paintFor(stdout, env), terminalColumns(stdout)))
+  const manifest = await readManifestOf(context.config(), id)
+  const columnsMax = terminalColumns(stdout)
+  if (context.json) {
+    writeJson(stdout, { ...details, mediaFacts: manifest === undefined ? null : mediaFacts(manifest) })
+  } else {
+    const paint = paintFor(stdout, env)
+    const facts = manifest === undefined ? [] : describeManifestFacts(manifest, paint, columnsMax)
+    writeLines(stdout, [...describeRecording(details, paint, columnsMax), ...facts])
+  }
   return ExitCode.done
 }
 

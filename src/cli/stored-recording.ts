@@ -5,7 +5,7 @@ import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
 import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
 import { openRecordingKey } from '../evidence/recording-key.ts'
-import { isChunkName, KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
+import { isChunkName, isKeptName, KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import type { OpenedKept } from './export/kept-packets.ts'
@@ -58,6 +58,8 @@ export interface OpenedAudio {
   readonly manifest: ManifestBody | undefined
   /** RTP that was kept as it came, as the manifest names it. */
   readonly kept: readonly OpenedKept[]
+  /** Objects with RTP that was kept, of a recording that still runs: whose packets they are, and of what codec, only the manifest will say. */
+  readonly keptUnnamed: number
 }
 
 /**
@@ -71,9 +73,10 @@ export interface OpenedAudio {
 export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
   const recordingIdentities = await unwrapKey(objects, identities)
   const manifest = await readStoredManifest(objects)
+  const names = manifest === undefined ? await namesOf(objects) : []
   const wanted =
     manifest?.chunks ??
-    (await namesOf(objects))
+    names
       .filter(isChunkName)
       .toSorted()
       .map((name) => ({ name, sha256: undefined }))
@@ -83,7 +86,8 @@ export async function openAudio(objects: ObjectReader, identities: readonly stri
   for (const entry of manifest?.kept ?? []) {
     kept.push({ entry, clear: await openOne(objects, recordingIdentities, entry) })
   }
-  return { ogg: Buffer.concat(parts), chunks: parts.length, manifest, kept }
+  const keptUnnamed = names.filter(isKeptName).length
+  return { ogg: Buffer.concat(parts), chunks: parts.length, manifest, kept, keptUnnamed }
 }
 
 async function openOne(

@@ -119,6 +119,11 @@ export class RecordingSession {
     return this.#receivers.byId
   }
 
+  /** How often reports told of streams that are too far apart to be aligned by them. */
+  get alignmentRefusals(): number {
+    return this.#receivers.alignment.refusals
+  }
+
   /** Since when no stream had a packet although one was to be expected: monotonic microseconds. */
   get quietSinceUs(): number {
     return Math.max(this.#awaitedSinceUs, this.#receivers.lastArrivalUs)

@@ -56,6 +56,11 @@ export class StreamAlignment {
     return this.#aheadMaxUs
   }
 
+  /** Of all streams. */
+  get refusals(): number {
+    return [...this.#alignments.values()].reduce((sum, { refusals }) => sum + refusals, 0)
+  }
+
   factsOf(streamId: StreamId): AlignmentFacts {
     return this.#alignments.get(streamId) ?? NOT_COMPARED
   }

@@ -1,5 +1,5 @@
 import { createSocket } from 'node:dgram'
-import { readFile, mkdtemp, rm } from 'node:fs/promises'
+import { readdir, readFile, rename, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -199,6 +199,24 @@ describe('a recording session of codecs that are not decoded live', () => {
       expect(channels[6]?.every((sample) => Math.abs(sample) < 4)).toBe(true)
     },
   )
+
+  test('tells whoever exports it before it is over what has to wait for the manifest', async () => {
+    const stored = await readdir(join(dataDir, 'recordings'), { recursive: true })
+    const manifest = join(dataDir, 'recordings', stored.find((name) => name.endsWith('manifest.jws')) ?? '')
+    // A recording that still runs is the same objects without it.
+    await rename(manifest, `${manifest}.later`)
+    try {
+      const audio = await daemon.command('export', recordingId, '-o', join(folder, 'running.wav'))
+      expect(audio).toMatchObject({ code: 4, stderr: expect.stringContaining('warning: packets that were kept') })
+      const packets = await daemon.command('export', recordingId, '-o', join(folder, 'running'), '--format', 'rtpdump')
+      expect(packets).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/\[recording-running\][^]*hint: Export its packets when/u),
+      })
+    } finally {
+      await rename(`${manifest}.later`, manifest)
+    }
+  })
 
   test('gives back the packets of a codec that nobody knows, byte for byte', async () => {
     const output = join(folder, 'packets')

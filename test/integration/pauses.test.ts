@@ -84,6 +84,8 @@ async function expectPaused(recordingId: string): Promise<ManifestBody> {
     code: 0,
     stdout: expect.stringMatching(/paused on request[^]*Paused from 2\.\d{3} s .* asked for by/u),
   })
+  const shown = await daemon.command('recordings', 'show', recordingId)
+  expect(shown.stdout).toMatch(/^pauses and holds\nPaused from 2\.\d{3} s .* asked for by/mu)
   const [heard = new Int16Array(0)] = await exportedChannels(daemon, recordingId, { folder })
   const gap = stream?.gaps.find(({ cause }) => cause === 'paused') ?? { fromSample: 0, toSample: 0 }
   const silent = heard.subarray(gap.fromSample / 6 + FADE_SAMPLES, gap.toSample / 6 - FADE_SAMPLES)

@@ -26,12 +26,18 @@ export interface ReceptionStatistics {
 /**
  * Extended sequence numbers and loss statistics of one SSRC, fed in order of arrival. It judges nothing but the number: telling
  * duplicates from reordered packets is the reorder buffer's work. RFC 3550 A.1, A.3
+ *
+ * A restart begins counting anew (`init_seq`), so that these are statistics of the last run, and the ledger of a recording, which sums all runs, has more. Stragglers of the run
+ * before belong to neither: they are `behind`, uncounted, and do not begin that run again, which A.1 by itself would have them do as soon as two come in a row.
  */
 export class SequenceTracker {
   #base = 0
   #highest: number | undefined
   #received = 0
   #probationNext: number | undefined
+  /** End of the run before the present one, and for how many packets more its stragglers are known. */
+  #formerHighest = 0
+  #formerPackets = 0
   #priorExpected = 0
   #priorReceived = 0
 
@@ -41,8 +47,11 @@ export class SequenceTracker {
       return 'first'
     }
     const distance = sequenceDistance(this.#highest, sequenceNumber)
+    if (this.#isStraggler(sequenceNumber, distance)) return 'behind'
     if (distance >= MAX_DROPOUT || distance < -MAX_MISORDER) {
       if (sequenceNumber === this.#probationNext) {
+        this.#formerHighest = this.#highest
+        this.#formerPackets = MAX_MISORDER
         this.#begin(sequenceNumber)
         return 'restarted'
       }
@@ -74,6 +83,14 @@ export class SequenceTracker {
     this.#priorExpected = packetsExpected
     this.#priorReceived = packetsReceived
     return expected <= 0 || lost <= 0 ? 0 : lost / expected
+  }
+
+  /** Of the run before: nearer to its end than to that of the present one. Looked for while it may be on its way, no longer: the sender may go back for good. */
+  #isStraggler(sequenceNumber: number, distance: number): boolean {
+    if (this.#formerPackets === 0) return false
+    this.#formerPackets -= 1
+    const fromFormer = Math.abs(sequenceDistance(this.#formerHighest, sequenceNumber))
+    return fromFormer <= MAX_MISORDER && fromFormer < Math.abs(distance)
   }
 
   #begin(sequenceNumber: number): void {

@@ -120,6 +120,8 @@ export interface WorkerTotals {
   /** Compounds, by reason. */
   readonly rtcpDiscarded: Readonly<Record<string, number>>
   readonly rtcpSent: number
+  /** Sender reports not aligned by, by why. */
+  readonly alignmentRefusals: Readonly<Record<'disagreed' | 'tooFar', number>>
   readonly encodedFrames: number
   /** Silent frames that cost no encoding; not among those encoded. */
   readonly gatedFrames: number

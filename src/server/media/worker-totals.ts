@@ -11,6 +11,7 @@ const NOTHING: StreamSums = {
   rtcpReceived: {},
   rtcpDiscarded: {},
   rtcpSent: 0,
+  alignmentRefusals: { disagreed: 0, tooFar: 0 },
   gatedFrames: 0,
   dtmfDigits: {},
 }
@@ -23,6 +24,7 @@ export class StreamTotals {
   readonly #rtcpReceived: Map<string, number>
   readonly #rtcpDiscarded: Map<string, number>
   readonly #dtmfDigits: Map<string, number>
+  readonly #alignmentRefusals: { disagreed: number; tooFar: number }
 
   /** @param from what to begin with; it stays as it is */
   constructor(from: StreamSums = NOTHING) {
@@ -33,15 +35,18 @@ export class StreamTotals {
     this.#rtcpReceived = new Map(Object.entries(from.rtcpReceived))
     this.#rtcpDiscarded = new Map(Object.entries(from.rtcpDiscarded))
     this.#dtmfDigits = new Map(Object.entries(from.dtmfDigits))
+    this.#alignmentRefusals = { ...from.alignmentRefusals }
   }
 
   /** Adds all streams of a recording session. */
   add(recordingSession: RecordingSession): void {
     this.#packets.gatedFrames += recordingSession.frameCounts.gated
+    this.#alignmentRefusals.tooFar += recordingSession.alignmentRefusals
     for (const { counters, rtcp } of recordingSession.streamReceivers.values()) {
       this.#packets.received += counters.packetsReceived
       this.#packets.lost += counters.packetsLost
       this.#packets.rtcpSent += rtcp.counters.sent
+      this.#alignmentRefusals.disagreed += rtcp.disagreements
       addCounts(this.#discarded, counters.packetsDiscarded)
       addCounts(this.#srtpFailures, counters.srtpFailures)
       addCounts(this.#rtcpReceived, rtcp.counters.received)
@@ -59,6 +64,7 @@ export class StreamTotals {
       rtcpReceived: Object.fromEntries(this.#rtcpReceived),
       rtcpDiscarded: Object.fromEntries(this.#rtcpDiscarded),
       rtcpSent: this.#packets.rtcpSent,
+      alignmentRefusals: { ...this.#alignmentRefusals },
       gatedFrames: this.#packets.gatedFrames,
       dtmfDigits: Object.fromEntries(this.#dtmfDigits),
     }

@@ -234,6 +234,9 @@ export class RecordingEvents {
       metrics.rtcpDiscardedTotal.inc({ reason }, step(`rtcpDiscarded/${reason}`, total))
     }
     metrics.rtcpSentTotal.inc(step('rtcpSent', report.rtcpSent))
+    for (const [reason, total] of Object.entries(report.alignmentRefusals)) {
+      metrics.rtcpAlignmentRefusalsTotal.inc({ reason }, step(`alignmentRefusals/${reason}`, total))
+    }
     metrics.rtcpRoundTripSeconds.set({ worker }, report.roundTripSecondsMax)
     metrics.rtpInterarrivalJitterSeconds.set({ worker }, report.jitterSecondsMax)
     for (const [flag, count] of Object.entries(report.flaggedStreams))

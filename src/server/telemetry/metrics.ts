@@ -181,18 +181,7 @@ function mediaMetrics(make: Factory) {
       'Keys pressed by participants, told by telephone-events (RFC 4733) or heard as tones; one that was both counts once.',
       { via: oneOf(['event', 'tone']) },
     ),
-    rtcpPacketsReceivedTotal: make.counter('rtcp_packets_received_total', 'RTCP packets of SRCs, by type.', {
-      type: firstSeen(),
-    }),
-    rtcpDiscardedTotal: make.counter('rtcp_discarded_total', 'RTCP datagrams not believed, by reason.', {
-      reason: firstSeen(),
-    }),
-    rtcpSentTotal: make.plainCounter('rtcp_sent_total', 'RTCP datagrams sent to SRCs.'),
-    rtcpRoundTripSeconds: make.gauge(
-      'rtcp_round_trip_seconds',
-      'Longest round trip to an SRC of a worker, of those that quote our RTCP. RFC 3611 4.5',
-      { worker: firstSeen() },
-    ),
+    ...rtcpMetrics(make),
     rtpInterarrivalJitterSeconds: make.gauge(
       'rtp_interarrival_jitter_seconds',
       'Greatest interarrival jitter of the live media streams of a worker. RFC 3550 A.8',
@@ -227,6 +216,28 @@ function mediaMetrics(make: Factory) {
     threadBusyRatio: make.gauge('thread_busy_ratio', 'Share of the last second in which a thread was not idle.', {
       thread: firstSeen(),
     }),
+  }
+}
+
+function rtcpMetrics(make: Factory) {
+  return {
+    rtcpPacketsReceivedTotal: make.counter('rtcp_packets_received_total', 'RTCP packets of SRCs, by type.', {
+      type: firstSeen(),
+    }),
+    rtcpDiscardedTotal: make.counter('rtcp_discarded_total', 'RTCP datagrams not believed, by reason.', {
+      reason: firstSeen(),
+    }),
+    rtcpSentTotal: make.plainCounter('rtcp_sent_total', 'RTCP datagrams sent to SRCs.'),
+    rtcpAlignmentRefusalsTotal: make.counter(
+      'rtcp_alignment_refusals_total',
+      'Sender reports not aligned by: disagreed with the one before on the time, or told of streams too far apart. RFC 3550 6.4.1',
+      { reason: oneOf(['disagreed', 'tooFar']) },
+    ),
+    rtcpRoundTripSeconds: make.gauge(
+      'rtcp_round_trip_seconds',
+      'Longest round trip to an SRC of a worker, of those that quote our RTCP. RFC 3611 4.5',
+      { worker: firstSeen() },
+    ),
   }
 }
 

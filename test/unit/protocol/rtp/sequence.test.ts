@@ -48,6 +48,23 @@ describe('sequence tracking (RFC 3550 A.1)', () => {
     expect(tracker.statistics).toMatchObject({ extendedHighestSequenceNumber: 40_001, packetsReceived: 1 })
   })
 
+  it('counts no stragglers of the run before a restart, and does not go back for them', () => {
+    const tracker = tracked([100, 101, 104, 40_000, 40_001, 102, 103, 40_002])
+    expect(tracker.statistics).toEqual({
+      extendedHighestSequenceNumber: 40_002,
+      packetsExpected: 2,
+      packetsReceived: 2,
+      cumulativeLost: 0,
+    })
+  })
+
+  it('goes back with a sender that does so for good', () => {
+    const tracker = tracked([100, 101, 40_000, 40_001])
+    const steps = Array.from({ length: MAX_MISORDER + 3 }, (_, index) => tracker.update(102 + index))
+    expect(steps.at(-4)).toBe('behind')
+    expect(steps.slice(-3)).toEqual(['probation', 'restarted', 'ahead'])
+  })
+
   it('draws the line between reordering and restart at MAX_MISORDER', () => {
     expect(tracked([1_000]).update(1_000 - MAX_MISORDER)).toBe('behind')
     expect(tracked([1_000]).update(999 - MAX_MISORDER)).toBe('probation')

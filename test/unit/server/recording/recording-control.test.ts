@@ -218,6 +218,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   rtcpReceived: {},
   rtcpDiscarded: {},
   rtcpSent: 0,
+  alignmentRefusals: { disagreed: 0, tooFar: 0 },
   roundTripSecondsMax: 0,
   encodedFrames: 0,
   encodeSeconds: 0,

@@ -23,6 +23,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures'], event = 0): WorkerRe
   rtcpReceived: {},
   rtcpDiscarded: {},
   rtcpSent: 0,
+  alignmentRefusals: { disagreed: 0, tooFar: 0 },
   roundTripSecondsMax: 0,
   encodedFrames: 0,
   encodeSeconds: 0,
@@ -40,6 +41,22 @@ it('keys are counted by how they were known, of all workers together', async () 
   const text = await registry.metrics()
   expect(text).toContain('earwitness_dtmf_digits_total{via="event"} 8')
   expect(text).toContain('earwitness_dtmf_digits_total{via="tone"} 2')
+})
+
+it('refused alignments are a metric by reason, of all workers together', async () => {
+  const registry = createRegistry()
+  const events = new RecordingEvents({
+    publish: () => {},
+    log: createLogger({ level: 'error', destination: { write: () => {} } }),
+    metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
+  })
+  for (const disagreed of [1, 4]) {
+    events.workerReport(0, { ...report({}), alignmentRefusals: { disagreed, tooFar: 2 } })
+  }
+  events.workerReport(1, { ...report({}), alignmentRefusals: { disagreed: 0, tooFar: 1 } })
+  const text = await registry.metrics()
+  expect(text).toContain('earwitness_rtcp_alignment_refusals_total{reason="disagreed"} 4')
+  expect(text).toContain('earwitness_rtcp_alignment_refusals_total{reason="tooFar"} 3')
 })
 
 it('failures of SRTP are a metric by reason, of all workers together', async () => {
