@@ -12,7 +12,7 @@ const INITIAL_SECONDS = 1
 const INITIAL_PACKETS = 64
 
 /** A ring that is filled to less than this part of it is made half as large: a stall may have needed it, an hour of audio does not. */
-const SHRINK_AT = 1 / 8
+const SHRINK_AT = 3 / 8
 
 /** One packet's audio on its way to the reader. Entries are used again: valid until {@link PacketQueue.shift} releases them. */
 export interface QueuedPacket {

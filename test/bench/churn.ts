@@ -1,14 +1,18 @@
 /**
  * Opens and ends recording sessions by the thousand and looks at what the recorder holds afterwards: descriptors, threads and ports must be what
- * they were (exit code 1 otherwise); memory is shown, as it breathes.
+ * they were (exit code 1 otherwise). Memory is shown as it breathes, nothing is collected for the purpose: by step, and the medians of the second and the
+ * last third, which are the same when nothing is kept.
  *
  * `npm run bench:churn`, or `-- --sessions 10000 --cps 40 --steps 10 --json`. Sessions last half a second and have RTP.
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { resourcesOf, type Resources } from '../support/resources.ts'
+import { probedMemory, probeEnvironment, type ProbedMemory } from './lib/probed-memory.ts'
 import { memoryKb } from './lib/process-usage.ts'
 
 /** Recording sessions after which everything that is made once has been made. */
@@ -26,14 +30,16 @@ const { values } = parseArgs({
   },
 })
 
-interface Step extends Resources {
+interface Step extends Resources, ProbedMemory {
   readonly sessions: number
   readonly completed: number
   readonly memoryKb: number
 }
 
 const dataDir = await makeDataDir()
+const probeDir = await mkdtemp(`${tmpdir()}/earwitness-probe-`)
 const daemon = await startDaemon(dataDir, {
+  ...probeEnvironment(probeDir),
   EARWITNESS_LOG_LEVEL: 'error',
   EARWITNESS_MEDIA_OPUS_ENGINE: values.engine,
 })
@@ -44,15 +50,19 @@ try {
   for (let done = WARM_UP; done < WARM_UP + sessions; done += each) {
     const step = await churn(daemon, each, done + each)
     steps.push(step)
-    console.error(`${step.sessions} recording sessions: ${step.memoryKb} kB, ${step.descriptors} descriptors`)
+    console.error(describe(step))
   }
   if (values.json) console.log(JSON.stringify(steps, undefined, 2))
   else console.table(steps)
+  const third = Math.ceil((steps.length - 1) / 3)
+  const medians = [steps.slice(-2 * third, -third), steps.slice(-third)].map(medianKb)
+  console.error(`median of the second third: ${medians[0]} kB, of the last: ${medians[1]} kB`)
   const [first, last] = [steps[0], steps.at(-1)]
   if (first !== undefined && last !== undefined && hasGrown(first, last)) process.exitCode = 1
 } finally {
   await daemon.stop()
   await removeDataDir(dataDir)
+  await rm(probeDir, { recursive: true, force: true })
 }
 
 async function churn(recorder: RunningDaemon, count: number, total: number): Promise<Step> {
@@ -69,12 +79,23 @@ async function churn(recorder: RunningDaemon, count: number, total: number): Pro
   }
   // Connections to the database that nobody needs close after a while.
   await sleep(REST_MS)
+  const pid = recorder.process.pid ?? 0
   return {
     sessions: total,
     completed,
     ...(await resourcesOf(recorder)),
-    memoryKb: await memoryKb([recorder.process.pid ?? 0]),
+    memoryKb: await memoryKb([pid]),
+    ...(await probedMemory(probeDir, pid)),
   }
+}
+
+function describe({ sessions, completed, memoryKb: resident, heapKb, descriptors, threads }: Step): string {
+  return `${sessions} recording sessions, ${completed} of this step completed: ${resident} kB (heap ${heapKb}), ${descriptors} descriptors, ${threads} threads`
+}
+
+function medianKb(steps: readonly Step[]): number | undefined {
+  const sizes = steps.map((step) => step.memoryKb).toSorted((left, right) => left - right)
+  return sizes[Math.floor(sizes.length / 2)]
 }
 
 function hasGrown(first: Step, last: Step): boolean {

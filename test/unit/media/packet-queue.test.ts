@@ -75,6 +75,6 @@ describe('the queue of decoded packets', () => {
       queue.push(frame(number))
       queue.shift()
     }
-    expect(queue.bytes).toBeLessThanOrEqual(4 * before)
+    expect(queue.bytes).toBe(before)
   })
 })
