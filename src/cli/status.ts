@@ -154,8 +154,9 @@ const STATE_STYLES: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
 }
 
 function describeWorker(worker: StatusReport['workers'][number]): string {
-  const { id, recordingSessions, queueDepth, opusEngine, receiver } = worker
-  return `${id}: ${recordingSessions} recording sessions, ${queueDepth} waiting, ${opusEngine}, ${receiver}`
+  const { id, recordingSessions, queueDepth, opusEngine, opusUndecodedStreams = 0, receiver } = worker
+  const undecoded = opusUndecodedStreams === 0 ? '' : `, ${opusUndecodedStreams} media streams of Opus kept undecoded`
+  return `${id}: ${recordingSessions} recording sessions, ${queueDepth} waiting, ${opusEngine}, ${receiver}${undecoded}`
 }
 
 /** One row for each value, the first of which has the label. */

@@ -5,6 +5,8 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { asRecordingId, uuidV7, type RecordingId } from '../../src/ids.ts'
+import { silentOpusPacket } from '../../src/media/opus-packet.ts'
+import { payloadFormatOf } from '../../src/protocol/rtp/payload-format.ts'
 import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
 import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
 import type { RecordingFacts } from '../../src/recorder/recording-types.ts'
@@ -14,7 +16,7 @@ import { RecordingHost } from '../../src/server/media/recording-host.ts'
 import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-messages.ts'
 import { noise } from '../support/audio.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
-import { factsOf, NO_ALERTS, packetsOf, planOf } from '../support/recording-rig.ts'
+import { factsOf, NO_ALERTS, packetsOf, planOf, rtp } from '../support/recording-rig.ts'
 import { keysOf } from '../support/srtp.ts'
 
 /** The recordings of one worker, driven in this thread: real sockets and encoders, and a clock that this file turns. */
@@ -29,12 +31,14 @@ let firstPort: number
 /** Encodings after which the encoders of the next recordings break. */
 let encodings: number
 let encodersFail: boolean
+let decodersFail: boolean
 
 beforeEach(async () => {
   posted = []
   nowUs = 10 * SECOND_US
   encodings = Infinity
   encodersFail = false
+  decodersFail = false
   firstPort = await freeUdpPortRange(8)
   engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 5 })
   host = new RecordingHost({
@@ -55,10 +59,13 @@ beforeEach(async () => {
         return engine.inUse
       },
       setComplexity: (complexity) => engine.setComplexity(complexity),
-      createDecoder: (rate) => engine.createDecoder(rate),
-      createEncoder: async () => {
+      createDecoder: async (rate) => {
+        if (decodersFail) throw new RangeError('no memory')
+        return engine.createDecoder(rate)
+      },
+      createEncoder: async (rate) => {
         if (encodersFail) throw new RangeError('no memory')
-        const encoder = await engine.createEncoder()
+        const encoder = await engine.createEncoder(rate)
         let left = encodings
         return {
           ...encoder,
@@ -166,6 +173,32 @@ describe('what cannot be opened', () => {
     expect(manifest?.streams).toHaveLength(1)
     expect(manifest?.durationSamples).toBe(2 * 48_000)
   })
+})
+
+describe('Opus without a decoder', () => {
+  test.each([true, false])(
+    'is kept and counted, once for each stream that brings it (decoders fail: %s)',
+    async (isMissing) => {
+      decodersFail = isMissing
+      const opus = payloadFormatOf({ name: 'OPUS', clockRate: 48_000, channels: 2 })
+      const plan = planOf(0, { payloadTypes: new Map([[111, opus]]) })
+      const facts = factsOf({ recordingId: asRecordingId(uuidV7(Date.now(), randomBytes(16))), openedUs: nowUs })
+      await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan, port: firstPort }] })
+      expect(host.report(0).opusUndecodedStreams).toBe(0)
+      const socket = createSocket('udp4')
+      for (let index = 0; index < PACKETS; index += 1) {
+        const payload = silentOpusPacket(960)
+        const packet = { payloadType: 111, sequenceNumber: index, timestamp: index * 960, payload }
+        socket.send(rtp(packet), firstPort, '127.0.0.1')
+      }
+      while (host.report(0).packetsReceived < PACKETS) await new Promise((resolve) => setImmediate(resolve))
+      socket.close()
+      await once(socket, 'close')
+      const manifest = await end(facts.recordingId)
+      expect(host.report(0).opusUndecodedStreams).toBe(isMissing ? 1 : 0)
+      expect(manifest?.streams[0]?.gaps.some(({ cause }) => cause === 'undecoded')).toBe(isMissing)
+    },
+  )
 })
 
 describe('messages', () => {

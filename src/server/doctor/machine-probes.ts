@@ -24,6 +24,7 @@ const PROGRAM_WAIT_MS = 10_000
 const REACH_WAIT_MS = 3_000
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 const NARROWBAND = 8_000
+const FULLBAND = 48_000
 const run = promisify(execFile)
 
 /** The machine this runs on, as the user that runs it. */
@@ -49,7 +50,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
       const addon = loadNativeAddon()
       return addon.ok ? 'loaded' : addon.reason
     },
-    encode: () => encode(config),
+    encodeAndDecode: () => encodeAndDecode(config),
     database: () => askDatabase(config),
     signerProblem: async (pem) => {
       const key = await readSigningKey(pem)
@@ -124,7 +125,7 @@ async function write(folder: string): Promise<string | undefined> {
   }
 }
 
-async function encode(config: Config): Promise<string | undefined> {
+async function encodeAndDecode(config: Config): Promise<string | undefined> {
   try {
     const engine = createOpusEngine(config.media.opusEngine, {
       sampleRate: NARROWBAND,
@@ -134,7 +135,10 @@ async function encode(config: Config): Promise<string | undefined> {
     const encoder = await engine.createEncoder()
     const packet = encoder.encode(new Int16Array(NARROWBAND / 50))
     encoder.free()
-    return packet.length > 0 ? undefined : 'it gave nothing'
+    const decoder = await engine.createDecoder(FULLBAND)
+    const samples = decoder.decode(packet)
+    decoder.free()
+    return samples.length === FULLBAND / 50 ? undefined : 'it gave something else'
   } catch (error) {
     return error instanceof Error ? error.message : 'unknown'
   }

@@ -22,8 +22,8 @@ export interface Probes {
   /** Of the daemon that has `dataDir`. */
   daemonPid(): number | undefined
   addon(): 'loaded' | AddonMissing
-  /** Encodes a moment of silence; gives what went wrong. */
-  encode(): Promise<string | undefined>
+  /** Encodes a moment of silence and decodes it; gives what went wrong. */
+  encodeAndDecode(): Promise<string | undefined>
   /** Asks the database for nothing; gives what a person should read when that fails. */
   database(): Promise<EarwitnessError | undefined>
   /** Why this is no private key of a signer, or undefined. */

@@ -42,12 +42,12 @@ export async function checkReceiver(config: Config, probes: Probes): Promise<Fin
 
 export async function checkOpus(config: Config, probes: Probes): Promise<Finding> {
   const { opusEngine } = config.media
-  const problem = await probes.encode()
-  if (problem === undefined) return ok('opus', `The Opus engine ${opusEngine} encodes.`)
+  const problem = await probes.encodeAndDecode()
+  if (problem === undefined) return ok('opus', `The Opus engine ${opusEngine} encodes and decodes.`)
   const other = opusEngine === 'opusscript' ? 'libopus-wasm' : 'opusscript'
   return fail(
     'opus',
-    `The Opus engine ${opusEngine} does not encode (${problem}).`,
+    `The Opus engine ${opusEngine} does not encode and decode (${problem}).`,
     `\`npm ci\` brings back packages that are missing; media.opusEngine: ${other} is the other one.`,
   )
 }

@@ -33,6 +33,8 @@ export interface WorkerStatus {
   readonly recordingSessions: number
   readonly queueDepth: number
   readonly opusEngine: string
+  /** Media streams since its start that brought Opus and found no decoder; absent for none. */
+  readonly opusUndecodedStreams?: number
   /** `dgram` or `native`. */
   readonly receiver: string
 }

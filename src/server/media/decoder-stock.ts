@@ -9,10 +9,13 @@ export class DecoderStock {
   readonly #engine: Pick<OpusEngine, 'createDecoder'>
   readonly #made: OpusDecoder[] = []
   readonly #spare: OpusDecoder[] = []
+  readonly #handleMissing: () => void
   #isFree = false
 
-  constructor(engine: Pick<OpusEngine, 'createDecoder'>) {
+  /** @param handleMissing one was asked for and could not be had */
+  constructor(engine: Pick<OpusEngine, 'createDecoder'>, handleMissing: () => void = () => {}) {
     this.#engine = engine
+    this.#handleMissing = handleMissing
   }
 
   /** Makes what is missing for these sample rates. Never rejects. */
@@ -27,6 +30,7 @@ export class DecoderStock {
 
   take(rate: number): OpusDecoder | undefined {
     const at = this.#spare.findIndex(({ sampleRate }) => sampleRate === rate)
+    if (at < 0) this.#handleMissing()
     return at < 0 ? undefined : this.#spare.splice(at, 1)[0]
   }
 

@@ -86,11 +86,15 @@ export class MediaPlane {
     this.#handler = handler
   }
 
-  get workers(): readonly { readonly id: number; readonly recordingSessions: number; readonly queueDepth: number }[] {
-    return this.#workers.map(({ id, recordings, queueDepth }) => ({
-      id,
-      recordingSessions: recordings.size,
-      queueDepth,
+  get workers(): readonly {
+    readonly id: number
+    readonly recordingSessions: number
+    readonly queueDepth: number
+    readonly opusUndecodedStreams?: number
+  }[] {
+    return this.#workers.map(({ id, recordings, queueDepth, opusUndecodedStreams }) => ({
+      ...{ id, recordingSessions: recordings.size, queueDepth },
+      ...(opusUndecodedStreams === 0 ? {} : { opusUndecodedStreams }),
     }))
   }
 
@@ -307,6 +311,7 @@ export class MediaPlane {
         return
       case 'report':
         worker.load = message.report.load
+        worker.opusUndecodedStreams = message.report.opusUndecodedStreams
         worker.reportedUs = this.#nowUs()
         this.#handler?.handleReport(worker.id, message.report)
     }

@@ -28,6 +28,7 @@ export class MediaWorker {
   isReady = false
   /** As its last report says. */
   load: ThreadLoad = { busyShare: 0, lagMs: 0 }
+  opusUndecodedStreams = 0
   reportedUs = Infinity
 
   /** Starts the thread. */

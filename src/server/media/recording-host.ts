@@ -47,6 +47,7 @@ export class RecordingHost {
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
   readonly #encoders: TimedEncoders
+  #opusUndecodedStreams = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
   readonly #queues = new Map<RecordingId, Promise<void>>()
 
@@ -117,6 +118,7 @@ export class RecordingHost {
       ...sums,
       packetsDiscarded: { ...sums.packetsDiscarded, truncated },
       socketOverflows: overflows,
+      opusUndecodedStreams: this.#opusUndecodedStreams,
       encodedFrames: this.#encoders.encodedFrames,
       encodeSeconds: this.#encoders.encodeSeconds,
     }
@@ -185,7 +187,7 @@ export class RecordingHost {
     const { facts, streams } = message
     const sockets = new Map<StreamId, StreamSockets>()
     const stock: OpusEncoder[] = []
-    const decoders = new DecoderStock(this.#engine)
+    const decoders = new DecoderStock(this.#engine, () => (this.#opusUndecodedStreams += 1))
     try {
       for (const stream of streams) sockets.set(stream.plan.streamId, await this.#bind(facts.recordingId, stream))
       const plans = streams.map(({ plan }) => plan)

@@ -113,6 +113,8 @@ export interface WorkerTotals {
   readonly srtpFailures: Readonly<Record<string, number>>
   /** Datagrams that the kernel dropped because their socket was not read in time; known with the receiver in C only. */
   readonly socketOverflows: number
+  /** Media streams that brought Opus and found no decoder for it: it is kept as it came. */
+  readonly opusUndecodedStreams: number
   /** Keys pressed, by how that was known. */
   readonly dtmfDigits: Readonly<Record<string, number>>
   /** Packets inside compounds, by type. */

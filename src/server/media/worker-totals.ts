@@ -1,7 +1,10 @@
 import type { RecordingSession } from '../../recorder/recording-session.ts'
 import type { WorkerTotals } from './worker-messages.ts'
 
-export type StreamSums = Omit<WorkerTotals, 'encodedFrames' | 'encodeSeconds' | 'socketOverflows'>
+export type StreamSums = Omit<
+  WorkerTotals,
+  'encodedFrames' | 'encodeSeconds' | 'socketOverflows' | 'opusUndecodedStreams'
+>
 
 const NOTHING: StreamSums = {
   packetsReceived: 0,

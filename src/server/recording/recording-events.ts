@@ -211,6 +211,16 @@ export class RecordingEvents {
     else if (up > 0) this.#log.info({ worker, complexity }, 'a media worker has room and encodes with more work again')
   }
 
+  /** What is not decoded live is not lost, but nobody hears it until it is exported. */
+  #undecodedReport(worker: string, streams: number): void {
+    if (streams === 0) return
+    this.#metrics.opusUndecodedStreamsTotal.inc(streams)
+    this.#log.warn(
+      { worker, count: streams },
+      'there is no Opus decoder for media streams: their packets are kept as they came',
+    )
+  }
+
   workerReport(workerId: number, report: WorkerReport): void {
     const worker = String(workerId)
     const step = (name: string, total: number): number => this.#totals.step(`${worker}/${name}`, total)
@@ -245,6 +255,7 @@ export class RecordingEvents {
       step('encodeSeconds', report.encodeSeconds),
       step('encodedFrames', report.encodedFrames),
     )
+    this.#undecodedReport(worker, step('opusUndecodedStreams', report.opusUndecodedStreams))
     if (report.opus !== undefined) this.#opusReport(worker, report.opus)
     metrics.encoderFramesGatedTotal.inc(step('gatedFrames', report.gatedFrames))
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)

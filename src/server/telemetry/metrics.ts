@@ -33,7 +33,13 @@ export function createMetrics(registry: Registry, options: MetricsOptions) {
     node: firstSeen(1),
   })
   buildInfo.set({ version: options.version, node: process.versions.node }, 1)
-  return { ...sessionMetrics(make, src), ...sipMetrics(make), ...mediaMetrics(make), ...custodyMetrics(make) }
+  return {
+    ...sessionMetrics(make, src),
+    ...sipMetrics(make),
+    ...mediaMetrics(make),
+    ...workerMetrics(make),
+    ...custodyMetrics(make),
+  }
 }
 
 /** CPU, memory, handles, garbage collection and event loop of the process, by their customary names. */
@@ -191,10 +197,19 @@ function mediaMetrics(make: Factory) {
       cause: firstSeen(),
     }),
     rtpPortsUsed: make.plainGauge('rtp_ports_used', 'UDP ports of the RTP range in use, RTCP included.'),
+  }
+}
+
+function workerMetrics(make: Factory) {
+  return {
     encoderFrameSeconds: make.sumAndCount('encoder_frame_seconds', 'CPU time spent to encode audio frames.'),
     opusEngineInfo: make.gauge('opus_engine_info', 'Always 1; the label is the Opus encoder in use.', {
       engine: firstSeen(),
     }),
+    opusUndecodedStreamsTotal: make.plainCounter(
+      'opus_undecoded_streams_total',
+      'Media streams that brought Opus and found no decoder for it: it is kept as it came, and decoded on export only.',
+    ),
     opusComplexity: make.gauge('opus_complexity', 'Complexity with which a media worker encodes now, 0 to 10.', {
       worker: firstSeen(),
     }),

@@ -48,7 +48,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     write: async () => undefined,
     daemonPid: () => undefined,
     addon: () => 'loaded',
-    encode: async () => undefined,
+    encodeAndDecode: async () => undefined,
     database: async () => undefined,
     signerProblem: async () => undefined,
     ...probes,
@@ -94,7 +94,7 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
     ['receiver fail'],
     { EARWITNESS_MEDIA_RECEIVER: 'native' },
   ],
-  ['an Opus engine that does not load', { encode: async () => 'no module' }, ['opus fail']],
+  ['an Opus engine that does not load', { encodeAndDecode: async () => 'no module' }, ['opus fail']],
   ['no FFmpeg', { output: async () => undefined }, ['ffmpeg warn']],
   ['an FFmpeg without AMR', { output: async () => DECODERS.replace('amrnb', 'x') }, ['ffmpeg warn']],
   ['small receive buffers', { files: { '/proc/sys/net/core/rmem_max': '212992\n' } }, ['receive-buffer warn']],
@@ -191,7 +191,7 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   [
     'a check that throws',
     {
-      encode: () => {
+      encodeAndDecode: () => {
         throw new TypeError('broken')
       },
     },

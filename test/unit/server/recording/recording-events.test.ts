@@ -19,6 +19,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures'], event = 0): WorkerRe
   srtpFailures,
   gatedFrames: 0,
   socketOverflows: 3,
+  opusUndecodedStreams: 0,
   dtmfDigits: { event, tone: 1 },
   rtcpReceived: {},
   rtcpDiscarded: {},
@@ -97,4 +98,23 @@ it('steps of the complexity are a gauge, a counter and a line in the log', async
   expect(text).toContain('earwitness_opus_complexity_steps_total{direction="up"} 1')
   expect(text).toContain('earwitness_opus_engine_info{engine="libopus-wasm"} 1')
   expect(lines.map((line) => (JSON.parse(line) as { complexity: number }).complexity)).toEqual([3, 4])
+})
+
+it('Opus that found no decoder is a metric and a line in the log, once for each stream', async () => {
+  const registry = createRegistry()
+  const lines: string[] = []
+  const events = new RecordingEvents({
+    log: createLogger({ level: 'info', destination: { write: (line: string) => void lines.push(line) } }),
+    metrics: createMetrics(registry, { sources: [], version: '0.0.0' }),
+    publish: () => {},
+  })
+  for (const total of [0, 2, 2, 3]) events.workerReport(0, { ...report({}), opusUndecodedStreams: total })
+  events.workerReport(1, { ...report({}), opusUndecodedStreams: 1 })
+  expect(await registry.metrics()).toContain('earwitness_opus_undecoded_streams_total 4')
+  const told = lines.map((line) => JSON.parse(line) as { worker: string; count: number })
+  expect(told.map(({ worker, count }) => [worker, count])).toEqual([
+    ['0', 2],
+    ['0', 1],
+    ['1', 1],
+  ])
 })
