@@ -15,7 +15,7 @@ const FORCED_INTERVAL_MS = 100
 export class DriftCorrection {
   readonly #clock: RtpClock
   readonly #queue: PacketQueue
-  readonly #samplesPerMs: number
+  #samplesPerMs: number
   #forcedTimestamp = Number.NEGATIVE_INFINITY
   insertedSamples = 0
   removedSamples = 0
@@ -24,6 +24,14 @@ export class DriftCorrection {
     this.#clock = clock
     this.#queue = queue
     this.#samplesPerMs = clockRate / 1_000
+  }
+
+  /** There are `factor` times as many samples a second from now on. */
+  rescale(factor: number): void {
+    this.#samplesPerMs *= factor
+    this.#forcedTimestamp *= factor
+    this.insertedSamples *= factor
+    this.removedSamples *= factor
   }
 
   /**

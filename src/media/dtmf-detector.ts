@@ -50,10 +50,10 @@ export interface DtmfTone {
  */
 export class DtmfDetector {
   readonly #heard: (tone: DtmfTone) => void
-  readonly #factor: number
+  #factor: number
   readonly #screen: DtmfScreen
   readonly #windows: DtmfWindows
-  readonly #sampleRate: number
+  #sampleRate: number
   // The audio at the working rate: a linear buffer that is moved down when it is full.
   readonly #audio: Int16Array
   #length = 0
@@ -110,6 +110,20 @@ export class DtmfDetector {
     this.#next = at + samples.length
     this.#append(samples)
     this.#look()
+  }
+
+  /** What is written from now on has `times` as many samples a second, and so do its positions: a tone that is heard goes on. A whole number. */
+  rescale(times: number): void {
+    this.#sampleRate *= times
+    this.#factor *= times
+    this.#windows.rescale(times)
+    this.#base *= times
+    if (this.#next !== undefined) this.#next *= times
+    this.#sum *= times
+    this.#summed *= times
+    this.#from *= times
+    this.#unbrokenFrom *= times
+    this.#to *= times
   }
 
   /** The stream has ended, or what comes next has nothing to do with what came: a tone that was heard is over. */

@@ -74,6 +74,12 @@ export class DtmfWindows {
     return this.#isKey
   }
 
+  /** Positions have `times` as many samples from now on. */
+  rescale(times: number): void {
+    for (let window = 0; window < WINDOWS_REMEMBERED; window++)
+      this.#middle[window] = (this.#middle[window] ?? 0) * times
+  }
+
   /** The next window has nothing to do with the one before. */
   break(): void {
     this.#inRow = 0

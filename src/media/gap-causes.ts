@@ -12,7 +12,7 @@ export type GapFound = (fromSample: number, toSample: number, cause: GapCause) =
  * Positions are samples at the stream's clock rate since the recording's origin. Rule 7 of `StreamTimeline`.
  */
 export class GapCauses {
-  readonly #clockRate: number
+  #clockRate: number
   readonly #held: Intervals
   readonly #paused: Intervals
   #originUs = 0
@@ -26,6 +26,16 @@ export class GapCauses {
 
   setOrigin(originUs: number): void {
     this.#originUs = originUs
+  }
+
+  /** Positions are `factor` times as many samples from now on. */
+  rescale(factor: number): void {
+    this.#clockRate *= factor
+  }
+
+  /** There is, or was, a pause in what has not been read yet. */
+  get hasPause(): boolean {
+    return !this.#paused.isEmpty
   }
 
   /** Monotonic microseconds as a position. */

@@ -6,7 +6,9 @@ import type { QueuedPacket } from './packet-queue.ts'
  * RTP clock stood still. `paused`: the recorder was asked not to record, whatever came. `masked`: digits were in the audio, which
  * are not to be heard. `undecoded`: packets came, and are kept as they came.
  */
-export type GapCause = 'lost' | 'silence' | 'held' | 'noMedia' | 'paused' | 'masked' | 'undecoded'
+export type GapCause = (typeof GAP_CAUSES)[number]
+
+const GAP_CAUSES = ['lost', 'silence', 'held', 'noMedia', 'paused', 'masked', 'undecoded'] as const
 
 /** A stretch without audio, [fromSample, toSample). */
 export interface Gap {
@@ -37,6 +39,16 @@ export class GapList {
 
   get unlistedSamples(): number {
     return this.#unlistedSamples
+  }
+
+  /** Everything here is `factor` times as many samples from now on. */
+  rescale(factor: number): void {
+    for (const gap of this.#gaps) {
+      gap.fromSample *= factor
+      gap.toSample *= factor
+    }
+    for (const cause of GAP_CAUSES) this.#samples[cause] *= factor
+    this.#unlistedSamples *= factor
   }
 
   add(fromSample: number, toSample: number, cause: GapCause): void {

@@ -23,7 +23,7 @@ export interface GapRead {
  * is not listened to.
  */
 export class LossFiller {
-  readonly #sampleRate: number
+  #sampleRate: number
   readonly #causes: GapCauses
   readonly #masks: MaskList
   readonly #queue: PacketQueue
@@ -57,6 +57,14 @@ export class LossFiller {
     const end = Math.min(gapFrom + this.#samples.length, readPosition + output.length)
     for (let at = first; at < end; at++) output[at - readPosition] = this.#samples[at - gapFrom] ?? 0
     return Math.max(0, end - first)
+  }
+
+  /** There are `factor` times as many samples a second from now on. @param upsample makes so many of some */
+  rescale(factor: number, upsample: (samples: Int16Array) => Int16Array): void {
+    this.#sampleRate *= factor
+    this.#filling = undefined
+    this.#samples = upsample(this.#samples)
+    this.#from *= factor
   }
 
   #begin(entry: QueuedPacket, from: number, readOffset: number): void {

@@ -29,6 +29,14 @@ export class MaskList {
     this.#epoch += 1
   }
 
+  /** The time of every source has `factor` times as many samples from now on. */
+  rescale(factor: number): void {
+    for (const mask of this.#masks) {
+      mask.from *= factor
+      mask.to *= factor
+    }
+  }
+
   /** Joins what touches: a tone is told of again and again while it goes on. */
   add(from: number, to: number): void {
     if (to <= from) return

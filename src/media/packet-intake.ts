@@ -6,7 +6,7 @@ import { TimestampUnwrapper } from './transit.ts'
 export class PacketIntake {
   readonly #queue: PacketQueue
   readonly #masks: MaskList
-  readonly #sampleRate: number
+  #sampleRate: number
   #clockRate: number
   readonly #unwrapper = new TimestampUnwrapper()
   // What came in since the last packet that fitted into the queue.
@@ -48,6 +48,15 @@ export class PacketIntake {
     this.#masks.restart()
     this.#isRestarted = true
     this.#continues = true
+  }
+
+  /** There are `factor` times as many samples a second from now on; the clock that packets are counted by stays. */
+  rescale(factor: number): void {
+    this.#sampleRate *= factor
+    this.#overflowBefore *= factor
+    this.counts.writtenSamples *= factor
+    this.counts.overflowSamples *= factor
+    this.#unwrapper.rescale(factor)
   }
 
   /** @param isSilent the sender says that nothing follows for now; true until the next packet is pushed */

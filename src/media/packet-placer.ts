@@ -58,6 +58,16 @@ export class PacketPlacer {
     }
   }
 
+  /** There are `factor` times as many samples a second from now on, a whole number; queue and clock are told by others. */
+  rescale(factor: number): void {
+    this.#drift.rescale(factor)
+    this.#placedEnd *= factor
+    this.#gapLost *= factor
+    this.#gapSilence *= factor
+    this.#counts.lateSamples *= factor
+    this.#counts.overlapSamples *= factor
+  }
+
   /** Releases the oldest packet, which has been read. */
   shift(): void {
     this.#queue.shift()

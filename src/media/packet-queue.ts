@@ -64,8 +64,8 @@ export type UndecodedFound = (startSample: number, fromSample: number, toSample:
  * up to their limits, and give back what they no longer need, so that thousands of streams cost little and a stalled machine loses nothing.
  */
 export class PacketQueue {
-  readonly #samplesMax: number
-  readonly #samplesMin: number
+  #samplesMax: number
+  #samplesMin: number
   #samples: Int16Array
   #entries: (QueuedPacket | undefined)[]
   /** Entries that were released: there are as many as ever waited at a time, not as many as the ring has places. */
@@ -162,6 +162,26 @@ export class PacketQueue {
     return entry.length === 0 ? 0 : sum / entry.length
   }
 
+  /**
+   * Everything in the queue is at `clockRate` from now on, `factor` times what it was.
+   *
+   * @param upsample makes so many times as many samples of those in the queue
+   */
+  rescale(clockRate: number, factor: number, upsample: (samples: Int16Array) => Int16Array): void {
+    const old = this.#samples
+    const waiting = new Int16Array(this.#endSample - this.#firstSample)
+    for (let i = 0; i < waiting.length; i++) waiting[i] = old[(this.#firstSample + i) & (old.length - 1)] ?? 0
+    const more = upsample(waiting)
+    this.#samplesMax = powerOfTwo(clockRate * QUEUE_SECONDS_MAX)
+    this.#samplesMin = powerOfTwo(clockRate * INITIAL_SECONDS)
+    this.#firstSample *= factor
+    this.#endSample *= factor
+    this.#samples = new Int16Array(powerOfTwo(old.length * factor))
+    const mask = this.#samples.length - 1
+    for (let i = 0; i < more.length; i++) this.#samples[(this.#firstSample + i) & mask] = more[i] ?? 0
+    for (let index = 0; index < this.#count; index++) rescaleEntry(this.at(index), factor)
+  }
+
   /** Halves what is nearly empty, so that what a stall has brought does not stay with the stream for the rest of the hour. */
   #shrink(): void {
     const { length } = this.#samples
@@ -221,6 +241,22 @@ function emptyEntry(): QueuedPacket {
     gapSilence: 0,
     firstSample: 0,
   }
+}
+
+function rescaleEntry(entry: QueuedPacket | undefined, factor: number): void {
+  if (entry === undefined) return
+  entry.timestamp *= factor
+  entry.reachesBack *= factor
+  entry.length *= factor
+  entry.overflowBefore *= factor
+  entry.position *= factor
+  entry.skip *= factor
+  entry.correction *= factor
+  entry.outLength *= factor
+  entry.readOffset *= factor
+  entry.gapLost *= factor
+  entry.gapSilence *= factor
+  entry.firstSample *= factor
 }
 
 function powerOfTwo(least: number): number {

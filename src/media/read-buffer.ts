@@ -25,6 +25,11 @@ export class ReadBuffer {
     return fresh
   }
 
+  /** What was read is made `upsample` of it, to stand before what is read from now on. */
+  rescale(upsample: (samples: Int16Array) => Int16Array): void {
+    for (const [index, samples] of this.#turns.entries()) this.#turns[index] = upsample(samples)
+  }
+
   /** Fills `target` with the last samples before index `end` of the present array, zeros in front where there are none. */
   copyBefore(end: number, target: Int16Array): void {
     let left = target.length

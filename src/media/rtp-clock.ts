@@ -26,13 +26,13 @@ export interface ClockState {
  */
 export class RtpClock {
   readonly state: ClockState = { mapping: undefined, nextTimestamp: 0, lastLength: 0 }
-  readonly #samplesPerUs: number
-  readonly #threshold: number
-  readonly #shiftMax: number
-  readonly #driftTolerance: number
-  readonly #driftLeft: number
+  #samplesPerUs: number
+  #threshold: number
+  #shiftMax: number
+  #driftTolerance: number
+  #driftLeft: number
   #isFollowing = false
-  readonly #queueSamples: number
+  #queueSamples: number
   readonly #arrivals: ArrivalTransit
   readonly #window = new TransitWindow()
   #originSamples = 0
@@ -86,6 +86,25 @@ export class RtpClock {
   changeClock(samplesPerTick: number): void {
     this.#samplesPerTick = samplesPerTick
     this.#arrivals.changeClock(samplesPerTick)
+  }
+
+  /** Everything here, samples of the timeline, is `factor` times as many from now on; a whole number. */
+  rescale(factor: number): void {
+    this.#samplesPerUs *= factor
+    this.#threshold *= factor
+    this.#shiftMax *= factor
+    this.#driftTolerance *= factor
+    this.#driftLeft *= factor
+    this.#queueSamples *= factor
+    this.#originSamples *= factor
+    this.#samplesPerTick *= factor
+    this.#ahead *= factor
+    this.#arrivals.rescale(factor)
+    this.#window.rescale(factor)
+    const { state } = this
+    if (state.mapping !== undefined) state.mapping *= factor
+    state.nextTimestamp *= factor
+    state.lastLength *= factor
   }
 
   /**

@@ -12,6 +12,7 @@ import { Silencer } from './silencer.ts'
 import { splice } from './splice.ts'
 import { StreamTimes } from './stream-times.ts'
 import type { TimelineLedger } from './timeline-ledger.ts'
+import { upsampled } from './upsample.ts'
 
 export type { Gap, GapCause } from './gap-list.ts'
 
@@ -59,7 +60,7 @@ export interface PacketMark {
  * GAPS_MAX gaps by name (then `unlistedGapSamples`). Reads should stay behind now by more than the reorder window.
  */
 export class StreamTimeline {
-  readonly #clockRate: number
+  #clockRate: number
   readonly #clock: RtpClock
   readonly #queue: PacketQueue
   readonly #intake: PacketIntake
@@ -76,7 +77,7 @@ export class StreamTimeline {
   readonly #placer: PacketPlacer
   readonly #output: ReadBuffer
   readonly #filler: LossFiller | undefined
-  #spliced = new Int16Array(0)
+  #spliced: Int16Array = new Int16Array(0)
   readonly #onUndecoded: UndecodedFound
   readonly #counts = {
     audioSamples: 0,
@@ -116,9 +117,33 @@ export class StreamTimeline {
     this.#readPosition = Math.round((before.#readPosition * clockRate) / before.#clockRate)
   }
 
-  /** Samples per second of everything here. */
+  /** Samples per second of everything here; see {@link rescale}. */
   get sampleRate(): number {
     return this.#clockRate
+  }
+
+  /**
+   * Everything here has `factor` times as many samples a second from now on, to the sample: positions, gaps, counts, and the audio that waits to be
+   * read. Samples that `read` gave before are not touched.
+   *
+   * @param factor a whole number: with any other, places would have to be rounded
+   */
+  rescale(factor: number): void {
+    // Interpolated, the samples beside a pause would tell of those in it.
+    const isStepped = this.#causes.hasPause
+    const upsample = (samples: Int16Array): Int16Array => upsampled(samples, factor, isStepped)
+    this.#clockRate *= factor
+    this.#queue.rescale(this.#clockRate, factor, upsample)
+    this.#spliced = upsample(this.#spliced)
+    this.#output.rescale(upsample)
+    this.#filler?.rescale(factor, upsample)
+    const { masks } = this
+    for (const part of [this.#clock, this.#intake, this.#placer, this.#gaps, this.#causes, masks]) part.rescale(factor)
+    this.#readPosition *= factor
+    this.#readEnd *= factor
+    this.#counts.audioSamples *= factor
+    this.#counts.concealedSamples *= factor
+    this.#counts.silentSamples *= factor
   }
 
   /** Rate of the RTP clock of the packets observed from now on. */

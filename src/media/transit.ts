@@ -1,4 +1,5 @@
 const TIMESTAMP_RANGE = 0x1_0000_0000
+const SAME_RATIO = 1e-9
 
 /**
  * Extends 32-bit RTP timestamps over their wrap (RFC 3550 5.1): each is taken as the one nearest to the one before. What comes out counts
@@ -15,10 +16,16 @@ export class TimestampUnwrapper {
 
   /** What comes next is counted by another clock; false when it is the same one. */
   changeClock(samplesPerTick: number): boolean {
-    if (samplesPerTick === this.#samplesPerTick) return false
+    // After `rescale` the last bits of the same ratio may differ.
+    if (Math.abs(samplesPerTick - this.#samplesPerTick) < SAME_RATIO) return false
     this.#samplesPerTick = samplesPerTick
     this.#last = undefined
     return true
+  }
+
+  /** There are `factor` times as many samples a second from now on. */
+  rescale(factor: number): void {
+    this.#samplesPerTick *= factor
   }
 
   /** Likewise, without taking it as the one before the next; undefined before there was any. */
@@ -42,8 +49,8 @@ export function nearestWrap(value: number, reference: number, samplesPerTick = 1
  * A step of the transit by more than `threshold` begins a new epoch: the RTP clock was restarted or stood still.
  */
 export class ArrivalTransit {
-  readonly #clockRate: number
-  readonly #threshold: number
+  #clockRate: number
+  #threshold: number
   readonly #unwrapper = new TimestampUnwrapper()
   #lastTransit: number | undefined
   #lastTimestamp = 0
@@ -84,6 +91,18 @@ export class ArrivalTransit {
   /** The next packet counts its time by another clock. */
   changeClock(samplesPerTick: number): void {
     if (this.#unwrapper.changeClock(samplesPerTick)) this.restart()
+  }
+
+  /** There are `factor` times as many samples a second from now on. */
+  rescale(factor: number): void {
+    this.#clockRate *= factor
+    this.#threshold *= factor
+    this.#unwrapper.rescale(factor)
+    if (this.#lastTransit !== undefined) this.#lastTransit *= factor
+    this.#lastTimestamp *= factor
+    this.#least *= factor
+    this.#firstTimestamp *= factor
+    this.#firstLeast *= factor
   }
 
   /** When the stream's first packet would have arrived without queueing; undefined before any packet. */
@@ -137,6 +156,14 @@ export class TransitWindow {
   /** True when enough seconds with packets are behind the value to believe that it has risen. */
   get mature(): boolean {
     return this.#secondsFilled >= MATURE_SECONDS
+  }
+
+  /** Everything in it is `factor` times as much. */
+  rescale(factor: number): void {
+    for (let bucket = 0; bucket < this.#buckets.length; bucket++) {
+      this.#buckets[bucket] = (this.#buckets[bucket] ?? Infinity) * factor
+    }
+    this.#least *= factor
   }
 
   clear(): void {

@@ -42,7 +42,7 @@ interface Noted {
 export class DtmfWatch {
   readonly #policy: DtmfPolicy
   readonly #timeline: StreamTimeline
-  readonly #sampleRate: number
+  #sampleRate: number
   readonly #detector: DtmfDetector
   #tracker: EventTracker | undefined
   #eventClockRate = 0
@@ -94,6 +94,19 @@ export class DtmfWatch {
     this.#settle(this.#timeline.times.mapping ?? (nowUs === Infinity ? 0 : undefined))
     if (this.#policy === 'store') return
     while (this.#noted[0] !== undefined && this.#isRead(this.#noted[0])) this.#noted.shift()
+  }
+
+  /** The timeline has `factor` times as many samples a second from now on. */
+  rescale(factor: number): void {
+    this.#sampleRate *= factor
+    this.#detector.rescale(factor)
+    const known = new Set([...this.#noted, ...this.#events.values(), this.#tone])
+    for (const noted of known) {
+      if (noted === undefined) continue
+      noted.from *= factor
+      noted.to *= factor
+      if (noted.mapping !== undefined) noted.mapping *= factor
+    }
   }
 
   /** The next packet comes from another source. */

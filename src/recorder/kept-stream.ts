@@ -45,7 +45,7 @@ interface NewestPacket extends WaitingPacket {
  */
 export class KeptStream {
   readonly #timeline: StreamTimeline
-  readonly #clockRate: number
+  #clockRate: number
   readonly #onPlaced: (placed: PlacedPacket) => void
   /** In the timeline, in its order. */
   readonly #waiting: WaitingPacket[] = []
@@ -117,6 +117,14 @@ export class KeptStream {
   /** To be called whenever time has passed: nothing may wait until its time is read. */
   flushDue(nowUs: number): void {
     if (this.#newest !== undefined && nowUs - this.#newest.arrivalUs > WAIT_US) this.flush()
+  }
+
+  /** The timeline is about to have `factor` times as many samples a second, a whole number. */
+  rescale(factor: number): void {
+    this.flush()
+    this.#clockRate *= factor
+    this.#usualLength *= factor
+    this.#foreignRate = 0
   }
 
   /** The timeline has come to the first packet that waits; an empty range: it has no place. */

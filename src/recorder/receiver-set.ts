@@ -9,7 +9,7 @@ import type { PacketOrigin } from './packet-sources.ts'
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts'
 import type { DtmfPolicy, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
 import { StreamAlignment } from './stream-alignment.ts'
-import { hasOpus, streamRateOf } from './stream-rates.ts'
+import { hasOpus, raisedRate, streamRateOf } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
@@ -27,7 +27,7 @@ export class ReceiverSet {
   #moves = 0
   #movesTold = 0
   /** Of every stream, where they are mixed into one. */
-  readonly #commonRate: number | undefined
+  #commonRate: number | undefined
   readonly #dtmf: DtmfPolicy
   readonly #keep: (packet: KeptPacket) => void
   #originUs: number | undefined
@@ -87,23 +87,29 @@ export class ReceiverSet {
     return this.all.map(({ timeline }) => timeline.sampleRate)
   }
 
-  /** The same with these plans, of which some may be new. */
+  /** The same with these plans, of which some may be new. Streams that are mixed have one for all. */
   ratesWith(plans: readonly MediaStreamPlan[]): readonly number[] {
+    const common = this.#commonRateWith(plans)
+    if (common !== undefined) return this.all.map(() => common)
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     const known = this.all.map((receiver) => receiver.rateFor(planned.get(receiver.plan.streamId) ?? receiver.plan))
     const added = plans.filter(({ streamId }) => !this.#receivers.has(streamId))
-    return [...known, ...added.map((plan) => this.#commonRate ?? streamRateOf(plan.payloadTypes.values()))].slice(
-      0,
-      CHANNELS_MAX,
-    )
+    return [...known, ...added.map((plan) => streamRateOf(plan.payloadTypes.values()))].slice(0, CHANNELS_MAX)
+  }
+
+  /** Once the plans have been given to the streams: mixed ones go on at what the best of them needs. */
+  raiseCommonRate(plans: readonly MediaStreamPlan[]): void {
+    this.#commonRate = this.#commonRateWith(plans)
+    if (this.#commonRate !== undefined) for (const receiver of this.#receivers.values()) receiver.changeRate()
   }
 
   /** The sample rates of the Opus decoders that these plans, of which some may be new, may need besides those in use. */
   decodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
-    const waiting = plans.filter((plan) => this.#receivers.get(plan.streamId)?.hasOpusDecoder !== true && hasOpus(plan))
-    return waiting.map((plan) => {
+    const common = this.#commonRateWith(plans)
+    return plans.filter(hasOpus).flatMap((plan) => {
       const receiver = this.#receivers.get(plan.streamId)
-      return receiver?.rateFor(plan) ?? this.#commonRate ?? streamRateOf(plan.payloadTypes.values())
+      const rate = common ?? receiver?.rateFor(plan) ?? streamRateOf(plan.payloadTypes.values())
+      return receiver?.hasOpusDecoder === true && receiver.timeline.sampleRate === rate ? [] : [rate]
     })
   }
 
@@ -117,7 +123,7 @@ export class ReceiverSet {
     const channel = this.#commonRate === undefined ? this.#receivers.size : 0
     const receiver: StreamReceiver = new StreamReceiver(plan, nowUs, {
       ...this.#settings,
-      sampleRate: this.#commonRate,
+      commonRate: () => this.#commonRate,
       onKept: (placed) => this.#keep(keptPacket(receiver, channel, placed)),
     })
     if (this.#originUs !== undefined) {
@@ -201,6 +207,11 @@ export class ReceiverSet {
   read(toPosition: number): readonly Int16Array[] {
     this.#readPosition = toPosition
     return this.all.map((receiver) => receiver.timeline.read(toPosition / positionsPerSample(receiver)))
+  }
+
+  #commonRateWith(plans: readonly MediaStreamPlan[]): number | undefined {
+    if (this.#commonRate === undefined) return undefined
+    return raisedRate(this.#commonRate, streamRateOf(plans.flatMap(({ payloadTypes }) => [...payloadTypes.values()])))
   }
 
   /** How far may be read ahead of time for some streams: to where the audio of the first of them ends, 48 kHz samples. */

@@ -18,8 +18,8 @@ export interface ReceiverSettings {
   readonly takeDecoder?: TakeOpusDecoder | undefined
   /** Short losses are filled, see `StreamTimeline`. */
   readonly conceals?: boolean
-  /** Samples per second of the stream on its timeline; without it, as its formats need it. */
-  readonly sampleRate?: number | undefined
+  /** Samples per second of all streams on their timelines, as it is now; undefined: each as its formats need it. */
+  readonly commonRate?: () => number | undefined
   readonly reception?: ReceptionSettings | undefined
   /** Who we are in RTCP; nothing is sent without. */
   readonly identity?: RtcpIdentity | undefined

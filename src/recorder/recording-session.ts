@@ -105,9 +105,10 @@ export class RecordingSession {
 
   /** The sample rates of further encoders that {@link updateStreams} would take with these plans; the shell makes them beforehand. */
   encodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
-    if (this.#state !== 'running' || this.#facts.layout === 'mixed') return []
+    if (this.#state !== 'running') return []
     const rates = this.#receivers.ratesWith(plans)
-    return isSameList(rates, this.#receivers.rates) ? [] : rates
+    if (isSameList(rates, this.#receivers.rates)) return []
+    return this.#facts.layout === 'mixed' ? rates.slice(0, 1) : rates
   }
 
   /** The same of Opus decoders. */
@@ -203,9 +204,9 @@ export class RecordingSession {
         this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
       }
     }
-    const hasRoom = added.length > 0 && !this.#receivers.isFull
-    const hasNewRates = !isSameList(ratesBefore, this.#receivers.rates)
-    if ((hasRoom || hasNewRates) && this.#facts.layout === 'separate') this.#writer.endLink()
+    this.#receivers.raiseCommonRate(plans)
+    const hasNewChannel = added.length > 0 && !this.#receivers.isFull && this.#facts.layout === 'separate'
+    if (hasNewChannel || !isSameList(ratesBefore, this.#receivers.rates)) this.#writer.endLink()
     this.#addStreams(added, nowUs)
     this.#notePausedStreams(nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs

@@ -15,12 +15,12 @@ import { StreamDecoder, type LiveFormat } from './stream-decoder.ts'
  */
 export class StreamAudio {
   #timeline: StreamTimeline
-  #decoder: StreamDecoder
+  readonly #decoder: StreamDecoder
   #kept: KeptStream
   #opus: OpusStream
   #dtmf: DtmfWatch
   readonly #options: ReceiverSettings
-  /** Rate of the RTP clock of the packets that came last; from then on the sample rate stays. */
+  /** Rate of the RTP clock of the packets that came last; from then on the sample rate only rises. */
   #clockRate: number | undefined
   /** Of packets that wait for their place in the sequence and will not be decoded: all their bytes. */
   readonly #keptBytes = new WeakMap<RtpPacket, Uint8Array>()
@@ -46,7 +46,7 @@ export class StreamAudio {
     return this.#dtmf
   }
 
-  /** True from the first audio packet on: the sample rate stays what it is. */
+  /** True from the first audio packet on: the sample rate only rises. */
   get hasBegun(): boolean {
     return this.#clockRate !== undefined
   }
@@ -64,11 +64,20 @@ export class StreamAudio {
     return this.#jitter?.seconds ?? 0
   }
 
-  /** The timeline goes on at another rate; it must not have seen a packet. */
+  /** The timeline goes on at another rate. Once it has begun this is a multiple of the one before: see `raisedRate`. */
   changeRate(sampleRate: number): void {
     if (sampleRate === this.#timeline.sampleRate) return
+    this.#decoder.changeRate(sampleRate)
+    if (this.hasBegun) {
+      const factor = sampleRate / this.#timeline.sampleRate
+      this.#kept.rescale(factor)
+      this.#timeline.rescale(factor)
+      this.#dtmf.rescale(factor)
+      this.#packetsKept += this.#opus.packetsUndecoded
+      this.#opus = this.#createOpus()
+      return
+    }
     this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
-    this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
     this.#opus = this.#createOpus()
     this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })

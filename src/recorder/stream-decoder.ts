@@ -6,6 +6,8 @@ import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 
 export type LiveFormat = PayloadFormat & { readonly kind: 'audio' }
 
+const EMPTY = new Int16Array(0)
+
 /** Turns the payloads of one format into samples of one channel, in sequence. */
 interface AudioDecoder {
   /** Never throws; what cannot be decoded has no samples. */
@@ -15,14 +17,17 @@ interface AudioDecoder {
 /**
  * Decodes the packets of one media stream, whatever its codec is just now, to the sample rate of its timeline.
  *
- * A change of codec makes a fresh decoder. The sample rate of the stream does not change with it: what comes at another rate is resampled, which
+ * A change of codec makes a fresh decoder. The sample rate of the timeline does not change with it: what comes at another rate is resampled, which
  * makes it 1.5 to 3 ms later, well below what clocks are corrected for.
  */
 export class StreamDecoder {
-  readonly #sampleRate: number
+  #sampleRate: number
   #format: LiveFormat | undefined
   #decoder: AudioDecoder | undefined
   #resampler: Resampler | undefined
+  /** What was decoded last, and its index at the rate of its format. */
+  #last: Int16Array = EMPTY
+  #lastIndex = 0
 
   constructor(sampleRate: number) {
     this.#sampleRate = sampleRate
@@ -32,13 +37,26 @@ export class StreamDecoder {
   decode(format: LiveFormat, payload: Uint8Array, timestamp: number): Int16Array {
     if (!isSameCodec(this.#format, format)) this.#change(format)
     const samples = this.#decoder?.decode(payload) ?? EMPTY
-    if (this.#resampler === undefined) return samples
-    return this.#resampler.resample(samples, (timestamp * format.sampleRate) / format.clockRate)
+    this.#last = samples
+    this.#lastIndex = (timestamp * format.sampleRate) / format.clockRate
+    return this.#resampler === undefined ? samples : this.#resampler.resample(samples, this.#lastIndex)
+  }
+
+  /** The timeline has another rate from now on. What is decoded goes on: its decoder, and the filter that follows from what it decoded last. */
+  changeRate(sampleRate: number): void {
+    this.#sampleRate = sampleRate
+    if (this.#format === undefined) return
+    this.#resample(this.#format)
+    this.#resampler?.resample(this.#last, this.#lastIndex)
   }
 
   #change(format: LiveFormat): void {
     this.#format = format
     this.#decoder = decoderOf(format)
+    this.#resample(format)
+  }
+
+  #resample(format: LiveFormat): void {
     const isSame = format.sampleRate === this.#sampleRate
     this.#resampler = isSame ? undefined : new Resampler(format.sampleRate, this.#sampleRate)
   }
@@ -48,8 +66,6 @@ function isSameCodec(left: LiveFormat | undefined, right: LiveFormat): boolean {
   if (left === right) return true
   return left?.codec === right.codec && left.clockRate === right.clockRate && left.channels === right.channels
 }
-
-const EMPTY = new Int16Array(0)
 
 function decoderOf(format: LiveFormat): AudioDecoder {
   switch (format.codec) {

@@ -14,6 +14,14 @@ export function streamRateOf(formats: Iterable<PayloadFormat>): number {
   return rate
 }
 
+/**
+ * The sample rate that a stream goes on at which has been recorded at `rate` and would need `wanted`: never less, so that nothing is lost, and a multiple, so
+ * that each place on its timeline stays what it is.
+ */
+export function raisedRate(rate: number, wanted: number): number {
+  return STREAM_RATES.find((known) => known >= wanted && known % rate === 0) ?? rate
+}
+
 /** The sample rates of the encoders that a recording of these streams begins with. */
 export function initialRates(layout: Layout, streams: readonly MediaStreamPlan[]): readonly number[] {
   const common = commonRate(layout, streams)

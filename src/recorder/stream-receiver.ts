@@ -13,7 +13,7 @@ import { SsrcBuffers } from './ssrc-buffers.ts'
 import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
 import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
-import { streamRateOf } from './stream-rates.ts'
+import { raisedRate, streamRateOf } from './stream-rates.ts'
 import { StreamRtcp } from './stream-rtcp.ts'
 
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
@@ -58,7 +58,7 @@ export class StreamReceiver {
   constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverSettings = {}) {
     this.#options = options
     this.#plan = plan
-    this.#audio = new StreamAudio(options.sampleRate ?? streamRateOf(plan.payloadTypes.values()), options)
+    this.#audio = new StreamAudio(this.#wantedRate(plan), options)
     this.#protection = new StreamProtection(plan.keys)
     this.sources = new PacketSources(plan, options.reception)
     this.rtcp = new StreamRtcp(plan, this.sources, this.#protection, options.identity)
@@ -79,10 +79,10 @@ export class StreamReceiver {
     return this.#audio.timeline
   }
 
-  /** Samples per second of this stream on its timeline, if this were its plan. It stays what it is from the first audio packet on. */
+  /** Samples per second of this stream on its timeline, if this were its plan. From the first audio packet on it only rises. */
   rateFor(plan: MediaStreamPlan): number {
-    if (this.#audio.hasBegun) return this.timeline.sampleRate
-    return this.#options.sampleRate ?? streamRateOf(plan.payloadTypes.values())
+    const wanted = this.#wantedRate(plan)
+    return this.#audio.hasBegun ? raisedRate(this.timeline.sampleRate, wanted) : wanted
   }
 
   get plan(): MediaStreamPlan {
@@ -144,9 +144,14 @@ export class StreamReceiver {
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
-    this.#audio.changeRate(this.rateFor(plan))
     this.timeline.setPaused(this.isPaused, nowUs)
+    this.changeRate()
     this.#isRefused = false
+  }
+
+  /** To be called when the rate that all streams have in common has risen; see {@link rateFor}. */
+  changeRate(): void {
+    this.#audio.changeRate(this.rateFor(this.#plan))
   }
 
   /** The whole recording is paused, or goes on; a pause that the SDP asked for stays what it is. */
@@ -323,6 +328,10 @@ export class StreamReceiver {
     if (name === undefined) return
     this.isKeptNow = format.kind === 'kept'
     if (this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
+  }
+
+  #wantedRate({ payloadTypes }: MediaStreamPlan): number {
+    return this.#options.commonRate?.() ?? streamRateOf(payloadTypes.values())
   }
 
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {

@@ -178,7 +178,10 @@ describe('the timeline', () => {
       length: fc.constantFrom(0, 40, 160, 240, 480),
       lostBefore: fc.oneof(fc.constant(0), fc.nat({ max: 4 })),
       readMs: fc.oneof(fc.constant(20), fc.nat({ max: 1_500 })),
-      event: fc.constantFrom('none', 'none', 'none', 'restart', 'hold', 'resume', 'noteLost'),
+      event: fc.constantFrom(
+        ...(['none', 'none', 'none', 'restart', 'hold', 'resume', 'noteLost'] as const),
+        ...(['pause', 'unpause', 'mask', 'double', 'triple'] as const),
+      ),
     })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
@@ -187,16 +190,26 @@ describe('the timeline', () => {
         let timestamp = 0
         let arrivalUs = 1_000_000
         let position = 0
+        let rate = 8
         for (const { timestampStep, arrivalStepUs, length, lostBefore, readMs, event } of steps) {
           timestamp = (timestamp + timestampStep) >>> 0
           arrivalUs += arrivalStepUs
           if (event === 'restart') timeline.restart()
           if (event === 'hold' || event === 'resume') timeline.setHeld(event === 'hold', arrivalUs)
           if (event === 'noteLost') timeline.noteLost(1)
+          if (event === 'pause' || event === 'unpause') timeline.setPaused(event === 'pause', arrivalUs)
+          const factor = event === 'double' ? 2 : event === 'triple' ? 3 : 1
+          if (factor * rate <= 48) {
+            if (factor > 1) timeline.rescale(factor)
+            rate *= factor
+            position *= factor
+          }
+          const written = length * (rate / 8)
           timeline.observe(timestamp, arrivalUs)
-          timeline.write(new Int16Array(length).fill(1_000), timestamp, arrivalUs, lostBefore)
-          position += readMs * 8
-          expect(timeline.read(position).length).toBe(readMs * 8)
+          const at = timeline.write(new Int16Array(written).fill(1_000), timestamp, arrivalUs, lostBefore)
+          if (event === 'mask' && at !== undefined) timeline.masks.add(at + 10, at + written - 10)
+          position += readMs * rate
+          expect(timeline.read(position).length).toBe(readMs * rate)
           checkLedger(timeline)
         }
         expect(timeline.read(Math.max(position, timeline.writePosition) + 8_000).length).toBeGreaterThan(0)
@@ -209,16 +222,20 @@ describe('the timeline', () => {
 
 function checkLedger(timeline: StreamTimeline): void {
   const { ledger, gaps, readPosition } = timeline
-  const { lost, silence, held, noMedia } = ledger.gapSamples
-  expect(ledger.audioSamples + lost + silence + held + noMedia).toBe(readPosition)
-  expect(ledger.audioSamples + ledger.pendingSamples).toBe(
+  const { lost, silence, held, noMedia, paused, masked } = ledger.gapSamples
+  expect(ledger.audioSamples + lost + silence + held + noMedia + paused + masked).toBe(readPosition)
+  // Of what was written, what a pause has silenced is audio no more; a pause takes the time of gaps, too.
+  const used = ledger.audioSamples + ledger.pendingSamples
+  const written =
     ledger.writtenSamples -
-      ledger.lateSamples -
-      ledger.overlapSamples -
-      ledger.overflowSamples +
-      ledger.insertedSamples -
-      ledger.removedSamples,
-  )
+    ledger.lateSamples -
+    ledger.overlapSamples -
+    ledger.overflowSamples +
+    ledger.insertedSamples -
+    ledger.removedSamples
+  expect(used + paused + masked).toBeGreaterThanOrEqual(written)
+  if (paused === 0) expect(used + masked).toBe(written)
+  else expect(used).toBeLessThanOrEqual(written)
   let end = 0
   for (const { fromSample, toSample } of gaps) {
     expect(fromSample).toBeGreaterThanOrEqual(end)

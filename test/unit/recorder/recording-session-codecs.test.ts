@@ -247,23 +247,57 @@ describe('a change of the codec in mid-stream', () => {
     expect(highLevel(channels[1]!.subarray(2 * WIDEBAND))).toBeGreaterThan(highLevel(at16(6_000, 1)) / 2)
   })
 
-  it('to a better one by re-INVITE, when there has been audio, goes on at the rate that the stream has', async () => {
+  it.each(['separate', 'mixed'] as const)(
+    'to a better one by re-INVITE, when there has been audio, is recorded with all that it has: %s',
+    async (layout) => {
+      const plans = [planOf(0, { payloadTypes: formats(0) })]
+      const rig = new RecordingRig({ encoders: await EncoderStock.of(1, 16_000), plans, facts: { layout } })
+      const arrivals = sent(plans[0]!, [
+        { payloadType: 0, samples: at8(1_000, 1) },
+        { payloadType: 96, samples: Int16Array.of(...at16(1_000, 1), ...at16(6_000, 1)) },
+        { payloadType: 8, samples: at8(1_000, 1) },
+      ])
+      rig.run(arrivals.slice(0, 50), 1_015_000)
+      const wideband = planOf(0, { payloadTypes: formats(0, 96) })
+      expect(rig.recordingSession.encodersNeeded([wideband])).toEqual([16_000])
+      rig.recordingSession.updateStreams([wideband], OPENED_US + 1_015_000)
+      rig.run(arrivals.slice(50, 150), 3_010_000)
+      // And back: nothing gets worse, no further link.
+      const narrowband = planOf(0, { payloadTypes: formats(8) })
+      expect(rig.recordingSession.encodersNeeded([narrowband])).toEqual([])
+      rig.recordingSession.updateStreams([narrowband], OPENED_US + 3_010_000)
+      rig.run(arrivals.slice(150), 4_020_000)
+      const manifest = rig.end(4_020_000)
+      const { sampleRate, channels } = await heard(rig, layout)
+      expect(sampleRate).toBe(WIDEBAND)
+      expect(await rig.links()).toHaveLength(2)
+      expect(rig.encoders).toMatchObject({ taken: 2, freed: 2 })
+      expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 4 * 48_000 }, gaps: [] })
+      for (const second of [0, 1, 3]) {
+        const part = channels[0]!.subarray(second * WIDEBAND + 800, (second + 1) * WIDEBAND - 800)
+        expect(matchAudio(at16(1_000, 1), part, { lagMax: 16 }).correlation).toBeGreaterThan(0.97)
+      }
+      const high = channels[0]!.subarray(2 * WIDEBAND + 800, 3 * WIDEBAND)
+      expect(highLevel(high)).toBeGreaterThan(highLevel(at16(6_000, 1)) / 2)
+    },
+  )
+
+  it('to a better one again and again rises to multiples only, three links at most', async () => {
     const plans = [planOf(0, { payloadTypes: formats(0) })]
-    const rig = new RecordingRig({ encoders: await EncoderStock.of(1), plans })
-    const stretches = [
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(1, 16_000, 48_000), plans })
+    const arrivals = sent(plans[0]!, [
       { payloadType: 0, samples: at8(1_000, 1) },
       { payloadType: 96, samples: at16(1_000, 1) },
-    ]
-    const arrivals = sent(plans[0]!, stretches)
+      { payloadType: 10, samples: tone({ frequency: 1_000, sampleRate: 44_100, samples: 44_100, amplitude: 0.3 }) },
+    ])
     rig.run(arrivals.slice(0, 50), 1_015_000)
-    const wideband = planOf(0, { payloadTypes: formats(0, 96) })
-    expect(rig.recordingSession.encodersNeeded([wideband])).toEqual([])
-    rig.recordingSession.updateStreams([wideband], OPENED_US + 1_015_000)
-    rig.run(arrivals.slice(50), 2_020_000)
-    const manifest = rig.end(2_020_000)
-    const { sampleRate, channels } = await heard(rig)
-    expect(sampleRate).toBe(8_000)
-    expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 2 * 48_000 }, gaps: [] })
-    expect(matchAudio(at8(1_000, 1), channels[0]!.subarray(8_400), { lagMax: 8 }).correlation).toBeGreaterThan(0.97)
+    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(0, 96) })], OPENED_US + 1_015_000)
+    rig.run(arrivals.slice(50, 100), 2_015_000)
+    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(0, 10) })], OPENED_US + 2_015_000)
+    rig.run(arrivals.slice(100), 3_020_000)
+    const manifest = rig.end(3_020_000)
+    const { sampleRate } = await heard(rig)
+    expect([sampleRate, (await rig.links()).length]).toEqual([48_000, 3])
+    expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 3 * 48_000 }, gaps: [] })
   })
 })
