@@ -17,6 +17,7 @@ export const command: Command = {
   examples: [
     'simulate',
     'simulate --to "sip:192.0.2.10:5060;transport=tcp" --calls 50 --cps 5 --duration 60s',
+    'simulate --duration 20s --loss 5% --rtcp',
     'simulate --loss 5% --jitter 60ms --reorder 2% --duplicate 1% --hold 3s@2s',
   ],
   options: SIMULATE_OPTIONS,

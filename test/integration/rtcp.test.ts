@@ -3,6 +3,7 @@ import { once } from 'node:events'
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import type { SimulationReport } from '../../src/cli/simulate/outcome.ts'
 import type { ManifestBody, StreamEntry } from '../../src/evidence/manifest.ts'
 import { serializeRtp } from '../../src/protocol/rtp/packet.ts'
 import { parseRtcp, type ReceiverReport, type RtcpPacket } from '../../src/protocol/rtp/rtcp.ts'
@@ -218,6 +219,22 @@ describe.each([
     })
     expect(stream().sources).toEqual({ kinds: ['sdp'], dropped: 0, moves: 0 })
   })
+})
+
+test('is what simulate reads of it, in clear and as SRTCP', async () => {
+  const simulate = async (...options: readonly string[]): Promise<SimulationReport> => {
+    const to = `sip:127.0.0.1:${daemon.sipUdpPort}`
+    const habits = ['--duration', '6s', '--loss', '20%', '--seed', '7', '--rtcp']
+    const { stdout } = await daemon.command('simulate', '--to', to, ...habits, ...options, '--json')
+    return JSON.parse(stdout) as SimulationReport
+  }
+  const reports = await Promise.all([simulate(), simulate('--srtp', 'AES_CM_128_HMAC_SHA1_80')])
+  for (const { completed, packets, heard } of reports) {
+    expect(completed).toBe(1)
+    expect(heard).toMatchObject({ unreadable: 0, roundTripMsMax: expect.any(Number) })
+    // Its last one is of all that came; what never left at either end no sequence number tells of.
+    expect(Math.abs((heard?.cumulativeLost ?? 0) - packets.lost)).toBeLessThan(20)
+  }
 })
 
 test('of a stranger is dropped, counted, and cuts nobody short', () => {

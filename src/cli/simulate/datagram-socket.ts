@@ -20,10 +20,10 @@ export function createDatagramSocket(address: string, recvBufferSize?: number): 
   })
 }
 
-/** Binds to a free port of `address`. */
-export async function bindDatagramSocket(socket: Socket, address: string): Promise<void> {
+/** Binds to a port of `address`; 0 is any that is free. Rejects when it is taken. */
+export async function bindDatagramSocket(socket: Socket, address: string, port = 0): Promise<void> {
   // Listened for first: as the lookup answers at once, so does bind.
   const listening = once(socket, 'listening')
-  socket.bind(0, address)
+  socket.bind(port, address)
   await listening
 }

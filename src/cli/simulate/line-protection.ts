@@ -9,6 +9,7 @@ import {
 } from '../../protocol/sdp/crypto-attribute.ts'
 import type { MediaDescription } from '../../protocol/sdp/session-description.ts'
 import type { SrtpSuite } from '../../protocol/srtp/srtp-keys.ts'
+import { SrtpReceiver } from '../../protocol/srtp/srtp-receiver.ts'
 import { SrtpSender } from '../../protocol/srtp/srtp-sender.ts'
 
 /** The protocol of an m-line with SDES keys. RFC 3711 12, RFC 4568 */
@@ -22,6 +23,7 @@ export class LineProtection {
   #offered: CryptoAttribute
   readonly #sender: SrtpSender
   #isRenewed = false
+  #receiver: SrtpReceiver | undefined
 
   constructor(suite: SrtpSuite, randomBytes: (length: number) => Uint8Array) {
     this.#suite = suite
@@ -51,6 +53,18 @@ export class LineProtection {
   isAcceptedBy({ protocol, crypto }: Pick<MediaDescription, 'protocol' | 'crypto'>): boolean {
     const isAccepted = crypto.usable.some(({ tag, suite }) => tag === TAG && suite === this.#suite)
     return protocol.toUpperCase() === SECURE_PROTOCOL && isAccepted
+  }
+
+  /** What the recorder sends is under the key of its answer. RFC 4568 6.1 */
+  takeAnswer({ crypto }: Pick<MediaDescription, 'crypto'>): void {
+    const answered = crypto.usable.find(({ tag, suite }) => tag === TAG && suite === this.#suite)
+    this.#receiver = answered && new SrtpReceiver(srtpKeysOf(answered))
+  }
+
+  /** RTCP of the recorder in clear, valid until the next; undefined when it is not authentic. */
+  unprotectRtcp(packet: Uint8Array, nowUs: number): Uint8Array | undefined {
+    const opened = this.#receiver?.unprotectRtcp(packet, nowUs)
+    return opened?.ok === true ? opened.value : undefined
   }
 
   protectRtp(packet: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 import { parseSdp } from '../../protocol/sdp/parse.ts'
 import { monotonicUs } from '../../server/monotonic.ts'
+import { HeardReports } from './heard-reports.ts'
 import type { LineProtection } from './line-protection.ts'
 import type { MediaPacer } from './media-pacer.ts'
 import { OFFER_CODECS } from './offer.ts'
@@ -32,10 +33,14 @@ export class MediaLine {
   readonly #line: MediaLineOptions
   #source: RtpSource | undefined
   #reports: NodeJS.Timeout | undefined
+  readonly #heard: HeardReports | undefined
+  readonly #farewell = Promise.withResolvers<undefined>()
 
   constructor(line: MediaLineOptions) {
     this.#line = line
     this.streamLabel = line.streamLabel
+    const { receivesReports, codec } = line.options
+    if (receivesReports === true) this.#heard = new HeardReports(OFFER_CODECS[codec].clockRate)
   }
 
   get port(): number {
@@ -48,7 +53,13 @@ export class MediaLine {
 
   get outcome(): StreamOutcome {
     const counts = this.#source?.counts ?? { sent: 0, lost: 0, duplicated: 0, reordered: 0 }
-    return { streamLabel: this.streamLabel, ssrc: this.#source?.ssrc ?? 0, ...counts }
+    const heard = this.#heard === undefined ? {} : { heard: this.#heard.facts }
+    return { streamLabel: this.streamLabel, ssrc: this.#source?.ssrc ?? 0, ...counts, ...heard }
+  }
+
+  /** The recorder said goodbye, where that is listened for: its last report, of all that came, is with it. RFC 3550 6.6 */
+  get farewell(): Promise<undefined> {
+    return this.#farewell.promise
   }
 
   /** Sends for the whole duration; resolves when the last packet has left. */
@@ -65,6 +76,11 @@ export class MediaLine {
     })
     this.#source = source
     socket.aimAt(destination)
+    socket.onRtcp((datagram) => {
+      const clear = protection === undefined ? datagram : protection.unprotectRtcp(datagram, monotonicUs())
+      this.#heard?.note(clear, source.ssrc, Date.now())
+      if ((this.#heard?.facts.goodbyes ?? 0) > 0) this.#farewell.resolve(undefined)
+    })
     this.#reports = setInterval(() => {
       this.#sendRtcp(reportRtcp(source.senderFacts(monotonicUs()), Date.now(), this.#cname))
     }, RTCP_INTERVAL_MS)
@@ -120,6 +136,7 @@ export function readAnswer(
     const { port, connectionAddress, rtcpPort, rtcpMux } = media
     if (port === 0 || connectionAddress === undefined) return 'streamRefused'
     if (protections[index]?.isAcceptedBy(media) === false) return 'notProtected'
+    protections[index]?.takeAnswer(media)
     return { address: connectionAddress, rtpPort: port, rtcpPort: rtcpPort ?? (rtcpMux ? port : port + 1) }
   })
 }

@@ -44,6 +44,8 @@ export interface SimulateOptions {
   readonly renewsKeys: boolean
   readonly sendBye: boolean
   readonly sendRtp: boolean
+  /** Listens for RTCP as well: two ports for each media stream. */
+  readonly receivesReports?: boolean
   /** One WAV file per media stream. */
   readonly audioFiles: readonly string[]
 }
@@ -100,6 +102,10 @@ export const SIMULATE_OPTIONS: Readonly<Record<string, CommandOption>> = {
     description: 'Send SRTP, with the key in the SDP, such as AES_CM_128_HMAC_SHA1_80',
   },
   rekey: { type: 'boolean', description: 'With --srtp and --hold: a new key in every re-INVITE' },
+  rtcp: {
+    type: 'boolean',
+    description: 'Listen for RTCP too, and tell loss, jitter and round trip as the recorder reports them',
+  },
   // parseArgs takes `--no-x` for the negation of `x`, and so these arrive as `bye: false` and `rtp: false`.
   'no-bye': { type: 'boolean', description: 'Fall silent at the end, without BYE' },
   'no-rtp': { type: 'boolean', description: 'Send no RTP at all' },
@@ -134,6 +140,7 @@ export function readSimulateOptions(context: CommandContext): SimulateOptions {
     renewsKeys: args.values['rekey'] === true,
     sendBye: args.values['bye'] !== false,
     sendRtp: args.values['rtp'] !== false,
+    receivesReports: args.values['rtcp'] === true,
     audioFiles: ['caller', 'callee'].map((name, index) => {
       const file = textOption(args, name)
       return file === undefined ? (AUDIO_FILES[index] ?? '') : resolve(context.cwd, file)

@@ -1,3 +1,4 @@
+import { sumHeard, type HeardFacts, type HeardSums } from './heard-reports.ts'
 import type { ImpairmentCounts } from './impairment.ts'
 
 /**
@@ -37,6 +38,8 @@ export type FailureReason =
 export interface StreamOutcome extends ImpairmentCounts {
   readonly streamLabel: string
   readonly ssrc: number
+  /** As the recorder reports it; undefined when nobody listened. */
+  readonly heard?: HeardFacts
 }
 
 export interface SimulationReport {
@@ -50,6 +53,8 @@ export interface SimulationReport {
   /** Number of failures by reason, most frequent first. */
   readonly failures: Readonly<Record<string, number>>
   readonly packets: ImpairmentCounts
+  /** What the recorder reports of all media streams; undefined when nobody listened. */
+  readonly heard: HeardSums | undefined
   readonly inviteResponseMs: { readonly p50: number; readonly p99: number; readonly max: number } | undefined
   /** The longest a packet left behind its time: how well this machine kept up. */
   readonly latestPacketMs: number
@@ -87,6 +92,7 @@ export function summarize(
     failed: count('failed'),
     failures: failuresByReason(outcomes),
     packets,
+    heard: sumHeard(outcomes.flatMap(({ streams }) => streams.map(({ heard }) => heard))),
     inviteResponseMs:
       responses.length === 0
         ? undefined

@@ -34,6 +34,9 @@ export interface RunContext {
   handlePhase(phase: 'answered'): void
 }
 
+/** For the last report of a recorder that has reported before. */
+const FAREWELL_WAIT_MS = 1_000
+
 /** One recording session from INVITE to the answer of its BYE. */
 export class PlacedRecordingSession {
   readonly #context: RunContext
@@ -71,7 +74,9 @@ export class PlacedRecordingSession {
       this.#invite()
       const first = await Promise.race([this.#answered.promise, this.#ended.promise])
       if (first instanceof Uint8Array) await this.#converse(first)
-      return this.#outcome(await this.#hangUp())
+      const end = await this.#hangUp()
+      await this.#hearOut()
+      return this.#outcome(end)
     } finally {
       this.#context.signal.removeEventListener('abort', interrupt)
       for (const line of this.#lines) line.close()
@@ -80,8 +85,10 @@ export class PlacedRecordingSession {
 
   async #openLines(): Promise<boolean> {
     const { options, local, speech, freshRandom } = this.#context
-    const { srtp } = options
-    const sockets = await Promise.allSettled(STREAM_LABELS.map(async () => await openStreamSocket(local.address)))
+    const { srtp, receivesReports } = options
+    const sockets = await Promise.allSettled(
+      STREAM_LABELS.map(async () => await openStreamSocket(local.address, receivesReports)),
+    )
     this.#lines = sockets.flatMap((socket, index) => {
       if (socket.status === 'rejected') return []
       const line = { streamLabel: STREAM_LABELS[index] ?? '', index, sequence: this.#sequence, socket: socket.value }
@@ -198,6 +205,17 @@ export class PlacedRecordingSession {
     if (this.#dialog?.isConfirmed === true && !this.#context.options.sendBye) return 'silent'
     this.#dialog?.bye(metadataBody(finalMetadata(this.#conversation, new Date().toISOString())), monotonicUs())
     return await this.#ended.promise
+  }
+
+  /** The recorder's last reports, which may come after its 200. */
+  async #hearOut(): Promise<void> {
+    const hasReported = this.#lines.some(({ outcome }) => (outcome.heard?.reports ?? 0) > 0)
+    if (!hasReported || this.#context.signal.aborted) return
+    const farewells = Promise.all(this.#lines.map(({ farewell }) => farewell))
+    const cut = new AbortController()
+    const waited = delay(FAREWELL_WAIT_MS, undefined, { signal: cut.signal }).catch(() => undefined)
+    await Promise.race([farewells, waited])
+    cut.abort()
   }
 
   #outcome(end: SrcDialogEnd | 'silent'): RecordingSessionOutcome {

@@ -35,10 +35,29 @@ export function reportLines(report: SimulationReport, options: SimulateOptions):
   if (impairment.lossFraction > 0) rows.push(['  lost on purpose', String(packets.lost)])
   if (impairment.duplicateFraction > 0) rows.push(['  of them second copies', String(packets.duplicated)])
   if (impairment.reorderFraction > 0) rows.push(['  of them out of order', String(packets.reordered)])
+  rows.push(...heardRows(report))
   if (driftPpm !== 0) rows.push(['clock error, media streams 1 and 2', `${driftPpm} and ${-driftPpm} ppm`])
   if (packets.sent > 0) rows.push(['latest packet behind its time', milliseconds(report.latestPacketMs)])
   rows.push(['seed', String(report.seed)])
   return formatTable([{ title: '' }, { title: '', align: 'right' }], rows)
+}
+
+/** The other direction: what the recorder says of the media streams. */
+function heardRows({ heard }: SimulationReport): readonly string[][] {
+  if (heard === undefined) return []
+  const { reports, unreadable, cumulativeLost, fractionLostMax, jitterMsMax, roundTripMsMax } = heard
+  return [
+    ['receiver reports of the recorder', String(reports)],
+    ...(unreadable === 0 ? [] : [['  not readable', String(unreadable)]]),
+    ...(reports === 0
+      ? []
+      : [
+          ['  lost as it counts', String(cumulativeLost)],
+          ['  greatest share between two reports', `${(fractionLostMax * 100).toFixed(1)} %`],
+          ['  greatest jitter', milliseconds(jitterMsMax)],
+        ]),
+    ...(roundTripMsMax === undefined ? [] : [['  greatest round trip', milliseconds(roundTripMsMax)]]),
+  ]
 }
 
 function explain(reason: string): string {
