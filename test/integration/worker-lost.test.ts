@@ -1,10 +1,12 @@
+import { readdir, readlink } from 'node:fs/promises'
 import type { Worker } from 'node:worker_threads'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
 import { loadConfig } from '../../src/config/load.ts'
 import { Daemon } from '../../src/server/daemon.ts'
 import { httpUrl } from '../../src/server/http/listen.ts'
 import { createLogger } from '../../src/server/telemetry/logger.ts'
+import { boundUdpPorts } from '../bench/lib/process-usage.ts'
 import { makeDataDir, removeDataDir, runCommand } from '../support/daemon.ts'
 import { allClosed, liveRecordingSessions, storedChunks } from '../support/probes.ts'
 import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
@@ -16,6 +18,7 @@ import { manifestOf, shippedSpeech } from '../support/recorded.ts'
  */
 const RTP_PORT_MIN = 30_200
 const RTP_PORT_MAX = 30_299
+const WAIT = { timeout: 30_000, interval: 50 }
 
 const threads: Worker[] = []
 const logged: string[] = []
@@ -114,3 +117,43 @@ test('the log says it once', () => {
   const lines = logged.filter((line) => line.includes('the media worker of this recording died'))
   expect(lines).toHaveLength(1)
 })
+
+test('what a worker had of the system comes back when it dies: sockets, descriptors, threads', async () => {
+  const held: Awaited<ReturnType<typeof heldOfTheSystem>>[] = []
+  for (let death = 0; death < 2; death += 1) {
+    // While both are being replaced there is nobody to record.
+    const [hit, hitId] = await vi.waitFor(startSpeaking, WAIT)
+    await storedChunks(addresses, hitId, 1)
+    expect((await heldOfTheSystem()).rtpSockets).toBeGreaterThan(0)
+    const before = threads.length
+    // Which of the two has it nobody outside knows: both die.
+    await Promise.all(threads.slice(-2).map((thread) => thread.terminate()))
+    await src.received('BYE')
+    hit.fallSilent()
+    await allClosed(addresses)
+    await vi.waitFor(() => expect(threads).toHaveLength(before + 2), WAIT)
+    // Each is asked once, so that both are at work.
+    const sessions = [await vi.waitFor(startSpeaking, WAIT), await vi.waitFor(startSpeaking, WAIT)]
+    for (const [session] of sessions) expect(await session.hangUp()).toBe(200)
+    await allClosed(addresses)
+    await vi.waitFor(async () => expect((await heldOfTheSystem()).rtpSockets).toBe(0), WAIT)
+    held.push(await heldOfTheSystem())
+  }
+  expect(held[1]).toEqual(held[0])
+}, 120_000)
+
+/** Of this process: sockets bound in the RTP range, what event loops are made of (epoll, eventfd), and threads. */
+async function heldOfTheSystem(): Promise<Record<'rtpSockets' | 'eventDescriptors' | 'threads', number>> {
+  const [ports, names, tasks] = await Promise.all([
+    boundUdpPorts(),
+    readdir('/proc/self/fd'),
+    readdir('/proc/self/task'),
+  ])
+  // The folder's own descriptor is gone by the time it is looked at.
+  const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')))
+  return {
+    rtpSockets: [...ports].filter((port) => port >= RTP_PORT_MIN && port <= RTP_PORT_MAX).length,
+    eventDescriptors: targets.filter((target) => target.startsWith('anon_inode:')).length,
+    threads: tasks.length,
+  }
+}
