@@ -7,8 +7,8 @@ import { asOpusRate, type OpusEngine } from './opus-engine.ts'
  */
 export class DecoderStock {
   readonly #engine: Pick<OpusEngine, 'createDecoder'>
-  readonly #made: OpusDecoder[] = []
-  readonly #spare: OpusDecoder[] = []
+  readonly #made = new Set<OpusDecoder>()
+  #spare: OpusDecoder[] = []
   readonly #handleMissing: () => void
   #isFree = false
 
@@ -18,14 +18,24 @@ export class DecoderStock {
     this.#handleMissing = handleMissing
   }
 
-  /** Makes what is missing for these sample rates. Never rejects. */
+  /**
+   * Makes what is missing for these sample rates, and gives back what nobody will ask for any more: an offer lists more than its answer takes. Never
+   * rejects. Until it resolves, what was there before can be taken.
+   */
   async stockUp(rates: readonly number[]): Promise<void> {
-    const left = [...this.#spare]
+    const surplus = [...this.#spare]
     for (const rate of rates) {
-      const at = left.findIndex(({ sampleRate }) => sampleRate === rate)
-      if (at >= 0) left.splice(at, 1)
+      const at = surplus.findIndex(({ sampleRate }) => sampleRate === rate)
+      if (at >= 0) surplus.splice(at, 1)
       else await this.#make(rate)
     }
+    const isSpare = new Set(this.#spare)
+    for (const decoder of surplus) {
+      if (!isSpare.has(decoder)) continue
+      this.#made.delete(decoder)
+      decoder.free()
+    }
+    this.#spare = this.#spare.filter((decoder) => this.#made.has(decoder))
   }
 
   take(rate: number): OpusDecoder | undefined {
@@ -37,8 +47,9 @@ export class DecoderStock {
   /** All of them, those in use too. */
   free(): void {
     this.#isFree = true
-    this.#spare.length = 0
-    for (const decoder of this.#made.splice(0)) decoder.free()
+    this.#spare = []
+    for (const decoder of this.#made) decoder.free()
+    this.#made.clear()
   }
 
   async #make(rate: number): Promise<void> {
@@ -48,7 +59,7 @@ export class DecoderStock {
       decoder.free()
       return
     }
-    this.#made.push(decoder)
+    this.#made.add(decoder)
     this.#spare.push(decoder)
   }
 }
