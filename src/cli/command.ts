@@ -27,6 +27,8 @@ export interface CommandContext {
    * Loaded at the first use and kept. Throws {@link EarwitnessError} `config-…`.
    */
   readonly config: () => Config
+  /** Reads it once more: files and secrets may have changed since. */
+  readonly freshConfig: () => Config
   /** The same with the origin of every value. */
   readonly loadedConfig: () => LoadedConfig
   /** Data only. */

@@ -85,10 +85,12 @@ async function contextFor(
   const { loadConfig } = await import('../config/load.ts')
   const { env, cwd, stdout, stderr } = surroundings
   let loaded: LoadedConfig | undefined
-  const loadedConfig = (): LoadedConfig => (loaded ??= loadConfig({ file: textOption(args, 'config'), env, cwd }))
+  const load = (): LoadedConfig => loadConfig({ file: textOption(args, 'config'), env, cwd })
+  const loadedConfig = (): LoadedConfig => (loaded ??= load())
   return {
     args,
     config: () => loadedConfig().config,
+    freshConfig: () => load().config,
     loadedConfig,
     stdout,
     stderr,

@@ -14,7 +14,7 @@ export const command: Command = {
   description:
     'Prints one line `ready` with its addresses on stdout; the log is JSON on stderr. SIGTERM or Ctrl-C lets recording sessions ' +
     'finish for drainTimeout, ends the rest with BYE, and seals everything; a second signal shortens the wait, never the sealing. ' +
-    'SIGHUP reads the TLS certificates again; when the terminal was closed, it stops like SIGTERM.',
+    'SIGHUP reads the TLS certificates and the credentials of the store again; when the terminal was closed, it stops like SIGTERM.',
   options: {},
   handlesSignals: true,
   run: runServe,
@@ -29,8 +29,7 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
   const onHangUp = (): void => {
     // A terminal that was closed is none any more by the time its SIGHUP is here. Nobody waits for us then: stop, in good order.
     if (terminals.some((fd) => !isatty(fd))) signals.request()
-    else if (config.sip.tls === undefined) log.info({}, 'SIGHUP: there are no TLS certificates to read again')
-    else daemon.reloadCertificates()
+    else reload(context, daemon, log)
   }
   process.on('SIGHUP', onHangUp)
   try {
@@ -44,6 +43,20 @@ async function runServe(context: CommandContext): Promise<ExitCode> {
     await daemon.stop()
     signals.stop()
     process.off('SIGHUP', onHangUp)
+  }
+}
+
+function reload(context: CommandContext, daemon: Daemon, log: Logger): void {
+  const { sip, storage } = context.config()
+  if (sip.tls === undefined && storage.s3 === undefined) {
+    log.info({}, 'SIGHUP: there are no TLS certificates to read again')
+    return
+  }
+  try {
+    daemon.reload(context.freshConfig())
+  } catch (error) {
+    const code = error instanceof EarwitnessError ? error.code : 'config-invalid'
+    log.error({ code }, 'SIGHUP: the configuration is wrong now; what was read before stays in use')
   }
 }
 

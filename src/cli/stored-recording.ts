@@ -10,15 +10,10 @@ import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import type { OpenedKept } from './export/kept-packets.ts'
 import { isUuidV7 } from '../ids.ts'
-import { FolderStore } from '../server/storage/folder-store.ts'
 import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
 import { recordingPrefix } from '../server/storage/layout.ts'
 import { recordingObjects } from '../server/storage/object-store.ts'
-
-/** The folder that holds the recordings when the configuration names none. */
-export function storageFolder(config: Config): string {
-  return config.storage.folder.path ?? join(config.dataDir, 'recordings')
-}
+import { openObjectStore } from '../server/storage/open-store.ts'
 
 /**
  * Finds the objects of a recording without asking the database: the id says the day, the configuration the tenants.
@@ -33,7 +28,7 @@ export async function findRecording(config: Config, id: string): Promise<ObjectR
       'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.',
     )
   }
-  const store = new FolderStore(storageFolder(config))
+  const store = await openObjectStore(config)
   const tenants = new Set(['default', ...config.sources.map((source) => source.tenant)])
   for (const tenant of tenants) {
     const objects = recordingObjects(store, recordingPrefix(tenant, id))

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Errors } from 'typebox/value'
 import { parseRecipient } from '../evidence/age-keys.ts'
 import type { Result } from '../result.ts'
+import { checkBucket, checkHttpUrl, checkObjectPrefix } from './check-storage-value.ts'
 import type { LeafSchema } from './leaves.ts'
 import { parseNetwork, withoutHostBits } from './network.ts'
 import type { ValueKind } from './schema-parts.ts'
@@ -101,6 +102,9 @@ type KindRule = (value: string) => Complaint | undefined
 const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule>([
   ['ipAddress', checkIpAddress],
   ['host', checkHost],
+  ['bucket', checkBucket],
+  ['objectPrefix', checkObjectPrefix],
+  ['httpUrl', checkHttpUrl],
   ['listen', checkListen],
   ['sipListen', checkSipListen],
   ['network', checkNetwork],

@@ -71,6 +71,35 @@ export interface SourceConfig {
 /** What becomes of keys that participants press. */
 type DtmfPolicyName = 'discard' | 'store' | 'mask'
 
+/** A secret: never print it. */
+export interface S3Credentials {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string | undefined
+}
+
+/** A bucket, and how it is used. */
+export interface S3Config {
+  /** Undefined: AWS. */
+  readonly endpoint: string | undefined
+  readonly region: string
+  readonly bucket: string
+  /** Empty, or ends with a slash. */
+  readonly prefix: string
+  readonly pathStyle: boolean
+  /** Undefined: what the environment of AWS gives. */
+  readonly credentials: S3Credentials | undefined
+  /** Absolute. */
+  readonly caFile: string | undefined
+  readonly encryption: 'none' | 'aes256' | 'kms'
+  readonly kmsKeyId: string | undefined
+  readonly objectLock: { readonly mode: 'governance' | 'compliance'; readonly days: number } | undefined
+  readonly requestTimeoutMs: number
+  readonly uploadsMax: number
+  /** 0: no limit. */
+  readonly bytesPerSecondMax: number
+}
+
 /**
  * The effective configuration: checked, secrets resolved, relative paths made absolute, durations in milliseconds.
  *
@@ -105,9 +134,11 @@ export interface Config {
   /** A secret: never print it. */
   readonly database: { readonly url: string | undefined }
   readonly storage: {
-    readonly kind: 'folder'
+    readonly kind: 'folder' | 's3'
     /** Absolute; undefined is `recordings` under `dataDir`. */
     readonly folder: { readonly path: string | undefined }
+    /** Undefined unless it is the kind. */
+    readonly s3: S3Config | undefined
   }
   /** Empty: a vault key pair is made on first start. */
   readonly vault: { readonly recipients: readonly string[] }

@@ -2,13 +2,14 @@ import { type Checking, report } from './checking.ts'
 import type { ListenAddress, SipListenAddress } from './config.ts'
 import type { RawConfig } from './schema.ts'
 import { checkSources } from './cross-check-sources.ts'
+import { checkStorage } from './cross-check-storage.ts'
 import { formatSipListen, parseSipListen } from './values.ts'
 
 /**
- * Rules that concern more than one key, or what this release can do. Keys already known to be wrong are passed over.
+ * Rules that concern more than one key. Keys already known to be wrong are passed over.
  */
 export function crossCheck(checking: Checking): void {
-  checkRelease(checking)
+  checkStorage(checking)
   checkTls(checking)
   checkDrachtio(checking)
   checkPortRange(checking)
@@ -23,15 +24,6 @@ function sipListeners(raw: RawConfig): readonly { readonly path: string; readonl
     const parsed = parseSipListen(text)
     return parsed.ok ? [{ path: `sip.listen[${index}]`, listen: parsed.value }] : []
   })
-}
-
-function checkRelease(checking: Checking): void {
-  if (checking.raw.storage.kind === 's3') {
-    report(checking, 'config-not-supported-yet', ['storage.kind'], {
-      sentence: 'storage.kind: S3 storage comes in a later release.',
-      hint: 'Use "folder" for now; a mounted share does.',
-    })
-  }
 }
 
 function checkTls(checking: Checking): void {

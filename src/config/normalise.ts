@@ -5,6 +5,7 @@ import type { Config, ListenAddress } from './config.ts'
 import type { Problems } from './problems.ts'
 import type { Environment } from './read-environment.ts'
 import { normaliseSources } from './normalise-sources.ts'
+import { normaliseStorage } from './normalise-storage.ts'
 import type { RawConfig } from './schema.ts'
 import { secretAt } from './secret-at.ts'
 import { parseDuration, parseListen, parseSipListen, parseSize } from './values.ts'
@@ -43,7 +44,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     http: { listen: listenOr(raw.http.listen) },
     telemetry: { listen: listenOr(raw.telemetry.listen) },
     database: { url: databaseUrl(raw.database.url, options) },
-    storage: { kind: 'folder', folder: { path: path(raw.storage.folder.path) } },
+    storage: normaliseStorage(raw.storage, options),
     vault: { recipients: [...new Set(raw.vault.recipients)] },
     signer: { keyFile: path(raw.signer.keyFile) },
     recording: {

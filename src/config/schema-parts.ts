@@ -3,12 +3,15 @@ import { DURATION_PATTERN, SIZE_PATTERN } from './values.ts'
 
 /** What a text means beyond its type; `check-value.ts` holds the rule for each. */
 export type ValueKind =
+  | 'bucket'
   | 'databaseUrl'
   | 'duration'
   | 'host'
+  | 'httpUrl'
   | 'ipAddress'
   | 'listen'
   | 'network'
+  | 'objectPrefix'
   | 'path'
   | 'realm'
   | 'recipient'

@@ -2,6 +2,7 @@ import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { alerts } from './schema-alerts.ts'
 import { drachtio } from './schema-drachtio.ts'
 import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
+import { storage } from './schema-storage.ts'
 import { source } from './source-schema.ts'
 
 /**
@@ -148,21 +149,6 @@ const database = group('The index of recordings. It can be rebuilt from storage;
       'index or when you have backups of one anyway.',
     'x-kind': 'databaseUrl',
     'x-secret': true,
-  }),
-})
-
-const storage = group('Where sealed chunks, keys and manifests go.', {
-  kind: Type.Enum(['folder', 's3'], {
-    description: 'folder: a directory, local or mounted. s3 comes in a later release and is refused for now.',
-    default: 'folder',
-  }),
-  folder: group('For kind: folder.', {
-    path: optionalText({
-      description:
-        'Directory. Everything in it is sealed, so it may be a share that others can read. null: "recordings" ' +
-        'under dataDir, which is lost together with this machine.',
-      'x-kind': 'path',
-    }),
   }),
 })
 
@@ -378,7 +364,6 @@ export type RawConfig = Static<typeof CONFIG_SCHEMA>
 
 /** Keys of later releases: a clear answer instead of "unknown key". */
 export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
-  ['storage.s3', 'S3 storage comes in a later release'],
   ['consent', 'consent rules come in a later release'],
   ['retention', 'retention comes in a later release'],
 ])

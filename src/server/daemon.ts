@@ -27,9 +27,8 @@ import { createSignalling, type Signalling } from './signalling/create-signallin
 import type { BoundAddress } from './signalling/port.ts'
 import { randomToken } from './signalling/random-token.ts'
 import { StatusBoard } from './status-board.ts'
-import { FolderStore } from './storage/folder-store.ts'
 import { loadOrCreateSigner, loadOrCreateVault, loadSigner, type SignerFiles } from './storage/key-files.ts'
-import { UploadQueue } from './storage/upload-queue.ts'
+import { startStorage, type Storage } from './storage/start-storage.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
@@ -59,9 +58,8 @@ export interface DaemonOptions {
 }
 
 /** What takes recordings into custody. */
-interface Keeping {
-  readonly store: FolderStore
-  readonly uploads: UploadQueue
+interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
+  readonly storage: Storage
   readonly outbox: Outbox
   readonly custody: Custody
   readonly vaultRecipients: readonly string[]
@@ -142,9 +140,10 @@ export class Daemon {
     return stored
   }
 
-  /** Reads the TLS certificates again, which were renewed on disk. */
-  reloadCertificates(): void {
-    this.#services?.signalling.reloadCertificates()
+  /** Reads the TLS certificates again, which were renewed on disk, and takes the credentials of the store from `config`. */
+  reload(config: Config): void {
+    if (this.#config.sip.tls !== undefined) this.#services?.signalling.reloadCertificates()
+    this.#services?.storage.reload(config)
   }
 
   /** Closes everything; what is not drained by now stays interrupted and is recovered at the next start. */
@@ -209,8 +208,9 @@ export class Daemon {
     const config = this.#config
     const signer = await this.#loadSigner()
     const vaultRecipients = await this.#vaultRecipients()
-    const store = new FolderStore(config.storage.folder.path ?? join(config.dataDir, 'recordings'))
-    await store.check()
+    const storage = await startStorage(config, { log: this.#log, metrics })
+    this.#undo.push(() => storage.stop())
+    const { store, uploads } = storage
     const database = await openDatabase({
       url: config.database.url,
       dataDir: config.dataDir,
@@ -222,8 +222,6 @@ export class Daemon {
     const outbox = new Outbox({ database, dataDir: config.dataDir, log: this.#log })
     await outbox.run()
     this.#undo.push(() => outbox.stop())
-    const uploads = this.#createUploads(store, metrics)
-    this.#undo.push(() => uploads.stop())
     const journal = new OpenJournal({
       dataDir: config.dataDir,
       onError: (error) => this.#log.error({ err: error }, 'the journal of open recordings cannot be written'),
@@ -239,7 +237,7 @@ export class Daemon {
         reportError: (recordingId, error) =>
           this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
       })
-    return { store, uploads, outbox, custody, vaultRecipients, recover }
+    return { storage, store, uploads, outbox, custody, vaultRecipients, recover }
   }
 
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
@@ -278,20 +276,6 @@ export class Daemon {
     if (files.created) this.#notices.push({ code: 'vault-key-created', path: files.identityFile })
     else if (files.identityPresent) this.#notices.push({ code: 'vault-key-present', path: files.identityFile })
     return [files.recipient]
-  }
-
-  #createUploads(store: FolderStore, metrics: Metrics): UploadQueue {
-    return new UploadQueue({
-      store,
-      nowUnixMs: Date.now,
-      observer: {
-        stored: (seconds) => metrics.chunkUploadSeconds.observe({ outcome: 'stored' }, seconds),
-        failed: (seconds, code, attempt) => {
-          metrics.chunkUploadSeconds.observe({ outcome: code }, seconds)
-          if (attempt === 1) this.#log.error({ code }, 'a sealed object could not be stored yet; it is tried again')
-        },
-      },
-    })
   }
 
   #join(parts: Keeping & { readonly metrics: Metrics }): Joined {

@@ -1,6 +1,7 @@
 import type { EarwitnessError } from '../errors.ts'
 import { ADMISSION_REASONS, type AdmissionController, type AdmissionReason, type AdmissionState } from './admission.ts'
 import type { Outbox } from './database/outbox.ts'
+import type { Storage } from './storage/start-storage.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import type { Health } from './telemetry/health.ts'
 
@@ -23,6 +24,7 @@ export function registerReadiness(
   health: Health,
   parts: {
     readonly uploads: UploadQueue
+    readonly storage: Pick<Storage, 'report'>
     readonly outbox: Outbox
     /** What keeps new recording sessions from coming in. */
     readonly outage: () => EarwitnessError | undefined
@@ -30,7 +32,7 @@ export function registerReadiness(
     readonly admissionState: () => AdmissionState
   },
 ): void {
-  const { uploads, outbox, admission, admissionState, outage } = parts
+  const { uploads, storage, outbox, admission, admissionState, outage } = parts
   health.register({
     name: 'signalling',
     weight: 'required',
@@ -53,6 +55,14 @@ export function registerReadiness(
       uploads.failing === undefined
         ? OK
         : { ok: false, sentence: `The store refuses to take objects (${uploads.failing}).` },
+  })
+  health.register({
+    name: 'object-lock',
+    weight: 'degrading',
+    check: () =>
+      storage.report()?.objectLock === 'ignored'
+        ? { ok: false, sentence: 'The S3 server accepts Object Lock and does not enforce it.' }
+        : OK,
   })
   health.register({
     name: 'database',

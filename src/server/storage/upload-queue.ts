@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { EarwitnessError } from '../../errors.ts'
+import { backoffMs } from './backoff.ts'
 import type { ObjectStore } from './object-store.ts'
 
 /** Sealed bytes that may wait in memory for the store; beyond it no new recording session is admitted. */
@@ -33,6 +34,7 @@ export class UploadQueue {
   readonly #chains = new Map<string, Promise<unknown>>()
   readonly #waiting = new Set<WaitingUpload>()
   readonly #stopped = new AbortController()
+  #woken = new AbortController()
   #backlogBytes = 0
   #failing: string | undefined
 
@@ -107,6 +109,12 @@ export class UploadQueue {
     return true
   }
 
+  /** Tries again at once what waits for its next attempt: somebody has mended something. */
+  wake(): void {
+    this.#woken.abort()
+    this.#woken = new AbortController()
+  }
+
   stop(): void {
     this.#stopped.abort()
   }
@@ -124,10 +132,10 @@ export class UploadQueue {
         this.#failing = code
         this.#observer.failed((performance.now() - startMs) / 1_000, code, attempt)
         if (PERMANENT_CODES.has(code) || this.#stopped.signal.aborted) throw error
-        const pauseMs = Math.min(this.#retryLastMs, this.#retryFirstMs * 2 ** (attempt - 1))
-        await sleep(pauseMs, undefined, { signal: this.#stopped.signal }).catch(() => {
-          throw error
-        })
+        const pauseMs = backoffMs(attempt, { firstMs: this.#retryFirstMs, lastMs: this.#retryLastMs }, Math.random())
+        const signal = AbortSignal.any([this.#stopped.signal, this.#woken.signal])
+        await sleep(pauseMs, undefined, { signal }).catch(() => {})
+        if (this.#stopped.signal.aborted) throw error
       }
     }
   }

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-import { EarwitnessError } from '../../../../src/errors.ts'
 import { nodeFiles } from '../../../../src/server/storage/file-operations.ts'
 import type { FileOperations } from '../../../../src/server/storage/file-operations.ts'
 import { FolderStore, INCOMING_AGE_MAX_MS, LIST_DEPTH_MAX } from '../../../../src/server/storage/folder-store.ts'
 import { OBJECT_KEY_LENGTH_MAX, recordingObjects } from '../../../../src/server/storage/object-store.ts'
+import { codeOf, describeObjectStoreContract } from '../../../support/object-store-contract.ts'
 
 const KEY = 'default/2026/11/23/id/chunk-000000.age'
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -27,16 +27,6 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof EarwitnessError)) throw new Error(`not an EarwitnessError: ${String(error)}`)
-  expect(error.hint).not.toBe('')
-  return error.code
-}
-
 function failing(code: string): () => Promise<never> {
   return () => Promise.reject(Object.assign(new Error(code), { code }))
 }
@@ -44,6 +34,11 @@ function failing(code: string): () => Promise<never> {
 function storeWith(files: Partial<FileOperations>): FolderStore {
   return new FolderStore(root, { files: { ...nodeFiles, ...files } })
 }
+
+describeObjectStoreContract('a folder', async () => {
+  await store.check()
+  return store
+})
 
 describe('put', () => {
   it('stores an object as a file that only its owner may read, in folders only its owner may enter', async () => {
