@@ -233,7 +233,8 @@ export class ReorderBuffer {
     this.#run = run
     const firstNumber = first.packet.sequenceNumber
     run.begin(this.#former.epoch + 1, firstNumber)
-    if (this.#insert(first.packet, first.arrivalUs, run, firstNumber) === 'overflow') this.#counters.overflow += 1
+    // Its own push is over and was `queued`: that it is dropped all the same must be counted where others look for it.
+    if (this.#insert(first.packet, first.arrivalUs, run, firstNumber) === 'overflow') this.#counters.stray += 1
     const inserted = this.#admitTo(run, packet, arrivalUs, firstNumber + distance)
     return inserted === 'queued' ? 'restarted' : inserted
   }

@@ -14,6 +14,7 @@ import {
 const { verifyKey } = await vectorSigner()
 const recording = await sampleRecording({ chunks: [Buffer.from('OggS')], snapshots: [Buffer.from('<recording/>')] })
 const { streams } = recording.body
+const { paused: _paused, ...packets } = streams[0]?.packets ?? {}
 const discarded = streams[0]?.packets.discarded ?? 0
 const none = { senderReports: 0, goodbyes: 0, discarded: 0, disagreements: 0, refusals: 0, alignedSamples: 0 }
 const counted = { ...none, senderReports: 2, packetsSent: 10, packetsArrived: 9 }
@@ -58,6 +59,10 @@ test.each([
   ['one count of octets', { rtcp: { ...counted, octetsSent: 160 } }],
   ['an alignment by arrival', { rtcp: { ...counted, alignedSamples: 480, alignedBy: 'arrival' } }],
   ['more reported as received than came', { reception: { ...reception, packetsReceived: 1_000_000 } }],
+  [
+    'more reported as expected than were',
+    { packets: { ...packets, expected: 9, received: 9, lost: 0, discarded: 0 }, reception },
+  ],
   ['more lost than all', { reception: { ...reception, lossRate: 200, discardRate: 57 } }],
   ['an alignment by a single report', { rtcp: { ...counted, senderReports: 1, alignedSamples: 1 } }],
 ])('a manifest with %s is found wrong', async (_name, change) => {

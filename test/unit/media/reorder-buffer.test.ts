@@ -236,6 +236,14 @@ describe('the bound of the reorder buffer', () => {
   })
 })
 
+describe('a jump when the buffer is full', () => {
+  it('drops both packets, and counts the first as a stray: its push is over', () => {
+    const buffer = filled(Array.from({ length: REORDER_PACKETS_MAX }, (_, number) => number))
+    expect([buffer.push(packet(30_000), 1), buffer.push(packet(30_001), 1)]).toEqual(['queued', 'overflow'])
+    expect(buffer.counters).toMatchObject({ overflow: 1, stray: 1 })
+  })
+})
+
 describe('payloads', () => {
   const payloadOf = (number: number): Uint8Array => new Uint8Array(number % 50).fill(number)
 
