@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { encodePcma } from '../../src/media/g711.ts'
 import { G722Decoder } from '../../src/media/g722.ts'
-import { matchAudio } from '../support/audio.ts'
+import { matchAudio, tone, toneAmplitude } from '../support/audio.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { convertAudio, decodeAudio, probeAudio } from '../support/ffmpeg.ts'
 import { payloadsOf, PayloadSession, type Payload } from '../support/payload-session.ts'
@@ -125,6 +125,38 @@ describe('through the recorder', () => {
     }
     const { streams } = await manifestOf(daemon, recordingId)
     expect(streams.map(({ codecs }) => codecs)).toEqual([['G722'], ['L16'], ['L16']])
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  })
+
+  test('G.722 that a re-INVITE brings is recorded with all that it has, and the audio before and after stays in its place', async () => {
+    const low = tone({ frequency: 1_000, sampleRate: 8_000, samples: 16_000, amplitude: 0.2 })
+    const high = tone({ frequency: 5_000, sampleRate: WIDEBAND, samples: 2 * WIDEBAND, amplitude: 0.2 })
+    const { recordingId, channels, sampleRate } = await recorded([['8']], async (session) => {
+      await session.send(0, pcma(low))
+      await session.offer([['9 8']])
+      await session.send(0, await g722(high))
+      await session.offer([['8']])
+      await session.send(0, pcma(low))
+    })
+    expect(sampleRate).toBe(WIDEBAND)
+    const { streams } = await manifestOf(daemon, recordingId)
+    expect(streams[0]).toMatchObject({ codecs: ['PCMA', 'G722'], packets: { received: 300, lost: 0 } })
+    expect(streams[0]?.ledger.audioSamples).toBe(6 * 48_000)
+    const [heard = new Int16Array(0)] = channels
+    // Between the stretches the SRC was as long silent as its re-INVITE took.
+    const gaps = streams[0]?.gaps.map(({ toSample, fromSample }) => toSample - fromSample) ?? []
+    const end = Math.max(heard.length, 6 * WIDEBAND)
+    const [first, middle, last] = [
+      heard.subarray(WIDEBAND / 2, 1.5 * WIDEBAND),
+      heard.subarray(2 * WIDEBAND, end - 2 * WIDEBAND),
+      heard.subarray(end - 1.5 * WIDEBAND, end - WIDEBAND / 2),
+    ]
+    const share = (2 * WIDEBAND) / (2 * WIDEBAND + gaps.reduce((sum, gap) => sum + gap / 3, 0))
+    expect(toneAmplitude(middle, 5_000, WIDEBAND)).toBeGreaterThan(0.1 * share)
+    for (const narrow of [first, last]) {
+      expect(toneAmplitude(narrow, 1_000, WIDEBAND)).toBeGreaterThan(0.1)
+      expect(toneAmplitude(narrow, 5_000, WIDEBAND)).toBeLessThan(0.002)
+    }
     expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
   })
 

@@ -153,6 +153,19 @@ export function tone(options: {
 }
 
 /** White noise that is the same for the same seed: the sharpest signal for finding shifts. Amplitude 0..1 of full scale. */
+/** Amplitude of a sine of this frequency in the audio, 1 is full scale: the Goertzel algorithm. */
+export function toneAmplitude(samples: Int16Array, frequency: number, sampleRate: number): number {
+  const coefficient = 2 * Math.cos((2 * Math.PI * frequency) / sampleRate)
+  let [before, last] = [0, 0]
+  for (const sample of samples) {
+    const next = sample / 32_768 + coefficient * last - before
+    before = last
+    last = next
+  }
+  const power = before * before + last * last - coefficient * before * last
+  return (2 * Math.sqrt(Math.max(0, power))) / Math.max(1, samples.length)
+}
+
 export function noise(options: {
   readonly seed: number
   readonly samples: number
