@@ -21,6 +21,10 @@ export interface Payload {
   readonly durationMs: number
   /** Not sent: lost on the way. */
   readonly isLost?: boolean
+  /** Sent twice. */
+  readonly isTwice?: boolean
+  /** Overtaken by the one after it. */
+  readonly isOvertaken?: boolean
 }
 
 /** Cuts an encoded stream of constant rate into packets. */
@@ -44,6 +48,7 @@ interface Source {
   sequenceNumber: number
   timestamp: number
   readonly ssrc: number
+  dueUs: number | undefined
 }
 
 /** A recording session whose lines and packets are what the test says, octet by octet. */
@@ -111,24 +116,41 @@ export class PayloadSession {
     this.description = new TextDecoder().decode(response.body)
   }
 
-  /** Sends packets at their own pace; number, time and source go on from call to call. */
-  async send(stream: number, payloads: readonly Payload[]): Promise<void> {
+  /**
+   * Sends packets at their own pace; number, time and source go on from call to call.
+   *
+   * @param clockRate the RTP clock went on by it since the last call, as that of a sender does; without it, it stood still
+   */
+  async send(stream: number, payloads: readonly Payload[], clockRate = 0): Promise<void> {
     const source = (this.#sources[stream] ??= {
       sequenceNumber: 0xfff0,
       timestamp: randomInt(2 ** 32),
       ssrc: randomInt(2 ** 32),
+      dueUs: undefined,
     })
     let dueUs = monotonicUs()
-    for (const [index, { payloadType, bytes, ticks, durationMs, isLost }] of payloads.entries()) {
+    const passedUs = Math.max(0, dueUs - (source.dueUs ?? dueUs))
+    source.timestamp = (source.timestamp + Math.round((passedUs * clockRate) / 1_000_000)) >>> 0
+    let overtaken: Uint8Array | undefined
+    for (const [index, sent] of payloads.entries()) {
+      const { payloadType, bytes, ticks, durationMs } = sent
       dueUs += durationMs * 1_000
       const waitMs = (dueUs - monotonicUs()) / 1_000
       if (waitMs > 1) await sleep(waitMs)
       const { sequenceNumber, timestamp, ssrc } = source
       const packet = serializeRtp({ payloadType, marker: index === 0, sequenceNumber, timestamp, ssrc, payload: bytes })
-      if (isLost !== true) this.#socket.send(packet, this.#ports[stream] ?? 0, LOOPBACK)
+      const now = sent.isLost === true || sent.isOvertaken === true ? [] : [packet]
+      for (const datagram of [
+        ...now,
+        ...(sent.isTwice === true ? [packet] : []),
+        ...(overtaken === undefined ? [] : [overtaken]),
+      ])
+        this.#socket.send(datagram, this.#ports[stream] ?? 0, LOOPBACK)
+      overtaken = sent.isOvertaken === true ? packet : undefined
       source.sequenceNumber = (sequenceNumber + 1) & 0xffff
       source.timestamp = (timestamp + ticks) >>> 0
     }
+    source.dueUs = dueUs
   }
 
   async hangUp(): Promise<void> {
