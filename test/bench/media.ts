@@ -2,7 +2,7 @@
  * The recorder beside FFmpeg, GStreamer and rtpengine on the same audio, with the same number of sessions: CPU seconds for an hour of one recorded session
  * (two PCMU streams to Opus at 16 kbit/s each), and the memory of a session beyond the first.
  *
- * `npm run bench:media`, or with `-- --quick` (short rows, a quarter of an hour), `--sessions 25 --seconds 30`, `--loaded 150` (the number of sessions
+ * `npm run bench:media`, or with `-- --quick` (short rows, a quarter of an hour), `--sessions 25 --seconds 30`, `--loaded 100` (the number of sessions
  * with which the recorder and rtpengine are measured once more; 0 leaves that out), `--only WORD` (rows whose name has it), `--json FILE`. With
  * `--sustained` it looks instead for how many sessions one core carries without a lost packet or a gap: the recorder with all that it starts on core
  * 0, the sender on core 1. As root it installs what is missing of the programs to compare with; a C compiler is needed for the sender. A row with lost
@@ -52,7 +52,7 @@ const { values } = parseArgs({
   options: {
     sessions: { type: 'string' },
     seconds: { type: 'string' },
-    loaded: { type: 'string', default: '150' },
+    loaded: { type: 'string', default: '100' },
     only: { type: 'string', default: '' },
     quick: { type: 'boolean', default: false },
     sustained: { type: 'boolean', default: false },

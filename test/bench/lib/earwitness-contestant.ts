@@ -20,6 +20,8 @@ import { processTree } from './process-usage.ts'
 /** Opened side by side. */
 const OPENINGS = 8
 const REPORT_MS = 1_500
+/** For all recordings to be closed. */
+const CLOSE_MS = 60_000
 
 export interface EarwitnessOptions {
   readonly name: string
@@ -130,8 +132,11 @@ async function countLost(daemon: RunningDaemon, sent: number): Promise<number> {
 
 /** The ledgers of the streams, once all recordings are closed; Infinity when not all of them come to an end. */
 async function countGaps(daemon: RunningDaemon, sessions: number): Promise<number> {
-  const closed = await settled(() => metric(daemon, 'earwitness_recording_sessions_total'))
-  if (closed < sessions) return Infinity
+  const until = performance.now() + CLOSE_MS
+  while ((await metric(daemon, 'earwitness_recording_sessions_total')) < sessions) {
+    if (performance.now() > until) return Infinity
+    await sleep(REPORT_MS)
+  }
   return settled(() => metric(daemon, 'earwitness_media_gap_seconds_total{cause="lost"}'))
 }
 
