@@ -33,6 +33,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./verify.ts'),
   },
   {
+    name: 'ledger',
+    summary: 'checks the log of signed statements: what was recorded, paused, listened to',
+    load: () => import('./ledger.ts'),
+  },
+  {
     name: 'check-config',
     summary: 'validates the configuration and shows the values in force',
     load: () => import('./check-config.ts'),

@@ -126,6 +126,7 @@ export function describeStatus(status: StatusReport, paint: Paint, columnsMax: n
       'waiting',
       `${formatBytes(status.outboxBacklogBytes)} for the database, ${formatBytes(status.uploadBacklogBytes)} for storage`,
     ],
+    ['ledger', describeLedger(status.ledger)],
     ['SIP engine', addresses.engine],
     ...labelled('SIP', addresses.sip),
     ['RTP', `${addresses.rtp.address}, ports ${addresses.rtp.portMin} to ${addresses.rtp.portMax}`],
@@ -151,6 +152,15 @@ const STATE_STYLES: Readonly<Record<string, 'green' | 'yellow' | 'red'>> = {
   ready: 'green',
   draining: 'yellow',
   degraded: 'red',
+}
+
+function describeLedger(ledger: StatusReport['ledger'] | undefined): string {
+  // A recorder of an earlier version has none.
+  if (ledger?.logId === undefined) return 'none yet'
+  const { size, checkpointSize, checkpointAt } = ledger
+  const covered =
+    checkpointAt === undefined ? 'no checkpoint yet' : `${checkpointSize} covered ${printable(checkpointAt)}`
+  return `${size} statements, ${covered}`
 }
 
 function describeWorker(worker: StatusReport['workers'][number]): string {

@@ -1,3 +1,5 @@
+import type { LedgerFindingCode } from './ledger/ledger-findings.ts'
+
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
@@ -5,6 +7,7 @@ export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 export type FindingCode =
+  | LedgerFindingCode
   | `${ObjectKind}-${ObjectFault}`
   | 'manifest-missing'
   | 'manifest-unreadable'

@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Config } from '../config/config.ts'
-import { AdmissionController, type AdmissionState } from './admission.ts'
+import { AdmissionController } from './admission.ts'
+import { admissionStateOf } from './admission-state.ts'
 import { acquireDataLock, type DataLock } from './data-lock.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
 import { EventHub } from './http/event-hub.ts'
 import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
 import { startHttpServices } from './http-services.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import { startLedger } from './ledger/start-ledger.ts'
 import { MediaPlane } from './media/media-plane.ts'
 import { alertThresholds } from './media/alert-thresholds.ts'
 import { chooseReceiver } from './media/receiver-choice.ts'
@@ -36,6 +39,7 @@ import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } fr
 /** After the last BYE: how long manifests, the store and the database get before the daemon gives up waiting for them. */
 const CUSTODY_DRAIN_MS = 30_000
 const SIGNALLING_DRAIN_MS = 5_000
+const LEDGER_CLOSE_MS = 5_000
 
 export interface DaemonAddresses {
   /** `embedded`, or another engine and where it is met. */
@@ -62,6 +66,7 @@ interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly storage: Storage
   readonly outbox: Outbox
   readonly custody: Custody
+  readonly ledger: Ledger
   readonly vaultRecipients: readonly string[]
   /** Closes what an earlier run left open; resolves to how many. */
   readonly recover: () => Promise<number>
@@ -126,11 +131,12 @@ export class Daemon {
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
     if (services === undefined) return true
-    const { control, uploads, outbox, signalling } = services
+    const { control, uploads, outbox, signalling, ledger } = services
     this.#health.drain()
     this.#log.info({ count: control.live.length }, 'draining')
     await Promise.race([control.whenIdle(), patience(timeoutMs, hurry)])
-    const ended = control.endAll('drain').then(() => uploads.drain(CUSTODY_DRAIN_MS))
+    const closed = control.endAll('drain').then(() => ledger.close(LEDGER_CLOSE_MS))
+    const ended = closed.then(() => uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
     await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
@@ -228,7 +234,14 @@ export class Daemon {
       nowUnixMs: Date.now,
     })
     await journal.run()
-    const custody = new Custody({ uploads, outbox, journal, signer: signer.signingKey, nowUnixMs: Date.now })
+    const { dataDir } = config
+    const ledger = startLedger({
+      ...{ dataDir, signer, store, uploads, metrics },
+      software: this.#software,
+      log: this.#log,
+    })
+    this.#undo.push(() => ledger.close(LEDGER_CLOSE_MS))
+    const custody = new Custody({ uploads, outbox, journal, ledger, signer: signer.signingKey, nowUnixMs: Date.now })
     const leftOpen = await journal.leftOpen()
     const recover = (): Promise<number> =>
       recoverInterrupted({
@@ -237,7 +250,7 @@ export class Daemon {
         reportError: (recordingId, error) =>
           this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
       })
-    return { storage, store, uploads, outbox, custody, vaultRecipients, recover }
+    return { storage, store, uploads, outbox, custody, ledger, vaultRecipients, recover }
   }
 
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
@@ -310,7 +323,7 @@ export class Daemon {
       portMax: config.rtp.portMax,
       openingWaitUs: config.limits.openingWaitMs * 1_000,
     })
-    const events = new RecordingEvents({ log: this.#log, metrics: parts.metrics, publish: this.#eventHub.publish })
+    const events = new RecordingEvents({ ...parts, log: this.#log, publish: this.#eventHub.publish })
     const control = new RecordingControl({
       signalling: signalling.port,
       media,
@@ -356,20 +369,6 @@ export class Daemon {
         this.#log.error({ err: error }, 'a service did not stop as it should')
       }
     }
-  }
-}
-
-function admissionStateOf({ control, media, signalling, uploads }: Keeping & Joined): AdmissionState {
-  const { live, closing } = control.counts
-  return {
-    nowUs: monotonicUs(),
-    recordingSessions: live - closing,
-    openedTotal: control.openedTotal,
-    closing,
-    isSignallingBehind: signalling.port.isBehind === true,
-    areOpeningsLate: media.areOpeningsLate,
-    portPairsFree: media.portPairsFree,
-    isStorageFull: uploads.isFull,
   }
 }
 

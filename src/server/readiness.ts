@@ -1,6 +1,7 @@
 import type { EarwitnessError } from '../errors.ts'
 import { ADMISSION_REASONS, type AdmissionController, type AdmissionReason, type AdmissionState } from './admission.ts'
 import type { Outbox } from './database/outbox.ts'
+import type { Ledger } from './ledger/ledger.ts'
 import type { Storage } from './storage/start-storage.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import type { Health } from './telemetry/health.ts'
@@ -26,13 +27,14 @@ export function registerReadiness(
     readonly uploads: UploadQueue
     readonly storage: Pick<Storage, 'report'>
     readonly outbox: Outbox
+    readonly ledger: Pick<Ledger, 'status'>
     /** What keeps new recording sessions from coming in. */
     readonly outage: () => EarwitnessError | undefined
     readonly admission: AdmissionController
     readonly admissionState: () => AdmissionState
   },
 ): void {
-  const { uploads, storage, outbox, admission, admissionState, outage } = parts
+  const { uploads, storage, outbox, ledger, admission, admissionState, outage } = parts
   health.register({
     name: 'signalling',
     weight: 'required',
@@ -69,5 +71,13 @@ export function registerReadiness(
     weight: 'degrading',
     check: () =>
       outbox.state === 'flowing' ? OK : { ok: false, sentence: `Database records wait on disk (${outbox.state}).` },
+  })
+  health.register({
+    name: 'ledger',
+    weight: 'degrading',
+    check: () => {
+      const { problem } = ledger.status
+      return problem === undefined ? OK : { ok: false, sentence: `The ledger needs a look (${problem}).` }
+    },
   })
 }

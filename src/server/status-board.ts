@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Outbox } from './database/outbox.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { EventData } from './http/event-schema.ts'
+import type { Ledger } from './ledger/ledger.ts'
 import type { LiveRecordingSession, LiveStream, StatusReport } from './http/status-report.ts'
 import { ThreadLoadMeter } from './load-monitor.ts'
 import type { StreamState } from '../recorder/live-monitor.ts'
@@ -29,6 +30,7 @@ export interface StatusBoardOptions {
   readonly control: RecordingControl
   readonly uploads: UploadQueue
   readonly outbox: Outbox
+  readonly ledger: Ledger
   readonly media: MediaPlane
   readonly eventHub: EventHub
   readonly admission: AdmissionController
@@ -78,7 +80,8 @@ export class StatusBoard {
   }
 
   report(): StatusReport {
-    const { version, health, rtp, opusEngine, control, outbox, uploads, media } = this.#options
+    const { version, health, rtp, opusEngine, control, outbox, uploads, media, ledger } = this.#options
+    const { logId, size, checkpointSize, checkpointAt } = ledger.status
     const verdict = health.verdict()
     return {
       version,
@@ -96,6 +99,7 @@ export class StatusBoard {
       workers: media.workers.map((worker) => ({ ...worker, opusEngine, receiver: media.receiver })),
       outboxBacklogBytes: outbox.backlogBytes,
       uploadBacklogBytes: uploads.backlogBytes,
+      ledger: { logId, size, checkpointSize, checkpointAt },
     }
   }
 
@@ -130,7 +134,11 @@ export class StatusBoard {
   }
 
   #refresh(): void {
-    const { admission, metrics, uploads, outbox, media, eventHub } = this.#options
+    const { admission, metrics, uploads, outbox, media, eventHub, ledger } = this.#options
+    const { uncoveredSinceUnixMs, isRefused } = ledger.status
+    const waitingMs = uncoveredSinceUnixMs === undefined ? 0 : Math.max(0, Date.now() - uncoveredSinceUnixMs)
+    metrics.ledgerCheckpointAgeSeconds.set(waitingMs / 1_000)
+    metrics.ledgerRefused.set(isRefused ? 1 : 0)
     metrics.eventSubscribers.set(eventHub.subscribers)
     metrics.liveListeners.set(media.audio.listeners)
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)

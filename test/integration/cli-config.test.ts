@@ -44,6 +44,7 @@ const STATUS: StatusReport = {
   workers: [{ id: 0, recordingSessions: 3, queueDepth: 0, opusEngine: 'libopus-wasm', receiver: 'native' }],
   outboxBacklogBytes: 2048,
   uploadBacklogBytes: 1536,
+  ledger: { logId: undefined, size: 0, checkpointSize: 0, checkpointAt: undefined },
 }
 
 const CLOSED_ID = '019aa000-0000-7000-8000-000000000001'

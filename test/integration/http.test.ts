@@ -32,6 +32,7 @@ const STATUS: StatusReport = {
   workers: [{ id: 0, recordingSessions: 1, queueDepth: 0, opusEngine: 'libopus-wasm', receiver: 'native' }],
   outboxBacklogBytes: 0,
   uploadBacklogBytes: 0,
+  ledger: { logId: undefined, size: 0, checkpointSize: 0, checkpointAt: undefined },
 }
 
 const stops: (() => Promise<void>)[] = []

@@ -26,6 +26,15 @@ export interface StatusReport {
   readonly outboxBacklogBytes: number
   /** Sealed bytes waiting for the store. */
   readonly uploadBacklogBytes: number
+  /** The log of signed statements of this node; without an id while it is being opened. */
+  readonly ledger: {
+    readonly logId: string | undefined
+    /** Statements. */
+    readonly size: number
+    /** Of those that the newest signed checkpoint covers, and when it was signed. */
+    readonly checkpointSize: number
+    readonly checkpointAt: string | undefined
+  }
 }
 
 export interface WorkerStatus {

@@ -18,6 +18,7 @@ import type { Outbox } from '../database/outbox.ts'
 import type { DatabaseRecord } from '../database/records.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
+import type { StatementSink } from '../ledger/ledger.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { snapshotRecord } from './snapshot-record.ts'
@@ -44,6 +45,7 @@ export class Custody {
   readonly #outbox: Pick<Outbox, 'add'>
   readonly #journal: OpenJournal
   readonly #signer: SigningKey
+  readonly #ledger: Pick<StatementSink, 'append'> | undefined
   readonly #nowUnixMs: () => number
   /** Recordings of this run that the database has been told of, until they are closed. */
   readonly #opened = new Set<string>()
@@ -55,12 +57,15 @@ export class Custody {
     readonly outbox: Pick<Outbox, 'add'>
     readonly journal: OpenJournal
     readonly signer: SigningKey
+    /** Hears what is opened and closed; absent, nobody does. */
+    readonly ledger?: Pick<StatementSink, 'append'>
     readonly nowUnixMs: () => number
   }) {
     this.#uploads = options.uploads
     this.#outbox = options.outbox
     this.#journal = options.journal
     this.#signer = options.signer
+    this.#ledger = options.ledger
     this.#nowUnixMs = options.nowUnixMs
   }
 
@@ -77,6 +82,7 @@ export class Custody {
       ...{ dialect, correlationIds },
     })
     this.#opened.add(recordingId)
+    this.#sayOpened({ facts, startedAt, recipient, wrappedKey })
     this.noteFacts(recording)
     const entry: OpenJournalEntry = {
       kind: 'opened',
@@ -121,7 +127,13 @@ export class Custody {
 
   /** The manifest is in the store: the database is told, and the journal is not needed any more. */
   async closed(manifest: ManifestBody, signed: Uint8Array): Promise<void> {
-    this.#outbox.add(closedRecord(manifest, sha256Hex(signed)))
+    const manifestSha256 = sha256Hex(signed)
+    const { recordingId, state, endCause, endedAt, durationSamples } = manifest
+    this.#ledger?.append({
+      kind: 'recordingClosed',
+      ...{ recordingId, manifestSha256, state, endCause, endedAt, durationSamples },
+    })
+    this.#outbox.add(closedRecord(manifest, manifestSha256))
     await this.#journal.close(manifest.recordingId)
   }
 
@@ -135,6 +147,8 @@ export class Custody {
       ...{ dialect, correlationIds },
     })
     for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
+    // Whether the last run came to say so nobody knows; the first time counts.
+    this.#sayOpened({ ...recording, again: true })
   }
 
   /** Closes a recording that nobody can finish: the manifest says what was sealed, and that the rest is missing. */
@@ -143,6 +157,18 @@ export class Custody {
     const incident = { code: 'interrupted', at, detail }
     this.#noteIncident(recording.facts.recordingId, incident)
     return this.close(recording.objectPrefix, interruptedManifest(recording, incident))
+  }
+
+  #sayOpened(
+    opened: Pick<OpenFacts, 'facts' | 'startedAt' | 'recipient' | 'wrappedKey'> & { readonly again?: true },
+  ): void {
+    const { facts, startedAt, recipient, wrappedKey, again } = opened
+    const { recordingId, rsId, tenant, src } = facts
+    this.#ledger?.append({
+      kind: 'recordingOpened',
+      ...{ recordingId, rsId, tenant, src, startedAt, recipient, wrappedKeySha256: wrappedKey.sha256 },
+      ...(again === undefined ? {} : { again }),
+    })
   }
 
   #noteIncident(recordingId: string, incident: RecordingIncident): void {

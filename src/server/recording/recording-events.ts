@@ -1,8 +1,9 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { RecordingRequest, RefusalReason } from '../../recorder/recording-request.ts'
 import { asStreamId } from '../../ids.ts'
-import type { FlagEvent, RecordingIncident } from '../../recorder/recording-types.ts'
+import type { FlagEvent, PauseRequester, RecordingIncident } from '../../recorder/recording-types.ts'
 import type { PublishEvent } from '../http/event-schema.ts'
+import type { StatementSink } from '../ledger/ledger.ts'
 import type { OpusReport, WorkerReport } from '../media/worker-messages.ts'
 import type { OfferRequest, SignallingHandler } from '../signalling/port.ts'
 import { TotalFollower } from '../telemetry/bounded-metrics.ts'
@@ -16,18 +17,27 @@ const SOURCE_LOG_INTERVAL_US = 1_000_000
 
 export type SignallingCounter = Parameters<NonNullable<SignallingHandler['handleCounted']>>[0]
 
-/** What happens to recording sessions, told to the log (state changes), to the metrics (counts), and to those who read the event stream. */
+/** What happens to recording sessions, told to the log (state changes), to the metrics (counts), to those who read the event stream, and, where it is
+ * evidence, to the ledger. */
 export class RecordingEvents {
   readonly #log: Logger
   readonly #metrics: Metrics
   readonly #publish: PublishEvent
+  readonly #ledger: StatementSink | undefined
   readonly #totals = new TotalFollower()
   #nextSourceLogUs = -Infinity
 
-  constructor(options: { readonly log: Logger; readonly metrics: Metrics; readonly publish: PublishEvent }) {
+  constructor(options: {
+    readonly log: Logger
+    readonly metrics: Metrics
+    readonly publish: PublishEvent
+    /** Hears of pauses and of who listens; absent, nobody does. */
+    readonly ledger?: StatementSink
+  }) {
     this.#log = options.log
     this.#metrics = options.metrics
     this.#publish = options.publish
+    this.#ledger = options.ledger
   }
 
   signallingCounted(counter: SignallingCounter): void {
@@ -108,7 +118,9 @@ export class RecordingEvents {
     this.#metrics.ownRequestsTotal.inc({ request, outcome })
   }
 
-  pauseChanged(recording: LiveRecording, isPaused: boolean, by: string): void {
+  pauseChanged(recording: LiveRecording, isPaused: boolean, by: PauseRequester): void {
+    const { recordingId } = recording.facts
+    this.#ledger?.append({ kind: isPaused ? 'recordingPaused' : 'recordingResumed', recordingId, by })
     this.#metrics.pauseRequestsTotal.inc({ by, action: isPaused ? 'pause' : 'resume' })
     this.#publish('pause', { ...aboutOf(recording), paused: isPaused, by })
     this.#log.info({ ...idsOf(recording), by }, isPaused ? 'recording paused' : 'recording resumed')
@@ -141,13 +153,26 @@ export class RecordingEvents {
 
   /** Somebody listens to a recording while it is made. That it is in the manifest is the recorder's business. */
   listening(recording: LiveRecording, address: string): void {
+    this.#sayAccess(recording, address, { action: 'listen' })
     this.#metrics.liveListeningTotal.inc({ outcome: 'accepted' })
     this.#log.info({ ...idsOf(recording), address }, 'somebody listens to the recording')
   }
 
   listeningEnded(recording: LiveRecording, address: string, durationUs: number): void {
     const durationMs = Math.round(durationUs / 1_000)
+    this.#sayAccess(recording, address, { action: 'listenEnded', durationMs })
     this.#log.info({ ...idsOf(recording), address, durationMs }, 'nobody listens to the recording from there any more')
+  }
+
+  /** The address is not in the statement: what stands for it can be compared, and be made unreadable for ever. */
+  #sayAccess(
+    { facts }: LiveRecording,
+    address: string,
+    access: { readonly action: 'listen' | 'listenEnded'; readonly durationMs?: number },
+  ): void {
+    const byHash = this.#ledger?.saltedHash('byHash', address)
+    const by = byHash === undefined ? {} : { byHash }
+    this.#ledger?.append({ kind: 'access', recordingId: facts.recordingId, ...access, ...by })
   }
 
   listeningRefused(reason: string): void {

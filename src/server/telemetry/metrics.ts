@@ -267,6 +267,20 @@ function custodyMetrics(make: Factory) {
       'Unix time at which the oldest sealed object not stored yet was made; 0 when all are stored.',
     ),
     databaseOutboxBytes: make.plainGauge('database_outbox_bytes', 'Facts waiting to be written to the database.'),
+    ledgerEntriesTotal: make.plainCounter('ledger_entries_total', 'Signed statements written to the ledger.'),
+    ledgerCheckpointAgeSeconds: make.plainGauge(
+      'ledger_checkpoint_age_seconds',
+      'How long the oldest statement of the ledger has waited for a checkpoint; 0 when one covers all.',
+    ),
+    ledgerRefused: make.plainGauge(
+      'ledger_refused',
+      '1 after the ledger was found damaged, rolled back or forked, until the next start.',
+    ),
+    ledgerWriteFailuresTotal: make.counter(
+      'ledger_write_failures_total',
+      'Attempts to write the ledger that failed, statements lost, and ledgers refused, by why.',
+      { reason: firstSeen() },
+    ),
     databaseOutboxRejectedTotal: make.plainCounter(
       'database_outbox_rejected_total',
       'Facts the database refused for good; their recordings are complete in the store.',

@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+
+import { EarwitnessError, ExitCode } from '../errors.ts'
+import { describeLog } from '../evidence/ledger/ledger-text.ts'
+import { NOTE_LENGTH_MAX } from '../evidence/ledger/signed-note.ts'
+import type { NamedNote } from '../evidence/ledger/verify-log.ts'
+import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
+import { textOptions, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { findLogs, logsOfNotes, verifyCopies, type CopyVerdict } from './ledger-copies.ts'
+import { writeJson, writeLines } from './output.ts'
+
+export const command: Command = {
+  name: 'ledger',
+  summary: 'checks the log of signed statements: what was recorded, paused, listened to',
+  usage: 'ledger verify [--key SIGNER.pub.pem]... [--checkpoint FILE]...',
+  description:
+    'Checks every statement of every log, in the data folder and in the object store, and compares them with all signed checkpoints: what was cut off, ' +
+    'rewritten, forked, slipped in or back-dated is named. It needs no private key. A checkpoint that you kept elsewhere (--checkpoint) ' +
+    'proves that nothing before it was changed since, whoever has the signer key. Exit code 0: verified. 3: not verified.',
+  examples: ['ledger verify', 'ledger verify --key signer.pub.pem --checkpoint kept-last-year.note'],
+  positionals: { min: 1, max: 1 },
+  options: {
+    key: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'public key of a trusted signer (default: data/keys/signer.pub.pem)',
+    },
+    checkpoint: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'a signed checkpoint that was kept elsewhere',
+    },
+  },
+  run: runLedger,
+}
+
+async function runLedger(context: CommandContext): Promise<ExitCode> {
+  const { args, cwd, stdout } = context
+  if (args.positionals[0] !== 'verify') {
+    const hint = 'Write `earwitness ledger verify`; `earwitness ledger --help` explains it.'
+    throw usageError('ledger-what', 'The ledger can be verified; nothing else is known.', hint)
+  }
+  const config = context.config()
+  const keyFiles = textOptions(args, 'key')
+  const keys = await Promise.all(
+    (keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]).map(loadVerifyKey),
+  )
+  const kept = await Promise.all(textOptions(args, 'checkpoint').map((file) => readNoteFile(resolve(cwd, file), file)))
+  const held = logsOfNotes(kept)
+  const logs = [...(await findLogs(config, Date.now()))]
+  for (const logId of held.keys()) {
+    if (!logs.some((log) => log.logId === logId)) logs.push({ logId, local: undefined, stored: undefined })
+  }
+  if (logs.length === 0) throw noLedger()
+  const verdicts: CopyVerdict[] = []
+  for (const log of logs) verdicts.push(...(await verifyCopies(log, keys, held.get(log.logId) ?? [])))
+  const isVerified = verdicts.every(({ verified }) => verified)
+  if (context.json) writeJson(stdout, { verified: isVerified, logs: verdicts })
+  else
+    writeLines(
+      stdout,
+      verdicts.flatMap((verdict) => [`In the ${verdict.copy}:`, ...describeLog(verdict), '']),
+    )
+  return isVerified ? ExitCode.done : ExitCode.verificationFailed
+}
+
+async function readNoteFile(path: string, name: string): Promise<NamedNote> {
+  try {
+    const note = await readFile(path, 'utf8')
+    return { name, note: note.slice(0, NOTE_LENGTH_MAX + 1) }
+  } catch (error) {
+    const hint = 'Check the name, and that you may read it.'
+    throw new EarwitnessError('checkpoint-unreadable', `${name} cannot be read.`, hint, { cause: error })
+  }
+}
+
+function noLedger(): EarwitnessError {
+  return new EarwitnessError(
+    'ledger-missing',
+    'There is no ledger, neither in the data folder nor in the object store.',
+    'A recorder begins one at its first start. Check that --config names the right one; if there was one, it has been taken away.',
+  )
+}

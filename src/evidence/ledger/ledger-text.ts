@@ -1,0 +1,37 @@
+import { LINES_MAX } from '../verdict-text.ts'
+import type { Finding } from '../findings.ts'
+import type { LogVerdict } from './verify-log.ts'
+
+/** What was found about one log, as lines of plain text for a reader who is not an engineer. */
+export function describeLog(verdict: LogVerdict): readonly string[] {
+  const { logId, size, coveredSize, coveredAt, firstAt, lastAt, statementsLost, previousLogId } = verdict
+  const count = verdict.findings.length + verdict.findingsDropped
+  const lines = [
+    verdict.verified
+      ? `VERIFIED: log ${logId} is complete and unchanged, as far as its checkpoints go.`
+      : `NOT VERIFIED: log ${logId} has ${plural(count, 'finding')}.`,
+    ...verdict.findings.slice(0, LINES_MAX).map(describeFinding),
+  ]
+  if (count > LINES_MAX) lines.push(`  and ${plural(count - LINES_MAX, 'more finding')}.`)
+  if (firstAt !== undefined && lastAt !== undefined)
+    lines.push(`  ${plural(size, 'statement')}, from ${firstAt} to ${lastAt}.`)
+  if (coveredAt !== undefined) {
+    const behind = size - coveredSize
+    const tail =
+      behind > 0
+        ? `; ${plural(behind, 'statement')} behind it ${behind === 1 ? 'is' : 'are'} signed, not covered yet`
+        : ''
+    lines.push(`  The newest checkpoint covers ${coveredSize} and was signed ${coveredAt}${tail}.`)
+  }
+  if (statementsLost > 0) lines.push(`  The node says that it could not keep ${plural(statementsLost, 'statement')}.`)
+  if (previousLogId !== undefined) lines.push(`  It goes on from log ${previousLogId}.`)
+  return lines
+}
+
+function describeFinding({ code, name, sentence }: Finding): string {
+  return `  ${name === undefined ? '' : `${name}: `}${sentence} [${code}]`
+}
+
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,72 @@
+import { isUuidV7 } from '../../ids.ts'
+import { integer, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
+import type { Statement, StatementKind } from './statement.ts'
+
+const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
+const always: Check = (value, path) => (value === true ? undefined : path)
+
+const checkPlace = members({
+  logId: uuid,
+  seq: integer,
+  at: time,
+  clock: members({ status: oneOf('synchronized', 'unsynchronized', 'unknown'), source: optional(text) }),
+  kind: text,
+  recordingId: optional(uuid),
+})
+
+const pauseMembers = { recordingId: uuid, by: oneOf('src', 'api') }
+const holdMembers = { recordingId: uuid, reasonHash: optional(sha256), byHash: optional(sha256) }
+
+const CHECKS: Readonly<Record<StatementKind, Check>> = {
+  nodeStarted: members({
+    software: members({ name: text, version: text }),
+    previous: optional(members({ logId: uuid, cause: oneOf('signerChanged', 'refused'), code: optional(text) })),
+  }),
+  nodeStopped: () => undefined,
+  recordingOpened: members({
+    recordingId: uuid,
+    rsId: uuid,
+    tenant: text,
+    src: text,
+    startedAt: time,
+    recipient: text,
+    wrappedKeySha256: sha256,
+    again: optional(always),
+  }),
+  recordingClosed: members({
+    recordingId: uuid,
+    manifestSha256: sha256,
+    state: oneOf('complete', 'interrupted'),
+    endCause: text,
+    endedAt: time,
+    durationSamples: integer,
+  }),
+  recordingPaused: members(pauseMembers),
+  recordingResumed: members(pauseMembers),
+  consent: members({ recordingId: uuid, type: text, atSample: optional(integer), evidenceSha256: optional(sha256) }),
+  holdAdded: members(holdMembers),
+  holdReleased: members(holdMembers),
+  access: members({
+    recordingId: uuid,
+    action: oneOf('listen', 'listenEnded', 'export', 'open'),
+    byHash: optional(sha256),
+    durationMs: optional(integer),
+  }),
+  shredded: members({ ...holdMembers, wrappedKeySha256: sha256 }),
+  keyRotated: members({ recordingId: uuid, name: text, sha256, replacesSha256: sha256 }),
+  checkpointSeen: members({ note: text }),
+  statementsLost: members({ count: integer }),
+}
+
+/** Where a statement is not of format 1, or undefined. A kind that is not known has only the members that all have. */
+export function findStatementFault(value: unknown): string | undefined {
+  const fault = checkPlace(value, '')
+  if (fault !== undefined) return fault
+  const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined
+  return typeof kind === 'string' && Object.hasOwn(CHECKS, kind) ? CHECKS[kind as StatementKind](value, '') : undefined
+}
+
+/** Narrows what {@link findStatementFault} found no fault with. */
+export function hasStatementShape(value: unknown): value is Statement {
+  return findStatementFault(value) === undefined
+}

@@ -1,0 +1,154 @@
+import { accepted, rejected, type Result } from '../../result.ts'
+import { checkSignature, decodeSignedJson, signJson } from '../signed-json.ts'
+import type { SigningKey, VerifyKey } from '../signer-keys.ts'
+import { findStatementFault, hasStatementShape } from './statement-shape.ts'
+
+/** What a log says about recordings and its node. The meaning of every member is in `FORMAT.md` section 2. */
+
+export const STATEMENT_FORMAT = 'earwitness-statement/1'
+/** `typ` of the protected header: a statement's signature can never pass for that of a manifest. RFC 8725 3.11 */
+export const STATEMENT_TYPE = 'earwitness-statement+jws'
+/** Longest statement, as JWS. */
+export const STATEMENT_LENGTH_MAX = 16_384
+
+interface AboutRecording {
+  readonly recordingId: string
+}
+
+interface ByHand {
+  /** Hex, see FORMAT.md 2.2. */
+  readonly reasonHash?: string
+  readonly byHash?: string
+}
+
+/** A statement without its place in a log. */
+export type StatementBody =
+  | {
+      readonly kind: 'nodeStarted'
+      readonly software: { readonly name: string; readonly version: string }
+      readonly previous?: {
+        readonly logId: string
+        readonly cause: 'signerChanged' | 'refused'
+        /** Why it was refused. */
+        readonly code?: string
+      }
+    }
+  | { readonly kind: 'nodeStopped' }
+  | (AboutRecording & {
+      readonly kind: 'recordingOpened'
+      readonly rsId: string
+      readonly tenant: string
+      readonly src: string
+      readonly startedAt: string
+      readonly recipient: string
+      /** Hex SHA-256 of `key.age`. */
+      readonly wrappedKeySha256: string
+      /** Said once more, when the recording was recovered. */
+      readonly again?: true
+    })
+  | (AboutRecording & {
+      readonly kind: 'recordingClosed'
+      /** Hex SHA-256 of `manifest.jws`. */
+      readonly manifestSha256: string
+      readonly state: 'complete' | 'interrupted'
+      readonly endCause: string
+      readonly endedAt: string
+      readonly durationSamples: number
+    })
+  | (AboutRecording & { readonly kind: 'recordingPaused' | 'recordingResumed'; readonly by: 'src' | 'api' })
+  | (AboutRecording & {
+      readonly kind: 'consent'
+      readonly type: string
+      readonly atSample?: number
+      readonly evidenceSha256?: string
+    })
+  | (AboutRecording & ByHand & { readonly kind: 'holdAdded' | 'holdReleased' })
+  | (AboutRecording & {
+      readonly kind: 'access'
+      readonly action: 'listen' | 'listenEnded' | 'export' | 'open'
+      readonly byHash?: string
+      readonly durationMs?: number
+    })
+  | (AboutRecording & ByHand & { readonly kind: 'shredded'; readonly wrappedKeySha256: string })
+  | (AboutRecording & {
+      readonly kind: 'keyRotated'
+      readonly name: string
+      readonly sha256: string
+      readonly replacesSha256: string
+    })
+  | { readonly kind: 'checkpointSeen'; readonly note: string }
+  | { readonly kind: 'statementsLost'; readonly count: number }
+
+export type StatementKind = StatementBody['kind']
+
+export interface StatementClock {
+  readonly status: 'synchronized' | 'unsynchronized' | 'unknown'
+  readonly source?: string
+}
+
+/** What every statement says besides. */
+export interface StatementPlace {
+  readonly logId: string
+  readonly seq: number
+  /** RFC 3339 in UTC with milliseconds. */
+  readonly at: string
+  readonly clock: StatementClock
+}
+
+/** A statement as it is signed. Its kind may be one that this software does not know. */
+export type Statement = StatementPlace & { readonly format: typeof STATEMENT_FORMAT } & (
+    | StatementBody
+    | { readonly kind: 'unknown' }
+  )
+
+/**
+ * `tooLarge`, `notJws`, `notCanonical`, `format`, `shape`: no statement of format 1 (`detail` says where). `signerUnknown`: none of the keys is the
+ * one it names. `forged`: the signature does not belong to this text.
+ */
+export type StatementRejectReason =
+  | 'tooLarge'
+  | 'notJws'
+  | 'notCanonical'
+  | 'format'
+  | 'shape'
+  | 'signerUnknown'
+  | 'forged'
+
+/**
+ * Signs a statement at its place in a log: a compact JWS over its canonical JSON, without a line break.
+ *
+ * Throws a TypeError when it is not of the shape of format 1 or too long: a recorder must not sign what no verifier accepts.
+ */
+export async function signStatement(body: StatementBody, place: StatementPlace, signer: SigningKey): Promise<string> {
+  const statement = { ...body, ...place, format: STATEMENT_FORMAT }
+  const fault = findStatementFault(statement)
+  if (fault !== undefined) throw new TypeError(`The statement is not of format 1 at ${fault}.`)
+  const jws = await signJson(statement, STATEMENT_TYPE, signer)
+  if (jws.length > STATEMENT_LENGTH_MAX) throw new TypeError('The statement is too long.')
+  return jws
+}
+
+/** Reads a statement *without* checking who signed it. */
+export function decodeStatement(
+  jws: string,
+): Result<{ readonly keyId: string; readonly statement: Statement }, StatementRejectReason> {
+  if (jws.length > STATEMENT_LENGTH_MAX) return rejected('tooLarge')
+  const decoded = decodeSignedJson(jws, STATEMENT_TYPE)
+  if (!decoded.ok) return decoded
+  const { keyId, value } = decoded.value
+  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
+  if (format !== STATEMENT_FORMAT) return rejected('format')
+  if (!hasStatementShape(value)) return rejected('shape', findStatementFault(value))
+  return accepted({ keyId, statement: value })
+}
+
+/** Reads a statement and checks its signature against the keys that are trusted. Never throws. */
+export async function readStatement(
+  jws: string,
+  keys: readonly VerifyKey[],
+): Promise<Result<Statement, StatementRejectReason>> {
+  const decoded = decodeStatement(jws)
+  if (!decoded.ok) return decoded
+  const signature = await checkSignature(jws, decoded.value.keyId, keys)
+  return signature.ok ? accepted(decoded.value.statement) : signature
+}

@@ -1,0 +1,106 @@
+import { constants } from 'node:fs'
+import { mkdir, open, readFile, rename, truncate, writeFile, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { entriesName, HASHES_NAME, NEWEST_CHECKPOINT_NAME, SALT_NAME } from '../../evidence/ledger/log-names.ts'
+import { nodeFiles } from '../storage/file-operations.ts'
+
+/** A file of entries is ended when it is larger. */
+export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+
+/** What is changed in the files of one log. */
+export interface LogFiles {
+  /** Adds whole lines at the end; resolves when they would survive a power cut. When it rejects, none of them counts and they may be tried again. */
+  append(firstSeq: number, lines: string): Promise<void>
+  /** Stored hashes; they can be made again, so nobody waits for the disk. */
+  appendHashes(bytes: Uint8Array): Promise<void>
+  writeCheckpoint(note: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** The folder of a log on its node. One writer, in one process. */
+export class LogFolder implements LogFiles {
+  readonly #folder: string
+  #segment: { readonly file: FileHandle; bytes: number } | undefined
+  #hashes: FileHandle | undefined
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Makes the folder of a new log, with its salt. */
+  static async create(folder: string, salt: Uint8Array): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
+    await nodeFiles.writeNew(join(folder, SALT_NAME), salt, FILE_MODE)
+    await nodeFiles.syncDirectory(folder)
+    await nodeFiles.syncDirectory(join(folder, '..'))
+  }
+
+  /** Goes on with the last file of entries, of which the first `soundBytes` count: what stands behind them was being written in a crash. */
+  async resume(name: string, soundBytes: number): Promise<void> {
+    const path = join(this.#folder, name)
+    await truncate(path, soundBytes)
+    const file = await open(path, constants.O_RDWR)
+    await file.datasync()
+    this.#segment = { file, bytes: soundBytes }
+  }
+
+  async append(firstSeq: number, lines: string): Promise<void> {
+    const bytes = Buffer.from(lines, 'latin1')
+    const segment = (this.#segment ??= await this.#createSegment(firstSeq))
+    try {
+      for (let written = 0; written < bytes.length;) {
+        const place = segment.bytes + written
+        written += (await segment.file.write(bytes, written, bytes.length - written, place)).bytesWritten
+      }
+      await segment.file.datasync()
+    } catch (error) {
+      // Half a line must not stand before the next attempt; should this fail too, the next attempt writes over it.
+      await segment.file.truncate(segment.bytes).catch(() => {})
+      throw error
+    }
+    segment.bytes += bytes.length
+    if (segment.bytes < SEGMENT_BYTES_MAX) return
+    this.#segment = undefined
+    await segment.file.close()
+  }
+
+  /** The salt of this log; undefined when it was destroyed. */
+  async salt(): Promise<Uint8Array | undefined> {
+    return readFile(join(this.#folder, SALT_NAME)).catch(() => undefined)
+  }
+
+  /** Begins the row of stored hashes anew. */
+  async resetHashes(): Promise<void> {
+    await this.#hashes?.close()
+    this.#hashes = await open(join(this.#folder, HASHES_NAME), 'w', FILE_MODE)
+  }
+
+  async appendHashes(bytes: Uint8Array): Promise<void> {
+    this.#hashes ??= await open(join(this.#folder, HASHES_NAME), 'a', FILE_MODE)
+    await this.#hashes.writeFile(bytes)
+  }
+
+  async writeCheckpoint(note: string): Promise<void> {
+    const path = join(this.#folder, NEWEST_CHECKPOINT_NAME)
+    await writeFile(`${path}.new`, note, { mode: FILE_MODE, flush: true })
+    await rename(`${path}.new`, path)
+    await nodeFiles.syncDirectory(this.#folder)
+  }
+
+  async close(): Promise<void> {
+    await this.#segment?.file.close()
+    await this.#hashes?.close()
+    this.#segment = undefined
+    this.#hashes = undefined
+  }
+
+  async #createSegment(firstSeq: number): Promise<{ readonly file: FileHandle; bytes: number }> {
+    // Not exclusive: an attempt that failed may have left it, empty.
+    const file = await open(join(this.#folder, entriesName(firstSeq)), constants.O_CREAT | constants.O_RDWR, FILE_MODE)
+    await nodeFiles.syncDirectory(this.#folder)
+    return { file, bytes: 0 }
+  }
+}

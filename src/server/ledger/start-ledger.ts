@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+
+import type { StatementClock } from '../../evidence/ledger/statement.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { Ledger, type LedgerOptions } from './ledger.ts'
+
+/** systemd-timesyncd keeps it as long as the clock is synchronised. */
+const SYNCHRONIZED_FILE = '/run/systemd/timesync/synchronized'
+
+/** Makes the ledger of a daemon and starts it; it opens its log in the background. */
+export function startLedger(
+  options: Pick<LedgerOptions, 'dataDir' | 'signer' | 'software' | 'store' | 'uploads'> & {
+    readonly log: Logger
+    readonly metrics: Pick<Metrics, 'ledgerEntriesTotal' | 'ledgerWriteFailuresTotal'>
+  },
+): Ledger {
+  const { metrics, ...rest } = options
+  const ledger = new Ledger({
+    ...rest,
+    observer: {
+      written: (count) => metrics.ledgerEntriesTotal.inc(count),
+      failed: (reason) => metrics.ledgerWriteFailuresTotal.inc({ reason }),
+    },
+    nowUnixMs: Date.now,
+    clock: clockStatus,
+    randomBytes: (length) => randomBytes(length),
+  })
+  ledger.run()
+  return ledger
+}
+
+/** What can be told at once: chrony, which has to be asked by a program, leaves it `unknown`. */
+function clockStatus(): StatementClock {
+  return existsSync(SYNCHRONIZED_FILE) ? { status: 'synchronized', source: 'systemd-timesyncd' } : { status: 'unknown' }
+}
