@@ -6,6 +6,7 @@ import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/sto
 import { textOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { writeJson, writeLines } from './output.ts'
+import { withLedger } from './recording-in-ledger.ts'
 import { findRecording } from './stored-recording.ts'
 
 export const command: Command = {
@@ -13,7 +14,7 @@ export const command: Command = {
   summary: 'checks that nothing of a recording was changed, cut out or added',
   usage: 'verify ID [--key SIGNER.pub.pem]... [--identity KEYFILE]',
   description:
-    'Checks every object of the recording against its signed manifest. It needs no private key; with --identity it also opens ' +
+    'Checks every object of the recording against its signed manifest, and the manifest against the ledger where one is at hand. It needs no private key; with --identity it also opens ' +
     'every chunk. Exit code 0: verified. 3: not verified, and the text says what was found.',
   examples: ['verify 01990000-0000-7000-8000-000000000000'],
   positionals: { min: 1, max: 1 },
@@ -42,13 +43,14 @@ async function runVerify(context: CommandContext): Promise<ExitCode> {
   )
   const identityFile = textOption(context.args, 'identity')
   const objects = await findRecording(config, id)
-  const verdict = await verifyRecording({
+  const found = await verifyRecording({
     recordingId: id,
     objects,
     keys,
     ...(identityFile === undefined ? {} : { identities: await loadIdentities(identityFile) }),
   })
+  const { verdict, lines } = await withLedger(config, found, { objects, keys })
   if (context.json) writeJson(context.stdout, verdict)
-  else writeLines(context.stdout, [describeVerdict(verdict)])
+  else writeLines(context.stdout, [describeVerdict(verdict), ...lines])
   return verdict.verified ? ExitCode.done : ExitCode.verificationFailed
 }

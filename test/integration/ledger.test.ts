@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { sha256Hex } from '../../src/evidence/sha256.ts'
+import {
+  closedRecordings,
+  eventually,
+  makeDataDir,
+  removeDataDir,
+  startDaemon,
+  type RunningDaemon,
+} from '../support/daemon.ts'
+import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
+import { objectFolder } from '../support/recorded.ts'
+import { simulatedRecording } from '../support/simulated.ts'
+
+/** The real daemon says what it does in its ledger, is killed, goes on, and `ledger verify` finds what is changed behind its back. */
+let dataDir: string
+let daemon: RunningDaemon
+let recordingId: string
+
+beforeAll(async () => {
+  dataDir = await makeDataDir()
+  daemon = await startDaemon(dataDir)
+  recordingId = await simulatedRecording(daemon, '--duration', '2s')
+  await closedRecordings(daemon, 1)
+})
+
+afterAll(async () => {
+  await daemon.stop()
+  await removeDataDir(dataDir)
+})
+
+async function statements(): Promise<readonly Record<string, unknown>[]> {
+  const ledgerDir = join(dataDir, 'ledger')
+  const said: Record<string, unknown>[] = []
+  for (const logId of await localLogs(ledgerDir)) {
+    for await (const line of linesOf(await localCopy(ledgerDir, logId))) {
+      said.push(JSON.parse(Buffer.from(line.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>)
+    }
+  }
+  return said
+}
+
+const said = (kind: string) => async () => (await statements()).find((statement) => statement['kind'] === kind)
+
+test('a recording is opened and closed in it, by its key and its manifest', async () => {
+  const opened = await eventually('the statement that it was opened', said('recordingOpened'))
+  const closed = await eventually('the statement that it was closed', said('recordingClosed'))
+  const [key, manifest] = await Promise.all(
+    ['key.age', 'manifest.jws'].map((name) => readFile(join(objectFolder(daemon, recordingId), name))),
+  )
+  expect(opened).toMatchObject({ recordingId, tenant: 'default', wrappedKeySha256: sha256Hex(key ?? '') })
+  expect(closed).toMatchObject({ recordingId, state: 'complete', manifestSha256: sha256Hex(manifest ?? '') })
+  const status = await daemon.command('status', '--json')
+  expect(JSON.parse(status.stdout)).toMatchObject({ ledger: { size: 3 } })
+})
+
+test('it verifies while the recorder runs, after it was killed, and after it was stopped', async () => {
+  expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
+  await daemon.stop('SIGKILL')
+  daemon = await startDaemon(dataDir)
+  await eventually('the second start in the ledger', async () => ((await statements()).length >= 4 ? true : undefined))
+  expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
+  await daemon.stop()
+  const verified = await daemon.command('ledger', 'verify', '--json')
+  expect(verified.code).toBe(0)
+  const { logs } = JSON.parse(verified.stdout) as { logs: { copy: string; size: number; coveredSize: number }[] }
+  expect(logs).toMatchObject([
+    { copy: 'data folder', size: 5, coveredSize: 5 },
+    { copy: 'object store', size: 5, coveredSize: 5 },
+  ])
+})

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+
+import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
+import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
+import { findRecordingInLog } from '../../../../src/evidence/ledger/recording-in-log.ts'
+import { signStatement, type StatementBody } from '../../../../src/evidence/ledger/statement.ts'
+import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
+
+const signer = await vectorSigner()
+const LOG_ID = '019aaff1-0680-7abc-8def-0123456789aa'
+const ID = '019aaff1-0680-7abc-8def-0123456789ab'
+const OTHER = '019aaff1-0680-7abc-8def-0123456789ac'
+const MANIFEST = 'cd'.repeat(32)
+const KEY = 'ab'.repeat(32)
+const recording = {
+  ...{ recordingId: ID, manifestSha256: MANIFEST, wrappedKeySha256: KEY },
+  ...{ startedAt: '2026-11-29T09:00:01.000Z', endedAt: '2026-11-29T09:00:09.000Z' },
+}
+
+const started = { kind: 'nodeStarted', software: { name: 'earwitness', version: '0' } } as const
+const opened = (recordingId: string, wrappedKeySha256 = KEY): StatementBody => ({
+  kind: 'recordingOpened',
+  ...{ recordingId, rsId: recordingId, tenant: 'default', src: 'sbc', recipient: 'age1', wrappedKeySha256 },
+  startedAt: '2026-11-29T09:00:01.000Z',
+})
+const closed = (recordingId: string, manifestSha256 = MANIFEST): StatementBody => ({
+  kind: 'recordingClosed',
+  ...{ recordingId, manifestSha256, state: 'complete', endCause: 'bye', durationSamples: 1 },
+  endedAt: '2026-11-29T09:00:09.000Z',
+})
+
+/** A log that says a thing a second, and a checkpoint over the first `covered` of them. */
+async function logOf(bodies: readonly StatementBody[], { covered = bodies.length, minutes = 0 } = {}) {
+  const tree = new GrowingTree()
+  const lines: string[] = []
+  const clock = { status: 'unknown' } as const
+  let root = tree.root()
+  for (const [seq, body] of bodies.entries()) {
+    const laterMs = seq === bodies.length - 1 ? minutes * 60_000 : 0
+    const at = new Date(Date.parse('2026-11-29T09:00:00.000Z') + seq * 1_000 + laterMs).toISOString()
+    const line = await signStatement(body, { logId: LOG_ID, seq, at, clock }, signer.signingKey)
+    lines.push(line)
+    tree.append(line)
+    if (tree.size === covered) root = tree.root()
+  }
+  const note = await signCheckpoint({ logId: LOG_ID, size: covered, root, at: '2026-11-29T09:01:00.000Z' }, signer)
+  return { lines, note }
+}
+
+async function ask(lines: readonly string[], note: string | undefined, keys = [signer.verifyKey]) {
+  const found = await findRecordingInLog({
+    ...{ logId: LOG_ID, recording, note, keys },
+    lines: async function* all() {
+      yield* lines
+    },
+  })
+  return { ...found, codes: found.findings.map(({ code }) => code) }
+}
+
+describe('a recording in a log', () => {
+  it('is found where it was opened and closed, and proved to be covered', async () => {
+    const { lines, note } = await logOf([started, opened(OTHER), opened(ID), closed(OTHER), closed(ID), started])
+    expect(await ask(lines, note)).toMatchObject({
+      ...{ codes: [], hadBegun: true, hasGoneOn: false, openedSeq: 2, closedSeq: 4 },
+      coveredAt: '2026-11-29T09:01:00.000Z',
+    })
+  })
+
+  it('is not called covered behind the newest checkpoint, or without one', async () => {
+    const { lines, note } = await logOf([started, opened(ID), closed(ID)], { covered: 2 })
+    expect(await ask(lines, note)).toMatchObject({ codes: [], coveredAt: undefined })
+    expect(await ask(lines, undefined)).toMatchObject({ codes: [], coveredAt: undefined })
+  })
+
+  it('may be opened twice, when it was recovered, and closed twice with one manifest', async () => {
+    const { lines, note } = await logOf([started, opened(ID), opened(ID), closed(ID), closed(ID)])
+    expect(await ask(lines, note)).toMatchObject({ codes: [], openedSeq: 1, closedSeq: 3 })
+  })
+
+  it.each([
+    ['another manifest', [started, opened(ID), closed(ID, 'ee'.repeat(32))], ['manifest-not-in-log']],
+    ['a second manifest', [started, opened(ID), closed(ID), closed(ID, 'ee'.repeat(32))], ['closed-twice']],
+    [
+      'this manifest as the second',
+      [started, opened(ID), closed(ID, 'ee'.repeat(32)), closed(ID)],
+      ['manifest-not-in-log'],
+    ],
+    ['another sealed key', [started, opened(ID, 'ee'.repeat(32)), closed(ID)], ['key-not-in-log']],
+  ] as const)('with %s is a finding', async (_what, bodies, codes) => {
+    const { lines, note } = await logOf(bodies)
+    expect((await ask(lines, note)).codes).toEqual(codes)
+  })
+
+  it('whose log was changed elsewhere is not proved any more', async () => {
+    const { lines, note } = await logOf([started, opened(OTHER), opened(ID), closed(ID)])
+    const changed = lines.with(1, lines[2] ?? '')
+    expect((await ask(changed, note)).codes).toEqual(['statement-not-included', 'statement-not-included'])
+  })
+
+  it('that is not there: the log says whether it should have known', async () => {
+    const { lines, note } = await logOf([started, opened(OTHER), started], { minutes: 11 })
+    expect(await ask(lines, note)).toMatchObject({ hadBegun: true, hasGoneOn: true, openedSeq: undefined })
+    // What nobody trusted has signed says nothing.
+    expect(await ask(lines, note, [])).toMatchObject({ hadBegun: false, openedSeq: undefined })
+  })
+})
