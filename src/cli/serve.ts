@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty'
 import { EarwitnessError, ExitCode } from '../errors.ts'
-import { Daemon, type DaemonAddresses, type DaemonNotice } from '../server/daemon.ts'
+import { Daemon, type DaemonAddresses } from '../server/daemon.ts'
+import type { DaemonNotice } from '../server/keys-at-start.ts'
 import { httpUrl } from '../server/http/listen.ts'
 import { createLogger, type Logger } from '../server/telemetry/logger.ts'
 import packageJson from '../../package.json' with { type: 'json' }

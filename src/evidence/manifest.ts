@@ -201,7 +201,7 @@ export interface ManifestBody {
   /** Pauses beyond those that are listed. Absent: none. */
   readonly unlistedPauses?: number
   readonly incidents: readonly IncidentEntry[]
-  /** Always empty in what exists; FORMAT.md 7. */
+  /** Always empty in what exists; FORMAT.md 8. */
   readonly consentEvents: readonly never[]
   readonly software: { readonly name: string; readonly version: string }
   readonly clock: { readonly status: 'synchronized' | 'unsynchronized' | 'unknown'; readonly source?: string }

@@ -22,6 +22,9 @@ export class ChunkWriter {
   #pages: Uint8Array[] = []
   #bytes = 0
   #fromSample = 0
+  /** How many of the pages are in a frame of the spool already, and up to where they reach. */
+  #framedPages = 0
+  #framedSample = 0
   #runningHash = RUNNING_HASH_START
 
   constructor(options: {
@@ -47,12 +50,27 @@ export class ChunkWriter {
     this.#taken(pages)
   }
 
+  /** Seals what was appended since the last time as a frame for the spool, which ends at `toSample` (48 kHz); does nothing without a spool. */
+  sealFrame(toSample: number): void {
+    const pages = this.#pages.slice(this.#framedPages)
+    if (this.#sink.handleFrame === undefined || pages.length === 0) return
+    const clear = joinBytes(pages)
+    const bytes = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
+    clear.fill(0)
+    const fromSample = this.#framedSample
+    this.#framedPages = this.#pages.length
+    this.#framedSample = toSample
+    this.#sink.handleFrame({ kind: 'chunk', fromSample, toSample, bytes })
+  }
+
   /** Seals what was appended as the next chunk, which ends at `toSample` (48 kHz); does nothing when there is nothing. */
   seal(toSample: number): void {
     if (this.#bytes === 0) return
-    const clear = joinBytes(this.#pages, this.#bytes)
+    this.sealFrame(toSample)
+    const clear = joinBytes(this.#pages)
     this.#pages = []
     this.#bytes = 0
+    this.#framedPages = 0
     const sealed = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
     clear.fill(0)
     const sha256 = sha256Hex(sealed)
@@ -73,8 +91,8 @@ export class ChunkWriter {
   }
 }
 
-function joinBytes(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length)
+function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let offset = 0
   for (const part of parts) {
     whole.set(part, offset)

@@ -1,7 +1,7 @@
 import { RecordingClock } from './recording-clock.ts'
 import { RecordingWriter } from './recording-writer.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
-import type { KeptPacket } from './kept-rtp-writer.ts'
+import type { KeptPacket } from './kept-run.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { PauseList } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'

@@ -117,6 +117,17 @@ export interface SealedObject {
   readonly snapshotSeq?: number
 }
 
+/** What a kept RTP object says of the packets in it, whatever it will be called. */
+export type KeptRun = Omit<KeptEntry, 'keptSeq' | 'name' | 'sha256' | 'sizeBytes' | 'runningHash'>
+
+/**
+ * A short stretch of what will be the next chunk, or the next RTP object, sealed for the spool: what a killed process leaves. Each is by itself what a chunk
+ * or an RTP object is. Times at 48 kHz.
+ */
+export type SpoolFrame =
+  | { readonly kind: 'chunk'; readonly fromSample: number; readonly toSample: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'kept'; readonly run: KeptRun; readonly bytes: Uint8Array }
+
 /**
  * `sequence`: a packet whose number jumped, and no other followed it there (RFC 3550 A.1). `paused`: spoken while the recording was paused.
  * `source`: from where none are taken. `srtp`: not authentic, or no SRTP at all; {@link StreamCounters.srtpFailures} says why.
@@ -149,6 +160,8 @@ export interface RecordingIncident {
 /** Where a recording session writes to. Implementations must not throw. */
 export interface RecordingSink {
   handleSealed(object: SealedObject): void
+  /** Absent where there is no spool; then nothing is sealed for it. */
+  handleFrame?(frame: SpoolFrame): void
   handleIncident(incident: RecordingIncident): void
   /** A flag of a media stream was raised or cleared; a raised one is an incident too, the first few times. */
   handleFlag(event: FlagEvent): void

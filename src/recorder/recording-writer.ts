@@ -4,7 +4,8 @@ import { ChunkWriter, sealWholeFrames } from './chunk-writer.ts'
 import { DtmfKeeper } from './dtmf-keeper.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import type { Incident } from './incident-notes.ts'
-import { KeptRtpWriter, type KeptPacket } from './kept-rtp-writer.ts'
+import { KeptRtpWriter } from './kept-rtp-writer.ts'
+import type { KeptPacket } from './kept-run.ts'
 import type { LiveListeners } from './live-listeners.ts'
 import type { LiveMonitor, Sealing } from './live-monitor.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
@@ -29,6 +30,8 @@ export class RecordingWriter {
   readonly #chunks: ChunkWriter
   readonly #kept: KeptRtpWriter
   readonly #dtmf: DtmfKeeper
+  readonly #hasSpool: boolean
+  #chunkUs: number
   #link: OggLink | undefined
   #chunkStartSample = 0
   /** Frames of every channel, and how many of them were silence that cost no encoding. */
@@ -48,6 +51,8 @@ export class RecordingWriter {
     this.#receivers = options.receivers
     this.#monitor = options.monitor
     this.#sealing = sealing
+    this.#hasSpool = sealing.sink.handleFrame !== undefined
+    this.#chunkUs = options.facts.chunkUs
     this.#takeEncoder = options.takeEncoder
     this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => listeners.take(pages) })
     this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => clock.originUnixMs })
@@ -63,6 +68,11 @@ export class RecordingWriter {
     return { chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries }
   }
 
+  /** From now on chunks are at most so long; never longer than configured. */
+  shortenChunks(chunkUs: number): void {
+    this.#chunkUs = Math.min(this.#facts.chunkUs, chunkUs)
+  }
+
   /** Takes a packet of a codec that is not decoded live, in the order of its stream's timeline. */
   keep(packet: KeptPacket): void {
     this.#kept.append(packet)
@@ -72,6 +82,7 @@ export class RecordingWriter {
   commit(toSample: number): boolean {
     const from = this.#receivers.readPosition
     while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
+    if (this.#hasSpool) this.#sealFrames()
     return this.#receivers.readPosition > from
   }
 
@@ -117,12 +128,20 @@ export class RecordingWriter {
     const read = this.#receivers.read(position + validSamples)
     this.#monitor.addFrame(this.#receivers.all, read)
     const page = link.write(read, validSamples)
-    if (page === undefined) return
-    this.#chunks.append(page)
-    const chunkSamples = (this.#facts.chunkUs * POSITIONS_PER_SECOND) / 1_000_000
-    if (link.playableSample - this.#chunkStartSample >= chunkSamples - FRAME_SAMPLES || this.#chunks.isFull) {
-      this.#sealChunk(link.playableSample)
-    }
+    if (page !== undefined) this.#chunks.append(page)
+    const chunkSamples = (this.#chunkUs * POSITIONS_PER_SECOND) / 1_000_000
+    if (link.playableSample - this.#chunkStartSample < chunkSamples - FRAME_SAMPLES && !this.#chunks.isFull) return
+    const rest = link.flushPage()
+    if (rest !== undefined) this.#chunks.append(rest)
+    this.#sealChunk(link.playableSample)
+  }
+
+  /** What is new goes to the spool: whole pages, and packets that are kept. */
+  #sealFrames(): void {
+    const page = this.#link?.flushPage()
+    if (page !== undefined) this.#chunks.append(page)
+    if (this.#link !== undefined) this.#chunks.sealFrame(this.#link.playableSample)
+    this.#kept.sealFrames()
   }
 
   #sealChunk(toSample: number): void {

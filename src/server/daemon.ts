@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { Config } from '../config/config.ts'
@@ -21,7 +20,7 @@ import { registerReadiness } from './readiness.ts'
 import { Custody } from './recording/custody.ts'
 import { LiveListening } from './recording/live-listening.ts'
 import { OpenJournal } from './recording/open-journal.ts'
-import { recoverInterrupted } from './recording/recovery.ts'
+import { recoverWithSpool } from './recording/recovery.ts'
 import { RecordingControl } from './recording/recording-control.ts'
 import { RecordingEvents } from './recording/recording-events.ts'
 import { SourceTable } from './recording/source-table.ts'
@@ -29,9 +28,10 @@ import { Authentication } from './signalling/authentication.ts'
 import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { randomToken } from './signalling/random-token.ts'
+import { openSpool, type Spool } from './spool/spool.ts'
 import { StatusBoard } from './status-board.ts'
-import { loadOrCreateSigner, loadOrCreateVault, loadSigner, type SignerFiles } from './storage/key-files.ts'
 import { startStorage, type Storage } from './storage/start-storage.ts'
+import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
@@ -49,12 +49,6 @@ export interface DaemonAddresses {
   readonly telemetry: BoundHttpAddress
 }
 
-/** What an operator has to be told once, on the terminal: see {@link Daemon.notices}. */
-export interface DaemonNotice {
-  readonly code: 'vault-key-created' | 'vault-key-present' | 'signer-created'
-  readonly path: string
-}
-
 export interface DaemonOptions {
   readonly config: Config
   readonly log: Logger
@@ -68,6 +62,7 @@ interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly custody: Custody
   readonly ledger: Ledger
   readonly vaultRecipients: readonly string[]
+  readonly spool: Spool
   /** Closes what an earlier run left open; resolves to how many. */
   readonly recover: () => Promise<number>
 }
@@ -212,8 +207,8 @@ export class Daemon {
   /** Everything that keeps what is recorded: keys, store, database, custody. */
   async #startKeeping(lock: DataLock, metrics: Metrics): Promise<Keeping> {
     const config = this.#config
-    const signer = await this.#loadSigner()
-    const vaultRecipients = await this.#vaultRecipients()
+    const signer = await loadSignerAtStart(config, this.#notices)
+    const vaultRecipients = await vaultRecipientsAtStart(config, this.#notices)
     const storage = await startStorage(config, { log: this.#log, metrics })
     this.#undo.push(() => storage.stop())
     const { store, uploads } = storage
@@ -241,16 +236,20 @@ export class Daemon {
       log: this.#log,
     })
     this.#undo.push(() => ledger.close(LEDGER_CLOSE_MS))
-    const custody = new Custody({ uploads, outbox, journal, ledger, signer: signer.signingKey, nowUnixMs: Date.now })
+    const spool = await openSpool({ dataDir: config.dataDir, log: this.#log })
+    this.#undo.push(() => spool.stop())
+    const custody = new Custody({
+      ...{ uploads, outbox, journal, ledger, spool: spool.keeper, signer: signer.signingKey, nowUnixMs: Date.now },
+    })
     const leftOpen = await journal.leftOpen()
     const recover = (): Promise<number> =>
-      recoverInterrupted({
+      recoverWithSpool(spool, {
         ...{ journal, leftOpen, store, custody },
         signer: signer.verifyKey,
         reportError: (recordingId, error) =>
           this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
       })
-    return { storage, store, uploads, outbox, custody, ledger, vaultRecipients, recover }
+    return { storage, store, uploads, outbox, custody, ledger, spool, vaultRecipients, recover }
   }
 
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
@@ -272,23 +271,6 @@ export class Daemon {
 
   get #software(): { readonly name: string; readonly version: string } {
     return { name: 'earwitness', version: this.#version }
-  }
-
-  async #loadSigner(): Promise<SignerFiles> {
-    const { dataDir, signer } = this.#config
-    if (signer.keyFile !== undefined) return loadSigner(signer.keyFile)
-    const files = await loadOrCreateSigner(join(dataDir, 'keys'))
-    if (files.created) this.#notices.push({ code: 'signer-created', path: files.keyFile })
-    return files
-  }
-
-  async #vaultRecipients(): Promise<readonly string[]> {
-    const { dataDir, vault } = this.#config
-    if (vault.recipients.length > 0) return vault.recipients
-    const files = await loadOrCreateVault(join(dataDir, 'keys'))
-    if (files.created) this.#notices.push({ code: 'vault-key-created', path: files.identityFile })
-    else if (files.identityPresent) this.#notices.push({ code: 'vault-key-present', path: files.identityFile })
-    return [files.recipient]
   }
 
   #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
@@ -318,6 +300,7 @@ export class Daemon {
         alerts: alertThresholds(config.alerts),
         receiver: chooseReceiver(config.media.receiver),
         liveListening: config.liveListening,
+        spoolFolder: parts.spool.runFolder,
       },
       portMin: config.rtp.portMin,
       portMax: config.rtp.portMax,
@@ -327,7 +310,7 @@ export class Daemon {
     const control = new RecordingControl({
       signalling: signalling.port,
       media,
-      custody: parts.custody,
+      ...{ custody: parts.custody, spool: parts.spool },
       sources,
       events,
       settings: {

@@ -291,6 +291,11 @@ export class RawRecordingSession {
     return source.counts.sent
   }
 
+  /** Packets that have left so far, by the order of the calls of {@link speak}. */
+  get packetsSent(): readonly number[] {
+    return this.#sources.map(({ counts }) => counts.sent)
+  }
+
   /** Says BYE; gives the status it was answered with. */
   async hangUp(): Promise<number> {
     const status = await this.send('BYE')

@@ -18,6 +18,7 @@ import type {
   RecordingFacts,
   RecordingIncident,
   RecordingSink,
+  SpoolFrame,
   SealedObject,
 } from '../../src/recorder/recording-types.ts'
 import type { PacketOrigin } from '../../src/recorder/packet-sources.ts'
@@ -108,6 +109,8 @@ export class CapturingSink implements RecordingSink {
   readonly incidents: RecordingIncident[] = []
   readonly flags: FlagEvent[] = []
   readonly rtcp: OutgoingRtcp[] = []
+  /** Set by those who want frames for the spool. */
+  handleFrame?: (frame: SpoolFrame) => void
 
   handleSealed(object: SealedObject): void {
     this.objects.push(object)

@@ -1,6 +1,7 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { RecordingId } from '../../ids.ts'
 import type { FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import type { ClosedSegment } from '../spool/segment-cover.ts'
 import type { WorkerReport } from './worker-messages.ts'
 
 /** Who is told what the media workers produce. */
@@ -14,7 +15,9 @@ export interface MediaPlaneHandler {
   handleFailed(recordingId: RecordingId): void
   /** The recording is over and this is what its manifest says. */
   handleManifest(recordingId: RecordingId, manifest: ManifestBody): void
-  /** The worker that held these recordings died; what it had sealed is safe, the rest is gone. */
-  handleWorkerLost(recordingIds: readonly RecordingId[]): void
+  /** The worker that held these recordings died; what it had sealed is safe, and its last frames are in the spool. */
+  handleWorkerLost(recordingIds: readonly RecordingId[], spoolFolder?: string): void
+  /** A worker writes nothing more into this segment of the spool. */
+  handleSegment?(segment: ClosedSegment): void
   handleReport(workerId: number, report: WorkerReport): void
 }

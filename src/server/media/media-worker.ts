@@ -7,6 +7,8 @@ import { ComplexityController } from './complexity-controller.ts'
 import { createOpusEngine } from './opus-engine.ts'
 import { createReceiver } from './receiver-choice.ts'
 import { RecordingHost } from './recording-host.ts'
+import { SegmentLog } from '../spool/segment-log.ts'
+import { nodeSpoolFiles } from '../spool/spool-files.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
 /**
@@ -32,7 +34,17 @@ function main(): void {
     configured: settings.opusComplexity,
     busyShareMax: settings.busyShareMax,
   })
+  const spool =
+    settings.spoolFolder === undefined
+      ? undefined
+      : new SegmentLog({
+          directory: settings.spoolFolder,
+          files: nodeSpoolFiles,
+          nowUs: monotonicUs,
+          closed: (segment) => port.postMessage({ kind: 'segment', segment } satisfies FromWorker),
+        })
   const host = new RecordingHost({
+    spool,
     settings,
     engine,
     receiver: createReceiver(settings.receiver, monotonicUs),
@@ -56,6 +68,7 @@ function main(): void {
   const pass = (): void => {
     host.receive()
     host.handleTimeout(monotonicUs())
+    spool?.flush()
   }
   const wake = setInterval(() => setImmediate(pass), WAKE_MS)
   const report = setInterval(() => {
@@ -71,7 +84,7 @@ function main(): void {
       clearInterval(report)
       meter.stop()
       host.stop()
-      port.close()
+      void (spool?.stop() ?? Promise.resolve()).finally(() => port.close())
       return
     }
     if (message.kind === 'states') {

@@ -2,7 +2,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 
 import type { RandomBytes } from '../../evidence/age-seal.ts'
 import type { RecordingId, StreamId } from '../../ids.ts'
-import type { MediaStreamPlan, RecordingSink } from '../../recorder/recording-types.ts'
+import type { MediaStreamPlan, RecordingSink, SpoolFrame } from '../../recorder/recording-types.ts'
 import { RecordingSession } from '../../recorder/recording-session.ts'
 import { decoderRates, initialRates } from '../../recorder/stream-rates.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
@@ -10,6 +10,7 @@ import type { ThreadLoad } from '../admission.ts'
 import { DecoderStock } from './decoder-stock.ts'
 import { freeStock, takeFrom } from './encoder-stock.ts'
 import { closeSockets, measureRecordings, type HostedRecording } from './hosted-recording.ts'
+import type { SegmentLog } from '../spool/segment-log.ts'
 import type { OpusEngine } from './opus-engine.ts'
 import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
@@ -43,6 +44,7 @@ export class RecordingHost {
   readonly #nowUs: () => number
   readonly #receiver: PacketReceiver
   readonly #post: (message: FromWorker) => void
+  readonly #spool: Pick<SegmentLog, 'append' | 'report'> | undefined
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
@@ -58,6 +60,7 @@ export class RecordingHost {
     readonly randomBytes: RandomBytes
     readonly nowUs: () => number
     readonly post: (message: FromWorker) => void
+    readonly spool?: Pick<SegmentLog, 'append' | 'report'> | undefined
   }) {
     this.#settings = options.settings
     this.#engine = options.engine
@@ -66,6 +69,7 @@ export class RecordingHost {
     this.#nowUs = options.nowUs
     this.#receiver = options.receiver
     this.#post = options.post
+    this.#spool = options.spool
   }
 
   /** Resolves when the message has been dealt with; never rejects, as that would end the worker with all its recordings. */
@@ -121,6 +125,7 @@ export class RecordingHost {
       opusUndecodedStreams: this.#opusUndecodedStreams,
       encodedFrames: this.#encoders.encodedFrames,
       encodeSeconds: this.#encoders.encodeSeconds,
+      ...(this.#spool === undefined ? {} : { spool: this.#spool.report() }),
     }
   }
 
@@ -327,7 +332,9 @@ export class RecordingHost {
   }
 
   #sinkFor(recordingId: RecordingId): RecordingSink {
+    const spool = this.#spool
     return {
+      ...(spool === undefined ? {} : { handleFrame: (frame: SpoolFrame) => spool.append(recordingId, frame) }),
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
       handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
       handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),

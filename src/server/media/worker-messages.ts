@@ -16,6 +16,8 @@ import type { StreamState } from '../../recorder/live-monitor.ts'
 import type { AlertThresholds, StreamFlag } from '../../recorder/stream-watch.ts'
 import type { ThreadLoad } from '../admission.ts'
 import type { OpusEngineName } from './opus-engine.ts'
+import type { ClosedSegment } from '../spool/segment-cover.ts'
+import type { SegmentLogReport } from '../spool/segment-log.ts'
 import type { PacketReceiverName } from './packet-receiver.ts'
 
 /** What a media worker is started with. */
@@ -32,6 +34,8 @@ export interface WorkerSettings {
   readonly receiver: PacketReceiverName
   /** Clear audio may leave the thread while somebody listens. */
   readonly liveListening: boolean
+  /** Of this run; each thread has a folder of its own in it. Absent: there is no spool. */
+  readonly spoolFolder?: string
 }
 
 /** A media stream and the port pair it is received on. */
@@ -146,6 +150,7 @@ export interface WorkerReport extends WorkerTotals {
   /** Of the time since then. */
   readonly load: ThreadLoad
   readonly opus?: OpusReport
+  readonly spool?: SegmentLogReport
   /** Greatest interarrival jitter of any live stream. */
   readonly jitterSecondsMax: number
   /** Live streams that have each flag right now. */
@@ -177,4 +182,6 @@ export type FromWorker =
   /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */
   | { readonly kind: 'failed'; readonly recordingId: RecordingId }
   | { readonly kind: 'ended'; readonly recordingId: RecordingId; readonly manifest: ManifestBody }
+  /** A segment of the spool was closed. */
+  | { readonly kind: 'segment'; readonly segment: ClosedSegment }
   | { readonly kind: 'report'; readonly report: WorkerReport }

@@ -16,6 +16,8 @@ import type { SigningKey } from '../../evidence/signer-keys.ts'
 import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { Outbox } from '../database/outbox.ts'
 import type { DatabaseRecord } from '../database/records.ts'
+import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
+import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
@@ -47,6 +49,7 @@ export class Custody {
   readonly #signer: SigningKey
   readonly #ledger: Pick<StatementSink, 'append'> | undefined
   readonly #nowUnixMs: () => number
+  readonly #spool: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'> | undefined
   /** Recordings of this run that the database has been told of, until they are closed. */
   readonly #opened = new Set<string>()
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
@@ -60,7 +63,10 @@ export class Custody {
     /** Hears what is opened and closed; absent, nobody does. */
     readonly ledger?: Pick<StatementSink, 'append'>
     readonly nowUnixMs: () => number
+    /** Is told which frames are needed no more. */
+    readonly spool?: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'>
   }) {
+    this.#spool = options.spool
     this.#uploads = options.uploads
     this.#outbox = options.outbox
     this.#journal = options.journal
@@ -83,6 +89,7 @@ export class Custody {
     })
     this.#opened.add(recordingId)
     this.#sayOpened({ facts, startedAt, recipient, wrappedKey })
+    this.#spool?.opened(recordingId)
     this.noteFacts(recording)
     const entry: OpenJournalEntry = {
       kind: 'opened',
@@ -135,6 +142,7 @@ export class Custody {
     })
     this.#outbox.add(closedRecord(manifest, manifestSha256))
     await this.#journal.close(manifest.recordingId)
+    this.#spool?.over(manifest.recordingId)
   }
 
   /** Tells the database again what a crash may have kept from it; what it knows already changes nothing. */
@@ -180,13 +188,17 @@ export class Custody {
     const { recordingId } = recording.facts
     recording.chunks.push(chunk)
     void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes }).then((isStored) => {
-      if (isStored) this.#recordChunk(recordingId, chunk)
+      if (!isStored) return
+      this.#spool?.durable(recordingId, CHUNKS_KEY, chunk.toSample)
+      this.#recordChunk(recordingId, chunk)
     })
   }
 
   #takeKept(recording: LiveRecording, kept: KeptEntry, bytes: Uint8Array): void {
     recording.kept.push(kept)
-    void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes })
+    void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes }).then((isStored) => {
+      if (isStored) this.#spool?.durable(recording.facts.recordingId, keptKey(kept.streamId), kept.toSample)
+    })
   }
 
   #takeDtmf(recording: LiveRecording, dtmf: DtmfEntry, bytes: Uint8Array): void {

@@ -3,6 +3,7 @@ import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { EndCause, FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { MediaPlaneHandler } from '../media/media-plane-handler.ts'
 import type { WorkerReport } from '../media/worker-messages.ts'
+import type { ClosedSegment } from '../spool/segment-cover.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from '../signalling/port.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import { AwaitedAnswers } from './awaited-answers.ts'
@@ -180,11 +181,16 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording !== undefined) this.#end.close(recording, manifest)
   }
 
-  handleWorkerLost(recordingIds: readonly RecordingId[]): void {
+  handleSegment(segment: ClosedSegment): void {
+    this.#options.spool?.keeper.closed(segment)
+  }
+
+  handleWorkerLost(recordingIds: readonly RecordingId[], spoolFolder?: string): void {
+    const frames = spoolFolder === undefined ? undefined : this.#options.spool?.lostFrames(spoolFolder, recordingIds)
     for (const recordingId of recordingIds) {
       const recording = this.#table.byId(recordingId)
       // One that is still being opened is refused when its `open` fails.
-      if (recording !== undefined && recording.state !== 'opening') this.#end.closeLost(recording)
+      if (recording !== undefined && recording.state !== 'opening') this.#end.closeLost(recording, frames)
     }
   }
 

@@ -1,9 +1,13 @@
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { EndCause } from '../../recorder/recording-types.ts'
+import type { EndCause, SpoolFrame } from '../../recorder/recording-types.ts'
+import { objectsOfFrames } from '../spool/left-frames.ts'
 import type { Commitment } from './commitment.ts'
 import type { LiveRecording, LiveState } from './live-recording.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingTable } from './recording-table.ts'
+
+/** The frames that a dead worker has left, by recording. */
+export type LostFrames = ReadonlyMap<string, readonly SpoolFrame[]>
 
 /** Ends recording sessions: from the BYE of either side to the stored manifest. */
 export class RecordingEnd {
@@ -61,7 +65,7 @@ export class RecordingEnd {
   }
 
   /** Its worker died. */
-  closeLost(recording: LiveRecording): void {
+  closeLost(recording: LiveRecording, framesOf?: Promise<LostFrames>): void {
     this.setState(recording, 'closing')
     this.#options.events.workerLost(recording)
     this.#bye(recording, 500, 'Recorder failed')
@@ -70,7 +74,8 @@ export class RecordingEnd {
       return
     }
     const detail = 'The media worker of this recording died; what it had sealed is kept.'
-    void this.#finish(recording, this.#interrupt(recording, detail), 'workerLost')
+    const closing = this.#takeFrames(recording, framesOf).then(() => this.#interrupt(recording, detail))
+    void this.#finish(recording, closing, 'workerLost')
   }
 
   /** The INVITE came to nothing: there is no recording. */
@@ -85,6 +90,17 @@ export class RecordingEnd {
     recording.state = state
     if (state === 'closing' && before !== 'closing') this.#closing += 1
     this.#options.events.stateChanged(recording, before)
+  }
+
+  /** What its worker had sealed for the spool and not made an object of becomes short chunks. */
+  async #takeFrames(recording: LiveRecording, framesOf: Promise<LostFrames> | undefined): Promise<void> {
+    const frames = (await framesOf)?.get(recording.facts.recordingId) ?? []
+    const { chunks, kept } = objectsOfFrames(frames, recording)
+    const { custody } = this.#options
+    for (const { entry: chunk, bytes } of chunks)
+      custody.sealed(recording, { kind: 'chunk', name: chunk.name, bytes, chunk })
+    for (const { entry, bytes } of kept)
+      custody.sealed(recording, { kind: 'kept', name: entry.name, bytes, kept: entry })
   }
 
   async #interrupt(recording: LiveRecording, detail: string): Promise<void> {

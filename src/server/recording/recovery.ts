@@ -8,23 +8,50 @@ import {
 } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
+import type { SpoolFrame } from '../../recorder/recording-types.ts'
+import { objectsOfFrames } from '../spool/left-frames.ts'
+import type { Spool } from '../spool/spool.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
 import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 
+const SAMPLES_PER_MS = 48
+
 type OpenedEntry = OpenJournalEntry & { readonly kind: 'opened' }
 
 export interface RecoveryOptions {
-  readonly journal: Pick<OpenJournal, 'close'>
+  readonly journal: Pick<OpenJournal, 'append' | 'close'>
   /** As the journal gave it before the first new recording was opened. */
   readonly leftOpen: readonly LeftOpen[]
+  /** What the spool holds of these recordings, in the order it was written. */
+  readonly framesOf?: (recordingId: string) => readonly SpoolFrame[]
   /** This recorder's own: a manifest that somebody else left in the store is not taken for one. */
   readonly signer: VerifyKey
   readonly store: Pick<ObjectStore, 'get' | 'list' | 'put'>
   readonly custody: Pick<Custody, 'readmit' | 'interrupted' | 'closed'>
   /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */
   readonly reportError: (recordingId: string, error: unknown) => void
+}
+
+/** The same, with what the spool holds; that goes when no recording needs it any more. */
+export async function recoverWithSpool(
+  spool: Pick<Spool, 'leftFrames' | 'forgetEarlierRuns'>,
+  options: RecoveryOptions,
+): Promise<number> {
+  const frames = await spool.leftFrames(options.leftOpen.map(({ recordingId }) => recordingId))
+  let failed = 0
+  const recovered = await recoverInterrupted({
+    ...options,
+    framesOf: (recordingId) => frames.get(recordingId) ?? [],
+    reportError: (recordingId, error) => {
+      failed += 1
+      options.reportError(recordingId, error)
+    },
+  })
+  if (failed === 0) await spool.forgetEarlierRuns()
+  return recovered
 }
 
 /**
@@ -57,13 +84,45 @@ async function recoverOne(options: RecoveryOptions, { recordingId, entries, last
     await takeAsClosed(options, opened, manifest)
     return false
   }
-  const left = await whatIsLeft(store, opened, entries)
+  const stored = await whatIsLeft(store, opened, entries)
+  const left = await storeFrames(options, stored)
   custody.readmit(left)
   await custody.interrupted(
-    { ...left, endedAt: lastAt ?? opened.startedAt },
-    'The recorder ended before this recording did; what had reached the store is kept.',
+    { ...left, endedAt: latest(lastAt ?? opened.startedAt, endOfAudio(left)) },
+    'The recorder ended before this recording did; what had reached the store or the spool is kept.',
   )
   return true
+}
+
+/** Makes objects of the frames that none covers: each has its line in the journal before it is stored, like all others. */
+async function storeFrames(
+  { journal, store, framesOf }: RecoveryOptions,
+  left: Omit<InterruptedRecording, 'endedAt'>,
+): Promise<Omit<InterruptedRecording, 'endedAt'>> {
+  const { recordingId } = left.facts
+  const { chunks, kept, hasHole } = objectsOfFrames(framesOf?.(recordingId) ?? [], left)
+  await Promise.all([
+    ...chunks.map(({ entry }) => journal.append(recordingId, { kind: 'chunk', chunk: entry })),
+    ...kept.map(({ entry }) => journal.append(recordingId, { kind: 'kept', kept: entry })),
+  ])
+  for (const { entry, bytes } of [...chunks, ...kept]) await store.put(objectKey(left.objectPrefix, entry.name), bytes)
+  const incident = { code: 'spool-damaged', at: left.startedAt, detail: 'A part of the spool could not be used.' }
+  return {
+    ...left,
+    chunks: [...left.chunks, ...chunks.map(({ entry }) => entry)],
+    kept: [...left.kept, ...kept.map(({ entry }) => entry)],
+    incidents: hasHole ? [...left.incidents, incident] : left.incidents,
+  }
+}
+
+/** Not before its audio was over; the INVITE, from which it is counted, came before the audio began. */
+function endOfAudio({ startedAt, chunks }: Pick<InterruptedRecording, 'startedAt' | 'chunks'>): string {
+  const durationMs = (chunks.at(-1)?.toSample ?? 0) / SAMPLES_PER_MS
+  return new Date(Date.parse(startedAt) + durationMs).toISOString()
+}
+
+function latest(one: string, other: string): string {
+  return Date.parse(one) >= Date.parse(other) ? one : other
 }
 
 /** The last run came as far as storing the manifest: it must not be replaced, but the database may not know of it. */
@@ -100,6 +159,7 @@ async function whatIsLeft(
   if (!stored.has(opened.wrappedKey.name)) {
     await store.put(prefix + opened.wrappedKey.name, Buffer.from(wrappedKeyBase64, 'base64'))
   }
+  const certain = await storedVersions(store, prefix, entries, stored)
   const chunks = entries.flatMap((entry): ChunkEntry[] => (entry.kind === 'chunk' ? [entry.chunk] : []))
   const kept = entries.flatMap((entry): KeptEntry[] => (entry.kind === 'kept' ? [entry.kept] : []))
   const dtmf = entries.flatMap((entry): DtmfEntry[] => (entry.kind === 'dtmf' ? [entry.dtmf] : []))
@@ -110,18 +170,46 @@ async function whatIsLeft(
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
-    chunks: uptoLastStored(onceEach(chunks), stored),
-    kept: uptoLastStored(onceEach(kept), stored),
-    dtmf: uptoLastStored(onceEach(dtmf), stored),
+    chunks: uptoLastStored(onceEach(chunks, certain), stored),
+    kept: uptoLastStored(onceEach(kept, certain), stored),
+    dtmf: uptoLastStored(onceEach(dtmf, certain), stored),
     ...(peaks === undefined ? {} : { peaks }),
-    snapshots: uptoLastStored(onceEach(snapshots), stored),
+    snapshots: uptoLastStored(onceEach(snapshots, certain), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }
 }
 
-/** A line that the disk was slow to take may be in the journal twice. */
-function onceEach<Entry extends { readonly name: string }>(entries: readonly Entry[]): readonly Entry[] {
-  return [...new Map(entries.map((entry) => [entry.name, entry])).values()]
+/**
+ * A chunk that had not reached the store when the recorder died may have been made again, of frames, by a start that died too: then two lines give one
+ * name two hashes, and the store says which of them is true. Hashes by name, of those names alone.
+ */
+async function storedVersions(
+  store: RecoveryOptions['store'],
+  prefix: string,
+  entries: readonly OpenJournalEntry[],
+  stored: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, string>> {
+  const hashes = new Map<string, Set<string>>()
+  for (const entry of entries) {
+    const object = entry.kind === 'chunk' ? entry.chunk : entry.kind === 'kept' ? entry.kept : undefined
+    if (object === undefined || !stored.has(object.name)) continue
+    hashes.set(object.name, (hashes.get(object.name) ?? new Set()).add(object.sha256))
+  }
+  const versions = new Map<string, string>()
+  for (const [name, { size }] of hashes) {
+    const bytes = size > 1 ? await store.get(prefix + name) : undefined
+    if (bytes !== undefined) versions.set(name, sha256Hex(bytes))
+  }
+  return versions
+}
+
+/** A line that the disk was slow to take may be in the journal twice; of two that differ the stored one counts, else the later. */
+function onceEach<Entry extends { readonly name: string; readonly sha256: string }>(
+  entries: readonly Entry[],
+  certain: ReadonlyMap<string, string>,
+): readonly Entry[] {
+  const possible = entries.filter(({ name, sha256 }) => (certain.get(name) ?? sha256) === sha256)
+  return [...new Map(possible.map((entry) => [entry.name, entry])).values()]
 }
 
 /**

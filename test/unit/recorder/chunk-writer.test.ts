@@ -4,6 +4,7 @@ import { openSealed } from '../../../src/evidence/age-open.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { sha256Hex } from '../../../src/evidence/sha256.ts'
 import { CHUNK_BYTES_MAX, ChunkWriter } from '../../../src/recorder/chunk-writer.ts'
+import type { SpoolFrame } from '../../../src/recorder/recording-types.ts'
 import { CapturingSink, seededBytes, vault } from '../../support/recording-rig.ts'
 
 let sink: CapturingSink
@@ -90,5 +91,52 @@ describe('chunks', () => {
     writer.seal(48_000)
     expect(writer.isFull).toBe(false)
     expect(writer.entries[0]?.sizeBytes).toBeGreaterThan(CHUNK_BYTES_MAX)
+  })
+})
+
+describe('frames for the spool', () => {
+  const SAMPLES = 14_400
+
+  beforeEach(() => {
+    sink = new CapturingSink()
+    sink.handleFrame = (frame) => void frames.push(frame)
+    frames = []
+    writer = new ChunkWriter({
+      ...{ recipient: vault.recipient, randomBytes: seededBytes(7), sink },
+      taken: () => {},
+    })
+  })
+
+  let frames: SpoolFrame[]
+  const ranges = () => frames.map((frame) => (frame.kind === 'chunk' ? [frame.fromSample, frame.toSample] : []))
+
+  it('hold what is new, each as a complete age file', async () => {
+    writer.append(bytes('first '))
+    writer.append(bytes('second '))
+    writer.sealFrame(SAMPLES)
+    writer.sealFrame(SAMPLES)
+    writer.append(bytes('third'))
+    writer.sealFrame(2 * SAMPLES)
+    expect(ranges()).toEqual([
+      [0, SAMPLES],
+      [SAMPLES, 2 * SAMPLES],
+    ])
+    const opened = await Promise.all(frames.map((frame) => openSealed(frame.bytes, [vault.identity])))
+    expect(opened.map((one) => (one.ok ? new TextDecoder().decode(one.value) : ''))).toEqual(['first second ', 'third'])
+  })
+
+  it('reach to the end of every chunk, and the next begins there', () => {
+    writer.append(bytes('framed'))
+    writer.sealFrame(SAMPLES)
+    writer.append(bytes('rest'))
+    writer.seal(48_000)
+    writer.append(bytes('next'))
+    writer.sealFrame(48_000 + SAMPLES)
+    expect(ranges()).toEqual([
+      [0, SAMPLES],
+      [SAMPLES, 48_000],
+      [48_000, 48_000 + SAMPLES],
+    ])
+    expect(writer.entries).toHaveLength(1)
   })
 })

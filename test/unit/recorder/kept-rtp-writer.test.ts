@@ -4,12 +4,8 @@ import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { openSealed } from '../../../src/evidence/age-open.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { readRtpdump } from '../../../src/media/rtpdump.ts'
-import {
-  KEPT_BYTES_MAX,
-  KEPT_FORMATS_MAX,
-  KeptRtpWriter,
-  type KeptPacket,
-} from '../../../src/recorder/kept-rtp-writer.ts'
+import { KeptRtpWriter } from '../../../src/recorder/kept-rtp-writer.ts'
+import { KEPT_BYTES_MAX, KEPT_FORMATS_MAX, type KeptPacket } from '../../../src/recorder/kept-run.ts'
 import { CapturingSink, seededBytes } from '../../support/recording-rig.ts'
 
 const ORIGIN_UNIX_MS = Date.UTC(2026, 10, 29, 9, 0, 0, 125)

@@ -8,10 +8,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { decodeManifest, signManifest, type ManifestBody } from '../../../../src/evidence/manifest.ts'
 import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
+import type { SpoolFrame } from '../../../../src/recorder/recording-types.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
 import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
-import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
+import { recoverInterrupted, type RecoveryOptions } from '../../../../src/server/recording/recovery.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
@@ -77,9 +78,15 @@ async function record(of: LiveRecording, chunks: number): Promise<void> {
   })
 }
 
-async function restart(): Promise<number> {
+/** Half a second. */
+function frameOf(fromSample: number): SpoolFrame {
+  return { kind: 'chunk', fromSample, toSample: fromSample + 24_000, bytes: Buffer.from(`sealed ${fromSample}`) }
+}
+
+async function restart(more: Pick<RecoveryOptions, 'framesOf'> = {}): Promise<number> {
   await start()
   return recoverInterrupted({
+    ...more,
     journal,
     leftOpen: await journal.leftOpen(),
     signer: verifyKey,
@@ -225,10 +232,59 @@ describe('after a crash', () => {
     expect(await findings()).toEqual([])
   })
 
-  it('the end is when the journal was last written to: the recording lasted at least as long', async () => {
-    await record(recording, 1)
+  it('the end is when the journal was last written to, or when its audio was over: it lasted at least as long', async () => {
+    await record(recording, 0)
     await restart()
     expect((await storedManifest()).endedAt).toBe(new Date(OPENED_AT_UNIX_MS).toISOString())
+    const other = liveRecording()
+    await record(other, 3)
+    await restart()
+    expect((await storedManifest(other)).endedAt).toBe(new Date(OPENED_AT_UNIX_MS + 3_000).toISOString())
+  })
+
+  it('the frames of the spool that no chunk covers become short chunks, once, and the recording verifies', async () => {
+    await record(recording, 2)
+    const frames = [1, 2, 3].map((index) => frameOf(48_000 + index * 24_000))
+    const framesOf = (): readonly SpoolFrame[] => frames
+    expect(await restart({ framesOf })).toBe(1)
+    const { chunks, durationSamples, state } = await storedManifest()
+    expect(state).toBe('interrupted')
+    // The first of them is in the second chunk already.
+    expect(chunks.map(({ fromSample, toSample }) => [fromSample, toSample])).toEqual([
+      [0, 48_000],
+      [48_000, 96_000],
+      [96_000, 120_000],
+      [120_000, 144_000],
+    ])
+    expect(durationSamples).toBe(144_000)
+    expect(await findings()).toEqual([])
+    expect(await restart({ framesOf })).toBe(0)
+    expect(store.namesOf(recording).filter((name) => name.startsWith('chunk'))).toHaveLength(4)
+  })
+
+  it('a recovery that dies between two objects is gone on with by the next, without anything twice', async () => {
+    await record(recording, 1)
+    const framesOf = (): readonly SpoolFrame[] => [frameOf(48_000), frameOf(72_000), frameOf(96_000)]
+    const put = store.put.bind(store)
+    store.put = async (key, bytes) => {
+      if (key.endsWith('chunk-000002.age')) throw new Error('killed')
+      await put(key, bytes)
+    }
+    expect(await restart({ framesOf })).toBe(0)
+    expect(errors).toHaveLength(1)
+    store.put = put
+    expect(await restart({ framesOf })).toBe(1)
+    expect((await storedManifest()).chunks.map(({ toSample }) => toSample)).toEqual([48_000, 72_000, 96_000, 120_000])
+    expect(await findings()).toEqual([])
+  })
+
+  it('frames behind a hole are not used, and an incident says so', async () => {
+    await record(recording, 1)
+    await restart({ framesOf: () => [frameOf(48_000), frameOf(96_000)] })
+    const { durationSamples, incidents } = await storedManifest()
+    expect(durationSamples).toBe(72_000)
+    expect(incidents.map(({ code }) => code)).toEqual(['spool-damaged', 'interrupted'])
+    expect(await findings()).toEqual([])
   })
 
   it('a manifest that somebody else signed is not taken for ours', async () => {
