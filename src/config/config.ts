@@ -172,6 +172,11 @@ export interface Config {
     readonly openingWaitMs: number
   }
   /** When media streams are flagged; 0 is never. */
+  readonly spool: {
+    readonly bytesMax: number
+    readonly ageMsMax: number
+    readonly freeBytesMin: number
+  }
   readonly alerts: {
     readonly zeroPacketsMs: number
     readonly oneWayMs: number

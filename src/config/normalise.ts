@@ -68,6 +68,11 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       eventLoopLagMs: quantity(parseDuration(raw.limits.eventLoopLag)),
       openingWaitMs: quantity(parseDuration(raw.limits.openingWait)),
     },
+    spool: {
+      bytesMax: quantity(parseSize(raw.spool.maxBytes)),
+      ageMsMax: quantity(parseDuration(raw.spool.maxAge)),
+      freeBytesMin: quantity(parseSize(raw.spool.minFree)),
+    },
     alerts: {
       zeroPacketsMs: quantity(parseDuration(raw.alerts.zeroPackets)),
       oneWayMs: quantity(parseDuration(raw.alerts.oneWay)),

@@ -135,6 +135,11 @@ export class RecordingSession {
     return this.#writer.frameCounts
   }
 
+  /** Chunks are at most so long, and never longer than configured: where the spool keeps nothing, audio leaves the machine sooner. */
+  limitChunks(chunkUs: number): void {
+    this.#writer.limitChunks(chunkUs)
+  }
+
   get allHeld(): boolean {
     return this.#receivers.allHeld
   }

@@ -69,7 +69,7 @@ export class RecordingWriter {
   }
 
   /** From now on chunks are at most so long; never longer than configured. */
-  shortenChunks(chunkUs: number): void {
+  limitChunks(chunkUs: number): void {
     this.#chunkUs = Math.min(this.#facts.chunkUs, chunkUs)
   }
 

@@ -3,6 +3,7 @@ import type { MediaPlane } from './media/media-plane.ts'
 import { monotonicUs } from './monotonic.ts'
 import type { RecordingControl } from './recording/recording-control.ts'
 import type { Signalling } from './signalling/create-signalling.ts'
+import type { Spool } from './spool/spool.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 
 /** What the services say of how much they have to do. */
@@ -10,11 +11,13 @@ export function admissionStateOf({
   control,
   media,
   signalling,
+  spool,
   uploads,
 }: {
   readonly control: RecordingControl
   readonly media: MediaPlane
   readonly signalling: Signalling
+  readonly spool: Pick<Spool, 'refusal'>
   readonly uploads: UploadQueue
 }): AdmissionState {
   const { live, closing } = control.counts
@@ -27,5 +30,6 @@ export function admissionStateOf({
     areOpeningsLate: media.areOpeningsLate,
     portPairsFree: media.portPairsFree,
     isStorageFull: uploads.isFull,
+    spoolRefusal: spool.refusal,
   }
 }

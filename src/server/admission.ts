@@ -1,3 +1,4 @@
+import type { SpoolRefusal } from './spool/spool.ts'
 import { AdmissionPace } from './admission-pace.ts'
 
 /** How much of a thread is in use, over the last second. */
@@ -31,6 +32,8 @@ export interface AdmissionState {
   readonly areOpeningsLate: boolean
   readonly portPairsFree: number
   readonly isStorageFull: boolean
+  /** Why the spool should not have more to do. */
+  readonly spoolRefusal?: SpoolRefusal | undefined
 }
 
 export interface AdmissionLimits {
@@ -44,6 +47,7 @@ export const ADMISSION_REASONS = [
   'capacity',
   'custody',
   'storage',
+  'spool',
   'rtp-ports',
   'main-thread',
   'media-workers',
@@ -84,6 +88,7 @@ export class AdmissionController {
     capacity: (state) => state.recordingSessions >= this.#limits.recordingSessionsMax,
     custody: (state) => state.closing >= CLOSING_MAX,
     storage: (state) => state.isStorageFull,
+    spool: (state) => state.spoolRefusal !== undefined,
     'rtp-ports': (state) => state.portPairsFree < PORT_PAIRS_LEAST,
     'main-thread': (state) => this.#main.isOverloaded && !isIdle(state),
     'media-workers': (state) => this.#workers.isOverloaded && !isIdle(state),

@@ -28,6 +28,7 @@ import { Authentication } from './signalling/authentication.ts'
 import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { randomToken } from './signalling/random-token.ts'
+import { SpoolWatch } from './spool/spool-watch.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
 import { StatusBoard } from './status-board.ts'
 import { startStorage, type Storage } from './storage/start-storage.ts'
@@ -126,12 +127,12 @@ export class Daemon {
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
     if (services === undefined) return true
-    const { control, uploads, outbox, signalling, ledger } = services
+    const { control, spool, outbox, signalling, ledger } = services
     this.#health.drain()
     this.#log.info({ count: control.live.length }, 'draining')
     await Promise.race([control.whenIdle(), patience(timeoutMs, hurry)])
     const closed = control.endAll('drain').then(() => ledger.close(LEDGER_CLOSE_MS))
-    const ended = closed.then(() => uploads.drain(CUSTODY_DRAIN_MS))
+    const ended = closed.then(() => spool.uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
     await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
@@ -236,10 +237,18 @@ export class Daemon {
       log: this.#log,
     })
     this.#undo.push(() => ledger.close(LEDGER_CLOSE_MS))
-    const spool = await openSpool({ dataDir: config.dataDir, log: this.#log })
+    const spool = await openSpool({ dataDir, limits: config.spool, queue: uploads, log: this.#log })
     this.#undo.push(() => spool.stop())
     const custody = new Custody({
-      ...{ uploads, outbox, journal, ledger, spool: spool.keeper, signer: signer.signingKey, nowUnixMs: Date.now },
+      ...{
+        uploads: spool.uploads,
+        outbox,
+        journal,
+        ledger,
+        spool: spool.keeper,
+        signer: signer.signingKey,
+        nowUnixMs: Date.now,
+      },
     })
     const leftOpen = await journal.leftOpen()
     const recover = (): Promise<number> =>
@@ -310,7 +319,7 @@ export class Daemon {
     const control = new RecordingControl({
       signalling: signalling.port,
       media,
-      ...{ custody: parts.custody, spool: parts.spool },
+      ...{ custody: parts.custody, spool: parts.spool, spoolWatch: this.#watchSpool(parts) },
       sources,
       events,
       settings: {
@@ -342,6 +351,13 @@ export class Daemon {
       live: () => control.live,
     })
     return { control, media, signalling, listening }
+  }
+
+  #watchSpool({ spool, metrics }: Pick<Keeping, 'spool'> & { readonly metrics: Metrics }): SpoolWatch {
+    const watch = new SpoolWatch({ spool, metrics, log: this.#log })
+    watch.run()
+    this.#undo.push(() => watch.stop())
+    return watch
   }
 
   async #undoStart(): Promise<void> {

@@ -52,6 +52,18 @@ export class SpoolDisk implements SpoolFiles {
     this.#files.delete(path)
   }
 
+  async remove(path: string): Promise<void> {
+    this.#files.delete(path)
+  }
+
+  async rename(path: string, to: string): Promise<void> {
+    this.#step('rename')
+    const file = this.#files.get(path)
+    if (file === undefined) throw new Error('ENOENT')
+    this.#files.delete(path)
+    this.#files.set(to, file)
+  }
+
   async makeDirectory(): Promise<void> {
     this.#step('makeDirectory')
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 
 import { ThreadLoadMeter } from '../load-monitor.ts'
 import { monotonicUs } from '../monotonic.ts'
@@ -34,15 +34,7 @@ function main(): void {
     configured: settings.opusComplexity,
     busyShareMax: settings.busyShareMax,
   })
-  const spool =
-    settings.spoolFolder === undefined
-      ? undefined
-      : new SegmentLog({
-          directory: settings.spoolFolder,
-          files: nodeSpoolFiles,
-          nowUs: monotonicUs,
-          closed: (segment) => port.postMessage({ kind: 'segment', segment } satisfies FromWorker),
-        })
+  const spool = spoolOf(settings, port)
   const host = new RecordingHost({
     spool,
     settings,
@@ -50,19 +42,7 @@ function main(): void {
     receiver: createReceiver(settings.receiver, monotonicUs),
     randomBytes: (length) => randomBytes(length),
     nowUs: monotonicUs,
-    post: (message: FromWorker) => {
-      if (message.kind === 'pages') {
-        const pages = withOwnBuffer(message.pages)
-        port.postMessage({ ...message, pages } satisfies FromWorker, [pages.buffer])
-        return
-      }
-      if (message.kind !== 'sealed') {
-        port.postMessage(message)
-        return
-      }
-      const bytes = withOwnBuffer(message.object.bytes)
-      port.postMessage({ ...message, object: { ...message.object, bytes } } satisfies FromWorker, [bytes.buffer])
-    },
+    post: (message: FromWorker) => postTo(port, message),
   })
   // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
   const pass = (): void => {
@@ -95,6 +75,31 @@ function main(): void {
     void host.handleMessage(message)
   })
   port.postMessage({ kind: 'ready' } satisfies FromWorker)
+}
+
+/** Sealed bytes and pages are moved to the main thread, not copied. */
+function postTo(port: MessagePort, message: FromWorker): void {
+  if (message.kind === 'pages') {
+    const pages = withOwnBuffer(message.pages)
+    port.postMessage({ ...message, pages } satisfies FromWorker, [pages.buffer])
+    return
+  }
+  if (message.kind !== 'sealed') {
+    port.postMessage(message)
+    return
+  }
+  const bytes = withOwnBuffer(message.object.bytes)
+  port.postMessage({ ...message, object: { ...message.object, bytes } } satisfies FromWorker, [bytes.buffer])
+}
+
+function spoolOf({ spoolFolder }: WorkerSettings, port: MessagePort): SegmentLog | undefined {
+  if (spoolFolder === undefined) return undefined
+  return new SegmentLog({
+    directory: spoolFolder,
+    files: nodeSpoolFiles,
+    nowUs: monotonicUs,
+    closed: (segment) => port.postMessage({ kind: 'segment', segment } satisfies FromWorker),
+  })
 }
 
 /**

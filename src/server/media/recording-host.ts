@@ -31,6 +31,8 @@ import type {
 const END_GRACE_MS = 100
 /** Rounds of the event loop in which they may still bring something; each reads some 32 datagrams of every socket. */
 const POLL_ROUNDS_MAX = 100
+/** While the disk takes no frames, chunks are so long: what a crash may cost is then what the store does not have. */
+const UNSPOOLED_CHUNK_US = 2_000_000
 const IDLE: ThreadLoad = { busyShare: 0, lagMs: 0 }
 
 /**
@@ -44,7 +46,7 @@ export class RecordingHost {
   readonly #nowUs: () => number
   readonly #receiver: PacketReceiver
   readonly #post: (message: FromWorker) => void
-  readonly #spool: Pick<SegmentLog, 'append' | 'report'> | undefined
+  readonly #spool: Pick<SegmentLog, 'append' | 'report' | 'isFailing'> | undefined
   readonly #recordings = new Map<RecordingId, HostedRecording>()
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
@@ -60,7 +62,7 @@ export class RecordingHost {
     readonly randomBytes: RandomBytes
     readonly nowUs: () => number
     readonly post: (message: FromWorker) => void
-    readonly spool?: Pick<SegmentLog, 'append' | 'report'> | undefined
+    readonly spool?: Pick<SegmentLog, 'append' | 'report' | 'isFailing'> | undefined
   }) {
     this.#settings = options.settings
     this.#engine = options.engine
@@ -90,8 +92,10 @@ export class RecordingHost {
   }
 
   handleTimeout(nowUs: number): void {
+    const chunkUsMax = this.#spool?.isFailing === true ? UNSPOOLED_CHUNK_US : Infinity
     for (const [recordingId, recording] of this.#recordings) {
       if (nowUs >= recording.recordingSession.nextTimeoutUs()) {
+        recording.recordingSession.limitChunks(chunkUsMax)
         this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
       }
     }

@@ -19,7 +19,6 @@ import type { DatabaseRecord } from '../database/records.ts'
 import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
-import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
@@ -37,13 +36,18 @@ export interface InterruptedRecording extends OpenFacts {
   readonly incidents: readonly IncidentEntry[]
 }
 
+/** An upload queue, or a spool before it; `spooled` is called when the disk has the object before the store. */
+export interface Uploads {
+  put(order: string, key: string, bytes: Uint8Array, spooled?: () => void): Promise<void>
+}
+
 /**
  * Takes what a recording session seals into custody: first a line in the open journal, then the object store, then the
  * database; at the end the signed manifest. So whatever a crash leaves in the store has a line that names it. Nothing here can
  * read what it keeps.
  */
 export class Custody {
-  readonly #uploads: Pick<UploadQueue, 'put'>
+  readonly #uploads: Uploads
   readonly #outbox: Pick<Outbox, 'add'>
   readonly #journal: OpenJournal
   readonly #signer: SigningKey
@@ -56,7 +60,7 @@ export class Custody {
   readonly #handedOver = new Map<string, Promise<void>>()
 
   constructor(options: {
-    readonly uploads: Pick<UploadQueue, 'put'>
+    readonly uploads: Uploads
     readonly outbox: Pick<Outbox, 'add'>
     readonly journal: OpenJournal
     readonly signer: SigningKey
@@ -187,18 +191,17 @@ export class Custody {
   #takeChunk(recording: LiveRecording, chunk: ChunkEntry, bytes: Uint8Array): void {
     const { recordingId } = recording.facts
     recording.chunks.push(chunk)
-    void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes }).then((isStored) => {
-      if (!isStored) return
-      this.#spool?.durable(recordingId, CHUNKS_KEY, chunk.toSample)
-      this.#recordChunk(recordingId, chunk)
+    const durable = (): void => this.#spool?.durable(recordingId, CHUNKS_KEY, chunk.toSample)
+    void this.#keep(recording, { kind: 'chunk', chunk }, { name: chunk.name, bytes, durable }).then((isStored) => {
+      if (isStored) this.#recordChunk(recordingId, chunk)
     })
   }
 
   #takeKept(recording: LiveRecording, kept: KeptEntry, bytes: Uint8Array): void {
     recording.kept.push(kept)
-    void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes }).then((isStored) => {
-      if (isStored) this.#spool?.durable(recording.facts.recordingId, keptKey(kept.streamId), kept.toSample)
-    })
+    const { recordingId } = recording.facts
+    const durable = (): void => this.#spool?.durable(recordingId, keptKey(kept.streamId), kept.toSample)
+    void this.#keep(recording, { kind: 'kept', kept }, { name: kept.name, bytes, durable })
   }
 
   #takeDtmf(recording: LiveRecording, dtmf: DtmfEntry, bytes: Uint8Array): void {
@@ -244,23 +247,20 @@ export class Custody {
   }
 
   /** Resolves to whether the store took the object; never rejects. */
-  #keep(
-    recording: LiveRecording,
-    entry: OpenJournalEntry,
-    object: { readonly name: string; readonly bytes: Uint8Array },
-  ): Promise<boolean> {
+  #keep(recording: LiveRecording, entry: OpenJournalEntry, object: SealedBytes): Promise<boolean> {
     const { recordingId } = recording.facts
     return new Promise((resolve) => {
       const handedOver = this.#journal.append(recordingId, entry).then(() => {
-        resolve(this.#put(recording, object.name, object.bytes))
+        resolve(this.#put(recording, object))
       })
       this.#handedOver.set(recordingId, handedOver)
     })
   }
 
-  async #put(recording: LiveRecording, name: string, bytes: Uint8Array): Promise<boolean> {
+  async #put(recording: LiveRecording, { name, bytes, durable }: SealedBytes): Promise<boolean> {
     try {
-      await this.#uploads.put(recording.facts.recordingId, objectKey(recording.objectPrefix, name), bytes)
+      await this.#uploads.put(recording.facts.recordingId, objectKey(recording.objectPrefix, name), bytes, durable)
+      durable?.()
       return true
     } catch (error) {
       const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
@@ -269,6 +269,13 @@ export class Custody {
       return false
     }
   }
+}
+
+interface SealedBytes {
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
+  readonly durable?: () => void
 }
 
 function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {

@@ -2,6 +2,7 @@ import type { MediaPlane } from '../media/media-plane.ts'
 import type { SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
 import type { RecordingSettings } from './live-recording.ts'
+import type { SpoolWatch } from '../spool/spool-watch.ts'
 import type { Spool } from '../spool/spool.ts'
 import type { Refusal } from '../telemetry/health.ts'
 import type { RecordingEvents } from './recording-events.ts'
@@ -14,6 +15,7 @@ export interface RecordingControlOptions {
   readonly custody: Pick<Custody, 'opened' | 'noteFacts' | 'sealed' | 'incident' | 'close' | 'interrupted'>
   /** Absent where there is none: tests. */
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>
+  readonly spoolWatch?: Pick<SpoolWatch, 'frames'>
   readonly sources: Pick<SourceTable, 'lookup'>
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>
   readonly settings: RecordingSettings & {

@@ -196,6 +196,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleReport(workerId: number, report: WorkerReport): void {
     this.#options.events.workerReport(workerId, report)
+    if (report.spool !== undefined) this.#options.spoolWatch?.frames(workerId, report.spool)
     if (this.#options.isOverfull()) {
       for (const recording of this.live) this.#end.hangUp(recording, 'storageFull', 'Storage is full')
     }

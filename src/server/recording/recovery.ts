@@ -37,9 +37,11 @@ export interface RecoveryOptions {
 
 /** The same, with what the spool holds; that goes when no recording needs it any more. */
 export async function recoverWithSpool(
-  spool: Pick<Spool, 'leftFrames' | 'forgetEarlierRuns'>,
+  spool: Pick<Spool, 'leftFrames' | 'forgetEarlierRuns' | 'leftObjectsStored'>,
   options: RecoveryOptions,
 ): Promise<number> {
+  // What was finished goes first: frames are only for what no object covers.
+  await spool.leftObjectsStored
   const frames = await spool.leftFrames(options.leftOpen.map(({ recordingId }) => recordingId))
   let failed = 0
   const recovered = await recoverInterrupted({

@@ -94,7 +94,7 @@ function frameOf(header: Buffer, facts: string, bytes: Uint8Array): SpoolFrame |
       const run = parsed(facts)
       return run?.fromSample === fromSample && run.toSample === toSample ? { kind: 'kept', run, bytes } : undefined
     }
-    case undefined:
+    default:
       return undefined
   }
 }

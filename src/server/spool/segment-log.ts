@@ -79,6 +79,11 @@ export class SegmentLog {
     this.#closed = options.closed
   }
 
+  /** The disk did not do what it was last asked for. */
+  get isFailing(): boolean {
+    return this.#isFailing
+  }
+
   append(recordingId: string, frame: SpoolFrame): void {
     const record = encodeRecord({ recordingId, frame })
     const { toSample } = frame.kind === 'chunk' ? frame : frame.run

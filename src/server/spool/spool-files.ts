@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm, stat, statfs, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 
 import { nodeFiles } from '../storage/file-operations.ts'
 
@@ -16,6 +16,10 @@ export interface SpoolFiles {
   /** Makes a file that must not exist. */
   create(path: string): Promise<GrowingFile>
   unlink(path: string): Promise<void>
+  /** As `unlink`; fine when it is not there. */
+  remove(path: string): Promise<void>
+  /** Replaces what has the name. */
+  rename(path: string, to: string): Promise<void>
   makeDirectory(path: string): Promise<void>
   /** With all that is in it; fine when it is not there. */
   removeDirectory(path: string): Promise<void>
@@ -38,11 +42,13 @@ export const nodeSpoolFiles: SpoolFiles = {
     }
   },
   unlink,
+  remove: (path) => rm(path, { force: true }),
+  rename,
   async makeDirectory(path) {
     await mkdir(path, { recursive: true, mode: 0o700 })
   },
   removeDirectory: (path) => rm(path, { recursive: true, force: true }),
-  syncDirectory: nodeFiles.syncDirectory,
+  syncDirectory: (path) => nodeFiles.syncDirectory(path),
   async readDirectory(path) {
     return readdir(path).catch((error: unknown) => {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []

@@ -1,20 +1,42 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 import { uuidV7 } from '../../ids.ts'
 import type { SpoolFrame } from '../../recorder/recording-types.ts'
+import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { readLeftFrames, type LeftFrames } from './left-frames.ts'
 import { SegmentKeeper } from './segment-keeper.ts'
+import { SpooledUploads } from './spooled-uploads.ts'
 import { nodeSpoolFiles, type SpoolFiles } from './spool-files.ts'
+
+const OBJECTS_FOLDER = 'objects'
+
+/** How much the spool may take. */
+export interface SpoolLimits {
+  readonly bytesMax: number
+  /** How long an object may wait for the store before that is a reason to take nothing new. */
+  readonly ageMsMax: number
+  /** What must stay free on the volume. */
+  readonly freeBytesMin: number
+}
+
+/** `disk`: hardly anything is free on the volume. `size`, `age`: as configured. */
+export type SpoolRefusal = 'disk' | 'size' | 'age'
 
 /** The spool of a recorder as the main thread sees it: what this run writes, and what earlier runs have left. */
 export class Spool {
   readonly keeper: SegmentKeeper
+  /** Where finished objects go, and how they come to the store. */
+  readonly uploads: SpooledUploads
+  readonly #limits: SpoolLimits
+  #freeBytes: number | undefined
   /** Of the workers of this run. */
   readonly runFolder: string
   readonly #folder: string
   readonly #files: SpoolFiles
+  readonly #nowUnixMs: () => number
+  readonly #onError: (error: unknown) => void
   readonly #onTorn: (torn: LeftFrames['torn']) => void
 
   constructor(options: {
@@ -22,6 +44,9 @@ export class Spool {
     /** No two runs on one data folder may share it. */
     readonly run: string
     readonly files: SpoolFiles
+    readonly limits: SpoolLimits
+    readonly queue: UploadQueue
+    readonly nowUnixMs: () => number
     readonly onError: (error: unknown) => void
     /** Segments that end within a record; the whole records before are used. */
     readonly onTorn: (torn: LeftFrames['torn']) => void
@@ -30,11 +55,57 @@ export class Spool {
     this.runFolder = join(this.#folder, options.run)
     this.#files = options.files
     this.#onTorn = options.onTorn
+    this.#limits = options.limits
+    this.#nowUnixMs = options.nowUnixMs
+    this.#onError = options.onError
+    this.uploads = new SpooledUploads({
+      ...{ queue: options.queue, files: options.files, nowUnixMs: options.nowUnixMs, onError: options.onError },
+      folder: join(this.#folder, OBJECTS_FOLDER),
+      hasRoom: (bytes) => this.#hasRoom(bytes),
+    })
     this.keeper = new SegmentKeeper({ files: options.files, onError: options.onError })
   }
 
+  /** Settles when the store has what earlier runs have left of finished objects; it waits for the store as long as that takes. */
+  leftObjectsStored: Promise<void> = Promise.resolve()
+
   async run(): Promise<void> {
     await this.#files.makeDirectory(this.#folder)
+    await this.measure()
+    this.leftObjectsStored = this.uploads.uploadLeft().catch(this.#onError)
+  }
+
+  /** Looks how much the volume still has; to be called every second or so. Never rejects. */
+  async measure(): Promise<void> {
+    try {
+      this.#freeBytes = await this.#files.freeBytes(this.#folder)
+    } catch (error) {
+      this.#freeBytes = undefined
+      this.#onError(error)
+    }
+  }
+
+  /** Left on the volume of the spool; 0 when it cannot be asked. */
+  get freeBytes(): number {
+    return this.#freeBytes ?? 0
+  }
+
+  /** On disk, but for the segments that are being written. */
+  get bytes(): number {
+    return this.keeper.bytes + this.uploads.bytes
+  }
+
+  /** Why no new recording session should be taken; those that run go on, in memory where the disk has no room. */
+  get refusal(): SpoolRefusal | undefined {
+    const { bytesMax, ageMsMax, freeBytesMin } = this.#limits
+    if (this.freeBytes < freeBytesMin) return 'disk'
+    if (this.bytes >= bytesMax) return 'size'
+    const { oldestUnixMs } = this.uploads
+    return oldestUnixMs !== undefined && this.#nowUnixMs() - oldestUnixMs >= ageMsMax ? 'age' : undefined
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.freeBytes - bytes >= this.#limits.freeBytesMin / 2 && this.bytes + bytes <= this.#limits.bytesMax
   }
 
   /** The frames that earlier runs have left of these recordings. */
@@ -70,7 +141,7 @@ export class Spool {
 
   async #earlierRuns(): Promise<readonly string[]> {
     const runs = (await this.#files.readDirectory(this.#folder)).toSorted().map((name) => join(this.#folder, name))
-    return runs.filter((run) => run !== this.runFolder)
+    return runs.filter((run) => run !== this.runFolder && basename(run) !== OBJECTS_FOLDER)
   }
 
   async #workersOf(run: string): Promise<readonly string[]> {
@@ -79,9 +150,15 @@ export class Spool {
 }
 
 /** The spool under a data folder, for one run of the recorder. */
-export async function openSpool({ dataDir, log }: { readonly dataDir: string; readonly log: Logger }): Promise<Spool> {
+export async function openSpool(options: {
+  readonly dataDir: string
+  readonly limits: SpoolLimits
+  readonly queue: UploadQueue
+  readonly log: Logger
+}): Promise<Spool> {
+  const { dataDir, limits, queue, log } = options
   const spool = new Spool({
-    dataDir,
+    ...{ dataDir, limits, queue, nowUnixMs: Date.now },
     run: uuidV7(Date.now(), randomBytes(16)),
     files: nodeSpoolFiles,
     onError: (error) => log.error({ err: error }, 'the spool cannot be used as it should'),

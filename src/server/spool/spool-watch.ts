@@ -1,0 +1,73 @@
+import { TotalFollower } from '../telemetry/bounded-metrics.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { SegmentLogReport } from './segment-log.ts'
+import type { Spool, SpoolRefusal } from './spool.ts'
+
+const REFRESH_MS = 1_000
+
+/** Tells operators how the spool is doing: gauges every second, a log line for each step down and up. */
+export class SpoolWatch {
+  readonly #spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+  readonly #metrics: Metrics
+  readonly #log: Logger
+  readonly #totals = new TotalFollower()
+  readonly #written = new Map<string, Pick<SegmentLogReport, 'framesWritten' | 'writeSeconds'>>()
+  readonly #failing = new Set<string>()
+  #refusal: SpoolRefusal | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: {
+    readonly spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+    readonly metrics: Metrics
+    readonly log: Logger
+  }) {
+    this.#spool = options.spool
+    this.#metrics = options.metrics
+    this.#log = options.log
+  }
+
+  run(): void {
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_MS)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Never rejects. */
+  async refresh(): Promise<void> {
+    await this.#spool.measure()
+    const { freeBytes, bytes, refusal, uploads } = this.#spool
+    this.#metrics.spoolFreeBytes.set(freeBytes)
+    this.#metrics.spoolBytes.set(bytes)
+    this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, this.#totals.step('objects', uploads.failures))
+    if (refusal === this.#refusal) return
+    this.#refusal = refusal
+    if (refusal === undefined) this.#log.info({}, 'the spool has room again')
+    else this.#log.error({ reason: refusal }, 'the spool has no room: no new recording session is taken')
+  }
+
+  /** What a worker reports of its frames. */
+  frames(workerId: number, report: SegmentLogReport): void {
+    const worker = String(workerId)
+    const before = this.#written.get(worker)
+    const frames = report.framesWritten - (before?.framesWritten ?? 0)
+    const seconds = report.writeSeconds - (before?.writeSeconds ?? 0)
+    this.#written.set(worker, report)
+    this.#metrics.spoolFrameWriteSeconds.set({ worker }, frames > 0 ? seconds / frames : 0)
+    this.#metrics.spoolSyncLagSeconds.set({ worker }, report.syncLagSeconds)
+    const step = (name: string, total: number): number => this.#totals.step(`${worker}/${name}`, total)
+    this.#metrics.spoolFailuresTotal.inc({ kind: 'frames' }, step('failures', report.failures))
+    this.#metrics.spoolFramesDroppedTotal.inc(step('dropped', report.framesDropped))
+    if (report.isFailing === this.#failing.has(worker)) return
+    if (report.isFailing) {
+      this.#failing.add(worker)
+      this.#log.error({ worker }, 'the disk takes no frames: chunks are made shorter, so that audio is stored sooner')
+    } else {
+      this.#failing.delete(worker)
+      this.#log.info({ worker }, 'the disk takes frames again')
+    }
+  }
+}

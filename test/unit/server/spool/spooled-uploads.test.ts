@@ -1,0 +1,122 @@
+import { setImmediate } from 'node:timers/promises'
+
+import { beforeEach, describe, expect, it } from 'vitest'
+
+import { EarwitnessError } from '../../../../src/errors.ts'
+import { SpooledUploads } from '../../../../src/server/spool/spooled-uploads.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { SpoolDisk } from '../../../support/spool-disk.ts'
+
+const FOLDER = '/spool/objects'
+const ONE = 'default/2026/11/29/01890000-0000-7000-8000-000000000001'
+const TWO = 'default/2026/11/29/01890000-0000-7000-8000-000000000002'
+
+let disk: SpoolDisk
+let stored: string[]
+let isAway: boolean
+let hasRoom: boolean
+let queue: UploadQueue
+let uploads: SpooledUploads
+
+beforeEach(() => {
+  disk = new SpoolDisk()
+  stored = []
+  isAway = false
+  hasRoom = true
+  start()
+})
+
+/** A process begins: what is on the disk is all there is. */
+function start(): void {
+  queue = new UploadQueue({
+    store: {
+      put: async (key) => {
+        if (isAway) throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
+        stored.push(key)
+      },
+    },
+    observer: { stored: () => {}, failed: () => {} },
+    nowUnixMs: () => 0,
+    ...{ retryFirstMs: 1, retryLastMs: 1 },
+  })
+  uploads = new SpooledUploads({
+    ...{ queue, folder: FOLDER, files: disk, nowUnixMs: () => 0, hasRoom: () => hasRoom, onError: () => {} },
+  })
+}
+
+const bytesOf = (key: string): Uint8Array => new TextEncoder().encode(key)
+
+function put(prefix: string, name: string, spooled?: () => void): Promise<void> {
+  const key = `${prefix}/${name}`
+  return uploads.put(prefix, key, bytesOf(key), spooled)
+}
+
+async function turns(count = 50): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await setImmediate()
+}
+
+/** The store has failed for the first time. */
+async function outage(): Promise<Promise<void>> {
+  isAway = true
+  const first = put(ONE, 'key.age')
+  while (queue.failing === undefined) await setImmediate()
+  return first
+}
+
+describe('finished objects', () => {
+  it('go straight to a store that takes them', async () => {
+    await put(ONE, 'key.age')
+    await put(ONE, 'chunk-000000.age')
+    expect(stored).toEqual([`${ONE}/key.age`, `${ONE}/chunk-000000.age`])
+    expect(disk.operations).toEqual([])
+  })
+
+  it('wait on disk for a store that is away, and reach it in order, by themselves', async () => {
+    const first = outage()
+    await turns()
+    const names = ['chunk-000000.age', 'chunk-000001.age', 'manifest.jws']
+    let spooled = 0
+    const waiting = names.map((name) => put(ONE, name, () => (spooled += 1)))
+    const other = put(TWO, 'key.age')
+    await turns()
+    expect(spooled).toBe(3)
+    expect(disk.paths).toHaveLength(4)
+    expect(uploads.bytes).toBeGreaterThan(0)
+    isAway = false
+    await Promise.all([first, ...waiting, other])
+    await turns()
+    expect(stored.filter((key) => key.startsWith(ONE))).toEqual(['key.age', ...names].map((name) => `${ONE}/${name}`))
+    expect([disk.paths, uploads.bytes]).toEqual([[], 0])
+  })
+
+  it('survive a power cut, and are stored by the next start: the key first, the manifest last', async () => {
+    outage().catch(() => {})
+    await turns()
+    for (const name of ['manifest.jws', 'chunk-000001.age', 'key.age']) void put(TWO, name).catch(() => {})
+    await turns()
+    queue.stop()
+    await turns()
+    disk.cutPower()
+    isAway = false
+    stored = []
+    start()
+    await uploads.uploadLeft()
+    expect(stored).toEqual(['key.age', 'chunk-000001.age', 'manifest.jws'].map((name) => `${TWO}/${name}`))
+    expect([disk.paths, uploads.bytes]).toEqual([[], 0])
+  })
+
+  it('wait in memory when the disk has no room, or fails, and nothing is lost', async () => {
+    outage().catch(() => {})
+    await turns()
+    hasRoom = false
+    const one = put(TWO, 'key.age')
+    hasRoom = true
+    disk.fails = (operation) => operation === 'append'
+    const two = put(TWO, 'chunk-000000.age')
+    await turns()
+    expect([disk.paths.filter((path) => !path.includes('.new-')), uploads.failures]).toEqual([[], 1])
+    isAway = false
+    await Promise.all([one, two])
+    expect(stored.filter((key) => key.startsWith(TWO))).toHaveLength(2)
+  })
+})
