@@ -12,6 +12,8 @@ export const TEST_PROGRAMS = new Map([
   ['ffprobe', 'ffmpeg'],
   ['age', 'age'],
   ['openssl', 'openssl'],
+  ['jq', 'jq'],
+  ['unzip', 'unzip'],
   // the compiler with the headers of the C library
   ['cc', 'build-essential'],
 ])

@@ -1,21 +1,20 @@
-import { link, open, unlink } from 'node:fs/promises'
-
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import { readOggOpus, type OggOpusLink } from '../media/ogg-opus.ts'
 import { loadIdentities } from '../server/storage/key-files.ts'
-import { choiceOption, flag, textOption, usageError } from './arguments.ts'
-import type { Command, CommandContext } from './command.ts'
+import { choiceOption, flag, textOption, textOptions, usageError } from './arguments.ts'
+import type { Command, CommandContext, ParsedArguments } from './command.ts'
+import { exportBundle } from './export/export-bundle.ts'
 import { KeptAudio } from './export/kept-audio.ts'
 import { filledSamples, labelTrack, unlistedGapSamples, withoutFilling } from './export/gap-places.ts'
 import { keptStreams, type KeptStreamPackets } from './export/kept-packets.ts'
+import { writeNewFile } from './export/new-file.ts'
 import { mixedOgg, separateOgg, toWav, type AddedAudio } from './export/render.ts'
 import { writeRtpdumps } from './export/rtpdump-files.ts'
-import { hintFor } from './export/write-hints.ts'
 import { writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile, findRecording, openAudio, type OpenedAudio } from './stored-recording.ts'
 
-const FORMATS = ['ogg', 'wav', 'rtpdump'] as const
+const FORMATS = ['ogg', 'wav', 'rtpdump', 'bundle'] as const
 const LAYOUTS = ['separate', 'mixed'] as const
 /** Of the recording timeline. */
 const SAMPLES_PER_SECOND = 48_000
@@ -24,18 +23,22 @@ export const command: Command = {
   name: 'export',
   summary: 'opens a recording with the vault key and writes it as a file to listen to',
   usage:
-    'export ID -o FILE [--format ogg|wav|rtpdump] [--layout separate|mixed] [--labels FILE] [--received-only] [--identity KEYFILE]',
+    'export ID -o FILE [--format ogg|wav|rtpdump|bundle] [--layout separate|mixed] [--labels FILE] [--received-only] [--decrypted] ' +
+    '[--identity KEYFILE] [--key SIGNER.pub.pem]...',
   description:
     'ogg is the audio as it was recorded, one channel per participant, not encoded again; wav is decoded to 16-bit samples. ' +
     'The layout mixed puts all participants into one channel. Audio that was kept as it came (G.729, AMR, …) is decoded by ' +
     'the FFmpeg of this machine and put in its place; in ogg only its channel is encoded again. What cannot be decoded stays ' +
     'silent, is named, and ends the command with exit code 4. Where packets were lost, a short signal that the recorder made up may stand: ' +
     '--labels writes where, --received-only leaves it silent. rtpdump writes the packets that were kept, a file per media ' +
-    'stream and its SDP, into a new folder FILE.',
+    'stream and its SDP, into a new folder FILE. bundle is one zip for an auditor: all that is stored, sealed as it is, with the signer’s public key, a report and ' +
+    'instructions; it needs no key. With --identity the report names the participants; --decrypted adds the audio in the clear and the key of ' +
+    'this recording. Exit code 3: it was written, and is not verified.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
     'export 01990000-0000-7000-8000-000000000000 -o recording.wav --format wav --layout mixed',
     'export 01990000-0000-7000-8000-000000000000 -o packets --format rtpdump',
+    'export 01990000-0000-7000-8000-000000000000 -o recording.zip --format bundle',
   ],
   positionals: { min: 1, max: 1 },
   options: {
@@ -43,7 +46,7 @@ export const command: Command = {
     format: {
       type: 'string',
       placeholder: 'FORMAT',
-      description: 'ogg, wav or rtpdump (default: by the name of FILE, else ogg)',
+      description: 'ogg, wav, rtpdump or bundle (default: by the name of FILE, else ogg)',
     },
     layout: { type: 'string', placeholder: 'LAYOUT', description: 'separate (default) or mixed' },
     labels: {
@@ -55,7 +58,18 @@ export const command: Command = {
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
-      description: 'private half of a vault key (default: data/keys/vault.agekey)',
+      description:
+        'private half of a vault key (default: data/keys/vault.agekey; of a bundle: none, unless --decrypted)',
+    },
+    decrypted: {
+      type: 'boolean',
+      description: 'of a bundle: add the audio in the clear, and the key of the recording',
+    },
+    key: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'of a bundle: public key of a trusted signer (default: data/keys/signer.pub.pem)',
     },
   },
   run: runExport,
@@ -80,12 +94,13 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   const options: ExportOptions = {
     id: args.positionals[0] ?? '',
     output,
-    format: choiceOption(args, 'format', FORMATS, output.endsWith('.wav') ? 'wav' : 'ogg'),
+    format: choiceOption(args, 'format', FORMATS, formatOf(output)),
     layout: choiceOption(args, 'layout', LAYOUTS, 'separate'),
     labels: textOption(args, 'labels'),
     isReceivedOnly: flag(args, 'received-only'),
   }
-  checkOptions(options)
+  checkOptions(options, args)
+  if (options.format === 'bundle') return exportBundle(context, options)
   const config = context.config()
   const objects = await findRecording(config, options.id)
   const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
@@ -97,14 +112,25 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
     : exportAudio(context, options, { opened, streams })
 }
 
-function checkOptions({ format, labels, isReceivedOnly }: ExportOptions): void {
+function formatOf(output: string): (typeof FORMATS)[number] {
+  if (output.endsWith('.zip')) return 'bundle'
+  return output.endsWith('.wav') ? 'wav' : 'ogg'
+}
+
+function checkOptions({ format, labels, isReceivedOnly }: ExportOptions, args: ParsedArguments): void {
+  const isForBundle = flag(args, 'decrypted') || textOptions(args, 'key').length > 0
+  if (isForBundle && format !== 'bundle') {
+    const sentence = '--decrypted and --key are for bundles: every other export is opened, and none is signed.'
+    throw usageError('usage-not-bundle', sentence, 'Leave them out, or add --format bundle.')
+  }
   if (isReceivedOnly && format !== 'wav') {
     const sentence =
       'Only a wav export can leave out what the recorder made up: the others hold the audio as it was encoded.'
     throw usageError('usage-received-only', sentence, 'Add --format wav.')
   }
-  if (labels !== undefined && format === 'rtpdump') {
-    throw usageError('usage-labels', 'Packets have no label track.', 'Leave out --labels, or export as ogg or wav.')
+  if (labels !== undefined && (format === 'rtpdump' || format === 'bundle')) {
+    const sentence = 'Only audio has a label track: packets and bundles have none.'
+    throw usageError('usage-labels', sentence, 'Leave out --labels, or export as ogg or wav.')
   }
 }
 
@@ -226,22 +252,4 @@ async function render(
 function unreadable(what: string, reason: string, cause?: unknown): EarwitnessError {
   const sentence = `In this recording, ${what} cannot be put together.`
   return new EarwitnessError('audio-unreadable', sentence, `Reason: ${reason}.`, { cause })
-}
-
-/** Writes beside the target and links it into place, so that there is never half a file and none is overwritten. */
-async function writeNewFile(path: string, bytes: Uint8Array): Promise<void> {
-  const partial = `${path}.${process.pid}.part`
-  try {
-    const file = await open(partial, 'wx', 0o600)
-    try {
-      await file.writeFile(bytes)
-    } finally {
-      await file.close()
-    }
-    await link(partial, path)
-  } catch (cause) {
-    throw new EarwitnessError('export-not-written', `The file ${path} could not be written.`, hintFor(cause), { cause })
-  } finally {
-    await unlink(partial).catch(() => {})
-  }
 }

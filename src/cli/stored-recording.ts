@@ -136,7 +136,8 @@ export async function unwrapKey(objects: ObjectReader, identities: readonly stri
   )
 }
 
-async function namesOf(objects: ObjectReader): Promise<readonly string[]> {
+/** The names of all objects of a recording. */
+export async function namesOf(objects: ObjectReader): Promise<readonly string[]> {
   const listed = await objects.list()
   if (Array.isArray(listed)) return listed as readonly string[]
   const names: string[] = []

@@ -1,29 +1,35 @@
 import { join } from 'node:path'
 
 import { ExitCode } from '../errors.ts'
-import { describeVerdict, verifyRecording } from '../evidence/verify.ts'
+import { verifyBundle, type BundleFacts } from '../evidence/bundle/verify-bundle.ts'
+import type { VerifyKey } from '../evidence/signer-keys.ts'
+import { describeVerdict, verifyRecording, type Verdict } from '../evidence/verify.ts'
+import { isUuidV7 } from '../ids.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
-import { textOption, textOptions } from './arguments.ts'
+import { textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
-import { writeJson, writeLines } from './output.ts'
+import { printable, writeJson, writeLines } from './output.ts'
 import { withLedger } from './recording-in-ledger.ts'
 import { findRecording } from './stored-recording.ts'
+import { noBundle, openBundle } from './verify/bundle-file.ts'
 
 export const command: Command = {
   name: 'verify',
   summary: 'checks that nothing of a recording was changed, cut out or added',
-  usage: 'verify ID [--key SIGNER.pub.pem]... [--identity KEYFILE]',
+  usage: 'verify ID|FILE.zip [--key SIGNER.pub.pem]... [--identity KEYFILE]',
   description:
     'Checks every object of the recording against its signed manifest, and the manifest against the ledger where one is at hand. It needs no private key; with --identity it also opens ' +
-    'every chunk. Exit code 0: verified. 3: not verified, and the text says what was found.',
-  examples: ['verify 01990000-0000-7000-8000-000000000000'],
+    'every chunk. Exit code 0: verified. 3: not verified, and the text says what was found. ' +
+    'A bundle that `export --format bundle` wrote is checked where it lies, without network, database and configuration; --key must name the ' +
+    'signer, since the key inside proves nothing. Exit code 2: it is no bundle.',
+  examples: ['verify 01990000-0000-7000-8000-000000000000', 'verify recording.zip --key signer.pub.pem'],
   positionals: { min: 1, max: 1 },
   options: {
     key: {
       type: 'string',
       multiple: true,
       placeholder: 'FILE',
-      description: 'public key of a trusted signer (default: data/keys/signer.pub.pem)',
+      description: 'public key of a trusted signer (default: data/keys/signer.pub.pem; none for a bundle)',
     },
     identity: {
       type: 'string',
@@ -35,22 +41,65 @@ export const command: Command = {
 }
 
 async function runVerify(context: CommandContext): Promise<ExitCode> {
-  const id = context.args.positionals[0] ?? ''
-  const config = context.config()
+  const target = context.args.positionals[0] ?? ''
   const keyFiles = textOptions(context.args, 'key')
-  const keys = await Promise.all(
-    (keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]).map(loadVerifyKey),
-  )
   const identityFile = textOption(context.args, 'identity')
-  const objects = await findRecording(config, id)
-  const found = await verifyRecording({
-    recordingId: id,
-    objects,
-    keys,
-    ...(identityFile === undefined ? {} : { identities: await loadIdentities(identityFile) }),
-  })
+  const identities = identityFile === undefined ? {} : { identities: await loadIdentities(identityFile) }
+  if (isBundle(target)) return runVerifyBundle(context, target, { keys: await bundleKeys(keyFiles), ...identities })
+  const config = context.config()
+  const keys = await loadKeys(keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)])
+  const objects = await findRecording(config, target)
+  const found = await verifyRecording({ recordingId: target, objects, keys, ...identities })
   const { verdict, lines } = await withLedger(config, found, { objects, keys })
   if (context.json) writeJson(context.stdout, verdict)
   else writeLines(context.stdout, [describeVerdict(verdict), ...lines])
+  return exitCodeOf(verdict)
+}
+
+/** A file, not an id: ids have neither dots nor slashes. */
+function isBundle(target: string): boolean {
+  return !isUuidV7(target) && /[./\\]/u.test(target)
+}
+
+async function bundleKeys(keyFiles: readonly string[]): Promise<readonly VerifyKey[]> {
+  if (keyFiles.length > 0) return loadKeys(keyFiles)
+  throw usageError(
+    'usage-no-key',
+    'A bundle cannot vouch for itself: no public key of a signer was given.',
+    'Add --key signer.pub.pem, with the file from whoever runs the recorder, not from the bundle.',
+  )
+}
+
+function loadKeys(files: readonly string[]): Promise<readonly VerifyKey[]> {
+  return Promise.all(files.map(loadVerifyKey))
+}
+
+async function runVerifyBundle(
+  context: CommandContext,
+  file: string,
+  trusted: { readonly keys: readonly VerifyKey[]; readonly identities?: readonly string[] },
+): Promise<ExitCode> {
+  const members = await openBundle(file)
+  try {
+    const checked = await verifyBundle({ members, ...trusted })
+    if (checked === undefined) throw noBundle(file, 'it holds neither a list nor a manifest')
+    const { verdict, bundle } = checked
+    if (context.json) writeJson(context.stdout, { ...verdict, bundle: { file, ...bundle } })
+    else writeLines(context.stdout, [describeVerdict(verdict), bundleLine(bundle)])
+    return exitCodeOf(verdict)
+  } finally {
+    members.close()
+  }
+}
+
+function bundleLine({ members, exportedAt, software, opened }: BundleFacts): string {
+  if (exportedAt === undefined || software === undefined)
+    return `The bundle holds ${members} members and no readable list.`
+  const holds = opened === true ? 'It holds the audio in the clear, and the key to it: keep it like the audio.' : ''
+  const by = `${printable(software.name)} ${printable(software.version)}`
+  return `The bundle says that it was made at ${exportedAt} by ${by}, of ${members} members. ${holds}`.trimEnd()
+}
+
+function exitCodeOf(verdict: Verdict): ExitCode {
   return verdict.verified ? ExitCode.done : ExitCode.verificationFailed
 }

@@ -6,8 +6,16 @@ export const FINDINGS_MAX = 1_000
 export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
+/** Of a bundle, beside what is wrong with the recording in it. bundle/FORMAT.md 4 */
+type BundleFindingCode =
+  | 'bundle-list-missing'
+  | 'bundle-list-unreadable'
+  | `member-${'missing' | 'changed' | 'added' | 'repeated' | 'unreadable'}`
+  | 'opened-wrong'
+
 export type FindingCode =
   | LedgerFindingCode
+  | BundleFindingCode
   | `${ObjectKind}-${ObjectFault}`
   | 'manifest-missing'
   | 'manifest-unreadable'

@@ -9,7 +9,7 @@ export const LINES_MAX = 100
 /** Changes of protection of one media stream that are written out. */
 const WAYS_MAX = 8
 
-const CAUSE_WORDS: Record<GapCauseName, string> = {
+export const CAUSE_WORDS: Record<GapCauseName, string> = {
   lost: 'lost on the network',
   silence: 'nothing sent by the recording client',
   held: 'on hold',
@@ -19,7 +19,7 @@ const CAUSE_WORDS: Record<GapCauseName, string> = {
   undecoded: 'kept as it came, not decoded',
 }
 
-const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
+export const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
   synchronized: 'synchronized',
   unsynchronized: 'NOT synchronized',
   unknown: 'not known to be synchronized',
@@ -43,7 +43,7 @@ export function describeVerdict(verdict: Verdict): string {
   return `${lines.join('\n')}\n`
 }
 
-function headline(verdict: Verdict): string {
+export function headline(verdict: Verdict): string {
   const id = printable(verdict.recordingId)
   if (!verdict.verified) {
     const count = verdict.findings.length + verdict.findingsDropped
@@ -67,7 +67,7 @@ function describeFindings(verdict: Verdict): string[] {
   return ['What was found', ...lines, '']
 }
 
-function describeChecks(verdict: Verdict): string[] {
+export function describeChecks(verdict: Verdict): string[] {
   const { counts, manifest, signerKeyId } = verdict
   if (manifest === undefined) return ['  Only the manifest: without it there is nothing to compare with.']
   const signature =
@@ -132,7 +132,7 @@ function describeRecord(manifest: ManifestBody): string[] {
   return lines
 }
 
-function describeStream(stream: StreamEntry): string {
+export function describeStream(stream: StreamEntry): string {
   const { ledger } = stream
   const causes = GAP_CAUSES.flatMap((cause) => {
     const samples = ledger.gapSamples[cause] ?? 0

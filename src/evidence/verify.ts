@@ -78,9 +78,12 @@ export async function verifyRecording(options: {
   readonly objects: ObjectReader
   readonly keys: readonly VerifyKey[]
   readonly identities?: readonly string[]
+  /** Findings of what the objects came in stand before those of the recording. */
+  readonly findings?: FindingList
+  /** Goes on where a manifest of this recording could be read, trusted or not. */
+  readonly alsoCheck?: (body: ManifestBody) => Promise<void>
 }): Promise<Verdict> {
-  const { recordingId, objects, keys, identities } = options
-  const findings = new FindingList()
+  const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
   const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0 }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
@@ -91,6 +94,7 @@ export async function verifyRecording(options: {
     await checkManifest(body, findings)
     await checkAdded(body, objects, findings)
     await new ObjectChecker(objects, body, findings, tally).checkAll(identities)
+    await alsoCheck?.(body)
   }
   return {
     recordingId,

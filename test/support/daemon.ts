@@ -139,7 +139,8 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
   return { code, stdout, stderr }
 }
 
-async function runCommandHere(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
+/** Runs one command in this process, with `env`. */
+export async function runCommandHere(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const printed = Promise.all([text(stdout), text(stderr)])
   const { signal } = new AbortController()

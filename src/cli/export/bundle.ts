@@ -1,0 +1,210 @@
+import { createHash, type KeyObject } from 'node:crypto'
+
+import packageJson from '../../../package.json' with { type: 'json' }
+import { EarwitnessError } from '../../errors.ts'
+import { openSealed } from '../../evidence/age-open.ts'
+import { BUNDLE_FORMAT, writeBundleList, type ListedMember } from '../../evidence/bundle/bundle-list.ts'
+import { instructions } from '../../evidence/bundle/instructions.ts'
+import {
+  BUNDLE_LIST_NAME,
+  INSTRUCTIONS_NAME,
+  OBJECTS_FOLDER,
+  OPENED_AUDIO_NAME,
+  OPENED_KEY_NAME,
+  openedSnapshotName,
+  REPORT_NAME,
+  SIGNERS_FOLDER,
+} from '../../evidence/bundle/member-names.ts'
+import { reportHtml } from '../../evidence/bundle/report-html.ts'
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import { isObjectName } from '../../evidence/object-names.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import { verifyRecording, type ObjectReader, type Verdict } from '../../evidence/verify.ts'
+import { namesOf, unwrapKey } from '../stored-recording.ts'
+import { writeNewFile } from './new-file.ts'
+import { reportedPeople } from './reported-people.ts'
+import { zipStream, type NewMember } from './zip-stream.ts'
+
+const SOFTWARE = { name: 'earwitness', version: packageJson.version }
+
+/** A trusted signer, and its key as `signers/` has it. */
+export interface BundledSigner {
+  readonly verifyKey: VerifyKey
+  readonly publicKey: KeyObject
+}
+
+export interface BundleOptions {
+  readonly recordingId: string
+  readonly objects: ObjectReader
+  readonly signers: readonly BundledSigner[]
+  /** Of the vault; names participants in the report, and opens the audio with `isOpened`. */
+  readonly identities: readonly string[] | undefined
+  /** Adds what is inside the sealed objects, in the clear, and the recording's key. */
+  readonly isOpened: boolean
+  readonly exportedAt: Date
+}
+
+export interface WrittenBundle {
+  readonly verdict: Verdict
+  /** Without `bundle.json`. */
+  readonly members: number
+}
+
+/**
+ * Verifies a recording and writes it with all that is needed to verify it again as one zip, one object in memory at a time. What is wrong with it
+ * is no reason not to write it: the report says so, and the caller should.
+ *
+ * @throws EarwitnessError `recording-without-manifest`, `object-name-foreign`, `recording-key-missing`, `identity-wrong`, `chunk-unreadable`,
+ * `export-not-written`
+ */
+export async function writeBundle(path: string, options: BundleOptions): Promise<WrittenBundle> {
+  const { recordingId, objects, signers, identities, isOpened, exportedAt } = options
+  const names = (await namesOf(objects)).toSorted()
+  const foreign = names.find((name) => !isObjectName(name))
+  if (foreign !== undefined) throw foreignName(foreign)
+  const keys = signers.map(({ verifyKey }) => verifyKey)
+  const opening = identities === undefined ? {} : { identities }
+  const verdict = await verifyRecording({ recordingId, objects, keys, ...opening })
+  if (verdict.manifest === undefined) throw withoutManifest()
+  const recordingIdentities = identities === undefined ? undefined : await unwrapKey(objects, identities)
+  const people =
+    recordingIdentities === undefined ? undefined : await reportedPeople(verdict.manifest, objects, recordingIdentities)
+  const facts = { verdict, exportedAt: exportedAt.toISOString(), software: SOFTWARE, opened: isOpened, people }
+  const members: NewMember[] = [
+    textMember(REPORT_NAME, () => reportHtml(facts)),
+    textMember(INSTRUCTIONS_NAME, () => instructions({ recordingId, opened: isOpened })),
+    ...uniqueSigners(signers).flatMap(signerMembers),
+    ...names.map((name) => objectMember(objects, name)),
+    ...(isOpened && recordingIdentities !== undefined
+      ? openedMembers(verdict.manifest, objects, recordingIdentities)
+      : []),
+  ]
+  const listed: ListedMember[] = []
+  const list = (): Uint8Array =>
+    writeBundleList({
+      format: BUNDLE_FORMAT,
+      recordingId,
+      exportedAt: facts.exportedAt,
+      software: SOFTWARE,
+      opened: isOpened,
+      members: listed,
+    })
+  const all = [
+    ...members.map((member) => noted(member, listed)),
+    { name: BUNDLE_LIST_NAME, open: () => once(() => Promise.resolve(list())) },
+  ]
+  await writeNewFile(path, zipStream(all, exportedAt))
+  return { verdict, members: members.length }
+}
+
+/** The member, and its hash and size in `listed` when it has been read to its end. */
+function noted({ name, open }: NewMember, listed: ListedMember[]): NewMember {
+  return {
+    name,
+    open: async function* noting() {
+      const hash = createHash('sha256')
+      let sizeBytes = 0
+      for await (const piece of open()) {
+        hash.update(piece)
+        sizeBytes += piece.length
+        yield piece
+      }
+      listed.push({ name, sha256: hash.digest('hex'), sizeBytes })
+    },
+  }
+}
+
+async function* once(make: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield await make()
+}
+
+function textMember(name: string, make: () => string): NewMember {
+  return { name, open: () => once(() => Promise.resolve(Buffer.from(make()))) }
+}
+
+function signerMembers({ verifyKey, publicKey }: BundledSigner): readonly NewMember[] {
+  const path = `${SIGNERS_FOLDER}${signerFileName(verifyKey.keyId)}`
+  const jwk = { ...publicKey.export({ format: 'jwk' }), alg: 'EdDSA', kid: verifyKey.keyId, use: 'sig' }
+  return [
+    textMember(`${path}.pub.pem`, () => publicKey.export({ format: 'pem', type: 'spki' }).toString()),
+    textMember(`${path}.jwk.json`, () => `${JSON.stringify(jwk)}\n`),
+  ]
+}
+
+/** The same key may be given twice, in two files. */
+function uniqueSigners(signers: readonly BundledSigner[]): readonly BundledSigner[] {
+  return [...new Map(signers.map((signer) => [signer.verifyKey.keyId, signer])).values()]
+}
+
+/** A fingerprint may begin with `-` or `_`, which no member's name does. */
+function signerFileName(keyId: string): string {
+  return /^[A-Za-z0-9]/.test(keyId) ? keyId : `k${keyId}`
+}
+
+function objectMember(objects: ObjectReader, name: string): NewMember {
+  return {
+    name: OBJECTS_FOLDER + name,
+    open: () =>
+      once(async () => {
+        const bytes = await objects.get(name)
+        if (bytes !== undefined) return bytes
+        throw new EarwitnessError(
+          'object-gone',
+          `The object ${name} was there a moment ago, and is gone.`,
+          'Somebody destroys this recording, or changes it; try again and look at what `earwitness verify` says.',
+        )
+      }),
+  }
+}
+
+function openedMembers(
+  manifest: ManifestBody,
+  objects: ObjectReader,
+  identities: readonly string[],
+): readonly NewMember[] {
+  const chunks = manifest.chunks.map(({ name }) => name)
+  return [
+    textMember(OPENED_KEY_NAME, () => `# public key: ${manifest.recipient}\n${identities[0] ?? ''}\n`),
+    ...(chunks.length === 0
+      ? []
+      : [
+          {
+            name: OPENED_AUDIO_NAME,
+            open: async function* opened() {
+              for (const name of chunks) yield await openObject(objects, name, identities)
+            },
+          },
+        ]),
+    ...manifest.snapshots.map((snapshot) => ({
+      name: openedSnapshotName(snapshot),
+      open: () => once(() => openObject(objects, snapshot.name, identities)),
+    })),
+  ]
+}
+
+async function openObject(objects: ObjectReader, name: string, identities: readonly string[]): Promise<Uint8Array> {
+  const sealed = await objects.get(name)
+  const opened = sealed === undefined ? undefined : await openSealed(sealed, identities)
+  if (opened?.ok === true) return opened.value
+  throw new EarwitnessError(
+    'chunk-unreadable',
+    `The object ${name} is missing, or cannot be opened.`,
+    'Run `earwitness verify` on this recording: it says what was changed. Without --decrypted it can be bundled as it is.',
+  )
+}
+
+function withoutManifest(): EarwitnessError {
+  return new EarwitnessError(
+    'recording-without-manifest',
+    'This recording has no manifest that can be read, so that there is nothing to prove yet.',
+    'Export its bundle when the recording is over; `earwitness verify` says if the manifest is damaged.',
+  )
+}
+
+function foreignName(name: string): EarwitnessError {
+  return new EarwitnessError(
+    'object-name-foreign',
+    `Under this recording lies something that no recorder names so: ${JSON.stringify(name.slice(0, 200))}.`,
+    'Move it away, and find out who put it there.',
+  )
+}

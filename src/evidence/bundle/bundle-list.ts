@@ -1,0 +1,73 @@
+import { accepted, rejected, type Result } from '../../result.ts'
+import { canonicalJson } from '../canonical-json.ts'
+import { integer, list, members, sha256, text, time, truth } from '../shape-checks.ts'
+import { BUNDLE_LIST_NAME, isMemberName } from './member-names.ts'
+
+export const BUNDLE_FORMAT = 'earwitness-bundle/1'
+/** Bytes of `bundle.json`. FORMAT.md 3 */
+export const BUNDLE_LIST_BYTES_MAX = 64 * 1024 * 1024
+
+export interface ListedMember {
+  readonly name: string
+  /** Hex. */
+  readonly sha256: string
+  readonly sizeBytes: number
+}
+
+/** What `bundle.json` says. It is not signed. FORMAT.md 3 */
+export interface BundleList {
+  readonly format: typeof BUNDLE_FORMAT
+  readonly recordingId: string
+  /** RFC 3339. */
+  readonly exportedAt: string
+  readonly software: { readonly name: string; readonly version: string }
+  readonly opened: boolean
+  readonly members: readonly ListedMember[]
+}
+
+/** `notCanonical`: not JSON, or not in its canonical form. `format`: a version that this software does not know. */
+export type BundleListRejectReason = 'tooLarge' | 'notCanonical' | 'format' | 'shape'
+
+const findFault = members({
+  recordingId: text,
+  exportedAt: time,
+  software: members({ name: text, version: text }),
+  opened: truth,
+  members: list(members({ name: text, sha256, sizeBytes: integer })),
+})
+
+/** `bundle.json` with its members in ascending order of their names. */
+export function writeBundleList(value: BundleList): Uint8Array {
+  const sorted = value.members.toSorted((left, right) => (left.name < right.name ? -1 : 1))
+  return new TextEncoder().encode(canonicalJson({ ...value, members: sorted }))
+}
+
+/** Never throws. `detail` says where the shape is wrong. */
+export function readBundleList(bytes: Uint8Array): Result<BundleList, BundleListRejectReason> {
+  if (bytes.length > BUNDLE_LIST_BYTES_MAX) return rejected('tooLarge')
+  const value = parseCanonical(bytes)
+  if (typeof value !== 'object' || value === null) return rejected('notCanonical')
+  if (Reflect.get(value, 'format') !== BUNDLE_FORMAT) return rejected('format')
+  const fault = findFault(value, '')
+  if (fault !== undefined) return rejected('shape', fault)
+  const read = value as BundleList
+  return hasOrderedNames(read.members) ? accepted(read) : rejected('shape', 'members')
+}
+
+/** Names of members, ascending, none twice, none of them the list itself. */
+function hasOrderedNames(listed: readonly ListedMember[]): boolean {
+  return listed.every(
+    ({ name }, index) =>
+      isMemberName(name) && name !== BUNDLE_LIST_NAME && (index === 0 || (listed[index - 1]?.name ?? '') < name),
+  )
+}
+
+function parseCanonical(bytes: Uint8Array): unknown {
+  try {
+    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const value: unknown = JSON.parse(json)
+    return canonicalJson(value) === json ? value : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,142 @@
+import { FindingList } from '../findings.ts'
+import { decodeManifest } from '../manifest.ts'
+import { isObjectName, MANIFEST_NAME } from '../object-names.ts'
+import type { VerifyKey } from '../signer-keys.ts'
+import { verifyRecording, type ObjectReader, type Verdict } from '../verify.ts'
+import { readBundleList, type BundleList, type BundleListRejectReason } from './bundle-list.ts'
+import type { BundleMembers } from './bundle-members.ts'
+import { BUNDLE_LIST_NAME, OBJECTS_FOLDER } from './member-names.ts'
+import { checkOpened } from './opened-checks.ts'
+
+/** What is said of the bundle beside the verdict over the recording in it. */
+export interface BundleFacts {
+  /** Without `bundle.json`. */
+  readonly members: number
+  /** Undefined when the list cannot be read, as all below. */
+  readonly exportedAt: string | undefined
+  readonly software: BundleList['software'] | undefined
+  readonly opened: boolean | undefined
+}
+
+export interface BundleVerdict {
+  readonly verdict: Verdict
+  readonly bundle: BundleFacts
+}
+
+/**
+ * Checks a bundle by its own list and the recording in it by its manifest. FORMAT.md 4
+ *
+ * Gives undefined for what is no bundle: there is neither a list nor a manifest. Needs no secret; with `identities`, of the
+ * vault, it also opens what is sealed.
+ */
+export async function verifyBundle(options: {
+  readonly members: BundleMembers
+  readonly keys: readonly VerifyKey[]
+  readonly identities?: readonly string[]
+}): Promise<BundleVerdict | undefined> {
+  const { members, keys, identities } = options
+  const names = new Set(members.names)
+  if (!names.has(BUNDLE_LIST_NAME) && !names.has(OBJECTS_FOLDER + MANIFEST_NAME)) return undefined
+  const findings = new FindingList()
+  addRepeated(members.names, findings)
+  const list = await loadList(members, names, findings)
+  if (list !== undefined) await checkMembers(list, members, findings)
+  const objects = objectsOf(members)
+  const recordingId = list?.recordingId ?? (await claimedRecordingId(objects)) ?? ''
+  const verdict = await verifyRecording({
+    recordingId,
+    objects,
+    keys,
+    ...(identities === undefined ? {} : { identities }),
+    findings,
+    alsoCheck: (body) => checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings),
+  })
+  return {
+    verdict,
+    bundle: {
+      members: names.size - (names.has(BUNDLE_LIST_NAME) ? 1 : 0),
+      exportedAt: list?.exportedAt,
+      software: list?.software,
+      opened: list?.opened,
+    },
+  }
+}
+
+function addRepeated(names: readonly string[], findings: FindingList): void {
+  const seen = new Set<string>()
+  for (const name of names) {
+    if (seen.has(name)) findings.add('member-repeated', 'The bundle holds two members of this name.', name)
+    seen.add(name)
+  }
+}
+
+const LIST_FAULTS: Record<BundleListRejectReason, string> = {
+  tooLarge: 'The list of the bundle is larger than any may be.',
+  notCanonical: 'The list of the bundle is not in canonical form, as no recorder writes it.',
+  format: 'The list of the bundle is of a format version that this software does not know.',
+  shape: 'The list of the bundle lacks something that the format asks for.',
+}
+
+async function loadList(
+  members: BundleMembers,
+  names: ReadonlySet<string>,
+  findings: FindingList,
+): Promise<BundleList | undefined> {
+  if (!names.has(BUNDLE_LIST_NAME)) {
+    findings.add('bundle-list-missing', 'There is no list of what was put into the bundle.', BUNDLE_LIST_NAME)
+    return undefined
+  }
+  const bytes = await members.read(BUNDLE_LIST_NAME)
+  if (bytes === undefined) {
+    findings.add('bundle-list-unreadable', 'The list of the bundle is damaged.', BUNDLE_LIST_NAME)
+    return undefined
+  }
+  const list = readBundleList(bytes)
+  if (list.ok) return list.value
+  const sentence = LIST_FAULTS[list.reason]
+  const detail = list.detail === undefined ? sentence : `${sentence} (${list.detail})`
+  findings.add('bundle-list-unreadable', detail, BUNDLE_LIST_NAME)
+  return undefined
+}
+
+/** Compares each member with the list. */
+async function checkMembers(list: BundleList, members: BundleMembers, findings: FindingList): Promise<void> {
+  const there = new Set(members.names)
+  const named = new Set([BUNDLE_LIST_NAME])
+  for (const { name, sha256, sizeBytes } of list.members) {
+    named.add(name)
+    if (!there.has(name)) {
+      findings.add('member-missing', 'The list of the bundle names this member, but it is not there.', name)
+      continue
+    }
+    const digest = await members.digest(name)
+    if (digest === undefined) findings.add('member-unreadable', 'This member is damaged and cannot be read.', name)
+    else if (digest.sha256 !== sha256 || digest.sizeBytes !== sizeBytes) {
+      findings.add('member-changed', 'This member is not what was put into the bundle.', name)
+    }
+  }
+  for (const name of there) {
+    if (!named.has(name)) findings.add('member-added', 'The list of the bundle does not know this member.', name)
+  }
+}
+
+/** What is under `objects/`, as if it were the recording's prefix in a store. */
+function objectsOf(members: BundleMembers): ObjectReader {
+  const names = members.names
+    .filter((name) => name.startsWith(OBJECTS_FOLDER))
+    .map((name) => name.slice(OBJECTS_FOLDER.length))
+  const there = new Set(names)
+  return {
+    list: () => Promise.resolve([...there]),
+    get: (name) =>
+      isObjectName(name) && there.has(name) ? members.read(OBJECTS_FOLDER + name) : Promise.resolve(undefined),
+  }
+}
+
+/** What the manifest itself says, when no list says what was asked for. */
+async function claimedRecordingId(objects: ObjectReader): Promise<string | undefined> {
+  const bytes = await objects.get(MANIFEST_NAME)
+  if (bytes === undefined) return undefined
+  const manifest = decodeManifest(new TextDecoder('latin1').decode(bytes))
+  return manifest.ok ? manifest.value.body.recordingId : undefined
+}
