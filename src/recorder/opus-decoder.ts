@@ -12,5 +12,5 @@ export interface OpusDecoder {
   free(): void
 }
 
-/** Hands out a decoder for this sample rate; undefined when none was made beforehand. Whoever made it frees it. */
+/** Hands out a decoder for this sample rate; undefined when none was made beforehand. What is in use at the end is freed by whoever made it. */
 export type TakeOpusDecoder = (sampleRate: number) => OpusDecoder | undefined

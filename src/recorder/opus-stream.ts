@@ -68,6 +68,12 @@ export class OpusStream {
     return this.#decoder === undefined ? this.#twinOf(format, false) : format
   }
 
+  /** Nothing more is written. */
+  free(): void {
+    this.#decoder?.free()
+    this.#decoder = undefined
+  }
+
   /** Something else came, or what comes next is of another source: nothing is known of the time before it. */
   interrupt(): void {
     this.#end = undefined

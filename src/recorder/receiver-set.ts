@@ -9,7 +9,7 @@ import type { PacketOrigin } from './packet-sources.ts'
 import { receiverSettings, type ReceiverSettings } from './receiver-settings.ts'
 import type { DtmfPolicy, MediaStreamPlan, RecordingFacts, RecordingSink } from './recording-types.ts'
 import { StreamAlignment } from './stream-alignment.ts'
-import { hasOpus, raisedRate, streamRateOf } from './stream-rates.ts'
+import { hasOpus, highestRate, preferredRate, raisedRate } from './stream-rates.ts'
 import { StreamReceiver } from './stream-receiver.ts'
 
 /** Channels in one recording; channel mapping family 255 would take 255 (RFC 7845 5.1.1.3). */
@@ -94,13 +94,22 @@ export class ReceiverSet {
     const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
     const known = this.all.map((receiver) => receiver.rateFor(planned.get(receiver.plan.streamId) ?? receiver.plan))
     const added = plans.filter(({ streamId }) => !this.#receivers.has(streamId))
-    return [...known, ...added.map((plan) => streamRateOf(plan.payloadTypes.values()))].slice(0, CHANNELS_MAX)
+    return [...known, ...added.map(preferredRate)].slice(0, CHANNELS_MAX)
   }
 
-  /** Once the plans have been given to the streams: mixed ones go on at what the best of them needs. */
-  raiseCommonRate(plans: readonly MediaStreamPlan[]): void {
+  /** Once the plans have been given to the streams: mixed ones go on at what the best of them needs, the others each at its own. */
+  raiseRates(plans: readonly MediaStreamPlan[]): void {
     this.#commonRate = this.#commonRateWith(plans)
-    if (this.#commonRate !== undefined) for (const receiver of this.#receivers.values()) receiver.changeRate()
+    for (const receiver of this.#receivers.values()) receiver.changeRate()
+  }
+
+  get isWider(): boolean {
+    return this.all.some(({ isWider }) => isWider)
+  }
+
+  /** See {@link StreamReceiver.acceptWider}. */
+  acceptWider(): void {
+    for (const receiver of this.#receivers.values()) receiver.acceptWider()
   }
 
   /** The sample rates of the Opus decoders that these plans, of which some may be new, may need besides those in use. */
@@ -108,7 +117,7 @@ export class ReceiverSet {
     const common = this.#commonRateWith(plans)
     return plans.filter(hasOpus).flatMap((plan) => {
       const receiver = this.#receivers.get(plan.streamId)
-      const rate = common ?? receiver?.rateFor(plan) ?? streamRateOf(plan.payloadTypes.values())
+      const rate = common ?? receiver?.rateFor(plan) ?? preferredRate(plan)
       return receiver?.hasOpusDecoder === true && receiver.timeline.sampleRate === rate ? [] : [rate]
     })
   }
@@ -211,7 +220,7 @@ export class ReceiverSet {
 
   #commonRateWith(plans: readonly MediaStreamPlan[]): number | undefined {
     if (this.#commonRate === undefined) return undefined
-    return raisedRate(this.#commonRate, streamRateOf(plans.flatMap(({ payloadTypes }) => [...payloadTypes.values()])))
+    return raisedRate(this.#commonRate, highestRate([...plans.map(preferredRate), ...this.all.map(acceptedRate)]))
   }
 
   /** How far may be read ahead of time for some streams: to where the audio of the first of them ends, 48 kHz samples. */
@@ -238,6 +247,10 @@ function keptPacket(receiver: StreamReceiver, channel: number, placed: PlacedPac
 /** 48 kHz samples for each sample of a stream: a whole number. */
 export function positionsPerSample({ timeline }: Pick<StreamReceiver, 'timeline'>): number {
   return POSITIONS_PER_SECOND / timeline.sampleRate
+}
+
+function acceptedRate(receiver: StreamReceiver): number {
+  return receiver.acceptedRate
 }
 
 function endPosition(receiver: StreamReceiver): number {

@@ -116,6 +116,28 @@ export class RecordingSession {
     return this.#state === 'running' ? this.#receivers.decodersNeeded(plans) : []
   }
 
+  /** Audio has come that has more in it than its stream is recorded at: {@link acceptWider} is due. */
+  get isWider(): boolean {
+    return this.#state === 'running' && this.#receivers.isWider
+  }
+
+  /**
+   * What came by now is to be recorded with all there is in it. Gives the plans for which {@link encodersNeeded} and {@link decodersNeeded} then say what
+   * has to be made; until {@link raiseRates} it goes on as it was.
+   */
+  acceptWider(): readonly MediaStreamPlan[] {
+    this.#receivers.acceptWider()
+    return this.#receivers.all.map(({ plan }) => plan)
+  }
+
+  /** Goes on at the rates that {@link acceptWider} asked for, in a new link. */
+  raiseRates(): void {
+    if (this.#state !== 'running') return
+    const before = this.#receivers.rates
+    this.#receivers.raiseRates([])
+    if (!isSameList(before, this.#receivers.rates)) this.#writer.endLink()
+  }
+
   get streamReceivers(): ReadonlyMap<StreamId, StreamReceiver> {
     return this.#receivers.byId
   }
@@ -209,7 +231,7 @@ export class RecordingSession {
         this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
       }
     }
-    this.#receivers.raiseCommonRate(plans)
+    this.#receivers.raiseRates(plans)
     const hasNewChannel = added.length > 0 && !this.#receivers.isFull && this.#facts.layout === 'separate'
     if (hasNewChannel || !isSameList(ratesBefore, this.#receivers.rates)) this.#writer.endLink()
     this.#addStreams(added, nowUs)

@@ -68,6 +68,7 @@ export class StreamAudio {
   changeRate(sampleRate: number): void {
     if (sampleRate === this.#timeline.sampleRate) return
     this.#decoder.changeRate(sampleRate)
+    this.#opus.free()
     if (this.hasBegun) {
       const factor = sampleRate / this.#timeline.sampleRate
       this.#kept.rescale(factor)

@@ -4,14 +4,22 @@ import type { Layout, MediaStreamPlan } from './recording-types.ts'
 /** The sample rates a channel of a recording can have; Opus knows them, and frames of 20 ms have a whole number of 48 kHz positions a sample. */
 const STREAM_RATES: readonly number[] = [8_000, 16_000, 24_000, 48_000]
 
-/** The sample rate of a stream's audio on the timeline: enough for the best of these formats; 8 kHz when none of them is decoded. */
-export function streamRateOf(formats: Iterable<PayloadFormat>): number {
-  let rate = 8_000
-  for (const format of formats) {
-    if (format.kind === 'audio')
-      rate = Math.max(rate, STREAM_RATES.find((known) => known >= format.sampleRate) ?? 48_000)
-  }
-  return rate
+/** The lowest of them: of a stream without a decoded format, and of one of which no audio has come. */
+export const LOWEST_RATE = 8_000
+
+/** The sample rate that holds all there is in audio of this format; the lowest for what is not decoded. */
+export function rateOf(format: PayloadFormat): number {
+  if (format.kind !== 'audio') return LOWEST_RATE
+  return STREAM_RATES.find((known) => known >= format.sampleRate) ?? 48_000
+}
+
+/**
+ * The sample rate that a stream begins with: enough for the first of its formats that is decoded, which is the one that is preferred (RFC 3264 5.1). A
+ * better one that stands behind it costs nothing until it is sent.
+ */
+export function preferredRate({ payloadTypes }: Pick<MediaStreamPlan, 'payloadTypes'>): number {
+  for (const format of payloadTypes.values()) if (format.kind === 'audio') return rateOf(format)
+  return LOWEST_RATE
 }
 
 /**
@@ -25,23 +33,27 @@ export function raisedRate(rate: number, wanted: number): number {
 /** The sample rates of the encoders that a recording of these streams begins with. */
 export function initialRates(layout: Layout, streams: readonly MediaStreamPlan[]): readonly number[] {
   const common = commonRate(layout, streams)
-  return common === undefined ? streams.map(({ payloadTypes }) => streamRateOf(payloadTypes.values())) : [common]
+  return common === undefined ? streams.map(preferredRate) : [common]
 }
 
-/** The sample rates of the Opus decoders that these streams may need. */
+/** The sample rates of the Opus decoders that these streams may need to begin with. */
 export function decoderRates(layout: Layout, streams: readonly MediaStreamPlan[]): readonly number[] {
   const common = commonRate(layout, streams)
-  return streams.filter(hasOpus).map(({ payloadTypes }) => common ?? streamRateOf(payloadTypes.values()))
+  return streams.filter(hasOpus).map((plan) => common ?? preferredRate(plan))
 }
 
 export function hasOpus({ payloadTypes }: Pick<MediaStreamPlan, 'payloadTypes'>): boolean {
   return [...payloadTypes.values()].some((format) => format.kind === 'audio' && format.codec === 'OPUS')
 }
 
-/** Where streams are mixed they have one rate: what the best of them needs. */
+/** Where streams are mixed they have one rate: the highest that one of them begins with. */
 export function commonRate(layout: Layout, streams: readonly MediaStreamPlan[]): number | undefined {
   if (layout === 'separate') return undefined
-  return streamRateOf(streams.flatMap(({ payloadTypes }) => [...payloadTypes.values()]))
+  return highestRate(streams.map(preferredRate))
+}
+
+export function highestRate(rates: readonly number[]): number {
+  return Math.max(LOWEST_RATE, ...rates)
 }
 
 export function isSameList(left: readonly number[], right: readonly number[]): boolean {

@@ -13,7 +13,7 @@ import { SsrcBuffers } from './ssrc-buffers.ts'
 import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
 import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
 import { StreamProtection } from './stream-protection.ts'
-import { raisedRate, streamRateOf } from './stream-rates.ts'
+import { LOWEST_RATE, preferredRate, raisedRate, rateOf } from './stream-rates.ts'
 import { StreamRtcp } from './stream-rtcp.ts'
 
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
@@ -54,11 +54,15 @@ export class StreamReceiver {
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
+  /** Samples per second of the best audio that has come. */
+  #arrivedRate = LOWEST_RATE
+  /** What of it the rate of the timeline answers for: see {@link acceptWider}. */
+  #acceptedRate = LOWEST_RATE
 
   constructor(plan: MediaStreamPlan, nowUs: number, options: ReceiverSettings = {}) {
     this.#options = options
     this.#plan = plan
-    this.#audio = new StreamAudio(this.#wantedRate(plan), options)
+    this.#audio = new StreamAudio(options.commonRate?.() ?? preferredRate(plan), options)
     this.#protection = new StreamProtection(plan.keys)
     this.sources = new PacketSources(plan, options.reception)
     this.rtcp = new StreamRtcp(plan, this.sources, this.#protection, options.identity)
@@ -79,10 +83,24 @@ export class StreamReceiver {
     return this.#audio.timeline
   }
 
-  /** Samples per second of this stream on its timeline, if this were its plan. From the first audio packet on it only rises. */
+  /** Samples per second of this stream on its timeline, if this were its plan: it only rises, whatever arrives meanwhile. */
   rateFor(plan: MediaStreamPlan): number {
-    const wanted = this.#wantedRate(plan)
-    return this.#audio.hasBegun ? raisedRate(this.timeline.sampleRate, wanted) : wanted
+    const wanted = this.#options.commonRate?.() ?? Math.max(preferredRate(plan), this.#acceptedRate)
+    return raisedRate(this.timeline.sampleRate, wanted)
+  }
+
+  /** Audio has come that has more in it than the timeline holds: see {@link acceptWider}. */
+  get isWider(): boolean {
+    return this.#arrivedRate > this.#acceptedRate && this.#arrivedRate > this.timeline.sampleRate
+  }
+
+  /** What has come by now counts for {@link rateFor}; not before, so that what was made for it beforehand fits. */
+  acceptWider(): void {
+    this.#acceptedRate = this.#arrivedRate
+  }
+
+  get acceptedRate(): number {
+    return this.#acceptedRate
   }
 
   get plan(): MediaStreamPlan {
@@ -149,7 +167,7 @@ export class StreamReceiver {
     this.#isRefused = false
   }
 
-  /** To be called when the rate that all streams have in common has risen; see {@link rateFor}. */
+  /** Goes over to what {@link rateFor} says by now. */
   changeRate(): void {
     this.#audio.changeRate(this.rateFor(this.#plan))
   }
@@ -312,6 +330,7 @@ export class StreamReceiver {
     // 3389 4): they would spoil both estimates.
     const isTimed = format.kind === 'audio' || format.kind === 'kept'
     if (isTimed) {
+      if (format.kind === 'audio' && format.sampleRate > this.#arrivedRate) this.#arrivedRate = rateOf(format)
       this.#audio.observe(packet, format, arrivalUs)
       this.rtcp.noteTiming(packet, format.clockRate, arrivalUs)
     }
@@ -328,10 +347,6 @@ export class StreamReceiver {
     if (name === undefined) return
     this.isKeptNow = format.kind === 'kept'
     if (this.#codecsSeen.size < CODECS_MAX) this.#codecsSeen.add(name)
-  }
-
-  #wantedRate({ payloadTypes }: MediaStreamPlan): number {
-    return this.#options.commonRate?.() ?? streamRateOf(payloadTypes.values())
   }
 
   #formatOf({ payloadType }: RtpPacket): PayloadFormat | undefined {

@@ -16,7 +16,7 @@ import { RecordingHost } from '../../src/server/media/recording-host.ts'
 import type { FromWorker, OpenOutcome } from '../../src/server/media/worker-messages.ts'
 import { noise } from '../support/audio.ts'
 import { freeUdpPortRange } from '../support/free-ports.ts'
-import { factsOf, NO_ALERTS, packetsOf, planOf, rtp } from '../support/recording-rig.ts'
+import { factsOf, NARROWBAND_FORMATS, NO_ALERTS, packetsOf, planOf, rtp } from '../support/recording-rig.ts'
 import { keysOf } from '../support/srtp.ts'
 
 /** The recordings of one worker, driven in this thread: real sockets and encoders, and a clock that this file turns. */
@@ -32,6 +32,10 @@ let firstPort: number
 let encodings: number
 let encodersFail: boolean
 let decodersFail: boolean
+/** Encoders of this rate cannot be made. */
+let failsAtRate: number | undefined
+/** Of the encoders. */
+let madeRates: number[]
 
 beforeEach(async () => {
   posted = []
@@ -39,6 +43,8 @@ beforeEach(async () => {
   encodings = Infinity
   encodersFail = false
   decodersFail = false
+  failsAtRate = undefined
+  madeRates = []
   firstPort = await freeUdpPortRange(8)
   engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 5 })
   host = new RecordingHost({
@@ -64,7 +70,8 @@ beforeEach(async () => {
         return engine.createDecoder(rate)
       },
       createEncoder: async (rate) => {
-        if (encodersFail) throw new RangeError('no memory')
+        if (encodersFail || rate === failsAtRate) throw new RangeError('no memory')
+        if (rate !== undefined) madeRates.push(rate)
         const encoder = await engine.createEncoder(rate)
         let left = encodings
         return {
@@ -199,6 +206,64 @@ describe('Opus without a decoder', () => {
       expect(manifest?.streams[0]?.gaps.some(({ cause }) => cause === 'undecoded')).toBe(isMissing)
     },
   )
+})
+
+describe('a stream whose better codec stands behind another', () => {
+  const opus = payloadFormatOf({ name: 'OPUS', clockRate: 48_000, channels: 2 })
+  const plan = planOf(0, { payloadTypes: new Map([...NARROWBAND_FORMATS, [111, opus]]) })
+
+  /** A second of PCMU, then one of Opus; the host is woken between them and a while after. */
+  async function speak(): Promise<RecordingId> {
+    const facts = factsOf({ recordingId: asRecordingId(uuidV7(Date.now(), randomBytes(16))), openedUs: nowUs })
+    const { recordingId } = facts
+    await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan, port: firstPort }] })
+    const packets = packetsOf({ plan, samples: noise({ seed: 1, samples: 50 * 160 }) }).map(({ datagram }) => datagram)
+    await sendAll(packets)
+    pass(1)
+    expect([madeRates, engine.inUse]).toEqual([[8_000], 1])
+    const further = Array.from({ length: 50 }, (_, index) =>
+      rtp({
+        payloadType: 111,
+        sequenceNumber: (0xfff0 + 50 + index) & 0xffff,
+        timestamp: index * 960,
+        payload: silentOpusPacket(960),
+      }),
+    )
+    await sendAll(further)
+    pass(0.2)
+    // Behind what the host has to make.
+    await host.handleMessage({ kind: 'note', recordingId, code: 'noted', detail: 'Noted.', atUs: nowUs })
+    pass(1)
+    return recordingId
+  }
+
+  async function sendAll(datagrams: readonly Uint8Array[]): Promise<void> {
+    const socket = createSocket('udp4')
+    const until = host.report(0).packetsReceived + datagrams.length
+    for (const datagram of datagrams) socket.send(datagram, firstPort, '127.0.0.1')
+    while (host.report(0).packetsReceived < until) await new Promise((resolve) => setImmediate(resolve))
+    socket.close()
+    await once(socket, 'close')
+  }
+
+  test('goes on at the rate of that once it comes, without a new offer', async () => {
+    const recordingId = await speak()
+    expect(madeRates).toEqual([8_000, 48_000])
+    expect(engine.inUse).toBe(1)
+    const manifest = await end(recordingId)
+    expect(manifest).toMatchObject({ state: 'complete', streams: [{ packets: { received: 100, lost: 0 } }] })
+    expect(manifest?.streams[0]?.gaps.filter(({ cause }) => cause === 'undecoded')).toEqual([])
+    expect(engine.inUse).toBe(0)
+  })
+
+  test('goes on as it was, with an incident, when no encoder can be had for it', async () => {
+    failsAtRate = 48_000
+    const recordingId = await speak()
+    expect(of('incident').map(({ incident }) => incident.code)).toEqual(['rate-not-raised', 'noted'])
+    const manifest = await end(recordingId)
+    expect(manifest).toMatchObject({ state: 'complete', streams: [{ packets: { received: 100, lost: 0 } }] })
+    expect(engine.inUse).toBe(0)
+  })
 })
 
 describe('messages', () => {

@@ -301,9 +301,17 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
     return wav.value.channels
   }
 
+  /** As the media worker does, with what was made beforehand. */
+  #raise(): void {
+    if (!this.recordingSession.isWider) return
+    this.recordingSession.acceptWider()
+    this.recordingSession.raiseRates()
+  }
+
   #wakeUntil(us: number): void {
     for (let at = this.recordingSession.nextTimeoutUs(); at <= us; at = this.recordingSession.nextTimeoutUs()) {
       this.recordingSession.handleTimeout(at)
+      this.#raise()
       if (this.recordingSession.nextTimeoutUs() <= at) return
     }
   }

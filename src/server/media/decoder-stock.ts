@@ -30,11 +30,7 @@ export class DecoderStock {
       else await this.#make(rate)
     }
     const isSpare = new Set(this.#spare)
-    for (const decoder of surplus) {
-      if (!isSpare.has(decoder)) continue
-      this.#made.delete(decoder)
-      decoder.free()
-    }
+    for (const decoder of surplus) if (isSpare.has(decoder)) decoder.free()
     this.#spare = this.#spare.filter((decoder) => this.#made.has(decoder))
   }
 
@@ -49,15 +45,20 @@ export class DecoderStock {
     this.#isFree = true
     this.#spare = []
     for (const decoder of this.#made) decoder.free()
-    this.#made.clear()
   }
 
   async #make(rate: number): Promise<void> {
-    const decoder = await this.#engine.createDecoder(asOpusRate(rate)).catch(() => undefined)
-    if (decoder === undefined) return
+    const created = await this.#engine.createDecoder(asOpusRate(rate)).catch(() => undefined)
+    if (created === undefined) return
     if (this.#isFree) {
-      decoder.free()
+      created.free()
       return
+    }
+    const decoder: OpusDecoder = {
+      ...created,
+      free: () => {
+        if (this.#made.delete(decoder)) created.free()
+      },
     }
     this.#made.add(decoder)
     this.#spare.push(decoder)

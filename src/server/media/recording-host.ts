@@ -77,10 +77,12 @@ export class RecordingHost {
   /** Resolves when the message has been dealt with; never rejects, as that would end the worker with all its recordings. */
   async handleMessage(message: RecordingMessage): Promise<void> {
     const recordingId = message.kind === 'open' ? message.facts.recordingId : message.recordingId
+    await this.#inTurn(recordingId, () => this.#dispatch(message, recordingId))
+  }
+
+  async #inTurn(recordingId: RecordingId, work: () => Promise<void>): Promise<void> {
     const before = this.#queues.get(recordingId) ?? Promise.resolve()
-    const done = before
-      .then(() => this.#dispatch(message, recordingId))
-      .catch((error: unknown) => this.#postFailure(recordingId, error))
+    const done = before.then(work).catch((error: unknown) => this.#postFailure(recordingId, error))
     this.#queues.set(recordingId, done)
     await done
     if (this.#queues.get(recordingId) === done) this.#queues.delete(recordingId)
@@ -97,6 +99,7 @@ export class RecordingHost {
       if (nowUs >= recording.recordingSession.nextTimeoutUs()) {
         recording.recordingSession.limitChunks(chunkUsMax)
         this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
+        if (recording.recordingSession.isWider) void this.#inTurn(recordingId, () => this.#raise(recordingId, recording))
       }
     }
   }
@@ -236,8 +239,7 @@ export class RecordingHost {
     const bound: StreamSockets[] = []
     try {
       for (const stream of added) bound.push(await this.#bind(message.recordingId, stream))
-      await this.#encoders.stockUp(recording.stock, recording.recordingSession.encodersNeeded(plans))
-      await recording.decoders.stockUp(recording.recordingSession.decodersNeeded(plans))
+      await this.#stockUp(recording, plans)
       added.forEach((stream, index) => {
         const pair = bound[index]
         if (pair !== undefined) recording.sockets.set(stream.plan.streamId, pair)
@@ -248,6 +250,27 @@ export class RecordingHost {
       for (const pair of bound) pair.close()
       return failure(error)
     }
+  }
+
+  /** Better audio than a stream is recorded at has come: makes what that needs, and goes on with it. */
+  async #raise(recordingId: RecordingId, recording: HostedRecording): Promise<void> {
+    const { recordingSession } = recording
+    if (this.#recordings.get(recordingId) !== recording || !recordingSession.isWider) return
+    try {
+      await this.#stockUp(recording, recordingSession.acceptWider())
+      this.#guard(recordingId, recording, () => recordingSession.raiseRates())
+    } catch {
+      const detail = 'Audio came that has more in it than its stream is recorded at, and no encoder could be made for it.'
+      this.#guard(recordingId, recording, () =>
+        recordingSession.noteIncident('rate-not-raised', detail, this.#nowUs()),
+      )
+    }
+  }
+
+  /** The encoders last: what they are made for has to follow at once, as the recording session may take some at any time. */
+  async #stockUp({ recordingSession, decoders, stock }: HostedRecording, plans: readonly MediaStreamPlan[]): Promise<void> {
+    await decoders.stockUp(recordingSession.decodersNeeded(plans))
+    await this.#encoders.stockUp(stock, recordingSession.encodersNeeded(plans))
   }
 
   #bind(recordingId: RecordingId, { plan, port }: BoundStream): Promise<StreamSockets> {

@@ -4,12 +4,12 @@ import { asOpusRate, type OpusEngine } from './opus-engine.ts'
 
 /** Makes the encoders of a worker, and measures how long they work. */
 export class TimedEncoders {
-  readonly #engine: OpusEngine
+  readonly #engine: Pick<OpusEngine, 'createEncoder'>
   readonly #nowUs: () => number
   #encodedFrames = 0
   #encodeUs = 0
 
-  constructor(engine: OpusEngine, nowUs: () => number) {
+  constructor(engine: Pick<OpusEngine, 'createEncoder'>, nowUs: () => number) {
     this.#engine = engine
     this.#nowUs = nowUs
   }
@@ -22,16 +22,22 @@ export class TimedEncoders {
     return this.#encodeUs / 1e6
   }
 
-  /** Makes what is missing of encoders at these rates; what is left over from before, at others, goes back. */
+  /**
+   * Makes what is missing of encoders at these rates; what is left over from before, at others, goes back, at the very end: until it resolves, what was
+   * there before can be taken, and what is taken is made again.
+   */
   async stockUp(stock: OpusEncoder[], rates: readonly number[]): Promise<void> {
     if (rates.length === 0) return
-    const spare = stock.splice(0)
-    for (const rate of rates) {
-      const at = spare.findIndex(({ sampleRate }) => sampleRate === rate)
-      const [found] = at < 0 ? [] : spare.splice(at, 1)
-      stock.push(found ?? this.#timed(await this.#engine.createEncoder(asOpusRate(rate))))
+    for (;;) {
+      const { missing, surplus } = compare(stock, rates)
+      const [rate] = missing
+      if (rate === undefined) {
+        for (const encoder of surplus) stock.splice(stock.indexOf(encoder), 1)
+        freeStock(surplus)
+        return
+      }
+      stock.push(this.#timed(await this.#engine.createEncoder(asOpusRate(rate))))
     }
-    freeStock(spare)
   }
 
   #timed(encoder: OpusEncoder): OpusEncoder {
@@ -48,4 +54,17 @@ export class TimedEncoders {
       free: () => encoder.free(),
     }
   }
+}
+
+function compare(
+  stock: readonly OpusEncoder[],
+  rates: readonly number[],
+): { readonly missing: readonly number[]; readonly surplus: OpusEncoder[] } {
+  const surplus = [...stock]
+  const missing = rates.filter((rate) => {
+    const at = surplus.findIndex(({ sampleRate }) => sampleRate === rate)
+    if (at >= 0) surplus.splice(at, 1)
+    return at < 0
+  })
+  return { missing, surplus }
 }

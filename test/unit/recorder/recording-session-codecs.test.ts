@@ -29,8 +29,14 @@ const FORMATS = new Map<number, PayloadFormat>(
   ].map((codec) => [codec.payloadType, payloadFormatOf(codec)]),
 )
 
+/** In this order: the first is preferred. */
 function formats(...payloadTypes: readonly number[]): MediaStreamPlan['payloadTypes'] {
-  return new Map([...FORMATS].filter(([payloadType]) => payloadTypes.includes(payloadType)))
+  return new Map(
+    payloadTypes.flatMap((payloadType) => {
+      const format = FORMATS.get(payloadType)
+      return format === undefined ? [] : [[payloadType, format] as const]
+    }),
+  )
 }
 
 function encodeL16(samples: Int16Array, channels: number): Uint8Array {
@@ -182,7 +188,7 @@ describe('streams of different sample rates', () => {
 describe('a change of the codec in mid-stream', () => {
   it('to one of another clock and sample rate and back loses nothing, and keeps pitch and place', async () => {
     const plans = [planOf(0, { payloadTypes: formats(0, 8, 96) })]
-    const rig = new RecordingRig({ encoders: await EncoderStock.of(0, 16_000), plans })
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(1, 16_000), plans })
     const stretches = [
       { payloadType: 0, samples: at8(1_000, 1) },
       { payloadType: 96, samples: at16(1_000, 1) },
@@ -206,7 +212,7 @@ describe('a change of the codec in mid-stream', () => {
 
   it('keeps its place in time under jitter', async () => {
     const plans = [planOf(0, { payloadTypes: formats(0, 96) })]
-    const rig = new RecordingRig({ encoders: await EncoderStock.of(0, 16_000), plans })
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(1, 16_000), plans })
     const mark = noise({ seed: 4, samples: WIDEBAND, amplitude: 0.2 })
     const stretches = [
       { payloadType: 0, samples: new Int16Array(8_000) },
@@ -228,7 +234,7 @@ describe('a change of the codec in mid-stream', () => {
     const plans = [planOf(0, { payloadTypes: formats(0) }), planOf(1, { payloadTypes: formats(0), held: true })]
     const rig = new RecordingRig({ encoders: await EncoderStock.of(3, 16_000), plans })
     rig.run(sent(plans[0]!, [{ payloadType: 0, samples: at8(500, 3) }]), 1_990_000)
-    const wideband = planOf(1, { payloadTypes: formats(0, 96) })
+    const wideband = planOf(1, { payloadTypes: formats(96, 0) })
     expect(rig.recordingSession.encodersNeeded([plans[0]!, wideband])).toEqual([8_000, 16_000])
     rig.recordingSession.updateStreams([plans[0]!, wideband], OPENED_US + 1_990_000)
     rig.run(
@@ -258,7 +264,7 @@ describe('a change of the codec in mid-stream', () => {
         { payloadType: 8, samples: at8(1_000, 1) },
       ])
       rig.run(arrivals.slice(0, 50), 1_015_000)
-      const wideband = planOf(0, { payloadTypes: formats(0, 96) })
+      const wideband = planOf(0, { payloadTypes: formats(96, 0) })
       expect(rig.recordingSession.encodersNeeded([wideband])).toEqual([16_000])
       rig.recordingSession.updateStreams([wideband], OPENED_US + 1_015_000)
       rig.run(arrivals.slice(50, 150), 3_010_000)
@@ -291,13 +297,79 @@ describe('a change of the codec in mid-stream', () => {
       { payloadType: 10, samples: tone({ frequency: 1_000, sampleRate: 44_100, samples: 44_100, amplitude: 0.3 }) },
     ])
     rig.run(arrivals.slice(0, 50), 1_015_000)
-    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(0, 96) })], OPENED_US + 1_015_000)
+    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(96, 0) })], OPENED_US + 1_015_000)
     rig.run(arrivals.slice(50, 100), 2_015_000)
-    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(0, 10) })], OPENED_US + 2_015_000)
+    rig.recordingSession.updateStreams([planOf(0, { payloadTypes: formats(10, 0) })], OPENED_US + 2_015_000)
     rig.run(arrivals.slice(100), 3_020_000)
     const manifest = rig.end(3_020_000)
     const { sampleRate } = await heard(rig)
     expect([sampleRate, (await rig.links()).length]).toEqual([48_000, 3])
     expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 3 * 48_000 }, gaps: [] })
+  })
+})
+
+describe('a better codec that stands behind another in the SDP', () => {
+  it.each(['separate', 'mixed'] as const)('costs nothing as long as it is not sent: %s', async (layout) => {
+    const plans = [planOf(0, { payloadTypes: formats(0, 96, 10) }), planOf(1, { payloadTypes: formats(8, 10) })]
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(2), plans, facts: { layout } })
+    rig.run(sent(plans[0]!, [{ payloadType: 0, samples: at8(1_000, 2) }]), 2_020_000)
+    expect(rig.recordingSession.isWider).toBe(false)
+    const manifest = rig.end(2_020_000)
+    const { sampleRate } = await heard(rig, layout)
+    expect([sampleRate, (await rig.links()).length]).toEqual([8_000, 1])
+    expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 2 * 48_000 }, gaps: [] })
+  })
+
+  it.each(['separate', 'mixed'] as const)('is recorded with all it has once it comes: %s', async (layout) => {
+    const plans = [planOf(0, { payloadTypes: formats(0, 96) }), planOf(1, { payloadTypes: formats(0, 96) })]
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(3, 16_000), plans, facts: { layout } })
+    const other = sent(plans[1]!, [{ payloadType: 0, samples: new Int16Array(24_000) }])
+    const arrivals = sent(plans[0]!, [
+      { payloadType: 0, samples: at8(1_000, 1) },
+      { payloadType: 96, samples: Int16Array.of(...at16(1_000, 1), ...at16(6_000, 1)) },
+    ])
+    rig.run([...arrivals, ...other], 3_020_000)
+    const manifest = rig.end(3_020_000)
+    const { sampleRate, channels } = await heard(rig, layout)
+    expect([sampleRate, (await rig.links()).length]).toEqual([WIDEBAND, 2])
+    expect(rig.encoders.freed).toBe(rig.encoders.taken)
+    for (const stream of manifest.streams) {
+      expect(stream).toMatchObject({ packets: { received: 150, lost: 0 }, ledger: { audioSamples: 3 * 48_000 }, gaps: [] })
+    }
+    for (const second of [0, 1]) {
+      const part = channels[0]!.subarray(second * WIDEBAND + 800, (second + 1) * WIDEBAND)
+      expect(matchAudio(at16(1_000, 1), part, { lagMax: 16 }).correlation).toBeGreaterThan(0.97)
+    }
+    expect(highLevel(channels[0]!.subarray(2 * WIDEBAND + 800))).toBeGreaterThan(highLevel(at16(6_000, 1)) / 2)
+  })
+
+  it('that is sent from the first packet on opens no link of its own', async () => {
+    const plans = [planOf(0, { payloadTypes: formats(0, 96) })]
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(0, 16_000), plans })
+    rig.run(sent(plans[0]!, [{ payloadType: 96, samples: at16(1_000, 2) }]), 2_020_000)
+    const manifest = rig.end(2_020_000)
+    expect(await rig.links()).toHaveLength(1)
+    expect(manifest.streams[0]).toMatchObject({ ledger: { audioSamples: 2 * 48_000 }, gaps: [] })
+  })
+
+  it('raises nothing that comes after what was made beforehand was counted', async () => {
+    const plans = [planOf(0, { payloadTypes: formats(0, 96, 10) })]
+    const rig = new RecordingRig({ encoders: await EncoderStock.of(1, 16_000), plans })
+    const [{ recordingSession }, arrivals] = [
+      rig,
+      sent(plans[0]!, [
+        { payloadType: 96, samples: at16(1_000, 1) },
+        { payloadType: 10, samples: tone({ frequency: 1_000, sampleRate: 44_100, samples: 882, amplitude: 0.3 }) },
+      ]),
+    ]
+    const take = ({ streamId, datagram, arrivalUs }: Arrival): void =>
+      recordingSession.handleDatagram(streamId, datagram, arrivalUs)
+    take(arrivals[0]!)
+    expect(recordingSession.encodersNeeded(recordingSession.acceptWider())).toEqual([16_000])
+    take(arrivals[50]!)
+    recordingSession.raiseRates()
+    expect([...recordingSession.streamReceivers.values()].map(({ timeline }) => timeline.sampleRate)).toEqual([16_000])
+    expect(recordingSession.isWider).toBe(true)
+    recordingSession.abandon()
   })
 })

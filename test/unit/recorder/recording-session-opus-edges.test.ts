@@ -107,7 +107,8 @@ async function record(
     takeDecoder: (rate) => decoders.take(rate),
   })
   for (const [index, { from, plan }] of plans.entries()) {
-    await decoders.stockUp(rig.recordingSession.decodersNeeded([plan]))
+    // One more for the rate that the stream rises to.
+    await decoders.stockUp([...rig.recordingSession.decodersNeeded([plan]), RATE])
     if (index > 0) rig.recordingSession.updateStreams([plan], OPENED_US + from * PACKET_US + TRANSIT_US + 1_000)
     const next = plans[index + 1]?.from
     const until = next === undefined ? SECONDS * 1_000_000 + 50_000 : next * PACKET_US + TRANSIT_US

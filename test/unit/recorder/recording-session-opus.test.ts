@@ -28,7 +28,7 @@ import {
 
 const RATE = 48_000
 const OPUS = payloadFormatOf({ name: 'OPUS', clockRate: RATE, channels: 2 })
-const plan = planOf(0, { payloadTypes: new Map<number, PayloadFormat>([...NARROWBAND_FORMATS, [111, OPUS]]) })
+const plan = planOf(0, { payloadTypes: new Map<number, PayloadFormat>([[111, OPUS], ...NARROWBAND_FORMATS]) })
 const engine = createOpusEngine('libopus-wasm', { sampleRate: 48_000, bitsPerSecond: 32_000, complexity: 5 })
 const speech = voice(RATE, 3)
 

@@ -57,6 +57,17 @@ it('gives back what nobody will ask for any more, and nothing that is in use', a
   expect(inUse).toEqual([])
 })
 
+it('gives back at once what a stream has no more use for', async () => {
+  await stock.stockUp([8_000, 48_000])
+  const [narrow, wide] = [stock.take(8_000), stock.take(48_000)]
+  narrow?.free()
+  narrow?.free()
+  expect(inUse).toEqual([48_000])
+  expect(wide?.decode(silentOpusPacket(960))).toHaveLength(960)
+  stock.free()
+  expect(inUse).toEqual([])
+})
+
 it('keeps what is taken while others are being made', async () => {
   await stock.stockUp([48_000])
   const stocking = stock.stockUp([16_000])
