@@ -67,6 +67,11 @@ export function isOpusDtx(packet: Uint8Array): boolean {
   return packet.length <= 2 && ((packet[0] ?? 0) & 3) !== 3
 }
 
+/** A packet of one empty frame like those of a packet that begins with `toc`: a decoder takes it for a lost one, and conceals it. RFC 6716 3.2.1, 4.4 */
+export function opusMissingFrame(toc: number): Uint8Array {
+  return Uint8Array.of(toc & ~3)
+}
+
 /** 48 kHz samples of a packet, plain, self-delimited or multistream (then of its first stream); 0 when it is malformed. */
 export function opusPacketSamples(packet: Uint8Array): number {
   const info = inspectOpusPacket(packet)

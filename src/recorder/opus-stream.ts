@@ -1,4 +1,5 @@
-import { inspectOpusPacket, isOpusDtx, opusRedundantSamples } from '../media/opus-packet.ts'
+import { CONCEALMENT_MAX_MS } from '../media/concealment.ts'
+import { inspectOpusPacket, isOpusDtx, opusMissingFrame, opusRedundantSamples } from '../media/opus-packet.ts'
 import type { ReleasedPacket } from '../media/reorder-buffer.ts'
 import type { PacketMark, StreamTimeline } from '../media/stream-timeline.ts'
 import { asKept, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
@@ -20,6 +21,8 @@ export function isOpus(format: PayloadFormat): format is LiveFormat & { readonly
  *
  * - A packet of DTX says that nothing is sent: its time is a gap of cause `silence`, like that in which no packet comes.
  * - What a packet knows of a lost one before it (in-band FEC) is heard in the gap, and counted as concealed. RFC 6716 2.1.7
+ * - Of other losses the decoder is told, as what follows is coded upon what was before; up to {@link CONCEALMENT_MAX_MS} what it makes up for them is
+ *   heard and counted in the same way, unless keys are to be masked: it could go on with one that nobody recognises. RFC 6716 4.4
  * - A packet that cannot be decoded is kept, and its time is `undecoded`.
  * - A packet with in-band FEC is not kept where its copy would tell of what was paused or masked.
  */
@@ -30,10 +33,14 @@ export class OpusStream {
   readonly #takeDecoder: TakeOpusDecoder | undefined
   readonly #isKept: boolean
   readonly #conceals: boolean
+  readonly #masksKeys: boolean
   #decoder: OpusDecoder | undefined
   #hasAsked = false
   /** RTP timestamp behind the last packet, unless something else came since. */
   #end: number | undefined
+  /** First octet of the last packet, when it was heard, and how long it was in 48 kHz samples. RFC 6716 3.1 */
+  #lastToc: number | undefined
+  #lastTicks = 0
   readonly #decodedTwins = new WeakMap<LiveFormat, KeptPayloadFormat>()
   readonly #undecodedTwins = new WeakMap<LiveFormat, KeptPayloadFormat>()
   packetsUndecoded = 0
@@ -46,6 +53,8 @@ export class OpusStream {
     readonly takeDecoder: TakeOpusDecoder | undefined
     readonly isKept: boolean
     readonly conceals: boolean
+    /** Keys that are heard are to be silenced. */
+    readonly masksKeys: boolean
   }) {
     this.#timeline = options.timeline
     this.#kept = options.kept
@@ -53,6 +62,7 @@ export class OpusStream {
     this.#takeDecoder = options.takeDecoder
     this.#isKept = options.isKept
     this.#conceals = options.conceals
+    this.#masksKeys = options.masksKeys
   }
 
   get hasDecoder(): boolean {
@@ -86,8 +96,7 @@ export class OpusStream {
     const ticks = info.ok ? info.value.samples : (CLOCK_RATE * UNKNOWN_MS) / 1_000
     const redundant = info.ok ? opusRedundantSamples(packet.payload) : 0
     this.#timeline.setWrittenClock(format.clockRate)
-    const isMadeUp = next.lostBefore > 0 && this.#conceal(next, redundant)
-    const at = { timestamp: packet.timestamp, arrivalUs, lostBefore: isMadeUp ? 0 : next.lostBefore }
+    const at = { timestamp: packet.timestamp, arrivalUs, lostBefore: this.#conceal(next, redundant) }
     const decoded = info.ok ? this.#decode(packet.payload) : undefined
     const isSilent = decoded !== undefined && isOpusDtx(packet.payload)
     const cause = decoded === undefined ? 'undecoded' : isSilent ? 'silence' : undefined
@@ -100,20 +109,51 @@ export class OpusStream {
     } as const
     const written = this.#timeline.writeMarked(samples, at, mark)
     this.#end = (packet.timestamp + ticks) >>> 0
+    this.#lastToc = cause === undefined ? packet.payload[0] : undefined
+    this.#lastTicks = ticks
     if (cause === 'undecoded') this.packetsUndecoded += 1
     if (written === undefined) return
     if (isKept) this.#kept.noteWritten(packet, bytes, this.#twinOf(format, cause !== 'undecoded'))
     if (cause === undefined) this.#hear(samples, written)
   }
 
-  /** Puts what this packet knows of the one lost before it where that was; false when it knows nothing, or its place is taken. */
-  #conceal({ packet, arrivalUs, lostBefore }: ReleasedPacket, redundant: number): boolean {
-    if (!this.#conceals || redundant === 0 || this.#end === undefined) return false
-    if (((packet.timestamp - this.#end) | 0) < redundant) return false
-    const samples = this.#tried(() => this.#decoder?.decodeRedundancy(packet.payload, this.#samplesOf(redundant)))
-    if (samples === undefined) return false
-    const timestamp = (packet.timestamp - redundant) >>> 0
-    this.#timeline.writeMarked(samples, { timestamp, arrivalUs, lostBefore }, MADE_UP)
+  /** Fills the place of the packets lost before this one; how many of them the gap before it still stands for: all or none. */
+  #conceal(next: ReleasedPacket, redundant: number): number {
+    const { packet, lostBefore } = next
+    if (!this.#conceals || lostBefore === 0 || this.#end === undefined) return lostBefore
+    const missing = (packet.timestamp - this.#end) | 0
+    const repeated = redundant > 0 && missing >= redundant ? redundant : 0
+    // Otherwise some of the time is silence: DTX.
+    const isAllLost = this.#lastToc !== undefined && missing === lostBefore * this.#lastTicks
+    const isMadeUp = isAllLost && this.#makeUp(next, missing - repeated, repeated)
+    if (repeated === 0) return isMadeUp ? 0 : lostBefore
+    const timestamp = (packet.timestamp - repeated) >>> 0
+    const samples = this.#tried(() => this.#decoder?.decodeRedundancy(packet.payload, this.#samplesOf(repeated)))
+    if (samples === undefined) return isAllLost && this.#makeUp(next, repeated, 0) && isMadeUp ? 0 : lostBefore
+    const at = { timestamp, arrivalUs: next.arrivalUs, lostBefore: isMadeUp ? 0 : lostBefore }
+    this.#timeline.writeMarked(samples, at, MADE_UP)
+    return 0
+  }
+
+  /**
+   * Tells the decoder that `ticks` are missing, which end `before` this packet, and puts what it makes of them in their place; false when that stays
+   * empty. Beyond {@link CONCEALMENT_MAX_MS} it has faded away.
+   */
+  #makeUp({ packet, arrivalUs }: ReleasedPacket, ticks: number, before: number): boolean {
+    if (this.#lastToc === undefined || ticks === 0) return ticks === 0
+    const frame = opusMissingFrame(this.#lastToc)
+    const limit = (CLOCK_RATE * CONCEALMENT_MAX_MS) / 1_000
+    const made = new Int16Array(this.#samplesOf(Math.min(ticks, limit)))
+    let length = 0
+    while (length < made.length) {
+      const samples = this.#decode(frame)
+      if (samples === undefined || samples.length === 0) return false
+      made.set(samples.subarray(0, made.length - length), length)
+      length += samples.length
+    }
+    if (this.#masksKeys || ticks > limit || length > made.length) return false
+    const timestamp = (packet.timestamp - before - ticks) >>> 0
+    this.#timeline.writeMarked(made, { timestamp, arrivalUs, lostBefore: 0 }, MADE_UP)
     return true
   }
 

@@ -169,9 +169,9 @@ export class StreamAudio {
   }
 
   #createOpus(): OpusStream {
-    const { takeDecoder, keepsOpus = false, conceals = false } = this.#options
+    const { takeDecoder, keepsOpus = false, conceals = false, dtmf } = this.#options
     const [timeline, kept] = [this.timeline, this.#kept]
     const hear = (samples: Int16Array, at: number): void => this.#dtmf.hear(samples, at)
-    return new OpusStream({ timeline, kept, hear, takeDecoder, isKept: keepsOpus, conceals })
+    return new OpusStream({ timeline, kept, hear, takeDecoder, isKept: keepsOpus, conceals, masksKeys: dtmf === 'mask' })
   }
 }
