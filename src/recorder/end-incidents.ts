@@ -5,6 +5,11 @@ export const SRTP_FAILING = {
   detail: 'The packets of a media stream are not authentic under the keys that were agreed on: its audio is lost.',
 }
 
+export const OPUS_UNDECODED = {
+  code: 'opus-undecoded',
+  detail: 'No decoder could be had for the Opus of a media stream: its packets are kept as they came.',
+}
+
 export const SOURCE_MOVED = {
   code: 'source-moved',
   detail:
@@ -28,6 +33,7 @@ export function endIncidents(
     incidents.push({ code: 'one-way', detail: 'At least one media stream stayed without a single RTP packet.' })
   }
   if (receivers.some((receiver) => receiver.takeSrtpFailing(true))) incidents.push(SRTP_FAILING)
+  if (receivers.filter((receiver) => receiver.takeOpusUndecoded()).length > 0) incidents.push(OPUS_UNDECODED)
   const hasOverflow = receivers.some(
     ({ counters, timeline }) => counters.packetsDiscarded.overflow > 0 || timeline.ledger.overflowSamples > 0,
   )

@@ -65,6 +65,11 @@ export class OpusStream {
     this.#masksKeys = options.masksKeys
   }
 
+  /** Opus came, and no decoder could be had for it. */
+  get lacksDecoder(): boolean {
+    return this.#hasAsked && this.#decoder === undefined
+  }
+
   get hasDecoder(): boolean {
     return this.#decoder !== undefined
   }

@@ -1,7 +1,7 @@
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { StreamId } from '../ids.ts'
 import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
-import { SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
+import { OPUS_UNDECODED, SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { PlacedPacket } from './kept-stream.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
@@ -191,11 +191,16 @@ export class ReceiverSet {
   /** What has become clear of the packets of a stream since the last call. */
   takeIncidents(): readonly { readonly code: string; readonly detail: string }[] {
     const isFailing = this.all.filter((receiver) => receiver.takeSrtpFailing()).length > 0
+    const isUndecoded = this.all.filter((receiver) => receiver.takeOpusUndecoded()).length > 0
     const moves = this.all.reduce((sum, { sources }) => sum + sources.moves, 0)
     const hasMoved = moves > this.#moves && this.#movesTold < MOVES_TOLD_MAX
     this.#moves = moves
     if (hasMoved) this.#movesTold += 1
-    return [...(isFailing ? [SRTP_FAILING] : []), ...(hasMoved ? [SOURCE_MOVED] : [])]
+    return [
+      ...(isFailing ? [SRTP_FAILING] : []),
+      ...(isUndecoded ? [OPUS_UNDECODED] : []),
+      ...(hasMoved ? [SOURCE_MOVED] : []),
+    ]
   }
 
   /** At the end: takes the packets that wait to be believed, of streams that had no others. */

@@ -93,6 +93,10 @@ export class StreamAudio {
     this.timeline.restart()
   }
 
+  get lacksOpusDecoder(): boolean {
+    return this.#opus.lacksDecoder
+  }
+
   get hasOpusDecoder(): boolean {
     return this.#opus.hasDecoder
   }
@@ -172,6 +176,14 @@ export class StreamAudio {
     const { takeDecoder, keepsOpus = false, conceals = false, dtmf } = this.#options
     const [timeline, kept] = [this.timeline, this.#kept]
     const hear = (samples: Int16Array, at: number): void => this.#dtmf.hear(samples, at)
-    return new OpusStream({ timeline, kept, hear, takeDecoder, isKept: keepsOpus, conceals, masksKeys: dtmf === 'mask' })
+    return new OpusStream({
+      timeline,
+      kept,
+      hear,
+      takeDecoder,
+      isKept: keepsOpus,
+      conceals,
+      masksKeys: dtmf === 'mask',
+    })
   }
 }

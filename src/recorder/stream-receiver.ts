@@ -54,6 +54,7 @@ export class StreamReceiver {
   /** Packets that wait for their place in the sequence only: they are never decoded. */
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
+  #isUndecodedTold = false
   /** Samples per second of the best audio that has come. */
   #arrivedRate = LOWEST_RATE
   /** What of it the rate of the timeline answers for: see {@link acceptWider}. */
@@ -69,6 +70,13 @@ export class StreamReceiver {
     this.#wasAwaited = !plan.held && !plan.paused
     this.timeline.setHeld(plan.held, nowUs)
     this.timeline.setPaused(plan.paused, nowUs)
+  }
+
+  /** True once, when Opus has come that there is no decoder for. */
+  takeOpusUndecoded(): boolean {
+    if (this.#isUndecodedTold || !this.#audio.lacksOpusDecoder) return false
+    this.#isUndecodedTold = true
+    return true
   }
 
   get hasOpusDecoder(): boolean {

@@ -204,6 +204,7 @@ describe('Opus without a decoder', () => {
       const manifest = await end(facts.recordingId)
       expect(host.report(0).opusUndecodedStreams).toBe(isMissing ? 1 : 0)
       expect(manifest?.streams[0]?.gaps.some(({ cause }) => cause === 'undecoded')).toBe(isMissing)
+      expect(manifest?.incidents.map(({ code }) => code)).toEqual(isMissing ? ['opus-undecoded'] : [])
     },
   )
 })

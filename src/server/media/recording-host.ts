@@ -99,7 +99,8 @@ export class RecordingHost {
       if (nowUs >= recording.recordingSession.nextTimeoutUs()) {
         recording.recordingSession.limitChunks(chunkUsMax)
         this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
-        if (recording.recordingSession.isWider) void this.#inTurn(recordingId, () => this.#raise(recordingId, recording))
+        if (recording.recordingSession.isWider)
+          void this.#inTurn(recordingId, () => this.#raise(recordingId, recording))
       }
     }
   }
@@ -260,15 +261,17 @@ export class RecordingHost {
       await this.#stockUp(recording, recordingSession.acceptWider())
       this.#guard(recordingId, recording, () => recordingSession.raiseRates())
     } catch {
-      const detail = 'Audio came that has more in it than its stream is recorded at, and no encoder could be made for it.'
-      this.#guard(recordingId, recording, () =>
-        recordingSession.noteIncident('rate-not-raised', detail, this.#nowUs()),
-      )
+      const detail =
+        'Audio came that has more in it than its stream is recorded at, and no encoder could be made for it.'
+      this.#guard(recordingId, recording, () => recordingSession.noteIncident('rate-not-raised', detail, this.#nowUs()))
     }
   }
 
   /** The encoders last: what they are made for has to follow at once, as the recording session may take some at any time. */
-  async #stockUp({ recordingSession, decoders, stock }: HostedRecording, plans: readonly MediaStreamPlan[]): Promise<void> {
+  async #stockUp(
+    { recordingSession, decoders, stock }: HostedRecording,
+    plans: readonly MediaStreamPlan[],
+  ): Promise<void> {
     await decoders.stockUp(recordingSession.decodersNeeded(plans))
     await this.#encoders.stockUp(stock, recordingSession.encodersNeeded(plans))
   }

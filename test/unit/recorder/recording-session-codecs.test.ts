@@ -334,7 +334,11 @@ describe('a better codec that stands behind another in the SDP', () => {
     expect([sampleRate, (await rig.links()).length]).toEqual([WIDEBAND, 2])
     expect(rig.encoders.freed).toBe(rig.encoders.taken)
     for (const stream of manifest.streams) {
-      expect(stream).toMatchObject({ packets: { received: 150, lost: 0 }, ledger: { audioSamples: 3 * 48_000 }, gaps: [] })
+      expect(stream).toMatchObject({
+        packets: { received: 150, lost: 0 },
+        ledger: { audioSamples: 3 * 48_000 },
+        gaps: [],
+      })
     }
     for (const second of [0, 1]) {
       const part = channels[0]!.subarray(second * WIDEBAND + 800, (second + 1) * WIDEBAND)

@@ -342,7 +342,7 @@ describe('losses that no packet knows of', () => {
     samples.set(pressedKeys({ digits, sampleRate: RATE, onMs: 100, offMs: 80, leadMs: 40 }).samples, RATE)
     const packets = await encoded(samples, { application: 2051 })
     // Of every tone the last 40 ms and what follows for 20 ms.
-    const toneEnds = [...digits].map((_, index) => 50 + 2 + index * 9 + 5)
+    const toneEnds = [0, 1, 2].map((index) => 50 + 2 + index * 9 + 5)
     const came = arrivalsOf(packets).filter((_, index) => !toneEnds.some((end) => index >= end - 2 && index <= end))
     const { manifest, heard } = await record(came, { dtmf: 'mask' })
     expect(digitsIn(heard)).toBe('')

@@ -151,6 +151,7 @@ describe('Opus', () => {
     expect(recorded.kept).toHaveLength(packets.length)
     expect(gapsOf(recorded, 'undecoded')).toBe(packets.length * 960)
     expect(recorded.manifest.kept?.[0]?.formats[0]).not.toHaveProperty('decoded')
+    expect(recorded.manifest.incidents.map(({ code }) => code)).toEqual(['opus-undecoded'])
   })
 
   it('keeps a packet that cannot be decoded, and its time is undecoded', async () => {
