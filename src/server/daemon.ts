@@ -193,14 +193,15 @@ export class Daemon {
   }
 
   /** New recording sessions do not wait for old ones: a store in trouble would keep the SIP port closed. */
-  #recoverInBackground({ recover, uploads }: Keeping): void {
-    const recovering = recover()
+  #recoverInBackground({ recover, storage }: Keeping): void {
+    const recovering = storage.ready
+      .then((isReady) => (isReady ? recover() : 0))
       .then((count) => {
         if (count > 0) this.#log.warn({ count }, 'recordings of an earlier run were closed as interrupted')
       })
       .catch((error: unknown) => this.#log.error({ err: error }, 'recordings of an earlier run could not be closed'))
     this.#undo.push(async () => {
-      uploads.stop()
+      storage.stop()
       await recovering
     })
   }

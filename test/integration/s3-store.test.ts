@@ -1,4 +1,4 @@
-import { ListObjectVersionsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { S3Config } from '../../src/config/config.ts'
@@ -29,10 +29,13 @@ async function opened(bucket: string, changes: Partial<S3Config> = {}): Promise<
   return store
 }
 
-describeObjectStoreContract('a bucket', () => opened(plain))
-describeObjectStoreContract('a bucket with a prefix over TLS', () =>
-  opened(plain, { prefix: 'north/one/', endpoint: server.tlsEndpoint, caFile: server.caFile }),
-)
+let one: Promise<S3Store> | undefined
+let overTls: Promise<S3Store> | undefined
+describeObjectStoreContract('a bucket', () => (one ??= opened(plain)))
+describeObjectStoreContract('a bucket with a prefix over TLS', () => {
+  const { tlsEndpoint: endpoint, caFile } = server
+  return (overTls ??= opened(plain, { prefix: 'north/one/', endpoint, caFile }))
+})
 
 describe('what a server was found to do', () => {
   it('is told: a bucket without versions honours the condition', async () => {
@@ -53,6 +56,25 @@ describe('what a server was found to do', () => {
     expect(await codeOf(opened(plain, { objectLock: { mode: 'governance', days: 1 } }))).toBe(
       'storage-lock-unavailable',
     )
+  })
+})
+
+describe('probes of earlier starts', () => {
+  it('are removed, except those that another recorder may be using now', async () => {
+    const probe = async (madeAt: number) => {
+      const key = `.earwitness-probe/${madeAt}-left`
+      await client.send(new PutObjectCommand({ Bucket: plain, Key: key, Body: 'x' }))
+      return key
+    }
+    const young = await probe(Date.now())
+    await probe(Date.now() - 60 * 60 * 1_000)
+    const store = await opened(plain)
+    const { Versions } = await client.send(
+      new ListObjectVersionsCommand({ Bucket: plain, Prefix: '.earwitness-probe/' }),
+    )
+    expect(Versions?.map(({ Key }) => Key)).toEqual([young])
+    expect((await store.list('')).filter(({ key }) => key.startsWith('.'))).toEqual([])
+    await client.send(new DeleteObjectCommand({ Bucket: plain, Key: young }))
   })
 })
 

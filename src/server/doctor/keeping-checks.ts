@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 
 import type { Config } from '../../config/config.ts'
+import { EarwitnessError } from '../../errors.ts'
 import { parseRecipient } from '../../evidence/age-keys.ts'
 import { SIGNER_FILE, VAULT_IDENTITY_FILE, VAULT_RECIPIENT_FILE } from '../storage/key-files.ts'
+import { storageFolder } from '../storage/open-store.ts'
+import { CLOCK_OFFSET_GOOD_MS, type S3Report } from '../storage/s3/s3-report.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { Probes } from './probes.ts'
 
@@ -19,9 +22,36 @@ export async function checkDataDir(config: Config, probes: Probes): Promise<Find
   return checkFolder(probes, { check: 'data', folder: config.dataDir, key: 'dataDir' })
 }
 
-export async function checkStorage(config: Config, probes: Probes): Promise<Finding> {
-  const folder = config.storage.folder.path ?? join(config.dataDir, 'recordings')
-  return checkFolder(probes, { check: 'storage', folder, key: 'storage.folder.path' })
+export async function checkStorage(config: Config, probes: Probes): Promise<readonly Finding[]> {
+  if (config.storage.s3 !== undefined) return bucketFindings(config.storage.s3.bucket, await probes.bucket())
+  return [await checkFolder(probes, { check: 'storage', folder: storageFolder(config), key: 'storage.folder.path' })]
+}
+
+function bucketFindings(bucket: string, found: S3Report | EarwitnessError): readonly Finding[] {
+  if (found instanceof EarwitnessError) return [fail('storage', found.message, found.hint)]
+  const findings = [ok('storage', `The bucket ${bucket} takes objects and gives them back.`)]
+  if (found.condition !== 'honoured') {
+    findings.push(
+      warn(
+        'storage-condition',
+        `The S3 server does not honour If-None-Match (${found.condition}): two writers could replace each other's objects.`,
+        'The recorder asks first whether an object is there. Let no two recorders share a prefix; versions or Object Lock keep what is replaced.',
+      ),
+    )
+  }
+  if (found.objectLock === 'enforced') findings.push(ok('storage-lock', 'Object Lock is enforced.'))
+  if (found.objectLock === 'ignored') {
+    const hint =
+      'Do not count on it: use a server that enforces Object Lock, or set storage.s3.objectLock.mode to none.'
+    const sentence = 'The S3 server accepts Object Lock and does not enforce it: a locked object could be destroyed.'
+    findings.push(fail('storage-lock', sentence, hint))
+  }
+  if (Math.abs(found.clockOffsetMs) > CLOCK_OFFSET_GOOD_MS) {
+    const seconds = Math.round(found.clockOffsetMs / 1_000)
+    const sentence = `The clock of the S3 server differs from that of this machine by ${seconds} s.`
+    findings.push(warn('storage-clock', sentence, 'Set both by NTP; at fifteen minutes many servers refuse requests.'))
+  }
+  return findings
 }
 
 export async function checkDatabase(config: Config, probes: Probes): Promise<Finding> {

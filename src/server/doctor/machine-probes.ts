@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 import type { Config } from '../../config/config.ts'
-import type { EarwitnessError } from '../../errors.ts'
+import { EarwitnessError } from '../../errors.ts'
 import { readSigningKey } from '../../evidence/signer-keys.ts'
 import { readDataLock } from '../data-lock.ts'
 import { clusterDirectory } from '../database/cluster.ts'
@@ -17,6 +17,8 @@ import { findPostmaster } from '../database/postmaster.ts'
 import { describeOpenError } from '../database/server-errors.ts'
 import { loadNativeAddon } from '../media/native-addon.ts'
 import { createOpusEngine } from '../media/opus-engine.ts'
+import { openS3Store } from '../storage/open-store.ts'
+import type { S3Report } from '../storage/s3/s3-report.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import type { Probes } from './probes.ts'
 
@@ -52,6 +54,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
     },
     encodeAndDecode: () => encodeAndDecode(config),
     database: () => askDatabase(config),
+    bucket: () => tryBucket(config),
     signerProblem: async (pem) => {
       const key = await readSigningKey(pem)
       return key.ok ? undefined : key.reason
@@ -141,6 +144,22 @@ async function encodeAndDecode(config: Config): Promise<string | undefined> {
     return samples.length === FULLBAND / 50 ? undefined : 'it gave something else'
   } catch (error) {
     return error instanceof Error ? error.message : 'unknown'
+  }
+}
+
+async function tryBucket(config: Config): Promise<S3Report | EarwitnessError> {
+  const { s3 } = config.storage
+  if (s3 === undefined) throw new TypeError('no bucket is configured')
+  try {
+    const store = await openS3Store(s3)
+    try {
+      return await store.check()
+    } finally {
+      store.close()
+    }
+  } catch (error) {
+    if (error instanceof EarwitnessError) return error
+    throw error
   }
 }
 

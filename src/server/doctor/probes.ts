@@ -1,5 +1,6 @@
 import type { EarwitnessError } from '../../errors.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
+import type { S3Report } from '../storage/s3/s3-report.ts'
 
 /** What the checks ask of the machine; a test answers in its place. Nothing here changes anything for good. */
 export interface Probes {
@@ -26,6 +27,8 @@ export interface Probes {
   encodeAndDecode(): Promise<string | undefined>
   /** Asks the database for nothing; gives what a person should read when that fails. */
   database(): Promise<EarwitnessError | undefined>
+  /** Tries out the bucket of storage.s3; gives what a person should read when that fails. */
+  bucket(): Promise<S3Report | EarwitnessError>
   /** Why this is no private key of a signer, or undefined. */
   signerProblem(pem: string): Promise<string | undefined>
 }

@@ -20,8 +20,8 @@ export interface ObjectStore {
   list(prefix: string): Promise<readonly { readonly key: string; readonly sizeBytes: number }[]>
   /** Destroys an object; fine when there is none. */
   delete(key: string): Promise<void>
-  /** Proves that the store can be written to, by doing it. */
-  check(): Promise<void>
+  /** Proves that the store can be written to, by doing it; some stores say what they found. */
+  check(): Promise<unknown>
 }
 
 // A segment begins with a letter or digit: no `..`, no hidden file, nothing that a command would take for an option.

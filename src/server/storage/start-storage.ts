@@ -21,6 +21,8 @@ export interface Storage {
   readonly uploads: UploadQueue
   /** What an S3 server was found to do; undefined for a folder, and until the server has answered. */
   report(): S3Report | undefined
+  /** Resolves once the store has been tried out with success; to false when it is stopped before. */
+  readonly ready: Promise<boolean>
   /** Takes over new credentials, and tries at once what waits. */
   reload(config: StorageConfig): void
   stop(): void
@@ -35,7 +37,7 @@ interface Parts {
  * Opens the configured store and tries it out.
  *
  * A store that refuses (credentials, bucket, certificate, full disk) throws: better that the SRC goes to its next recorder.
- * An S3 server that is only out of reach now does not: recording begins, what is sealed waits in memory, and the store is
+ * An S3 server that is only out of reach now does not: recording begins, what is sealed waits, and the store is
  * tried out once it answers.
  *
  * @throws EarwitnessError `storage-…`
@@ -46,7 +48,8 @@ export async function startStorage(config: StorageConfig, parts: Parts): Promise
   const store = await openObjectStore(config)
   await store.check()
   const uploads = createQueue(store, parts)
-  return { store, uploads, report: () => undefined, reload: () => {}, stop: () => uploads.stop() }
+  const ready = Promise.resolve(true)
+  return { store, uploads, report: () => undefined, ready, reload: () => {}, stop: () => uploads.stop() }
 }
 
 async function startS3(config: S3Config, parts: Parts): Promise<Storage> {
@@ -62,19 +65,21 @@ async function startS3(config: S3Config, parts: Parts): Promise<Storage> {
       else if (state === 'open') log.warn({}, 'the S3 server fails again and again; it is left alone for a moment')
     },
   })
+  let ready = Promise.resolve(true)
   try {
     await store.check()
     tellReport(store.report, log)
   } catch (error) {
     if (!(error instanceof EarwitnessError) || !S3_PASSING_CODES.has(error.code)) throw error
-    log.error({ code: error.code, hint: error.hint }, 'the S3 server is not ready; recordings wait in memory for it')
-    void checkAgain(store, log, stopped.signal)
+    log.error({ code: error.code, hint: error.hint }, 'the S3 server is not ready; recordings wait for it')
+    ready = checkAgain(store, log, stopped.signal)
   }
   const uploads = createQueue(gate, parts)
   return {
     store,
     uploads,
     report: () => store.report,
+    ready,
     reload({ storage }) {
       if (storage.s3?.credentials !== undefined) store.setCredentials(storage.s3.credentials)
       gate.wake()
@@ -85,24 +90,26 @@ async function startS3(config: S3Config, parts: Parts): Promise<Storage> {
       stopped.abort()
       uploads.stop()
       gate.stop()
+      store.close()
     },
   }
 }
 
 /** Until the server has shown what it can do, each upload asks first whether the object is there. */
-async function checkAgain(store: S3Store, log: Logger, signal: AbortSignal): Promise<void> {
+async function checkAgain(store: S3Store, log: Logger, signal: AbortSignal): Promise<boolean> {
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     await sleep(backoffMs(attempt, CHECK_RETRY, Math.random()), undefined, { signal, ref: false }).catch(() => {})
-    if (signal.aborted) return
+    if (signal.aborted) return false
     try {
       await store.check()
       tellReport(store.report, log)
-      return
+      return true
     } catch (error) {
       const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
       log.warn({ code, attempt }, 'the S3 server could not be tried out yet')
     }
   }
+  return false
 }
 
 function tellReport(report: S3Report | undefined, log: Logger): void {

@@ -5,12 +5,13 @@ import { EarwitnessError } from '../../../errors.ts'
 import type { S3Api } from './s3-api.ts'
 import type { S3Report } from './s3-report.ts'
 
-/** Where probes are written, beside the tenants; a listing leaves it out. */
-export const PROBE_FOLDER = 'earwitness-probe/'
+/** Where probes are written, beside the tenants; no tenant can have this name. A listing leaves it out. */
+export const PROBE_FOLDER = '.earwitness-probe/'
 /** Long enough for a slow answer, short enough that nothing is locked when the next start tidies up. */
 const PROBE_LOCK_MS = 20_000
-/** Probes of earlier starts that one start removes. */
+/** Probes of earlier starts that one start removes, and how old they must be: another recorder may be trying out the same bucket now. */
 const LEFTOVERS_MAX = 100
+const LEFTOVER_AGE_MIN_MS = 10 * 60 * 1_000
 
 /**
  * Finds out by doing: writes a small object, writes it again with other bytes, reads it, and removes it; with Object Lock
@@ -22,12 +23,17 @@ export async function probeS3(
   api: S3Api,
   options: { readonly nowUnixMs: () => number; readonly objectLock: S3Config['objectLock'] },
 ): Promise<S3Report> {
-  await removeLeftovers(api)
-  const key = probeKey()
-  const condition = await probeCondition(api, key)
-  const objectLock = options.objectLock === undefined ? 'off' : await probeLock(api, options.nowUnixMs)
-  await destroy(api, key)
-  return { condition, objectLock, clockOffsetMs: api.clockOffsetMs ?? 0 }
+  const { nowUnixMs } = options
+  await removeLeftovers(api, nowUnixMs())
+  const key = probeKey(nowUnixMs())
+  try {
+    const condition = await probeCondition(api, key)
+    const objectLock = options.objectLock === undefined ? 'off' : await probeLock(api, nowUnixMs())
+    return { condition, objectLock, clockOffsetMs: api.clockOffsetMs ?? 0 }
+  } finally {
+    // What cannot be removed now is removed by a later start.
+    await destroy(api, key).catch(() => undefined)
+  }
 }
 
 async function probeCondition(api: S3Api, key: string): Promise<S3Report['condition']> {
@@ -63,9 +69,9 @@ async function requireReadable(api: S3Api, key: string, bytes: Uint8Array): Prom
   )
 }
 
-async function probeLock(api: S3Api, nowUnixMs: () => number): Promise<'enforced' | 'ignored'> {
-  const key = probeKey()
-  const retainUntil = new Date(nowUnixMs() + (api.clockOffsetMs ?? 0) + PROBE_LOCK_MS)
+async function probeLock(api: S3Api, nowUnixMs: number): Promise<'enforced' | 'ignored'> {
+  const key = probeKey(nowUnixMs)
+  const retainUntil = new Date(nowUnixMs + (api.clockOffsetMs ?? 0) + PROBE_LOCK_MS)
   const outcome = await api.put(key, randomBytes(16), { onlyIfAbsent: false, retainUntil }).catch(lockError)
   if (outcome.kind !== 'stored') throw lockUnavailable()
   try {
@@ -94,19 +100,19 @@ function lockUnavailable(): EarwitnessError {
 }
 
 /** What is still locked stays, for a later start. */
-async function removeLeftovers(api: S3Api): Promise<void> {
+async function removeLeftovers(api: S3Api, nowUnixMs: number): Promise<void> {
   const { objects } = await api.list(PROBE_FOLDER)
-  for (const { key } of objects.slice(0, LEFTOVERS_MAX)) await destroy(api, key).catch(() => undefined)
+  const madeAt = (key: string): number => Number(key.slice(PROBE_FOLDER.length).split('-', 1)[0])
+  const old = objects.filter(({ key }) => nowUnixMs - madeAt(key) > LEFTOVER_AGE_MIN_MS)
+  for (const { key } of old.slice(0, LEFTOVERS_MAX)) await destroy(api, key).catch(() => undefined)
 }
 
 async function destroy(api: S3Api, key: string): Promise<void> {
-  for (const { versionId } of await api.versions(key)) {
-    await api.remove(key, versionId === 'null' ? undefined : versionId)
-  }
+  for (const { versionId } of await api.versions(key)) await api.remove(key, versionId)
 }
 
-function probeKey(): string {
-  return `${PROBE_FOLDER}${randomBytes(12).toString('hex')}`
+function probeKey(nowUnixMs: number): string {
+  return `${PROBE_FOLDER}${nowUnixMs}-${randomBytes(12).toString('hex')}`
 }
 
 function isSame(stored: Uint8Array | undefined, bytes: Uint8Array): boolean {

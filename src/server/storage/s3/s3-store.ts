@@ -88,14 +88,14 @@ export class S3Store implements ObjectStore {
   async delete(key: string): Promise<void> {
     requireObjectKey(key)
     const versions = await this.#again(() => this.#api.versions(key))
-    for (const { versionId } of versions) {
-      await this.#again(() => this.#api.remove(key, versionId === 'null' ? undefined : versionId))
-    }
+    for (const { versionId } of versions) await this.#again(() => this.#api.remove(key, versionId))
   }
 
   /** Proves that the bucket takes objects and finds out what the server can do; {@link S3Store.report} has it then. */
-  async check(): Promise<void> {
-    this.#report = await probeS3(this.#api, { nowUnixMs: this.#nowUnixMs, objectLock: this.#config.objectLock })
+  async check(): Promise<S3Report> {
+    const report = await probeS3(this.#api, { nowUnixMs: this.#nowUnixMs, objectLock: this.#config.objectLock })
+    this.#report = report
+    return report
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import { EarwitnessError } from '../../../../src/errors.ts'
 import { diagnose } from '../../../../src/server/doctor/diagnose.ts'
 import type { Finding, Verdict } from '../../../../src/server/doctor/finding.ts'
 import type { Probes } from '../../../../src/server/doctor/probes.ts'
+import type { S3Report } from '../../../../src/server/storage/s3/s3-report.ts'
 import { vault } from '../../../support/recording-rig.ts'
 
 /** The checks on machines that are made up: one on which all is well, and the same with one thing changed. */
@@ -23,6 +24,9 @@ const FILES: Readonly<Record<string, string>> = {
 }
 const DECODERS =
   ' V..... h264  x\n A....D g729  G.729\n A....D g723_1 G\n A....D g726 G\n A....D amrnb A\n A....D amrwb A\n A....D ilbc i\n A....D gsm g\n A....D speex s\n'
+
+const FINE_BUCKET: S3Report = { condition: 'honoured', objectLock: 'off', clockOffsetMs: 400 }
+const BUCKET = { EARWITNESS_STORAGE_KIND: 's3', EARWITNESS_STORAGE_S3_BUCKET: 'recordings' }
 
 interface Machine extends Partial<Probes> {
   readonly files?: Readonly<Record<string, string | undefined>>
@@ -50,6 +54,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     addon: () => 'loaded',
     encodeAndDecode: async () => undefined,
     database: async () => undefined,
+    bucket: async () => FINE_BUCKET,
     signerProblem: async () => undefined,
     ...probes,
   }
@@ -175,6 +180,20 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ['nothing writable', { write: async () => 'EACCES' }, ['data fail', 'storage fail']],
   ['little room', { freeBytes: async () => 5 * GIB }, ['data warn', 'storage warn']],
   ['no room', { freeBytes: async () => 1_000_000 }, ['data fail', 'storage fail']],
+  [
+    'a bucket in which all is well',
+    { write: async (folder) => (folder === '/data' ? undefined : 'EACCES') },
+    [],
+    BUCKET,
+  ],
+  ['a lock that holds', { bucket: async () => ({ ...FINE_BUCKET, objectLock: 'enforced' }) }, [], BUCKET],
+  [
+    'a bucket whose server ignores what it accepts, and has another time',
+    { bucket: async () => ({ condition: 'ignored', objectLock: 'ignored', clockOffsetMs: -60_000 }) },
+    ['storage-condition warn', 'storage-lock fail', 'storage-clock warn'],
+    BUCKET,
+  ],
+  ['a bucket that is not there', { bucket: async () => away }, ['storage fail'], BUCKET],
   ['a database that is away', { database: async () => away }, ['database fail']],
   ['the private half on the recorder', { modes: { '/data/keys/vault.agekey': 0o100600 } }, ['vault-private-half warn']],
   ['a damaged recipient', { files: { '/data/keys/vault.recipient': 'age1nonsense' } }, ['vault fail']],

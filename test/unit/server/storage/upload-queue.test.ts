@@ -187,3 +187,24 @@ describe('draining', () => {
     expect(await refused).toMatchObject([{ status: 'rejected', reason: { code: 'storage-conflict' } }])
   })
 })
+
+describe('woken', () => {
+  it('what waits for its next attempt is tried at once', async () => {
+    const patient = new UploadQueue({
+      store,
+      nowUnixMs: () => nowUnixMs,
+      retryFirstMs: 3_600_000,
+      retryLastMs: 3_600_000,
+      observer: { stored: () => events.push('stored'), failed: (_seconds, code) => events.push(code) },
+    })
+    store.failures.set('a/1', [storageFull(), storageFull()])
+    const done = patient.put('a', 'a/1', bytes(1))
+    for (const expected of [1, 2]) {
+      await settled()
+      expect(store.attempts).toHaveLength(expected)
+      patient.wake()
+    }
+    await done
+    expect(events).toEqual(['storage-full', 'storage-full', 'stored'])
+  })
+})
