@@ -40,7 +40,11 @@ async function files(): Promise<readonly string[]> {
   const found = await Promise.all(
     folders.map(async (folder) => readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])),
   )
-  return found.flat().flatMap((entry) => (entry.isFile() ? [entry.name] : []))
+  // The ledger says that the node started, whatever came of it.
+  const ofRecordings = found
+    .flat()
+    .filter(({ parentPath }) => !parentPath.startsWith(join(dataDir, 'recordings', 'ledger')))
+  return ofRecordings.flatMap((entry) => (entry.isFile() ? [entry.name] : []))
 }
 
 async function listed(): Promise<number> {

@@ -6,6 +6,8 @@ import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { printable, wrap, type Paint } from '../output.ts'
 import { findRecording } from '../stored-recording.ts'
 
+const ABSENT_CODES: ReadonlySet<string> = new Set(['recording-not-found', 'storage-missing'])
+
 /** The manifest as it is stored, its signature not checked; undefined while the recording runs, and where it cannot be read. */
 export async function readManifestOf(config: Config, id: string): Promise<ManifestBody | undefined> {
   try {
@@ -13,7 +15,9 @@ export async function readManifestOf(config: Config, id: string): Promise<Manife
     const manifest = jws === undefined ? undefined : decodeManifest(new TextDecoder().decode(jws))
     return manifest?.ok === true ? manifest.value.body : undefined
   } catch (error) {
-    if (error instanceof EarwitnessError && error.code === 'recording-not-found') return undefined
+    // The database knows of recordings whose store is not here.
+    const isAbsent = error instanceof EarwitnessError && ABSENT_CODES.has(error.code)
+    if (isAbsent) return undefined
     throw error
   }
 }
