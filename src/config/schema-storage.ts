@@ -87,7 +87,7 @@ const s3 = group('For kind: s3. Any S3-compatible server.', {
   }),
   bandwidth: size({
     description:
-      'Bytes a second for uploads, so that they leave room for calls on a thin line. Audio that comes faster waits in memory. ' +
+      'Bytes a second for uploads, so that they leave room for calls on a thin line. Audio that comes faster waits here. ' +
       '0B: no limit.',
     default: '0B',
     minimum: '0B',
@@ -100,7 +100,7 @@ export const storage = group('Where sealed chunks, keys and manifests go.', {
   kind: Type.Enum(['folder', 's3'], {
     description:
       'folder: a directory, local or mounted. s3: a bucket, so that recordings survive this machine; a chunk is there a few ' +
-      'seconds after it is full. While the server is down, chunks wait in memory, up to 256 MiB.',
+      'seconds after it is full. While the server is down, chunks wait on this machine.',
     default: 'folder',
   }),
   folder: group('For kind: folder.', {
