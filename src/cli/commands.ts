@@ -38,6 +38,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./ledger.ts'),
   },
   {
+    name: 'reindex',
+    summary: 'makes the index of recordings again out of the object store alone',
+    load: () => import('./reindex.ts'),
+  },
+  {
     name: 'check-config',
     summary: 'validates the configuration and shows the values in force',
     load: () => import('./check-config.ts'),

@@ -2,7 +2,7 @@ import type { FindingList } from './findings.ts'
 import { GAP_CAUSES } from './manifest-shape.ts'
 import { checkKept } from './kept-checks.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
-import { chunkName, dtmfName, keptName, KEY_NAME, MANIFEST_NAME, PEAKS_NAME, snapshotName } from './object-names.ts'
+import { chunkName, dtmfName, keptName, KEY_NAME, MANIFEST_NAME, PEAKS_NAME, INDEX_NAME, snapshotName } from './object-names.ts'
 import { checkPauses } from './pause-checks.ts'
 import { checkReports } from './report-checks.ts'
 import { RUNNING_HASH_START, runningHashText, type RunningHashChain } from './running-hash-text.ts'
@@ -46,6 +46,9 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
     if (seq !== index || name !== snapshotName(index)) {
       findings.add('sequence-wrong', `Where snapshot ${index} belongs, the manifest has another number or name.`, name)
     }
+  }
+  if (body.index !== undefined && body.index.name !== INDEX_NAME) {
+    findings.add('sequence-wrong', `The index facts are not called ${INDEX_NAME}.`, body.index.name)
   }
   if (body.peaks !== undefined && body.peaks.name !== PEAKS_NAME) {
     findings.add('sequence-wrong', `The peaks are not called ${PEAKS_NAME}.`, body.peaks.name)

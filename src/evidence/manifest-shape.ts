@@ -180,6 +180,7 @@ const checkBody = members({
   kept: optional(list(checkKept)),
   dtmf: optional(list(members({ dtmfSeq: integer, name: objectName, sha256, sizeBytes: integer }))),
   peaks: optional(members({ name: objectName, sha256, sizeBytes: integer })),
+  index: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   streams: list(checkStream),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),

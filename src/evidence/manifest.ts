@@ -167,6 +167,15 @@ export interface PeaksEntry {
   readonly sizeBytes: number
 }
 
+/** What the index knows of a recording and no other object says. FORMAT.md 4.2 */
+export interface IndexEntry {
+  readonly name: string
+  /** Hex SHA-256 of the sealed object. */
+  readonly sha256: string
+  /** Size of the sealed object. */
+  readonly sizeBytes: number
+}
+
 export interface ManifestBody {
   readonly format: typeof MANIFEST_FORMAT
   readonly recordingId: string
@@ -193,6 +202,8 @@ export interface ManifestBody {
   readonly dtmf?: readonly DtmfEntry[]
   /** Absent when nothing was recorded, and where the recorder did not come to it. */
   readonly peaks?: PeaksEntry
+  /** Absent in older manifests. */
+  readonly index?: IndexEntry
   readonly streams: readonly StreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]

@@ -3,6 +3,7 @@
 export const KEY_NAME = 'key.age'
 export const MANIFEST_NAME = 'manifest.jws'
 export const PEAKS_NAME = 'peaks.age'
+export const INDEX_NAME = 'index.age'
 /** Longest name a manifest may give an object. */
 export const OBJECT_NAME_MAX = 100
 

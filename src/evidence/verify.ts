@@ -84,7 +84,7 @@ export async function verifyRecording(options: {
   readonly alsoCheck?: (body: ManifestBody) => Promise<void>
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
-  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0 }, opened: 0 }
+  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
   if (body !== undefined && body.recordingId !== recordingId) {
@@ -156,6 +156,7 @@ async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: F
   for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
   for (const { name } of body.snapshots) named.add(name)
   if (body.peaks !== undefined) named.add(body.peaks.name)
+  if (body.index !== undefined) named.add(body.index.name)
   let seen = 0
   for await (const name of await objects.list()) {
     seen += 1
@@ -192,6 +193,7 @@ class ObjectChecker {
       [body.wrappedKey.sha256, body.wrappedKey.name],
       ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
       ...(body.peaks === undefined ? [] : [[body.peaks.sha256, body.peaks.name] as const]),
+      ...(body.index === undefined ? [] : [[body.index.sha256, body.index.name] as const]),
       ...[...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])].map(
         ({ sha256, name }) => [sha256, name] as const,
       ),
@@ -212,6 +214,7 @@ class ObjectChecker {
       await this.#checkAndOpen({ kind: 'dtmf', name, sha256, sizeBytes }, identity)
     }
     if (this.#body.peaks !== undefined) await this.#checkAndOpen({ kind: 'peaks', ...this.#body.peaks }, identity)
+    if (this.#body.index !== undefined) await this.#checkAndOpen({ kind: 'index', ...this.#body.index }, identity)
     for (const { name, sha256, sealedSha256, sizeBytes } of this.#body.snapshots) {
       const expected = { kind: 'snapshot', name, sha256: sealedSha256, sizeBytes, clearSha256: sha256 } as const
       await this.#checkAndOpen(expected, identity)

@@ -154,7 +154,7 @@ export function readRecordingRequest(invite: InviteFacts): Result<RecordingReque
     offer: offer.value,
     plans,
     refusedLines,
-    metadata: metadataPart === undefined ? fromMetadata(invite.from) : readMetadata(metadataPart),
+    metadata: metadataPart === undefined ? fromMetadata(invite.from) : readMetadataDocument(metadataPart.body),
   })
 }
 
@@ -162,7 +162,7 @@ export function readRecordingRequest(invite: InviteFacts): Result<RecordingReque
 export function readMetadataBody(contentType: string | undefined, body: Uint8Array): RecordingRequest['metadata'] {
   const split = splitBody(contentType, body)
   const part = split.ok ? split.value.find((candidate) => isMetadataType(candidate.contentType)) : undefined
-  return part && readMetadata(part)
+  return part && readMetadataDocument(part.body)
 }
 
 /** The facts in From of a phone that forks its media, kept as the header line they were read from. RFC 3420 */
@@ -171,6 +171,13 @@ export function fromMetadata(from: string | undefined): RequestMetadata | undefi
   if (read === undefined) return undefined
   const raw = new TextEncoder().encode(`From: ${from}\r\n`)
   return { raw, snapshot: read.snapshot, mediaType: 'message/sipfrag' }
+}
+
+/** Reads a metadata document again that was kept when it came; `mediaType` as {@link RequestMetadata} has it. */
+export function readKeptMetadata(raw: Uint8Array, mediaType: string | undefined): RequestMetadata {
+  if (mediaType === undefined) return readMetadataDocument(raw)
+  const [, from] = /^From: (.*)\r\n$/s.exec(new TextDecoder().decode(raw)) ?? []
+  return fromMetadata(from) ?? { raw, snapshot: undefined }
 }
 
 /**
@@ -244,11 +251,9 @@ function noLineLeft(refusedLines: RecordingRequest['refusedLines']): RefusalReas
   return found?.[0] ?? 'noCodec'
 }
 
-function readMetadata(part: BodyPart): RecordingRequest['metadata'] {
-  const parsed = parseMetadata(part.body)
-  return parsed.ok
-    ? { raw: part.body, snapshot: parsed.value }
-    : { raw: part.body, snapshot: undefined, reason: parsed.reason }
+function readMetadataDocument(raw: Uint8Array): RequestMetadata {
+  const parsed = parseMetadata(raw)
+  return parsed.ok ? { raw, snapshot: parsed.value } : { raw, snapshot: undefined, reason: parsed.reason }
 }
 
 /** There is a body, and not one part of it is of a type we read. */

@@ -46,7 +46,7 @@ const HASHES = `## 2. The pieces
 The manifest names every object with its SHA-256. All of them must be there, unchanged, and no other.
 
 \`\`\`sh
-jq -r '([.wrappedKey] + .chunks + (.kept // []) + (.dtmf // []) + [.peaks // empty])[] | "\\(.sha256)  objects/\\(.name)"' "$work/manifest.json" > "$work/sums"
+jq -r '([.wrappedKey] + .chunks + (.kept // []) + (.dtmf // []) + [.peaks // empty] + [.index // empty])[] | "\\(.sha256)  objects/\\(.name)"' "$work/manifest.json" > "$work/sums"
 jq -r '.snapshots[] | "\\(.sealedSha256)  objects/\\(.name)"' "$work/manifest.json" >> "$work/sums"
 sha256sum --check --quiet "$work/sums"
 { cut -c67- "$work/sums"; echo objects/manifest.jws; } | LC_ALL=C sort > "$work/named"

@@ -41,10 +41,12 @@ export function recordStatements(record: DatabaseRecord): readonly Statement[] {
 function openedStatements(record: RecordingOpenedRecord): readonly Statement[] {
   return [
     {
-      sql: `INSERT INTO recordings
+      // A recording that was restored without a vault identity has no Call-ID; who knows it may say it later.
+      sql: `INSERT INTO recordings AS known
        (recording_id, rs_id, tenant, src, sip_call_id, started_at, layout, object_prefix, recipient, dialect)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-     ON CONFLICT (recording_id) DO NOTHING`,
+     ON CONFLICT (recording_id) DO UPDATE SET sip_call_id = excluded.sip_call_id
+     WHERE known.sip_call_id = '' AND excluded.sip_call_id <> ''`,
       values: [
         record.recordingId,
         record.rsId,

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { runStatements } from './apply-records.ts'
 import type { Database } from './database.ts'
 import type { JournalLine } from './journal-lines.ts'
 import type { DatabaseLog } from './log.ts'
 import { recordStatements } from './record-statements.ts'
 import { RECORD_KINDS, type DatabaseRecord } from './records.ts'
-import { blamesRecord, errorFields, UnknownRecordingError } from './server-errors.ts'
+import { blamesRecord, errorFields } from './server-errors.ts'
 import { setAside } from './set-aside.ts'
 import type { Statement } from './statement.ts'
 import { inTransaction } from './transaction.ts'
@@ -94,12 +95,7 @@ export class RecordWriter {
       try {
         await this.#database.prepare()
         await inTransaction(this.#database.pool, async (client) => {
-          for (const { statements } of planned) {
-            for (const { sql, values, mustMatch } of statements) {
-              const { rowCount } = await client.query(sql, [...values])
-              if (mustMatch === true && rowCount === 0) throw new UnknownRecordingError()
-            }
-          }
+          for (const { statements } of planned) await runStatements(client, statements)
         })
         this.#noteAway(undefined)
         this.counters.applied += planned.length

@@ -1,21 +1,26 @@
+import { randomBytes } from 'node:crypto'
+
 import { EarwitnessError } from '../../errors.ts'
+import { sealToRecipients } from '../../evidence/age-seal.ts'
+import { writeIndexFacts } from '../../evidence/index-facts.ts'
 import {
   MANIFEST_FORMAT,
   signManifest,
   type ChunkEntry,
   type DtmfEntry,
   type IncidentEntry,
+  type IndexEntry,
   type KeptEntry,
   type ManifestBody,
   type PeaksEntry,
   type SnapshotEntry,
 } from '../../evidence/manifest.ts'
-import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { INDEX_NAME, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey } from '../../evidence/signer-keys.ts'
 import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
+import { chunkRecord, closedRecord, openedRecord } from '../database/index-records.ts'
 import type { Outbox } from '../database/outbox.ts'
-import type { DatabaseRecord } from '../database/records.ts'
 import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
@@ -23,6 +28,7 @@ import type { StatementSink } from '../ledger/ledger.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { snapshotRecord } from './snapshot-record.ts'
+import { ToldFacts, type ToldNews } from './told-facts.ts'
 
 /** A recording that nobody is left to finish, as far as it is known. */
 export interface InterruptedRecording extends OpenFacts {
@@ -32,6 +38,10 @@ export interface InterruptedRecording extends OpenFacts {
   readonly kept: readonly KeptEntry[]
   readonly dtmf: readonly DtmfEntry[]
   readonly peaks?: PeaksEntry | undefined
+  /** What came to light after it was opened. */
+  readonly news?: readonly ToldNews[] | undefined
+  /** Its index facts are in the store already. */
+  readonly index?: IndexEntry | undefined
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
 }
@@ -54,8 +64,8 @@ export class Custody {
   readonly #ledger: Pick<StatementSink, 'append'> | undefined
   readonly #nowUnixMs: () => number
   readonly #spool: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'> | undefined
-  /** Recordings of this run that the database has been told of, until they are closed. */
-  readonly #opened = new Set<string>()
+  /** What the database has been told of each recording of this run, until it is closed. */
+  readonly #told = new Map<string, ToldFacts>()
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
   readonly #handedOver = new Map<string, Promise<void>>()
 
@@ -86,15 +96,12 @@ export class Custody {
     const { recipient, wrappedKey, bytes } = sealedKey
     const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
     const { dialect, correlationIds } = recording.communication.takeOpening()
-    this.#outbox.add({
-      kind: 'recordingOpened',
-      ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
-      ...{ dialect, correlationIds },
-    })
-    this.#opened.add(recordingId)
+    this.#outbox.add(
+      openedRecord({ facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds }),
+    )
+    this.#told.set(recordingId, new ToldFacts({ sipCallId, dialect, correlationIds }))
     this.#sayOpened({ facts, startedAt, recipient, wrappedKey })
     this.#spool?.opened(recordingId)
-    this.noteFacts(recording)
     const entry: OpenJournalEntry = {
       kind: 'opened',
       facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
@@ -102,13 +109,19 @@ export class Custody {
       wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
     }
     void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
+    // After the line that opens the journal, which must be its first.
+    this.noteFacts(recording)
   }
 
   /** Tells the database what has come to light about the communication session; before the recording is opened, later. */
   noteFacts(recording: LiveRecording): void {
     const { recordingId } = recording.facts
-    const news = this.#opened.has(recordingId) ? recording.communication.takeNews() : undefined
-    if (news !== undefined) this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
+    const told = this.#told.get(recordingId)
+    const news = told === undefined ? undefined : recording.communication.takeNews()
+    if (news === undefined) return
+    told?.add(news)
+    this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
+    void this.#journal.append(recordingId, { kind: 'facts', news })
   }
 
   /** Chunks, kept RTP, digits, peaks and snapshots; the key has its own way, see {@link opened}. */
@@ -128,12 +141,14 @@ export class Custody {
   /** Signs and stores the manifest after everything it names, then closes the recording in the database. */
   async close(objectPrefix: string, manifest: ManifestBody): Promise<void> {
     const { recordingId } = manifest
-    const signed = new TextEncoder().encode(await signManifest(manifest, this.#signer))
     await this.#handedOver.get(recordingId)
     this.#handedOver.delete(recordingId)
-    this.#opened.delete(recordingId)
+    const index = await this.#storeIndex(objectPrefix, manifest)
+    const whole = index === undefined ? manifest : { ...manifest, index }
+    const signed = new TextEncoder().encode(await signManifest(whole, this.#signer))
+    this.#told.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
-    await this.closed(manifest, signed)
+    await this.closed(whole, signed)
   }
 
   /** The manifest is in the store: the database is told, and the journal is not needed any more. */
@@ -150,14 +165,12 @@ export class Custody {
   }
 
   /** Tells the database again what a crash may have kept from it; what it knows already changes nothing. */
-  readmit(recording: OpenFacts & { readonly chunks: readonly ChunkEntry[] }): void {
-    const { facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds } = recording
-    const { recordingId, rsId, tenant, src, layout } = facts
-    this.#outbox.add({
-      kind: 'recordingOpened',
-      ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
-      ...{ dialect, correlationIds },
-    })
+  readmit(recording: OpenFacts & Pick<InterruptedRecording, 'chunks' | 'news'>): void {
+    const { recordingId } = recording.facts
+    this.#outbox.add(openedRecord(recording))
+    for (const { dialect, correlationIds, attributions } of recording.news ?? []) {
+      this.#outbox.add({ kind: 'factsNoted', recordingId, dialect, correlationIds, attributions })
+    }
     for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
     // Whether the last run came to say so nobody knows; the first time counts.
     this.#sayOpened({ ...recording, again: true })
@@ -167,7 +180,13 @@ export class Custody {
   interrupted(recording: InterruptedRecording, detail: string): Promise<void> {
     const at = new Date(this.#nowUnixMs()).toISOString()
     const incident = { code: 'interrupted', at, detail }
-    this.#noteIncident(recording.facts.recordingId, incident)
+    const { recordingId } = recording.facts
+    this.#noteIncident(recordingId, incident)
+    if (!this.#told.has(recordingId)) {
+      const told = new ToldFacts(recording)
+      for (const news of recording.news ?? []) told.add(news)
+      this.#told.set(recordingId, told)
+    }
     return this.close(recording.objectPrefix, interruptedManifest(recording, incident))
   }
 
@@ -215,12 +234,28 @@ export class Custody {
   }
 
   #recordChunk(recordingId: string, chunk: ChunkEntry): void {
-    const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
-    this.#outbox.add({
-      kind: 'chunkStored',
-      ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample },
-      storedAt: new Date(this.#nowUnixMs()).toISOString(),
-    })
+    this.#outbox.add(chunkRecord(recordingId, chunk, new Date(this.#nowUnixMs()).toISOString()))
+  }
+
+  /** Seals and stores what an index needs and no other object says. Undefined when the store refuses it for good. */
+  async #storeIndex(objectPrefix: string, manifest: ManifestBody): Promise<IndexEntry | undefined> {
+    const { recordingId, recipient } = manifest
+    const told = this.#told.get(recordingId)
+    if (told === undefined || told.index !== undefined) return told?.index
+    const clear = writeIndexFacts(told.facts)
+    const bytes = sealToRecipients(clear, [recipient], randomBytes)
+    clear.fill(0)
+    const index = { name: INDEX_NAME, sha256: sha256Hex(bytes), sizeBytes: bytes.length }
+    await this.#journal.append(recordingId, { kind: 'index', index })
+    try {
+      await this.#uploads.put(recordingId, objectKey(objectPrefix, INDEX_NAME), bytes)
+    } catch {
+      // The recording is worth more than its place in a rebuilt index: its manifest goes without.
+      this.#told.delete(recordingId)
+      return undefined
+    }
+    told.index = index
+    return index
   }
 
   #takeSnapshot(recording: LiveRecording, seq: number, object: SealedObject): void {
@@ -298,25 +333,5 @@ function interruptedManifest(recording: InterruptedRecording, incident: Incident
     incidents: [...incidents, incident],
     consentEvents: [],
     clock: { status: 'unknown' },
-  }
-}
-
-function closedRecord(manifest: ManifestBody, manifestSha256: string): DatabaseRecord {
-  const { recordingId, endedAt, state, endCause, durationSamples } = manifest
-  return {
-    kind: 'recordingClosed',
-    ...{ recordingId, endedAt, state, endCause, durationSamples, manifestSha256 },
-    streams: manifest.streams.map(({ codecs, packets, ledger, ...stream }) => ({
-      streamId: stream.streamId,
-      streamLabel: stream.streamLabel,
-      channel: stream.channel,
-      participantIds: stream.participantIds,
-      codec: codecs.join('+'),
-      packets: { ...packets, expected: packets.expected ?? packets.received + packets.lost },
-      audioSamples: ledger.audioSamples,
-      ...(ledger.concealedSamples === undefined ? {} : { concealedSamples: ledger.concealedSamples }),
-      ...(ledger.silentSamples === undefined ? {} : { silentSamples: ledger.silentSamples }),
-    })),
-    gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
   }
 }

@@ -5,6 +5,7 @@ import type {
   ChunkEntry,
   DtmfEntry,
   IncidentEntry,
+  IndexEntry,
   KeptEntry,
   PeaksEntry,
   SnapshotEntry,
@@ -16,6 +17,7 @@ import type { RecordingFacts } from '../../recorder/recording-types.ts'
 import { DirectorySync } from '../storage/directory-sync.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import type { ToldNews } from './told-facts.ts'
 
 /** What a manifest and the database need should this process not live to write them. No names, numbers or audio. */
 export interface OpenFacts {
@@ -51,6 +53,8 @@ export type OpenJournalEntry =
   | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry }
   | { readonly kind: 'peaks'; readonly peaks: PeaksEntry }
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
+  | { readonly kind: 'index'; readonly index: IndexEntry }
+  | { readonly kind: 'facts'; readonly news: ToldNews }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
 
 const SUFFIX = '.jsonl'

@@ -169,6 +169,9 @@ async function whatIsLeft(
   const peaks = entries
     .flatMap((entry) => (entry.kind === 'peaks' && stored.has(entry.peaks.name) ? [entry.peaks] : []))
     .at(0)
+  const index = entries
+    .flatMap((entry) => (entry.kind === 'index' && stored.has(entry.index.name) ? [entry.index] : []))
+    .at(-1)
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
   return {
     ...facts,
@@ -176,6 +179,8 @@ async function whatIsLeft(
     kept: uptoLastStored(onceEach(kept, certain), stored),
     dtmf: uptoLastStored(onceEach(dtmf, certain), stored),
     ...(peaks === undefined ? {} : { peaks }),
+    ...(index === undefined ? {} : { index }),
+    news: entries.flatMap((entry) => (entry.kind === 'facts' ? [entry.news] : [])),
     snapshots: uptoLastStored(onceEach(snapshots, certain), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }

@@ -108,6 +108,7 @@ describe('a recording in custody', () => {
       'chunk-000000.age',
       'chunk-000001.age',
       'chunk-000002.age',
+      'index.age',
       'manifest.jws',
     ])
     expect((await verify()).findings).toEqual([])
@@ -170,7 +171,7 @@ describe('a recording in custody', () => {
     custody.opened(recording)
     custody.sealed(recording, nextChunk(recording))
     await custody.close(recording.objectPrefix, manifestOf(recording))
-    expect(store.namesOf(recording)).toEqual(['key.age', 'chunk-000000.age', 'manifest.jws'])
+    expect(store.namesOf(recording)).toEqual(['key.age', 'chunk-000000.age', 'index.age', 'manifest.jws'])
     expect(recording.incidents).toEqual([])
   })
 
@@ -213,7 +214,7 @@ describe('a recording that nobody can finish', () => {
   it('says nothing in its manifest that a finished one would not say', async () => {
     custody.opened(recording)
     await custody.interrupted({ ...recording, ...recording.sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
-    const finished = Object.keys(manifestOf(recording))
+    const finished = [...Object.keys(manifestOf(recording)), 'index']
     expect(Object.keys(await storedManifest()).filter((member) => !finished.includes(member))).toEqual([])
   })
 })

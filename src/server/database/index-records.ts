@@ -1,0 +1,52 @@
+import type { ChunkEntry, ManifestBody } from '../../evidence/manifest.ts'
+import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
+import type { ChunkStoredRecord, RecordingClosedRecord, RecordingOpenedRecord } from './records.ts'
+
+/** Records as the recorder makes them while it records, and as `reindex` makes them out of the object store: one way for both. */
+
+export function openedRecord(recording: {
+  readonly facts: Pick<ManifestBody, 'recordingId' | 'rsId' | 'tenant' | 'src' | 'layout'>
+  readonly sipCallId: string
+  readonly startedAt: string
+  readonly objectPrefix: string
+  readonly recipient: string
+  readonly dialect?: string | undefined
+  readonly correlationIds?: readonly CorrelationId[] | undefined
+}): RecordingOpenedRecord {
+  // One by one: what is handed in may know more than the index may say.
+  const { facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds } = recording
+  const { recordingId, rsId, tenant, src, layout } = facts
+  return {
+    kind: 'recordingOpened',
+    ...{ recordingId, rsId, tenant, src, layout, sipCallId, startedAt, objectPrefix, recipient },
+    ...{ dialect, correlationIds },
+  }
+}
+
+export function chunkRecord(recordingId: string, chunk: ChunkEntry, storedAt: string): ChunkStoredRecord {
+  const { chunkSeq, name, sha256, sizeBytes, fromSample, toSample } = chunk
+  return {
+    kind: 'chunkStored',
+    ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample, storedAt },
+  }
+}
+
+export function closedRecord(manifest: ManifestBody, manifestSha256: string): RecordingClosedRecord {
+  const { recordingId, endedAt, state, endCause, durationSamples } = manifest
+  return {
+    kind: 'recordingClosed',
+    ...{ recordingId, endedAt, state, endCause, durationSamples, manifestSha256 },
+    streams: manifest.streams.map(({ codecs, packets, ledger, ...stream }) => ({
+      streamId: stream.streamId,
+      streamLabel: stream.streamLabel,
+      channel: stream.channel,
+      participantIds: stream.participantIds,
+      codec: codecs.join('+'),
+      packets: { ...packets, expected: packets.expected ?? packets.received + packets.lost },
+      audioSamples: ledger.audioSamples,
+      ...(ledger.concealedSamples === undefined ? {} : { concealedSamples: ledger.concealedSamples }),
+      ...(ledger.silentSamples === undefined ? {} : { silentSamples: ledger.silentSamples }),
+    })),
+    gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
+  }
+}

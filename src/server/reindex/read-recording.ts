@@ -1,0 +1,127 @@
+import { openSealed } from '../../evidence/age-open.ts'
+import { readIndexFacts, type IndexFacts } from '../../evidence/index-facts.ts'
+import { readManifest, type ManifestBody, type ManifestRejectReason } from '../../evidence/manifest.ts'
+import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { openRecordingKey } from '../../evidence/recording-key.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import { objectKey } from '../storage/layout.ts'
+import type { ReadRecording } from './restored-records.ts'
+import type { StoredRecording } from './stored-recordings.ts'
+
+/** Why a recording, or a part of it, could not be used. The first five: it is left out altogether. */
+export type ProblemCode =
+  | 'manifest-unreadable'
+  | 'manifest-unknown-signer'
+  | 'manifest-forged'
+  | 'manifest-foreign'
+  | 'database-refused'
+  | 'key-missing'
+  | 'key-unreadable'
+  | 'object-missing'
+  | 'object-changed'
+  | 'object-unreadable'
+
+export interface Problem {
+  readonly recordingId: string
+  readonly code: ProblemCode
+  /** The object concerned, inside the recording's prefix. */
+  readonly name?: string
+}
+
+export interface Trust {
+  readonly keys: readonly VerifyKey[]
+  /** Of the vault; none: what is sealed stays closed. */
+  readonly identities: readonly string[]
+}
+
+type Report = (code: ProblemCode, name?: string) => void
+
+const MANIFEST_PROBLEMS: Record<ManifestRejectReason, ProblemCode> = {
+  tooLarge: 'manifest-unreadable',
+  notJws: 'manifest-unreadable',
+  notCanonical: 'manifest-unreadable',
+  format: 'manifest-unreadable',
+  shape: 'manifest-unreadable',
+  signerUnknown: 'manifest-unknown-signer',
+  forged: 'manifest-forged',
+}
+
+/** Reads what the store holds about one recording; undefined when its manifest is not to be believed. Audio is not read. */
+export async function readRecording(
+  store: Pick<ObjectStore, 'get'>,
+  { recordingId, objectPrefix }: StoredRecording,
+  trust: Trust,
+  report: Report,
+): Promise<ReadRecording | undefined> {
+  const signed = await store.get(objectKey(objectPrefix, MANIFEST_NAME))
+  if (signed === undefined) return undefined
+  // Latin-1 keeps every byte apart, where UTF-8 would fold wrong ones together; a manifest is ASCII.
+  const read = await readManifest(new TextDecoder('latin1').decode(signed), trust.keys)
+  if (!read.ok || read.value.recordingId !== recordingId) {
+    report(read.ok ? 'manifest-foreign' : MANIFEST_PROBLEMS[read.reason], MANIFEST_NAME)
+    return undefined
+  }
+  const manifest = read.value
+  const manifestSha256 = sha256Hex(signed)
+  const opener = new Opener(store, objectPrefix, report)
+  const identity = trust.identities.length === 0 ? undefined : await opener.unwrap(manifest, trust.identities)
+  if (identity === undefined) return { manifest, manifestSha256, objectPrefix, indexFacts: undefined, snapshots: [] }
+  const snapshots: { entry: ManifestBody['snapshots'][number]; raw: Uint8Array }[] = []
+  for (const entry of manifest.snapshots) {
+    const raw = await opener.open(entry.name, entry.sealedSha256, identity)
+    if (raw !== undefined && sha256Hex(raw) !== entry.sha256) report('object-changed', entry.name)
+    else if (raw !== undefined) snapshots.push({ entry, raw })
+  }
+  const indexFacts = await opener.readIndex(manifest, identity)
+  return { manifest, manifestSha256, objectPrefix, indexFacts, snapshots }
+}
+
+/** Opens objects of one recording, each only when it is the one that the manifest names. */
+class Opener {
+  readonly #store: Pick<ObjectStore, 'get'>
+  readonly #objectPrefix: string
+  readonly #report: Report
+
+  constructor(store: Pick<ObjectStore, 'get'>, objectPrefix: string, report: Report) {
+    this.#store = store
+    this.#objectPrefix = objectPrefix
+    this.#report = report
+  }
+
+  /** The recording's own identity. Its key may have been destroyed on purpose: that is what shredding is. */
+  async unwrap({ wrappedKey, recipient }: ManifestBody, identities: readonly string[]): Promise<string | undefined> {
+    const wrapped = await this.#store.get(objectKey(this.#objectPrefix, wrappedKey.name))
+    if (wrapped === undefined) {
+      this.#report('key-missing', wrappedKey.name)
+      return undefined
+    }
+    const opened = await openRecordingKey(wrapped, identities)
+    if (opened.ok && opened.value.recipient === recipient) return opened.value.identity
+    this.#report('key-unreadable', wrappedKey.name)
+    return undefined
+  }
+
+  async readIndex({ index, sipCallIdSha256 }: ManifestBody, identity: string): Promise<IndexFacts | undefined> {
+    const clear = index === undefined ? undefined : await this.open(index.name, index.sha256, identity)
+    if (index === undefined || clear === undefined) return undefined
+    const read = readIndexFacts(clear)
+    clear.fill(0)
+    if (read.ok && sha256Hex(read.value.sipCallId) === sipCallIdSha256) return read.value
+    this.#report('object-unreadable', index.name)
+    return undefined
+  }
+
+  async open(name: string, sha256: string, identity: string): Promise<Uint8Array | undefined> {
+    const sealed = await this.#store.get(objectKey(this.#objectPrefix, name))
+    if (sealed === undefined || sha256Hex(sealed) !== sha256) {
+      this.#report(sealed === undefined ? 'object-missing' : 'object-changed', name)
+      return undefined
+    }
+    const opened = await openSealed(sealed, [identity])
+    if (opened.ok) return opened.value
+    this.#report('object-unreadable', name)
+    return undefined
+  }
+}

@@ -1,0 +1,242 @@
+import { copyFile, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { Client } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import {
+  closedRecordings,
+  makeDataDir,
+  removeDataDir,
+  startDaemon,
+  type CommandResult,
+  type RunningDaemon,
+} from '../support/daemon.ts'
+import { g729Payloads } from '../support/kept-codecs.ts'
+import { PayloadSession } from '../support/payload-session.ts'
+import { startExternalPostgres, type ExternalPostgres } from '../support/postgres.ts'
+import { RawSrc, type SentRequest } from '../support/raw-src.ts'
+import { simulate } from '../support/simulated.ts'
+
+/** The index is dropped and made again out of the object store alone: row for row, answer for answer. */
+
+const GROUP = '20261123120000012345-abcdef'
+const UUI = '00FA080001183F5093914D;encoding=hex'
+const RECORDINGS = 6
+
+const OFFER = [
+  ...['v=0', 'o=- 5 5 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
+  ...['m=audio 40000 RTP/AVP 0', 'a=sendonly', 'a=label:1', 'm=audio 40002 RTP/AVP 0', 'a=sendonly', 'a=label:2', ''],
+].join('\r\n')
+const XML = { contentType: 'application/rs-metadata+xml' }
+
+let postgres: ExternalPostgres
+let client: Client
+let dataDir: string
+let daemon: RunningDaemon
+let ids: readonly string[]
+let before: { readonly tables: Tables; readonly answers: readonly CommandResult[] }
+
+type Tables = Readonly<Record<string, readonly string[]>>
+
+beforeAll(async () => {
+  postgres = await startExternalPostgres()
+  dataDir = await makeDataDir()
+  const environment = { EARWITNESS_DATABASE_URL: postgres.url }
+  daemon = await startDaemon(dataDir, environment)
+  let src = await RawSrc.open(daemon.sipUdpPort)
+  await recordStory(src)
+  await recordKept(src)
+  expect((await simulate(daemon, '--calls', '2', '--duration', '1s', '--hold', '300ms@300ms')).code).toBe(0)
+  await closedRecordings(daemon, RECORDINGS - 1)
+  // Nobody is left to finish this one.
+  await place(src, metadata(3, 'user4', '+15550174'), [['User-to-User', UUI]])
+  src.close()
+  await daemon.stop('SIGKILL')
+  daemon = await startDaemon(dataDir, environment)
+  ids = (await closedRecordings(daemon, RECORDINGS)).map(({ recordingId }) => recordingId)
+  await daemon.stop()
+  client = new Client({ connectionString: postgres.url })
+  await client.connect()
+  before = { tables: await dump(), answers: await answers() }
+})
+
+afterAll(async () => {
+  await client.end()
+  await postgres.remove()
+  await removeDataDir(dataDir)
+})
+
+function metadata(sequence: number, callee: string, number: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode>
+<group group_id="${GROUP}"><sequence>${sequence}</sequence></group>
+<session session_id="ns-session-${sequence}"><group-ref>${GROUP}</group-ref></session>
+<participant participant_id="caller"><nameID aor="sip:user1@pbx.example.com"><name>Ada</name></nameID></participant>
+<participant participant_id="${callee}"><nameID aor="sip:${callee}@pbx.example.com"/></participant>
+<stream stream_id="1"><label>1</label></stream><stream stream_id="2"><label>2</label></stream>
+<participantstreamassoc participant_id="caller"><send>1</send></participantstreamassoc>
+<participantstreamassoc participant_id="${callee}"><send>2</send></participantstreamassoc>
+<n:numbers xmlns:n="http://example.com/netsapiens"><n:term>${number}</n:term></n:numbers></recording>`
+}
+
+const leaves = (id: string): string =>
+  `<recording><datamode>partial</datamode><participantsessionassoc participant_id="${id}" session_id="x">` +
+  `<disassociate-time>2026-11-23T12:00:00Z</disassociate-time></participantsessionassoc></recording>`
+
+async function place(
+  src: RawSrc,
+  xml: string,
+  headers: SentRequest['headers'] = [],
+): Promise<Required<Pick<SentRequest, 'sipCallId' | 'toTag'>>> {
+  const body = `--b\r\nContent-Type: application/sdp\r\n\r\n${OFFER}\r\n--b\r\nContent-Type: application/rs-metadata+xml\r\n\r\n${xml}\r\n--b--\r\n`
+  const sent = await src.send('INVITE', { contentType: 'multipart/mixed;boundary=b', body, headers })
+  const answer = await src.answerTo(sent)
+  expect(answer.status).toBe(200)
+  return { sipCallId: sent.sipCallId, toTag: answer.headers.first('To')?.split(';tag=')[1] ?? '' }
+}
+
+/** A transfer: two dialogs of one group, partial and unreadable metadata, ids in headers, vendor data. */
+async function recordStory(src: RawSrc): Promise<void> {
+  const first = await place(src, metadata(1, 'user2', '+15550172'), [
+    ['User-Agent', 'NetSapiens SiPBx 1-1205c'],
+    ['User-to-User', UUI],
+  ])
+  await src.ask('UPDATE', { ...first, ...XML, sequenceNumber: 2, body: leaves('user2') })
+  await src.ask('UPDATE', { ...first, ...XML, sequenceNumber: 3, body: '<recording><unclosed' })
+  await src.ask('BYE', { ...first, ...XML, sequenceNumber: 4, body: leaves('caller') })
+  const second = await place(src, metadata(2, 'user3', '+15550173'))
+  await src.ask('BYE', { ...second, sequenceNumber: 2 })
+}
+
+/** A codec that is not decoded: its packets are kept, and some are lost. */
+async function recordKept(src: RawSrc): Promise<void> {
+  const session = await PayloadSession.place(src, [['18', 'a=rtpmap:18 G729/8000'], ['0']])
+  const packets = g729Payloads()
+    .slice(0, 50)
+    .map((bytes, index) => ({ payloadType: 18, bytes, ticks: 160, durationMs: 20, isLost: index % 10 === 5 }))
+  await session.send(0, packets)
+  await session.hangUp()
+}
+
+/** All rows of all tables as text, in order. When a chunk reached the store is not in the store. */
+async function dump(): Promise<Tables> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.tables
+     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations' ORDER BY 1`,
+  )
+  const tables: Record<string, readonly string[]> = {}
+  for (const { name } of rows) {
+    const found = await client.query<{ row: string }>(
+      `SELECT (to_jsonb(one) - 'stored_at')::text AS row FROM "${name}" AS one ORDER BY 1`,
+    )
+    tables[name] = found.rows.map(({ row }) => row)
+  }
+  return tables
+}
+
+/** Every search, every recording, every verification. */
+async function answers(): Promise<readonly CommandResult[]> {
+  const filters = [
+    ...[[], ['--participant', 'ada'], ['--participant', '+15550172'], ['--text', 'user3'], ['--state', 'interrupted']],
+    ...[
+      ['--text', '+1555'],
+      ['--linked', GROUP],
+      ['--linked', '00FA080001183F5093914D'],
+      ['--src', 'other'],
+    ],
+  ]
+  const found: CommandResult[] = []
+  for (const filter of filters) found.push(await daemon.commandHere('recordings', 'list', '--json', ...filter))
+  for (const id of ids) {
+    found.push(await daemon.commandHere('recordings', 'show', id, '--json'))
+    found.push(await daemon.commandHere('verify', id, '--identity', identityFile(), '--json'))
+  }
+  return found
+}
+
+const identityFile = (): string => join(dataDir, 'keys', 'vault.agekey')
+
+const dropAll = (): Promise<unknown> => client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+
+async function reindexed(...options: readonly string[]): Promise<CommandResult & { readonly summary: object }> {
+  const result = await daemon.commandHere('reindex', '--json', ...options)
+  return { ...result, summary: result.stdout === '' ? {} : (JSON.parse(result.stdout) as object) }
+}
+
+describe('The index made again out of the object store', () => {
+  test('what is there to restore is worth the test', () => {
+    const { tables, answers: told } = before
+    // All of them: a table that the scenario leaves empty would prove nothing.
+    expect(Object.entries(tables).filter(([, rows]) => rows.length === 0)).toEqual([])
+    expect(Object.keys(tables).length).toBeGreaterThan(14)
+    expect(told.map(({ code }) => code).filter((code) => code !== 0)).toEqual([])
+    expect(tables['recordings']!.filter((row) => row.includes('"interrupted"'))).toHaveLength(1)
+  })
+
+  test('a database that is whole is told to be, and stays as it is', async () => {
+    expect(await reindexed('--dry-run')).toMatchObject({ code: 0, summary: { recordings: RECORDINGS, same: RECORDINGS } })
+    expect(await reindexed()).toMatchObject({ code: 0, summary: { same: RECORDINGS, missing: 0, different: 0 } })
+    expect(await dump()).toEqual(before.tables)
+  })
+
+  test('after the database was dropped every row comes back, and every answer is as before', async () => {
+    await dropAll()
+    expect(await reindexed('--dry-run')).toMatchObject({ code: 4, summary: { missing: RECORDINGS, problems: [] } })
+    expect((await dump())['recordings']).toEqual([])
+    expect(await reindexed()).toMatchObject({ code: 0, summary: { missing: RECORDINGS, refused: 0, problems: [] } })
+    expect(await dump()).toEqual(before.tables)
+    expect(await answers()).toEqual(before.answers)
+  })
+
+  test('a half-filled database is completed', async () => {
+    await client.query(`DELETE FROM recordings WHERE recording_id IN ($1, $2)`, [ids[0], ids[3]])
+    await client.query('DELETE FROM chunks')
+    await client.query('DELETE FROM gaps')
+    await client.query(`UPDATE recordings SET state = 'open', ended_at = NULL WHERE recording_id = $1`, [ids[1]])
+    expect(await reindexed('--dry-run')).toMatchObject({ code: 4, summary: { missing: 2 } })
+    expect(await reindexed()).toMatchObject({ code: 0, summary: { missing: 2, refused: 0 } })
+    expect(await dump()).toEqual(before.tables)
+  })
+
+  test('without a vault key the rest comes back, and the key adds what is sealed', async () => {
+    await dropAll()
+    await rename(identityFile(), `${identityFile()}.away`)
+    const sealed = await reindexed()
+    await rename(`${identityFile()}.away`, identityFile())
+    expect(sealed).toMatchObject({ code: 4, summary: { missing: RECORDINGS, isSealed: true, problems: [] } })
+    expect(sealed.stderr).toContain('--identity')
+    const tables = await dump()
+    expect(tables['chunks']).toEqual(before.tables['chunks'])
+    expect(tables['aors']).toEqual([])
+    expect(await reindexed()).toMatchObject({ code: 0, summary: { different: RECORDINGS } })
+    expect(await dump()).toEqual(before.tables)
+  })
+
+  test('what is not to be believed is named and left out', async () => {
+    const folders = before.tables['recordings']!.map((row) => JSON.parse(row) as { object_prefix: string; recording_id: string })
+    const [foreign, changed] = folders.map(({ object_prefix }) => join(dataDir, 'recordings', object_prefix))
+    const manifest = join(foreign!, 'manifest.jws')
+    await copyFile(manifest, `${dataDir}/manifest`)
+    await copyFile(join(changed!, 'manifest.jws'), manifest)
+    const indexFile = join(changed!, 'index.age')
+    const kept = await readFile(indexFile)
+    await writeFile(indexFile, kept.with(kept.length - 1, (kept.at(-1) ?? 0) ^ 1))
+    await dropAll()
+    const { code, summary } = await reindexed()
+    await copyFile(`${dataDir}/manifest`, manifest)
+    await writeFile(indexFile, kept)
+    expect([code, summary]).toMatchObject([
+      3,
+      {
+        ...{ missing: RECORDINGS - 1, refused: 1 },
+        problems: expect.arrayContaining([
+          { recordingId: folders[0]!.recording_id, code: 'manifest-foreign', name: 'manifest.jws' },
+          { recordingId: folders[1]!.recording_id, code: 'object-changed', name: 'index.age' },
+        ]) as unknown,
+      },
+    ])
+    expect(await reindexed()).toMatchObject({ code: 0, summary: { missing: 1, different: 1 } })
+    expect(await dump()).toEqual(before.tables)
+  })
+})
