@@ -23,14 +23,19 @@ const PROGRESS_EVERY = 500
 export const command: Command = {
   name: 'reindex',
   summary: 'makes the index of recordings again out of the object store alone',
-  usage: 'reindex [--dry-run] [--identity KEYFILE] [--key SIGNER.pub.pem]... [--tenant NAME]... [--from DAY] [--to DAY]',
+  usage:
+    'reindex [--dry-run] [--identity KEYFILE] [--key SIGNER.pub.pem]... [--tenant NAME]... [--from DAY] [--to DAY]',
   description:
     'Reads the manifest of every recording in the store, checks its signature, and brings the database to what it says; with the vault key it ' +
     'also opens the metadata, so that people and ids are found again. The database may be empty, half filled or whole: doing it twice ' +
     'changes nothing, and nothing is deleted. It may run beside the recorder. --dry-run only says how index and store differ. ' +
     'Exit code 0: the index is whole. 3: there are manifests that are not to be believed; they were left out. 4: something could not be ' +
     'opened, the vault key is not here, or a dry run found differences.',
-  examples: ['reindex --dry-run', 'reindex --identity vault.agekey', 'reindex --from 2026-11-01 --to 2026-11-07 --json'],
+  examples: [
+    'reindex --dry-run',
+    'reindex --identity vault.agekey',
+    'reindex --from 2026-11-01 --to 2026-11-07 --json',
+  ],
   options: {
     'dry-run': { type: 'boolean', description: 'only compare; write nothing' },
     identity: {
@@ -118,7 +123,8 @@ function progressOf({ stderr }: CommandContext): (summary: ReindexSummary) => vo
   let lookedAt = 0
   return ({ recordings, refused }) => {
     lookedAt += 1
-    if (lookedAt % PROGRESS_EVERY === 0) writeLines(stderr, [`${lookedAt} recordings: ${recordings} read, ${refused} left out`])
+    if (lookedAt % PROGRESS_EVERY === 0)
+      writeLines(stderr, [`${lookedAt} recordings: ${recordings} read, ${refused} left out`])
   }
 }
 
@@ -131,13 +137,17 @@ function describe(summary: ReindexSummary): readonly string[] {
   if (unfinished > 0) lines.push(`${unfinished} have no manifest yet; they are left to their recorder.`)
   if (refused > 0) lines.push(`${refused} left out: they are not to be believed, or the database refuses them.`)
   if (indexOnly > 0) lines.push(`${indexOnly} in the index only: the store has no object of them.`)
-  for (const { recordingId, code, name } of problems) lines.push(`  ${recordingId} ${code}${name === undefined ? '' : ` ${name}`}`)
+  for (const { recordingId, code, name } of problems)
+    lines.push(`  ${recordingId} ${code}${name === undefined ? '' : ` ${name}`}`)
   if (summary.problemsDropped > 0) lines.push(`  and ${summary.problemsDropped} more`)
   if (summary.isCut) lines.push('Stopped before the end; run it again to go on.')
   return lines
 }
 
-function exitCode({ refused, problems, missing, different, isDryRun, isCut }: ReindexSummary, isSealed: boolean): ExitCode {
+function exitCode(
+  { refused, problems, missing, different, isDryRun, isCut }: ReindexSummary,
+  isSealed: boolean,
+): ExitCode {
   if (refused > 0) return ExitCode.verificationFailed
   const hasDifferences = isDryRun && missing + different > 0
   return problems.length > 0 || isSealed || isCut || hasDifferences ? ExitCode.partlyDone : ExitCode.done

@@ -4,7 +4,7 @@ import { integer, list, members, oneOf, optional, time, type Check } from './sha
 
 /** What is inside `index.age`: see `FORMAT.md` 4.2 for the meaning of every member. */
 
-export const INDEX_FORMAT = 'earwitness-index/1'
+const INDEX_FORMAT = 'earwitness-index/1'
 
 export interface IndexFacts {
   readonly sipCallId: string
@@ -13,7 +13,7 @@ export interface IndexFacts {
   readonly attributions: readonly IndexAttribution[]
 }
 
-export interface IndexAttribution {
+interface IndexAttribution {
   readonly ordinal: number
   readonly streamId: string
   readonly participantId: string
@@ -23,13 +23,13 @@ export interface IndexAttribution {
   readonly to?: IndexInstant | undefined
 }
 
-export interface IndexInstant {
+interface IndexInstant {
   readonly at: string
   readonly clock: 'src' | 'recorder'
 }
 
 /** `shape`: not what FORMAT.md asks for, `detail` says where. `format`: a version this software does not know. */
-export type IndexRejectReason = 'notJson' | 'format' | 'shape'
+type IndexRejectReason = 'notJson' | 'format' | 'shape'
 
 /** Ids are as long as their clients made them. */
 const text: Check = (value, path) => (typeof value === 'string' ? undefined : path)

@@ -2,7 +2,16 @@ import type { FindingList } from './findings.ts'
 import { GAP_CAUSES } from './manifest-shape.ts'
 import { checkKept } from './kept-checks.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
-import { chunkName, dtmfName, keptName, KEY_NAME, MANIFEST_NAME, PEAKS_NAME, INDEX_NAME, snapshotName } from './object-names.ts'
+import {
+  chunkName,
+  dtmfName,
+  keptName,
+  KEY_NAME,
+  MANIFEST_NAME,
+  PEAKS_NAME,
+  INDEX_NAME,
+  snapshotName,
+} from './object-names.ts'
 import { checkPauses } from './pause-checks.ts'
 import { checkReports } from './report-checks.ts'
 import { RUNNING_HASH_START, runningHashText, type RunningHashChain } from './running-hash-text.ts'

@@ -22,7 +22,7 @@ export function recordStatements(record: DatabaseRecord): readonly Statement[] {
     case 'snapshotReceived':
       return snapshotStatements(record)
     case 'chunkStored':
-      return chunkStatements(record)
+      return [chunkStatement([record])]
     case 'incidentNoted':
       return incidentStatements(record)
     case 'factsNoted':
@@ -64,25 +64,25 @@ function openedStatements(record: RecordingOpenedRecord): readonly Statement[] {
   ]
 }
 
-function chunkStatements(record: ChunkStoredRecord): readonly Statement[] {
-  return [
-    {
-      sql: `INSERT INTO chunks
+/** Many in one statement: a recorder writes more chunks than all other records together. */
+export function chunkStatement(records: readonly ChunkStoredRecord[]): Statement {
+  return {
+    sql: `INSERT INTO chunks
        (recording_id, chunk_seq, object_name, sha256, size_bytes, from_sample, to_sample, stored_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+                          $8::timestamptz[])
      ON CONFLICT (recording_id, chunk_seq) DO NOTHING`,
-      values: [
-        record.recordingId,
-        record.chunkSeq,
-        columnText(record.objectName),
-        record.sha256,
-        record.sizeBytes,
-        record.fromSample,
-        record.toSample,
-        record.storedAt,
-      ],
-    },
-  ]
+    values: [
+      records.map(({ recordingId }) => recordingId),
+      records.map(({ chunkSeq }) => chunkSeq),
+      records.map(({ objectName }) => columnText(objectName)),
+      records.map(({ sha256 }) => sha256),
+      records.map(({ sizeBytes }) => sizeBytes),
+      records.map(({ fromSample }) => fromSample),
+      records.map(({ toSample }) => toSample),
+      records.map(({ storedAt }) => storedAt),
+    ],
+  }
 }
 
 function incidentStatements(record: IncidentNotedRecord): readonly Statement[] {
@@ -94,7 +94,8 @@ function incidentStatements(record: IncidentNotedRecord): readonly Statement[] {
      ON CONFLICT (recording_id, incident_key) DO NOTHING`,
       values: [
         record.recordingId,
-        contentKey(record.code, record.at, atSample, record.detail),
+        // Without its sample: one after the last sample stands at the end in the manifest, and is the same incident.
+        contentKey(record.code, record.at, record.detail),
         keyText(record.code),
         record.at,
         atSample,

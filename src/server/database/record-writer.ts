@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { runStatements } from './apply-records.ts'
+import { applyRecords, planRecord, type PlannedRecord } from './apply-records.ts'
 import type { Database } from './database.ts'
 import type { JournalLine } from './journal-lines.ts'
 import type { DatabaseLog } from './log.ts'
-import { recordStatements } from './record-statements.ts'
 import { RECORD_KINDS, type DatabaseRecord } from './records.ts'
 import { blamesRecord, errorFields } from './server-errors.ts'
 import { setAside } from './set-aside.ts'
-import type { Statement } from './statement.ts'
-import { inTransaction } from './transaction.ts'
 
 export interface RecordWriterCounters {
   applied: number
@@ -17,11 +14,6 @@ export interface RecordWriterCounters {
   unreadable: number
   rejectedLost: number
   databaseRetries: number
-}
-
-interface PlannedRecord {
-  readonly record: DatabaseRecord
-  readonly statements: readonly Statement[]
 }
 
 type Outcome = { readonly kind: 'applied' | 'stopped' } | { readonly kind: 'blamed'; readonly error: unknown }
@@ -94,9 +86,7 @@ export class RecordWriter {
     for (let delayMs = this.#retryFirstMs; ; delayMs = Math.min(delayMs * 2, this.#retryLastMs)) {
       try {
         await this.#database.prepare()
-        await inTransaction(this.#database.pool, async (client) => {
-          for (const { statements } of planned) await runStatements(client, statements)
-        })
+        await applyRecords(this.#database.pool, planned)
         this.#noteAway(undefined)
         this.counters.applied += planned.length
         return { kind: 'applied' }
@@ -155,7 +145,7 @@ function planLine({ json }: JournalLine): PlannedRecord | undefined {
   if (json === undefined) return undefined
   try {
     const record: unknown = JSON.parse(json)
-    return isDatabaseRecord(record) ? { record, statements: recordStatements(record) } : undefined
+    return isDatabaseRecord(record) ? planRecord(record) : undefined
   } catch {
     return undefined
   }

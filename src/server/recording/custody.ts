@@ -96,9 +96,7 @@ export class Custody {
     const { recipient, wrappedKey, bytes } = sealedKey
     const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
     const { dialect, correlationIds } = recording.communication.takeOpening()
-    this.#outbox.add(
-      openedRecord({ facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds }),
-    )
+    this.#outbox.add(openedRecord({ facts, sipCallId, startedAt, objectPrefix, recipient, dialect, correlationIds }))
     this.#told.set(recordingId, new ToldFacts({ sipCallId, dialect, correlationIds }))
     this.#sayOpened({ facts, startedAt, recipient, wrappedKey })
     this.#spool?.opened(recordingId)

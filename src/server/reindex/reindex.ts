@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 
-import { applyRecords } from '../database/apply-records.ts'
+import { applyRecords, planRecord } from '../database/apply-records.ts'
 import { blamesRecord, describeOpenError } from '../database/server-errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { readRecording, type Problem, type ProblemCode, type Trust } from './read-recording.ts'
@@ -10,7 +10,7 @@ import { idRangeOf, storedDays, type StoredDay, type StoredRecording } from './s
 /** Recordings read and written beside each other: a store answers late, a database connection is one of six. */
 const RECORDINGS_AT_ONCE = 4
 /** Problems named in a summary; those beyond are counted. */
-export const PROBLEMS_MAX = 1_000
+const PROBLEMS_MAX = 1_000
 
 export interface ReindexOptions {
   readonly store: Pick<ObjectStore, 'get' | 'list'>
@@ -124,7 +124,7 @@ class Run {
     const { database } = this.#options
     if (database === undefined) throw new Error('only a dry run has no database')
     try {
-      await applyRecords(database.pool, restoredRecords(read))
+      await applyRecords(database.pool, restoredRecords(read).map(planRecord))
       return true
     } catch (error) {
       if (!blamesRecord(error)) throw describeOpenError(error, database.description)

@@ -61,11 +61,7 @@ function dayFolder(tenant: string, dayUnixMs: number): string {
   return prefix.slice(0, prefix.lastIndexOf('/') + 1)
 }
 
-function take(
-  found: Map<string, boolean>,
-  folder: string,
-  objects: readonly { readonly key: string }[],
-): void {
+function take(found: Map<string, boolean>, folder: string, objects: readonly { readonly key: string }[]): void {
   for (const { key } of objects) {
     const [recordingId = '', name] = key.slice(folder.length).split('/')
     if (!isUuidV7(recordingId)) continue
@@ -92,4 +88,3 @@ export function firstIdOf(unixMs: number): string {
 export function idRangeOf(dayUnixMs: number): { readonly first: string; readonly next: string } {
   return { first: firstIdOf(dayUnixMs), next: firstIdOf(dayUnixMs + DAY_MS) }
 }
-

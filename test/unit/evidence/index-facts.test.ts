@@ -22,7 +22,10 @@ const FACTS: IndexFacts = {
 const read = (text: string) => readIndexFacts(new TextEncoder().encode(text))
 
 test('what was written is read again', () => {
-  expect(readIndexFacts(writeIndexFacts(FACTS))).toEqual({ ok: true, value: { format: 'earwitness-index/1', ...FACTS } })
+  expect(readIndexFacts(writeIndexFacts(FACTS))).toEqual({
+    ok: true,
+    value: { format: 'earwitness-index/1', ...FACTS },
+  })
 })
 
 test('the form does not depend on what else is known of an id or an interval', () => {

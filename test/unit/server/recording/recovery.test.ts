@@ -126,25 +126,28 @@ describe('after a crash', () => {
     expect(errors).toEqual([])
   })
 
-  it.each([true, false])('what an index needs is sealed in its place, stored before it crashed: %s', async (isStored) => {
-    await record(recording, 1)
-    const attribution = {
-      ...{ ordinal: 0, streamId: '0', participantId: 'caller', basis: 'label' as const, to: undefined },
-      from: { at: new Date(OPENED_AT_UNIX_MS).toISOString(), clock: 'recorder' as const },
-    }
-    const news = { correlationIds: [{ kind: 'cs' as const, value: 'late' }], attributions: [attribution] }
-    await journal.append(recording.facts.recordingId, { kind: 'facts', news })
-    const bytes = bytesOf('index')
-    const index = { name: 'index.age', sha256: hashOf(bytes), sizeBytes: bytes.length }
-    await journal.append(recording.facts.recordingId, { kind: 'index', index })
-    if (isStored) await store.put(`${recording.objectPrefix}/index.age`, bytes)
-    expect(await restart()).toBe(1)
-    expect(outbox.records).toContainEqual({ kind: 'factsNoted', recordingId: recording.facts.recordingId, ...news })
-    const named = (await storedManifest()).index
-    expect(named?.name).toBe('index.age')
-    expect(named?.sha256 === index.sha256).toBe(isStored)
-    expect(await findings()).toEqual([])
-  })
+  it.each([true, false])(
+    'what an index needs is sealed in its place, stored before it crashed: %s',
+    async (isStored) => {
+      await record(recording, 1)
+      const attribution = {
+        ...{ ordinal: 0, streamId: '0', participantId: 'caller', basis: 'label' as const, to: undefined },
+        from: { at: new Date(OPENED_AT_UNIX_MS).toISOString(), clock: 'recorder' as const },
+      }
+      const news = { correlationIds: [{ kind: 'cs' as const, value: 'late' }], attributions: [attribution] }
+      await journal.append(recording.facts.recordingId, { kind: 'facts', news })
+      const bytes = bytesOf('index')
+      const index = { name: 'index.age', sha256: hashOf(bytes), sizeBytes: bytes.length }
+      await journal.append(recording.facts.recordingId, { kind: 'index', index })
+      if (isStored) await store.put(`${recording.objectPrefix}/index.age`, bytes)
+      expect(await restart()).toBe(1)
+      expect(outbox.records).toContainEqual({ kind: 'factsNoted', recordingId: recording.facts.recordingId, ...news })
+      const named = (await storedManifest()).index
+      expect(named?.name).toBe('index.age')
+      expect(named?.sha256 === index.sha256).toBe(isStored)
+      expect(await findings()).toEqual([])
+    },
+  )
 
   it('chunks at the end that had not reached the store are left out', async () => {
     await record(recording, 3)

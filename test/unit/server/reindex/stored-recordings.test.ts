@@ -34,7 +34,8 @@ async function walk(
   return found
 }
 
-const objectsOf = (id: string, ...names: readonly string[]): string[] => names.map((name) => `${recordingPrefix('t', id)}/${name}`)
+const objectsOf = (id: string, ...names: readonly string[]): string[] =>
+  names.map((name) => `${recordingPrefix('t', id)}/${name}`)
 
 test('recordings are found by day, with or without a manifest', async () => {
   const [done, open, later] = [idAt(DAY), idAt(DAY + HOUR_MS), idAt(DAY + 24 * HOUR_MS)]
@@ -52,8 +53,13 @@ test('recordings are found by day, with or without a manifest', async () => {
 })
 
 test('a day with more objects than one listing takes is listed in slices, and nothing twice', async () => {
-  const ids = Array.from({ length: 49 }, (_, index) => idAt(Math.min(DAY + index * (HOUR_MS / 2), DAY + 24 * HOUR_MS - 1)))
-  const store = storeOf(ids.flatMap((id) => objectsOf(id, 'key.age', 'manifest.jws')), 10)
+  const ids = Array.from({ length: 49 }, (_, index) =>
+    idAt(Math.min(DAY + index * (HOUR_MS / 2), DAY + 24 * HOUR_MS - 1)),
+  )
+  const store = storeOf(
+    ids.flatMap((id) => objectsOf(id, 'key.age', 'manifest.jws')),
+    10,
+  )
   expect((await walk(store)).map(({ recordingId }) => recordingId)).toEqual(ids)
   expect(store.asked.length).toBeLessThan(90)
 })
@@ -61,7 +67,11 @@ test('a day with more objects than one listing takes is listed in slices, and no
 test('what is no recording, or lies under another day, is passed over', async () => {
   const id = idAt(DAY)
   const elsewhere = idAt(DAY + 48 * HOUR_MS)
-  const store = storeOf(['t/2026/11/23/readme.txt', `t/2026/11/23/${elsewhere}/manifest.jws`, ...objectsOf(id, 'manifest.jws')])
+  const store = storeOf([
+    't/2026/11/23/readme.txt',
+    `t/2026/11/23/${elsewhere}/manifest.jws`,
+    ...objectsOf(id, 'manifest.jws'),
+  ])
   expect((await walk(store)).map(({ recordingId }) => recordingId)).toEqual([id])
 })
 
