@@ -30,8 +30,8 @@ describe.each(DATABASES)('With an outbox in front of $name,', ({ start }) => {
     return recordingIds.map((recordingId) => counts.get(recordingId) ?? 0)
   }
 
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await sleep(10)
+  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await sleep(10)
   }
 
   it('kill -9 of the server under load loses nothing and doubles nothing', async () => {
@@ -84,6 +84,15 @@ describe.each(DATABASES)('With an outbox in front of $name,', ({ start }) => {
       await pool.query('SELECT pg_reload_conf()')
     }
     await setReadOnly('on')
+    // The reload is asked for, not done: a connection made after it knows, and by then all others have been told.
+    await until(async () => {
+      const fresh = await pool.connect()
+      const { rows } = await fresh.query<{ default_transaction_read_only: string }>(
+        'SHOW default_transaction_read_only',
+      )
+      fresh.release(true)
+      return rows[0]?.default_transaction_read_only === 'on'
+    })
     const id = exampleId()
     outbox.add(openedRecord(id))
     await until(() => outbox.state === 'databaseAway')

@@ -5,7 +5,7 @@ import { CircuitBreaker, type BreakerState } from './circuit-breaker.ts'
 import type { ObjectStore } from './object-store.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** How long a server that fails is left alone: short, for audio waits in memory meanwhile. */
+/** How long a server that fails is left alone: short, for audio waits in memory or in the spool meanwhile. */
 const PAUSE = { firstMs: 500, lastMs: 5_000 }
 /** Failures of one object, which say nothing about the server. */
 const OF_THE_OBJECT: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])

@@ -23,7 +23,7 @@ interface WaitingUpload {
 
 /**
  * Hands sealed objects to the object store: in order within one recording, several recordings side by side. A store
- * that fails is tried again for ever with growing pauses; the bytes wait in memory meanwhile, sealed.
+ * that fails is tried again for ever with growing pauses; the bytes wait in memory meanwhile, sealed, until the spool takes what comes.
  */
 export class UploadQueue {
   readonly #store: Pick<ObjectStore, 'put'>
