@@ -47,6 +47,8 @@ export async function findLogs(config: Config, nowUnixMs: number): Promise<reado
 /** What was found about one copy of a log. */
 export interface CopyVerdict extends LogVerdict {
   readonly copy: 'data folder' | 'object store' | 'none'
+  /** Of the copy in the data folder: how many statements are not in the object store yet. */
+  readonly notStored?: number
 }
 
 /** Verifies the copies of a log by themselves, against each other, and against checkpoints that were kept. */
@@ -61,11 +63,13 @@ export async function verifyCopies(
     const newest = stored === undefined ? [] : await newestNote(stored)
     const verdict = await verifyCopy(local, keys, [...held, ...newest])
     const forkedAt = stored === undefined ? undefined : await findFork(linesOf(local), linesOf(stored))
-    verdicts.push({ ...withFork(verdict, forkedAt), copy: 'data folder' })
+    verdicts.push({ ...withFork(verdict, forkedAt), copy: 'data folder', notStored: verdict.size })
   }
   if (stored !== undefined) {
     const verdict = await verifyCopy(stored, keys, local === undefined ? held : [])
-    verdicts.push({ ...verdict, copy: 'object store' })
+    // What both have is said once: a reader who sees fewer statements in the store must not wonder where the others are.
+    const behind = verdicts.map((ours) => ({ ...ours, notStored: Math.max(0, ours.size - verdict.size) }))
+    return [...behind, { ...verdict, copy: 'object store' }]
   }
   if (verdicts.length > 0) return verdicts
   const nothing: LogCopy = { logId, entries: [], checkpoints: [], read: async () => undefined }

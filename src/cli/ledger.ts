@@ -63,9 +63,21 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
   else
     writeLines(
       stdout,
-      verdicts.flatMap((verdict) => [`In the ${verdict.copy}:`, ...describeLog(verdict), '']),
+      verdicts.flatMap((verdict) => [
+        `In the ${verdict.copy}:`,
+        ...describeLog(verdict),
+        ...notStoredLines(verdict),
+        '',
+      ]),
     )
   return isVerified ? ExitCode.done : ExitCode.verificationFailed
+}
+
+/** A recorder that runs is ahead of its store: the newest statements are there, and not in both copies. */
+function notStoredLines({ notStored = 0 }: CopyVerdict): readonly string[] {
+  if (notStored === 0) return []
+  const which = notStored === 1 ? 'The last statement is' : `The last ${notStored} statements are`
+  return [`  ${which} not in the object store yet: a recorder that runs brings them there within a minute.`]
 }
 
 async function readNoteFile(path: string, name: string): Promise<NamedNote> {

@@ -241,6 +241,28 @@ describe('a store in trouble', () => {
     expect(rig.lines()).toHaveLength(12)
   })
 
+  it('that is away for an hour, while the recorder is killed twice, loses no statement', async () => {
+    const rig = ledgerRig()
+    let isAway = true
+    const list = async (prefix: string) => {
+      if (isAway) throw new EarwitnessError('storage-missing', 'away', '')
+      return rig.store.list(prefix)
+    }
+    const never = { put: () => new Promise<void>(() => {}) }
+    for (const run of [1, 2]) {
+      // Never closed, as a killed process closes nothing.
+      const { ledger } = rig.start({ store: { list }, uploads: never })
+      for (const body of storyOf(run)) ledger.append(body)
+      await expect.poll(() => rig.lines().length, { timeout: 30_000 }).toBe(5 * run)
+      rig.clock.nowUnixMs += 1_800_000
+    }
+    isAway = false
+    await rig.run(storyOf(3), { store: { list } })
+    expect(rig.lines()).toHaveLength(16)
+    expect(await storedLines(rig, rig.logIds()[0] ?? '')).toEqual(rig.lines())
+    expect(rig.failures).not.toContain('behindStore')
+  })
+
   it('that has something else under a name ends the log, and another one begins', async () => {
     const rig = ledgerRig()
     await rig.store.check()
