@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -6,8 +6,8 @@ import { openSealed } from '../../src/evidence/age-open.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { sha256Hex } from '../../src/evidence/sha256.ts'
 import { readOggOpus } from '../../src/media/ogg-opus.ts'
-import { startDaemon, type DaemonEnvironment, type RunningDaemon } from './daemon.ts'
-import { recordingsUnderWay } from './probes.ts'
+import { makeDataDir, startDaemon, type DaemonEnvironment, type RunningDaemon } from './daemon.ts'
+import { allClosed, recordingsUnderWay } from './probes.ts'
 import { RawRecordingSession, RawSrc } from './raw-src.ts'
 import { manifestOf, objectFolder, shippedSpeech } from './recorded.ts'
 
@@ -17,6 +17,8 @@ const FRAME_SAMPLES = 960
 /** Of one stream: longer than any instant at which a daemon is killed. */
 const SPEECH_REPEATS = 4
 const STALL_PROBE_MS = 10
+/** Before the kill: what happens to the machine then decides how much is missing. */
+const WATCHED_MS = 1_000
 
 /** What became of one recording session whose recorder was killed. */
 export interface Survivor {
@@ -33,41 +35,121 @@ export interface Survivor {
   readonly verified: number
 }
 
+/** What became of a recording session of another recorder, that went on meanwhile. */
+export interface Bystander {
+  readonly manifest: ManifestBody
+  readonly sentPackets: number
+  /** Exit code of `verify`. */
+  readonly verified: number
+}
+
 export interface Crash {
   readonly survivors: readonly Survivor[]
+  readonly bystanders: readonly Bystander[]
   /** The daemon that took over. */
   readonly daemon: RunningDaemon
-  /** By how much this process was late at most, in the second before: so much may be the machine's fault. */
+  /** In the second before, by how much this process was late at most: so much may be the machine's fault. */
   readonly stallMs: number
+  /** In the second before, how long that thread of the daemon had to wait for a processor that had to wait longest. */
+  readonly waitedMs: number
+  /** From the start of the next daemon to its line `ready`, and until all that was left open had its manifest. */
+  readonly readyMs: number
+  readonly recoveredMs: number
+}
+
+export interface CrashOptions {
+  readonly sessions: number
+  readonly killAfterMs: number
+  readonly environment: DaemonEnvironment
+  /** Another recorder, with the same object store, and how many recording sessions it has at that time. */
+  readonly fleet?: { readonly neighbour: RunningDaemon; readonly sessions: number }
 }
 
 /** Places recording sessions, kills the daemon in the middle of them, starts it again and looks at what it has made of them. */
-export async function crashAndRecover(
-  first: RunningDaemon,
-  options: { readonly sessions: number; readonly killAfterMs: number; readonly environment: DaemonEnvironment },
-): Promise<Crash> {
-  const src = await RawSrc.open(first.sipUdpPort)
-  const speech = (await shippedSpeech()).map((samples) => repeated(samples, SPEECH_REPEATS))
-  const sessions: RawRecordingSession[] = []
-  for (let count = 0; count < options.sessions; count += 1) sessions.push(await RawRecordingSession.place(src))
-  const spoken = sessions.flatMap((session) => speech.map((samples, stream) => session.speak(stream, samples)))
-  await recordingsUnderWay(first, options.sessions)
+export async function crashAndRecover(first: RunningDaemon, options: CrashOptions): Promise<Crash> {
+  const { fleet } = options
+  const beside = fleet === undefined ? undefined : await speakingSessions(fleet.neighbour, fleet.sessions)
+  const { sessions, silence } = await speakingSessions(first, options.sessions)
+  await sleep(options.killAfterMs - WATCHED_MS)
   const stall = watchStalls()
-  await sleep(options.killAfterMs)
+  const waitedBefore = await waitedMsByThread(first)
+  await sleep(WATCHED_MS)
+  const waited = await waitedMsByThread(first)
   const sent = sessions.map((session) => Math.max(...session.packetsSent) * PACKET_MS)
   first.process.kill('SIGKILL')
   const stallMs = stall()
+  const waitedMs = Math.max(0, ...Array.from(waited, ([thread, ms]) => ms - (waitedBefore.get(thread) ?? ms)))
   await first.ended
-  for (const session of sessions) session.fallSilent()
-  await Promise.all(spoken)
-  src.close()
+  await silence()
   const left = (await readdir(join(first.dataDir, 'open'))).map((name) => name.replace('.jsonl', ''))
+  const startedMs = performance.now()
   const daemon = await startDaemon(first.dataDir, options.environment)
+  const readyMs = performance.now() - startedMs
   while ((await readdir(join(first.dataDir, 'open'))).length > 0) await sleep(50)
+  const recoveredMs = performance.now() - startedMs
+  const bystanders = fleet === undefined || beside === undefined ? [] : await hangUpAndLook(fleet.neighbour, beside)
   const bySipCallId = new Map(sessions.map(({ sipCallId }, index) => [sha256Hex(sipCallId), sent[index] ?? 0]))
   const survivors: Survivor[] = []
   for (const recordingId of left) survivors.push(await lookAt(daemon, recordingId, bySipCallId))
-  return { survivors, daemon, stallMs }
+  return { survivors, bystanders, daemon, stallMs, waitedMs, readyMs, recoveredMs }
+}
+
+/** A second recorder beside `first`, whose recordings go to the same object store. */
+export async function startNeighbour(first: RunningDaemon, environment: DaemonEnvironment): Promise<RunningDaemon> {
+  const dataDir = await makeDataDir()
+  await mkdir(join(first.dataDir, 'recordings'), { recursive: true })
+  await symlink(join(first.dataDir, 'recordings'), join(dataDir, 'recordings'))
+  return startDaemon(dataDir, environment)
+}
+
+interface SpeakingSessions {
+  readonly recordingIds: readonly string[]
+  readonly sessions: readonly RawRecordingSession[]
+  /** Nothing more is sent; resolves when nothing is under way any more. */
+  readonly silence: () => Promise<void>
+}
+
+async function speakingSessions(daemon: RunningDaemon, count: number): Promise<SpeakingSessions> {
+  const src = await RawSrc.open(daemon.sipUdpPort)
+  const speech = (await shippedSpeech()).map((samples) => repeated(samples, SPEECH_REPEATS))
+  const sessions: RawRecordingSession[] = []
+  const spoken: Promise<unknown>[] = []
+  for (let placed = 0; placed < count; placed += 1) {
+    const session = await RawRecordingSession.place(src)
+    sessions.push(session)
+    spoken.push(...speech.map((samples, stream) => session.speak(stream, samples)))
+  }
+  const recordingIds = await recordingsUnderWay(daemon, count)
+  const silence = async (): Promise<void> => {
+    for (const session of sessions) session.fallSilent()
+    await Promise.all(spoken)
+    src.close()
+  }
+  return { recordingIds, sessions, silence }
+}
+
+async function hangUpAndLook(
+  neighbour: RunningDaemon,
+  { sessions, recordingIds, silence }: SpeakingSessions,
+): Promise<readonly Bystander[]> {
+  const sent = new Map<string, number>()
+  for (const session of sessions) {
+    session.fallSilent()
+    sent.set(
+      sha256Hex(session.sipCallId),
+      session.packetsSent.reduce((sum, packets) => sum + packets, 0),
+    )
+    await session.send('BYE')
+  }
+  await silence()
+  await allClosed(neighbour)
+  return Promise.all(
+    recordingIds.map(async (recordingId) => {
+      const manifest = await manifestOf(neighbour, recordingId)
+      const { code } = await neighbour.commandHere('verify', recordingId)
+      return { manifest, sentPackets: sent.get(manifest.sipCallIdSha256) ?? 0, verified: code }
+    }),
+  )
 }
 
 async function lookAt(
@@ -77,7 +159,8 @@ async function lookAt(
 ): Promise<Survivor> {
   const manifest = await manifestOf(daemon, recordingId)
   const sent = sentMs.get(manifest.sipCallIdSha256) ?? 0
-  const verified = await daemon.commandHere('verify', recordingId, '--identity', vaultFile(daemon))
+  // Without the vault key: that every chunk opens is seen below.
+  const verified = await daemon.commandHere('verify', recordingId)
   return {
     ...{ recordingId, manifest, sentMs: sent, verified: verified.code },
     missingMs: sent - manifest.durationSamples / SAMPLES_PER_MS,
@@ -115,6 +198,18 @@ function repeated(samples: Int16Array, times: number): Int16Array {
   const all = new Int16Array(samples.length * times)
   for (let time = 0; time < times; time += 1) all.set(samples, time * samples.length)
   return all
+}
+
+/** How long each thread of a process was ready to run and did not, so far. Linux has it in nanoseconds; where there is none, nothing is known. */
+async function waitedMsByThread({ process: { pid } }: RunningDaemon): Promise<ReadonlyMap<string, number>> {
+  const folder = `/proc/${pid}/task`
+  const threads = await readdir(folder).catch(() => [])
+  const waited = new Map<string, number>()
+  for (const thread of threads) {
+    const schedstat = await readFile(join(folder, thread, 'schedstat'), 'utf8').catch(() => '')
+    waited.set(thread, Number(schedstat.split(' ')[1] ?? 0) / 1e6)
+  }
+  return waited
 }
 
 /** Gives, when called, by how much a timer of this process was late at most. */
