@@ -43,6 +43,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./reindex.ts'),
   },
   {
+    name: 'migrate',
+    summary: 'brings the tables of the index to the form of this release',
+    load: () => import('./migrate.ts'),
+  },
+  {
     name: 'check-config',
     summary: 'validates the configuration and shows the values in force',
     load: () => import('./check-config.ts'),

@@ -145,7 +145,9 @@ const telemetry = group('Health and metrics for probes and Prometheus.', {
 const database = group('The index of recordings. It can be rebuilt from storage; audio is never in it.', {
   url: optionalText({
     description:
-      'postgres://USER:PASSWORD@HOST/NAME. A secret: better "file:/path" or "env:NAME" than the text itself. ' +
+      'postgres://USER:PASSWORD@HOST/NAME?sslmode=verify-full&sslrootcert=/path/ca.pem. A secret: better ' +
+      '"file:/path" or "env:NAME" than the text itself. config/postgres/roles.sql has a role for USER that can ' +
+      'delete nothing. ' +
       'null: a PostgreSQL of our own under dataDir, good for one machine; give a server when recorders share an ' +
       'index or when you have backups of one anyway.',
     'x-kind': 'databaseUrl',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -12,9 +13,10 @@ import {
   type CommandResult,
   type RunningDaemon,
 } from '../support/daemon.ts'
+import { prepareRoles } from '../support/database-roles.ts'
 import { g729Payloads } from '../support/kept-codecs.ts'
 import { PayloadSession } from '../support/payload-session.ts'
-import { startExternalPostgres, type ExternalPostgres } from '../support/postgres.ts'
+import { startExternalPostgres, urlAs, type ExternalPostgres } from '../support/postgres.ts'
 import { RawSrc, type SentRequest } from '../support/raw-src.ts'
 
 /** The index is dropped and made again out of the object store alone: row for row, answer for answer. */
@@ -44,8 +46,10 @@ beforeAll(async () => {
   postgres = await startExternalPostgres()
   client = new Client({ connectionString: postgres.url })
   await client.connect()
+  await prepareRoles(postgres)
   dataDir = await makeDataDir()
-  const environment = { EARWITNESS_DATABASE_URL: postgres.url }
+  // The recorder, and `reindex` too, under the role that can delete nothing: it is enough for everything that happens here.
+  const environment = { EARWITNESS_DATABASE_URL: urlAs(postgres, 'recorder') }
   daemon = await startDaemon(dataDir, environment)
   const src = await RawSrc.open(daemon.sipUdpPort)
   await recordStory(src)
@@ -56,7 +60,8 @@ beforeAll(async () => {
   await listed('complete', RECORDINGS - 1)
   // Nobody is left to finish this one.
   await place(src, metadata(3, 'user4', '+15550174'), [['User-to-User', UUI]])
-  await listed('open', 1)
+  const [crashing = ''] = await listed('open', 1)
+  await snapshotStored(crashing)
   src.close()
   await daemon.stop('SIGKILL')
   daemon = await startDaemon(dataDir, environment)
@@ -81,6 +86,16 @@ async function listed(state: string, count: number): Promise<readonly string[]> 
     )
     return rows.length >= count ? rows.map(({ id }) => id) : undefined
   })
+}
+
+/** The row may be there before the object, and what a crash keeps from the store is in no manifest. */
+async function snapshotStored(id: string): Promise<void> {
+  const { rows } = await client.query<{ prefix: string }>(
+    'SELECT object_prefix AS prefix FROM recordings WHERE recording_id = $1',
+    [id],
+  )
+  const file = join(dataDir, 'recordings', rows[0]?.prefix ?? '', 'metadata-000.age')
+  await eventually('the metadata of the recording that will crash', async () => (existsSync(file) ? true : undefined))
 }
 
 function metadata(sequence: number, callee: string, number: string): string {
@@ -182,7 +197,10 @@ function comparable(value: unknown): unknown {
 
 const identityFile = (): string => join(dataDir, 'keys', 'vault.agekey')
 
-const dropAll = (): Promise<unknown> => client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+async function dropAll(): Promise<void> {
+  await client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
+  await prepareRoles(postgres)
+}
 
 async function reindexed(...options: readonly string[]): Promise<CommandResult & { readonly summary: object }> {
   const result = await daemon.commandHere('reindex', '--json', ...options)

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -47,11 +48,18 @@ export interface ExternalPostgres {
   remove(): Promise<void>
 }
 
+/** What the server proves itself with; who logs in as `certified` over TLS proves it by a certificate of the CA, of that name. */
+export interface ServerTls {
+  readonly certificatePem: string
+  readonly keyPem: string
+  readonly caPem: string
+}
+
 /**
  * Starts one in a folder of its own. Debian's, when it is installed, because that is what sites run; else the one of the
  * npm package.
  */
-export async function startExternalPostgres(): Promise<ExternalPostgres> {
+export async function startExternalPostgres(tls?: ServerTls): Promise<ExternalPostgres> {
   const identity: Identity = chooseOwner(undefined) ?? {}
   const root = mkdtempSync(join(tmpdir(), 'earwitness-pg-'))
   chmodSync(root, 0o755)
@@ -81,7 +89,15 @@ export async function startExternalPostgres(): Promise<ExternalPostgres> {
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`)
   const port = await freeTcpPort()
   const url = `postgres://earwitness:${PASSWORD}@127.0.0.1:${port}/earwitness`
-  const server = new ExternalServer({ postgres, cluster, port, identity })
+  if (tls !== undefined) {
+    writeOwned(join(cluster, 'server.crt'), tls.certificatePem, identity)
+    writeOwned(join(cluster, 'server.key'), tls.keyPem, identity)
+    writeOwned(join(cluster, 'ca.crt'), tls.caPem, identity)
+    const access = join(cluster, 'pg_hba.conf')
+    writeFileSync(access, `hostssl all certified 127.0.0.1/32 cert\n${readFileSync(access, 'utf8')}`)
+  }
+  const settings = tls === undefined ? [] : ['-c', 'ssl=on', '-c', 'ssl_ca_file=ca.crt']
+  const server = new ExternalServer({ postgres, cluster, port, identity, settings })
   await server.start()
   await createDatabaseOnce(port)
   return {
@@ -97,12 +113,18 @@ export async function startExternalPostgres(): Promise<ExternalPostgres> {
   }
 }
 
+/** The same database for another of the users who share the one password. */
+export function urlAs({ url }: Pick<ExternalPostgres, 'url'>, user: string): string {
+  return url.replace('//earwitness:', `//${user}:`)
+}
+
 class ExternalServer {
   readonly #options: {
     readonly postgres: string
     readonly cluster: string
     readonly port: number
     readonly identity: Identity
+    readonly settings: readonly string[]
   }
   #child: ChildProcess | undefined
 
@@ -111,13 +133,15 @@ class ExternalServer {
     readonly cluster: string
     readonly port: number
     readonly identity: Identity
+    readonly settings: readonly string[]
   }) {
     this.#options = options
   }
 
   async start(): Promise<void> {
-    const { postgres, cluster, port, identity } = this.#options
-    const args = ['-D', cluster, '-h', '127.0.0.1', '-p', String(port), '-k', cluster, '-c', 'shared_buffers=32MB']
+    const { postgres, cluster, port, identity, settings } = this.#options
+    const place = ['-D', cluster, '-h', '127.0.0.1', '-p', String(port), '-k', cluster]
+    const args = [...place, '-c', 'shared_buffers=32MB', ...settings]
     for (let waitedMs = 0; waitedMs < START_WAIT_MS; waitedMs += POLL_MS) {
       // After a kill the server processes left over hold the shared memory for a moment, and a start fails.
       if (this.#child === undefined || this.#child.exitCode !== null) {
@@ -137,6 +161,11 @@ class ExternalServer {
     child.kill(signal)
     await gone
   }
+}
+
+function writeOwned(file: string, text: string, { uid, gid }: Identity): void {
+  writeFileSync(file, text, { mode: 0o600 })
+  if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid)
 }
 
 function findServer(): { readonly initdb: string; readonly postgres: string } {

@@ -3,6 +3,7 @@ import { Pool, type PoolConfig } from 'pg'
 import { EarwitnessError } from '../../errors.ts'
 import { EMBEDDED_DATABASE, EMBEDDED_PORT, EMBEDDED_ROLE } from './cluster.ts'
 import type { DatabaseLog } from './log.ts'
+import { settleTls } from './url-tls.ts'
 
 /** The outbox uses one, the API and the commands share the rest. */
 export const POOL_CONNECTIONS_MAX = 6
@@ -33,17 +34,8 @@ export function urlTarget(url: string): ConnectionTarget {
   if (parsed === undefined || !['postgres:', 'postgresql:'].includes(parsed.protocol)) {
     throw badUrl('database.url is not a URL of a Postgres server.')
   }
-  const mode = parsed.searchParams.get('sslmode')
-  if (mode === 'prefer' || mode === 'allow') {
-    throw badUrl(`sslmode=${mode} would hide whether the connection is encrypted.`)
-  }
-  if (mode === 'verify-ca' && !parsed.searchParams.has('sslrootcert')) {
-    throw badUrl('sslmode=verify-ca needs sslrootcert=FILE.')
-  }
-  // The driver reads `require` and `verify-ca` as libpq and psql do only when it is asked to, and warns otherwise.
-  if (mode !== null && mode !== 'disable' && !parsed.searchParams.has('uselibpqcompat')) {
-    parsed.searchParams.set('uselibpqcompat', 'true')
-  }
+  const wrong = settleTls(parsed.searchParams)
+  if (wrong !== undefined) throw badUrl(wrong)
   const host = parsed.hostname === '' ? (parsed.searchParams.get('host') ?? 'localhost') : parsed.hostname
   return {
     config: { connectionString: parsed.href },
@@ -55,7 +47,7 @@ function badUrl(sentence: string): EarwitnessError {
   return new EarwitnessError(
     'database-url',
     sentence,
-    'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=disable, require, verify-ca or verify-full.',
+    'Write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with ?sslmode=disable, require, verify-ca or verify-full, and &sslrootcert=CA.pem where the CA is your own.',
   )
 }
 

@@ -50,13 +50,21 @@ export async function migrate(client: ClientBase, migrations: readonly Migration
   await patiently(client, 'SELECT pg_advisory_lock($1)', [ADVISORY_LOCK_KEY])
   try {
     await client.query('SET client_min_messages = warning')
-    await client.query(BOOKKEEPING)
+    // A role without CREATE may not even ask for a table that is there.
+    if (!(await hasBookkeeping(client))) await client.query(BOOKKEEPING)
     const missing = findMissing(migrations, await readApplied(client))
     for (const migration of missing) await apply(client, migration)
     return missing.length
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [ADVISORY_LOCK_KEY])
   }
+}
+
+async function hasBookkeeping(client: ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `SELECT to_regclass('schema_migrations') IS NOT NULL AS there`,
+  )
+  return rows[0]?.there === true
 }
 
 type AppliedMigration = Omit<Migration, 'sql'>

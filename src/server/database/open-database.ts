@@ -28,6 +28,20 @@ export interface OpenDatabaseOptions {
   readonly whenUnreachable?: 'fail' | 'continue'
 }
 
+/**
+ * Somebody can mend these at the server while the recorder runs; recording does not wait for it. A wrong password, a database
+ * that is not there and what is wrong with the URL are mended in our configuration, which needs a start all the same.
+ */
+const STARTED_WITHOUT: ReadonlySet<string> = new Set([
+  'database-unreachable',
+  'database-certificate',
+  'database-certificate-name',
+  'database-client-certificate',
+  'database-no-tls',
+  'database-privileges',
+  'database-read-only',
+])
+
 const JOIN_WAIT_MS = 20_000
 const JOIN_POLL_MS = 50
 
@@ -39,7 +53,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   try {
     await database.prepare()
   } catch (error) {
-    const away = error instanceof EarwitnessError && error.code === 'database-unreachable'
+    const away = error instanceof EarwitnessError && STARTED_WITHOUT.has(error.code)
     if (!away || whenUnreachable === 'fail') {
       await database.stop()
       throw error

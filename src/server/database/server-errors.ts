@@ -44,7 +44,7 @@ export function describeOpenError(error: unknown, target: string): EarwitnessErr
     return new EarwitnessError(
       'database-login-refused',
       `The database at ${target} does not accept this user and password (${state}).`,
-      'Check user and password in database.url, and pg_hba.conf of the server.',
+      'Check user and password in database.url, and pg_hba.conf of the server, which may also ask for a certificate (sslcert, sslkey).',
       { cause: error },
     )
   }
@@ -59,8 +59,8 @@ export function describeOpenError(error: unknown, target: string): EarwitnessErr
   if (state === '42501') {
     return new EarwitnessError(
       'database-privileges',
-      `The user of database.url may not create tables at ${target}.`,
-      'Make it the owner of the database: ALTER DATABASE name OWNER TO user.',
+      `The user of database.url may not read the tables at ${target}, or may not bring them to the form of this release.`,
+      'Run "earwitness migrate" once with the owner of the database in EARWITNESS_DATABASE_URL, then config/postgres/roles.sql; or make the user the owner: ALTER DATABASE name OWNER TO user.',
       { cause: error },
     )
   }
@@ -72,6 +72,8 @@ export function describeOpenError(error: unknown, target: string): EarwitnessErr
       { cause: error },
     )
   }
+  const tls = describeTlsError(error, target)
+  if (tls !== undefined) return tls
   const reason = codeOf(error) ?? (error instanceof Error ? error.message : 'unknown error')
   return new EarwitnessError(
     'database-unreachable',
@@ -79,4 +81,48 @@ export function describeOpenError(error: unknown, target: string): EarwitnessErr
     'Check that the server runs and that host, port and sslmode in database.url are right; without database.url Earwitness runs its own.',
     { cause: error },
   )
+}
+
+const CERTIFICATE_CODES = /^(?:(?:DEPTH_ZERO_)?SELF_SIGNED_CERT|UNABLE_TO_|CERT_|ERR_TLS_CERT_)/
+/** The server's answer to our own certificate: an alert of TLS (RFC 8446 6.2), after the handshake in TLS 1.3. */
+const ALERT_CODES = /^ERR_SSL_.*ALERT/
+
+/** The driver asks for TLS with a message of its own, and answers a refusal with this sentence. */
+const NO_TLS = 'The server does not support SSL connections'
+
+function describeTlsError(error: unknown, target: string): EarwitnessError | undefined {
+  const code = codeOf(error)
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return new EarwitnessError(
+      'database-certificate-name',
+      `The certificate of the database server is not for the host at ${target}.`,
+      'Write the name in the certificate as host of database.url; sslmode=verify-ca checks the signer only.',
+      { cause: error },
+    )
+  }
+  if (code !== undefined && CERTIFICATE_CODES.test(code)) {
+    return new EarwitnessError(
+      'database-certificate',
+      `The certificate of the database server at ${target} is not trusted (${code}).`,
+      'Name the certificate of its CA in database.url with &sslrootcert=FILE, and look whether it has expired.',
+      { cause: error },
+    )
+  }
+  if (code !== undefined && ALERT_CODES.test(code)) {
+    return new EarwitnessError(
+      'database-client-certificate',
+      `The database server at ${target} does not accept our certificate (${code}).`,
+      'Check sslcert and sslkey in database.url, and that their CA is in ssl_ca_file of the server.',
+      { cause: error },
+    )
+  }
+  if (error instanceof Error && error.message === NO_TLS) {
+    return new EarwitnessError(
+      'database-no-tls',
+      `The database at ${target} does not speak TLS, and sslmode asks for it.`,
+      'Switch it on at the server (ssl = on); sslmode=disable sends names and numbers in clear.',
+      { cause: error },
+    )
+  }
+  return undefined
 }

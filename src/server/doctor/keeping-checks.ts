@@ -6,6 +6,7 @@ import { parseRecipient } from '../../evidence/age-keys.ts'
 import { SIGNER_FILE, VAULT_IDENTITY_FILE, VAULT_RECIPIENT_FILE } from '../storage/key-files.ts'
 import { storageFolder } from '../storage/open-store.ts'
 import { CLOCK_OFFSET_GOOD_MS, type S3Report } from '../storage/s3/s3-report.ts'
+import { checkDatabase } from './database-checks.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { Probes } from './probes.ts'
 
@@ -52,18 +53,6 @@ function bucketFindings(bucket: string, found: S3Report | EarwitnessError): read
     findings.push(warn('storage-clock', sentence, 'Set both by NTP; at fifteen minutes many servers refuse requests.'))
   }
   return findings
-}
-
-export async function checkDatabase(config: Config, probes: Probes): Promise<Finding> {
-  const isEmbedded = config.database.url === undefined
-  const problem = await probes.database()
-  if (problem !== undefined) return fail('database', problem.message, problem.hint)
-  if (!isEmbedded) return ok('database', 'The database of database.url answers.')
-  const isRunning = probes.daemonPid() !== undefined
-  return ok(
-    'database',
-    isRunning ? 'The embedded database answers.' : 'The embedded database starts with the recorder.',
-  )
 }
 
 export async function checkVault(config: Config, probes: Probes): Promise<readonly Finding[]> {

@@ -12,6 +12,7 @@ import { readSigningKey } from '../../evidence/signer-keys.ts'
 import { readDataLock } from '../data-lock.ts'
 import { clusterDirectory } from '../database/cluster.ts'
 import { createPool, embeddedTarget, urlTarget, type ConnectionTarget } from '../database/connection.ts'
+import { reportDatabase, type DatabaseReport } from '../database/database-report.ts'
 import { findEmbeddedBinaries } from '../database/embedded-binaries.ts'
 import { findPostmaster } from '../database/postmaster.ts'
 import { describeOpenError } from '../database/server-errors.ts'
@@ -163,7 +164,7 @@ async function tryBucket(config: Config): Promise<S3Report | EarwitnessError> {
   }
 }
 
-async function askDatabase(config: Config): Promise<EarwitnessError | undefined> {
+async function askDatabase(config: Config): Promise<DatabaseReport | EarwitnessError | undefined> {
   let description = 'the embedded server'
   try {
     const target = databaseTarget(config)
@@ -174,8 +175,7 @@ async function askDatabase(config: Config): Promise<EarwitnessError | undefined>
     ;({ description } = target)
     const pool = createPool(target, { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} })
     try {
-      await pool.query('SELECT 1')
-      return undefined
+      return await reportDatabase(pool)
     } finally {
       await pool.end()
     }

@@ -1,4 +1,5 @@
 import type { EarwitnessError } from '../../errors.ts'
+import type { DatabaseReport } from '../database/database-report.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 
@@ -25,8 +26,8 @@ export interface Probes {
   addon(): 'loaded' | AddonMissing
   /** Encodes a moment of silence and decodes it; gives what went wrong. */
   encodeAndDecode(): Promise<string | undefined>
-  /** Asks the database for nothing; gives what a person should read when that fails. */
-  database(): Promise<EarwitnessError | undefined>
+  /** What the database says of itself and of the user we are there; undefined while nobody has started the embedded one. */
+  database(): Promise<DatabaseReport | EarwitnessError | undefined>
   /** Tries out the bucket of storage.s3; gives what a person should read when that fails. */
   bucket(): Promise<S3Report | EarwitnessError>
   /** Why this is no private key of a signer, or undefined. */

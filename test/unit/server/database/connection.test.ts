@@ -15,6 +15,19 @@ describe('database.url', () => {
     expect(optionsOf(`postgres://db.example.com/earwitness?sslmode=${mode}`)).toContain('uselibpqcompat=true')
   })
 
+  it.each(['ssl=true', 'sslrootcert=/etc/hostname', 'sslrootcert=/etc/hostname&ssl=1'])(
+    'that asks for TLS by %s alone gets the whole check',
+    (asked) => {
+      const options = optionsOf(`postgres://db.example.com/earwitness?${asked}`)
+      expect(options).toContain('sslmode=verify-full')
+      expect(options).not.toMatch(/ssl=/)
+    },
+  )
+
+  it.each(['ssl=false', 'sslmode=disable&sslrootcert=/nowhere'])('with %s asks for no TLS', (asked) => {
+    expect(optionsOf(`postgres://db.example.com/e?${asked}`)).not.toMatch(/verify|require|sslrootcert/)
+  })
+
   it('without sslmode stays as it is', () => expect(optionsOf('postgres://db.example.com/earwitness')).toBe(''))
 
   it.each([
@@ -22,6 +35,10 @@ describe('database.url', () => {
     ['another database', 'mysql://user:secret@db.example.com/earwitness'],
     ['encryption by luck', 'postgres://user:secret@db.example.com/e?sslmode=prefer'],
     ['a check without a certificate authority', 'postgres://user:secret@db.example.com/e?sslmode=verify-ca'],
+    ['a mode that is misspelt', 'postgres://user:secret@db.example.com/e?sslmode=verify_full'],
+    ['a word for TLS that hides what is checked', 'postgres://user:secret@db.example.com/e?ssl=no-verify'],
+    ['a certificate without its key', 'postgres://user:secret@db.example.com/e?sslcert=/etc/hostname'],
+    ['a CA that cannot be read', 'postgres://user:secret@db.example.com/e?sslmode=require&sslrootcert=/nowhere/ca'],
   ])('that is %s is refused without repeating it', (_, url) => {
     expect(() => urlTarget(url)).toThrow(expect.objectContaining({ code: 'database-url' }))
     expect(() => urlTarget(url)).not.toThrow('secret')
@@ -53,6 +70,11 @@ describe('An error of the server', () => {
     ['42501', 'database-privileges'],
     ['25006', 'database-read-only'],
     ['ENOTFOUND', 'database-unreachable'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'database-certificate'],
+    ['CERT_HAS_EXPIRED', 'database-certificate'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'database-certificate'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'database-certificate-name'],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'database-client-certificate'],
   ])('%s becomes %s', (code, expected) => {
     expect(describeOpenError(withCode(code), 'db.example.com:5432/earwitness').code).toBe(expected)
   })

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 
 import { loadConfig } from '../../../../src/config/load.ts'
 import { EarwitnessError } from '../../../../src/errors.ts'
+import type { DatabaseReport } from '../../../../src/server/database/database-report.ts'
 import { diagnose } from '../../../../src/server/doctor/diagnose.ts'
 import type { Finding, Verdict } from '../../../../src/server/doctor/finding.ts'
 import type { Probes } from '../../../../src/server/doctor/probes.ts'
@@ -77,6 +78,11 @@ async function complaints(machine: Machine, env: Readonly<Record<string, string>
 
 const udpLine = (port: number): string =>
   `  1: 00000000:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 07 00000000:00000000 00:00000000 00000000  0 0 1 2 0 0\n`
+const DATABASE = { EARWITNESS_DATABASE_URL: 'postgres://db.example.com/x?sslmode=verify-full' }
+const FINE_DATABASE: DatabaseReport = {
+  ...{ version: '15.18', majorVersion: 15, isLocal: false, isEncrypted: true },
+  ...{ tables: 17, destructibleTables: 0 },
+}
 const away = new EarwitnessError('database-unreachable', 'The database at db:5432/x cannot be reached.', 'Check it.')
 
 test('all is well: every check says so in a sentence', async () => {
@@ -195,6 +201,22 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ],
   ['a bucket that is not there', { bucket: async () => away }, ['storage fail'], BUCKET],
   ['a database that is away', { database: async () => away }, ['database fail']],
+  ['a database as it should be', { database: async () => FINE_DATABASE }, [], DATABASE],
+  ['one that has no tables yet', { database: async () => ({ ...FINE_DATABASE, tables: 0 }) }, [], DATABASE],
+  [
+    'an old database, far away in clear, whose user could empty it',
+    {
+      database: async () => ({ ...FINE_DATABASE, majorVersion: 12, isEncrypted: false, destructibleTables: 17 }),
+    },
+    ['database-version warn', 'database-tls warn', 'database-role warn'],
+    DATABASE,
+  ],
+  [
+    'a database that could be another',
+    { database: async () => FINE_DATABASE },
+    ['database-tls warn'],
+    { EARWITNESS_DATABASE_URL: 'postgres://db.example.com/x?sslmode=require' },
+  ],
   ['the private half on the recorder', { modes: { '/data/keys/vault.agekey': 0o100600 } }, ['vault-private-half warn']],
   ['a damaged recipient', { files: { '/data/keys/vault.recipient': 'age1nonsense' } }, ['vault fail']],
   ['a signing key that others may read', { modes: { '/data/keys/signer.pem': 0o100644 } }, ['signer warn']],
