@@ -1,5 +1,5 @@
-/** How far behind now the audio is committed; longer than the reorder window, so that nothing in time is ever late. */
-export const HORIZON_US = 600_000
+/** How far behind now the audio is committed; longer than the reorder window and a wake, so that nothing in time is ever late. */
+export const HORIZON_US = 500_000
 /** Woken later than this, packets may still wait in the sockets. */
 export const STALL_US = 1_000_000
 /** After a stall nothing is committed for this long: each turn of the event loop reads some 32 datagrams of a socket. */

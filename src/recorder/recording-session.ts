@@ -32,8 +32,10 @@ import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
 import { MetadataState } from '../protocol/siprec/metadata-state.ts'
 
-/** How often a recording session wants to be woken while it lasts; nobody listens, so nothing is urgent. */
-export const WAKE_INTERVAL_US = 200_000
+/** How often a recording session wants to be woken while it lasts: what waits for a missing packet must not wait much longer than it has to. */
+export const WAKE_INTERVAL_US = 100_000
+/** How often at most audio is committed, and sealed for the spool: at every third wake. Sealing costs more than all else. */
+export const COMMIT_INTERVAL_US = 250_000
 /** How long the first stream is watched before its place in time is fixed: jitter is removed by the least transit. */
 export const ANCHOR_WINDOW_US = 400_000
 
@@ -61,6 +63,7 @@ export class RecordingSession {
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
   #nextTimeoutUs: number
+  #nextCommitUs: number
   /** `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
   #state: 'running' | 'failed' | 'over' = 'running'
   #manifest: ManifestBody | undefined
@@ -94,6 +97,7 @@ export class RecordingSession {
     })
     this.#snapshots = new SnapshotKeeper(this.#sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
+    this.#nextCommitUs = options.facts.openedUs
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
     this.#addStreams(options.streams, options.facts.openedUs)
@@ -256,12 +260,21 @@ export class RecordingSession {
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = atUs
   }
 
-  /** Commits all audio that is older than the horizon. Call it about when {@link nextTimeoutUs} says. */
+  /**
+   * Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the
+   * horizon. Call it about when {@link nextTimeoutUs} says.
+   */
   handleTimeout(nowUs: number): void {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
+    const full = this.#receivers.drain(nowUs)
+    if (full.length > 0 || nowUs >= this.#nextCommitUs) this.#commit(nowUs, full)
+  }
+
+  #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
+    this.#nextCommitUs = nowUs + COMMIT_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs)
-    let full = this.#receivers.drain(nowUs)
+    let full = drained
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
     this.#receivers.alignment.update(this.#receivers.all, nowUs)

@@ -15,7 +15,7 @@ import type { RecordingFacts } from './recording-types.ts'
 import { wholePosition } from './stream-rates.ts'
 
 /** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
-export const TRAILING_TOLERANCE_US = 500_000
+export const TRAILING_TOLERANCE_US = 450_000
 
 /**
  * Writes the audio of all streams of one recording as far as it is told to: reads them in step, encodes whole frames into Ogg links, and seals chunks, with

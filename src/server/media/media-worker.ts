@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 
 import { ThreadLoadMeter } from '../load-monitor.ts'
 import { monotonicUs } from '../monotonic.ts'
+import { pooledRandomBytes } from '../random-pool.ts'
 import { ComplexityController } from './complexity-controller.ts'
 import { createOpusEngine } from './opus-engine.ts'
 import { createReceiver } from './receiver-choice.ts'
@@ -40,7 +40,7 @@ function main(): void {
     settings,
     engine,
     receiver: createReceiver(settings.receiver, monotonicUs),
-    randomBytes: (length) => randomBytes(length),
+    randomBytes: pooledRandomBytes(),
     nowUs: monotonicUs,
     post: (message: FromWorker) => postTo(port, message),
   })

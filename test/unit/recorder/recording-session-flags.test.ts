@@ -50,7 +50,7 @@ describe('while a recording session lasts', () => {
     const plans = [planOf(0), planOf(1)]
     const rig = await rigOf(plans)
     rig.run(speak(planOf(0), 7), 6 * SECOND_US)
-    expect(flagsOf(rig)).toEqual(['+oneWay 1 3.2', '+zeroPackets 1 4.2'])
+    expect(flagsOf(rig)).toEqual(['+oneWay 1 3.1', '+zeroPackets 1 4.3'])
     expect(rig.sink.flags[0]).toMatchObject({ streamLabel: '2', atSample: expect.any(Number) as number })
     expect(rig.sink.incidentCodes).toEqual(['one-way', 'zero-packets'])
     const states = rig.recordingSession.monitor.states
@@ -72,7 +72,7 @@ describe('while a recording session lasts', () => {
   test('no packets at all: both sides are flagged, nobody is one-way, and the end says so', async () => {
     const rig = await rigOf([planOf(0), planOf(1)])
     rig.run([], 6 * SECOND_US)
-    expect(flagsOf(rig)).toEqual(['+zeroPackets 0 4.2', '+zeroPackets 1 4.2'])
+    expect(flagsOf(rig)).toEqual(['+zeroPackets 0 4.3', '+zeroPackets 1 4.3'])
     expect(rig.sink.flags[0]).not.toHaveProperty('atSample')
     expect(rig.end(6 * SECOND_US).incidents.map(({ code }) => code)).toEqual([
       ...['zero-packets', 'zero-packets', 'no-media'],

@@ -267,6 +267,26 @@ describe('the end of a recording', () => {
   })
 })
 
+describe('packets that come late, at every instant between two wakes', () => {
+  it.each([0, 33, 66, 99, 140, 180, 220, 260])('are all heard: %d ms after a wake', async (phaseMs) => {
+    const rig = await rigOf([caller])
+    const samples = speech(1, 5)
+    // Of every 25 packets one comes 280 ms late, and the jitter of those around it is 80 ms.
+    const arrivals = packetsOf({ plan: caller, samples }).map((packet, index) => {
+      const lateUs = index % 25 === 12 ? 280_000 : index % 25 === 13 ? 80_000 : 0
+      return { ...packet, arrivalUs: packet.arrivalUs + lateUs + phaseMs * 1_000 }
+    })
+    rig.run(
+      arrivals.toSorted((one, other) => one.arrivalUs - other.arrivalUs),
+      6 * SECOND_US,
+    )
+    const stream = rig.end(6 * SECOND_US).streams[0]
+    expect(stream?.packets).toMatchObject({ expected: 250, received: 250, lost: 0, late: 0 })
+    expect(stream?.gaps.filter(({ cause }) => cause !== 'noMedia')).toEqual([])
+    expect(matchAudio(samples, (await rig.heard())[0]!, { lagMax: 200 })).toMatchObject({ lag: 0 })
+  })
+})
+
 describe('a media stream that joins later', () => {
   it('begins a new link in which it has a channel; before, it has a gap', async () => {
     const rig = await rigOf([caller])
