@@ -5,6 +5,9 @@ export const HELD_EDGE_MS = 1_000
 /** No packet lasts longer: what is left of one beside a pause belongs to the pause. */
 export const PAUSED_EDGE_MS = 100
 
+/** Behind its end a pause is remembered for audio that was displaced, or holds a copy of what was said in it. */
+export const PAUSE_REMEMBERED_US = 1_000_000
+
 export type GapFound = (fromSample: number, toSample: number, cause: GapCause) => void
 
 /**
@@ -15,6 +18,8 @@ export class GapCauses {
   #clockRate: number
   readonly #held: Intervals
   readonly #paused: Intervals
+  /** Holds during which nothing is to be recorded although it comes. */
+  readonly #obeyed: Intervals
   #originUs = 0
 
   /** @param before what was known so far, at another rate */
@@ -22,6 +27,7 @@ export class GapCauses {
     this.#clockRate = clockRate
     this.#held = before === undefined ? new Intervals() : before.#held
     this.#paused = before === undefined ? new Intervals() : before.#paused
+    this.#obeyed = before === undefined ? new Intervals() : before.#obeyed
   }
 
   setOrigin(originUs: number): void {
@@ -33,9 +39,9 @@ export class GapCauses {
     this.#clockRate *= factor
   }
 
-  /** There is, or was, a pause in what has not been read yet. */
+  /** There is, or was, a pause, or a hold like one, in what has not been read yet, or directly before it. */
   get hasPause(): boolean {
-    return !this.#paused.isEmpty
+    return !this.#paused.isEmpty || !this.#obeyed.isEmpty
   }
 
   /** Monotonic microseconds as a position. */
@@ -43,27 +49,45 @@ export class GapCauses {
     return Math.round(((us - this.#originUs) * this.#clockRate) / 1_000_000)
   }
 
-  setHeld(held: boolean, atUs: number): void {
+  /** @param isObeyed what is spoken during this hold is not recorded */
+  setHeld(held: boolean, atUs: number, isObeyed: boolean): void {
     this.#held.set(held, atUs)
+    this.#obeyed.set(held && isObeyed, atUs)
   }
 
   setPaused(paused: boolean, atUs: number): void {
     this.#paused.set(paused, atUs)
   }
 
-  /** True when the recording was paused during all of it; monotonic microseconds. */
+  /** True when nothing was to be recorded during all of it; monotonic microseconds. */
   isPaused(fromUs: number, toUs: number): boolean {
-    return this.#paused.covers(fromUs, toUs)
+    return this.#paused.covers(fromUs, toUs) || this.#obeyed.covers(fromUs, toUs)
   }
 
-  /** Calls `found` for each part of [from, to) that was spoken during a pause, in order. */
-  pausedWithin(from: number, to: number, found: (from: number, to: number) => void): void {
-    if (this.#paused.isEmpty) return
-    this.#paused.within(this.#usAt(from), this.#usAt(to), (fromUs, toUs) => {
-      const start = Math.max(from, this.positionAt(fromUs))
-      const end = Math.min(to, this.positionAt(toUs))
-      if (start < end) found(start, end)
+  /** Calls `found` for each part of [from, to) that was spoken during a pause, or a hold like one, in order; what lies in both is `paused`. */
+  pausedWithin(
+    from: number,
+    to: number,
+    found: (from: number, to: number, cause: Extract<GapCause, 'paused' | 'held'>) => void,
+  ): void {
+    if (!this.hasPause) return
+    const [fromUs, toUs] = [this.#usAt(from), this.#usAt(to)]
+    const parts: { readonly fromUs: number; readonly toUs: number; readonly cause: 'paused' | 'held' }[] = []
+    this.#paused.within(fromUs, toUs, (start, end) => parts.push({ fromUs: start, toUs: end, cause: 'paused' }))
+    this.#obeyed.within(fromUs, toUs, (start, end) => {
+      let at = start
+      this.#paused.within(start, end, (pausedFrom, pausedTo) => {
+        if (pausedFrom > at) parts.push({ fromUs: at, toUs: pausedFrom, cause: 'held' })
+        at = pausedTo
+      })
+      if (at < end) parts.push({ fromUs: at, toUs: end, cause: 'held' })
     })
+    parts.sort((one, other) => one.fromUs - other.fromUs)
+    for (const part of parts) {
+      const start = Math.max(from, this.positionAt(part.fromUs))
+      const end = Math.min(to, this.positionAt(part.toUs))
+      if (start < end) found(start, end, part.cause)
+    }
   }
 
   /**
@@ -109,7 +133,8 @@ export class GapCauses {
   /** Nothing before this position will be asked for any more. */
   forgetBefore(position: number): void {
     this.#held.forgetBefore(this.#usAt(position))
-    this.#paused.forgetBefore(this.#usAt(position))
+    this.#paused.forgetBefore(this.#usAt(position) - PAUSE_REMEMBERED_US)
+    this.#obeyed.forgetBefore(this.#usAt(position) - PAUSE_REMEMBERED_US)
   }
 
   /** Cuts [from, to) into parts that lie in one of the intervals and parts that do not; short edges go with the interval. */

@@ -3,6 +3,7 @@ import type { GapCauses } from './gap-causes.ts'
 import type { MaskList } from './mask-list.ts'
 import type { QueuedPacket, PacketQueue } from './packet-queue.ts'
 import type { ReadBuffer } from './read-buffer.ts'
+import type { Silencer } from './silencer.ts'
 
 interface Filling {
   readonly concealer: Concealer
@@ -25,6 +26,7 @@ export interface GapRead {
 export class LossFiller {
   #sampleRate: number
   readonly #causes: GapCauses
+  readonly #silencer: Silencer
   readonly #masks: MaskList
   readonly #queue: PacketQueue
   readonly #read: ReadBuffer
@@ -37,12 +39,14 @@ export class LossFiller {
   constructor(options: {
     readonly sampleRate: number
     readonly causes: GapCauses
+    readonly silencer: Silencer
     readonly masks: MaskList
     readonly queue: PacketQueue
     readonly read: ReadBuffer
   }) {
     this.#sampleRate = options.sampleRate
     this.#causes = options.causes
+    this.#silencer = options.silencer
     this.#masks = options.masks
     this.#queue = options.queue
     this.#read = options.read
@@ -72,11 +76,11 @@ export class LossFiller {
     const to = this.#causes.lostUntil({ from, to: entry.position }, known)
     if (to === from) return
     let isJoined = to === entry.position
-    this.#causes.pausedWithin(to, to + entry.outLength, () => {
-      isJoined = false
-    })
     const begins = entry.timestamp + entry.skip
     const heard = Math.max(entry.outLength, this.#sampleRate / 10)
+    this.#silencer.pausedWithin(entry, { from: to, to: to + heard, back: entry.spread }, () => {
+      isJoined = false
+    })
     this.#masks.within({ from: begins, to: begins + heard, epoch: entry.epoch }, () => {
       isJoined = false
     })

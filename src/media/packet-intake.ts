@@ -15,6 +15,8 @@ export class PacketIntake {
   #isSilent = false
   #isRestarted = false
   #continues = false
+  /** Each sample of what is pushed from now on holds something of so many before it. */
+  spread = 0
   /** Everything that came, and what of it found the queue full. */
   readonly counts = { writtenSamples: 0, overflowSamples: 0 }
 
@@ -54,6 +56,7 @@ export class PacketIntake {
   rescale(factor: number): void {
     this.#sampleRate *= factor
     this.#overflowBefore *= factor
+    this.spread *= factor
     this.counts.writtenSamples *= factor
     this.counts.overflowSamples *= factor
     this.#unwrapper.rescale(factor)
@@ -86,6 +89,7 @@ export class PacketIntake {
     entry.gapCause = undefined
     entry.isKept = false
     entry.reachesBack = 0
+    entry.spread = this.spread
     entry.arrivalUs = arrivalUs
     entry.lostBefore = this.#lostBefore
     entry.overflowBefore = this.#overflowBefore

@@ -23,8 +23,10 @@ export interface QueuedPacket {
   gapCause: GapCause | undefined
   /** Its bytes wait for its place. */
   isKept: boolean
-  /** Samples before it of which it holds a copy: none of it may be kept where that may not be. */
+  /** Samples before it of which it holds anything, if it is kept or made up: none of it may be where that may not be. */
   reachesBack: number
+  /** Each of its samples holds something of so many before it: of a filter. */
+  spread: number
   /** Samples as decoded. */
   length: number
   /** Packets missing before this one. */
@@ -225,6 +227,7 @@ function emptyEntry(): QueuedPacket {
     gapCause: undefined,
     isKept: false,
     reachesBack: 0,
+    spread: 0,
     length: 0,
     lostBefore: 0,
     overflowBefore: 0,
@@ -247,6 +250,7 @@ function rescaleEntry(entry: QueuedPacket | undefined, factor: number): void {
   if (entry === undefined) return
   entry.timestamp *= factor
   entry.reachesBack *= factor
+  entry.spread *= factor
   entry.length *= factor
   entry.overflowBefore *= factor
   entry.position *= factor

@@ -144,6 +144,19 @@ export class RtpClock {
     return drift < 0 || this.#window.mature ? Math.round(drift) : 0
   }
 
+  /**
+   * By how many samples later than where it stands (earlier, when negative) a placed packet was spoken, by when it and those behind it came. Where
+   * audio belongs this does not say, as it forgets what was known before; but an RTP clock that stood still or leapt shows in it at once.
+   */
+  displacement(entry: QueuedPacket): number {
+    const transit = this.#transit(entry)
+    const placed = entry.position - entry.skip - entry.timestamp
+    const behind = this.#arrivals.leastBehind(entry.arrivalUs) - this.#originSamples - entry.length
+    // Nothing arrives before it was spoken.
+    if (!Number.isFinite(behind)) return Math.min(0, transit - placed)
+    return Math.min(transit, nearestWrap(behind, transit, this.#samplesPerTick)) - placed
+  }
+
   /** By how much too early a newly anchored packet may be for its audio to be moved instead of cut. */
   get shiftMax(): number {
     return this.#shiftMax

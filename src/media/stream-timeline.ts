@@ -25,7 +25,7 @@ export interface PacketMark {
   readonly cause: Extract<GapCause, 'undecoded' | 'silence' | 'lost'> | undefined
   /** `onUndecoded` is to hear of its place. */
   readonly isKept: boolean
-  /** Samples before it of which it holds a copy. */
+  /** Samples before it of which it holds anything: a copy, or what its encoder looks ahead. */
   readonly reachesBack: number
 }
 
@@ -106,11 +106,12 @@ export class StreamTimeline {
     this.#placer = new PacketPlacer({ queue: this.#queue, clock: this.#clock, sampleRate: clockRate })
     this.#causes = new GapCauses(clockRate, before === undefined ? undefined : before.#causes)
     this.times = new StreamTimes({ intake: this.#intake, clock: this.#clock, causes: this.#causes })
-    this.#silencer = new Silencer({ causes: this.#causes, masks: this.masks, gaps: this.#gaps })
+    this.#silencer = new Silencer({ causes: this.#causes, clock: this.#clock, masks: this.masks, gaps: this.#gaps })
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
     if (options.conceals === true) {
-      const [causes, masks, queue, read] = [this.#causes, this.masks, this.#queue, this.#output]
-      this.#filler = new LossFiller({ sampleRate: clockRate, causes, masks, queue, read })
+      const [causes, silencer, masks] = [this.#causes, this.#silencer, this.masks]
+      const [queue, read] = [this.#queue, this.#output]
+      this.#filler = new LossFiller({ sampleRate: clockRate, causes, silencer, masks, queue, read })
     }
     if (before === undefined) return
     if (before.#originUs !== undefined) this.setOrigin(before.#originUs)
@@ -156,6 +157,11 @@ export class StreamTimeline {
     this.#intake.setClock(clockRate)
   }
 
+  /** Each sample of what is written from now on holds something of so many before it: of a filter, or of a codec. Nothing of a pause gets out by that. */
+  setWrittenSpread(samples: number): void {
+    this.#intake.spread = Math.ceil(samples)
+  }
+
   /** Notes the arrival of every accepted audio packet at once, in any order: it feeds the least transit. */
   observe(timestamp: number, arrivalUs: number): void {
     this.#clock.observe(timestamp, arrivalUs)
@@ -198,7 +204,7 @@ export class StreamTimeline {
    * when the queue was full, and `onUndecoded` will not hear of it.
    */
   writeUndecoded(silence: Int16Array, timestamp: number, arrivalUs: number, lostBefore: number): boolean {
-    const mark = { cause: 'undecoded', isKept: true, reachesBack: 0 } as const
+    const mark = { cause: 'undecoded', isKept: true, reachesBack: this.#intake.spread } as const
     return this.writeMarked(silence, { timestamp, arrivalUs, lostBefore }, mark) !== undefined
   }
 
@@ -227,9 +233,13 @@ export class StreamTimeline {
     this.#intake.noteLost(packets, silenceBegins)
   }
 
-  /** The SDP changed direction: gaps from `atUs` on are `held`, or no longer. */
-  setHeld(held: boolean, atUs: number): void {
-    this.#causes.setHeld(held, atUs)
+  /**
+   * The SDP changed direction: gaps from `atUs` on are `held`, or no longer.
+   *
+   * @param isObeyed what is spoken from then on, and comes all the same, is `held` too, as in a pause
+   */
+  setHeld(held: boolean, atUs: number, isObeyed = false): void {
+    this.#causes.setHeld(held, atUs, isObeyed)
   }
 
   /**

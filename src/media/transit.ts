@@ -1,3 +1,5 @@
+import { RecentTransit } from './recent-transit.ts'
+
 const TIMESTAMP_RANGE = 0x1_0000_0000
 const SAME_RATIO = 1e-9
 
@@ -55,6 +57,7 @@ export class ArrivalTransit {
   #lastTransit: number | undefined
   #lastTimestamp = 0
   #least = Infinity
+  readonly #recent = new RecentTransit()
   #epochStartUs = Infinity
   #epochs = 0
   #firstTimestamp = 0
@@ -72,11 +75,13 @@ export class ArrivalTransit {
       this.#epochs += 1
       this.#epochStartUs = arrivalUs
       this.#least = transit
+      this.#recent.clear()
       if (this.#epochs === 1) this.#firstTimestamp = extended
     }
     this.#lastTransit = transit
     this.#lastTimestamp = extended
     this.#least = Math.min(this.#least, transit)
+    this.#recent.note(transit, arrivalUs)
     if (this.#epochs === 1) {
       this.#firstLeast = this.#least
       this.#firstTimestamp = Math.min(this.#firstTimestamp, extended)
@@ -101,6 +106,7 @@ export class ArrivalTransit {
     if (this.#lastTransit !== undefined) this.#lastTransit *= factor
     this.#lastTimestamp *= factor
     this.#least *= factor
+    this.#recent.rescale(factor)
     this.#firstTimestamp *= factor
     this.#firstLeast *= factor
   }
@@ -119,6 +125,11 @@ export class ArrivalTransit {
   /** Least transit of the present epoch, if it had begun when this packet arrived; Infinity otherwise. */
   leastSince(arrivalUs: number): number {
     return this.#epochStartUs <= arrivalUs ? this.#least : Infinity
+  }
+
+  /** Of what came directly behind it only; Infinity where that cannot be told. */
+  leastBehind(arrivalUs: number): number {
+    return this.#epochStartUs <= arrivalUs ? this.#recent.leastBehind(arrivalUs) : Infinity
   }
 }
 

@@ -83,7 +83,8 @@ export function readAnswer(
   const media = answer.value.media
     .slice(0, offered.length)
     .map((line, index) => ({ ...line, label: offered[index]?.label ?? line.label }))
-  const { plans, refusedLines } = planStreams(media)
+  const { plans: answered, refusedLines } = planStreams(media)
+  const plans = answered.map((plan) => ({ ...plan, isAnswer: true as const }))
   const isTaken = (plan: MediaStreamPlan): boolean => media[plan.line.index]?.port !== 0
   return plans.some(isTaken) ? accepted({ media, plans, refusedLines }) : rejected('noLine')
 }

@@ -133,7 +133,8 @@ export class DtmfWatch {
       const toSample = Math.min(Math.max(0, to + mapping), readPosition)
       const fromSample = Math.min(Math.max(0, from + mapping), toSample)
       const isPaused = gaps.some(
-        (gap) => gap.cause === 'paused' && gap.fromSample < toSample && fromSample < gap.toSample,
+        (gap) =>
+          (gap.cause === 'paused' || gap.cause === 'held') && gap.fromSample < toSample && fromSample < gap.toSample,
       )
       return isPaused ? [] : [{ digit, via, fromSample, toSample }]
     })

@@ -10,6 +10,12 @@ export const OPUS_UNDECODED = {
   detail: 'No decoder could be had for the Opus of a media stream: its packets are kept as they came.',
 }
 
+export const SENT_WHILE_HELD = {
+  code: 'sent-while-held',
+  detail:
+    'The packets of a media stream went on although the SRC had said in its SDP that it would send none; they are not recorded.',
+}
+
 export const SOURCE_MOVED = {
   code: 'source-moved',
   detail:

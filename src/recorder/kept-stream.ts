@@ -19,6 +19,8 @@ export interface PlacedPacket {
 
 /** Longest time that one packet is taken to last; a longer step of the RTP clock is a pause of the sender (DTX). */
 export const KEPT_PACKET_MS_MAX = 120
+/** What a packet may hold of what was said before it, as its encoder looks ahead: 5 ms of G.729 and AMR, 6.5 ms of Opus. */
+const KEPT_SPREAD_MS = 10
 /** What a packet is taken to last while nothing says more. RFC 3551 4.2 */
 const FIRST_PACKET_MS = 20
 /** How long a packet waits for the one after it, whose timestamp says how long it is: beyond the reorder window, short of the horizon. */
@@ -106,6 +108,7 @@ export class KeptStream {
     if (this.#silence.length !== this.#usualLength) this.#silence = new Int16Array(this.#usualLength)
     const { timestamp, arrivalUs, lostBefore } = newest
     this.#timeline.setWrittenClock(this.#clockRate)
+    this.#timeline.setWrittenSpread((KEPT_SPREAD_MS * this.#clockRate) / 1_000)
     if (this.#timeline.writeUndecoded(this.#silence, timestamp, arrivalUs, lostBefore)) this.#waiting.push(newest)
   }
 

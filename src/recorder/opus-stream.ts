@@ -10,7 +10,10 @@ import type { LiveFormat } from './stream-decoder.ts'
 /** What a malformed packet is taken to last. */
 const UNKNOWN_MS = 20
 const CLOCK_RATE = 48_000
-const MADE_UP: PacketMark = { cause: 'lost', isKept: false, reachesBack: 0 }
+/** What is decoded holds something of so much before it: what the encoder looks ahead, and the longest pitch that is repeated. RFC 6716 4.3.7.1 */
+export const OPUS_SPREAD_MS = 30
+/** What an encoder looks ahead, 6.5 ms, at 48 kHz: what a packet holds of the time before it without its decoder's memory. RFC 6716 2.1.8 */
+const LOOKAHEAD_TICKS = 312
 
 export function isOpus(format: PayloadFormat): format is LiveFormat & { readonly codec: 'OPUS' } {
   return format.kind === 'audio' && format.codec === 'OPUS'
@@ -101,6 +104,7 @@ export class OpusStream {
     const ticks = info.ok ? info.value.samples : (CLOCK_RATE * UNKNOWN_MS) / 1_000
     const redundant = info.ok ? opusRedundantSamples(packet.payload) : 0
     this.#timeline.setWrittenClock(format.clockRate)
+    this.#timeline.setWrittenSpread(this.#samplesOf((CLOCK_RATE * OPUS_SPREAD_MS) / 1_000))
     const at = { timestamp: packet.timestamp, arrivalUs, lostBefore: this.#conceal(next, redundant) }
     const decoded = info.ok ? this.#decode(packet.payload) : undefined
     const isSilent = decoded !== undefined && isOpusDtx(packet.payload)
@@ -110,7 +114,7 @@ export class OpusStream {
     const mark = {
       cause,
       isKept,
-      reachesBack: Math.ceil((redundant * this.#timeline.sampleRate) / CLOCK_RATE),
+      reachesBack: Math.ceil(this.#samplesOf(redundant + LOOKAHEAD_TICKS)),
     } as const
     const written = this.#timeline.writeMarked(samples, at, mark)
     this.#end = (packet.timestamp + ticks) >>> 0
@@ -136,7 +140,7 @@ export class OpusStream {
     const samples = this.#tried(() => this.#decoder?.decodeRedundancy(packet.payload, this.#samplesOf(repeated)))
     if (samples === undefined) return isAllLost && this.#makeUp(next, repeated, 0) && isMadeUp ? 0 : lostBefore
     const at = { timestamp, arrivalUs: next.arrivalUs, lostBefore: isMadeUp ? 0 : lostBefore }
-    this.#timeline.writeMarked(samples, at, MADE_UP)
+    this.#timeline.writeMarked(samples, at, this.#madeUp)
     return 0
   }
 
@@ -158,8 +162,13 @@ export class OpusStream {
     }
     if (this.#masksKeys || ticks > limit || length > made.length) return false
     const timestamp = (packet.timestamp - before - ticks) >>> 0
-    this.#timeline.writeMarked(made, { timestamp, arrivalUs, lostBefore: 0 }, MADE_UP)
+    this.#timeline.writeMarked(made, { timestamp, arrivalUs, lostBefore: 0 }, this.#madeUp)
     return true
+  }
+
+  /** It goes on with what was decoded before it: directly behind a pause nothing is made up. */
+  get #madeUp(): PacketMark {
+    return { cause: 'lost', isKept: false, reachesBack: this.#samplesOf((CLOCK_RATE * OPUS_SPREAD_MS) / 1_000) }
   }
 
   #decode(payload: Uint8Array): Int16Array | undefined {

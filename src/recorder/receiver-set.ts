@@ -1,7 +1,7 @@
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { StreamId } from '../ids.ts'
 import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
-import { OPUS_UNDECODED, SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
+import { OPUS_UNDECODED, SENT_WHILE_HELD, SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { PlacedPacket } from './kept-stream.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
@@ -192,6 +192,7 @@ export class ReceiverSet {
   takeIncidents(): readonly { readonly code: string; readonly detail: string }[] {
     const isFailing = this.all.filter((receiver) => receiver.takeSrtpFailing()).length > 0
     const isUndecoded = this.all.filter((receiver) => receiver.takeOpusUndecoded()).length > 0
+    const isSentWhileHeld = this.all.filter((receiver) => receiver.takeSentWhileHeld()).length > 0
     const moves = this.all.reduce((sum, { sources }) => sum + sources.moves, 0)
     const hasMoved = moves > this.#moves && this.#movesTold < MOVES_TOLD_MAX
     this.#moves = moves
@@ -199,6 +200,7 @@ export class ReceiverSet {
     return [
       ...(isFailing ? [SRTP_FAILING] : []),
       ...(isUndecoded ? [OPUS_UNDECODED] : []),
+      ...(isSentWhileHeld ? [SENT_WHILE_HELD] : []),
       ...(hasMoved ? [SOURCE_MOVED] : []),
     ]
   }

@@ -35,6 +35,8 @@ export interface MediaStreamPlan {
   readonly wish?: 'off' | 'pause'
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */
   readonly held: boolean
+  /** It is of an answer to an offer of ours, which may have asked for just that. */
+  readonly isAnswer?: true
   /** True when the SDP, or a request, said that nothing may be recorded: the time until resume is a gap of cause `paused`. RFC 7866 6.2 */
   readonly paused: boolean
   /** How the RTP is protected, by RFC 4568: keys with which `findKeyFault` finds no fault; undefined for RTP in clear. */

@@ -155,7 +155,9 @@ export class StreamAudio {
 
   #decode({ payload, timestamp }: RtpPacket, format: LiveFormat): Int16Array {
     this.timeline.setWrittenClock(format.clockRate)
-    return this.#decoder.decode(format, payload, timestamp)
+    const samples = this.#decoder.decode(format, payload, timestamp)
+    this.timeline.setWrittenSpread(this.#decoder.spreadSamples)
+    return samples
   }
 
   #createTimeline(sampleRate: number, before?: StreamTimeline): StreamTimeline {

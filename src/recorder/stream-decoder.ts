@@ -6,6 +6,9 @@ import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 
 export type LiveFormat = PayloadFormat & { readonly kind: 'audio' }
 
+/** Of what G.722 decodes, each sample holds something of so many before it, in both of its filters: the sender's and ours. G.722 4.4 */
+const G722_SPREAD = 48
+
 const EMPTY = new Int16Array(0)
 
 /** Turns the payloads of one format into samples of one channel, in sequence. */
@@ -40,6 +43,14 @@ export class StreamDecoder {
     this.#last = samples
     this.#lastIndex = (timestamp * format.sampleRate) / format.clockRate
     return this.#resampler === undefined ? samples : this.#resampler.resample(samples, this.#lastIndex)
+  }
+
+  /** Each sample that is decoded now holds something of so many before it, at the rate of the timeline. */
+  get spreadSamples(): number {
+    if (this.#format === undefined) return 0
+    const decoded = this.#format.codec === 'G722' ? G722_SPREAD : 0
+    const filtered = 2 * (this.#resampler?.delaySamples ?? 0)
+    return ((decoded + filtered) * this.#sampleRate) / this.#format.sampleRate
   }
 
   /** The timeline has another rate from now on. What is decoded goes on: its decoder, and the filter that follows from what it decoded last. */

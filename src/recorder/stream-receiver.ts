@@ -18,6 +18,8 @@ import { StreamRtcp } from './stream-rtcp.ts'
 
 /** Names of codecs in the manifest; a stream that changes more often is not described by more of them. */
 export const CODECS_MAX = 32
+/** Some seconds of them in a hold are no stragglers: the SRC means something else than its SDP says. */
+export const SENT_WHILE_HELD_PACKETS = 100
 
 /**
  * Receives the RTP of one media stream: unprotects, parses, counts, reorders, decodes, and puts the audio on the stream's
@@ -55,6 +57,8 @@ export class StreamReceiver {
   readonly #pausedPackets = new WeakSet<RtpPacket>()
   readonly #codecsSeen = new Set<string>()
   #isUndecodedTold = false
+  /** Packets since the SDP said that nothing would be sent. */
+  #discardedHeld = 0
   /** Samples per second of the best audio that has come. */
   #arrivedRate = LOWEST_RATE
   /** What of it the rate of the timeline answers for: see {@link acceptWider}. */
@@ -76,6 +80,13 @@ export class StreamReceiver {
   takeOpusUndecoded(): boolean {
     if (this.#isUndecodedTold || !this.#audio.lacksOpusDecoder) return false
     this.#isUndecodedTold = true
+    return true
+  }
+
+  /** True once for each hold in which packets came for as long as {@link SENT_WHILE_HELD_PACKETS}, and were discarded. */
+  takeSentWhileHeld(): boolean {
+    if (this.#discardedHeld < SENT_WHILE_HELD_PACKETS) return false
+    this.#discardedHeld = Number.NEGATIVE_INFINITY
     return true
   }
 
@@ -166,7 +177,9 @@ export class StreamReceiver {
     this.#protection.replan(plan.keys, nowUs)
     this.sources.replan(plan.transport?.address, plan.held, nowUs)
     this.rtcp.replan(plan)
-    if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs)
+    // RFC 7866 7.1.1.2: so an SRC discontinues recording. What was never wanted before, or what we asked for ourselves, is no such wish.
+    if (plan.held !== this.#plan.held) this.timeline.setHeld(plan.held, nowUs, plan.isAnswer !== true)
+    if (!plan.held) this.#discardedHeld = 0
     this.#wasAwaited ||= !plan.held && !plan.paused
     this.#formerPayloadTypes = this.#plan.payloadTypes
     this.#plan = plan
@@ -347,7 +360,8 @@ export class StreamReceiver {
     if (isPaused) this.#pausedPackets.add(packet)
     if (format.kind === 'event' && !isPaused) this.dtmf.handleEvent(packet, format.clockRate, arrivalUs)
     if (isPaused) this.#discarded.paused += taken
-    else this.#packetsReceived += taken
+    if (isPaused && this.#plan.held && !this.isPaused) this.#discardedHeld += taken
+    if (!isPaused) this.#packetsReceived += taken
   }
 
   #noteCodec(format: PayloadFormat): void {

@@ -101,7 +101,7 @@ export class PayloadSession {
       `m=audio ${this.#socket.address().port} RTP/AVP ${formats}`,
       ...attributes,
       `a=label:${index + 1}`,
-      'a=sendonly',
+      ...(attributes.includes('a=inactive') ? [] : ['a=sendonly']),
     ])
     const head = ['v=0', `o=- 1 ${this.#sequenceNumber} IN IP4 ${LOOPBACK}`, 's=-', `c=IN IP4 ${LOOPBACK}`, 't=0 0']
     return [...head, ...media, ''].join('\r\n')
@@ -151,6 +151,13 @@ export class PayloadSession {
       source.timestamp = (timestamp + ticks) >>> 0
     }
     source.dueUs = dueUs
+  }
+
+  /** A request without a body inside the dialog; rejects when it is not answered with 200. */
+  async request(method: string, headers: readonly (readonly [string, string])[]): Promise<void> {
+    this.#sequenceNumber += 1
+    const { status } = await this.#src.ask(method, { ...this.#inDialog(), headers })
+    if (status !== 200) throw new Error(`${method} was answered ${status}`)
   }
 
   async hangUp(): Promise<void> {
