@@ -1,6 +1,14 @@
 import type { Config } from '../config/config.ts'
-import type { Finding } from '../evidence/findings.ts'
-import { findRecordingInLog, type LogTestimony, type RecordingFacts } from '../evidence/ledger/recording-in-log.ts'
+import {
+  findRecordingInLog,
+  missingInLog,
+  type KeptCheckpoint,
+  type LogTestimony,
+  type ProvedTestimony,
+} from '../evidence/ledger/recording-in-log.ts'
+import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
+import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
+import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import { MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
@@ -13,6 +21,8 @@ export interface WithLedger {
   readonly verdict: Verdict & { readonly ledger?: Omit<LogTestimony, 'findings'> }
   /** What a reader should know of it. */
   readonly lines: readonly string[]
+  /** To be handed on; of every log at hand that says something of the recording, and has a checkpoint over it. */
+  readonly proofs: readonly LogProof[]
 }
 
 /**
@@ -26,66 +36,56 @@ export async function withLedger(
 ): Promise<WithLedger> {
   const signed = await objects.get(MANIFEST_NAME)
   const { manifest, signerKeyId } = verdict
-  if (manifest === undefined || signerKeyId === undefined || signed === undefined) return { verdict, lines: [] }
-  const recording = {
-    recordingId: manifest.recordingId,
-    startedAt: manifest.startedAt,
-    endedAt: manifest.endedAt,
-    manifestSha256: await sha256Hex(signed),
-    wrappedKeySha256: manifest.wrappedKey.sha256,
-  }
+  if (manifest === undefined || signerKeyId === undefined || signed === undefined)
+    return { verdict, lines: [], proofs: [] }
+  const recording = recordingFacts(manifest, await sha256Hex(signed))
   const signers = keys.filter(({ keyId }) => keyId === signerKeyId)
-  const testimonies = await askLogs(config, recording, signers)
+  const asked = await askLogs(config, recording, signers)
+  const testimonies = asked.map(({ testimony }) => testimony)
+  const proofs = asked.map(({ proof }) => proof).filter((proof) => proof !== undefined)
   const testimony = testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined)
-  if (testimony !== undefined) return told(verdict, testimony)
+  if (testimony !== undefined) return { ...told(verdict, testimony), proofs }
   // A ledger that began later, or another node's, cannot know of it.
   const silent = testimonies.find(({ hadBegun }) => hadBegun)
   return silent === undefined
-    ? { verdict, lines: ['Ledger: none at hand was being written when this recording began.'] }
-    : told(verdict, silent)
+    ? { verdict, lines: ['Ledger: none at hand was being written when this recording began.'], proofs }
+    : { ...told(verdict, silent), proofs }
 }
 
+/** What every log at hand says of a recording, with the proofs. */
 async function askLogs(
   config: Config,
   recording: RecordingFacts,
   keys: readonly VerifyKey[],
-): Promise<readonly LogTestimony[]> {
-  const testimonies: LogTestimony[] = []
+): Promise<readonly ProvedTestimony[]> {
+  const testimonies: ProvedTestimony[] = []
   for (const { logId, local, stored } of await findLogs(config, Date.now())) {
     const copy = local ?? stored
     if (copy === undefined) continue
-    const note = await newestNote(copy)
-    testimonies.push(await findRecordingInLog({ logId, recording, lines: () => linesOf(copy), note, keys }))
+    // Before the statements: a log that goes on meanwhile has those that a checkpoint covers.
+    const newest = await newestCheckpoint(copy)
+    const earlier = stored === undefined ? {} : { earlier: (seq: number) => firstCovering(stored, seq) }
+    testimonies.push(await findRecordingInLog({ logId, recording, lines: linesOf(copy), newest, keys, ...earlier }))
   }
   return testimonies
 }
 
-async function newestNote(copy: LogCopy): Promise<string | undefined> {
-  for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) return note
+async function newestCheckpoint(copy: LogCopy): Promise<KeptCheckpoint | undefined> {
+  for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) return { note }
   return undefined
 }
 
-function told(verdict: Verdict, { findings, ...testimony }: LogTestimony): WithLedger {
-  const { logId, openedSeq, closedSeq, coveredAt } = testimony
-  const missing: Finding[] = []
-  if (openedSeq === undefined) {
-    missing.push({
-      code: 'opened-not-in-log',
-      sentence: `The ledger ${logId} does not say that this recording was opened.`,
-    })
-  }
-  if (closedSeq === undefined && testimony.hasGoneOn) {
-    missing.push({
-      code: 'closed-not-in-log',
-      sentence: `The ledger ${logId} does not say that this recording was closed.`,
-    })
-  }
+/** Of the checkpoints in the store the first that covers statement `seq`. */
+async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoint | undefined> {
+  const first = stored.checkpoints.find(({ size }) => size !== undefined && size > seq)
+  return first === undefined ? undefined : newestCheckpoint({ ...stored, checkpoints: [first] })
+}
+
+function told(verdict: Verdict, { findings, ...testimony }: LogTestimony): Omit<WithLedger, 'proofs'> {
+  const missing = missingInLog(testimony)
   const all = [...verdict.findings, ...findings, ...missing]
-  const covered =
-    coveredAt === undefined ? 'no checkpoint covers it yet' : `covered by a checkpoint that was signed ${coveredAt}`
-  const place = `opened as statement ${openedSeq ?? '(none)'}, closed as statement ${closedSeq ?? '(none)'}`
   return {
     verdict: { ...verdict, verified: all.length === 0 && verdict.verified, findings: all, ledger: testimony },
-    lines: [`Ledger ${logId}: ${place}; ${covered}.`],
+    lines: [testimonyLine(testimony)],
   }
 }

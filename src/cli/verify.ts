@@ -2,11 +2,12 @@ import { join } from 'node:path'
 
 import { ExitCode } from '../errors.ts'
 import { verifyBundle, type BundleFacts } from '../evidence/bundle/verify-bundle.ts'
+import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import { describeVerdict, verifyRecording, type Verdict } from '../evidence/verify.ts'
 import { isUuidV7 } from '../ids.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
-import { textOption, textOptions, usageError } from './arguments.ts'
+import { flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { printable, writeJson, writeLines } from './output.ts'
 import { withLedger } from './recording-in-ledger.ts'
@@ -16,7 +17,7 @@ import { noBundle, openBundle } from './verify/bundle-file.ts'
 export const command: Command = {
   name: 'verify',
   summary: 'checks that nothing of a recording was changed, cut out or added',
-  usage: 'verify ID|FILE.zip [--key SIGNER.pub.pem]... [--identity KEYFILE]',
+  usage: 'verify ID|FILE.zip [--key SIGNER.pub.pem]... [--identity KEYFILE] [--allow-unsigned]',
   description:
     'Checks every object of the recording against its signed manifest, and the manifest against the ledger where one is at hand. It needs no private key; with --identity it also opens ' +
     'every chunk. Exit code 0: verified. 3: not verified, and the text says what was found. ' +
@@ -35,6 +36,10 @@ export const command: Command = {
       type: 'string',
       placeholder: 'KEYFILE',
       description: 'private half of a vault key: open every chunk too',
+    },
+    'allow-unsigned': {
+      type: 'boolean',
+      description: 'of a bundle: take one whose list nobody signed; its report then proves nothing',
     },
   },
   run: runVerify,
@@ -81,23 +86,29 @@ async function runVerifyBundle(
 ): Promise<ExitCode> {
   const members = await openBundle(file)
   try {
-    const checked = await verifyBundle({ members, ...trusted })
+    const checked = await verifyBundle({ members, ...trusted, allowUnsigned: flag(context.args, 'allow-unsigned') })
     if (checked === undefined) throw noBundle(file, 'it holds neither a list nor a manifest')
     const { verdict, bundle } = checked
     if (context.json) writeJson(context.stdout, { ...verdict, bundle: { file, ...bundle } })
-    else writeLines(context.stdout, [describeVerdict(verdict), bundleLine(bundle)])
+    else writeLines(context.stdout, [describeVerdict(verdict), ...bundleLines(bundle)])
     return exitCodeOf(verdict)
   } finally {
     members.close()
   }
 }
 
-function bundleLine({ members, exportedAt, software, opened }: BundleFacts): string {
+function bundleLines({ members, exportedAt, software, opened, signerKeyId, ledger }: BundleFacts): readonly string[] {
   if (exportedAt === undefined || software === undefined)
-    return `The bundle holds ${members} members and no readable list.`
+    return [`The bundle holds ${members} members and no readable list.`]
   const holds = opened === true ? 'It holds the audio in the clear, and the key to it: keep it like the audio.' : ''
   const by = `${printable(software.name)} ${printable(software.version)}`
-  return `The bundle says that it was made at ${exportedAt} by ${by}, of ${members} members. ${holds}`.trimEnd()
+  return [
+    ledger === undefined ? 'The bundle holds no proof from a ledger.' : testimonyLine(ledger),
+    `The bundle says that it was made at ${exportedAt} by ${by}, of ${members} members. ${holds}`.trimEnd(),
+    signerKeyId === undefined
+      ? 'No key that you trust has signed its list: nobody vouches for its report and instructions.'
+      : `Its list of members is signed by the key with fingerprint ${signerKeyId}.`,
+  ]
 }
 
 function exitCodeOf(verdict: Verdict): ExitCode {

@@ -10,6 +10,7 @@ export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unr
 type BundleFindingCode =
   | 'bundle-list-missing'
   | 'bundle-list-unreadable'
+  | `bundle-${'unsigned' | 'signature-unreadable' | 'unknown-signer' | 'forged'}`
   | `member-${'missing' | 'changed' | 'added' | 'repeated' | 'unreadable'}`
   | 'opened-wrong'
 

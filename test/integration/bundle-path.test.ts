@@ -24,6 +24,8 @@ beforeAll(async () => {
   const daemon = await startDaemon(dataDir, { EARWITNESS_RECORDING_CHUNK_SECONDS: '2' })
   const recordingId = await simulatedRecording(daemon, '--duration', '5s')
   durationSeconds = (await manifestOf(daemon, recordingId)).durationSamples / 48_000
+  // A recorder that stops signs a checkpoint over all it said.
+  await daemon.stop()
   for (const [name, options] of [
     ['sealed.zip', []],
     ['opened.zip', ['--decrypted']],
@@ -32,7 +34,6 @@ beforeAll(async () => {
     if (code !== 0) throw new Error(stderr)
   }
   for (const name of ['signer.pub.pem', 'vault.agekey']) await copyFile(join(dataDir, 'keys', name), join(desk, name))
-  await daemon.stop()
   await removeDataDir(dataDir)
 })
 
@@ -53,7 +54,7 @@ async function shell(folder: string, commands: string): Promise<string> {
     PATH: process.env['PATH'] ?? '',
     SIGNER: join(desk, 'signer.pub.pem'),
     VAULT: join(desk, 'vault.agekey'),
-    TMPDIR: folder,
+    TMPDIR: desk,
   }
   // pipefail: a decoder that fails must not be hidden by the reader behind it.
   const { stdout } = await run('bash', ['-eu', '-o', 'pipefail', '-c', commands], { cwd: folder, env })
@@ -79,9 +80,13 @@ describe.each(['sealed', 'opened'])('VERIFY.md of a bundle that is %s', (kind) =
   test('leads to a verdict and to audio that plays', async () => {
     const printed = await shell(folder, commands)
     expect(printed).toContain('Signature Verified Successfully')
-    await expectPlays(printed.trim().split('\n').at(-1) ?? '')
+    expect(printed).toMatch(/ recordingOpened /)
+    expect(printed).toMatch(/ recordingClosed /)
+    await expectPlays(printed.split('\n').find((line) => line.endsWith('/recording.ogg')) ?? '')
   })
+})
 
+describe('VERIFY.md', () => {
   test.each<readonly [string, (folder: string) => Promise<void>]>([
     ['a chunk is changed', (at) => flip(join(at, 'objects', 'chunk-000001.age'))],
     ['metadata is changed', (at) => flip(join(at, 'objects', 'metadata-000.age'))],
@@ -91,7 +96,15 @@ describe.each(['sealed', 'opened'])('VERIFY.md of a bundle that is %s', (kind) =
       (at) => copyFile(join(at, 'objects', 'chunk-000000.age'), join(at, 'objects', 'chunk-000099.age')),
     ],
     ['the manifest is changed', (at) => editManifest(join(at, 'objects', 'manifest.jws'))],
+    ['the report is changed', (at) => flip(join(at, 'report.html'))],
+    ['the list is changed', (at) => editText(join(at, 'bundle.json'), '"opened":', '"opened" :')],
+    ['the signature over the list is gone', (at) => rm(join(at, 'bundle.jws'))],
+    ['a hash of a proof is changed', (at) => editProof(at, '"inclusion":["', '"inclusion":["A')],
+    ['what the ledger says is changed', (at) => editProof(at, '"seq":1}', '"seq":2}')],
   ])('ends with an error when %s', async (_what, change) => {
+    const folder = await mkdtemp(join(desk, 'changed-'))
+    await run('unzip', ['-q', join(desk, 'sealed.zip'), '-d', folder])
+    const commands = commandsIn(await readFile(join(folder, 'VERIFY.md'), 'utf8'))
     await change(folder)
     await expect(shell(folder, commands)).rejects.toThrow()
   })
@@ -124,6 +137,17 @@ async function flip(file: string): Promise<void> {
   const middle = bytes.length >> 1
   bytes[middle] = (bytes[middle] ?? 0) ^ 1
   await writeFile(file, bytes)
+}
+
+async function editText(file: string, from: string, to: string): Promise<void> {
+  const text = await readFile(file, 'utf8')
+  if (!text.includes(from)) throw new Error(`nothing to edit in ${file}`)
+  await writeFile(file, text.replace(from, to))
+}
+
+async function editProof(folder: string, from: string, to: string): Promise<void> {
+  const [name = ''] = await readdir(join(folder, 'ledger'))
+  await editText(join(folder, 'ledger', name), from, to)
 }
 
 async function editManifest(file: string): Promise<void> {

@@ -20,6 +20,7 @@ let desk: string
 let recordingId: string
 let members: readonly RawMember[]
 let bundled: CommandResult
+let opened: CommandResult
 let strippedVerdict: CommandResult
 
 beforeAll(async () => {
@@ -28,7 +29,7 @@ beforeAll(async () => {
   const daemon = await startDaemon(dataDir, { EARWITNESS_RECORDING_CHUNK_SECONDS: '2' })
   recordingId = await simulatedRecording(daemon, '--duration', '5s')
   bundled = await daemon.command('export', recordingId, '--format', 'bundle', '-o', onDesk('sealed.zip'))
-  await daemon.command('export', recordingId, '-o', onDesk('opened.zip'), '--decrypted')
+  opened = await daemon.command('export', recordingId, '-o', onDesk('opened.zip'), '--decrypted')
   await copyFile(join(dataDir, 'keys', 'signer.pub.pem'), onDesk('signer.pub.pem'))
   await copyFile(join(dataDir, 'keys', 'vault.agekey'), onDesk('vault.agekey'))
   const { chunks } = await manifestOf(daemon, recordingId)
@@ -113,7 +114,10 @@ describe('an untouched bundle', () => {
     const list = JSON.parse(Buffer.from(contentOf('bundle.json')).toString()) as BundleList
     expect(list).toMatchObject({ format: 'earwitness-bundle/1', recordingId, opened: false })
     expect(list.members.map(({ name }) => name)).toEqual(
-      members.flatMap(({ name }) => (name === 'bundle.json' ? [] : [name])).toSorted(),
+      members
+        .map(({ name }) => name)
+        .filter((name) => !name.startsWith('bundle.'))
+        .toSorted(),
     )
     for (const name of [
       'report.html',
@@ -124,6 +128,12 @@ describe('an untouched bundle', () => {
     ]) {
       expect(contentOf(name).length).toBeGreaterThan(0)
     }
+  })
+
+  test('says when its report names people', async () => {
+    expect(bundled.stderr).not.toContain('names the participants')
+    expect(opened.stderr).toContain('warning: report.html names the participants')
+    expect(Buffer.from(contentOf('report.html')).toString()).not.toContain('This page names people')
   })
 
   test('verifies on a machine that knows nothing, sealed and opened, with and without the vault key', async () => {
@@ -242,6 +252,8 @@ describe('a changed bundle is found, and what was changed is named', () => {
 
   test('no manifest; no list', async () => {
     const without = (gone: string) => (all: readonly RawMember[]) => all.filter(({ name }) => name !== gone)
+    expect(await changed(without('bundle.jws'))).toEqual({ code: 3, findings: ['bundle-unsigned bundle.jws'] })
+    expect(await verify('changed.zip', '--allow-unsigned')).toEqual({ code: 0, findings: [] })
     expect((await changed(without('objects/manifest.jws'))).findings).toContain('manifest-missing manifest.jws')
     expect(await changed(without('bundle.json'))).toEqual({ code: 3, findings: ['bundle-list-missing bundle.json'] })
   })

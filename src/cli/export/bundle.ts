@@ -4,10 +4,13 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { EarwitnessError } from '../../errors.ts'
 import { openSealed } from '../../evidence/age-open.ts'
 import { BUNDLE_FORMAT, writeBundleList, type ListedMember } from '../../evidence/bundle/bundle-list.ts'
+import { checkBundleSize, type BundleExcess } from '../../evidence/bundle/bundle-size.ts'
 import { instructions } from '../../evidence/bundle/instructions.ts'
 import {
   BUNDLE_LIST_NAME,
   INSTRUCTIONS_NAME,
+  LIST_SIGNATURE_NAME,
+  logProofName,
   OBJECTS_FOLDER,
   OPENED_AUDIO_NAME,
   OPENED_KEY_NAME,
@@ -15,12 +18,15 @@ import {
   REPORT_NAME,
   SIGNERS_FOLDER,
 } from '../../evidence/bundle/member-names.ts'
+import { signBundleList } from '../../evidence/bundle/list-signature.ts'
 import { reportHtml } from '../../evidence/bundle/report-html.ts'
+import { writeLogProof } from '../../evidence/ledger/log-proof.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { isObjectName } from '../../evidence/object-names.ts'
-import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 import { verifyRecording, type ObjectReader, type Verdict } from '../../evidence/verify.ts'
 import { namesOf, unwrapKey } from '../stored-recording.ts'
+import type { WithLedger } from '../recording-in-ledger.ts'
 import { writeNewFile } from './new-file.ts'
 import { reportedPeople } from './reported-people.ts'
 import { zipStream, type NewMember } from './zip-stream.ts'
@@ -39,6 +45,10 @@ export interface BundleOptions {
   readonly signers: readonly BundledSigner[]
   /** Of the vault; names participants in the report, and opens the audio with `isOpened`. */
   readonly identities: readonly string[] | undefined
+  /** The recorder's; without it nobody vouches for the list of the bundle. */
+  readonly signingKey: SigningKey | undefined
+  /** Asks the logs at hand. */
+  readonly withLedger: (verdict: Verdict, keys: readonly VerifyKey[]) => Promise<WithLedger>
   /** Adds what is inside the sealed objects, in the clear, and the recording's key. */
   readonly isOpened: boolean
   readonly exportedAt: Date
@@ -46,15 +56,19 @@ export interface BundleOptions {
 
 export interface WrittenBundle {
   readonly verdict: Verdict
-  /** Without `bundle.json`. */
+  /** Without `bundle.json` and its signature. */
   readonly members: number
+  /** Names and addresses stand in the report, in clear. */
+  readonly namesPeople: boolean
+  /** Statements of ledgers that are in it with their proofs. */
+  readonly statements: number
 }
 
 /**
  * Verifies a recording and writes it with all that is needed to verify it again as one zip, one object in memory at a time. What is wrong with it
  * is no reason not to write it: the report says so, and the caller should.
  *
- * @throws EarwitnessError `recording-without-manifest`, `object-name-foreign`, `recording-key-missing`, `identity-wrong`, `chunk-unreadable`,
+ * @throws EarwitnessError `recording-without-manifest`, `object-name-foreign`, `bundle-too-large`, `recording-key-missing`, `identity-wrong`, `chunk-unreadable`,
  * `export-not-written`
  */
 export async function writeBundle(path: string, options: BundleOptions): Promise<WrittenBundle> {
@@ -64,37 +78,61 @@ export async function writeBundle(path: string, options: BundleOptions): Promise
   if (foreign !== undefined) throw foreignName(foreign)
   const keys = signers.map(({ verifyKey }) => verifyKey)
   const opening = identities === undefined ? {} : { identities }
-  const verdict = await verifyRecording({ recordingId, objects, keys, ...opening })
-  if (verdict.manifest === undefined) throw withoutManifest()
+  const found = await verifyRecording({ recordingId, objects, keys, ...opening })
+  if (found.manifest === undefined) throw withoutManifest()
+  const { verdict, proofs } = await options.withLedger(found, keys)
+  const excess = checkBundleSize(found.manifest, { objects: names.length, isOpened })
+  if (excess !== undefined) throw tooLarge(excess)
   const recordingIdentities = identities === undefined ? undefined : await unwrapKey(objects, identities)
   const people =
-    recordingIdentities === undefined ? undefined : await reportedPeople(verdict.manifest, objects, recordingIdentities)
-  const facts = { verdict, exportedAt: exportedAt.toISOString(), software: SOFTWARE, opened: isOpened, people }
+    recordingIdentities === undefined ? undefined : await reportedPeople(found.manifest, objects, recordingIdentities)
+  const facts = {
+    verdict,
+    exportedAt: exportedAt.toISOString(),
+    software: SOFTWARE,
+    opened: isOpened,
+    people,
+    ledger: verdict.ledger,
+  }
   const members: NewMember[] = [
     textMember(REPORT_NAME, () => reportHtml(facts)),
-    textMember(INSTRUCTIONS_NAME, () => instructions({ recordingId, opened: isOpened })),
+    textMember(INSTRUCTIONS_NAME, () =>
+      instructions({
+        recordingId,
+        opened: isOpened,
+        signed: options.signingKey !== undefined,
+        proved: proofs.length > 0,
+      }),
+    ),
     ...uniqueSigners(signers).flatMap(signerMembers),
     ...names.map((name) => objectMember(objects, name)),
+    ...proofs.map((proof) => bytesMember(logProofName(proof.logId), () => writeLogProof(proof))),
     ...(isOpened && recordingIdentities !== undefined
-      ? openedMembers(verdict.manifest, objects, recordingIdentities)
+      ? openedMembers(found.manifest, objects, recordingIdentities)
       : []),
   ]
   const listed: ListedMember[] = []
-  const list = (): Uint8Array =>
-    writeBundleList({
-      format: BUNDLE_FORMAT,
-      recordingId,
-      exportedAt: facts.exportedAt,
-      software: SOFTWARE,
-      opened: isOpened,
-      members: listed,
-    })
+  // Asked for when all that it lists has been read; its signature after it.
+  let list: Uint8Array = new Uint8Array()
+  const { signingKey } = options
   const all = [
     ...members.map((member) => noted(member, listed)),
-    { name: BUNDLE_LIST_NAME, open: () => once(() => Promise.resolve(list())) },
+    bytesMember(BUNDLE_LIST_NAME, () => {
+      const { exportedAt: at, software, opened } = facts
+      list = writeBundleList({ format: BUNDLE_FORMAT, recordingId, exportedAt: at, software, opened, members: listed })
+      return list
+    }),
+    ...(signingKey === undefined
+      ? []
+      : [bytesMember(LIST_SIGNATURE_NAME, async () => Buffer.from(await signBundleList(list, signingKey)))]),
   ]
   await writeNewFile(path, zipStream(all, exportedAt))
-  return { verdict, members: members.length }
+  return {
+    verdict,
+    members: members.length,
+    namesPeople: people !== undefined && people.length > 0,
+    statements: proofs.reduce((sum, { statements }) => sum + statements.length, 0),
+  }
 }
 
 /** The member, and its hash and size in `listed` when it has been read to its end. */
@@ -118,8 +156,12 @@ async function* once(make: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array
   yield await make()
 }
 
+function bytesMember(name: string, make: () => Uint8Array | Promise<Uint8Array>): NewMember {
+  return { name, open: () => once(async () => make()) }
+}
+
 function textMember(name: string, make: () => string): NewMember {
-  return { name, open: () => once(() => Promise.resolve(Buffer.from(make()))) }
+  return bytesMember(name, () => Buffer.from(make()))
 }
 
 function signerMembers({ verifyKey, publicKey }: BundledSigner): readonly NewMember[] {
@@ -190,6 +232,15 @@ async function openObject(objects: ObjectReader, name: string, identities: reado
     'chunk-unreadable',
     `The object ${name} is missing, or cannot be opened.`,
     'Run `earwitness verify` on this recording: it says what was changed. Without --decrypted it can be bundled as it is.',
+  )
+}
+
+function tooLarge(excess: BundleExcess): EarwitnessError {
+  const what = excess === 'members' ? 'more objects' : 'more bytes'
+  return new EarwitnessError(
+    'bundle-too-large',
+    `This recording has ${what} than one bundle holds.`,
+    'Copy its objects from the store as they are: `earwitness verify ID` checks them there. Without --decrypted a bundle is half as large.',
   )
 }
 

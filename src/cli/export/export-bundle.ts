@@ -2,13 +2,28 @@ import { createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { ExitCode } from '../../errors.ts'
-import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../../server/storage/key-files.ts'
+import type { Config } from '../../config/config.ts'
+import { EarwitnessError, ExitCode } from '../../errors.ts'
+import type { SigningKey } from '../../evidence/signer-keys.ts'
+import {
+  loadIdentities,
+  loadSigner,
+  loadVerifyKey,
+  SIGNER_FILE,
+  SIGNER_PUBLIC_FILE,
+} from '../../server/storage/key-files.ts'
 import { flag, textOption, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { writeJson, writeLines } from '../output.ts'
+import { withLedger } from '../recording-in-ledger.ts'
 import { defaultIdentityFile, findRecording } from '../stored-recording.ts'
 import { writeBundle, type BundledSigner } from './bundle.ts'
+
+const UNAVAILABLE: ReadonlySet<string> = new Set(['key-file-missing', 'key-file-unreadable'])
+const UNSIGNED =
+  'warning: the key of the recorder is not at hand, so nobody vouches for the list of the bundle: `verify` will ask for --allow-unsigned.'
+const UNPROVED =
+  'note: no proof from a ledger is in it. One that is being written covers a recording within a minute of its end: export it again then.'
 
 /** `earwitness export ID --format bundle -o FILE`. Without an identity, and without `--decrypted`, no secret is read. */
 export async function exportBundle(
@@ -21,11 +36,14 @@ export async function exportBundle(
   const keyFiles = textOptions(context.args, 'key')
   const signerFiles = keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]
   const objects = await findRecording(config, id)
-  const { verdict, members } = await writeBundle(output, {
+  const signingKey = await recorderKey(config)
+  const { verdict, members, namesPeople, statements } = await writeBundle(output, {
     recordingId: id,
     objects,
-    signers: await Promise.all(signerFiles.map(loadSigner)),
+    signers: await Promise.all(signerFiles.map(loadBundledSigner)),
     identities: identityFile === undefined ? undefined : await loadIdentities(identityFile),
+    signingKey,
+    withLedger: (found, keys) => withLedger(config, found, { objects, keys }),
     isOpened,
     exportedAt: new Date(),
   })
@@ -37,6 +55,9 @@ export async function exportBundle(
       format: 'bundle',
       members,
       isOpened,
+      isSigned: signingKey !== undefined,
+      namesPeople,
+      statements,
       verified,
       findings,
     })
@@ -44,6 +65,9 @@ export async function exportBundle(
     const count = findings.length + findingsDropped
     writeLines(context.stderr, [
       `Wrote ${output}: ${members} members${isOpened ? ', the audio in the clear and the key of the recording among them' : ''}.`,
+      ...(namesPeople ? ['warning: report.html names the participants: hand it on only to those who may know.'] : []),
+      ...(signingKey === undefined ? [UNSIGNED] : []),
+      ...(statements === 0 ? [UNPROVED] : []),
       ...(verified
         ? []
         : [`warning: this recording is NOT VERIFIED, findings: ${count}; report.html in it tells them.`]),
@@ -52,6 +76,17 @@ export async function exportBundle(
   return verified ? ExitCode.done : ExitCode.verificationFailed
 }
 
-async function loadSigner(file: string): Promise<BundledSigner> {
+/** The key of the recorder, if whoever exports has it: on the recorder itself, and nowhere else. */
+async function recorderKey(config: Config): Promise<SigningKey | undefined> {
+  const file = config.signer.keyFile ?? join(config.dataDir, 'keys', SIGNER_FILE)
+  try {
+    return (await loadSigner(file)).signingKey
+  } catch (error) {
+    if (error instanceof EarwitnessError && UNAVAILABLE.has(error.code)) return undefined
+    throw error
+  }
+}
+
+async function loadBundledSigner(file: string): Promise<BundledSigner> {
   return { verifyKey: await loadVerifyKey(file), publicKey: createPublicKey(await readFile(file)) }
 }

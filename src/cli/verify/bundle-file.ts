@@ -4,6 +4,7 @@ import { openPromise, type Entry, type ZipFile } from 'yauzl'
 
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { digestOf, type BundleMembers } from '../../evidence/bundle/bundle-members.ts'
+import { BUNDLE_BYTES_MAX, BUNDLE_MEMBERS_MAX } from '../../evidence/bundle/bundle-size.ts'
 import { isMemberName } from '../../evidence/bundle/member-names.ts'
 import { SEALED_LENGTH_MAX } from '../../evidence/age-open.ts'
 
@@ -18,8 +19,8 @@ export interface BundleLimits {
 }
 
 export const BUNDLE_LIMITS: BundleLimits = {
-  membersMax: 100_010,
-  bytesMax: 64 * 1024 ** 3,
+  membersMax: BUNDLE_MEMBERS_MAX + 10,
+  bytesMax: BUNDLE_BYTES_MAX,
   memberBytesMax: SEALED_LENGTH_MAX,
 }
 

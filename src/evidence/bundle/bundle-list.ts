@@ -1,7 +1,7 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { canonicalJson } from '../canonical-json.ts'
 import { integer, list, members, sha256, text, time, truth } from '../shape-checks.ts'
-import { BUNDLE_LIST_NAME, isMemberName } from './member-names.ts'
+import { BUNDLE_LIST_NAME, isMemberName, LIST_SIGNATURE_NAME } from './member-names.ts'
 
 export const BUNDLE_FORMAT = 'earwitness-bundle/1'
 /** Bytes of `bundle.json`. FORMAT.md 3 */
@@ -14,7 +14,7 @@ export interface ListedMember {
   readonly sizeBytes: number
 }
 
-/** What `bundle.json` says. It is not signed. FORMAT.md 3 */
+/** What `bundle.json` says; `bundle.jws` signs it. FORMAT.md 3 */
 export interface BundleList {
   readonly format: typeof BUNDLE_FORMAT
   readonly recordingId: string
@@ -54,11 +54,14 @@ export function readBundleList(bytes: Uint8Array): Result<BundleList, BundleList
   return hasOrderedNames(read.members) ? accepted(read) : rejected('shape', 'members')
 }
 
-/** Names of members, ascending, none twice, none of them the list itself. */
+/** Names of members, ascending, none twice, none of them the list itself or its signature. */
 function hasOrderedNames(listed: readonly ListedMember[]): boolean {
   return listed.every(
     ({ name }, index) =>
-      isMemberName(name) && name !== BUNDLE_LIST_NAME && (index === 0 || (listed[index - 1]?.name ?? '') < name),
+      isMemberName(name) &&
+      name !== BUNDLE_LIST_NAME &&
+      name !== LIST_SIGNATURE_NAME &&
+      (index === 0 || (listed[index - 1]?.name ?? '') < name),
   )
 }
 

@@ -2,10 +2,25 @@
  * `VERIFY.md`: how to check a bundle without our software. The blocks marked `sh` are run as they stand by a test, one after the
  * other in one shell, in the unzipped folder, with `SIGNER` set, and `VAULT` for a bundle that is not opened.
  */
-export function instructions(options: { readonly recordingId: string; readonly opened: boolean }): string {
-  return [INTRODUCTION(options.recordingId), SIGNATURE, HASHES, ORDER, options.opened ? OPENED : SEALED, NOTES].join(
-    '\n',
-  )
+export function instructions(options: {
+  readonly recordingId: string
+  readonly opened: boolean
+  /** The list is signed. */
+  readonly signed: boolean
+  /** There are proofs from a ledger. */
+  readonly proved: boolean
+}): string {
+  const { recordingId, opened, signed, proved } = options
+  return [
+    INTRODUCTION(recordingId),
+    SIGNATURE,
+    HASHES,
+    ORDER,
+    signed ? LIST : UNSIGNED_LIST,
+    proved ? LEDGER : NO_LEDGER,
+    opened ? OPENED : SEALED,
+    NOTES,
+  ].join('\n')
 }
 
 const INTRODUCTION = (recordingId: string): string => `# How to verify recording ${recordingId}
@@ -80,7 +95,7 @@ while read -r sum name; do
   echo "$sum  $work/snapshot" | sha256sum --check --quiet
 done < "$work/snapshots"`
 
-const SEALED = `## 4. Listening
+const SEALED = `## 6. Listening
 
 With the private key of the vault you open the key of this recording, with that the chunks; together they are one Ogg Opus file, which \`ffplay\`, VLC and others
 play. The metadata names the participants.
@@ -93,7 +108,7 @@ echo "$work/recording.ogg"
 \`\`\`
 `
 
-const OPENED = `## 4. Listening
+const OPENED = `## 6. Listening
 
 \`opened/recording.ogg\` is the audio, which \`ffplay\`, VLC and others play; the metadata beside it names the participants. The key of this recording is beside
 them, so that you can open the sealed pieces yourself and compare: only these are what the manifest vouches for.
@@ -108,8 +123,80 @@ echo "$work/recording.ogg"
 \`\`\`
 `
 
+const LEDGER = `## 5. The ledger
+
+The recorder says of every recording, while it is made, in an append-only log of signed statements: opened, paused, heard, closed. A checkpoint is the root of a Merkle tree
+(RFC 9162) over all statements so far, signed. Each statement of this recording is here with the hashes that lead from it to that root: so it stood in the log
+when the checkpoint was signed. Compare the checkpoint with one that you, or somebody else, kept.
+
+\`\`\`sh
+hash() { openssl dgst -sha256 -binary; }
+for proof in ledger/*.json; do
+  jq -j '.checkpoints[-1].note' "$proof" > "$work/note"
+  origin=$(sed -n 1p "$work/note"); size=$(sed -n 2p "$work/note"); root=$(sed -n 3p "$work/note")
+  sed '/^$/,$d' "$work/note" > "$work/signed"
+  sed -n "s|^— $origin ||p" "$work/note" | openssl base64 -d -A | tail -c 64 > "$work/signature"
+  openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature"
+  test "$origin" = "earwitness/$(jq -r .logId "$proof")"
+  jq -r '.statements[] | "\\(.seq) \\(.jws) \\(.inclusion | join(","))"' "$proof" > "$work/statements"
+  while read -r seq jws path; do
+    printf '%s' "\${jws%.*}" > "$work/signed"
+    printf '%s' "\${jws##*.}" | decode > "$work/signature"
+    openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature" > "$work/ok"
+    { printf '\\000'; printf '%s' "$jws"; } | hash > "$work/node"
+    node=$seq; last=$((size - 1))
+    for sibling in $(printf '%s' "$path" | tr , ' '); do
+      printf '%s' "$sibling" | openssl base64 -d -A > "$work/sibling"
+      if [ $((node % 2)) -eq 1 ] || [ "$node" -eq "$last" ]; then
+        { printf '\\001'; cat "$work/sibling" "$work/node"; } | hash > "$work/next"
+        while [ $((node % 2)) -eq 0 ] && [ "$node" -ne 0 ]; do node=$((node / 2)); last=$((last / 2)); done
+      else
+        { printf '\\001'; cat "$work/node" "$work/sibling"; } | hash > "$work/next"
+      fi
+      mv "$work/next" "$work/node"; node=$((node / 2)); last=$((last / 2))
+    done
+    test "$last" -eq 0
+    test "$(openssl base64 -A -in "$work/node")" = "$root"
+    printf '%s' "$jws" | cut -d. -f2 | decode > "$work/statement"
+    jq -e --argjson seq "$seq" --arg log "\${origin#*/}" '.seq == $seq and .logId == $log' "$work/statement" > "$work/ok"
+    jq -r '[.at, .kind, .action // ""] | join(" ")' "$work/statement"
+    cat "$work/statement" >> "$work/said"; echo >> "$work/said"
+  done < "$work/statements"
+done
+manifest=$(openssl dgst -sha256 -r objects/manifest.jws | cut -d' ' -f1)
+jq -s -e --arg manifest "$manifest" --arg key "$(jq -r .wrappedKey.sha256 "$work/manifest.json")" \\
+  '(map(select(.kind == "recordingOpened"))[0].wrappedKeySha256) == $key
+   and all(map(select(.kind == "recordingClosed"))[]; .manifestSha256 == $manifest)' "$work/said"
+\`\`\`
+`
+
+const NO_LEDGER = `## 5. The ledger
+
+There is no proof from a ledger in this bundle: either none was at hand when it was made, or no checkpoint covered the recording yet.
+`
+
+const LIST = `## 4. Everything else
+
+\`bundle.json\` lists all members with their SHA-256, \`report.html\` and this text among them. \`bundle.jws\` is its signature: a JWS whose content is detached (RFC 7515 appendix F).
+
+\`\`\`sh
+{ cut -d. -f1 bundle.jws | tr -d '\\n'; printf .; openssl base64 -A -in bundle.json | tr '+/' '-_' | tr -d '='; } > "$work/signed"
+cut -d. -f3 bundle.jws | tr -d '\\n' | decode > "$work/signature"
+openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature"
+jq -r '.members[] | "\\(.sha256)  \\(.name)"' bundle.json > "$work/sums"
+sha256sum --check --quiet "$work/sums"
+{ cut -c67- "$work/sums"; echo bundle.json; echo bundle.jws; } | LC_ALL=C sort > "$work/named"
+find . -type f | cut -c3- | LC_ALL=C sort | cmp - "$work/named"
+\`\`\`
+`
+
+const UNSIGNED_LIST = `## 4. Everything else
+
+\`bundle.json\` lists all members with their SHA-256: it tells what was damaged since. Whoever exported had no key of the recorder, so nobody vouches for that list, for
+\`report.html\` and for this text.
+`
+
 const NOTES = `## What else is in the bundle
 
-\`report.html\` tells in plain words what the recording is and what was found when the bundle was made. \`bundle.json\` lists all members with their SHA-256:
-it tells what was damaged since, but it is not signed, and nor is the report. Delete \`$work\` when you are done: what was opened is in it.
+\`report.html\` tells in plain words what the recording is and what was found when the bundle was made. Delete \`$work\` when you are done: what was opened is in it.
 `

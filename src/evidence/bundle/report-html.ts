@@ -5,7 +5,9 @@ import { CAUSE_WORDS, CLOCK_WORDS, describeChecks, describeStream, headline } fr
 import type { Verdict } from '../verify.ts'
 import { duration, plural } from '../words.ts'
 import { bullets, escapeHtml, page, paragraphs, table } from './html.ts'
-import { INSTRUCTIONS_NAME } from './member-names.ts'
+import { STATEMENT_WORDS, testimonyLine } from '../ledger/ledger-text.ts'
+import type { BundledTestimony } from './ledger-checks.ts'
+import { INSTRUCTIONS_NAME, LIST_SIGNATURE_NAME } from './member-names.ts'
 
 /** Findings, media streams, gaps of a stream, incidents and participants that are written out; the rest is counted. */
 export const REPORT_ROWS_MAX = 200
@@ -26,6 +28,8 @@ export interface ReportFacts {
   readonly opened: boolean
   /** Undefined: nobody opened the metadata. */
   readonly people: readonly ReportedPerson[] | undefined
+  /** What the ledger at hand said of it; undefined when none was. */
+  readonly ledger: BundledTestimony | undefined
 }
 
 /** `report.html`: what a recording is and what was found of it, for somebody who is not an engineer. FORMAT.md 1 */
@@ -37,8 +41,11 @@ export function reportHtml(facts: ReportFacts): string {
     `<h1>${escapeHtml(title)}</h1>\n`,
     `<p class="verdict">${escapeHtml(headline(verdict))}</p>\n`,
     paragraphs([
-      `This was found at ${facts.exportedAt} by ${facts.software.name} ${facts.software.version}, when this bundle was made. The page itself is not ` +
-        'signed and proves nothing: whoever relies on it should check the bundle again, as described at its end.',
+      `This was found at ${facts.exportedAt} by ${facts.software.name} ${facts.software.version}, when this bundle was made. The page itself proves nothing: ` +
+        'whoever relies on it should check the bundle again, as described at its end.',
+      ...(facts.people === undefined || facts.people.length === 0
+        ? []
+        : ['This page names people. Hand it on only to those who may know who took part.']),
     ]),
     findingsPart(verdict),
     manifest === undefined ? '' : recordParts(manifest, facts),
@@ -81,6 +88,8 @@ function recordParts(manifest: ManifestBody, facts: ReportFacts): string {
     ),
     heading('Incidents'),
     incidentsPart(manifest),
+    heading('What the ledger says'),
+    ledgerPart(facts.ledger),
   ].join('')
 }
 
@@ -142,6 +151,20 @@ function incidentsPart({ incidents }: ManifestBody): string {
   return table(['When', 'What', 'Code'], rows) + rest(incidents.length - REPORT_ROWS_MAX, 'incident')
 }
 
+function ledgerPart(ledger: BundledTestimony | undefined): string {
+  if (ledger === undefined) return paragraphs(['No ledger was at hand when this bundle was made.'])
+  const told = ledger.statements.slice(0, REPORT_ROWS_MAX)
+  const rows = told.map(({ seq, at, kind, action }) => [
+    at,
+    action === undefined ? STATEMENT_WORDS[kind] : `${STATEMENT_WORDS[kind]} (${action})`,
+    String(seq),
+  ])
+  const more = rest(ledger.statements.length - told.length, 'statement')
+  return (
+    paragraphs([testimonyLine(ledger)]) + (rows.length === 0 ? '' : table(['When', 'What', 'Statement'], rows)) + more
+  )
+}
+
 function howToPart({ opened }: ReportFacts): string {
   return [
     heading('What this does not say'),
@@ -156,6 +179,7 @@ function howToPart({ opened }: ReportFacts): string {
         'What they do is this. The file objects/manifest.jws lists every piece of the recording with its fingerprint, and is signed. Whoever has the public ' +
         'key of the recorder, from a source that they trust, can check the signature; then compute the fingerprints of the pieces and compare. ' +
         'One changed bit changes a fingerprint; one changed fingerprint breaks the signature.',
+      `This page and all else in the bundle is listed in bundle.json, which ${LIST_SIGNATURE_NAME} signs, where whoever exported had the key of the recorder.`,
       opened
         ? 'This bundle holds the audio in the clear, in the folder opened, and the key with which the sealed pieces can be opened again to compare.'
         : 'The audio is sealed. It is heard with the key of the vault, which is not in this bundle; nothing has to be heard to prove that nothing was changed.',

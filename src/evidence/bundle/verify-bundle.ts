@@ -1,11 +1,14 @@
-import { FindingList } from '../findings.ts'
+import { rejected } from '../../result.ts'
+import { FindingList, type FindingCode } from '../findings.ts'
 import { decodeManifest } from '../manifest.ts'
 import { isObjectName, MANIFEST_NAME } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { verifyRecording, type ObjectReader, type Verdict } from '../verify.ts'
 import { readBundleList, type BundleList, type BundleListRejectReason } from './bundle-list.ts'
 import type { BundleMembers } from './bundle-members.ts'
-import { BUNDLE_LIST_NAME, OBJECTS_FOLDER } from './member-names.ts'
+import { checkLedger, type BundledTestimony } from './ledger-checks.ts'
+import { checkListSignature, type ListSignatureRejectReason } from './list-signature.ts'
+import { BUNDLE_LIST_NAME, LIST_SIGNATURE_NAME, OBJECTS_FOLDER } from './member-names.ts'
 import { checkOpened } from './opened-checks.ts'
 
 /** What is said of the bundle beside the verdict over the recording in it. */
@@ -16,6 +19,10 @@ export interface BundleFacts {
   readonly exportedAt: string | undefined
   readonly software: BundleList['software'] | undefined
   readonly opened: boolean | undefined
+  /** Fingerprint of the trusted key that signed the list; undefined when none did. */
+  readonly signerKeyId: string | undefined
+  /** What the ledger says of the recording, as far as the bundle proves it; undefined when there is no proof in it. */
+  readonly ledger: BundledTestimony | undefined
 }
 
 export interface BundleVerdict {
@@ -33,14 +40,18 @@ export async function verifyBundle(options: {
   readonly members: BundleMembers
   readonly keys: readonly VerifyKey[]
   readonly identities?: readonly string[]
+  /** That the list bears no signature at all is no finding: what is no object of the recording then proves nothing. */
+  readonly allowUnsigned?: boolean
 }): Promise<BundleVerdict | undefined> {
-  const { members, keys, identities } = options
+  const { members, keys, identities, allowUnsigned = false } = options
   const names = new Set(members.names)
   if (!names.has(BUNDLE_LIST_NAME) && !names.has(OBJECTS_FOLDER + MANIFEST_NAME)) return undefined
   const findings = new FindingList()
   addRepeated(members.names, findings)
   const list = await loadList(members, names, findings)
+  const signerKeyId = list === undefined ? undefined : await checkSigned(members, { keys, allowUnsigned }, findings)
   if (list !== undefined) await checkMembers(list, members, findings)
+  let ledger: BundledTestimony | undefined
   const objects = objectsOf(members)
   const recordingId = list?.recordingId ?? (await claimedRecordingId(objects)) ?? ''
   const verdict = await verifyRecording({
@@ -49,15 +60,20 @@ export async function verifyBundle(options: {
     keys,
     ...(identities === undefined ? {} : { identities }),
     findings,
-    alsoCheck: (body) => checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings),
+    alsoCheck: async (body) => {
+      ledger = await checkLedger(body, { members, keys }, findings)
+      await checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings)
+    },
   })
   return {
     verdict,
     bundle: {
-      members: names.size - (names.has(BUNDLE_LIST_NAME) ? 1 : 0),
+      members: [...names].filter((name) => name !== BUNDLE_LIST_NAME && name !== LIST_SIGNATURE_NAME).length,
       exportedAt: list?.exportedAt,
       software: list?.software,
       opened: list?.opened,
+      signerKeyId,
+      ledger,
     },
   }
 }
@@ -99,10 +115,45 @@ async function loadList(
   return undefined
 }
 
+const SIGNATURE_FAULTS: Record<ListSignatureRejectReason, readonly [FindingCode, string]> = {
+  notJws: ['bundle-signature-unreadable', 'The signature over the list of the bundle is damaged.'],
+  signerUnknown: [
+    'bundle-unknown-signer',
+    'The list of the bundle is signed by a key that is not among those trusted.',
+  ],
+  forged: [
+    'bundle-forged',
+    'The signature does not fit: the list of the bundle was changed, or somebody else wrote it.',
+  ],
+}
+
+/** Whose signature the list bears; undefined when it is not one that is trusted. */
+async function checkSigned(
+  members: BundleMembers,
+  { keys, allowUnsigned }: { readonly keys: readonly VerifyKey[]; readonly allowUnsigned: boolean },
+  findings: FindingList,
+): Promise<string | undefined> {
+  if (!members.names.includes(LIST_SIGNATURE_NAME)) {
+    const sentence = 'Nobody has signed the list of the bundle: its report and instructions may be of anybody.'
+    if (!allowUnsigned) findings.add('bundle-unsigned', sentence, LIST_SIGNATURE_NAME)
+    return undefined
+  }
+  const signature = await members.read(LIST_SIGNATURE_NAME)
+  const list = await members.read(BUNDLE_LIST_NAME)
+  const signed =
+    signature === undefined || list === undefined
+      ? rejected<ListSignatureRejectReason>('notJws')
+      : await checkListSignature(signature, list, keys)
+  if (signed.ok) return signed.value
+  const [code, sentence] = SIGNATURE_FAULTS[signed.reason]
+  findings.add(code, sentence, LIST_SIGNATURE_NAME)
+  return undefined
+}
+
 /** Compares each member with the list. */
 async function checkMembers(list: BundleList, members: BundleMembers, findings: FindingList): Promise<void> {
   const there = new Set(members.names)
-  const named = new Set([BUNDLE_LIST_NAME])
+  const named = new Set([BUNDLE_LIST_NAME, LIST_SIGNATURE_NAME])
   for (const { name, sha256, sizeBytes } of list.members) {
     named.add(name)
     if (!there.has(name)) {

@@ -1,5 +1,5 @@
 import { leafHash, nodeHash, rootOf } from './tree-hash.ts'
-import { LOG_SIZE_MAX } from './tree-layout.ts'
+import { LOG_SIZE_MAX, type TreeNode } from './tree-layout.ts'
 
 /**
  * A Merkle tree that only grows. Keeps the hashes of its largest complete subtrees, one for each 1 bit of its size: 40 at most, whatever its size.
@@ -18,6 +18,11 @@ export class GrowingTree {
   /** The root over all leaves so far. */
   root(): Uint8Array {
     return rootOf(this.#subtrees.toReversed().filter((hash) => hash !== undefined))
+  }
+
+  /** The hash of a complete subtree, if it is one of the largest so far. */
+  subtree({ level, index }: TreeNode): Uint8Array | undefined {
+    return index + 1 === Math.floor(this.#size / 2 ** level) ? this.#subtrees[level] : undefined
   }
 
   /** Adds a leaf; gives the hashes to store for it, in the order of FORMAT.md 4. Throws a RangeError beyond `LOG_SIZE_MAX`. */

@@ -1,3 +1,6 @@
+import type { CheckpointRejectReason } from './checkpoint.ts'
+import type { StatementRejectReason } from './statement.ts'
+
 /** What may be wrong with a log. FORMAT.md 6 */
 export type LedgerFindingCode =
   | 'statement-unreadable'
@@ -25,3 +28,23 @@ export type LedgerFindingCode =
   | 'manifest-not-in-log'
   | 'key-not-in-log'
   | 'closed-twice'
+  | 'pause-not-in-log'
+  | 'log-proof-unreadable'
+
+export const STATEMENT_FAULTS: Readonly<Record<StatementRejectReason, readonly [LedgerFindingCode, string]>> = {
+  tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
+  notJws: ['statement-unreadable', 'It is not a signed statement of this format.'],
+  notCanonical: ['statement-unreadable', 'It is not in canonical form, as no recorder writes it.'],
+  format: ['statement-unreadable', 'It is of a format version that this software does not know.'],
+  shape: ['statement-unreadable', 'It lacks something that the format asks for.'],
+  signerUnknown: ['statement-unknown-signer', 'It is signed by a key that is not among those trusted.'],
+  forged: ['statement-forged', 'The signature does not fit: it was changed, or somebody else wrote it.'],
+}
+
+export const CHECKPOINT_FAULTS: Readonly<Record<CheckpointRejectReason, readonly [LedgerFindingCode, string]>> = {
+  tooLarge: ['checkpoint-unreadable', 'This checkpoint is longer than any may be.'],
+  notNote: ['checkpoint-unreadable', 'This is not a signed checkpoint.'],
+  notCheckpoint: ['checkpoint-unreadable', 'This is not a checkpoint of this format.'],
+  signerUnknown: ['checkpoint-unknown-signer', 'No key that is trusted has signed this checkpoint.'],
+  forged: ['checkpoint-forged', 'The signature does not fit: the checkpoint was changed, or somebody else wrote it.'],
+}

@@ -1,5 +1,7 @@
 import { LINES_MAX } from '../verdict-text.ts'
 import type { Finding } from '../findings.ts'
+import type { LogTestimony } from './recording-in-log.ts'
+import type { StatementKind } from './statement.ts'
 import type { LogVerdict } from './verify-log.ts'
 
 /** What was found about one log, as lines of plain text for a reader who is not an engineer. */
@@ -26,6 +28,36 @@ export function describeLog(verdict: LogVerdict): readonly string[] {
   if (statementsLost > 0) lines.push(`  The node says that it could not keep ${plural(statementsLost, 'statement')}.`)
   if (previousLogId !== undefined) lines.push(`  It goes on from log ${previousLogId}.`)
   return lines
+}
+
+/** What a log says of one recording, in one line. */
+export function testimonyLine(
+  testimony: Pick<LogTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'coveredAt'>,
+): string {
+  const { logId, openedSeq, closedSeq, coveredAt } = testimony
+  const covered =
+    coveredAt === undefined ? 'no checkpoint covers it yet' : `covered by a checkpoint that was signed ${coveredAt}`
+  const place = `opened as statement ${openedSeq ?? '(none)'}, closed as statement ${closedSeq ?? '(none)'}`
+  return `Ledger ${logId}: ${place}; ${covered}.`
+}
+
+/** What a statement about a recording means. */
+export const STATEMENT_WORDS: Readonly<Record<StatementKind | 'unknown', string>> = {
+  nodeStarted: 'the recorder was started',
+  nodeStopped: 'the recorder was stopped',
+  recordingOpened: 'the recording was opened',
+  recordingClosed: 'the recording was closed, and its manifest signed',
+  recordingPaused: 'the recording was paused',
+  recordingResumed: 'the recording went on',
+  consent: 'something was said about consent',
+  holdAdded: 'it was put on legal hold',
+  holdReleased: 'a legal hold ended',
+  access: 'somebody had access to it',
+  shredded: 'its key was destroyed',
+  keyRotated: 'its key was sealed anew',
+  checkpointSeen: 'another log was seen',
+  statementsLost: 'statements were lost',
+  unknown: 'something that this software does not know',
 }
 
 function describeFinding({ code, name, sentence }: Finding): string {

@@ -30,16 +30,25 @@ export function rootFromHashes(size: number, readHash: ReadHash): Uint8Array | u
 }
 
 /**
- * Picks `wanted` out of the hashes of a log that goes by, in the order in which they are stored: what a proof needs where
- * nobody keeps hashes. Memory is that of `wanted`.
+ * Picks what is wanted out of the hashes of a log that goes by, in the order in which they are stored: what a proof needs where
+ * nobody keeps hashes. Memory is that of what is wanted.
  */
 export class HashPicker {
-  readonly #wanted: ReadonlySet<number>
+  readonly #wanted: Set<number>
   readonly #picked = new Map<number, Uint8Array>()
   #place = 0
 
-  constructor(wanted: readonly TreeNode[]) {
+  constructor(wanted: readonly TreeNode[] = []) {
     this.#wanted = new Set(wanted.map(hashPlace))
+  }
+
+  /** These are wanted too; of what has gone by already, only what `known` still has. */
+  want(nodes: readonly TreeNode[], known: ReadHash): void {
+    for (const node of nodes) {
+      const hash = known(node)
+      if (hash === undefined) this.#wanted.add(hashPlace(node))
+      else this.#picked.set(hashPlace(node), hash)
+    }
   }
 
   take(hashes: readonly Uint8Array[]): void {

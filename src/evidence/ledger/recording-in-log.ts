@@ -1,24 +1,29 @@
 import { FindingList, type Finding } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
+import { toBase64 } from './base64.ts'
 import { checkInclusion } from './check-proof.ts'
 import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { GrowingTree } from './growing-tree.ts'
-import { HashPicker, inclusionNodes, proveInclusion } from './proofs.ts'
-import { decodeStatement, readStatement, type Statement } from './statement.ts'
+import {
+  LOG_PROOF_FORMAT,
+  PROVED_STATEMENTS_MAX,
+  type LogProof,
+  type ProvedCheckpoint,
+  type ProvedStatement,
+} from './log-proof.ts'
+import { consistencyNodes, HashPicker, inclusionNodes, proveConsistency, proveInclusion } from './proofs.ts'
+import { RecordingStory, type RecordingFacts, type ToldStatement } from './recording-story.ts'
+import { decodeStatement, readStatement } from './statement.ts'
 import { leafHash } from './tree-hash.ts'
 
 /** So long after a recording ended its last statement may still be on its way. */
 const CLOSING_MS = 10 * 60 * 1_000
 
-/** What is to be found about one recording. */
-export interface RecordingFacts {
-  readonly recordingId: string
-  readonly startedAt: string
-  readonly endedAt: string
-  /** Hex SHA-256 of `manifest.jws`. */
-  readonly manifestSha256: string
-  /** Hex SHA-256 of `key.age`, as the manifest has it. */
-  readonly wrappedKeySha256: string
+/** A checkpoint as it is kept. */
+export interface KeptCheckpoint {
+  readonly note: string
+  /** Answer of a time stamping authority, DER in Base64. */
+  readonly timestamp?: string
 }
 
 /** What one log says about a recording. */
@@ -33,127 +38,161 @@ export interface LogTestimony {
   readonly closedSeq: number | undefined
   /** When the checkpoint was signed that covers both; undefined while none does. */
   readonly coveredAt: string | undefined
+  /** All that is said of the recording, the first {@link TOLD_STATEMENTS_MAX}. */
+  readonly statements: readonly ToldStatement[]
 }
 
-interface Seen {
-  readonly seq: number
-  readonly jws: string
+export interface ProvedTestimony {
+  readonly testimony: LogTestimony
+  /** To hand on; undefined while no checkpoint covers anything of it. */
+  readonly proof: LogProof | undefined
+}
+
+interface LogQuestion {
+  readonly logId: string
+  readonly recording: RecordingFacts
+  /** The log from its beginning. */
+  readonly lines: AsyncIterable<string>
+  /** The newest checkpoint. */
+  readonly newest: KeptCheckpoint | undefined
+  /** The first checkpoint that covers statement `seq`, where older ones are kept. */
+  readonly earlier?: (seq: number) => Promise<KeptCheckpoint | undefined>
+  readonly keys: readonly VerifyKey[]
 }
 
 /**
  * Looks a recording up in one log and proves that what the log says of it is in the tree of its newest checkpoint. FORMAT.md 6
  *
- * Reads the log twice and keeps a few hashes. Whether the rest of the log is sound is for `verifyLog` to say.
- *
- * @param options.lines the log from its beginning, anew each time
- * @param options.note its newest checkpoint
+ * Reads the log once and keeps a few hashes for each statement about the recording. Whether the rest of the log is sound is for `verifyLog` to say.
  */
-export async function findRecordingInLog(options: {
-  readonly logId: string
-  readonly recording: RecordingFacts
-  readonly lines: () => AsyncIterable<string>
-  readonly note: string | undefined
-  readonly keys: readonly VerifyKey[]
-}): Promise<LogTestimony> {
-  const { logId, recording, lines, note, keys } = options
-  const findings = new FindingList()
-  const search = new RecordingSearch(recording, keys, findings)
-  for await (const jws of lines()) await search.take(jws)
-  const { opened, closed } = search
-  const checkpoint = note === undefined ? undefined : await readCheckpoint(note, keys)
-  const seen = [opened, closed].filter((statement) => statement !== undefined)
-  const newest = checkpoint?.ok === true && checkpoint.value.logId === logId ? checkpoint.value : undefined
-  const isCovered = newest !== undefined && seen.length > 0 && seen.every(({ seq }) => seq < newest.size)
-  if (isCovered) await checkIncluded(seen, newest, lines(), findings)
-  return {
-    logId,
-    findings: findings.findings,
-    hadBegun: search.firstAt !== undefined && Date.parse(search.firstAt) < Date.parse(recording.startedAt),
-    hasGoneOn: search.lastAt !== undefined && Date.parse(search.lastAt) - Date.parse(recording.endedAt) > CLOSING_MS,
-    openedSeq: opened?.seq,
-    closedSeq: closed?.seq,
-    coveredAt: isCovered ? newest.at : undefined,
-  }
+export async function findRecordingInLog(question: LogQuestion): Promise<ProvedTestimony> {
+  const { logId, newest, keys, lines } = question
+  const read = newest === undefined ? undefined : await readCheckpoint(newest.note, keys)
+  const checkpoint = read?.ok === true && read.value.logId === logId ? read.value : undefined
+  const search = new LogSearch(question, checkpoint)
+  for await (const jws of lines) await search.take(jws)
+  return search.testimony()
 }
 
-class RecordingSearch {
-  opened: Seen | undefined
-  closed: Seen | undefined
-  firstAt: string | undefined
-  lastAt: string | undefined
-  readonly #recording: RecordingFacts
-  readonly #keys: readonly VerifyKey[]
-  readonly #findings: FindingList
-  #seq = 0
+/** What a log should say, and does not. `statement 0` and the newest checkpoint tell what it should know of. */
+export function missingInLog(
+  testimony: Pick<LogTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'hadBegun' | 'hasGoneOn'>,
+): readonly Finding[] {
+  const { logId, openedSeq, closedSeq, hadBegun, hasGoneOn } = testimony
+  const missing: Finding[] = []
+  const add = (code: 'opened-not-in-log' | 'closed-not-in-log', what: string): void => {
+    missing.push({ code, sentence: `The ledger ${logId} does not say that this recording was ${what}.` })
+  }
+  if (openedSeq === undefined && hadBegun) add('opened-not-in-log', 'opened')
+  if (closedSeq === undefined && hasGoneOn) add('closed-not-in-log', 'closed')
+  return missing
+}
 
-  constructor(recording: RecordingFacts, keys: readonly VerifyKey[], findings: FindingList) {
-    this.#recording = recording
-    this.#keys = keys
-    this.#findings = findings
+/** Whether a log that says something at `at` should know of the end of the recording. */
+export function isLongAfter(at: string | undefined, { endedAt }: RecordingFacts): boolean {
+  return at !== undefined && Date.parse(at) - Date.parse(endedAt) > CLOSING_MS
+}
+
+class LogSearch {
+  readonly #question: LogQuestion
+  readonly #checkpoint: Checkpoint | undefined
+  readonly #findings = new FindingList()
+  readonly #story: RecordingStory
+  readonly #tree = new GrowingTree()
+  readonly #picker = new HashPicker()
+  readonly #seen: { readonly seq: number; readonly jws: string; readonly isAbout: boolean }[] = []
+  #earlier: { readonly kept: KeptCheckpoint; readonly size: number } | undefined
+  #firstAt: string | undefined
+  #lastAt: string | undefined
+
+  constructor(question: LogQuestion, checkpoint: Checkpoint | undefined) {
+    this.#question = question
+    this.#checkpoint = checkpoint
+    this.#story = new RecordingStory(question.recording, this.#findings)
   }
 
   async take(jws: string): Promise<void> {
-    const seq = this.#seq
-    this.#seq += 1
     const decoded = decodeStatement(jws)
-    if (!decoded.ok) return
-    const { statement } = decoded.value
-    this.lastAt = statement.at
-    if (seq === 0 && (await readStatement(jws, this.#keys)).ok) this.firstAt = statement.at
-    if (!('recordingId' in statement) || statement.recordingId !== this.#recording.recordingId) return
-    // What nobody trusted has signed says nothing of the recording.
-    if ((await readStatement(jws, this.#keys)).ok) this.#compare(statement, { seq, jws })
+    if (decoded.ok) {
+      const { statement } = decoded.value
+      this.#lastAt = statement.at
+      const isFirst = this.#tree.size === 0
+      const isAbout = 'recordingId' in statement && statement.recordingId === this.#question.recording.recordingId
+      // What nobody trusted has signed says nothing of the recording.
+      if ((isFirst || isAbout) && (await readStatement(jws, this.#question.keys)).ok) {
+        if (isFirst) this.#firstAt = statement.at
+        const wasClosed = this.#story.closedSeq !== undefined
+        this.#story.take(statement)
+        this.#keep(jws, isAbout)
+        if (!wasClosed && this.#story.closedSeq !== undefined) await this.#wantEarlier()
+      }
+    }
+    this.#picker.take(this.#tree.append(jws))
   }
 
-  #compare(statement: Statement, seen: Seen): void {
-    const place = `statement ${seen.seq}`
-    if (statement.kind === 'recordingOpened') {
-      // Of several the first counts: a recovered recording is said to be opened once more.
-      if (this.opened !== undefined) return
-      this.opened = seen
-      if (statement.wrappedKeySha256 === this.#recording.wrappedKeySha256) return
-      this.#findings.add(
-        'key-not-in-log',
-        'The ledger says that the recording was opened with another sealed key.',
-        place,
-      )
+  async testimony(): Promise<ProvedTestimony> {
+    const { logId, recording } = this.#question
+    this.#story.finish()
+    const { openedSeq, closedSeq, told } = this.#story
+    const seen = [openedSeq, closedSeq].filter((seq) => seq !== undefined)
+    const checkpoint = this.#checkpoint
+    const isCovered = checkpoint !== undefined && seen.length > 0 && seen.every((seq) => seq < checkpoint.size)
+    const proof = checkpoint === undefined ? undefined : await this.#prove(checkpoint)
+    const testimony = {
+      logId,
+      findings: this.#findings.findings,
+      hadBegun: this.#firstAt !== undefined && Date.parse(this.#firstAt) < Date.parse(recording.startedAt),
+      hasGoneOn: isLongAfter(this.#lastAt, recording),
+      openedSeq,
+      closedSeq,
+      coveredAt: isCovered ? checkpoint.at : undefined,
+      statements: told,
     }
-    if (statement.kind !== 'recordingClosed') return
-    const isThis = statement.manifestSha256 === this.#recording.manifestSha256
-    if (this.closed !== undefined) {
-      if (!isThis)
-        this.#findings.add(
-          'closed-twice',
-          'The ledger says that the recording was closed with a second manifest.',
-          place,
-        )
-      return
-    }
-    this.closed = seen
-    if (isThis) return
-    this.#findings.add(
-      'manifest-not-in-log',
-      'The ledger says that the recording was closed with another manifest.',
-      place,
-    )
+    return { testimony, proof }
   }
-}
 
-/** Proves each statement from hashes that go by, as somebody would who has only the proofs. */
-async function checkIncluded(
-  seen: readonly Seen[],
-  { size, root }: Checkpoint,
-  lines: AsyncIterable<string>,
-  findings: FindingList,
-): Promise<void> {
-  const picker = new HashPicker(seen.flatMap(({ seq }) => inclusionNodes(seq, size)))
-  const tree = new GrowingTree()
-  for await (const jws of lines) picker.take(tree.append(jws))
-  for (const { seq, jws } of seen) {
-    const proof = proveInclusion(seq, size, picker.read)
-    const claim = { leafHash: leafHash(jws), leaf: seq, size, root, proof: proof ?? [] }
-    if (proof !== undefined && (await checkInclusion(claim))) continue
-    const sentence = 'The newest checkpoint of the ledger does not cover this statement: the ledger was changed.'
-    findings.add('statement-not-included', sentence, `statement ${seq}`)
+  /** Asks for the hashes that prove this statement; to be called before it is in the tree. */
+  #keep(jws: string, isAbout: boolean): void {
+    const seq = this.#tree.size
+    const size = this.#checkpoint?.size ?? 0
+    if (seq >= size || this.#seen.length >= PROVED_STATEMENTS_MAX) return
+    this.#seen.push({ seq, jws, isAbout })
+    this.#picker.want(inclusionNodes(seq, size), (node) => this.#tree.subtree(node))
+  }
+
+  /** The first checkpoint after a recording was closed says, by its time stamp, when that was so at the latest. */
+  async #wantEarlier(): Promise<void> {
+    const { logId, keys, earlier } = this.#question
+    const size = this.#checkpoint?.size ?? 0
+    const kept = await earlier?.(this.#tree.size)
+    const read = kept === undefined ? undefined : await readCheckpoint(kept.note, keys)
+    if (kept === undefined || read?.ok !== true || read.value.logId !== logId) return
+    if (read.value.size <= this.#tree.size || read.value.size >= size) return
+    this.#earlier = { kept, size: read.value.size }
+    this.#picker.want(consistencyNodes(read.value.size, size), (node) => this.#tree.subtree(node))
+  }
+
+  /** Proves each statement from hashes that went by, as somebody would who has only the proofs. */
+  async #prove({ size, root }: Checkpoint): Promise<LogProof | undefined> {
+    const { logId, newest } = this.#question
+    const statements: ProvedStatement[] = []
+    for (const { seq, jws, isAbout } of this.#seen) {
+      const proof = proveInclusion(seq, size, this.#picker.read)
+      const claim = { leafHash: leafHash(jws), leaf: seq, size, root, proof: proof ?? [] }
+      if (proof !== undefined && (await checkInclusion(claim))) {
+        statements.push({ seq, jws, inclusion: proof.map(toBase64) })
+      } else if (isAbout) {
+        const sentence = 'The newest checkpoint of the ledger does not cover this statement: the ledger was changed.'
+        this.#findings.add('statement-not-included', sentence, `statement ${seq}`)
+      }
+    }
+    if (newest === undefined || !this.#seen.some(({ isAbout }) => isAbout)) return undefined
+    return { format: LOG_PROOF_FORMAT, logId, checkpoints: [...this.#provedEarlier(size), newest], statements }
+  }
+
+  #provedEarlier(size: number): readonly ProvedCheckpoint[] {
+    if (this.#earlier === undefined) return []
+    const proof = proveConsistency(this.#earlier.size, size, this.#picker.read)
+    return proof === undefined ? [] : [{ ...this.#earlier.kept, consistency: proof.map(toBase64) }]
   }
 }

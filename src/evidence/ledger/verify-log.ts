@@ -1,10 +1,10 @@
 import { FindingList, type Finding } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { areSame } from './check-proof.ts'
-import { decodeCheckpoint, readCheckpoint, type Checkpoint, type CheckpointRejectReason } from './checkpoint.ts'
+import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { GrowingTree } from './growing-tree.ts'
-import type { LedgerFindingCode } from './ledger-findings.ts'
-import { decodeStatement, readStatement, type StatementRejectReason } from './statement.ts'
+import { CHECKPOINT_FAULTS, STATEMENT_FAULTS } from './ledger-findings.ts'
+import { decodeStatement, readStatement } from './statement.ts'
 
 /** A statement that waits longer than this for a checkpoint, while the log goes on, is not the doing of a recorder. FORMAT.md 5, 6 */
 export const CHECKPOINT_STALE_MS = 10 * 60 * 1_000
@@ -97,24 +97,6 @@ export async function findFork(left: AsyncIterable<string>, right: AsyncIterable
     seq += 1
   }
   return undefined
-}
-
-const STATEMENT_FAULTS: Readonly<Record<StatementRejectReason, readonly [LedgerFindingCode, string]>> = {
-  tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
-  notJws: ['statement-unreadable', 'It is not a signed statement of this format.'],
-  notCanonical: ['statement-unreadable', 'It is not in canonical form, as no recorder writes it.'],
-  format: ['statement-unreadable', 'It is of a format version that this software does not know.'],
-  shape: ['statement-unreadable', 'It lacks something that the format asks for.'],
-  signerUnknown: ['statement-unknown-signer', 'It is signed by a key that is not among those trusted.'],
-  forged: ['statement-forged', 'The signature does not fit: it was changed, or somebody else wrote it.'],
-}
-
-const CHECKPOINT_FAULTS: Readonly<Record<CheckpointRejectReason, readonly [LedgerFindingCode, string]>> = {
-  tooLarge: ['checkpoint-unreadable', 'This checkpoint is longer than any may be.'],
-  notNote: ['checkpoint-unreadable', 'This is not a signed checkpoint.'],
-  notCheckpoint: ['checkpoint-unreadable', 'This is not a checkpoint of this format.'],
-  signerUnknown: ['checkpoint-unknown-signer', 'No key that is trusted has signed this checkpoint.'],
-  forged: ['checkpoint-forged', 'The signature does not fit: the checkpoint was changed, or somebody else wrote it.'],
 }
 
 class LogVerifier {

@@ -21,7 +21,14 @@ async function report(change: Partial<ManifestBody>, people?: readonly ReportedP
   const objects = readerOf(recording.objects)
   const verdict = await verifyRecording({ recordingId: RECORDING_ID, objects, keys: [verifyKey] })
   const software = { name: 'earwitness', version: '0.1.0' }
-  return reportHtml({ verdict, exportedAt: '2026-11-29T00:00:00.000Z', software, opened: false, people })
+  return reportHtml({
+    verdict,
+    exportedAt: '2026-11-29T00:00:00.000Z',
+    software,
+    opened: false,
+    people,
+    ledger: undefined,
+  })
 }
 
 /** Everything between `<` and `>`: what a browser would take for markup. */

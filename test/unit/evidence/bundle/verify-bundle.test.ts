@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto'
+
 import { beforeEach, describe, expect, test } from 'vitest'
 
 import { digestOf, type BundleMembers } from '../../../../src/evidence/bundle/bundle-members.ts'
@@ -7,7 +9,9 @@ import {
   writeBundleList,
   type BundleList,
 } from '../../../../src/evidence/bundle/bundle-list.ts'
+import { signBundleList } from '../../../../src/evidence/bundle/list-signature.ts'
 import { verifyBundle } from '../../../../src/evidence/bundle/verify-bundle.ts'
+import { readSigningKey, type SigningKey } from '../../../../src/evidence/signer-keys.ts'
 import {
   RECORDING_ID,
   sampleRecording,
@@ -17,7 +21,7 @@ import {
   type SampleRecording,
 } from '../../../vectors/evidence/sample-recording.ts'
 
-const { verifyKey } = await vectorSigner()
+const { verifyKey, signingKey } = await vectorSigner()
 const CHUNKS = [Buffer.from('OggS first'), Buffer.from('OggS second')]
 const SNAPSHOT = Buffer.from('<recording/>')
 
@@ -28,12 +32,13 @@ beforeEach(async () => {
   recording = await sampleRecording({ chunks: CHUNKS, snapshots: [SNAPSHOT] })
   members = new Map([['report.html', Buffer.from('<!doctype html>')]])
   for (const [name, bytes] of recording.objects) members.set(`objects/${name}`, bytes)
-  relist({})
+  await relist({})
 })
 
-/** Writes the list anew, as of what is in the bundle now. */
-function relist(change: Partial<BundleList>): void {
+/** Writes the list anew, as of what is in the bundle now, and signs it. */
+async function relist(change: Partial<BundleList>): Promise<void> {
   members.delete('bundle.json')
+  members.delete('bundle.jws')
   members.set(
     'bundle.json',
     writeBundleList({
@@ -46,13 +51,19 @@ function relist(change: Partial<BundleList>): void {
       ...change,
     }),
   )
+  await sign(signingKey)
 }
 
-function open(): void {
+async function sign(key: SigningKey): Promise<void> {
+  const list = members.get('bundle.json') ?? new Uint8Array()
+  members.set('bundle.jws', Buffer.from(await signBundleList(list, key)))
+}
+
+async function open(): Promise<void> {
   members.set('opened/recording.agekey', Buffer.from(`# a comment\n${recording.identity}\n`))
   members.set('opened/recording.ogg', Buffer.concat(CHUNKS))
   members.set('opened/metadata-000.xml', SNAPSHOT)
-  relist({ opened: true })
+  await relist({ opened: true })
 }
 
 function readerOf(map: ReadonlyMap<string, Uint8Array>, names: readonly string[] = [...map.keys()]): BundleMembers {
@@ -86,7 +97,7 @@ const flip = (name: string): void => {
 test('an untouched bundle verifies, sealed and opened, without and with the vault', async () => {
   expect(await found()).toEqual([])
   expect(await found(readerOf(members), [vault.identity])).toEqual([])
-  open()
+  await open()
   expect(await found()).toEqual([])
 })
 
@@ -114,7 +125,7 @@ describe('the list', () => {
 
   test('tells nothing of what was missing when the bundle was made', async () => {
     members.delete('objects/chunk-000001.age')
-    relist({})
+    await relist({})
     expect(await found()).toEqual(['chunk-missing chunk-000001.age'])
   })
 
@@ -126,7 +137,7 @@ describe('the list', () => {
   })
 
   test('of another recording is found', async () => {
-    relist({ recordingId: '019aaff1-0680-7abc-8def-0123456789ff' })
+    await relist({ recordingId: '019aaff1-0680-7abc-8def-0123456789ff' })
     expect(await found()).toEqual(['manifest-foreign manifest.jws'])
   })
 
@@ -155,6 +166,37 @@ describe('the list', () => {
   })
 })
 
+describe('the signature over the list', () => {
+  test('names what was changed together with the list', async () => {
+    flip('report.html')
+    const signature = members.get('bundle.jws') ?? new Uint8Array()
+    await relist({})
+    members.set('bundle.jws', signature)
+    expect(await found()).toEqual(['bundle-forged bundle.jws'])
+  })
+
+  test('that is gone, damaged, of a stranger or of another document is found', async () => {
+    members.delete('bundle.jws')
+    expect(await found()).toEqual(['bundle-unsigned bundle.jws'])
+    const allowed = await verifyBundle({ members: readerOf(members), keys: [verifyKey], allowUnsigned: true })
+    expect(allowed).toMatchObject({ verdict: { verified: true }, bundle: { signerKeyId: undefined } })
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const stranger = await readSigningKey(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
+    if (!stranger.ok) throw new Error('no key')
+    await sign(stranger.value)
+    expect(await found()).toEqual(['bundle-unknown-signer bundle.jws'])
+    for (const damaged of ['', 'a..b', 'a.b.c', Buffer.from(recording.objects.get('manifest.jws') ?? '').toString()]) {
+      members.set('bundle.jws', Buffer.from(damaged))
+      expect(await found()).toEqual(['bundle-signature-unreadable bundle.jws'])
+    }
+    const manifest = Buffer.from(recording.objects.get('manifest.jws') ?? '')
+      .toString()
+      .split('.')
+    members.set('bundle.jws', Buffer.from(`${manifest[0]}..${manifest[2]}`))
+    expect(await found()).toEqual(['bundle-signature-unreadable bundle.jws'])
+  })
+})
+
 describe('an opened bundle', () => {
   beforeEach(open)
 
@@ -162,26 +204,26 @@ describe('an opened bundle', () => {
     'with another %s is found, whatever its list says',
     async (name) => {
       members.set(name, Buffer.from('something else'))
-      relist({ opened: true })
+      await relist({ opened: true })
       expect(await found()).toEqual([`opened-wrong ${name}`])
       members.delete(name)
-      relist({ opened: true })
+      await relist({ opened: true })
       expect(await found()).toEqual([`opened-wrong ${name}`])
     },
   )
 
   test('with the key of another recording, or with more than the recording, is found', async () => {
     members.set('opened/more.txt', Buffer.from('more'))
-    relist({ opened: true })
+    await relist({ opened: true })
     expect(await found()).toEqual(['opened-wrong opened/more.txt'])
     members.set('opened/recording.agekey', Buffer.from(`${vault.identity}\n`))
-    relist({ opened: true })
+    await relist({ opened: true })
     expect(await found()).toEqual(['opened-wrong opened/recording.agekey'])
   })
 
   test('that does not say so in its list is compared all the same', async () => {
     members.set('opened/recording.ogg', Buffer.from('OggS forged'))
-    relist({ opened: false })
+    await relist({ opened: false })
     expect(await found()).toEqual(['opened-wrong opened/recording.ogg'])
   })
 })

@@ -1,8 +1,14 @@
+import { Readable } from 'node:stream'
+
 import { describe, expect, it } from 'vitest'
 
 import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
+import { FindingList } from '../../../../src/evidence/findings.ts'
+import { checkLogProof } from '../../../../src/evidence/ledger/check-log-proof.ts'
 import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
+import { readLogProof, writeLogProof, type LogProof } from '../../../../src/evidence/ledger/log-proof.ts'
 import { findRecordingInLog } from '../../../../src/evidence/ledger/recording-in-log.ts'
+import type { RecordingFacts } from '../../../../src/evidence/ledger/recording-story.ts'
 import { signStatement, type StatementBody } from '../../../../src/evidence/ledger/statement.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
 
@@ -48,13 +54,11 @@ async function logOf(bodies: readonly StatementBody[], { covered = bodies.length
 }
 
 async function ask(lines: readonly string[], note: string | undefined, keys = [signer.verifyKey]) {
-  const found = await findRecordingInLog({
-    ...{ logId: LOG_ID, recording, note, keys },
-    lines: async function* all() {
-      yield* lines
-    },
+  const { testimony, proof } = await findRecordingInLog({
+    ...{ logId: LOG_ID, recording, keys, newest: note === undefined ? undefined : { note } },
+    lines: Readable.from(lines),
   })
-  return { ...found, codes: found.findings.map(({ code }) => code) }
+  return { ...testimony, proof, codes: testimony.findings.map(({ code }) => code) }
 }
 
 describe('a recording in a log', () => {
@@ -94,7 +98,7 @@ describe('a recording in a log', () => {
   it('whose log was changed elsewhere is not proved any more', async () => {
     const { lines, note } = await logOf([started, opened(OTHER), opened(ID), closed(ID)])
     const changed = lines.with(1, lines[2] ?? '')
-    expect((await ask(changed, note)).codes).toEqual(['statement-not-included', 'statement-not-included'])
+    expect((await ask(changed, note)).codes).toEqual(Array(3).fill('statement-not-included'))
   })
 
   it('that is not there: the log says whether it should have known', async () => {
@@ -102,5 +106,68 @@ describe('a recording in a log', () => {
     expect(await ask(lines, note)).toMatchObject({ hadBegun: true, hasGoneOn: true, openedSeq: undefined })
     // What nobody trusted has signed says nothing.
     expect(await ask(lines, note, [])).toMatchObject({ hadBegun: false, openedSeq: undefined })
+  })
+})
+
+describe('what is handed on of a log', () => {
+  const bodies = [
+    started,
+    opened(OTHER),
+    opened(ID),
+    closed(OTHER),
+    closed(ID),
+    ...Array.from({ length: 9 }, () => started),
+  ]
+
+  async function handedOn() {
+    const { lines, note } = await logOf(bodies)
+    const older = await logOf(bodies.slice(0, 6))
+    const { proof } = await findRecordingInLog({
+      ...{ logId: LOG_ID, recording, keys: [signer.verifyKey], newest: { note } },
+      lines: Readable.from(lines),
+      earlier: (seq) => Promise.resolve(seq === 4 ? { note: older.note, timestamp: 'AAAA' } : undefined),
+    })
+    if (proof === undefined) throw new Error('no proof')
+    return proof
+  }
+
+  async function check(proof: LogProof, about: RecordingFacts = recording) {
+    const read = readLogProof(writeLogProof(proof))
+    if (!read.ok) return { codes: [`unreadable ${read.detail ?? read.reason}`] }
+    const findings = new FindingList()
+    const options = { name: 'log', recording: about, keys: [signer.verifyKey] }
+    const testimony = await checkLogProof(read.value, options, findings)
+    return { codes: findings.findings.map(({ code }) => code), ...testimony }
+  }
+
+  it('is proved by itself: statements, and that the log only grew', async () => {
+    const proof = await handedOn()
+    expect(proof.statements.map(({ seq }) => seq)).toEqual([0, 2, 4])
+    expect(proof.checkpoints).toMatchObject([{ timestamp: 'AAAA', consistency: expect.any(Array) }, {}])
+    expect(await check(proof)).toMatchObject({ codes: [], openedSeq: 2, closedSeq: 4, hadBegun: true })
+  })
+
+  it('is found to be changed, wherever it is', async () => {
+    const proof = await handedOn()
+    const { checkpoints, statements } = proof
+    const [first, second, third] = statements
+    const [older, newest] = checkpoints
+    if (!first || !second || !third || !older || !newest) throw new Error('not whole')
+    const wrong = `${'A'.repeat(43)}=`
+    const bent: readonly (readonly [string, LogProof])[] = [
+      ['statement-not-included', { ...proof, statements: [first, { ...second, inclusion: [wrong] }, third] }],
+      ['statement-not-included', { ...proof, statements: [first, { ...second, inclusion: [] }, third] }],
+      ['statement-foreign', { ...proof, statements: [first, { ...second, seq: 3 }, third] }],
+      ['statement-forged', { ...proof, statements: [first, { ...second, jws: `${second.jws.slice(0, -4)}AAAA` }] }],
+      ['log-forked', { ...proof, checkpoints: [{ ...older, consistency: [wrong] }, newest] }],
+      ['log-forked', { ...proof, checkpoints: [newest, older] }],
+      ['checkpoint-unreadable', { ...proof, checkpoints: [{ note: 'x' }] }],
+      ['checkpoint-forged', { ...proof, checkpoints: [{ note: newest.note.replace('time 2026', 'time 2025') }] }],
+      ['unreadable statements', { ...proof, statements: [first, first] }],
+      ['unreadable checkpoints', { ...proof, checkpoints: [] }],
+    ]
+    for (const [code, changed] of bent) expect((await check(changed)).codes).toContain(code)
+    expect((await check(proof, { ...recording, manifestSha256: KEY })).codes).toEqual(['manifest-not-in-log'])
+    expect((await check(proof, { ...recording, pauses: { src: 0, api: 1 } })).codes).toEqual(['pause-not-in-log'])
   })
 })

@@ -1,0 +1,51 @@
+import type { FindingList } from '../findings.ts'
+import { checkLogProof } from '../ledger/check-log-proof.ts'
+import { readLogProof, type LogProofRejectReason } from '../ledger/log-proof.ts'
+import { missingInLog, type LogTestimony } from '../ledger/recording-in-log.ts'
+import { recordingFacts } from '../ledger/recording-story.ts'
+import { decodeManifest, type ManifestBody } from '../manifest.ts'
+import { MANIFEST_NAME } from '../object-names.ts'
+import type { VerifyKey } from '../signer-keys.ts'
+import { sha256Hex } from '../web-digest.ts'
+import type { BundleMembers } from './bundle-members.ts'
+import { isLogProofName, OBJECTS_FOLDER } from './member-names.ts'
+
+/** What a log says of the recording of a bundle. */
+export type BundledTestimony = Omit<LogTestimony, 'findings'>
+
+const PROOF_FAULTS: Record<LogProofRejectReason, string> = {
+  tooLarge: 'This proof is larger than any may be.',
+  notCanonical: 'This proof is not in canonical form, as no recorder writes it.',
+  format: 'This proof is of a format version that this software does not know.',
+  shape: 'This proof lacks something that the format asks for.',
+}
+
+/** Checks what a bundle holds of logs; gives what that of them says which knows the recording best. FORMAT.md 4 */
+export async function checkLedger(
+  body: ManifestBody,
+  { members, keys }: { readonly members: BundleMembers; readonly keys: readonly VerifyKey[] },
+  findings: FindingList,
+): Promise<BundledTestimony | undefined> {
+  const signed = await members.read(OBJECTS_FOLDER + MANIFEST_NAME)
+  if (signed === undefined) return undefined
+  const manifest = decodeManifest(new TextDecoder('latin1').decode(signed))
+  // Who did not sign the manifest has nothing to say about it.
+  const signers = keys.filter(({ keyId }) => manifest.ok && keyId === manifest.value.keyId)
+  const recording = recordingFacts(body, await sha256Hex(signed))
+  const testimonies: BundledTestimony[] = []
+  for (const name of new Set(members.names.filter(isLogProofName))) {
+    const bytes = await members.read(name)
+    const proof = bytes === undefined ? undefined : readLogProof(bytes)
+    if (proof?.ok !== true) {
+      const sentence = proof === undefined ? 'This proof is damaged.' : PROOF_FAULTS[proof.reason]
+      findings.add('log-proof-unreadable', sentence, name)
+      continue
+    }
+    const testimony = await checkLogProof(proof.value, { name, recording, keys: signers }, findings)
+    if (testimony !== undefined) testimonies.push(testimony)
+  }
+  const knows = testimonies.find(({ openedSeq, closedSeq }) => openedSeq !== undefined && closedSeq !== undefined)
+  const best = knows ?? testimonies[0]
+  for (const { code, sentence } of best === undefined ? [] : missingInLog(best)) findings.add(code, sentence)
+  return best
+}

@@ -1,0 +1,105 @@
+import type { FindingList } from '../findings.ts'
+import type { VerifyKey } from '../signer-keys.ts'
+import { fromBase64 } from './base64.ts'
+import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
+import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { CHECKPOINT_FAULTS, STATEMENT_FAULTS } from './ledger-findings.ts'
+import type { LogProof, ProvedStatement } from './log-proof.ts'
+import { isLongAfter, type LogTestimony } from './recording-in-log.ts'
+import { RecordingStory, type RecordingFacts } from './recording-story.ts'
+import { readStatement, type Statement } from './statement.ts'
+
+/**
+ * Checks what was handed on of a log: signatures, that the last checkpoint covers every statement, that it goes on from the earlier ones, and that what is
+ * said fits the recording. `name` is where it lies, for the findings.
+ */
+export async function checkLogProof(
+  proof: LogProof,
+  {
+    name,
+    recording,
+    keys,
+  }: { readonly name: string; readonly recording: RecordingFacts; readonly keys: readonly VerifyKey[] },
+  findings: FindingList,
+): Promise<Omit<LogTestimony, 'findings'> | undefined> {
+  const newest = await checkCheckpoints(proof, { name, keys }, findings)
+  if (newest === undefined) return undefined
+  const story = new RecordingStory(recording, findings)
+  let firstAt: string | undefined
+  for (const proved of proof.statements) {
+    const statement = await checkStatement(proved, { proof, newest, name, keys }, findings)
+    if (statement?.seq === 0) firstAt = statement.at
+    if (statement !== undefined) story.take(statement)
+  }
+  story.finish()
+  const { openedSeq, closedSeq, told } = story
+  return {
+    logId: proof.logId,
+    hadBegun: firstAt !== undefined && Date.parse(firstAt) < Date.parse(recording.startedAt),
+    hasGoneOn: isLongAfter(newest.at, recording),
+    openedSeq,
+    closedSeq,
+    coveredAt: newest.at,
+    statements: told,
+  }
+}
+
+/** The last one, if all are signed, of this log, and each the beginning of the last. */
+async function checkCheckpoints(
+  { logId, checkpoints }: LogProof,
+  { name, keys }: { readonly name: string; readonly keys: readonly VerifyKey[] },
+  findings: FindingList,
+): Promise<Checkpoint | undefined> {
+  const read: Checkpoint[] = []
+  for (const { note } of checkpoints) {
+    const checkpoint = await readCheckpoint(note, keys)
+    if (!checkpoint.ok) findings.add(...CHECKPOINT_FAULTS[checkpoint.reason], name)
+    else if (checkpoint.value.logId === logId) read.push(checkpoint.value)
+    else findings.add('checkpoint-foreign', 'This checkpoint belongs to another log.', name)
+  }
+  const newest = read.at(-1)
+  if (read.length < checkpoints.length || newest === undefined) return undefined
+  for (const [index, { size: oldSize, root: oldRoot, at }] of read.slice(0, -1).entries()) {
+    const hashes = bytesOf(checkpoints[index]?.consistency ?? [])
+    if (!(await checkConsistency({ oldSize, oldRoot, size: newest.size, root: newest.root, proof: hashes }))) {
+      const sentence = 'Two signed checkpoints do not belong to one log that only grew, or their proof was changed.'
+      findings.add('log-forked', sentence, name)
+    }
+    if (Date.parse(at) > Date.parse(newest.at)) {
+      findings.add('checkpoint-back-dated', 'It says that it is older than a smaller checkpoint.', name)
+    }
+  }
+  return newest
+}
+
+async function checkStatement(
+  { seq, jws, inclusion }: ProvedStatement,
+  around: {
+    readonly proof: LogProof
+    readonly newest: Checkpoint
+    readonly name: string
+    readonly keys: readonly VerifyKey[]
+  },
+  findings: FindingList,
+): Promise<Statement | undefined> {
+  const { proof, newest, keys, name } = around
+  const place = `${name}, statement ${seq}`
+  const statement = await readStatement(jws, keys)
+  if (!statement.ok) {
+    findings.add(...STATEMENT_FAULTS[statement.reason], place)
+    return undefined
+  }
+  if (statement.value.logId !== proof.logId || statement.value.seq !== seq) {
+    findings.add('statement-foreign', 'It belongs to another place, or to another log.', place)
+    return undefined
+  }
+  const leafHash = await leafHashOf(new TextEncoder().encode(jws))
+  const { size, root } = newest
+  if (await checkInclusion({ leafHash, leaf: seq, size, root, proof: bytesOf(inclusion) })) return statement.value
+  findings.add('statement-not-included', 'The checkpoint beside it does not cover this statement.', place)
+  return undefined
+}
+
+function bytesOf(hashes: readonly string[]): readonly Uint8Array[] {
+  return hashes.map((hash) => fromBase64(hash) ?? new Uint8Array())
+}

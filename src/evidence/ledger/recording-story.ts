@@ -1,0 +1,104 @@
+import type { FindingList } from '../findings.ts'
+import type { ManifestBody } from '../manifest.ts'
+import type { Statement, StatementKind } from './statement.ts'
+
+/** What is to be found about one recording. */
+export interface RecordingFacts {
+  readonly recordingId: string
+  readonly startedAt: string
+  readonly endedAt: string
+  /** Hex SHA-256 of `manifest.jws`. */
+  readonly manifestSha256: string
+  /** Hex SHA-256 of `key.age`, as the manifest has it. */
+  readonly wrappedKeySha256: string
+  /** How many pauses of the whole recording the manifest lists, by who asked for them; only of a complete recording. */
+  readonly pauses?: Readonly<Record<PauseRequester, number>>
+}
+
+type PauseRequester = 'src' | 'api'
+
+/** What is asked of the ledger about the recording of this manifest. */
+export function recordingFacts(manifest: ManifestBody, manifestSha256: string): RecordingFacts {
+  const { recordingId, startedAt, endedAt, wrappedKey, state, pauses = [] } = manifest
+  const count = (by: PauseRequester): number =>
+    pauses.filter((pause) => pause.by === by && pause.streamId === undefined).length
+  return {
+    ...{ recordingId, startedAt, endedAt, manifestSha256, wrappedKeySha256: wrappedKey.sha256 },
+    ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api') } } : {}),
+  }
+}
+
+/** One statement about the recording, for a reader. */
+export interface ToldStatement {
+  readonly seq: number
+  readonly kind: StatementKind | 'unknown'
+  readonly at: string
+  /** Of `access`: what was done. */
+  readonly action?: string
+}
+
+/** Statements about one recording that are told one by one; what is found about them does not depend on it. */
+export const TOLD_STATEMENTS_MAX = 1_000
+
+/** Compares what a log says of one recording, in the order of the log, with its manifest. FORMAT.md 6 */
+export class RecordingStory {
+  openedSeq: number | undefined
+  closedSeq: number | undefined
+  readonly told: ToldStatement[] = []
+  readonly #recording: RecordingFacts
+  readonly #findings: FindingList
+  readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0 }
+
+  constructor(recording: RecordingFacts, findings: FindingList) {
+    this.#recording = recording
+    this.#findings = findings
+  }
+
+  /** Statements of other recordings, and of none, are passed over; false for them. Its signature has been checked. */
+  take(statement: Statement): boolean {
+    const { recordingId } = this.#recording
+    if (!('recordingId' in statement) || statement.recordingId !== recordingId) return false
+    const { seq, kind, at } = statement
+    if (this.told.length < TOLD_STATEMENTS_MAX) {
+      this.told.push({ seq, kind, at, ...(statement.kind === 'access' ? { action: statement.action } : {}) })
+    }
+    if (statement.kind === 'recordingOpened') this.#opened(seq, statement.wrappedKeySha256)
+    else if (statement.kind === 'recordingClosed') this.#closed(seq, statement.manifestSha256)
+    else if (statement.kind === 'recordingPaused') this.#paused[statement.by] += 1
+    return true
+  }
+
+  /** Looks for what should have been said; to be called at the end. A log that does not know of the whole recording is not asked. */
+  finish(): void {
+    const { pauses } = this.#recording
+    if (pauses === undefined || this.openedSeq === undefined || this.closedSeq === undefined) return
+    const missing = Math.max(0, pauses.src - this.#paused.src) + Math.max(0, pauses.api - this.#paused.api)
+    if (missing === 0) return
+    const sentence = `The manifest has ${missing} pauses that the ledger does not know: they were not told when they began.`
+    this.#findings.add('pause-not-in-log', sentence)
+  }
+
+  #opened(seq: number, wrappedKeySha256: string): void {
+    // Of several the first counts: a recovered recording is said to be opened once more.
+    if (this.openedSeq !== undefined) return
+    this.openedSeq = seq
+    if (wrappedKeySha256 === this.#recording.wrappedKeySha256) return
+    const sentence = 'The ledger says that the recording was opened with another sealed key.'
+    this.#findings.add('key-not-in-log', sentence, `statement ${seq}`)
+  }
+
+  #closed(seq: number, manifestSha256: string): void {
+    const isThis = manifestSha256 === this.#recording.manifestSha256
+    const isSecond = this.closedSeq !== undefined
+    this.closedSeq ??= seq
+    if (isThis) return
+    const [code, which] = isSecond
+      ? (['closed-twice', 'a second'] as const)
+      : (['manifest-not-in-log', 'another'] as const)
+    this.#findings.add(
+      code,
+      `The ledger says that the recording was closed with ${which} manifest.`,
+      `statement ${seq}`,
+    )
+  }
+}
