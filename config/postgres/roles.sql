@@ -31,6 +31,9 @@ GRANT INSERT ON
   metadata_extensions, attributions
   TO earwitness_daemon;
 
+-- Partitions of the months to come: made by a function of the owner, which does nothing else.
+GRANT EXECUTE ON FUNCTION make_month_partitions(date) TO earwitness_daemon;
+
 -- Completed by a later fact, and nothing else. How a recording ended; not when it began, whose it is and where it lies.
 GRANT UPDATE (ended_at, state, end_cause, duration_samples, manifest_sha256, metadata_state, dialect, sip_call_id)
   ON recordings TO earwitness_daemon;

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import { AdmissionController } from './admission.ts'
 import { admissionStateOf } from './admission-state.ts'
 import { acquireDataLock, type DataLock } from './data-lock.ts'
+import { MonthPartitions } from './database/month-partitions.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
 import { EventHub } from './http/event-hub.ts'
@@ -222,6 +223,12 @@ export class Daemon {
       whenUnreachable: 'continue',
     })
     this.#undo.push(() => database.stop())
+    const months = new MonthPartitions({
+      ...{ database, log: this.#log, nowUnixMs: Date.now },
+      onMisplaced: (rows) => metrics.databaseMisplacedRows.set(rows),
+    })
+    months.run()
+    this.#undo.push(() => months.stop())
     const outbox = new Outbox({ database, dataDir: config.dataDir, log: this.#log })
     await outbox.run()
     this.#undo.push(() => outbox.stop())

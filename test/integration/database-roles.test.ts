@@ -23,24 +23,27 @@ let postgres: ExternalPostgres
 let tables: readonly string[]
 const { dataDir, log, removeDataDir } = makeDataDir()
 
-/** The SQLSTATE with which the server refuses it, or the number of rows. */
-async function answerTo(user: string, sql: string): Promise<string | number> {
-  return asUser(urlAs(postgres, user), async (client) => {
-    try {
-      return (await client.query(sql)).rowCount ?? 0
-    } catch (error) {
-      return String(Reflect.get(Object(error), 'code'))
-    }
-  })
-}
-
+/** For each the SQLSTATE with which the server refuses it, or the number of rows. */
 async function answersTo(
   user: string,
   statements: readonly string[],
 ): Promise<readonly (readonly [string, unknown])[]> {
-  const answers: (readonly [string, unknown])[] = []
-  for (const sql of statements) answers.push([sql, await answerTo(user, sql)])
-  return answers
+  return asUser(urlAs(postgres, user), async (client) => {
+    const answers: (readonly [string, unknown])[] = []
+    for (const sql of statements) {
+      const answer = await client.query(sql).then(
+        ({ rowCount }) => rowCount,
+        (error: unknown) => String(Reflect.get(Object(error), 'code')),
+      )
+      answers.push([sql, answer])
+    }
+    return answers
+  })
+}
+
+async function answerTo(user: string, sql: string): Promise<unknown> {
+  const [answer] = await answersTo(user, [sql])
+  return answer?.[1]
 }
 
 const refused = (statements: readonly string[]) => statements.map((sql) => [sql, '42501'])
@@ -100,6 +103,17 @@ describe('The role of the recorder', () => {
     ].map((change) => `UPDATE ${change}`)
     expect(await answersTo('recorder', statements)).toEqual(refused(statements))
     expect(await answerTo('recorder', 'SELECT FROM chunks')).toBe(1)
+  })
+
+  test('makes the months to come by the one function for it, which does nothing else', async () => {
+    expect(await answerTo('recorder', `SELECT make_month_partitions('2026-05-01')`)).toBe(1)
+    expect(await answerTo('recorder', `SELECT make_month_partitions('1999-05-01')`)).toBe('22023')
+    expect(await answerTo('auditor', `SELECT make_month_partitions('2026-06-01')`)).toBe('42501')
+    // A table of one's own in front of the real one is the known way to misuse a function of another.
+    const statements = ['CREATE TEMP TABLE chunks (recording_id uuid)', `SELECT make_month_partitions('2026-06-01')`]
+    expect((await answersTo('recorder', statements)).map(([, answer]) => answer)).toEqual([null, 1])
+    const made = `SELECT FROM pg_class WHERE relname = 'chunks_2026_06' AND relnamespace = 'public'::regnamespace`
+    expect(await answerTo('owner', made)).toBe(1)
   })
 
   test('may not bring the tables up to a new release; a recorder begins all the same, a command says who may', async () => {

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { migrate, readMigrations } from '../../src/server/database/migrate.ts'
+import { monthAt, MonthPartitions } from '../../src/server/database/month-partitions.ts'
 import { openDatabase } from '../../src/server/database/open-database.ts'
 import { Outbox } from '../../src/server/database/outbox.ts'
 import { listRecordings, showRecording } from '../../src/server/database/queries.ts'
@@ -271,6 +273,85 @@ describe.each(DATABASES)('On $name,', ({ start }) => {
       await expect(list({ cursor: 'nonsense' })).rejects.toMatchObject({ code: 'list-cursor' })
       await expect(list({ from: 'yesterday-ish' })).rejects.toMatchObject({ code: 'list-time' })
       await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'list-limit' })
+    })
+  })
+
+  describe('months', () => {
+    const partitionOf = async (id: string): Promise<string | undefined> => {
+      const { rows } = await tested.database.pool.query<{ part: string }>(
+        'SELECT tableoid::regclass::text AS part FROM chunks WHERE recording_id = $1',
+        [id],
+      )
+      return rows[0]?.part
+    }
+
+    it('that nobody has made lose no row, and get theirs when they are', async () => {
+      const id = exampleId()
+      const strayId = exampleId(40 * 365 * 24 * 60)
+      for (const one of [id, strayId]) {
+        await apply(openedRecord(one), snapshotRecord(one), chunkRecord(one, 0), closedRecord(one))
+      }
+      expect(await partitionOf(id)).toBe('chunks_default')
+      const before = await show(id)
+      const misplaced: number[] = []
+      const months = new MonthPartitions({
+        ...{ database: tested.database, log: tested.log, nowUnixMs: Date.now },
+        onMisplaced: (rows) => misplaced.push(rows),
+      })
+      await months.keep()
+      await months.keep()
+      expect(await partitionOf(id)).toBe('chunks_2026_03')
+      expect(await show(id)).toEqual(before)
+      // Of a recorder whose clock was wrong by decades: found like any other, counted, and told once.
+      expect(await partitionOf(strayId)).toBe('chunks_default')
+      expect((await show(strayId))?.chunks).toHaveLength(1)
+      expect(misplaced).toEqual([3, 3])
+      expect(tested.logged.filter((line) => line.includes('in no month'))).toHaveLength(1)
+      await apply(chunkRecord(id, 1))
+      expect(outbox.counters.databaseRetries).toBe(0)
+    })
+
+    it('to come are there before they begin', async () => {
+      const wanted = [0, 1, 2].map((ahead) => `chunks_${monthAt(Date.now(), ahead).slice(0, 7).replace('-', '_')}`)
+      const { rows } = await tested.database.pool.query<{ name: string }>(
+        `SELECT relname AS name FROM pg_class WHERE relispartition AND relname = ANY($1) ORDER BY 1`,
+        [wanted],
+      )
+      expect(rows.map(({ name }) => name)).toEqual(wanted)
+    })
+
+    it('before the tables had any are kept as they were', async () => {
+      const client = await tested.database.pool.connect()
+      const all = readMigrations()
+      const known = all.findIndex(({ name }) => name.includes('month-partitions'))
+      const [old, stray] = [exampleId(), exampleId(40 * 365 * 24 * 60)]
+      try {
+        await client.query('CREATE SCHEMA older; SET search_path = older')
+        await migrate(client, all.slice(0, known))
+        for (const id of [old, stray]) {
+          await client.query(
+            `INSERT INTO recordings (recording_id, rs_id, tenant, src, sip_call_id, started_at, layout, object_prefix, recipient)
+             VALUES ($1, $1, 'default', 's', 'c', now(), 'mixed', 'p', 'r')`,
+            [id],
+          )
+          await client.query(`INSERT INTO chunks VALUES ($1, 0, 'chunk', repeat('ab', 32), 1, 0, 1, now())`, [id])
+        }
+        await migrate(client, all)
+        const { rows } = await client.query<{ id: string; part: string }>(
+          `SELECT recording_id AS id, tableoid::regclass::text AS part FROM chunks ORDER BY 1`,
+        )
+        expect(rows).toEqual([
+          { id: old, part: 'chunks_before' },
+          { id: stray, part: 'chunks_default' },
+        ])
+        await client.query(`SELECT make_month_partitions('2026-03-01')`)
+        await client.query(`INSERT INTO chunks VALUES ($1, 1, 'chunk', repeat('ab', 32), 1, 0, 1, now())`, [old])
+        await client.query('DELETE FROM recordings')
+        expect((await client.query('SELECT FROM chunks')).rowCount).toBe(0)
+      } finally {
+        await client.query('DROP SCHEMA older CASCADE')
+        client.release(true)
+      }
     })
   })
 

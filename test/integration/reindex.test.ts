@@ -153,8 +153,8 @@ async function recordKept(src: RawSrc): Promise<void> {
 /** All rows of all tables as text, in order, but for what the store cannot know: see the README of `src/server/reindex`. */
 async function dump(): Promise<Tables> {
   const { rows } = await client.query<{ name: string }>(
-    `SELECT table_name AS name FROM information_schema.tables
-     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> 'schema_migrations' ORDER BY 1`,
+    `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace
+       AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_migrations' ORDER BY 1`,
   )
   const tables: Record<string, readonly string[]> = {}
   for (const { name } of rows) {

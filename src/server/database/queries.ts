@@ -64,10 +64,14 @@ interface RecordingRow {
   readonly started_us: string
 }
 
-/** Columns of {@link RecordingRow}, of recordings as `r`. Microseconds, because a cursor must not round. */
+/**
+ * Columns of {@link RecordingRow}, of recordings as `r`. Microseconds, because a cursor must not round. LIMIT 1 and not EXISTS, which the
+ * planner answers by reading all gaps of all recordings, for a page of fifty too.
+ */
 const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, dialect, state, started_at, ended_at, duration_samples, end_cause,
   layout, metadata_state, consent_state,
-  EXISTS (SELECT 1 FROM gaps AS g WHERE g.recording_id = r.recording_id AND g.cause = 'undecoded') AS has_kept_audio,
+  (SELECT true FROM gaps AS g WHERE g.recording_id = r.recording_id AND g.cause = 'undecoded' LIMIT 1) IS NOT NULL
+    AS has_kept_audio,
   (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
 
 /**

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 
 import { applyRecords, planRecord } from '../database/apply-records.ts'
+import { makeMonth, monthAt } from '../database/month-partitions.ts'
 import { blamesRecord, describeOpenError } from '../database/server-errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { readRecording, type Problem, type ProblemCode, type Trust } from './read-recording.ts'
@@ -71,6 +72,7 @@ class Run {
   readonly #counts = { recordings: 0, missing: 0, different: 0, same: 0, unfinished: 0, refused: 0, indexOnly: 0 }
   readonly #problems: Problem[] = []
   #problemsDropped = 0
+  #month: string | undefined
 
   constructor(options: ReindexOptions) {
     this.#options = options
@@ -87,6 +89,7 @@ class Run {
   }
 
   async take(day: StoredDay): Promise<void> {
+    await this.#makeMonth(day)
     const indexed = await this.#indexedOn(day)
     const stored = new Set(day.recordings.map(({ recordingId }) => recordingId))
     for (const { recording_id, state } of indexed.values()) {
@@ -101,6 +104,15 @@ class Run {
       }
     }
     await Promise.all(Array.from({ length: RECORDINGS_AT_ONCE }, work))
+  }
+
+  /** Before its first row. Where it cannot be made, rows go to the default partition and are moved by a recorder later. */
+  async #makeMonth({ dayUnixMs }: StoredDay): Promise<void> {
+    const { database, isDryRun } = this.#options
+    const month = monthAt(dayUnixMs)
+    if (database === undefined || isDryRun || month === this.#month) return
+    this.#month = month
+    await makeMonth(database.pool, month).catch(() => {})
   }
 
   async #takeOne(stored: StoredRecording, indexed: IndexedRecording | undefined): Promise<void> {

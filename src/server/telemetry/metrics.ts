@@ -293,6 +293,10 @@ function custodyMetrics(make: Factory) {
       'Unix time at which the oldest sealed object not stored yet was made; 0 when all are stored.',
     ),
     databaseOutboxBytes: make.plainGauge('database_outbox_bytes', 'Facts waiting to be written to the database.'),
+    databaseMisplacedRows: make.plainGauge(
+      'database_misplaced_rows',
+      'Rows of the database in no partition of a month, up to 10000.',
+    ),
     ledgerEntriesTotal: make.plainCounter('ledger_entries_total', 'Signed statements written to the ledger.'),
     ledgerCheckpointAgeSeconds: make.plainGauge(
       'ledger_checkpoint_age_seconds',
