@@ -295,7 +295,12 @@ export class StreamTimeline {
   /** All gaps up to the read position, in order; the last may still change its cause. */
   get gaps(): readonly Gap[] {
     const gaps = [...this.#gaps.gaps]
-    this.#openGap((fromSample, toSample, cause) => gaps.push({ fromSample, toSample, cause }))
+    this.#openGap((fromSample, toSample, cause) => {
+      const last = gaps.at(-1)
+      const goesOn = last?.toSample === fromSample && last.cause === cause
+      if (goesOn) gaps[gaps.length - 1] = { ...last, toSample }
+      else gaps.push({ fromSample, toSample, cause })
+    })
     return gaps
   }
 

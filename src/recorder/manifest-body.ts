@@ -152,7 +152,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
     ...(report.dtmf.length === 0 ? {} : { dtmf: report.dtmf }),
     ...(report.peaks === undefined ? {} : { peaks: report.peaks }),
-    streams: report.streams.map(describeStream),
+    streams: describeStreams(report),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
     pauses: report.pauses,
@@ -162,6 +162,40 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     software: facts.software,
     clock: { status: 'unknown' },
   }
+}
+
+/** After a failure inside nothing may throw any more: where facts of the streams cannot be had, none are told. */
+export function whatIsKnown<Fact>(tell: () => readonly Fact[]): readonly Fact[] {
+  try {
+    return tell()
+  } catch {
+    return []
+  }
+}
+
+function describeStreams({ state, streams, durationSamples }: RecordingReport): readonly StreamEntry[] {
+  if (state === 'complete') return streams.map(describeStream)
+  return whatIsKnown(() => streams.flatMap((stream) => writtenPart(stream, durationSamples) ?? []))
+}
+
+/**
+ * Of a recording that failed inside: what was read of a stream reaches beyond what was written of it. How much of what was concealed or silent lies
+ * in that is not known, and not told. Undefined when the gaps in it are not, as there were too many to list.
+ */
+function writtenPart(stream: StreamReport, durationSamples: number): StreamEntry | undefined {
+  const entry = describeStream(stream)
+  const isRead = stream.timeline.readPosition * positionsPerSample(stream) >= durationSamples
+  if (!isRead || entry.ledger.unlistedGapSamples > 0) return undefined
+  const gaps = entry.gaps
+    .filter(({ fromSample }) => fromSample < durationSamples)
+    .map((gap) => ({ ...gap, toSample: Math.min(gap.toSample, durationSamples) }))
+  const gapSamples = { lost: 0, silence: 0, held: 0, noMedia: 0, paused: 0, masked: 0, undecoded: 0 }
+  for (const { cause, fromSample, toSample } of gaps) gapSamples[cause] += toSample - fromSample
+  const { lost, silence, held, noMedia, ...others } = gapSamples
+  const audioSamples = durationSamples - Object.values(gapSamples).reduce((sum, samples) => sum + samples, 0)
+  const told = Object.fromEntries(Object.entries(others).filter(([, samples]) => samples > 0))
+  const ledger = { audioSamples, gapSamples: { lost, silence, held, noMedia, ...told }, unlistedGapSamples: 0 }
+  return { ...entry, ledger, gaps }
 }
 
 function describeStream(stream: StreamReport): StreamEntry {

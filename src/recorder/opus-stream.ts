@@ -140,7 +140,9 @@ export class OpusStream {
     const samples = this.#tried(() => this.#decoder?.decodeRedundancy(packet.payload, this.#samplesOf(repeated)))
     if (samples === undefined) return isAllLost && this.#makeUp(next, repeated, 0) && isMadeUp ? 0 : lostBefore
     const at = { timestamp, arrivalUs: next.arrivalUs, lostBefore: isMadeUp ? 0 : lostBefore }
-    this.#timeline.writeMarked(samples, at, this.#madeUp)
+    const written = this.#timeline.writeMarked(samples, at, this.#madeUp)
+    // It is what was said, keys among it.
+    if (written !== undefined) this.#hear(samples, written)
     return 0
   }
 

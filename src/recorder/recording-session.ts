@@ -8,7 +8,7 @@ import { endIncidents } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
 import { LiveListeners } from './live-listeners.ts'
 import { LiveMonitor, type Sealing } from './live-monitor.ts'
-import { describeRecording, reportStreams, type StreamReport } from './manifest-body.ts'
+import { describeRecording, reportStreams, whatIsKnown, type StreamReport } from './manifest-body.ts'
 import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
@@ -330,10 +330,7 @@ export class RecordingSession {
         this.#state = 'over'
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
-        const streams = reportStreams(this.#receivers.all, this.#metadata, {
-          ...{ layout: this.#facts.layout, alignment: this.#receivers.alignment },
-        })
-        return this.#describe({ nowUs, cause, state: 'complete', streams })
+        return this.#describe({ nowUs, cause, state: 'complete', streams: this.#reported() })
       }
     } catch (error) {
       this.#state = 'running'
@@ -341,8 +338,13 @@ export class RecordingSession {
     }
     this.#writer.sealWholeFrames()
     this.#state = 'over'
-    // Without the streams: their ledgers reach beyond what could be written.
-    return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams: [] })
+    const streams = whatIsKnown(() => this.#reported())
+    return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams })
+  }
+
+  #reported(): readonly StreamReport[] {
+    const { layout } = this.#facts
+    return reportStreams(this.#receivers.all, this.#metadata, { layout, alignment: this.#receivers.alignment })
   }
 
   #describe(options: {

@@ -114,6 +114,11 @@ export class RecordingWriter {
   sealWholeFrames(): void {
     if (this.#link !== undefined) sealWholeFrames(this.#link, this.#chunks)
     this.#link = undefined
+    try {
+      this.#kept.seal()
+    } catch {
+      // As there: it is the last that can be tried.
+    }
   }
 
   /** Gives encoders back without writing anything more. */

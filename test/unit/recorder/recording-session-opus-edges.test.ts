@@ -288,6 +288,25 @@ describe('keys in Opus', () => {
   })
 })
 
+it('a key that only the in-band FEC of other packets still knows of is masked like any other', async () => {
+  const samples = voice(RATE, SECONDS).map((sample, index) => (index >= 66 * FRAME && index < 78 * FRAME ? 0 : sample))
+  samples.set(pressedKeys({ digits: '5', sampleRate: RATE, onMs: 60, offMs: 0, leadMs: 0 }).samples, 70 * FRAME)
+  const packets = await encoded(samples, { application: 2048, bitrate: 32_000, fec: true, packetLossPercent: 30 })
+  for (const behind of [71, 73]) expect(opusRedundantSamples(packets[behind] ?? new Uint8Array(0))).toBe(FRAME)
+  const came = packets
+    .map((payload, index) => ({
+      streamId: PLAN.streamId,
+      datagram: rtp({ payloadType: OPUS, sequenceNumber: index, timestamp: index * FRAME, payload }),
+      arrivalUs: OPENED_US + (index + 1) * PACKET_US + TRANSIT_US,
+    }))
+    .filter((_arrival, index) => index !== 70 && index !== 72)
+  expect(digitsIn((await record(came)).heard)).toBe('5')
+  const masked = await record(came, { dtmf: 'mask' })
+  expect(digitsIn(masked.heard)).toBe('')
+  expect(masked.manifest.streams[0]?.ledger.gapSamples.masked).toBeGreaterThanOrEqual(3 * FRAME)
+  expectWholeAccount(masked.manifest)
+})
+
 describe('opusscript as the decoder', () => {
   it('conceals without FEC: what is lost is a gap of its own length, and counted as lost', async () => {
     const packets = await encoded(wide, { application: 2048, bitrate: 24_000, fec: true, packetLossPercent: 30 })

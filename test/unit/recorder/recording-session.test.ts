@@ -505,14 +505,44 @@ describe('a failure inside', () => {
     expect(thrown).toBeInstanceOf(TypeError)
     expect(rig.recordingSession.hasFailed).toBe(true)
     const manifest = rig.end(SECONDS * SECOND_US)
-    expect(manifest).toMatchObject({ state: 'interrupted', endCause: 'recorderFailed', streams: [] })
+    expect(manifest).toMatchObject({ state: 'interrupted', endCause: 'recorderFailed', originAt: expect.any(String) })
     expect(manifest.durationSamples).toBe(6 * 48_000 - 120)
+    const { durationSamples } = manifest
+    expect(manifest.streams.map(({ codecs, packets, ledger }) => [codecs, packets.lost, ledger])).toEqual(
+      [caller, callee].map(() => [['PCMU'], 0, expect.objectContaining({ audioSamples: durationSamples })]),
+    )
     expect(manifest.incidents).toMatchObject([
       { code: 'recorder-failed', detail: expect.stringContaining('TypeError') },
     ])
     expect((await verify(rig, manifest)).findings).toEqual([])
     expect((await rig.heard())[0]?.length).toBe(6 * RATE - 20)
     expect(rig.encoders).toMatchObject({ taken: 2, freed: 2 })
+  })
+
+  it('tells the gaps and pauses of what was written, cut where that ends', async () => {
+    const rig = await rigOf()
+    const { arrivals } = conversation(SECONDS)
+    const later = (seconds: number): number => OPENED_US + seconds * SECOND_US
+    rig.recordingSession.setPaused(true, 'api', later(2))
+    rig.recordingSession.setPaused(false, 'api', later(3))
+    rig.recordingSession.setPaused(true, 'src', later(5), 'INFO')
+    rig.run(arrivals, SECONDS * SECOND_US)
+    rig.recordingSession.fail(new TypeError('broken'), later(SECONDS))
+    const manifest = rig.end(SECONDS * SECOND_US)
+    expect(manifest.state).toBe('interrupted')
+    const { durationSamples, pauses = [], streams } = manifest
+    expect(pauses.map(({ by, toSample }) => [by, toSample === undefined])).toEqual([
+      ['api', false],
+      ['src', true],
+    ])
+    expect(streams).toHaveLength(2)
+    for (const { gaps, ledger } of streams) {
+      expect(gaps.map(({ cause }) => cause)).toEqual(['paused', 'paused'])
+      expect(gaps.at(-1)?.toSample).toBe(durationSamples)
+      expect(ledger.audioSamples + (ledger.gapSamples.paused ?? 0)).toBe(durationSamples)
+      expect(ledger.concealedSamples).toBeUndefined()
+    }
+    expect((await verify(rig, manifest)).findings).toEqual([])
   })
 
   it('at the very end does not keep the recording from being closed', async () => {
