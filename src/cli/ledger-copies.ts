@@ -15,7 +15,7 @@ import {
   storedLogs,
   type LogCopy,
 } from '../server/ledger/log-copy.ts'
-import { openObjectStore } from '../server/storage/open-store.ts'
+import { openForReading } from './open-for-reading.ts'
 
 /** The copies of one log that are at hand. */
 export interface LogCopies {
@@ -29,7 +29,7 @@ export interface LogCopies {
 /** Every log of the data folder and of the object store, the oldest first. */
 export async function findLogs(config: Config, nowUnixMs: number): Promise<readonly LogCopies[]> {
   const ledgerDir = join(config.dataDir, LEDGER_PREFIX)
-  const store = await openObjectStore(config)
+  const store = await openForReading(config)
   const local = new Set(await localLogs(ledgerDir))
   // A recorder that has not stored anything yet has no folder for it.
   const stored = new Set(await storedLogs(store).catch(passOverMissing))

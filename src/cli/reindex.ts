@@ -8,9 +8,9 @@ import type { DatabaseLog } from '../server/database/log.ts'
 import { openDatabase, type Database } from '../server/database/open-database.ts'
 import { reindex, type ReindexOptions, type ReindexSummary } from '../server/reindex/reindex.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
-import { openObjectStore } from '../server/storage/open-store.ts'
 import { flag, instantOption, textOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { openForReading } from './open-for-reading.ts'
 import { paintFor, printable, writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile } from './stored-recording.ts'
 
@@ -70,7 +70,7 @@ async function runReindex(context: CommandContext): Promise<ExitCode> {
   const database = isDryRun && hasNoDatabase(config) ? undefined : await open(context, config)
   try {
     const summary = await reindex({
-      store: await openObjectStore(config),
+      store: await openForReading(config, context.stderr),
       ...{ database, trust, isDryRun },
       tenants: tenants.length > 0 ? tenants : new Set(['default', ...config.sources.map(({ tenant }) => tenant)]),
       fromUnixMs: instantOption(args, 'from')?.getTime() ?? FIRST_DAY_UNIX_MS,

@@ -13,7 +13,7 @@ import { isUuidV7 } from '../ids.ts'
 import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
 import { recordingPrefix } from '../server/storage/layout.ts'
 import { recordingObjects } from '../server/storage/object-store.ts'
-import { openObjectStore } from '../server/storage/open-store.ts'
+import { openForReading } from './open-for-reading.ts'
 
 /**
  * Finds the objects of a recording without asking the database: the id says the day, the configuration the tenants.
@@ -28,7 +28,7 @@ export async function findRecording(config: Config, id: string): Promise<ObjectR
       'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.',
     )
   }
-  const store = await openObjectStore(config)
+  const store = await openForReading(config)
   const tenants = new Set(['default', ...config.sources.map((source) => source.tenant)])
   for (const tenant of tenants) {
     const objects = recordingObjects(store, recordingPrefix(tenant, id))

@@ -100,6 +100,15 @@ export interface S3Config {
   readonly bytesPerSecondMax: number
 }
 
+/** A second store: a folder, or a bucket when `s3` is given. */
+export interface ReplicaConfig {
+  /** When an object counts as stored. */
+  readonly durable: 'primary' | 'both'
+  /** Absolute. */
+  readonly folder: { readonly path: string | undefined }
+  readonly s3: S3Config | undefined
+}
+
 /**
  * The effective configuration: checked, secrets resolved, relative paths made absolute, durations in milliseconds.
  *
@@ -139,6 +148,8 @@ export interface Config {
     readonly folder: { readonly path: string | undefined }
     /** Undefined unless it is the kind. */
     readonly s3: S3Config | undefined
+    /** Undefined when there is one store only. */
+    readonly replica: ReplicaConfig | undefined
   }
   /** Empty: a vault key pair is made on first start. */
   readonly vault: { readonly recipients: readonly string[] }

@@ -95,6 +95,84 @@ const s3 = group('For kind: s3. Any S3-compatible server.', {
   }),
 })
 
+/** The same keys without the explanations: nobody reads them twice. */
+const replicaS3 = group('For kind: s3. Another bucket, best of another server; each key as in storage.s3.', {
+  endpoint: optionalText({ description: 'Of the replica, as storage.s3.endpoint.', 'x-kind': 'httpUrl' }),
+  region: text({ description: 'Of the replica, as storage.s3.region.', default: 'us-east-1', 'x-kind': 'host' }),
+  bucket: optionalText({ description: 'Bucket of the replica, which must be there already.', 'x-kind': 'bucket' }),
+  prefix: text({ description: 'Of the replica, as storage.s3.prefix.', default: '', 'x-kind': 'objectPrefix' }),
+  pathStyle: Type.Boolean({ description: 'Of the replica, as storage.s3.pathStyle.', default: true }),
+  accessKeyId: optionalText({
+    description: 'Access key for the replica, best one of its own. A secret, read again by SIGHUP.',
+    'x-secret': true,
+  }),
+  secretAccessKey: optionalText({
+    description: 'Secret half of the access key of the replica, read again by SIGHUP.',
+    'x-secret': true,
+  }),
+  sessionToken: optionalText({
+    description: 'For temporary credentials of the replica, read again by SIGHUP.',
+    'x-secret': true,
+  }),
+  caFile: optionalText({ description: 'Of the replica, as storage.s3.caFile.', 'x-kind': 'path' }),
+  encryption: Type.Enum(['none', 'aes256', 'kms'], {
+    description: 'Of the replica, as storage.s3.encryption.',
+    default: 'none',
+  }),
+  kmsKeyId: optionalText({ description: 'Of the replica, as storage.s3.kmsKeyId.' }),
+  objectLock: group('Of the replica, as storage.s3.objectLock.', {
+    mode: Type.Enum(['none', 'governance', 'compliance'], {
+      description: 'Of the replica, as storage.s3.objectLock.mode.',
+      default: 'none',
+    }),
+    days: Type.Integer({
+      description: 'Of the replica, as storage.s3.objectLock.days.',
+      default: 30,
+      minimum: 1,
+      maximum: 36_500,
+    }),
+  }),
+  requestTimeout: duration({
+    description: 'Of the replica, as storage.s3.requestTimeout.',
+    default: '10s',
+    minimum: '1s',
+    maximum: '5m',
+  }),
+  uploadsMax: Type.Integer({
+    description: 'Of the replica, as storage.s3.uploadsMax.',
+    default: 16,
+    minimum: 1,
+    maximum: 1000,
+  }),
+  bandwidth: size({
+    description: 'As storage.s3.bandwidth; it also bounds how fast the replica catches up.',
+    default: '0B',
+    minimum: '0B',
+    maximum: '100GiB',
+  }),
+})
+
+const replica = group(
+  'A second store that gets every object too, and is read from when the first one lacks an object or is down. What it misses in an ' +
+    'outage it gets afterwards by itself, also over a restart.',
+  {
+    kind: Type.Enum(['none', 'folder', 's3'], {
+      description: 'none: one store. folder: a directory on another volume. s3: another bucket.',
+      default: 'none',
+    }),
+    durable: Type.Enum(['primary', 'both'], {
+      description:
+        'When a recording counts as kept, and leaves the spool. primary: when the first store has it; an outage of the replica ' +
+        'holds up nothing. both: when both have it; while either is down, recordings wait in the spool.',
+      default: 'primary',
+    }),
+    folder: group('For kind: folder.', {
+      path: optionalText({ description: 'Directory, best on another machine or disk.', 'x-kind': 'path' }),
+    }),
+    s3: replicaS3,
+  },
+)
+
 /** Keys of `storage`. */
 export const storage = group('Where sealed chunks, keys and manifests go.', {
   kind: Type.Enum(['folder', 's3'], {
@@ -112,4 +190,5 @@ export const storage = group('Where sealed chunks, keys and manifests go.', {
     }),
   }),
   s3,
+  replica,
 })

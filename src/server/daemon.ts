@@ -40,6 +40,8 @@ import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } fr
 
 /** After the last BYE: how long manifests, the store and the database get before the daemon gives up waiting for them. */
 const CUSTODY_DRAIN_MS = 30_000
+/** What the replica has not got by then, it gets after the next start. */
+const REPLICA_DRAIN_MS = 10_000
 const SIGNALLING_DRAIN_MS = 5_000
 const LEDGER_CLOSE_MS = 5_000
 
@@ -128,7 +130,7 @@ export class Daemon {
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
     if (services === undefined) return true
-    const { control, spool, outbox, signalling, ledger } = services
+    const { control, spool, outbox, signalling, ledger, storage } = services
     this.#health.drain()
     this.#log.info({ count: control.live.length }, 'draining')
     await Promise.race([control.whenIdle(), patience(timeoutMs, hurry)])
@@ -136,6 +138,7 @@ export class Daemon {
     const ended = closed.then(() => spool.uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
+    await storage.replica?.drain(REPLICA_DRAIN_MS)
     await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
     if (!stored) this.#log.error({ count: control.live.length }, 'sealed objects could not be stored before the end')
     if (!written)
@@ -202,7 +205,7 @@ export class Daemon {
       })
       .catch((error: unknown) => this.#log.error({ err: error }, 'recordings of an earlier run could not be closed'))
     this.#undo.push(async () => {
-      storage.stop()
+      await storage.stop()
       await recovering
     })
   }

@@ -26,7 +26,7 @@ export function registerReadiness(
   health: Health,
   parts: {
     readonly uploads: UploadQueue
-    readonly storage: Pick<Storage, 'report'>
+    readonly storage: Pick<Storage, 'report' | 'replica'>
     readonly outbox: Outbox
     readonly ledger: Pick<Ledger, 'status'>
     /** What keeps new recording sessions from coming in. */
@@ -58,6 +58,14 @@ export function registerReadiness(
       uploads.failing === undefined
         ? OK
         : { ok: false, sentence: `The store refuses to take objects (${uploads.failing}).` },
+  })
+  health.register({
+    name: 'storage-replica',
+    weight: 'degrading',
+    check: () =>
+      storage.replica?.failing === undefined
+        ? OK
+        : { ok: false, sentence: `The replica refuses to take objects (${storage.replica.failing}).` },
   })
   health.register({
     name: 'object-lock',

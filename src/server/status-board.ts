@@ -12,6 +12,7 @@ import { accepted, type Result } from '../result.ts'
 import { monotonicUs } from './monotonic.ts'
 import type { LiveRecording } from './recording/live-recording.ts'
 import type { OperatorAction, RecordingControl } from './recording/recording-control.ts'
+import type { Storage } from './storage/start-storage.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import { TotalFollower } from './telemetry/bounded-metrics.ts'
 import type { Health } from './telemetry/health.ts'
@@ -29,6 +30,7 @@ export interface StatusBoardOptions {
   readonly opusEngine: string
   readonly control: RecordingControl
   readonly uploads: UploadQueue
+  readonly storage: Pick<Storage, 'replica'>
   readonly outbox: Outbox
   readonly ledger: Ledger
   readonly media: MediaPlane
@@ -134,7 +136,7 @@ export class StatusBoard {
   }
 
   #refresh(): void {
-    const { admission, metrics, uploads, outbox, media, eventHub, ledger } = this.#options
+    const { admission, metrics, uploads, storage, outbox, media, eventHub, ledger } = this.#options
     const { uncoveredSinceUnixMs, isRefused } = ledger.status
     const waitingMs = uncoveredSinceUnixMs === undefined ? 0 : Math.max(0, Date.now() - uncoveredSinceUnixMs)
     metrics.ledgerCheckpointAgeSeconds.set(waitingMs / 1_000)
@@ -143,6 +145,9 @@ export class StatusBoard {
     metrics.liveListeners.set(media.audio.listeners)
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)
     metrics.oldestUnuploadedChunkTimestampSeconds.set((uploads.oldestUnixMs ?? 0) / 1_000)
+    metrics.replicaMissingObjects.set(storage.replica?.missing ?? 0)
+    metrics.replicaOldestMissingTimestampSeconds.set((storage.replica?.oldestUnixMs ?? 0) / 1_000)
+    metrics.replicaHeldBytes.set(storage.replica?.heldBytes ?? 0)
     metrics.databaseOutboxBytes.set(outbox.backlogBytes)
     metrics.databaseOutboxRejectedTotal.inc(this.#totals.step('outbox/rejected', outbox.counters.rejected))
     metrics.rtpPortsUsed.set(media.portsUsed)

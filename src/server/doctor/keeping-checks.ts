@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 
-import type { Config } from '../../config/config.ts'
+import type { Config, ReplicaConfig } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { parseRecipient } from '../../evidence/age-keys.ts'
 import { SIGNER_FILE, VAULT_IDENTITY_FILE, VAULT_RECIPIENT_FILE } from '../storage/key-files.ts'
-import { storageFolder } from '../storage/open-store.ts'
+import { replicaFolder, storageFolder } from '../storage/open-store.ts'
 import { CLOCK_OFFSET_GOOD_MS, type S3Report } from '../storage/s3/s3-report.ts'
 import { checkDatabase } from './database-checks.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
@@ -24,33 +24,49 @@ export async function checkDataDir(config: Config, probes: Probes): Promise<Find
 }
 
 export async function checkStorage(config: Config, probes: Probes): Promise<readonly Finding[]> {
-  if (config.storage.s3 !== undefined) return bucketFindings(config.storage.s3.bucket, await probes.bucket())
-  return [await checkFolder(probes, { check: 'storage', folder: storageFolder(config), key: 'storage.folder.path' })]
+  const { s3, replica } = config.storage
+  const findings =
+    s3 === undefined
+      ? [await checkFolder(probes, { check: 'storage', folder: storageFolder(config), key: 'storage.folder.path' })]
+      : bucketFindings(s3.bucket, await probes.bucket(s3), { check: 'storage', key: 'storage.s3' })
+  return replica === undefined ? findings : [...findings, ...(await checkReplica(replica, probes))]
 }
 
-function bucketFindings(bucket: string, found: S3Report | EarwitnessError): readonly Finding[] {
-  if (found instanceof EarwitnessError) return [fail('storage', found.message, found.hint)]
-  const findings = [ok('storage', `The bucket ${bucket} takes objects and gives them back.`)]
+async function checkReplica(replica: ReplicaConfig, probes: Probes): Promise<readonly Finding[]> {
+  const { s3 } = replica
+  if (s3 === undefined) {
+    const named = { check: 'storage-replica', key: 'storage.replica.folder.path' }
+    return [await checkFolder(probes, { ...named, folder: replicaFolder(replica) })]
+  }
+  return bucketFindings(s3.bucket, await probes.bucket(s3), { check: 'storage-replica', key: 'storage.replica.s3' })
+}
+
+function bucketFindings(
+  bucket: string,
+  found: S3Report | EarwitnessError,
+  { check, key }: { readonly check: string; readonly key: string },
+): readonly Finding[] {
+  if (found instanceof EarwitnessError) return [fail(check, found.message, found.hint.replaceAll('storage.s3', key))]
+  const findings = [ok(check, `The bucket ${bucket} takes objects and gives them back.`)]
   if (found.condition !== 'honoured') {
     findings.push(
       warn(
-        'storage-condition',
+        `${check}-condition`,
         `The S3 server does not honour If-None-Match (${found.condition}): two writers could replace each other's objects.`,
         'The recorder asks first whether an object is there. Let no two recorders share a prefix; versions or Object Lock keep what is replaced.',
       ),
     )
   }
-  if (found.objectLock === 'enforced') findings.push(ok('storage-lock', 'Object Lock is enforced.'))
+  if (found.objectLock === 'enforced') findings.push(ok(`${check}-lock`, 'Object Lock is enforced.'))
   if (found.objectLock === 'ignored') {
-    const hint =
-      'Do not count on it: use a server that enforces Object Lock, or set storage.s3.objectLock.mode to none.'
+    const hint = `Do not count on it: use a server that enforces Object Lock, or set ${key}.objectLock.mode to none.`
     const sentence = 'The S3 server accepts Object Lock and does not enforce it: a locked object could be destroyed.'
-    findings.push(fail('storage-lock', sentence, hint))
+    findings.push(fail(`${check}-lock`, sentence, hint))
   }
   if (Math.abs(found.clockOffsetMs) > CLOCK_OFFSET_GOOD_MS) {
     const seconds = Math.round(found.clockOffsetMs / 1_000)
     const sentence = `The clock of the S3 server differs from that of this machine by ${seconds} s.`
-    findings.push(warn('storage-clock', sentence, 'Set both by NTP; at fifteen minutes many servers refuse requests.'))
+    findings.push(warn(`${check}-clock`, sentence, 'Set both by NTP; at fifteen minutes many servers refuse requests.'))
   }
   return findings
 }

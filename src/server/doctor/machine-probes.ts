@@ -6,7 +6,7 @@ import { connect, createServer, isIPv6 } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
-import type { Config } from '../../config/config.ts'
+import type { Config, S3Config } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { readSigningKey } from '../../evidence/signer-keys.ts'
 import { readDataLock } from '../data-lock.ts'
@@ -55,7 +55,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
     },
     encodeAndDecode: () => encodeAndDecode(config),
     database: () => askDatabase(config),
-    bucket: () => tryBucket(config),
+    bucket: tryBucket,
     signerProblem: async (pem) => {
       const key = await readSigningKey(pem)
       return key.ok ? undefined : key.reason
@@ -148,9 +148,7 @@ async function encodeAndDecode(config: Config): Promise<string | undefined> {
   }
 }
 
-async function tryBucket(config: Config): Promise<S3Report | EarwitnessError> {
-  const { s3 } = config.storage
-  if (s3 === undefined) throw new TypeError('no bucket is configured')
+async function tryBucket(s3: S3Config): Promise<S3Report | EarwitnessError> {
   try {
     const store = await openS3Store(s3)
     try {

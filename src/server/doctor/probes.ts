@@ -1,3 +1,4 @@
+import type { S3Config } from '../../config/config.ts'
 import type { EarwitnessError } from '../../errors.ts'
 import type { DatabaseReport } from '../database/database-report.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
@@ -28,8 +29,8 @@ export interface Probes {
   encodeAndDecode(): Promise<string | undefined>
   /** What the database says of itself and of the user we are there; undefined while nobody has started the embedded one. */
   database(): Promise<DatabaseReport | EarwitnessError | undefined>
-  /** Tries out the bucket of storage.s3; gives what a person should read when that fails. */
-  bucket(): Promise<S3Report | EarwitnessError>
+  /** Tries out a bucket; gives what a person should read when that fails. */
+  bucket(s3: S3Config): Promise<S3Report | EarwitnessError>
   /** Why this is no private key of a signer, or undefined. */
   signerProblem(pem: string): Promise<string | undefined>
 }

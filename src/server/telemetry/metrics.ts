@@ -39,6 +39,7 @@ export function createMetrics(registry: Registry, options: MetricsOptions) {
     ...mediaMetrics(make),
     ...workerMetrics(make),
     ...custodyMetrics(make),
+    ...replicaMetrics(make),
     ...spoolMetrics(make),
   }
 }
@@ -278,6 +279,39 @@ function spoolMetrics(make: Factory) {
     spoolFramesDroppedTotal: make.plainCounter(
       'spool_frames_dropped_total',
       'Frames given up because too many waited for the disk; their audio is in the chunks.',
+    ),
+  }
+}
+
+function replicaMetrics(make: Factory) {
+  return {
+    replicaUploadSeconds: make.histogram(
+      'replica_upload_seconds',
+      'Time to bring one sealed object to the replica.',
+      UPLOAD_SECONDS,
+      { outcome: firstSeen() },
+    ),
+    replicaMissingObjects: make.plainGauge(
+      'replica_missing_objects',
+      'Objects that are not known to be in both the store and its replica.',
+    ),
+    replicaOldestMissingTimestampSeconds: make.plainGauge(
+      'replica_oldest_missing_timestamp_seconds',
+      'Unix time since which the oldest of them is not; 0 when both have all.',
+    ),
+    replicaHeldBytes: make.plainGauge('replica_held_bytes', 'Sealed bytes that wait in memory for the replica.'),
+    replicaUnnotedTotal: make.plainCounter(
+      'replica_unnoted_total',
+      'Objects that the replica may lack without being on the list of what it lacks.',
+    ),
+    replicaConflictsTotal: make.plainCounter(
+      'replica_conflicts_total',
+      'Objects that the replica has with other bytes than the store.',
+    ),
+    storageFallbackReadsTotal: make.counter(
+      'storage_fallback_reads_total',
+      'Reads that went to the replica, or would have had to, by why.',
+      { kind: oneOf(['lacked', 'down', 'unasked']) },
     ),
   }
 }

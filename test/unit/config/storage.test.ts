@@ -74,3 +74,41 @@ describe('storage.s3', () => {
     expect(load(s3(', prefix: recorders/north/')).config.storage.s3?.prefix).toBe('recorders/north/')
   })
 })
+
+describe('storage.replica', () => {
+  const replica = (keys: string): string => `storage: {folder: {path: /one}, replica: {${keys}}}`
+
+  it('is none by default', () => {
+    expect(load('').config.storage.replica).toBeUndefined()
+  })
+
+  it('is a folder, or a bucket with keys of its own', () => {
+    expect(load(replica('kind: folder, folder: {path: /two}')).config.storage.replica).toEqual({
+      ...{ durable: 'primary', folder: { path: '/two' }, s3: undefined },
+    })
+    const bucket = replica(
+      'kind: s3, durable: both, s3: {bucket: second, prefix: x/, accessKeyId: a, secretAccessKey: "env:S"}',
+    )
+    const { durable, s3: second } = load(bucket, { S: 'from-a-variable' }).config.storage.replica ?? {}
+    expect(durable).toBe('both')
+    expect(second).toMatchObject({ bucket: 'second', prefix: 'x/', uploadsMax: 16, requestTimeoutMs: 10_000 })
+    expect(second?.credentials).toEqual({
+      accessKeyId: 'a',
+      secretAccessKey: 'from-a-variable',
+      sessionToken: undefined,
+    })
+  })
+
+  it.each([
+    [replica('kind: folder'), 'storage.replica.folder.path '],
+    [replica('kind: s3'), 'storage.replica.s3.bucket '],
+    [replica('kind: s3, s3: {bucket: second, accessKeyId: a}'), 'storage.replica.s3.accessKeyId '],
+    [replica('kind: folder, folder: {path: /one}'), 'storage.replica '],
+    ['storage: {kind: s3, s3: {bucket: one}, replica: {kind: s3, s3: {bucket: one}}}', 'storage.replica '],
+    ['{dataDir: /data, storage: {replica: {kind: folder, folder: {path: /data/recordings}}}}', 'storage.replica '],
+  ])('refuses %s', (yaml, named) => {
+    const problems = problemsOf(yaml)
+    expect(problems.map(({ code }) => code)).toEqual(['config-conflict'])
+    expect(problems[0]?.sentence).toContain(named)
+  })
+})

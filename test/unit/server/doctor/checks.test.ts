@@ -28,6 +28,7 @@ const DECODERS =
 
 const FINE_BUCKET: S3Report = { condition: 'honoured', objectLock: 'off', clockOffsetMs: 400 }
 const BUCKET = { EARWITNESS_STORAGE_KIND: 's3', EARWITNESS_STORAGE_S3_BUCKET: 'recordings' }
+const SECOND_BUCKET = { EARWITNESS_STORAGE_REPLICA_KIND: 's3', EARWITNESS_STORAGE_REPLICA_S3_BUCKET: 'second' }
 
 interface Machine extends Partial<Probes> {
   readonly files?: Readonly<Record<string, string | undefined>>
@@ -198,6 +199,18 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
     { bucket: async () => ({ condition: 'ignored', objectLock: 'ignored', clockOffsetMs: -60_000 }) },
     ['storage-condition warn', 'storage-lock fail', 'storage-clock warn'],
     BUCKET,
+  ],
+  [
+    'a replica in a bucket that is not there',
+    { bucket: async ({ bucket }) => (bucket === 'second' ? away : FINE_BUCKET) },
+    ['storage-replica fail'],
+    { ...BUCKET, ...SECOND_BUCKET },
+  ],
+  [
+    'a replica in a folder without room',
+    { freeBytes: async (path) => (path === '/mnt/second' ? 1_000_000 : 100 * GIB) },
+    ['storage-replica fail'],
+    { EARWITNESS_STORAGE_REPLICA_KIND: 'folder', EARWITNESS_STORAGE_REPLICA_FOLDER_PATH: '/mnt/second' },
   ],
   ['a bucket that is not there', { bucket: async () => away }, ['storage fail'], BUCKET],
   ['a database that is away', { database: async () => away }, ['database fail']],
