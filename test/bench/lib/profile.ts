@@ -3,7 +3,6 @@
  * whole recorder over the same packets beside, so that the sum can be compared with it. Nothing waits and nothing is sent but for `receive`.
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -25,6 +24,8 @@ import { SrtpSender } from '../../../src/protocol/srtp/srtp-sender.ts'
 import type { OpusEncoder } from '../../../src/recorder/opus-encoder.ts'
 import { RecordingSession } from '../../../src/recorder/recording-session.ts'
 import { createOpusEngine, type OpusEngineName } from '../../../src/server/media/opus-engine.ts'
+import { pooledRandomBytes } from '../../../src/server/random-pool.ts'
+import { encodeRecord } from '../../../src/server/spool/frame-record.ts'
 import { FolderStore } from '../../../src/server/storage/folder-store.ts'
 import { claimPorts } from '../../support/rtp-port-range.ts'
 import { factsOf, NO_ALERTS, OPENED_US, PACKET_US, planOf, TRANSIT_US, vault } from '../../support/recording-rig.ts'
@@ -34,9 +35,13 @@ import { conversation, PACKET_SAMPLES, packetsOf, PACKETS_PER_SECOND, type TalkP
 /** Streams of a session. */
 const STREAMS = 2
 const CHUNK_SECONDS = 15
-const WAKE_US = 200_000
+const WAKE_US = 100_000
+/** Of what is new a frame goes to the spool at every third wake. */
+const FRAMES_PER_SECOND = 10 / 3
 const RECEIVE_SESSIONS = 25
 const RECEIVE_SECONDS = 4
+const randomBytes = pooledRandomBytes()
+const { recordingId } = factsOf()
 const SUITE = 'AES_CM_128_HMAC_SHA1_80'
 
 export interface ProfileOptions {
@@ -133,6 +138,16 @@ function pureStages(material: Material): readonly Stage[] {
         }
       }),
     },
+    {
+      stage: 'seal and append for the spool',
+      prepared: ready(() => {
+        const clear = chunk.subarray(0, Math.ceil(chunk.length / CHUNK_SECONDS / FRAMES_PER_SECOND))
+        for (let frame = 0; frame < options.seconds * FRAMES_PER_SECOND; frame += 1) {
+          const bytes = sealToRecipients(clear, [vault.recipient], randomBytes)
+          encodeRecord({ recordingId, frame: { kind: 'chunk', fromSample: 0, toSample: 14_400, bytes } })
+        }
+      }),
+    },
   ]
 }
 
@@ -223,13 +238,18 @@ async function wholeRecorder({ options, datagrams }: Material): Promise<() => vo
   const recordingSession = new RecordingSession({
     facts: factsOf({ chunkUs: CHUNK_SECONDS * 1_000_000 }),
     streams: plans,
-    randomBytes: (length) => randomBytes(length),
+    randomBytes,
     takeEncoder: () => {
       const taken = stock.pop()
       if (taken === undefined) throw new RangeError('more encoders were taken than a session has streams')
       return taken
     },
-    sink: { handleSealed: () => {}, handleIncident: () => {}, handleFlag: () => {} },
+    sink: {
+      handleSealed: () => {},
+      handleFrame: (frame) => void encodeRecord({ recordingId, frame }),
+      handleIncident: () => {},
+      handleFlag: () => {},
+    },
     alerts: NO_ALERTS,
   })
   return () => {
