@@ -364,8 +364,8 @@ export class Daemon {
     return { control, media, signalling, listening }
   }
 
-  #watchSpool({ spool, metrics }: Pick<Keeping, 'spool'> & { readonly metrics: Metrics }): SpoolWatch {
-    const watch = new SpoolWatch({ spool, metrics, log: this.#log })
+  #watchSpool(parts: Pick<Keeping, 'spool' | 'custody'> & { readonly metrics: Metrics }): SpoolWatch {
+    const watch = new SpoolWatch({ ...parts, log: this.#log })
     watch.run()
     this.#undo.push(() => watch.stop())
     return watch

@@ -22,6 +22,8 @@ const { values } = parseArgs({
   },
 })
 const MISSING_MS_MAX = 1_000
+/** This process was not scheduled for so long: somebody stopped it, or the machine. Such a run is repeated. */
+const STOPPED_MS_MIN = 3_000
 const FIRST_MS = 1_200
 const LAST_MS = 7_500
 /** Of each media stream: what may still have been on its way when the BYE came. */
@@ -151,11 +153,16 @@ console.log(`seed ${matrix.seed}${matrix.runs.length === 0 ? '' : `, goes on aft
 const dataDir = await makeDataDir()
 let daemon = await startDaemon(dataDir, environment)
 const neighbour = matrix.fleet > 0 ? await startNeighbour(daemon, environment) : undefined
-for (const killAfterMs of instants.slice(matrix.runs.length)) {
+while (matrix.runs.length < instants.length) {
   const { sessions } = matrix
+  const killAfterMs = instants[matrix.runs.length] ?? FIRST_MS
   const fleet = neighbour === undefined ? {} : { fleet: { neighbour, sessions: matrix.fleet } }
   const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet })
   daemon = crash.daemon
+  if (crash.stoppedMs >= STOPPED_MS_MIN) {
+    console.log(`run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`)
+    continue
+  }
   const run = runOf(crash, killAfterMs, sessions)
   matrix = { ...matrix, runs: [...matrix.runs, run] }
   save(matrix)

@@ -52,6 +52,8 @@ export interface Crash {
   readonly stallMs: number
   /** In the second before, how long that thread of the daemon had to wait for a processor that had to wait longest. */
   readonly waitedMs: number
+  /** The same from the first INVITE on until all was looked at: beyond some seconds this process was stopped, and nothing of it counts. */
+  readonly stoppedMs: number
   /** From the start of the next daemon to its line `ready`, and until all that was left open had its manifest. */
   readonly readyMs: number
   readonly recoveredMs: number
@@ -68,6 +70,7 @@ export interface CrashOptions {
 /** Places recording sessions, kills the daemon in the middle of them, starts it again and looks at what it has made of them. */
 export async function crashAndRecover(first: RunningDaemon, options: CrashOptions): Promise<Crash> {
   const { fleet } = options
+  const stopped = watchStalls()
   const beside = fleet === undefined ? undefined : await speakingSessions(fleet.neighbour, fleet.sessions)
   const { sessions, silence } = await speakingSessions(first, options.sessions)
   await sleep(options.killAfterMs - WATCHED_MS)
@@ -91,7 +94,7 @@ export async function crashAndRecover(first: RunningDaemon, options: CrashOption
   const bySipCallId = new Map(sessions.map(({ sipCallId }, index) => [sha256Hex(sipCallId), sent[index] ?? 0]))
   const survivors: Survivor[] = []
   for (const recordingId of left) survivors.push(await lookAt(daemon, recordingId, bySipCallId))
-  return { survivors, bystanders, daemon, stallMs, waitedMs, readyMs, recoveredMs }
+  return { survivors, bystanders, daemon, stallMs, waitedMs, stoppedMs: stopped(), readyMs, recoveredMs }
 }
 
 /** A second recorder beside `first`, whose recordings go to the same object store. */

@@ -15,7 +15,7 @@ import {
   type PeaksEntry,
   type SnapshotEntry,
 } from '../../evidence/manifest.ts'
-import { INDEX_NAME, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { INDEX_NAME, MANIFEST_NAME, snapshotName } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey } from '../../evidence/signer-keys.ts'
 import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
@@ -25,6 +25,7 @@ import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
+import { JournalledObjects } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { snapshotRecord } from './snapshot-record.ts'
@@ -68,6 +69,7 @@ export class Custody {
   readonly #told = new Map<string, ToldFacts>()
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
   readonly #handedOver = new Map<string, Promise<void>>()
+  readonly #journalled = new JournalledObjects()
 
   constructor(options: {
     readonly uploads: Uploads
@@ -87,6 +89,11 @@ export class Custody {
     this.#signer = options.signer
     this.#ledger = options.ledger
     this.#nowUnixMs = options.nowUnixMs
+  }
+
+  /** Small objects that were too large for the journal: a crash takes them as long as the store does not. */
+  get journalOmissions(): number {
+    return this.#journalled.omitted
   }
 
   /** The recording exists from now on: its wrapped key is stored before any of its audio. */
@@ -131,6 +138,17 @@ export class Custody {
     else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
   }
 
+  /** Seals the snapshots that its worker had been given and will not seal any more. */
+  sealPending(recording: LiveRecording): void {
+    const { sealedKey } = recording
+    for (const { received } of [...recording.pendingSnapshots]) {
+      if (sealedKey === undefined) return
+      const seq = recording.snapshots.length
+      const bytes = sealToRecipients(received.raw, [sealedKey.recipient], randomBytes)
+      this.#takeSnapshot(recording, seq, { name: snapshotName(seq), bytes, rawSha256: received.rawSha256 })
+    }
+  }
+
   incident(recording: LiveRecording, incident: RecordingIncident): void {
     recording.incidents.push(incident)
     this.#noteIncident(recording.facts.recordingId, incident)
@@ -159,6 +177,7 @@ export class Custody {
     })
     this.#outbox.add(closedRecord(manifest, manifestSha256))
     await this.#journal.close(manifest.recordingId)
+    this.#journalled.over(manifest.recordingId)
     this.#spool?.over(manifest.recordingId)
   }
 
@@ -223,7 +242,8 @@ export class Custody {
 
   #takeDtmf(recording: LiveRecording, dtmf: DtmfEntry, bytes: Uint8Array): void {
     recording.dtmf.push(dtmf)
-    void this.#keep(recording, { kind: 'dtmf', dtmf }, { name: dtmf.name, bytes })
+    const journalled = this.#journalled.encode(recording.facts.recordingId, bytes)
+    void this.#keep(recording, { kind: 'dtmf', dtmf, ...journalled }, { name: dtmf.name, bytes })
   }
 
   #takePeaks(recording: LiveRecording, peaks: PeaksEntry, bytes: Uint8Array): void {
@@ -256,7 +276,11 @@ export class Custody {
     return index
   }
 
-  #takeSnapshot(recording: LiveRecording, seq: number, object: SealedObject): void {
+  #takeSnapshot(
+    recording: LiveRecording,
+    seq: number,
+    object: Pick<SealedObject, 'name' | 'bytes' | 'rawSha256'>,
+  ): void {
     // By hash: one that the worker failed to seal must not lend its place to the next.
     const place = recording.pendingSnapshots.findIndex(({ received }) => received.rawSha256 === object.rawSha256)
     const [pending] = place < 0 ? [] : recording.pendingSnapshots.splice(place, 1)
@@ -276,7 +300,8 @@ export class Custody {
     }
     recording.snapshots.push(entry)
     this.#outbox.add(snapshotRecord({ recordingId, seq, objectName: object.name, pending }))
-    void this.#keep(recording, { kind: 'snapshot', snapshot: entry }, object)
+    const journalled = this.#journalled.encode(recordingId, object.bytes)
+    void this.#keep(recording, { kind: 'snapshot', snapshot: entry, ...journalled }, object)
   }
 
   /** Resolves to whether the store took the object; never rejects. */

@@ -50,9 +50,10 @@ export type OpenJournalEntry =
   | ({ readonly kind: 'opened'; readonly wrappedKeyBase64: string } & OpenFacts)
   | { readonly kind: 'chunk'; readonly chunk: ChunkEntry }
   | { readonly kind: 'kept'; readonly kept: KeptEntry }
-  | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry }
+  | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry; readonly bytesBase64?: string }
   | { readonly kind: 'peaks'; readonly peaks: PeaksEntry }
-  | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry }
+  /** Small sealed objects are here whole too: see `JournalledObjects`. */
+  | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry; readonly bytesBase64?: string }
   | { readonly kind: 'index'; readonly index: IndexEntry }
   | { readonly kind: 'facts'; readonly news: ToldNews }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }

@@ -12,7 +12,10 @@ import type { SourceTable } from './source-table.ts'
 export interface RecordingControlOptions {
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
   readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'end' | 'abandon'>
-  readonly custody: Pick<Custody, 'opened' | 'noteFacts' | 'sealed' | 'incident' | 'close' | 'interrupted'>
+  readonly custody: Pick<
+    Custody,
+    'opened' | 'noteFacts' | 'sealed' | 'sealPending' | 'incident' | 'close' | 'interrupted'
+  >
   /** Absent where there is none: tests. */
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>
   readonly spoolWatch?: Pick<SpoolWatch, 'frames'>

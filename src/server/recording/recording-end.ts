@@ -74,7 +74,10 @@ export class RecordingEnd {
       return
     }
     const detail = 'The media worker of this recording died; what it had sealed is kept.'
-    const closing = this.#takeFrames(recording, framesOf).then(() => this.#interrupt(recording, detail))
+    const closing = this.#takeFrames(recording, framesOf).then(() => {
+      this.#options.custody.sealPending(recording)
+      return this.#interrupt(recording, detail)
+    })
     void this.#finish(recording, closing, 'workerLost')
   }
 

@@ -15,6 +15,7 @@ import type { Spool } from '../spool/spool.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
+import { storeJournalled, type JournalledObject } from './journalled-objects.ts'
 import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 
 const SAMPLES_PER_MS = 48
@@ -156,12 +157,13 @@ async function whatIsLeft(
   entries: readonly OpenJournalEntry[],
 ): Promise<Omit<InterruptedRecording, 'endedAt'>> {
   const prefix = `${opened.objectPrefix}/`
-  const stored = new Set((await store.list(prefix)).map(({ key }) => key.slice(prefix.length)))
+  const listed = new Set((await store.list(prefix)).map(({ key }) => key.slice(prefix.length)))
   const { wrappedKeyBase64, ...facts } = opened
-  if (!stored.has(opened.wrappedKey.name)) {
+  if (!listed.has(opened.wrappedKey.name)) {
     await store.put(prefix + opened.wrappedKey.name, Buffer.from(wrappedKeyBase64, 'base64'))
   }
-  const certain = await storedVersions(store, prefix, entries, stored)
+  const certain = await storedVersions(store, prefix, entries, listed)
+  const stored = await storeJournalled(store, opened.objectPrefix, journalledRows(entries), listed)
   const chunks = entries.flatMap((entry): ChunkEntry[] => (entry.kind === 'chunk' ? [entry.chunk] : []))
   const kept = entries.flatMap((entry): KeptEntry[] => (entry.kind === 'kept' ? [entry.kept] : []))
   const dtmf = entries.flatMap((entry): DtmfEntry[] => (entry.kind === 'dtmf' ? [entry.dtmf] : []))
@@ -184,6 +186,19 @@ async function whatIsLeft(
     snapshots: uptoLastStored(onceEach(snapshots, certain), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),
   }
+}
+
+/** What the journal may hold whole, each row in its order. */
+function journalledRows(entries: readonly OpenJournalEntry[]): readonly (readonly JournalledObject[])[] {
+  const snapshots = entries.flatMap((entry) =>
+    entry.kind === 'snapshot' ? [{ ...entry.snapshot, sha256: entry.snapshot.sealedSha256, ...bytesIn(entry) }] : [],
+  )
+  const dtmf = entries.flatMap((entry) => (entry.kind === 'dtmf' ? [{ ...entry.dtmf, ...bytesIn(entry) }] : []))
+  return [snapshots, dtmf]
+}
+
+function bytesIn({ bytesBase64 }: { readonly bytesBase64?: string }): { readonly bytesBase64?: string } {
+  return bytesBase64 === undefined ? {} : { bytesBase64 }
 }
 
 /**

@@ -9,6 +9,7 @@ const REFRESH_MS = 1_000
 /** Tells operators how the spool is doing: gauges every second, a log line for each step down and up. */
 export class SpoolWatch {
   readonly #spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+  readonly #custody: { readonly journalOmissions: number }
   readonly #metrics: Metrics
   readonly #log: Logger
   readonly #totals = new TotalFollower()
@@ -19,10 +20,12 @@ export class SpoolWatch {
 
   constructor(options: {
     readonly spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+    readonly custody: { readonly journalOmissions: number }
     readonly metrics: Metrics
     readonly log: Logger
   }) {
     this.#spool = options.spool
+    this.#custody = options.custody
     this.#metrics = options.metrics
     this.#log = options.log
   }
@@ -43,6 +46,7 @@ export class SpoolWatch {
     this.#metrics.spoolFreeBytes.set(freeBytes)
     this.#metrics.spoolBytes.set(bytes)
     this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, this.#totals.step('objects', uploads.failures))
+    this.#metrics.journalOmissionsTotal.inc(this.#totals.step('journal', this.#custody.journalOmissions))
     if (refusal === this.#refusal) return
     this.#refusal = refusal
     if (refusal === undefined) this.#log.info({}, 'the spool has room again')

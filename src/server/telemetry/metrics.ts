@@ -280,6 +280,10 @@ function spoolMetrics(make: Factory) {
       'spool_frames_dropped_total',
       'Frames given up because too many waited for the disk; their audio is in the chunks.',
     ),
+    journalOmissionsTotal: make.plainCounter(
+      'journal_omissions_total',
+      'Snapshots and digits too large for the journal of open recordings: a crash takes them until the store has them.',
+    ),
   }
 }
 

@@ -92,6 +92,7 @@ export class ControlRig {
         opened: () => void this.custody.push('opened'),
         noteFacts: () => {},
         sealed: (_recording, { name }) => void this.custody.push(name),
+        sealPending: ({ pendingSnapshots }) => void this.custody.push(...pendingSnapshots.map(() => 'pending')),
         incident: (_recording, { code }) => void this.custody.push(code),
         close: (_prefix, { endCause }) => {
           this.custody.push(`close ${endCause}`)

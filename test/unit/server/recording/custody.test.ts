@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
+import { openSealed } from '../../../../src/evidence/age-open.ts'
 import { readManifest } from '../../../../src/evidence/manifest.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
@@ -12,9 +13,10 @@ import type { LiveRecording } from '../../../../src/server/recording/live-record
 import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
-import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { OPENED_AT_UNIX_MS, vault } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
 import {
+  bytesOf,
   liveRecording,
   manifestOf,
   MemoryStore,
@@ -209,6 +211,21 @@ describe('a recording that nobody can finish', () => {
     expect(await verify()).toMatchObject({ verified: true })
     expect(outbox.kinds).toContain('incidentNoted')
     expect(outbox.kinds.at(-1)).toBe('recordingClosed')
+  })
+
+  it('has the snapshots too that its worker did not come to seal', async () => {
+    custody.opened(recording)
+    custody.sealed(recording, nextSnapshot(recording))
+    nextSnapshot(recording)
+    custody.sealPending(recording)
+    await custody.interrupted({ ...recording, ...recording.sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
+    expect((await storedManifest()).snapshots.map(({ seq, name }) => [seq, name])).toEqual([
+      [0, 'metadata-000.age'],
+      [1, 'metadata-001.age'],
+    ])
+    const sealed = await store.get(`${recording.objectPrefix}/metadata-001.age`)
+    expect(await openSealed(sealed!, [vault.identity])).toMatchObject({ ok: true, value: bytesOf('metadata 1') })
+    expect(await verify()).toMatchObject({ verified: true })
   })
 
   it('says nothing in its manifest that a finished one would not say', async () => {

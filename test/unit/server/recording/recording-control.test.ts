@@ -138,6 +138,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     custody: {
       opened: () => void custodyCalls.push('opened'),
       noteFacts: () => {},
+      sealPending: () => {},
       sealed: (_recording, { name }) => void custodyCalls.push(name),
       incident: (_recording, { code }) => void custodyCalls.push(code),
       close: (_prefix, { endCause }) => {
@@ -514,7 +515,6 @@ describe('a worker that is lost', () => {
     expect(control.live).toEqual([])
     expect(custodyCalls).toEqual([])
   })
-
   it('after the BYE still leads to a manifest', async () => {
     await establish()
     control.handleEnded(DIALOG, ended('bye'))

@@ -11,6 +11,7 @@ import { verifyRecording } from '../../../../src/evidence/verify.ts'
 import type { SpoolFrame } from '../../../../src/recorder/recording-types.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
+import { JOURNALLED_BYTES_MAX } from '../../../../src/server/recording/journalled-objects.ts'
 import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recoverInterrupted, type RecoveryOptions } from '../../../../src/server/recording/recovery.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
@@ -169,14 +170,46 @@ describe('after a crash', () => {
     expect(await findings()).toEqual([])
   })
 
-  it('so are digits', async () => {
+  it('snapshots and digits that had not reached the store are brought there: the journal has them whole', async () => {
     custody.opened(recording)
     custody.sealed(recording, nextChunk(recording))
-    for (let object = 0; object < 3; object += 1) custody.sealed(recording, nextDtmf(recording))
+    for (let object = 0; object < 3; object += 1) {
+      custody.sealed(recording, nextSnapshot(recording))
+      custody.sealed(recording, nextDtmf(recording))
+    }
     await vi.waitFor(() => expect(store.namesOf(recording)).toContain('dtmf-002.age'))
-    await store.delete(`${recording.objectPrefix}/dtmf-002.age`)
+    for (const name of ['dtmf-001.age', 'dtmf-002.age', 'metadata-001.age', 'metadata-002.age']) {
+      expect(store.objects.delete(`${recording.objectPrefix}/${name}`)).toBe(true)
+    }
     expect(await restart()).toBe(1)
-    expect((await storedManifest()).dtmf?.map(({ dtmfSeq }) => dtmfSeq)).toEqual([0, 1])
+    const { dtmf, snapshots } = await storedManifest()
+    expect(dtmf?.map(({ dtmfSeq }) => dtmfSeq)).toEqual([0, 1, 2])
+    expect(snapshots.map(({ seq }) => seq)).toEqual([0, 1, 2])
+    expect(await findings()).toEqual([])
+  })
+
+  it('a snapshot too large for the journal, that did not reach the store, is left out with those behind it', async () => {
+    custody.opened(recording)
+    custody.sealed(recording, nextSnapshot(recording))
+    custody.sealed(recording, { ...nextSnapshot(recording), bytes: new Uint8Array(JOURNALLED_BYTES_MAX + 1) })
+    custody.sealed(recording, nextSnapshot(recording))
+    await vi.waitFor(() => expect(store.namesOf(recording)).toContain('metadata-002.age'))
+    for (const name of ['metadata-001.age', 'metadata-002.age']) {
+      expect(store.objects.delete(`${recording.objectPrefix}/${name}`)).toBe(true)
+    }
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).snapshots.map(({ seq }) => seq)).toEqual([0])
+    expect(store.objects.has(`${recording.objectPrefix}/metadata-002.age`)).toBe(false)
+    expect(await findings()).toEqual([])
+  })
+
+  it('what the journal holds is not stored when a disk has changed it', async () => {
+    await record(recording, 1)
+    expect(store.objects.delete(`${recording.objectPrefix}/metadata-000.age`)).toBe(true)
+    const file = join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`)
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"bytesBase64":"c2Vh', '"bytesBase64":"d2Vh'))
+    expect(await restart()).toBe(1)
+    expect((await storedManifest()).snapshots).toEqual([])
     expect(await findings()).toEqual([])
   })
 
@@ -215,7 +248,7 @@ describe('after a crash', () => {
     await record(recording, 0)
     store.objects.clear()
     expect(await restart()).toBe(1)
-    expect(await storedManifest()).toMatchObject({ chunks: [], snapshots: [], durationSamples: 0 })
+    expect(await storedManifest()).toMatchObject({ chunks: [], snapshots: [{ seq: 0 }], durationSamples: 0 })
     expect(await findings()).toEqual([])
   })
 
