@@ -182,12 +182,12 @@ export interface Config {
     readonly eventLoopLagMs: number
     readonly openingWaitMs: number
   }
-  /** When media streams are flagged; 0 is never. */
   readonly spool: {
     readonly bytesMax: number
     readonly ageMsMax: number
     readonly freeBytesMin: number
   }
+  /** When media streams are flagged; 0 is never. */
   readonly alerts: {
     readonly zeroPacketsMs: number
     readonly oneWayMs: number

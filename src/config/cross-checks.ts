@@ -2,6 +2,7 @@ import { type Checking, report } from './checking.ts'
 import type { ListenAddress, SipListenAddress } from './config.ts'
 import type { RawConfig } from './schema.ts'
 import { checkSources } from './cross-check-sources.ts'
+import { checkSpool } from './cross-check-spool.ts'
 import { checkStorage } from './cross-check-storage.ts'
 import { formatSipListen, parseSipListen } from './values.ts'
 
@@ -10,6 +11,7 @@ import { formatSipListen, parseSipListen } from './values.ts'
  */
 export function crossCheck(checking: Checking): void {
   checkStorage(checking)
+  checkSpool(checking)
   checkTls(checking)
   checkDrachtio(checking)
   checkPortRange(checking)

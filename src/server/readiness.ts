@@ -11,7 +11,7 @@ const SENTENCES: Readonly<Record<AdmissionReason, string>> = {
   capacity: 'As many recording sessions as limits.recordingSessionsMax allows are open.',
   custody: 'Too many recordings that are over wait for the store.',
   storage: 'Sealed audio waits in memory for the store, and no more fits.',
-  spool: 'The spool is full, or old, or its disk is: see spool.maxBytes, spool.maxAge and spool.minFree.',
+  spool: 'The spool is full, or old, or its disk is full or fails: see spool.maxBytes, spool.maxAge and spool.minFree.',
   'rtp-ports': 'Hardly a port of the range rtp.portMin to rtp.portMax is free.',
   'main-thread': 'The main thread is later than limits.eventLoopLag allows.',
   'media-workers':

@@ -160,7 +160,9 @@ while (matrix.runs.length < instants.length) {
   const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet })
   daemon = crash.daemon
   if (crash.stoppedMs >= STOPPED_MS_MIN) {
-    console.log(`run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`)
+    console.log(
+      `run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`,
+    )
     continue
   }
   const run = runOf(crash, killAfterMs, sessions)

@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import {
@@ -17,9 +15,9 @@ import { startExternalPostgres, type ExternalPostgres } from '../support/postgre
 import { allClosed, metric, readiness, recordingsUnderWay, storedChunks } from '../support/probes.ts'
 import { manifestOf } from '../support/recorded.ts'
 import { simulate } from '../support/simulated.ts'
+import { fillDisk, mountSmallDisk, unmount } from '../support/small-disk.ts'
 
 /** What the recorder stands on goes away in the middle of a recording session, and comes back: nothing may be lost. */
-const run = promisify(execFile)
 const ENVIRONMENT = { EARWITNESS_RECORDING_CHUNK_SECONDS: '1' }
 
 interface UnderWay {
@@ -83,7 +81,7 @@ describe('with a Postgres behind database.url, and a disk of 256 KiB', () => {
     dataDir = await makeDataDir()
     objects = join(dataDir, 'recordings')
     await mkdir(objects)
-    whyNoSmallDisk = await mountSmallDisk(objects)
+    whyNoSmallDisk = await mountSmallDisk(objects, '256k')
     daemon = await startDaemon(dataDir, { ...ENVIRONMENT, EARWITNESS_DATABASE_URL: postgres.url })
   })
 
@@ -178,38 +176,4 @@ describe('on the embedded defaults', () => {
 
 async function postmasterPid(dataDir: string): Promise<number> {
   return Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0])
-}
-
-/** Undefined when it is done, else why it cannot be. */
-async function mountSmallDisk(folder: string): Promise<string | undefined> {
-  try {
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=700', 'earwitness-test', folder])
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
-/** The second way works even while something still uses the disk. */
-async function unmount(folder: string): Promise<void> {
-  const isMounted = async (): Promise<boolean> => (await readFile('/proc/mounts', 'utf8')).includes(` ${folder} `)
-  if (await isMounted()) await run('umount', [folder]).catch(() => undefined)
-  if (await isMounted()) await run('umount', ['-l', folder])
-}
-
-/** Writes until nothing more fits. */
-async function fillDisk(file: string): Promise<void> {
-  for (let sizeBytes = 64 * 1024; sizeBytes >= 1_024; sizeBytes /= 2) {
-    while (await appends(file, sizeBytes));
-  }
-}
-
-async function appends(file: string, sizeBytes: number): Promise<boolean> {
-  try {
-    await writeFile(file, Buffer.alloc(sizeBytes), { flag: 'a' })
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false
-    throw error
-  }
 }

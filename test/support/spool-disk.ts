@@ -16,6 +16,7 @@ export class SpoolDisk implements SpoolFiles {
   readonly operations: string[] = []
   /** Throws in the place of an operation; the name of the operation is given. */
   fails: (operation: string) => boolean = () => false
+  free = Number.MAX_SAFE_INTEGER
 
   get paths(): readonly string[] {
     return [...this.#files.keys()].toSorted()
@@ -93,7 +94,8 @@ export class SpoolDisk implements SpoolFiles {
   }
 
   async freeBytes(): Promise<number> {
-    return Number.MAX_SAFE_INTEGER
+    this.#step('freeBytes')
+    return this.free
   }
 
   #step(operation: string): void {

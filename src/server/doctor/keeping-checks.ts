@@ -17,10 +17,27 @@ export const FREE_BYTES_LEAST = 512 * 1024 ** 2
 const OTHERS_MASK = 0o077
 
 /** What keeps recordings, and what makes them evidence. */
-export const KEEPING_CHECKS = [checkDataDir, checkStorage, checkDatabase, checkVault, checkSigner, checkClock]
+export const KEEPING_CHECKS = [
+  checkDataDir,
+  checkSpool,
+  checkStorage,
+  checkDatabase,
+  checkVault,
+  checkSigner,
+  checkClock,
+]
 
 export async function checkDataDir(config: Config, probes: Probes): Promise<Finding> {
   return checkFolder(probes, { check: 'data', folder: config.dataDir, key: 'dataDir' })
+}
+
+/** Where less is free than is to stay free, a recorder refuses everybody from its start on. */
+export async function checkSpool(config: Config, probes: Probes): Promise<readonly Finding[]> {
+  const { freeBytesMin } = config.spool
+  const free = await probes.freeBytes(config.dataDir)
+  if (free === undefined || free >= freeBytesMin) return []
+  const sentence = `${gib(free)} are free on the volume of ${config.dataDir}, less than spool.minFree: every recording session would get 503.`
+  return [fail('spool', sentence, 'Make room there, move dataDir to a larger volume, or lower spool.minFree.')]
 }
 
 export async function checkStorage(config: Config, probes: Probes): Promise<readonly Finding[]> {

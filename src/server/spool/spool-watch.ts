@@ -8,7 +8,7 @@ const REFRESH_MS = 1_000
 
 /** Tells operators how the spool is doing: gauges every second, a log line for each step down and up. */
 export class SpoolWatch {
-  readonly #spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+  readonly #spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
   readonly #custody: { readonly journalOmissions: number }
   readonly #metrics: Metrics
   readonly #log: Logger
@@ -17,9 +17,10 @@ export class SpoolWatch {
   readonly #failing = new Set<string>()
   #refusal: SpoolRefusal | undefined
   #timer: NodeJS.Timeout | undefined
+  #isRefreshing = false
 
   constructor(options: {
-    readonly spool: Pick<Spool, 'measure' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
+    readonly spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
     readonly custody: { readonly journalOmissions: number }
     readonly metrics: Metrics
     readonly log: Logger
@@ -39,18 +40,31 @@ export class SpoolWatch {
     clearInterval(this.#timer)
   }
 
-  /** Never rejects. */
+  /** Never rejects. While one is under way, since a disk does not answer, another does nothing. */
   async refresh(): Promise<void> {
+    if (this.#isRefreshing) return
+    this.#isRefreshing = true
     await this.#spool.measure()
+    this.#isRefreshing = false
+    this.#tell()
+  }
+
+  #tell(): void {
     const { freeBytes, bytes, refusal, uploads } = this.#spool
     this.#metrics.spoolFreeBytes.set(freeBytes)
     this.#metrics.spoolBytes.set(bytes)
-    this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, this.#totals.step('objects', uploads.failures))
+    const failures = this.#totals.step('objects', uploads.failures)
+    this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, failures)
+    if (failures > 0) this.#spool.suspect()
     this.#metrics.journalOmissionsTotal.inc(this.#totals.step('journal', this.#custody.journalOmissions))
     if (refusal === this.#refusal) return
     this.#refusal = refusal
     if (refusal === undefined) this.#log.info({}, 'the spool has room again')
-    else this.#log.error({ reason: refusal }, 'the spool has no room: no new recording session is taken')
+    else
+      this.#log.error(
+        { reason: refusal },
+        'the spool has no room, or its disk fails: no new recording session is taken',
+      )
   }
 
   /** What a worker reports of its frames. */
@@ -65,6 +79,7 @@ export class SpoolWatch {
     const step = (name: string, total: number): number => this.#totals.step(`${worker}/${name}`, total)
     this.#metrics.spoolFailuresTotal.inc({ kind: 'frames' }, step('failures', report.failures))
     this.#metrics.spoolFramesDroppedTotal.inc(step('dropped', report.framesDropped))
+    if (report.isFailing) this.#spool.suspect()
     if (report.isFailing === this.#failing.has(worker)) return
     if (report.isFailing) {
       this.#failing.add(worker)

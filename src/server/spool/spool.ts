@@ -11,6 +11,9 @@ import { SpooledUploads } from './spooled-uploads.ts'
 import { nodeSpoolFiles, type SpoolFiles } from './spool-files.ts'
 
 const OBJECTS_FOLDER = 'objects'
+/** Written, synced and removed to see whether the disk works again. No name of a run, nor of an object. */
+const PROBE_NAME = '.probe'
+const PROBE_BYTES = 4_096
 
 /** How much the spool may take. */
 export interface SpoolLimits {
@@ -21,8 +24,8 @@ export interface SpoolLimits {
   readonly freeBytesMin: number
 }
 
-/** `disk`: hardly anything is free on the volume. `size`, `age`: as configured. */
-export type SpoolRefusal = 'disk' | 'size' | 'age'
+/** `disk`: hardly anything is free on the volume. `failing`: it takes nothing, whatever it says to be free. `size`, `age`: as configured. */
+export type SpoolRefusal = 'disk' | 'failing' | 'size' | 'age'
 
 /** The spool of a recorder as the main thread sees it: what this run writes, and what earlier runs have left. */
 export class Spool {
@@ -31,6 +34,9 @@ export class Spool {
   readonly uploads: SpooledUploads
   readonly #limits: SpoolLimits
   #freeBytes: number | undefined
+  /** Something could not be written: until the disk has taken a probe. */
+  #isSuspect = false
+  #isFailing = false
   /** Of the workers of this run. */
   readonly runFolder: string
   readonly #folder: string
@@ -75,7 +81,12 @@ export class Spool {
     this.leftObjectsStored = this.uploads.uploadLeft().catch(this.#onError)
   }
 
-  /** Looks how much the volume still has; to be called every second or so. Never rejects. */
+  /** Somebody could not write to the disk. A probe decides at the next {@link measure}: where no recording session is left, nothing else would. */
+  suspect(): void {
+    this.#isSuspect = true
+  }
+
+  /** Looks how much the volume still has, and whether it works; to be called every second or so. Never rejects. */
   async measure(): Promise<void> {
     try {
       this.#freeBytes = await this.#files.freeBytes(this.#folder)
@@ -83,6 +94,9 @@ export class Spool {
       this.#freeBytes = undefined
       this.#onError(error)
     }
+    if (!this.#isSuspect) return
+    this.#isFailing = !(await this.#takesProbe())
+    this.#isSuspect = this.#isFailing
   }
 
   /** Left on the volume of the spool; 0 when it cannot be asked. */
@@ -99,9 +113,28 @@ export class Spool {
   get refusal(): SpoolRefusal | undefined {
     const { bytesMax, ageMsMax, freeBytesMin } = this.#limits
     if (this.freeBytes < freeBytesMin) return 'disk'
+    if (this.#isFailing) return 'failing'
     if (this.bytes >= bytesMax) return 'size'
     const { oldestUnixMs } = this.uploads
     return oldestUnixMs !== undefined && this.#nowUnixMs() - oldestUnixMs >= ageMsMax ? 'age' : undefined
+  }
+
+  async #takesProbe(): Promise<boolean> {
+    const path = join(this.#folder, PROBE_NAME)
+    try {
+      await this.#files.remove(path)
+      const file = await this.#files.create(path)
+      try {
+        await file.append(new Uint8Array(PROBE_BYTES))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await this.#files.remove(path)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #hasRoom(bytes: number): boolean {
@@ -141,7 +174,7 @@ export class Spool {
 
   async #earlierRuns(): Promise<readonly string[]> {
     const runs = (await this.#files.readDirectory(this.#folder)).toSorted().map((name) => join(this.#folder, name))
-    return runs.filter((run) => run !== this.runFolder && basename(run) !== OBJECTS_FOLDER)
+    return runs.filter((run) => run !== this.runFolder && ![OBJECTS_FOLDER, PROBE_NAME].includes(basename(run)))
   }
 
   async #workersOf(run: string): Promise<readonly string[]> {

@@ -186,7 +186,13 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ],
   ['nothing writable', { write: async () => 'EACCES' }, ['data fail', 'storage fail']],
   ['little room', { freeBytes: async () => 5 * GIB }, ['data warn', 'storage warn']],
-  ['no room', { freeBytes: async () => 1_000_000 }, ['data fail', 'storage fail']],
+  ['no room', { freeBytes: async () => 1_000_000 }, ['data fail', 'spool fail', 'storage fail']],
+  [
+    'less room than is to stay free',
+    { freeBytes: async (path) => (path === '/data' ? 50 * GIB : 100 * GIB) },
+    ['spool fail'],
+    { EARWITNESS_SPOOL_MIN_FREE: '60GiB' },
+  ],
   [
     'a bucket in which all is well',
     { write: async (folder) => (folder === '/data' ? undefined : 'EACCES') },
