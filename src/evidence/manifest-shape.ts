@@ -125,6 +125,7 @@ const checkStream = members({
   channel: integer,
   participantIds: list(text),
   codecs: list(text),
+  sampleRate: optional(integer),
   protection: optional(list(text)),
   sources: optional(checkSources),
   rtcp: optional(checkRtcp),

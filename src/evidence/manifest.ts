@@ -110,6 +110,8 @@ export interface StreamEntry {
   readonly channel: number
   readonly participantIds: readonly string[]
   readonly codecs: readonly string[]
+  /** Samples per second of its audio as it was encoded, at the end: it only rises. Absent in older manifests. */
+  readonly sampleRate?: number
   /** How the packets that came were protected on their way: crypto suites as SDP names them, or `none`. Absent in older manifests. */
   readonly protection?: readonly string[]
   /** From where the packets came. Absent: nobody asked, or none came; and in older manifests. */

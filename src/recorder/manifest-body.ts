@@ -209,6 +209,7 @@ function describeStream(stream: StreamReport): StreamEntry {
     channel: stream.channel,
     participantIds: stream.participantIds,
     codecs: stream.codecs,
+    sampleRate: timeline.sampleRate,
     protection: stream.protection,
     ...(sources.kinds.length === 0 && sources.dropped === 0 ? {} : { sources }),
     ...(rtcp === undefined ? {} : { rtcp }),

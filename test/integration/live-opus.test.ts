@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
+import { encodePcmu } from '../../src/media/g711.ts'
 import { inspectOpusPacket } from '../../src/media/opus-packet.ts'
 import { readRtpdump } from '../../src/media/rtpdump.ts'
 import { parseRtp } from '../../src/protocol/rtp/packet.ts'
-import { matchAudio } from '../support/audio.ts'
+import { matchAudio, tone, toneAmplitude } from '../support/audio.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { convertAudio, decodeAudio } from '../support/ffmpeg.ts'
 import { oggPackets } from '../support/ogg-packets.ts'
-import { PayloadSession, type Payload } from '../support/payload-session.ts'
+import { payloadsOf, PayloadSession, type Payload } from '../support/payload-session.ts'
 import { allClosed, liveRecordingSessions } from '../support/probes.ts'
 import { RawSrc } from '../support/raw-src.ts'
 import { manifestOf, shippedSpeech } from '../support/recorded.ts'
@@ -38,9 +39,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function opus(samples: Int16Array, options: readonly string[]): Promise<Payload[]> {
+async function opus(samples: Int16Array, options: readonly string[], sampleRate = 8_000): Promise<Payload[]> {
   const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength)
-  const from = ['-f', 's16le', '-ac', '1', '-ar', '8000']
+  const from = ['-f', 's16le', '-ac', '1', '-ar', String(sampleRate)]
   const file = await convertAudio(bytes, from, ['-ar', '48000', '-c:a', 'libopus', ...options, '-f', 'ogg'])
   return oggPackets(file).map((data) => {
     const info = inspectOpusPacket(data)
@@ -92,6 +93,39 @@ test('speech in SILK, CELT and stereo is heard by everybody, and given back bit 
     expect(given).toEqual(lines[index]?.map(({ bytes }) => Buffer.from(bytes).toString('hex')))
   }
   expect(files).toHaveLength(3)
+})
+
+test('fullband Opus in stereo that follows PCMU without a new offer is recorded with all that it has', async () => {
+  const [low, high] = [1_000, 12_000]
+  const narrow = payloadsOf(
+    encodePcmu(tone({ frequency: low, sampleRate: 8_000, samples: 8_000 * SECONDS, amplitude: 0.2 })),
+    { payloadType: 0, octets: 160, ticks: 160, durationMs: 20 },
+  )
+  const full = tone({ frequency: high, sampleRate: 48_000, samples: 48_000 * SECONDS, amplitude: 0.2 })
+  const wide = await opus(full, ['-application', 'audio', '-b:a', '96000', '-ac', '2'], 48_000)
+  const session = await PayloadSession.place(src, [['0 111', RTPMAP, 'a=fmtp:111 stereo=1;sprop-stereo=1']])
+  const [live] = await liveRecordingSessions(daemon)
+  const recordingId = live?.recordingId ?? ''
+  await session.send(0, [...narrow, ...wide])
+  await session.hangUp()
+  await allClosed(daemon)
+
+  expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  const { streams, incidents } = await manifestOf(daemon, recordingId)
+  expect(incidents).toEqual([])
+  expect(streams).toMatchObject([{ codecs: ['PCMU', 'OPUS'], sampleRate: 48_000, packets: { lost: 0 } }])
+  const ogg = join(folder, 'risen.ogg')
+  expect(await daemon.command('export', recordingId, '-o', ogg)).toMatchObject({ code: 0 })
+  const [heard = new Int16Array(0)] = await decodeAudio(ogg, 48_000)
+  const before = heard.subarray(48_000 / 2, 48_000 * (SECONDS - 0.5))
+  const after = heard.subarray(48_000 * (SECONDS + 0.5), 48_000 * (2 * SECONDS - 0.5))
+  expect([toneAmplitude(before, low, 48_000), toneAmplitude(after, low, 48_000)]).toEqual([
+    expect.closeTo(0.2, 1),
+    expect.closeTo(0, 2),
+  ])
+  expect(toneAmplitude(before, high, 48_000)).toBeLessThan(0.002)
+  // At 16 kbit/s little is spent on so high a tone, and a correction of drift in it shifts its phase.
+  expect(toneAmplitude(after, high, 48_000)).toBeGreaterThan(0.03)
 })
 
 test('an SRC that leaves the offer to us may choose Opus, whatever else it can', async () => {
