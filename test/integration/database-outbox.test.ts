@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { openDatabase, type Database } from '../../src/server/database/open-database.ts'
 import { Outbox } from '../../src/server/database/outbox.ts'
+import { fillDiskOf } from '../support/full-server-disk.ts'
 import { freeTcpPort } from '../support/free-ports.ts'
 import { DATABASES, type TestedDatabase } from '../support/postgres.ts'
 import { chunkRecord, closedRecord, exampleId, openedRecord } from '../unit/server/database/example-records.ts'
@@ -105,6 +106,27 @@ describe.each(DATABASES)('With an outbox in front of $name,', ({ start }) => {
     expect(await outbox.drain(DRAIN_MS)).toBe(true)
     expect(outbox.counters.rejected).toBe(0)
     await outbox.stop()
+  })
+
+  it('a server whose disk is full is waited for, and loses nothing when there is space again', async () => {
+    const { pool } = tested.database
+    const outbox = new Outbox({ ...tested, retryLastMs: 100 })
+    await outbox.run()
+    const id = exampleId()
+    outbox.add(openedRecord(id))
+    outbox.add(chunkRecord(id, 0))
+    expect(await outbox.drain(DRAIN_MS)).toBe(true)
+    const disk = await fillDiskOf(pool, 'chunks_default')
+    for (let chunkSeq = 1; chunkSeq < 500; chunkSeq += 1) outbox.add(chunkRecord(id, chunkSeq))
+    outbox.add(closedRecord(id))
+    await until(() => outbox.state === 'databaseAway' && outbox.counters.databaseRetries > 2)
+    expect(tested.logged.at(-1)).toContain('"code":"53100"')
+    await disk.end()
+    expect(await outbox.drain(DRAIN_MS)).toBe(true)
+    expect(await chunkCounts([id])).toEqual([500])
+    expect(outbox.counters).toMatchObject({ applied: outbox.counters.added, rejected: 0, refused: 0 })
+    await outbox.stop()
+    await disk.remove()
   })
 
   describe('a restart of the daemon', () => {

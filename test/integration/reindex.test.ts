@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs'
-import { copyFile, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
 import {
   eventually,
   makeDataDir,
   removeDataDir,
+  runCommandHere,
   startDaemon,
   type CommandResult,
   type RunningDaemon,
@@ -18,6 +20,8 @@ import { g729Payloads } from '../support/kept-codecs.ts'
 import { PayloadSession } from '../support/payload-session.ts'
 import { startExternalPostgres, urlAs, type ExternalPostgres } from '../support/postgres.ts'
 import { RawSrc, type SentRequest } from '../support/raw-src.ts'
+import { s3Config } from '../support/s3/s3-config.ts'
+import { makeBucket, sharedS3Server } from '../support/s3/s3-server.ts'
 
 /** The index is dropped and made again out of the object store alone: row for row, answer for answer. */
 
@@ -195,6 +199,15 @@ function comparable(value: unknown): unknown {
   return Object.fromEntries(known.map(([name, member]) => [name, comparable(member)]))
 }
 
+/** What a recorder with a bucket would have put there: the same names, the same bytes. */
+async function copyObjects(folder: string, bucket: S3Store): Promise<void> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true })
+  for (const entry of found.filter((one) => one.isFile())) {
+    const file = join(entry.parentPath, entry.name)
+    await bucket.put(relative(folder, file), await readFile(file))
+  }
+}
+
 const identityFile = (): string => join(dataDir, 'keys', 'vault.agekey')
 
 async function dropAll(): Promise<void> {
@@ -233,6 +246,27 @@ describe('The index made again out of the object store', () => {
     expect(await reindexed()).toMatchObject({ code: 0, summary: { missing: RECORDINGS, refused: 0, problems: [] } })
     expect(await dump()).toEqual(before.tables)
     expect(await answers()).toEqual(before.answers)
+  })
+
+  test('out of a bucket the same comes back, row for row', async () => {
+    const server = await sharedS3Server()
+    const name = await makeBucket(server)
+    const bucket = new S3Store(s3Config(server, name, { prefix: 'north/' }))
+    await copyObjects(join(dataDir, 'recordings'), bucket)
+    bucket.close()
+    await dropAll()
+    const { code, stdout } = await runCommandHere(['reindex', '--json'], {
+      EARWITNESS_DATA_DIR: dataDir,
+      EARWITNESS_DATABASE_URL: urlAs(postgres, 'recorder'),
+      EARWITNESS_STORAGE_KIND: 's3',
+      EARWITNESS_STORAGE_S3_ENDPOINT: server.endpoint,
+      EARWITNESS_STORAGE_S3_BUCKET: name,
+      EARWITNESS_STORAGE_S3_PREFIX: 'north/',
+      EARWITNESS_STORAGE_S3_ACCESS_KEY_ID: server.accessKeyId,
+      EARWITNESS_STORAGE_S3_SECRET_ACCESS_KEY: server.secretAccessKey,
+    })
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { missing: RECORDINGS, refused: 0, problems: [] }])
+    expect(await dump()).toEqual(before.tables)
   })
 
   test('a half-filled database is completed', async () => {
