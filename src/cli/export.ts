@@ -11,6 +11,7 @@ import { keptStreams, type KeptStreamPackets } from './export/kept-packets.ts'
 import { writeNewFile } from './export/new-file.ts'
 import { mixedOgg, separateOgg, toWav, type AddedAudio } from './export/render.ts'
 import { writeRtpdumps } from './export/rtpdump-files.ts'
+import { noteAccess } from './note-access.ts'
 import { writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile, findRecording, openAudio, type OpenedAudio } from './stored-recording.ts'
 
@@ -104,6 +105,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
   const objects = await findRecording(config, options.id)
   const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
+  await noteAccess(context, config, { recordingId: options.id, action: 'export' })
   const opened = await openAudio(objects, identities)
   const streams = keptStreams(opened.kept, opened.manifest ?? { streams: [] })
   if (streams === undefined) throw unreadable('the packets that were kept', 'notRtpdump')

@@ -9,6 +9,7 @@ import { isUuidV7 } from '../ids.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { noteAccess } from './note-access.ts'
 import { printable, writeJson, writeLines } from './output.ts'
 import { withLedger } from './recording-in-ledger.ts'
 import { findRecording } from './stored-recording.ts'
@@ -54,6 +55,7 @@ async function runVerify(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
   const keys = await loadKeys(keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)])
   const objects = await findRecording(config, target)
+  if (identityFile !== undefined) await noteAccess(context, config, { recordingId: target, action: 'open' })
   const found = await verifyRecording({ recordingId: target, objects, keys, ...identities })
   const { verdict, lines } = await withLedger(config, found, { objects, keys })
   if (context.json) writeJson(context.stdout, verdict)

@@ -57,18 +57,32 @@ test('a recording is opened and closed in it, by its key and its manifest', asyn
   expect(JSON.parse(status.stdout)).toMatchObject({ ledger: { size: 3 } })
 })
 
+test('who opens or exports it by a command stands in it, without a name', async () => {
+  expect(await daemon.command('export', recordingId, '-o', join(dataDir, 'heard.ogg'))).toMatchObject({ code: 0 })
+  const identity = join(dataDir, 'keys', 'vault.agekey')
+  expect(await daemon.command('verify', recordingId, '--identity', identity)).toMatchObject({ code: 0 })
+  const accesses = await eventually('two statements of access', async () => {
+    const found = (await statements()).filter(({ kind }) => kind === 'access')
+    return found.length === 2 ? found : undefined
+  })
+  expect(accesses).toMatchObject([
+    { recordingId, action: 'export', byHash: expect.any(String) as string },
+    { recordingId, action: 'open' },
+  ])
+})
+
 test('it verifies while the recorder runs, after it was killed, and after it was stopped', async () => {
   expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
   await daemon.stop('SIGKILL')
   daemon = await startDaemon(dataDir)
-  await eventually('the second start in the ledger', async () => ((await statements()).length >= 4 ? true : undefined))
+  await eventually('the second start in the ledger', async () => ((await statements()).length >= 6 ? true : undefined))
   expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
   await daemon.stop()
   const verified = await daemon.command('ledger', 'verify', '--json')
   expect(verified.code).toBe(0)
   const { logs } = JSON.parse(verified.stdout) as { logs: { copy: string; size: number; coveredSize: number }[] }
   expect(logs).toMatchObject([
-    { copy: 'data folder', size: 5, coveredSize: 5 },
-    { copy: 'object store', size: 5, coveredSize: 5 },
+    { copy: 'data folder', size: 7, coveredSize: 7 },
+    { copy: 'object store', size: 7, coveredSize: 7 },
   ])
 })

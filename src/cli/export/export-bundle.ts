@@ -14,6 +14,7 @@ import {
 } from '../../server/storage/key-files.ts'
 import { flag, textOption, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
+import { noteAccess } from '../note-access.ts'
 import { writeJson, writeLines } from '../output.ts'
 import { withLedger } from '../recording-in-ledger.ts'
 import { defaultIdentityFile, findRecording } from '../stored-recording.ts'
@@ -36,6 +37,7 @@ export async function exportBundle(
   const keyFiles = textOptions(context.args, 'key')
   const signerFiles = keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]
   const objects = await findRecording(config, id)
+  await noteAccess(context, config, { recordingId: id, action: 'export' })
   const signingKey = await recorderKey(config)
   const { verdict, members, namesPeople, statements } = await writeBundle(output, {
     recordingId: id,

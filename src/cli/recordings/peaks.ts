@@ -6,6 +6,7 @@ import { readPeaks, type StreamPeaks } from '../../media/peaks.ts'
 import { loadIdentities } from '../../server/storage/key-files.ts'
 import { textOption } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
+import { noteAccess } from '../note-access.ts'
 import { writeJson } from '../output.ts'
 import { defaultIdentityFile, findRecording, unwrapKey } from '../stored-recording.ts'
 
@@ -25,6 +26,7 @@ export async function printPeaks(context: CommandContext, id: string): Promise<E
       'It is not over, was interrupted, or holds no audio; peaks can be made from an export.',
     )
   }
+  await noteAccess(context, config, { recordingId: id, action: 'open' })
   const opened = await openSealed(sealed, await unwrapKey(objects, identities))
   const peaks = opened.ok ? readPeaks(opened.value) : opened
   if (!peaks.ok) {

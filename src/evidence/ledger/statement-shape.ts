@@ -51,6 +51,8 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
     action: oneOf('listen', 'listenEnded', 'export', 'open'),
     byHash: optional(sha256),
     durationMs: optional(integer),
+    askedAt: optional(time),
+    requestId: optional(uuid),
   }),
   shredded: members({ ...holdMembers, wrappedKeySha256: sha256 }),
   keyRotated: members({ recordingId: uuid, name: text, sha256, replacesSha256: sha256 }),

@@ -68,6 +68,10 @@ export type StatementBody =
       readonly action: 'listen' | 'listenEnded' | 'export' | 'open'
       readonly byHash?: string
       readonly durationMs?: number
+      /** When it was done, where that is earlier than when it is said; RFC 3339. */
+      readonly askedAt?: string
+      /** UUIDv7; of one that is said twice, because of a crash, it is the same. */
+      readonly requestId?: string
     })
   | (AboutRecording & ByHand & { readonly kind: 'shredded'; readonly wrappedKeySha256: string })
   | (AboutRecording & {

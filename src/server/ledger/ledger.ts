@@ -12,6 +12,7 @@ import { localLogs } from './log-copy.ts'
 import type { LogSigner } from './log-writer.ts'
 import { NodeLog, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
 import { openLog, type LogRefusal } from './open-log.ts'
+import { RequestFolder, type AccessRequest } from './statement-requests.ts'
 import { StatementQueue } from './statement-queue.ts'
 
 /** A statement is covered by a checkpoint, and on its way to the store, at most so much later. FORMAT.md 5 */
@@ -20,6 +21,8 @@ export const CHECKPOINT_INTERVAL_MS = 60_000
 export const CHECKPOINT_STATEMENTS = 1_000
 /** How long a store that does not answer is waited for before the log of the last run is gone on with. */
 const STORE_WAIT_MS = 10_000
+/** How often it is looked whether a command left a request. */
+const REQUESTS_INTERVAL_MS = 2_000
 const RETRY_FIRST_MS = 250
 const RETRY_LAST_MS = 5_000
 
@@ -72,6 +75,9 @@ export class Ledger implements StatementSink {
   readonly #options: LedgerOptions
   readonly #logOptions: NodeLogOptions
   readonly #queue: StatementQueue
+  readonly #requests: RequestFolder
+  #requested: readonly AccessRequest[] = []
+  #looking: NodeJS.Timeout | undefined
   readonly #checkpointMs: number
   readonly #stopped = new AbortController()
   #log: NodeLog | undefined
@@ -88,6 +94,7 @@ export class Ledger implements StatementSink {
     this.#options = options
     this.#logOptions = { ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs }
     this.#queue = new StatementQueue({ nowUnixMs, clock, onLost: (reason) => observer.failed(reason) })
+    this.#requests = new RequestFolder(dataDir, () => observer.failed('requestInvalid'))
     this.#checkpointMs = options.checkpointMs ?? CHECKPOINT_INTERVAL_MS
   }
 
@@ -105,6 +112,7 @@ export class Ledger implements StatementSink {
 
   /** Opens the log of the last run, or begins one, and works until {@link close}. Returns at once. */
   run(): void {
+    this.#looking ??= setInterval(() => void this.#lookForRequests(), REQUESTS_INTERVAL_MS).unref()
     this.#working ??= this.#work().catch((error: unknown) => {
       if (this.#stopped.signal.aborted) return
       this.#failing = 'ledger-failed'
@@ -126,6 +134,7 @@ export class Ledger implements StatementSink {
   /** Says that the node stops, signs a last checkpoint and hands all of it to the upload queue; gives up after `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     if (this.#working === undefined) return
+    clearInterval(this.#looking)
     this.append({ kind: 'nodeStopped' })
     this.#isClosing = true
     this.#wake()
@@ -139,9 +148,11 @@ export class Ledger implements StatementSink {
 
   async #work(): Promise<void> {
     let log = await this.#retry(() => this.#open())
+    await this.#lookForRequests()
     while (!this.#isClosing || this.#queue.length > 0) {
       await this.#waitForWork(log)
       while (this.#queue.length > 0) await this.#writeBatch(log)
+      await this.#writeRequests(log)
       if (this.#isClosing || this.#isCheckpointDue(log)) await this.#cover(log)
       if (log.refusal !== undefined) {
         await log.close()
@@ -205,6 +216,30 @@ export class Ledger implements StatementSink {
     await this.#write(log, await log.sign(this.#queue.take()))
   }
 
+  /** What commands on this machine asked for since it was last looked. */
+  async #lookForRequests(): Promise<void> {
+    if (this.#requested.length > 0) return
+    this.#requested = await this.#requests.list().catch((error: unknown) => {
+      this.#options.observer.failed(codeOf(error))
+      return []
+    })
+    if (this.#requested.length > 0) this.#wake()
+  }
+
+  async #writeRequests(log: NodeLog): Promise<void> {
+    const requests = this.#requested
+    if (requests.length === 0) return
+    this.#uncoveredSinceUnixMs ??= this.#options.nowUnixMs()
+    const drafts = requests.map(({ by, at, ...access }) => {
+      const byHash = log.saltedHash('byHash', by)
+      const who = byHash === undefined ? {} : { byHash }
+      return this.#queue.draft({ kind: 'access', ...access, ...who, askedAt: at })
+    })
+    await this.#write(log, await log.sign(drafts))
+    await this.#requests.done(requests)
+    this.#requested = []
+  }
+
   /** The same lines again, until the disk takes them: no place of the log is signed for twice. */
   async #write(log: NodeLog, lines: readonly string[]): Promise<void> {
     await this.#retry(() => log.append(lines))
@@ -234,7 +269,7 @@ export class Ledger implements StatementSink {
   }
 
   async #waitForWork(log: NodeLog): Promise<void> {
-    if (this.#queue.length > 0 || this.#isClosing) return
+    if (this.#queue.length > 0 || this.#requested.length > 0 || this.#isClosing) return
     const woken = new AbortController()
     const pauseMs = this.#checkpointInMs(log)
     const options = { ref: false, signal: AbortSignal.any([woken.signal, this.#stopped.signal]) }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
 import type { StatementBody } from '../../../../src/evidence/ledger/statement.ts'
-import { uuidV7 } from '../../../../src/ids.ts'
+import { isUuidV7, uuidV7 } from '../../../../src/ids.ts'
 import { Ledger, type LedgerOptions } from '../../../../src/server/ledger/ledger.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
@@ -56,7 +56,7 @@ export function ledgerRig() {
     return ledger
   }
   const ledgerDir = join(dataDir, 'ledger')
-  const logIds = (): readonly string[] => readdirSync(ledgerDir).toSorted()
+  const logIds = (): readonly string[] => readdirSync(ledgerDir).filter(isUuidV7).toSorted()
   const folderOf = (logId = logIds().at(-1) ?? ''): string => join(ledgerDir, logId)
   const lines = (logId?: string): readonly string[] => {
     const folder = folderOf(logId)

@@ -9,6 +9,7 @@ import { readSigningKey, readVerifyKey } from '../../../../src/evidence/signer-k
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { storedCopy, storedLogs, linesOf } from '../../../../src/server/ledger/log-copy.ts'
 import { QUEUE_STATEMENTS_MAX } from '../../../../src/server/ledger/statement-queue.ts'
+import { leaveRequest, type AccessRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { BEGUN_AT_UNIX_MS, ledgerRig, payloadOf, recordingId, storyOf } from './ledger-rig.ts'
 
 async function storedLines(rig: ReturnType<typeof ledgerRig>, logId: string): Promise<string[]> {
@@ -222,6 +223,56 @@ describe('a ledger that does not agree with what was signed for it', () => {
     const ledger = await rig.run(storyOf(2), { signer: await otherSigner() })
     expect(ledger.status.isRefused).toBe(false)
     expect(payloadOf(rig.lines()[0] ?? '')).toMatchObject({ previous: { logId, cause: 'signerChanged' } })
+  })
+})
+
+describe('requests of commands', () => {
+  const request = (number: number): AccessRequest => ({
+    requestId: recordingId(1_000 + number),
+    ...{ recordingId: recordingId(number), action: 'export', by: 'root', at: '2026-11-29T08:59:00.000Z' },
+  })
+
+  it('are said at the next start, once, and nobody is named', async () => {
+    const rig = ledgerRig()
+    expect(await leaveRequest(rig.dataDir, request(1))).toBe(false)
+    await rig.run()
+    for (const number of [2, 1]) expect(await leaveRequest(rig.dataDir, request(number))).toBe(true)
+    const ledger = await rig.run()
+    await rig.run()
+    const said = rig
+      .lines()
+      .map(payloadOf)
+      .filter(({ kind }) => kind === 'access')
+    const { requestId, recordingId: about, at } = request(1)
+    expect(said[0]).toMatchObject({ requestId, recordingId: about, action: 'export', askedAt: at })
+    expect(said[0]?.['byHash']).toBe(ledger.saltedHash('byHash', 'root'))
+    expect(said).toHaveLength(2)
+    expect(rig.lines().join('')).not.toContain('root')
+    expect(readdirSync(join(rig.ledgerDir, 'requests'))).toEqual([])
+  })
+
+  it('are said while it runs', async () => {
+    const rig = ledgerRig()
+    const { ledger } = rig.start()
+    await expect.poll(() => ledger.status.logId, { timeout: 30_000 }).toBeDefined()
+    await leaveRequest(rig.dataDir, request(1))
+    await expect.poll(() => kinds(rig.lines()), { timeout: 30_000 }).toContain('access')
+    await ledger.close(30_000)
+  })
+
+  it('that are none are put aside, and counted', async () => {
+    const rig = ledgerRig()
+    await rig.run()
+    const folder = join(rig.ledgerDir, 'requests')
+    mkdirSync(folder)
+    const bad = { ...request(1), action: 'shred' }
+    writeFileSync(join(folder, `${bad.requestId}.json`), JSON.stringify(bad))
+    writeFileSync(join(folder, `${request(2).requestId}.json`), 'x'.repeat(5_000))
+    writeFileSync(join(folder, `${request(3).requestId}.json`), JSON.stringify(request(4)))
+    await rig.run()
+    expect(rig.failures).toEqual(['requestInvalid', 'requestInvalid', 'requestInvalid'])
+    expect(kinds(rig.lines())).not.toContain('access')
+    expect(readdirSync(folder).every((name) => name.endsWith('.refused'))).toBe(true)
   })
 })
 

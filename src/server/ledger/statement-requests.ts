@@ -1,0 +1,106 @@
+import { constants } from 'node:fs'
+import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
+import { isUuidV7 } from '../../ids.ts'
+import { errnoOf } from '../storage/storage-error.ts'
+
+/** Beside the logs in the data folder. */
+const REQUESTS_FOLDER = 'requests'
+/** Requests that are taken in one go; further ones with the next. */
+export const REQUESTS_MAX = 256
+const REQUEST_BYTES_MAX = 4_096
+const NAME = /^([0-9a-f-]{36})\.json$/
+const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+/** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
+export interface AccessRequest {
+  /** UUIDv7. */
+  readonly requestId: string
+  readonly recordingId: string
+  readonly action: 'export' | 'open'
+  /** Who: the name of the user of this machine. Only its salted hash is said. */
+  readonly by: string
+  /** RFC 3339. */
+  readonly at: string
+}
+
+/**
+ * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. Resolves to false when there is no ledger on
+ * this machine. Rejects when the folder cannot be written.
+ */
+export async function leaveRequest(dataDir: string, request: AccessRequest): Promise<boolean> {
+  const ledgerDir = join(dataDir, LEDGER_PREFIX)
+  const owner = await stat(ledgerDir).catch(() => undefined)
+  if (owner === undefined) return false
+  const folder = join(ledgerDir, REQUESTS_FOLDER)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, `${request.requestId}.json`)
+  const file = await open(`${path}.new`, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+  try {
+    await file.writeFile(JSON.stringify(request))
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  // A command that root runs must not leave what the user of the recorder cannot read.
+  for (const made of [folder, `${path}.new`]) await chown(made, owner.uid, owner.gid).catch(() => {})
+  await rename(`${path}.new`, path)
+  return true
+}
+
+/** The requests that wait for the recorder. What is no request is put aside. */
+export class RequestFolder {
+  readonly #folder: string
+  readonly #onRefused: () => void
+
+  constructor(dataDir: string, onRefused: () => void) {
+    this.#folder = join(dataDir, LEDGER_PREFIX, REQUESTS_FOLDER)
+    this.#onRefused = onRefused
+  }
+
+  /** The oldest first, at most {@link REQUESTS_MAX}. */
+  async list(): Promise<readonly AccessRequest[]> {
+    const names = await readdir(this.#folder).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return []
+      throw error
+    })
+    const requests: AccessRequest[] = []
+    for (const name of names.filter((each) => NAME.test(each)).toSorted()) {
+      if (requests.length >= REQUESTS_MAX) break
+      const request = await this.#read(name)
+      if (request !== undefined) requests.push(request)
+    }
+    return requests
+  }
+
+  /** They have been said; a crash before this says them again, with the same `requestId`. */
+  async done(requests: readonly AccessRequest[]): Promise<void> {
+    for (const { requestId } of requests) await unlink(join(this.#folder, `${requestId}.json`)).catch(() => {})
+  }
+
+  async #read(name: string): Promise<AccessRequest | undefined> {
+    const path = join(this.#folder, name)
+    const bytes = await readFile(path).catch(() => undefined)
+    if (bytes === undefined) return undefined
+    const request = bytes.length > REQUEST_BYTES_MAX ? undefined : parseRequest(bytes.toString('utf8'))
+    if (request !== undefined && `${request.requestId}.json` === name) return request
+    this.#onRefused()
+    await rename(path, `${path}.refused`).catch(() => {})
+    return undefined
+  }
+}
+
+function parseRequest(json: string): AccessRequest | undefined {
+  try {
+    const { requestId, recordingId, action, by, at } = JSON.parse(json) as Partial<Record<keyof AccessRequest, unknown>>
+    if (typeof requestId !== 'string' || !isUuidV7(requestId)) return undefined
+    if (typeof recordingId !== 'string' || !isUuidV7(recordingId)) return undefined
+    if ((action !== 'export' && action !== 'open') || typeof by !== 'string') return undefined
+    if (typeof at !== 'string' || !UTC_TIME.test(at) || Number.isNaN(Date.parse(at))) return undefined
+    return { requestId, recordingId, action, by, at }
+  } catch {
+    return undefined
+  }
+}
