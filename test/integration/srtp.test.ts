@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
+import type { SimulationReport } from '../../src/cli/simulate/outcome.ts'
 import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import {
@@ -104,8 +105,19 @@ test('loss, jitter, reordering and duplicates count as they do in clear', async 
   expect(inClear.manifest.streams.map(({ protection }) => protection)).toEqual([['none'], ['none']])
 })
 
-test('new keys with every re-INVITE lose nothing', async () => {
-  const { manifest, channels } = await simulated('--srtp', SUITE, '--rekey', '--hold', '1s@2s', '--duration', '6s')
+test('new keys with every re-INVITE lose nothing, nor any report of the recorder', async () => {
+  const before = new Set((await closedRecordings(daemon, 0)).map(({ recordingId }) => recordingId))
+  const renewing = ['--srtp', SUITE, '--rekey', '--hold', '1s@2s', '--duration', '6s', '--rtcp', '--json']
+  const { code, stdout } = await simulate(daemon, '--calls', '1', ...renewing)
+  expect(code).toBe(0)
+  const { heard } = JSON.parse(stdout) as SimulationReport
+  // One of each line at least is our goodbye, under the newest keys.
+  expect(heard?.reports).toBeGreaterThanOrEqual(2)
+  expect(heard?.unreadable).toBe(0)
+  const closed = await closedRecordings(daemon, before.size + 1)
+  const { manifest, channels } = await recorded(
+    closed.find(({ recordingId }) => !before.has(recordingId))?.recordingId ?? '',
+  )
   for (const stream of manifest.streams) {
     expect(stream.packets).toMatchObject({ lost: 0, discarded: 0 })
     expect(stream.gaps.filter(({ cause }) => cause === 'held')).toHaveLength(1)

@@ -119,9 +119,9 @@ export class PlacedRecordingSession {
           this.#context.handlePhase('answered')
           this.#answered.resolve(sdp)
         },
-        handleReinviteAnswer: (status) => {
+        handleReinviteAnswer: (status, sdp) => {
           if (status >= 300) this.#failure ??= 'reinviteRefused'
-          else for (const line of this.#lines) line.protection?.switchToOffered()
+          else this.#switchKeys(sdp)
         },
         handleEnded: (end) => {
           this.#ended.resolve(end)
@@ -135,6 +135,13 @@ export class PlacedRecordingSession {
     const boundary = `part-${randomToken(freshRandom)}`
     this.#dialog.invite(multipartBody([sdpBody(this.#offer('sendonly')), metadata], boundary), this.#inviteUs)
     if (this.#context.signal.aborted) this.#dialog.cancel(this.#inviteUs)
+  }
+
+  /** Packets are under the offered keys from now on, and those of the recorder under its own of the same answer. */
+  #switchKeys(sdp: Uint8Array | undefined): void {
+    const protections = this.#lines.map(({ protection }) => protection)
+    for (const protection of protections) protection?.switchToOffered()
+    if (this.#context.options.renewsKeys && sdp !== undefined) readAnswer(sdp, protections)
   }
 
   #offer(direction: 'sendonly' | 'inactive'): Uint8Array {

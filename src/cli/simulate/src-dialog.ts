@@ -36,8 +36,8 @@ export interface SrcDialogSink {
   respond(bytes: Uint8Array): void
   /** The first 200: its SDP. The dialog has sent the ACK. */
   handleAnswer(sdp: Uint8Array, nowUs: number): void
-  /** Final response to a re-INVITE; 408 when none came. */
-  handleReinviteAnswer(status: number): void
+  /** Final response to a re-INVITE, with its SDP when that is a 2xx; 408 when none came. */
+  handleReinviteAnswer(status: number, sdp?: Uint8Array): void
   handleEnded(end: SrcDialogEnd, nowUs: number): void
 }
 
@@ -247,7 +247,7 @@ export class SrcDialog {
     this.#learnDialog(response)
     invite.ack = this.#build('ACK', invite.sequenceNumber, this.#newBranch())
     this.#options.sink.send(invite.ack, this.#nextHop)
-    if (this.#state === 'confirmed') this.#options.sink.handleReinviteAnswer(response.status)
+    if (this.#state === 'confirmed') this.#options.sink.handleReinviteAnswer(response.status, response.body)
     if (this.#state !== 'inviting') return
     this.#state = 'confirmed'
     // When the 200 crossed our CANCEL there is a dialog after all, and it must be ended. RFC 3261 15
