@@ -21,6 +21,7 @@ import { createOpusEngine } from '../media/opus-engine.ts'
 import { openS3Store } from '../storage/open-store.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import { reportLedger } from './ledger-report.ts'
 import type { Probes } from './probes.ts'
 
 const PROGRAM_WAIT_MS = 10_000
@@ -60,6 +61,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
       const key = await readSigningKey(pem)
       return key.ok ? undefined : key.reason
     },
+    ledger: () => reportLedger(config, Date.now()),
   }
 }
 

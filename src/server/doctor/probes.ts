@@ -2,6 +2,7 @@ import type { S3Config } from '../../config/config.ts'
 import type { EarwitnessError } from '../../errors.ts'
 import type { DatabaseReport } from '../database/database-report.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
+import type { LedgerReport } from './ledger-report.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 
 /** What the checks ask of the machine; a test answers in its place. Nothing here changes anything for good. */
@@ -33,4 +34,6 @@ export interface Probes {
   bucket(s3: S3Config): Promise<S3Report | EarwitnessError>
   /** Why this is no private key of a signer, or undefined. */
   signerProblem(pem: string): Promise<string | undefined>
+  /** The newest log of this node, read and compared with its checkpoint; undefined when there is none. */
+  ledger(): Promise<LedgerReport | undefined>
 }

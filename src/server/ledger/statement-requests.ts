@@ -26,6 +26,11 @@ export interface AccessRequest {
   readonly at: string
 }
 
+/** Where requests wait. */
+export function requestsFolder(dataDir: string): string {
+  return join(dataDir, LEDGER_PREFIX, REQUESTS_FOLDER)
+}
+
 /**
  * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. Resolves to false when there is no ledger on
  * this machine. Rejects when the folder cannot be written.
@@ -34,7 +39,7 @@ export async function leaveRequest(dataDir: string, request: AccessRequest): Pro
   const ledgerDir = join(dataDir, LEDGER_PREFIX)
   const owner = await stat(ledgerDir).catch(() => undefined)
   if (owner === undefined) return false
-  const folder = join(ledgerDir, REQUESTS_FOLDER)
+  const folder = requestsFolder(dataDir)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, `${request.requestId}.json`)
   const file = await open(`${path}.new`, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
@@ -56,7 +61,7 @@ export class RequestFolder {
   readonly #onRefused: () => void
 
   constructor(dataDir: string, onRefused: () => void) {
-    this.#folder = join(dataDir, LEDGER_PREFIX, REQUESTS_FOLDER)
+    this.#folder = requestsFolder(dataDir)
     this.#onRefused = onRefused
   }
 

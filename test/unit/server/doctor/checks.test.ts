@@ -7,6 +7,7 @@ import { EarwitnessError } from '../../../../src/errors.ts'
 import type { DatabaseReport } from '../../../../src/server/database/database-report.ts'
 import { diagnose } from '../../../../src/server/doctor/diagnose.ts'
 import type { Finding, Verdict } from '../../../../src/server/doctor/finding.ts'
+import type { LedgerReport } from '../../../../src/server/doctor/ledger-report.ts'
 import type { Probes } from '../../../../src/server/doctor/probes.ts'
 import type { S3Report } from '../../../../src/server/storage/s3/s3-report.ts'
 import { vault } from '../../../support/recording-rig.ts'
@@ -58,6 +59,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     database: async () => undefined,
     bucket: async () => FINE_BUCKET,
     signerProblem: async () => undefined,
+    ledger: async () => undefined,
     ...probes,
   }
 }
@@ -92,11 +94,27 @@ test('all is well: every check says so in a sentence', async () => {
   expect(all.map(({ check }) => check)).toEqual([
     ...['node', 'receiver', 'opus', 'ffmpeg', 'receive-buffer', 'descriptors', 'rtp-ports', 'ephemeral-ports'],
     ...['rtp-address', 'sip', 'sip', 'http', 'telemetry', 'data', 'storage', 'database', 'vault', 'signer', 'clock'],
+    'ledger',
   ])
   for (const { sentence } of all) expect(sentence).toMatch(/^[\S ]+\.$/u)
 })
 
+const WAITING = { coveredSize: 3, silentMs: 3_600_000 }
+
+function ledger(change: Partial<LedgerReport>): Machine {
+  const report = {
+    ...{ logId: '019aaff1-0680-7abc-8def-0123456789aa', findings: [], size: 5, coveredSize: 5, silentMs: 0 },
+    ...{ coveredAt: '2026-11-29T09:00:00.000Z', requestsWaiting: 0, ...change },
+  }
+  return { ledger: async () => report }
+}
+
 const CASES: readonly (readonly [what: string, Machine, readonly string[], Record<string, string>?])[] = [
+  ['a ledger that was changed', ledger({ findings: ['log-rewritten'] }), ['ledger fail']],
+  ['a ledger of another key', ledger({ findings: ['statement-unknown-signer', 'x'] }), ['ledger warn']],
+  ['a ledger that waits for a checkpoint', { ...ledger(WAITING), daemonPid: () => 1 }, ['ledger warn']],
+  ['the same of a recorder that was killed', ledger(WAITING), []],
+  ['many accesses that wait', { ...ledger({ requestsWaiting: 1_001 }), daemonPid: () => 1 }, ['ledger-requests warn']],
   ['another Node', { nodeVersion: '20.1.0' }, ['node warn']],
   ['no module in C', { addon: () => 'absent' }, ['receiver warn']],
   ['no module in C, and nobody wants it', { addon: () => 'absent' }, [], { EARWITNESS_MEDIA_RECEIVER: 'dgram' }],
