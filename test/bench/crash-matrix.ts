@@ -4,12 +4,13 @@ import { parseArgs } from 'node:util'
 import { seededRandom } from '../../src/cli/simulate/random.ts'
 import { crashAndRecover, startNeighbour, type Bystander, type Crash } from '../support/crash.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
+import { makePowerDisk } from '../support/power-cut.ts'
 
 /**
  * `npm run crash-matrix -- --runs 200 --sessions 20 --fleet 2 --json FILE`: kills a recorder at random instants under live recording sessions, starts it again at
  * once on the same data folder, and asks of every recording: does it verify and open, how much of what was sent is missing at its end, is anything there
  * twice; and of the recording sessions that another recorder with the same object store has meanwhile: is anything missing at all. `FILE` is written after each
- * run; a matrix that was ended goes on from it. Exit 1 when an answer is wrong.
+ * run; a matrix that was ended goes on from it. With `--power` the power is cut instead, on an ext4 of its own (as root). Exit 1 when an answer is wrong.
  */
 const { values } = parseArgs({
   options: {
@@ -19,9 +20,10 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     chunkSeconds: { type: 'string', default: '5' },
     json: { type: 'string' },
+    power: { type: 'boolean', default: false },
   },
 })
-const MISSING_MS_MAX = 1_000
+const MISSING_MS_MAX = values.power ? 5_000 : 1_000
 /** This process was not scheduled for so long: somebody stopped it, or the machine. Such a run is repeated. */
 const STOPPED_MS_MIN = 3_000
 const FIRST_MS = 1_200
@@ -33,7 +35,7 @@ interface Run {
   readonly killAfterMs: number
   /** This process was late by so much at most: the machine had other things to do. */
   readonly stallMs: number
-  /** A thread of the recorder waited so long for a processor in the second before the kill. */
+  /** A thread of the recorder waited so long for a processor in the seconds before the kill. */
   readonly waitedMs: number
   readonly readyMs: number
   readonly recoveredMs: number
@@ -49,6 +51,8 @@ interface Matrix {
   readonly sessions: number
   readonly fleet: number
   readonly chunkSeconds: number
+  /** The power was cut, instead of a process killed. */
+  readonly power: boolean
   readonly runs: readonly Run[]
 }
 
@@ -99,11 +103,13 @@ function begunMatrix(): Matrix {
   const asked = {
     seed: values.seed ?? String(Date.now()),
     ...{ sessions: Number(values.sessions), fleet: Number(values.fleet), chunkSeconds: Number(values.chunkSeconds) },
-    runs: [],
+    ...{ power: values.power, runs: [] },
   }
   if (values.json === undefined || !existsSync(values.json)) return asked
   const begun = JSON.parse(readFileSync(values.json, 'utf8')) as Matrix
-  const isTheSame = (['sessions', 'fleet', 'chunkSeconds'] as const).every((name) => begun[name] === asked[name])
+  const isTheSame = (['sessions', 'fleet', 'chunkSeconds', 'power'] as const).every(
+    (name) => begun[name] === asked[name],
+  )
   if (!isTheSame || (values.seed !== undefined && values.seed !== begun.seed)) {
     throw new Error(`${values.json} is of another matrix: give another file`)
   }
@@ -150,29 +156,36 @@ const environment = { EARWITNESS_RECORDING_CHUNK_SECONDS: String(matrix.chunkSec
 const random = seededRandom(Number(matrix.seed), 'instants')
 const instants = Array.from({ length: Number(values.runs) }, () => FIRST_MS + random() * (LAST_MS - FIRST_MS))
 console.log(`seed ${matrix.seed}${matrix.runs.length === 0 ? '' : `, goes on after run ${matrix.runs.length}`}`)
-const dataDir = await makeDataDir()
+const disk = values.power ? await makePowerDisk() : undefined
+if (typeof disk === 'string') throw new Error(`no disk of its own could be made: ${disk}`)
+const dataDir = disk?.dataDir ?? (await makeDataDir())
 let daemon = await startDaemon(dataDir, environment)
-const neighbour = matrix.fleet > 0 ? await startNeighbour(daemon, environment) : undefined
-while (matrix.runs.length < instants.length) {
-  const { sessions } = matrix
-  const killAfterMs = instants[matrix.runs.length] ?? FIRST_MS
-  const fleet = neighbour === undefined ? {} : { fleet: { neighbour, sessions: matrix.fleet } }
-  const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet })
-  daemon = crash.daemon
-  if (crash.stoppedMs >= STOPPED_MS_MIN) {
-    console.log(
-      `run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`,
-    )
-    continue
+// Its objects are in the folder of the first, whose disk would be gone under it.
+const neighbour = matrix.fleet > 0 && !matrix.power ? await startNeighbour(daemon, environment) : undefined
+try {
+  while (matrix.runs.length < instants.length) {
+    const { sessions } = matrix
+    const killAfterMs = instants[matrix.runs.length] ?? FIRST_MS
+    const fleet = neighbour === undefined ? {} : { fleet: { neighbour, sessions: matrix.fleet } }
+    const power = disk === undefined ? {} : { power: disk }
+    const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet, ...power })
+    daemon = crash.daemon
+    if (crash.stoppedMs >= STOPPED_MS_MIN) {
+      console.log(
+        `run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`,
+      )
+      continue
+    }
+    const run = runOf(crash, killAfterMs, sessions)
+    matrix = { ...matrix, runs: [...matrix.runs, run] }
+    save(matrix)
+    print(matrix.runs.length, run)
   }
-  const run = runOf(crash, killAfterMs, sessions)
-  matrix = { ...matrix, runs: [...matrix.runs, run] }
-  save(matrix)
-  print(matrix.runs.length, run)
+} finally {
+  await daemon.stop()
+  await neighbour?.stop()
+  if (neighbour !== undefined) await removeDataDir(neighbour.dataDir)
+  await (disk?.remove() ?? removeDataDir(dataDir))
 }
-await daemon.stop()
-await neighbour?.stop()
-if (neighbour !== undefined) await removeDataDir(neighbour.dataDir)
-await removeDataDir(dataDir)
 console.log(JSON.stringify(summaryOf(matrix), undefined, 2))
 process.exitCode = matrix.runs.some(({ faults }) => faults.length > 0) ? 1 : 0

@@ -6,7 +6,7 @@ import { openSealed } from '../../src/evidence/age-open.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { sha256Hex } from '../../src/evidence/sha256.ts'
 import { readOggOpus } from '../../src/media/ogg-opus.ts'
-import { makeDataDir, startDaemon, type DaemonEnvironment, type RunningDaemon } from './daemon.ts'
+import { eventually, makeDataDir, startDaemon, type DaemonEnvironment, type RunningDaemon } from './daemon.ts'
 import { allClosed, recordingsUnderWay } from './probes.ts'
 import { RawRecordingSession, RawSrc } from './raw-src.ts'
 import { manifestOf, objectFolder, shippedSpeech } from './recorded.ts'
@@ -17,8 +17,8 @@ const FRAME_SAMPLES = 960
 /** Of one stream: longer than any instant at which a daemon is killed. */
 const SPEECH_REPEATS = 4
 const STALL_PROBE_MS = 10
-/** Before the kill: what happens to the machine then decides how much is missing. */
-const WATCHED_MS = 1_000
+/** Before the kill: what happens to the machine then decides how much is missing. Longer than the recorder waits after a stall until it goes on. */
+const WATCHED_MS = 3_000
 
 /** What became of one recording session whose recorder was killed. */
 export interface Survivor {
@@ -48,9 +48,9 @@ export interface Crash {
   readonly bystanders: readonly Bystander[]
   /** The daemon that took over. */
   readonly daemon: RunningDaemon
-  /** In the second before, by how much this process was late at most: so much may be the machine's fault. */
+  /** In the seconds before, by how much this process was late at most: so much may be the machine's fault. */
   readonly stallMs: number
-  /** In the second before, how long that thread of the daemon had to wait for a processor that had to wait longest. */
+  /** In the seconds before, how long that thread of the daemon had to wait for a processor that had to wait longest. */
   readonly waitedMs: number
   /** The same from the first INVITE on until all was looked at: beyond some seconds this process was stopped, and nothing of it counts. */
   readonly stoppedMs: number
@@ -63,6 +63,8 @@ export interface CrashOptions {
   readonly sessions: number
   readonly killAfterMs: number
   readonly environment: DaemonEnvironment
+  /** It is taken away; absent, the daemon is killed. */
+  readonly power?: Power
   /** Another recorder, with the same object store, and how many recording sessions it has at that time. */
   readonly fleet?: { readonly neighbour: RunningDaemon; readonly sessions: number }
 }
@@ -73,28 +75,63 @@ export async function crashAndRecover(first: RunningDaemon, options: CrashOption
   const stopped = watchStalls()
   const beside = fleet === undefined ? undefined : await speakingSessions(fleet.neighbour, fleet.sessions)
   const { sessions, silence } = await speakingSessions(first, options.sessions)
-  await sleep(options.killAfterMs - WATCHED_MS)
+  const watchedMs = Math.min(WATCHED_MS, options.killAfterMs)
+  await sleep(options.killAfterMs - watchedMs)
   const stall = watchStalls()
+  let stallMs = 0
   const waitedBefore = await waitedMsByThread(first)
-  await sleep(WATCHED_MS)
+  await sleep(watchedMs)
   const waited = await waitedMsByThread(first)
-  const sent = sessions.map((session) => Math.max(...session.packetsSent) * PACKET_MS)
-  first.process.kill('SIGKILL')
-  const stallMs = stall()
+  const sentMs = (): readonly number[] => sessions.map((session) => Math.max(...session.packetsSent) * PACKET_MS)
+  let sent = sentMs()
+  const { left, daemon, readyMs, recoveredMs } = await killAndRestart(first, {
+    ...options,
+    killed: async () => {
+      stallMs = stall()
+      // To cut the power takes some milliseconds.
+      if (options.power !== undefined) sent = sentMs()
+      await silence()
+    },
+  })
   const waitedMs = Math.max(0, ...Array.from(waited, ([thread, ms]) => ms - (waitedBefore.get(thread) ?? ms)))
-  await first.ended
-  await silence()
-  const left = (await readdir(join(first.dataDir, 'open'))).map((name) => name.replace('.jsonl', ''))
-  const startedMs = performance.now()
-  const daemon = await startDaemon(first.dataDir, options.environment)
-  const readyMs = performance.now() - startedMs
-  while ((await readdir(join(first.dataDir, 'open'))).length > 0) await sleep(50)
-  const recoveredMs = performance.now() - startedMs
   const bystanders = fleet === undefined || beside === undefined ? [] : await hangUpAndLook(fleet.neighbour, beside)
   const bySipCallId = new Map(sessions.map(({ sipCallId }, index) => [sha256Hex(sipCallId), sent[index] ?? 0]))
   const survivors: Survivor[] = []
   for (const recordingId of left) survivors.push(await lookAt(daemon, recordingId, bySipCallId))
   return { survivors, bystanders, daemon, stallMs, waitedMs, stoppedMs: stopped(), readyMs, recoveredMs }
+}
+
+/** What the power of a machine is, where that is a disk of a test. */
+export interface Power {
+  /** What was not synced is lost, and the disk takes nothing more. */
+  cut(): Promise<void>
+  /** Nothing of the machine runs any more: the disk is there again, as it was when the power went. */
+  restore(): Promise<void>
+}
+
+/** Kills the daemon, or takes the power from it, and starts it again; resolves when all that was left open has its manifest. */
+export async function killAndRestart(
+  first: RunningDaemon,
+  options: {
+    readonly environment: DaemonEnvironment
+    readonly power?: Power | undefined
+    /** Is called at that instant. */
+    readonly killed: () => Promise<void> | void
+  },
+): Promise<Pick<Crash, 'daemon' | 'readyMs' | 'recoveredMs'> & { readonly left: readonly string[] }> {
+  const { environment, power, killed } = options
+  await power?.cut()
+  first.process.kill('SIGKILL')
+  await killed()
+  await first.ended
+  await power?.restore()
+  const open = join(first.dataDir, 'open')
+  const left = (await readdir(open)).map((name) => name.replace('.jsonl', ''))
+  const startedMs = performance.now()
+  const daemon = await startDaemon(first.dataDir, environment)
+  const readyMs = performance.now() - startedMs
+  while ((await readdir(open)).length > 0) await sleep(50)
+  return { left, daemon, readyMs, recoveredMs: performance.now() - startedMs }
 }
 
 /** A second recorder beside `first`, whose recordings go to the same object store. */
@@ -117,8 +154,8 @@ async function speakingSessions(daemon: RunningDaemon, count: number): Promise<S
   const speech = (await shippedSpeech()).map((samples) => repeated(samples, SPEECH_REPEATS))
   const sessions: RawRecordingSession[] = []
   const spoken: Promise<unknown>[] = []
-  for (let placed = 0; placed < count; placed += 1) {
-    const session = await RawRecordingSession.place(src)
+  while (sessions.length < count) {
+    const session = await placed(src)
     sessions.push(session)
     spoken.push(...speech.map((samples, stream) => session.speak(stream, samples)))
   }
@@ -129,6 +166,18 @@ async function speakingSessions(daemon: RunningDaemon, count: number): Promise<S
     src.close()
   }
   return { recordingIds, sessions, silence }
+}
+
+/** A recorder that has much to do refuses an INVITE for now: a good SRC tries again. */
+async function placed(src: RawSrc): Promise<RawRecordingSession> {
+  return eventually('an INVITE that is taken', async () => {
+    try {
+      return await RawRecordingSession.place(src)
+    } catch (error) {
+      if (error instanceof Error && error.message.includes(' 503 ')) return undefined
+      throw error
+    }
+  })
 }
 
 async function hangUpAndLook(
@@ -174,19 +223,29 @@ async function lookAt(
 }
 
 async function packetsOf(daemon: RunningDaemon, manifest: ManifestBody): Promise<number | undefined> {
+  const parts = await openedObjects(daemon, manifest, manifest.chunks)
+  const links = parts === undefined ? undefined : readOggOpus(Buffer.concat(parts))
+  return links?.ok === true ? links.value.reduce((sum, { packets }) => sum + packets.length, 0) : undefined
+}
+
+/** What is in these objects of a recording; undefined when one does not open. */
+export async function openedObjects(
+  daemon: RunningDaemon,
+  manifest: ManifestBody,
+  objects: readonly { readonly name: string }[],
+): Promise<readonly Uint8Array[] | undefined> {
   const folder = objectFolder(daemon, manifest.recordingId)
   const vault = identityIn(await readFile(vaultFile(daemon), 'utf8'))
   const key = await openSealed(await readFile(join(folder, manifest.wrappedKey.name)), [vault])
   if (!key.ok) return undefined
   const identity = identityIn(new TextDecoder().decode(key.value))
   const parts: Uint8Array[] = []
-  for (const { name } of manifest.chunks) {
+  for (const { name } of objects) {
     const opened = await openSealed(await readFile(join(folder, name)), [identity])
     if (!opened.ok) return undefined
     parts.push(opened.value)
   }
-  const links = readOggOpus(Buffer.concat(parts))
-  return links.ok ? links.value.reduce((sum, { packets }) => sum + packets.length, 0) : undefined
+  return parts
 }
 
 function vaultFile(daemon: RunningDaemon): string {
