@@ -8,6 +8,8 @@ import {
 } from '../evidence/ledger/recording-in-log.ts'
 import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
 import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
+import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
+import { timestampName } from '../evidence/ledger/log-names.ts'
 import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import { MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
@@ -15,6 +17,9 @@ import type { ObjectReader, Verdict } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import { linesOf, notesOf, type LogCopy } from '../server/ledger/log-copy.ts'
 import { findLogs } from './ledger-copies.ts'
+
+/** Checkpoints that are looked through for one with a time stamp. */
+const STAMPED_WITHIN_MAX = 20
 
 /** A verdict with what the ledger at hand adds to it. */
 export interface WithLedger {
@@ -63,22 +68,33 @@ async function askLogs(
     const copy = local ?? stored
     if (copy === undefined) continue
     // Before the statements: a log that goes on meanwhile has those that a checkpoint covers.
-    const newest = await newestCheckpoint(copy)
+    const newest = await newestCheckpoint(copy, stored)
     const earlier = stored === undefined ? {} : { earlier: (seq: number) => firstCovering(stored, seq) }
     testimonies.push(await findRecordingInLog({ logId, recording, lines: linesOf(copy), newest, keys, ...earlier }))
   }
   return testimonies
 }
 
-async function newestCheckpoint(copy: LogCopy): Promise<KeptCheckpoint | undefined> {
-  for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) return { note }
+/** With its time stamp, which is in the store only. */
+async function newestCheckpoint(copy: LogCopy, stored: LogCopy | undefined): Promise<KeptCheckpoint | undefined> {
+  for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) {
+    const decoded = decodeCheckpoint(note)
+    const reply = decoded.ok ? await stored?.read(timestampName(decoded.value.checkpoint.size)) : undefined
+    return { note, ...(reply === undefined ? {} : { timestamp: Buffer.from(reply).toString('base64') }) }
+  }
   return undefined
 }
 
-/** Of the checkpoints in the store the first that covers statement `seq`. */
+/** Of the checkpoints in the store the first that covers statement `seq` and has a time stamp; the first at all, where none soon has. */
 async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoint | undefined> {
-  const first = stored.checkpoints.find(({ size }) => size !== undefined && size > seq)
-  return first === undefined ? undefined : newestCheckpoint({ ...stored, checkpoints: [first] })
+  const covering = stored.checkpoints.filter(({ size }) => size !== undefined && size > seq)
+  let first: KeptCheckpoint | undefined
+  for (const checkpoint of covering.slice(0, STAMPED_WITHIN_MAX)) {
+    const kept = await newestCheckpoint({ ...stored, checkpoints: [checkpoint] }, stored)
+    if (kept?.timestamp !== undefined) return kept
+    first ??= kept
+  }
+  return first
 }
 
 function told(verdict: Verdict, { findings, ...testimony }: LogTestimony): Omit<WithLedger, 'proofs'> {

@@ -155,6 +155,8 @@ export interface Config {
   readonly vault: { readonly recipients: readonly string[] }
   /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
   readonly signer: { readonly keyFile: string | undefined }
+  /** `ledger.timestamp.url` */
+  readonly ledger: { readonly timestampUrl: string | undefined }
   readonly recording: {
     readonly layout: 'separate' | 'mixed'
     readonly dtmf: DtmfPolicyName

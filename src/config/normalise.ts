@@ -47,6 +47,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     storage: normaliseStorage(raw.storage, options),
     vault: { recipients: [...new Set(raw.vault.recipients)] },
     signer: { keyFile: path(raw.signer.keyFile) },
+    ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined },
     recording: {
       layout: raw.recording.layout,
       dtmf: raw.recording.dtmf,

@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { alerts } from './schema-alerts.ts'
+import { ledger } from './schema-ledger.ts'
 import { spool } from './schema-spool.ts'
 import { drachtio } from './schema-drachtio.ts'
 import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
@@ -325,6 +326,7 @@ export const CONFIG_SCHEMA = Type.Object(
     storage,
     vault,
     signer,
+    ledger,
     recording,
     media,
     limits,

@@ -245,6 +245,7 @@ export class Daemon {
     const ledger = startLedger({
       ...{ dataDir, signer, store, uploads, metrics },
       software: this.#software,
+      timestampUrl: config.ledger.timestampUrl,
       log: this.#log,
     })
     this.#undo.push(() => ledger.close(LEDGER_CLOSE_MS))

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { probeAudio } from '../support/ffmpeg.ts'
 import { manifestOf } from '../support/recorded.ts'
+import { startAuthority } from '../support/time-stamping-authority.ts'
 import { simulatedRecording } from '../support/simulated.ts'
 
 const run = promisify(execFile)
@@ -21,7 +22,10 @@ let durationSeconds: number
 beforeAll(async () => {
   desk = await mkdtemp(join(tmpdir(), 'earwitness-path-'))
   const dataDir = await makeDataDir()
-  const daemon = await startDaemon(dataDir, { EARWITNESS_RECORDING_CHUNK_SECONDS: '2' })
+  const authority = await startAuthority()
+  const daemon = await startDaemon(dataDir, {
+    ...{ EARWITNESS_RECORDING_CHUNK_SECONDS: '2', EARWITNESS_LEDGER_TIMESTAMP_URL: authority.url },
+  })
   const recordingId = await simulatedRecording(daemon, '--duration', '5s')
   durationSeconds = (await manifestOf(daemon, recordingId)).durationSamples / 48_000
   // A recorder that stops signs a checkpoint over all it said.
@@ -34,6 +38,8 @@ beforeAll(async () => {
     if (code !== 0) throw new Error(stderr)
   }
   for (const name of ['signer.pub.pem', 'vault.agekey']) await copyFile(join(dataDir, 'keys', name), join(desk, name))
+  await copyFile(authority.certificateFile, join(desk, 'tsa.pem'))
+  await authority.close()
   await removeDataDir(dataDir)
 })
 
@@ -54,6 +60,7 @@ async function shell(folder: string, commands: string): Promise<string> {
     PATH: process.env['PATH'] ?? '',
     SIGNER: join(desk, 'signer.pub.pem'),
     VAULT: join(desk, 'vault.agekey'),
+    TSA: join(desk, 'tsa.pem'),
     TMPDIR: desk,
   }
   // pipefail: a decoder that fails must not be hidden by the reader behind it.
@@ -80,6 +87,7 @@ describe.each(['sealed', 'opened'])('VERIFY.md of a bundle that is %s', (kind) =
   test('leads to a verdict and to audio that plays', async () => {
     const printed = await shell(folder, commands)
     expect(printed).toContain('Signature Verified Successfully')
+    expect(printed).toContain('Verification: OK')
     expect(printed).toMatch(/ recordingOpened /)
     expect(printed).toMatch(/ recordingClosed /)
     await expectPlays(printed.split('\n').find((line) => line.endsWith('/recording.ogg')) ?? '')

@@ -32,6 +32,7 @@ public key of the recorder's signer is. **Take it from whoever runs the recorder
     unzip recording.zip -d recording && cd recording
     SIGNER=/path/to/signer.pub.pem    # the public key that you trust
     VAULT=/path/to/vault.agekey       # only to listen to a sealed recording
+    TSA=/path/to/authority.pem        # only where time stamps are to be checked
 
 Every command must end without an error; that is the whole verdict. Or let \`earwitness verify recording.zip --key signer.pub.pem\` do all of it, and more.
 `
@@ -127,7 +128,8 @@ const LEDGER = `## 5. The ledger
 
 The recorder says of every recording, while it is made, in an append-only log of signed statements: opened, paused, heard, closed. A checkpoint is the root of a Merkle tree
 (RFC 9162) over all statements so far, signed. Each statement of this recording is here with the hashes that lead from it to that root: so it stood in the log
-when the checkpoint was signed. Compare the checkpoint with one that you, or somebody else, kept.
+when the checkpoint was signed. A checkpoint may bear a time stamp of somebody else (RFC 3161): with \`TSA=/path/to/ca.pem\`, the certificates of that authority which you
+trust, \`openssl ts\` checks it. Compare the checkpoint with one that you, or somebody else, kept.
 
 \`\`\`sh
 hash() { openssl dgst -sha256 -binary; }
@@ -138,6 +140,10 @@ for proof in ledger/*.json; do
   sed -n "s|^— $origin ||p" "$work/note" | openssl base64 -d -A | tail -c 64 > "$work/signature"
   openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature"
   test "$origin" = "earwitness/$(jq -r .logId "$proof")"
+  if [ -n "\${TSA:-}" ]; then
+    jq -r '.checkpoints[-1].timestamp // ""' "$proof" | openssl base64 -d -A > "$work/reply.tsr"
+    if [ -s "$work/reply.tsr" ]; then openssl ts -verify -in "$work/reply.tsr" -data "$work/note" -CAfile "$TSA"; fi
+  fi
   jq -r '.statements[] | "\\(.seq) \\(.jws) \\(.inclusion | join(","))"' "$proof" > "$work/statements"
   while read -r seq jws path; do
     printf '%s' "\${jws%.*}" > "$work/signed"

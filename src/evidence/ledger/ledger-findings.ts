@@ -30,6 +30,7 @@ export type LedgerFindingCode =
   | 'closed-twice'
   | 'pause-not-in-log'
   | 'log-proof-unreadable'
+  | 'timestamp-wrong'
 
 export const STATEMENT_FAULTS: Readonly<Record<StatementRejectReason, readonly [LedgerFindingCode, string]>> = {
   tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],

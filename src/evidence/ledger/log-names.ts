@@ -28,6 +28,11 @@ export function checkpointName(size: number): string {
   return `checkpoint-${padded(size)}.note`
 }
 
+/** The answer of a time stamping authority over the checkpoint of that size. */
+export function timestampName(size: number): string {
+  return `checkpoint-${padded(size)}.tsr`
+}
+
 export function parseEntriesName(name: string): EntriesName | undefined {
   const [, first, end] = ENTRIES_NAME.exec(name) ?? []
   return first === undefined ? undefined : { first: Number(first), end: end === undefined ? undefined : Number(end) }

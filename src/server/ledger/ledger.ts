@@ -65,6 +65,8 @@ export interface LedgerOptions {
   readonly clock: () => StatementClock
   readonly randomBytes: (length: number) => Uint8Array
   readonly checkpointMs?: number
+  /** Has somebody else stamp these bytes (RFC 3161); gives the answer. */
+  readonly stamp?: (bytes: Uint8Array) => Promise<Uint8Array>
 }
 
 /**
@@ -90,9 +92,13 @@ export class Ledger implements StatementSink {
   #working: Promise<void> | undefined
 
   constructor(options: LedgerOptions) {
-    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer } = options
+    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, stamp } = options
     this.#options = options
-    this.#logOptions = { ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs }
+    this.#logOptions = {
+      ...{ ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs },
+      ...(stamp === undefined ? {} : { stamp }),
+      stampFailed: () => observer.failed('timestamp'),
+    }
     this.#queue = new StatementQueue({ nowUnixMs, clock, onLost: (reason) => observer.failed(reason) })
     this.#requests = new RequestFolder(dataDir, () => observer.failed('requestInvalid'))
     this.#checkpointMs = options.checkpointMs ?? CHECKPOINT_INTERVAL_MS

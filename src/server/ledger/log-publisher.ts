@@ -6,7 +6,7 @@ import { linesOf, storedEnd, type LogCopy } from './log-copy.ts'
 /** Characters of statements in one object. */
 export const PUBLISHED_LENGTH_MAX = 4 * 1024 * 1024
 /** One row for all: a checkpoint never comes before what it covers. */
-const UPLOAD_ORDER = 'ledger'
+export const UPLOAD_ORDER = 'ledger'
 
 /**
  * Brings a log to the object store, in immutable pieces: entries, then a checkpoint that covers them. What is there already is asked of the store itself, so a

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
 import { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
+import { logMonthPrefix, timestampName } from '../../evidence/ledger/log-names.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import { localCopy } from './log-copy.ts'
 import { LogFolder } from './log-folder.ts'
-import { LogPublisher } from './log-publisher.ts'
+import { LogPublisher, UPLOAD_ORDER } from './log-publisher.ts'
 import { LogWriter, type LogSigner, type StatementDraft } from './log-writer.ts'
 import type { OpenedLog } from './open-log.ts'
 
@@ -20,6 +21,9 @@ export interface NodeLogOptions {
   readonly store: Pick<ObjectStore, 'list'>
   readonly uploads: Pick<UploadQueue, 'put'>
   readonly nowUnixMs: () => number
+  /** Has somebody else stamp a checkpoint (RFC 3161). */
+  readonly stamp?: (note: Uint8Array) => Promise<Uint8Array>
+  readonly stampFailed: () => void
 }
 
 /** `behindStore`: the store has more of this log than its node. `forked`: it has something else under a name that is to be written. */
@@ -30,6 +34,7 @@ export class NodeLog {
   readonly #writer: LogWriter
   readonly #publisher: LogPublisher
   readonly #salt: Uint8Array | undefined
+  readonly #options: NodeLogOptions
   readonly #nowUnixMs: () => number
   /** The newest checkpoint, as long as the upload queue does not have it. */
   #unpublished: { readonly size: number; readonly note: string } | undefined
@@ -41,6 +46,7 @@ export class NodeLog {
     const { ledgerDir, store, uploads } = options
     const { logId } = writer
     this.#writer = writer
+    this.#options = options
     this.#salt = salt
     this.#nowUnixMs = options.nowUnixMs
     this.#publisher = new LogPublisher({ logId, store, uploads, copy: () => localCopy(ledgerDir, logId) })
@@ -128,6 +134,8 @@ export class NodeLog {
     const stored = await this.#publisher.publish(unpublished.size, unpublished.note, nowUnixMs)
     this.#unpublished = undefined
     this.#isHandedOver = false
+    const stamped = this.#stamp(unpublished, nowUnixMs)
+    if (when === 'last') await stamped
     // What the queue gives up otherwise is handed over at the next start.
     void stored.done
       .catch((error: unknown) => {
@@ -136,6 +144,19 @@ export class NodeLog {
       .then(() => {
         this.#isHandedOver = true
       })
+  }
+
+  /** A checkpoint that the authority did not stamp is behind the next one, which covers all that it does. */
+  async #stamp({ size, note }: { readonly size: number; readonly note: string }, nowUnixMs: number): Promise<void> {
+    const { stamp, stampFailed, uploads } = this.#options
+    if (stamp === undefined) return
+    try {
+      const reply = await stamp(Buffer.from(note))
+      const key = `${logMonthPrefix(this.logId, nowUnixMs)}/${timestampName(size)}`
+      void uploads.put(UPLOAD_ORDER, key, reply).catch(stampFailed)
+    } catch {
+      stampFailed()
+    }
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { StatementClock } from '../../evidence/ledger/statement.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
+import { stamp } from './time-stamper.ts'
 
 /** systemd-timesyncd keeps it as long as the clock is synchronised. */
 const SYNCHRONIZED_FILE = '/run/systemd/timesync/synchronized'
@@ -12,13 +13,16 @@ const SYNCHRONIZED_FILE = '/run/systemd/timesync/synchronized'
 /** Makes the ledger of a daemon and starts it; it opens its log in the background. */
 export function startLedger(
   options: Pick<LedgerOptions, 'dataDir' | 'signer' | 'software' | 'store' | 'uploads'> & {
+    /** Of a time stamping authority. */
+    readonly timestampUrl?: string | undefined
     readonly log: Logger
     readonly metrics: Pick<Metrics, 'ledgerEntriesTotal' | 'ledgerWriteFailuresTotal'>
   },
 ): Ledger {
-  const { metrics, ...rest } = options
+  const { metrics, timestampUrl, ...rest } = options
   const ledger = new Ledger({
     ...rest,
+    ...(timestampUrl === undefined ? {} : { stamp: (bytes: Uint8Array) => stamp(timestampUrl, bytes) }),
     observer: {
       written: (count) => metrics.ledgerEntriesTotal.inc(count),
       failed: (reason) => metrics.ledgerWriteFailuresTotal.inc({ reason }),
