@@ -3,13 +3,12 @@ import type { VerifyKey } from '../signer-keys.ts'
 import { fromBase64 } from './base64.ts'
 import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
 import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { CHECKPOINT_FAULTS, STATEMENT_FAULTS } from './ledger-findings.ts'
+import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import type { LogProof, ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type LogTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { readStatement, type Statement } from './statement.ts'
-import { readTimestamp } from './timestamp.ts'
-import { sha256Hex } from '../web-digest.ts'
+import { compareTimestamp } from './timestamp.ts'
 
 /**
  * Checks what was handed on of a log: signatures, that the last checkpoint covers every statement, that it goes on from the earlier ones, and that what is
@@ -55,7 +54,10 @@ async function checkCheckpoints(
   const read: Checkpoint[] = []
   for (const { note, timestamp } of checkpoints) {
     const checkpoint = await readCheckpoint(note, keys)
-    if (timestamp !== undefined) await checkTimestamp(note, timestamp, name, findings)
+    if (timestamp !== undefined) {
+      const compared = await compareTimestamp(note, fromBase64(timestamp) ?? new Uint8Array())
+      if (compared !== 'right') findings.add('timestamp-wrong', TIMESTAMP_FAULTS[compared], name)
+    }
     if (!checkpoint.ok) findings.add(...CHECKPOINT_FAULTS[checkpoint.reason], name)
     else if (checkpoint.value.logId === logId) read.push(checkpoint.value)
     else findings.add('checkpoint-foreign', 'This checkpoint belongs to another log.', name)
@@ -73,16 +75,6 @@ async function checkCheckpoints(
     }
   }
   return newest
-}
-
-/** That it is over this very note. Its signature is for `openssl ts -verify`, with certificates that the reader trusts. */
-async function checkTimestamp(note: string, timestamp: string, name: string, findings: FindingList): Promise<void> {
-  const reply = fromBase64(timestamp)
-  const read = reply === undefined ? undefined : readTimestamp(reply)
-  const stamped = read?.ok === true ? hexOf(read.value.imprint) : undefined
-  if (stamped === (await sha256Hex(new TextEncoder().encode(note)))) return
-  const sentence = stamped === undefined ? 'The time stamp cannot be read.' : 'The time stamp is of another checkpoint.'
-  findings.add('timestamp-wrong', sentence, name)
 }
 
 async function checkStatement(
@@ -111,10 +103,6 @@ async function checkStatement(
   if (await checkInclusion({ leafHash, leaf: seq, size, root, proof: bytesOf(inclusion) })) return statement.value
   findings.add('statement-not-included', 'The checkpoint beside it does not cover this statement.', place)
   return undefined
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function bytesOf(hashes: readonly string[]): readonly Uint8Array[] {

@@ -49,3 +49,8 @@ export const CHECKPOINT_FAULTS: Readonly<Record<CheckpointRejectReason, readonly
   signerUnknown: ['checkpoint-unknown-signer', 'No key that is trusted has signed this checkpoint.'],
   forged: ['checkpoint-forged', 'The signature does not fit: the checkpoint was changed, or somebody else wrote it.'],
 }
+
+export const TIMESTAMP_FAULTS = {
+  unreadable: 'The time stamp beside it cannot be read.',
+  foreign: 'The time stamp beside it is of something else.',
+} as const

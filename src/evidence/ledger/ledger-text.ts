@@ -6,7 +6,7 @@ import type { LogVerdict } from './verify-log.ts'
 
 /** What was found about one log, as lines of plain text for a reader who is not an engineer. */
 export function describeLog(verdict: LogVerdict): readonly string[] {
-  const { logId, size, coveredSize, coveredAt, firstAt, lastAt, statementsLost, previousLogId } = verdict
+  const { logId, size, coveredSize, coveredAt, timestamps, firstAt, lastAt, statementsLost, previousLogId } = verdict
   const count = verdict.findings.length + verdict.findingsDropped
   const lines = [
     verdict.verified
@@ -25,6 +25,8 @@ export function describeLog(verdict: LogVerdict): readonly string[] {
         : ''
     lines.push(`  The newest checkpoint covers ${coveredSize} and was signed ${coveredAt}${tail}.`)
   }
+  if (timestamps > 0)
+    lines.push(`  Beside ${plural(timestamps, 'checkpoint')} lies a time stamp; \`openssl ts\` says whose.`)
   if (statementsLost > 0) lines.push(`  The node says that it could not keep ${plural(statementsLost, 'statement')}.`)
   if (previousLogId !== undefined) lines.push(`  It goes on from log ${previousLogId}.`)
   return lines

@@ -1,4 +1,5 @@
 import { accepted, rejected, type Result } from '../../result.ts'
+import { sha256Hex } from '../web-digest.ts'
 
 /**
  * Time stamps of RFC 3161: what is asked of an authority, and what its answer says. Whether the authority signed it is for `openssl ts -verify` to tell, with the
@@ -100,6 +101,13 @@ function readInfo(fields: readonly Element[]): Result<TimestampFacts, TimestampR
 /** Whether an answer has the nonce of a request, whatever zeros stand before it. */
 export function hasNonce({ nonce }: TimestampFacts, asked: Uint8Array): boolean {
   return nonce !== undefined && hexOf(nonce) === hexOf(positive(asked))
+}
+
+/** Whether an answer is a time stamp over this very note; `unreadable` when it is none. Its own signature is not looked at. */
+export async function compareTimestamp(note: string, reply: Uint8Array): Promise<'right' | 'foreign' | 'unreadable'> {
+  const read = readTimestamp(reply)
+  if (!read.ok) return 'unreadable'
+  return hexOf(read.value.imprint) === (await sha256Hex(new TextEncoder().encode(note))) ? 'right' : 'foreign'
 }
 
 interface Element {

@@ -3,8 +3,9 @@ import type { VerifyKey } from '../signer-keys.ts'
 import { areSame } from './check-proof.ts'
 import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { GrowingTree } from './growing-tree.ts'
-import { CHECKPOINT_FAULTS, STATEMENT_FAULTS } from './ledger-findings.ts'
+import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { decodeStatement, readStatement } from './statement.ts'
+import { compareTimestamp } from './timestamp.ts'
 
 /** A statement that waits longer than this for a checkpoint, while the log goes on, is not the doing of a recorder. FORMAT.md 5, 6 */
 export const CHECKPOINT_STALE_MS = 10 * 60 * 1_000
@@ -14,6 +15,8 @@ export interface NamedNote {
   readonly note: string
   /** What its name says its size is. */
   readonly size?: number
+  /** The answer of a time stamping authority that lies beside it. */
+  readonly timestamp?: Uint8Array
 }
 
 export interface LogVerdict {
@@ -30,6 +33,8 @@ export interface LogVerdict {
   /** When that checkpoint was signed. RFC 3339 */
   readonly coveredAt: string | undefined
   readonly checkpoints: number
+  /** Checkpoints beside which a time stamp over them lies. */
+  readonly timestamps: number
   readonly firstAt: string | undefined
   readonly lastAt: string | undefined
   /** Statements that the node says it could not keep. */
@@ -114,6 +119,7 @@ class LogVerifier {
   #covered: Checkpoint | undefined
   #newest: Checkpoint | undefined
   #checkpoints = 0
+  #timestamps = 0
   #statementsLost = 0
   #previousLogId: string | undefined
   /** Each is said once: what follows from it would bury it. */
@@ -157,8 +163,11 @@ class LogVerifier {
   }
 
   /** The checkpoint, if it is one of this log by a trusted signer. */
-  async readNote({ name, note, size }: NamedNote): Promise<Checkpoint | undefined> {
+  async readNote({ name, note, size, timestamp }: NamedNote): Promise<Checkpoint | undefined> {
     this.#checkpoints += 1
+    const compared = timestamp === undefined ? undefined : await compareTimestamp(note, timestamp)
+    if (compared === 'right') this.#timestamps += 1
+    else if (compared !== undefined) this.#findings.add('timestamp-wrong', TIMESTAMP_FAULTS[compared], name)
     const decoded = decodeCheckpoint(note)
     if (decoded.ok && decoded.value.checkpoint.logId !== this.#logId) {
       this.#findings.add('checkpoint-foreign', 'This checkpoint belongs to another log.', name)
@@ -214,6 +223,7 @@ class LogVerifier {
       coveredSize: this.#covered?.size ?? 0,
       coveredAt: this.#covered?.at,
       checkpoints: this.#checkpoints,
+      timestamps: this.#timestamps,
       firstAt: this.#firstAt,
       lastAt: this.#lastAt,
       statementsLost: this.#statementsLost,

@@ -8,6 +8,7 @@ import {
   NEWEST_CHECKPOINT_NAME,
   parseCheckpointName,
   parseEntriesName,
+  timestampName,
   type EntriesName,
 } from '../../evidence/ledger/log-names.ts'
 import type { NamedNote } from '../../evidence/ledger/verify-log.ts'
@@ -107,7 +108,9 @@ export async function* notesOf(copy: LogCopy): AsyncGenerator<NamedNote> {
   for (const { name, size } of copy.checkpoints) {
     const bytes = await copy.read(name)
     if (bytes === undefined) continue
-    yield { name, note: Buffer.from(bytes).toString('utf8'), ...(size === undefined ? {} : { size }) }
+    const note = { name, note: Buffer.from(bytes).toString('utf8'), ...(size === undefined ? {} : { size }) }
+    const timestamp = size === undefined ? undefined : await copy.read(timestampName(size))
+    yield timestamp === undefined ? note : { ...note, timestamp }
   }
 }
 

@@ -233,6 +233,11 @@ export const LEDGER_TAMPERINGS: readonly (readonly [
       ),
   ],
   [
+    'a time stamp is no time stamp',
+    ['timestamp-wrong'],
+    (node) => writeFileSync((node.notes[0] ?? '').replace('.note', '.tsr'), 'nothing'),
+  ],
+  [
     'all checkpoints are gone',
     ['checkpoint-missing'],
     (node) => {

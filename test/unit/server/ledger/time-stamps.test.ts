@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -8,9 +8,11 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 
 import { hasNonce, readTimestamp, TIMESTAMP_BYTES_MAX } from '../../../../src/evidence/ledger/timestamp.ts'
+import { verifyLog } from '../../../../src/evidence/ledger/verify-log.ts'
+import { linesOf, notesOf, storedCopy } from '../../../../src/server/ledger/log-copy.ts'
 import { stamp } from '../../../../src/server/ledger/time-stamper.ts'
 import { startAuthority, type TimeStampingAuthority } from '../../../support/time-stamping-authority.ts'
-import { ledgerRig, storyOf, type LedgerRig } from './ledger-rig.ts'
+import { ledgerRig, signer, storyOf, type LedgerRig } from './ledger-rig.ts'
 
 /** OpenSSL is the authority, and OpenSSL verifies what it said. */
 const run = promisify(execFile)
@@ -58,6 +60,15 @@ test('every checkpoint of a run is stamped, beside it in the store, and OpenSSL 
     expect((await run('openssl', args)).stdout).toContain('Verification: OK')
   }
   expect(rig.failures).toEqual([])
+  const [logId = ''] = rig.logIds()
+  const verify = async () => {
+    const copy = await storedCopy(rig.store, logId, rig.clock.nowUnixMs)
+    const parts = { lines: linesOf(copy), checkpoints: notesOf(copy), held: [] }
+    return verifyLog({ logId, keys: [signer.verifyKey], ...parts })
+  }
+  expect(await verify()).toMatchObject({ verified: true, timestamps: replies.length })
+  cpSync(join(folder, replies[0] ?? ''), join(folder, replies[1] ?? ''))
+  expect((await verify()).findings).toMatchObject([{ code: 'timestamp-wrong' }])
 })
 
 test.each<readonly [string, TimeStampingAuthority['answer']]>([
