@@ -55,6 +55,8 @@ export class LossFiller {
   /** Fills what is lost of the gap before `entry`, the head of the queue, as far as it is being read; how many samples. */
   fill(entry: QueuedPacket, { readPosition, gapFrom, output }: GapRead): number {
     if (entry.outLength === 0 || entry.readOffset > 0 || entry.position <= gapFrom) return 0
+    // There is nothing to make a signal of, and silence is not one.
+    if (entry.gapCause === 'undecoded') return 0
     if (gapFrom >= readPosition) this.#begin(entry, gapFrom, gapFrom - readPosition)
     if (gapFrom !== this.#from) return 0
     const first = Math.max(gapFrom, readPosition)

@@ -33,9 +33,15 @@ export function endIncidents(
 ): readonly { readonly code: string; readonly detail: string }[] {
   const incidents: { readonly code: string; readonly detail: string }[] = []
   const silent = receivers.filter((receiver) => receiver.firstArrivalUs === undefined)
-  if (silent.length === receivers.length) {
+  const hasForeign = silent.some(({ counters }) => counters.packetsDiscarded.payloadType > 0)
+  if (hasForeign) {
+    const detail =
+      'The packets of a media stream came with none of the payload types that were agreed on: its audio is lost.'
+    incidents.push({ code: 'payload-types-foreign', detail })
+  }
+  if (silent.length === receivers.length && !hasForeign) {
     incidents.push({ code: 'no-media', detail: 'No RTP packet arrived on any media stream.' })
-  } else if (!isOneWayNoted && silent.some((receiver) => receiver.wasAwaited)) {
+  } else if (silent.length < receivers.length && !isOneWayNoted && silent.some((receiver) => receiver.wasAwaited)) {
     incidents.push({ code: 'one-way', detail: 'At least one media stream stayed without a single RTP packet.' })
   }
   if (receivers.some((receiver) => receiver.takeSrtpFailing(true))) incidents.push(SRTP_FAILING)

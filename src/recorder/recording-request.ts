@@ -8,6 +8,7 @@ import { parseMetadata } from '../protocol/siprec/parse-metadata.ts'
 import { isHeld, judgeLine, type AnswerLine, type LineRefusal } from '../protocol/sdp/answer.ts'
 import { srtpKeysOf, type CryptoAttribute } from '../protocol/sdp/crypto-attribute.ts'
 import { parseSdp } from '../protocol/sdp/parse.ts'
+import { STATIC_PAYLOAD_TYPES } from '../protocol/sdp/static-payload-types.ts'
 import type { MediaDescription, SessionDescription } from '../protocol/sdp/session-description.ts'
 import { accepted, rejected, type Result } from '../result.ts'
 import { mediaTransport } from './media-transport.ts'
@@ -15,6 +16,8 @@ import type { MediaStreamPlan } from './recording-types.ts'
 
 /** Media streams of one recording session that are received; more audio lines are answered with port 0. */
 export const STREAMS_MAX = 32
+/** Payload types of redundant audio on one line, and those that they wrap. */
+const REDUNDANT_TYPES_MAX = 8
 
 /** Why an INVITE starts no recording. Each is a metric label and has one SIP answer in {@link REFUSALS}. */
 export type RefusalReason =
@@ -222,6 +225,12 @@ export function planStreams(media: readonly MediaDescription[]): Pick<RecordingR
   return { plans, refusedLines }
 }
 
+/** What redundant audio says in its `a=fmtp` that it wraps, such as `0/5`; what it does not say is listed for itself. RFC 2198 5 */
+function wrappedIn(redundant: readonly { readonly fmtp?: string }[]): readonly number[] {
+  const named = redundant.flatMap(({ fmtp = '' }) => (/^\d+(\/\d+)*$/.test(fmtp.trim()) ? fmtp.trim().split('/') : []))
+  return [...new Set(named.map(Number))].filter((payloadType) => payloadType < 128).slice(0, REDUNDANT_TYPES_MAX)
+}
+
 function planStream(
   media: MediaDescription,
   labels: readonly (string | undefined)[],
@@ -230,11 +239,18 @@ function planStream(
   if (!judged.ok) return judged
   const { payloadTypes, crypto } = judged.value
   const codecs = new Map(media.codecs.map((codec) => [codec.payloadType, codec]))
+  const redundant = media.codecs.filter(({ name }) => name === 'RED').slice(0, REDUNDANT_TYPES_MAX)
   return accepted({
     streamId: asStreamId(String(media.index)),
     streamLabel: media.label ?? String(media.index + 1),
     line: { label: media.label, index: media.index, labels },
-    payloadTypes: new Map(payloadTypes.map((payloadType) => [payloadType, payloadFormatOf(codecs.get(payloadType))])),
+    payloadTypes: new Map(
+      [...payloadTypes, ...wrappedIn(redundant)].map((type) => [
+        type,
+        payloadFormatOf(codecs.get(type) ?? STATIC_PAYLOAD_TYPES.get(type)),
+      ]),
+    ),
+    ...(redundant.length === 0 ? {} : { redundant: new Set(redundant.map(({ payloadType }) => payloadType)) }),
     held: isHeld(media),
     ...(media.recordPreference === 'off' || media.recordPreference === 'pause' ? { wish: media.recordPreference } : {}),
     // The SRC says so itself; a wish it has weighed already. RFC 7866 7.1.3

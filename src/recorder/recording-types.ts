@@ -31,6 +31,8 @@ export interface MediaStreamPlan {
   /** Where the metadata has to look for it: never by a label that the SDP does not have. */
   readonly line: LabelledLine
   readonly payloadTypes: ReadonlyMap<number, PayloadFormat>
+  /** Payload types that wrap others, with copies of what was sent before; taken whether they were answered or not. RFC 2198 */
+  readonly redundant?: ReadonlySet<number>
   /** A participant's `a=recordpref` against being recorded: noted, and not followed. RFC 7866 7.3.2 */
   readonly wish?: 'off' | 'pause'
   /** True when the SDP said that nothing will be sent: the time until resume is a gap of cause `held`. */

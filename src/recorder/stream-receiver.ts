@@ -1,7 +1,7 @@
 import type { ReleasedPacket } from '../media/reorder-buffer.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
 import { encodingNameOf, type PayloadFormat } from '../protocol/rtp/payload-format.ts'
-import { parseRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
+import { parseRtp, serializeRtp, type RtpPacket } from '../protocol/rtp/packet.ts'
 import type { SrtpRejectReason } from '../protocol/srtp/srtp-receiver.ts'
 import { noDiscards } from './discard-counts.ts'
 import type { DtmfWatch } from './dtmf-watch.ts'
@@ -12,6 +12,7 @@ import { StreamAudio } from './stream-audio.ts'
 import { SsrcBuffers } from './ssrc-buffers.ts'
 import { SsrcCandidates, SSRC_SILENCE_US } from './ssrc-candidates.ts'
 import type { MediaStreamPlan, StreamCounters } from './recording-types.ts'
+import { unwrapRedundant } from './redundant-packets.ts'
 import { StreamProtection } from './stream-protection.ts'
 import { LOWEST_RATE, preferredRate, raisedRate, rateOf } from './stream-rates.ts'
 import { StreamRtcp } from './stream-rtcp.ts'
@@ -26,9 +27,8 @@ export const SENT_WHILE_HELD_PACKETS = 100
  * timeline.
  *
  * One SSRC is active at a time. Another takes over after `SSRC_PROBATION_PACKETS` packets when the active one has been
- * silent for `SSRC_SILENCE_US`; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that
- * send at once do not: the second is discarded, counted, and {@link hasSecondSource} says so. One that has said goodbye need not have
- * been silent (RFC 3550 6.6).
+ * silent for `SSRC_SILENCE_US`; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that send at once do not: the second is
+ * discarded, counted, and {@link hasSecondSource} says so. One that has said goodbye need not have been silent (RFC 3550 6.6).
  */
 export class StreamReceiver {
   readonly #audio: StreamAudio
@@ -224,13 +224,44 @@ export class StreamReceiver {
       else this.#discarded.notRtp += 1
       return
     }
-    const packet = parsed.value
+    if (this.#plan.redundant?.has(parsed.value.payloadType) === true) {
+      this.#handleRedundant(parsed.value, arrivalUs, origin)
+    } else {
+      this.#handlePacket(parsed.value, opened.value, { arrivalUs, origin })
+    }
+  }
+
+  /** The primary is the packet; what else is in it stands for those before, if they are lost. RFC 2198 */
+  #handleRedundant(packet: RtpPacket, arrivalUs: number, origin: PacketOrigin | undefined): void {
+    const unwrapped = unwrapRedundant(packet)
+    if (unwrapped === undefined) {
+      this.#discarded.payloadType += 1
+      return
+    }
+    const receivedBefore = this.#packetsReceived
+    this.#handlePacket(unwrapped.primary, serializeRtp(unwrapped.primary), { arrivalUs, origin })
+    // Not of what was dropped, or said in a pause; and by when a copy came nothing is told.
+    if (this.#packetsReceived > receivedBefore) for (const copy of unwrapped.copies) this.#acceptCopy(copy, arrivalUs)
+  }
+
+  #acceptCopy(copy: RtpPacket, arrivalUs: number): void {
+    const format = this.#audio.treated(this.#formatOf(copy))
+    if (this.#buffers.ssrc !== copy.ssrc || (format?.kind !== 'audio' && format?.kind !== 'kept')) return
+    this.#audio.keepBytes(copy, serializeRtp(copy), format)
+    if (this.#buffers.active.push(copy, arrivalUs) === 'queued') this.#packetsReceived += 1
+  }
+
+  #handlePacket(
+    packet: RtpPacket,
+    bytes: Uint8Array,
+    { arrivalUs, origin }: { readonly arrivalUs: number; readonly origin: PacketOrigin | undefined },
+  ): void {
     const format = this.#audio.treated(this.#formatOf(packet))
     if (format === undefined) {
       this.#discarded.payloadType += 1
       return
     }
-    this.#audio.keepBytes(packet, opened.value, format)
+    this.#audio.keepBytes(packet, bytes, format)
     this.#protectionsSeen.add(this.#protection.lastOpened)
     if (this.#protection.isAuthentic) this.sources.noteAuthentic(packet, origin, arrivalUs)
     else {
@@ -332,16 +363,8 @@ export class StreamReceiver {
     // None for a packet whose number jumped, and two for the one that confirms the jump.
     const taken = this.#buffers.active.length - queuedBefore
     this.rtcp.noteArrival(packet, outcome, arrivalUs)
-    if (outcome === 'duplicate') {
-      this.#discarded.duplicate += 1
-      return
-    }
-    if (outcome === 'late') {
-      this.#discarded.late += 1
-      return
-    }
-    if (outcome === 'overflow') {
-      this.#discarded.overflow += 1
+    if (outcome === 'duplicate' || outcome === 'late' || outcome === 'overflow') {
+      this.#discarded[outcome] += 1
       return
     }
     this.#firstArrivalUs ??= arrivalUs

@@ -6,6 +6,7 @@ import {
   serializeReceiverReport,
   serializeSenderReport,
 } from '../../../src/protocol/rtp/rtcp-writer.ts'
+import { parseRedundantAudio, REDUNDANT_BLOCKS_MAX } from '../../../src/protocol/rtp/redundant-audio.ts'
 import type { Random } from '../random.ts'
 import { type FuzzTarget, invariant } from '../target.ts'
 
@@ -66,6 +67,10 @@ export const rtp: FuzzTarget = {
         again.ok && JSON.stringify({ ...again.value, payload: 0 }) === JSON.stringify({ ...packet.value, payload: 0 })
       invariant(same && Buffer.compare(again.value.payload, packet.value.payload) === 0, 'printed, it reads the same')
     }
+    const blocks = parseRedundantAudio(input)
+    const octets = blocks.ok ? blocks.value.reduce((sum, { payload }) => sum + payload.length, 0) : 0
+    invariant(octets <= input.length, 'blocks of redundant audio are inside and apart')
+    invariant(!blocks.ok || blocks.value.length <= REDUNDANT_BLOCKS_MAX, 'no more blocks than allowed')
     const report = parseRtcp(input)
     invariant(!report.ok || report.value.length <= 32, 'no more RTCP packets than allowed')
     invariant(!(packet.ok && report.ok), 'a datagram is not both RTP and RTCP')

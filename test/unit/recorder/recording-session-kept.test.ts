@@ -154,6 +154,8 @@ describe('a stream that is not decoded live', () => {
     expect(await faults(body)).toEqual([])
     expect(stream(body, 0)).toMatchObject({
       packets: { received: 140, lost: 10 },
+      // Of what is not decoded no signal can be made up.
+      ledger: { concealedSamples: 0 },
       gaps: [
         { fromSample: 0, toSample: 48_000, cause: 'undecoded' },
         { fromSample: 48_000, toSample: 57_600, cause: 'lost' },
