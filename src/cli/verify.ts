@@ -14,6 +14,7 @@ import { printable, writeJson, writeLines } from './output.ts'
 import { withLedger } from './recording-in-ledger.ts'
 import { findRecording } from './stored-recording.ts'
 import { noBundle, openBundle } from './verify/bundle-file.ts'
+import { deletedObjects, describeDeleted } from './verify/deleted-objects.ts'
 
 export const command: Command = {
   name: 'verify',
@@ -58,8 +59,9 @@ async function runVerify(context: CommandContext): Promise<ExitCode> {
   if (identityFile !== undefined) await noteAccess(context, config, { recordingId: target, action: 'open' })
   const found = await verifyRecording({ recordingId: target, objects, keys, ...identities })
   const { verdict, lines } = await withLedger(config, found, { objects, keys })
-  if (context.json) writeJson(context.stdout, verdict)
-  else writeLines(context.stdout, [describeVerdict(verdict), ...lines])
+  const deleted = await deletedObjects(config, verdict)
+  if (context.json) writeJson(context.stdout, deleted.length === 0 ? verdict : { ...verdict, deleted })
+  else writeLines(context.stdout, [describeVerdict(verdict), ...deleted.map(describeDeleted), ...lines])
   return exitCodeOf(verdict)
 }
 

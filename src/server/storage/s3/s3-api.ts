@@ -32,6 +32,8 @@ export type PutOutcome =
 export interface ObjectVersion {
   readonly versionId: string
   readonly isDeleteMarker: boolean
+  /** When it was stored, or the object deleted. */
+  readonly since: Date | undefined
 }
 
 /**
@@ -146,10 +148,10 @@ export class S3Api {
         const page = await this.#client.send(new ListObjectVersionsCommand(input), this.#timeout())
         const own = (entry: { readonly Key?: string | undefined }): boolean => entry.Key === Key
         for (const entry of (page.Versions ?? []).filter(own)) {
-          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: false })
+          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: false, since: entry.LastModified })
         }
         for (const entry of (page.DeleteMarkers ?? []).filter(own)) {
-          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: true })
+          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: true, since: entry.LastModified })
         }
         // Keys come in order: past ours, nothing more of it follows.
         const isOver = page.IsTruncated !== true || page.NextKeyMarker !== Key || found.length >= VERSIONS_MAX

@@ -16,6 +16,14 @@ const READ_ATTEMPTS_MAX = 4
 const READ_RETRY = { firstMs: 200, lastMs: 2_000 }
 const DAY_MS = 24 * 60 * 60 * 1_000
 
+/** What a bucket with versions says of an object that somebody has deleted. */
+export interface S3Deletion {
+  /** The last time. */
+  readonly deletedAt: Date | undefined
+  /** Whoever knows one of them can still read the object. */
+  readonly versionIds: readonly string[]
+}
+
 /**
  * An object store in a bucket of any S3-compatible server.
  *
@@ -89,6 +97,16 @@ export class S3Store implements ObjectStore {
     requireObjectKey(key)
     const versions = await this.#again(() => this.#api.versions(key))
     for (const { versionId } of versions) await this.#again(() => this.#api.remove(key, versionId))
+  }
+
+  /** Whether an object that is not there was deleted, and which versions of it the bucket still has; undefined when there was never one, or no versions are kept. */
+  async deletion(key: string): Promise<S3Deletion | undefined> {
+    requireObjectKey(key)
+    const versions = await this.#again(() => this.#api.versions(key))
+    const marker = versions.find(({ isDeleteMarker }) => isDeleteMarker)
+    if (marker === undefined) return undefined
+    const kept = versions.filter(({ isDeleteMarker }) => !isDeleteMarker).map(({ versionId }) => versionId)
+    return { deletedAt: marker.since, versionIds: kept }
   }
 
   /** Proves that the bucket takes objects and finds out what the server can do; {@link S3Store.report} has it then. */
