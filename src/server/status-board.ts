@@ -12,6 +12,7 @@ import { accepted, type Result } from '../result.ts'
 import { monotonicUs } from './monotonic.ts'
 import type { LiveRecording } from './recording/live-recording.ts'
 import type { OperatorAction, RecordingControl } from './recording/recording-control.ts'
+import type { SpooledUploads } from './spool/spooled-uploads.ts'
 import type { Storage } from './storage/start-storage.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import { TotalFollower } from './telemetry/bounded-metrics.ts'
@@ -30,6 +31,7 @@ export interface StatusBoardOptions {
   readonly opusEngine: string
   readonly control: RecordingControl
   readonly uploads: UploadQueue
+  readonly spool: { readonly uploads: Pick<SpooledUploads, 'oldestUnixMs'> }
   readonly storage: Pick<Storage, 'replica'>
   readonly outbox: Outbox
   readonly ledger: Ledger
@@ -136,7 +138,7 @@ export class StatusBoard {
   }
 
   #refresh(): void {
-    const { admission, metrics, uploads, storage, outbox, media, eventHub, ledger } = this.#options
+    const { admission, metrics, uploads, spool, storage, outbox, media, eventHub, ledger } = this.#options
     const { uncoveredSinceUnixMs, isRefused } = ledger.status
     const waitingMs = uncoveredSinceUnixMs === undefined ? 0 : Math.max(0, Date.now() - uncoveredSinceUnixMs)
     metrics.ledgerCheckpointAgeSeconds.set(waitingMs / 1_000)
@@ -144,7 +146,8 @@ export class StatusBoard {
     metrics.eventSubscribers.set(eventHub.subscribers)
     metrics.liveListeners.set(media.audio.listeners)
     metrics.uploadBacklogBytes.set(uploads.backlogBytes)
-    metrics.oldestUnuploadedChunkTimestampSeconds.set((uploads.oldestUnixMs ?? 0) / 1_000)
+    const waitingSince = [uploads.oldestUnixMs, spool.uploads.oldestUnixMs].filter((since) => since !== undefined)
+    metrics.oldestUnuploadedChunkTimestampSeconds.set(waitingSince.length > 0 ? Math.min(...waitingSince) / 1_000 : 0)
     metrics.replicaMissingObjects.set(storage.replica?.missing ?? 0)
     metrics.replicaOldestMissingTimestampSeconds.set((storage.replica?.oldestUnixMs ?? 0) / 1_000)
     metrics.replicaHeldBytes.set(storage.replica?.heldBytes ?? 0)

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 
 import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
 import { UploadGate } from '../../src/server/storage/upload-gate.ts'
@@ -21,6 +21,7 @@ beforeAll(async () => {
   proxy = await FaultProxy.start(server.endpoint)
 })
 afterEach(() => {
+  vi.useRealTimers()
   proxy.fault = undefined
   for (const stop of stops.splice(0)) stop()
 })
@@ -104,6 +105,20 @@ it('the clock of the server is ten minutes ahead: the first request is refused, 
   expect([...failures]).toEqual(['storage-clock-skew'])
   await store.check()
   expect(store.report?.clockOffsetMs).toBeGreaterThan(9 * 60 * 1_000)
+})
+
+it('the clock of this machine is twenty minutes off, and then right again: the server refuses once each time', async () => {
+  const { queue, failures, store } = await uploader('machine-clock/')
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 20 * 60 * 1_000 })
+  await queue.put('a', recording(1), chunk(1))
+  expect([...failures]).toEqual(['storage-clock-skew'])
+  await queue.put('a', recording(2), chunk(2))
+  expect(failures.size).toBe(1)
+  vi.useRealTimers()
+  failures.clear()
+  await queue.put('a', recording(3), chunk(3))
+  expect([...failures]).toEqual(['storage-clock-skew'])
+  expect(await store.list('')).toHaveLength(3)
 })
 
 it('an ETag that is another MD5 is not taken as it is: what is there is read and compared, once', async () => {

@@ -275,7 +275,7 @@ async function waitedMsByThread({ process: { pid } }: RunningDaemon): Promise<Re
 }
 
 /** Gives, when called, by how much a timer of this process was late at most. */
-function watchStalls(): () => number {
+export function watchStalls(): () => number {
   let last = performance.now()
   let worst = 0
   const look = (): void => {
