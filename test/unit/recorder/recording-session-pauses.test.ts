@@ -109,6 +109,35 @@ describe('a pause', () => {
     expect((await verify(rig, manifest)).findings).toEqual([])
   })
 
+  it('is what a hold of the SRC amounts to; that it goes on sending is said once for each', async () => {
+    const rig = await rigOf()
+    const { arrivals } = conversation(10)
+    const changes = [
+      [1, true],
+      [4, false],
+      [5, true],
+      [8, false],
+    ] as const
+    let from = OPENED_US
+    for (const [at, held] of changes) {
+      const until = OPENED_US + at * SECOND_US
+      const due = arrivals.filter(({ arrivalUs }) => arrivalUs >= from && arrivalUs < until)
+      rig.run(due, at * SECOND_US)
+      rig.recordingSession.updateStreams([planOf(0, { held }), callee], until)
+      from = until
+    }
+    rig.run(
+      arrivals.filter(({ arrivalUs }) => arrivalUs >= from),
+      10.1 * SECOND_US,
+    )
+    const manifest = rig.end(10.1 * SECOND_US)
+    expect(manifest.incidents.map(({ code }) => code)).toEqual(['sent-while-held', 'sent-while-held'])
+    const [held, other] = manifest.streams
+    expect(Math.abs((held?.ledger.gapSamples.held ?? 0) - 6 * 48_000)).toBeLessThan(48 * 100)
+    expect(other?.ledger.gapSamples.held).toBe(0)
+    expect((await verify(rig, manifest)).findings).toEqual([])
+  })
+
   it('asked for by two lasts until both have taken it back, and asking twice is asking once', async () => {
     const rig = await rigOf()
     const atUs = OPENED_US + SECOND_US
