@@ -76,6 +76,18 @@ function sourceSentences({ kinds, dropped, moves }: SourceFacts): readonly strin
   ]
 }
 
+/** What is known of the media streams of a recording that its recorder did not come to describe. */
+export function negotiatedSentences({ negotiatedStreams = [] }: ManifestBody): readonly string[] {
+  const sentences = negotiatedStreams
+    .slice(0, INTERVALS_MAX)
+    .map(
+      ({ streamId, streamLabel, channel }) =>
+        `Media stream ${printable(streamId)} (label ${printable(streamLabel)}) was agreed on, for channel ${channel}; how much came on it is not known.`,
+    )
+  const more = negotiatedStreams.length - sentences.length
+  return more > 0 ? [...sentences, `and ${plural(more, 'more media stream')}.`] : sentences
+}
+
 /** Each request for a pause, from when to when it held and who asked. */
 export function pauseSentences({ pauses = [], unlistedPauses = 0 }: ManifestBody): readonly string[] {
   const sentences = pauses.slice(0, INTERVALS_MAX).map(pauseSentence)

@@ -183,6 +183,7 @@ const checkBody = members({
   peaks: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   index: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   streams: list(checkStream),
+  negotiatedStreams: optional(list(members({ streamId: text, streamLabel: text, channel: integer }))),
   participants: list(members({ participantId: text, aorSha256: optional(list(sha256)) })),
   snapshots: list(checkSnapshot),
   pauses: optional(list(checkPause)),

@@ -125,6 +125,9 @@ export interface StreamEntry {
   readonly gaps: readonly GapEntry[]
 }
 
+/** A media stream of which only that is known which SDP agreed on. */
+export type NegotiatedStreamEntry = Pick<StreamEntry, 'streamId' | 'streamLabel' | 'channel'>
+
 export interface ParticipantEntry {
   readonly participantId: string
   /** Hex SHA-256 of each AoR as it was sent: comparable, not readable. */
@@ -207,6 +210,8 @@ export interface ManifestBody {
   /** Absent in older manifests. */
   readonly index?: IndexEntry
   readonly streams: readonly StreamEntry[]
+  /** Of a recording that the recorder did not end itself. */
+  readonly negotiatedStreams?: readonly NegotiatedStreamEntry[]
   readonly participants: readonly ParticipantEntry[]
   readonly snapshots: readonly SnapshotEntry[]
   /** In the order in which they began. Absent in older manifests. */

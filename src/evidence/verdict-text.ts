@@ -1,4 +1,4 @@
-import { holdSentence, pauseSentences, streamSentences } from './fact-text.ts'
+import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import type { Verdict } from './verify.ts'
@@ -121,6 +121,7 @@ function describeRecord(manifest: ManifestBody): string[] {
   const gapSamples = manifest.streams.reduce((sum, stream) => sum + gapTotal(stream), 0)
   if (manifest.streams.length > 0)
     lines.push(`  Time without audio, all media streams together: ${duration(gapSamples)}.`)
+  lines.push(...negotiatedSentences(manifest).map((sentence) => `  ${sentence}`))
   lines.push(...pauseSentences(manifest).map((sentence) => `  ${sentence}`))
   for (const incident of manifest.incidents.slice(0, LINES_MAX)) {
     lines.push(`  Incident at ${incident.at}: ${printable(incident.detail)} [${printable(incident.code)}]`)

@@ -1,15 +1,31 @@
-import type { RecordingFacts } from './recording-types.ts'
+import type { RecordingFacts, RecordingSink } from './recording-types.ts'
 
 /** Turns monotonic microseconds into wall-clock time and into positions on the recording timeline. */
 export class RecordingClock {
   readonly #facts: Pick<RecordingFacts, 'openedUs' | 'openedAtUnixMs'>
   readonly #samplesPerSecond: number
-  /** Position 0, once it is fixed. */
-  originUs: number | undefined
+  readonly #sink: Pick<RecordingSink, 'handleOrigin'>
+  #originUs: number | undefined
 
-  constructor(facts: Pick<RecordingFacts, 'openedUs' | 'openedAtUnixMs'>, samplesPerSecond: number) {
+  constructor(
+    facts: Pick<RecordingFacts, 'openedUs' | 'openedAtUnixMs'>,
+    samplesPerSecond: number,
+    sink: Pick<RecordingSink, 'handleOrigin'> = {},
+  ) {
     this.#facts = facts
     this.#samplesPerSecond = samplesPerSecond
+    this.#sink = sink
+  }
+
+  /** Position 0, once it is fixed. */
+  get originUs(): number | undefined {
+    return this.#originUs
+  }
+
+  /** Fixes it for good, and tells the sink: should this recorder not live to say so, it stands in the journal. */
+  fixOrigin(originUs: number): void {
+    this.#originUs = originUs
+    this.#sink.handleOrigin?.(this.wallClock(originUs))
   }
 
   /** Wall clock at position 0. */

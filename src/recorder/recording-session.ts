@@ -79,7 +79,7 @@ export class RecordingSession {
     readonly alerts: AlertThresholds
   }) {
     this.#facts = options.facts
-    this.#clock = new RecordingClock(options.facts, POSITIONS_PER_SECOND)
+    this.#clock = new RecordingClock(options.facts, POSITIONS_PER_SECOND, options.sink)
     this.#incidents = new IncidentNotes({ clock: this.#clock, sink: options.sink })
     this.monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
@@ -392,7 +392,7 @@ export class RecordingSession {
     if (this.#clock.originUs !== undefined) return true
     const originUs = this.#receivers.findOrigin(nowUs, windowUs)
     if (originUs === undefined) return false
-    this.#clock.originUs = originUs
+    this.#clock.fixOrigin(originUs)
     this.#receivers.setOrigin(originUs)
     return true
   }

@@ -167,6 +167,8 @@ export interface RecordingSink {
   /** Absent where there is no spool; then nothing is sealed for it. */
   handleFrame?(frame: SpoolFrame): void
   handleIncident(incident: RecordingIncident): void
+  /** Sample 0 has its instant, once: wall clock, RFC 3339. */
+  handleOrigin?(originAt: string): void
   /** A flag of a media stream was raised or cleared; a raised one is an incident too, the first few times. */
   handleFlag(event: FlagEvent): void
   /** RTCP to be sent. Absent where nothing can be: replay, simulation. */

@@ -49,6 +49,8 @@ test(`a killed recorder loses a second at most, and nothing is there twice (seed
     expect(crash.survivors).toHaveLength(SESSIONS)
     for (const { manifest, verified, missingMs, packets, expectedPackets } of crash.survivors) {
       expect(manifest.state).toBe('interrupted')
+      expect(manifest.negotiatedStreams?.map(({ channel }) => channel)).toEqual([0, 1])
+      expect(manifest.originAt).toBeDefined()
       expect(verified).toBe(0)
       // A machine that was busy with other things may have kept both sides waiting.
       expect(missingMs).toBeLessThanOrEqual(MISSING_MS_MAX + crash.stallMs + crash.waitedMs)

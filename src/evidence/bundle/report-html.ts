@@ -1,4 +1,4 @@
-import { holdSentence, pauseSentences, streamSentences } from '../fact-text.ts'
+import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from '../fact-text.ts'
 import { GAP_CAUSES } from '../manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from '../manifest.ts'
 import { CAUSE_WORDS, CLOCK_WORDS, describeChecks, describeStream, headline } from '../verdict-text.ts'
@@ -76,7 +76,9 @@ function recordParts(manifest: ManifestBody, facts: ReportFacts): string {
     table([], recordRows(manifest)),
     peoplePart(manifest, facts.people),
     heading('Media streams'),
-    manifest.streams.length === 0 ? paragraphs(['No media stream is described in the record.']) : '',
+    manifest.streams.length === 0
+      ? bulletsOr(negotiatedSentences(manifest), 'No media stream is described in the record.')
+      : '',
     ...manifest.streams.slice(0, REPORT_ROWS_MAX).map(streamPart),
     rest(manifest.streams.length - REPORT_ROWS_MAX, 'media stream'),
     heading('Pauses'),

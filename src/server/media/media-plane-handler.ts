@@ -8,6 +8,8 @@ import type { WorkerReport } from './worker-messages.ts'
 export interface MediaPlaneHandler {
   handleSealed(recordingId: RecordingId, object: SealedObject): void
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void
+  /** Sample 0 of a recording has its instant. RFC 3339 */
+  handleOrigin?(recordingId: RecordingId, originAt: string): void
   /** A flag of a media stream was raised or cleared. */
   handleFlag(recordingId: RecordingId, event: FlagEvent): void
   handleFirstPacket(recordingId: RecordingId): void

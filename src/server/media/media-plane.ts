@@ -297,6 +297,9 @@ export class MediaPlane {
       case 'incident':
         this.#handler?.handleIncident(message.recordingId, message.incident)
         return
+      case 'origin':
+        this.#handler?.handleOrigin?.(message.recordingId, message.originAt)
+        return
       case 'flag':
         this.#handler?.handleFlag(message.recordingId, message.event)
         return

@@ -367,6 +367,7 @@ export class RecordingHost {
       ...(spool === undefined ? {} : { handleFrame: (frame: SpoolFrame) => spool.append(recordingId, frame) }),
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
       handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
+      handleOrigin: (originAt) => this.#post({ kind: 'origin', recordingId, originAt }),
       handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),
       handleRtcp: (outgoing) => this.#recordings.get(recordingId)?.sockets.get(outgoing.streamId)?.send(outgoing),
     }

@@ -172,6 +172,7 @@ export type FromWorker =
   | { readonly kind: 'opened'; readonly requestId: number; readonly outcome: OpenOutcome }
   | { readonly kind: 'sealed'; readonly recordingId: RecordingId; readonly object: SealedObject }
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
+  | { readonly kind: 'origin'; readonly recordingId: RecordingId; readonly originAt: string }
   | { readonly kind: 'flag'; readonly recordingId: RecordingId; readonly event: FlagEvent }
   /** Without `refusal`: pages follow, the headers first. */
   | { readonly kind: 'listening'; readonly listenerId: number; readonly refusal?: ListenRefusal }

@@ -4,7 +4,6 @@ import { EarwitnessError } from '../../errors.ts'
 import { sealToRecipients } from '../../evidence/age-seal.ts'
 import { writeIndexFacts } from '../../evidence/index-facts.ts'
 import {
-  MANIFEST_FORMAT,
   signManifest,
   type ChunkEntry,
   type DtmfEntry,
@@ -25,9 +24,11 @@ import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
+import { interruptedManifest } from './interrupted-manifest.ts'
 import { JournalledObjects } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
+import { STORY_EVENTS_MAX, type StoryEvent } from './session-story.ts'
 import { snapshotRecord } from './snapshot-record.ts'
 import { ToldFacts, type ToldNews } from './told-facts.ts'
 
@@ -41,6 +42,8 @@ export interface InterruptedRecording extends OpenFacts {
   readonly peaks?: PeaksEntry | undefined
   /** What came to light after it was opened. */
   readonly news?: readonly ToldNews[] | undefined
+  /** What was agreed on and asked for. */
+  readonly story?: readonly StoryEvent[] | undefined
   /** Its index facts are in the store already. */
   readonly index?: IndexEntry | undefined
   readonly snapshots: readonly SnapshotEntry[]
@@ -115,6 +118,7 @@ export class Custody {
     }
     void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
     // After the line that opens the journal, which must be its first.
+    for (const event of recording.story) void this.#journal.append(recordingId, event)
     this.noteFacts(recording)
   }
 
@@ -127,6 +131,14 @@ export class Custody {
     told?.add(news)
     this.#outbox.add({ kind: 'factsNoted', recordingId, ...news })
     void this.#journal.append(recordingId, { kind: 'facts', news })
+  }
+
+  /** What was agreed on, or asked for: the journal has it for the case that nobody ends the recording. */
+  note(recording: LiveRecording, event: StoryEvent): void {
+    const { recordingId } = recording.facts
+    if (recording.story.length >= STORY_EVENTS_MAX) return
+    recording.story.push(event)
+    if (this.#told.has(recordingId)) void this.#journal.append(recordingId, event)
   }
 
   /** Chunks, kept RTP, digits, peaks and snapshots; the key has its own way, see {@link opened}. */
@@ -204,7 +216,8 @@ export class Custody {
       for (const news of recording.news ?? []) told.add(news)
       this.#told.set(recordingId, told)
     }
-    return this.close(recording.objectPrefix, interruptedManifest(recording, incident))
+    const attributions = this.#told.get(recordingId)?.facts.attributions ?? []
+    return this.close(recording.objectPrefix, interruptedManifest(recording, { incident, attributions }))
   }
 
   #sayOpened(
@@ -334,27 +347,4 @@ interface SealedBytes {
   readonly bytes: Uint8Array
   /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
   readonly durable?: () => void
-}
-
-function interruptedManifest(recording: InterruptedRecording, incident: IncidentEntry): ManifestBody {
-  const { facts, startedAt, recipient, wrappedKey, chunks, kept, dtmf, peaks, snapshots, incidents } = recording
-  // One by one: a live recording knows more than a manifest may say.
-  const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
-  return {
-    format: MANIFEST_FORMAT,
-    ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
-    ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
-    ...(kept.length === 0 ? {} : { kept }),
-    ...(dtmf.length === 0 ? {} : { dtmf }),
-    ...(peaks === undefined ? {} : { peaks }),
-    endedAt: recording.endedAt,
-    state: 'interrupted',
-    endCause: 'interrupted',
-    durationSamples: chunks.at(-1)?.toSample ?? 0,
-    streams: [],
-    participants: [],
-    incidents: [...incidents, incident],
-    consentEvents: [],
-    clock: { status: 'unknown' },
-  }
 }

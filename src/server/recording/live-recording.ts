@@ -23,6 +23,7 @@ import { AnswerKeys } from './answer-keys.ts'
 import { CommunicationFacts } from './communication-facts.ts'
 import type { DescribedMedia } from './local-description.ts'
 import { recordingPrefix } from '../storage/layout.ts'
+import type { StoryEvent } from './session-story.ts'
 import type { Source } from './source-table.ts'
 
 /** What every recording of this recorder has in common. */
@@ -112,6 +113,8 @@ export interface LiveRecording {
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
+  /** What was agreed on and asked for, as the journal has it. */
+  readonly story: StoryEvent[]
   readonly communication: CommunicationFacts
   /** Media streams that were counted as without packets. */
   readonly withoutPackets: Set<StreamId>
@@ -179,7 +182,7 @@ export function createLiveRecording(options: {
     state: 'opening',
     sealedKey: undefined,
     heldBack: [],
-    ...{ peaks: undefined, chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [] },
+    ...nothingSealed(),
     communication: new CommunicationFacts({
       headers: offer,
       sdp: request.offer,
@@ -192,4 +195,18 @@ export function createLiveRecording(options: {
     closed,
     markClosed,
   }
+}
+
+/** @param us monotonic microseconds */
+export function wallClock({ facts }: LiveRecording, us: number): Date {
+  return new Date(facts.openedAtUnixMs + Math.round((us - facts.openedUs) / 1_000))
+}
+
+/** What a recording has at its beginning. */
+function nothingSealed(): Pick<
+  LiveRecording,
+  'peaks' | 'chunks' | 'kept' | 'dtmf' | 'snapshots' | 'pendingSnapshots' | 'incidents' | 'story'
+> {
+  const lists = { chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [], story: [] }
+  return { ...lists, peaks: undefined }
 }

@@ -3,9 +3,10 @@ import { fromMetadata, readMetadataBody, type RequestMetadata } from '../../reco
 import type { MediaStreamPlan } from '../../recorder/recording-types.ts'
 import { SNAPSHOTS_MAX } from '../../recorder/snapshot-keeper.ts'
 import type { DialogEnd, OfferRequest } from '../signalling/port.ts'
-import type { LiveRecording } from './live-recording.ts'
+import { wallClock, type LiveRecording } from './live-recording.ts'
 import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
+import { eventsOfPlans } from './session-story.ts'
 
 /** Passes metadata on to the worker, whatever message of the dialog it came in; what cannot be applied is asked about. RFC 7866 9 */
 export class MetadataIntake {
@@ -45,6 +46,13 @@ export class MetadataIntake {
   ): void {
     recording.communication.noteOffer(offer, plans, wallClock(recording, offer.receivedUs))
     this.#options.custody.noteFacts(recording)
+    this.notePlans(recording, plans, offer.receivedUs)
+  }
+
+  /** These media streams are recorded from now on, and the SDP pauses some of them, or none. */
+  notePlans(recording: LiveRecording, plans: readonly MediaStreamPlan[], atUs: number): void {
+    const at = wallClock(recording, atUs).toISOString()
+    for (const event of eventsOfPlans(recording.story, plans, at)) this.#options.custody.note(recording, event)
   }
 
   /** Metadata in a message that is no offer, or is refused; other bodies are not ours to read. */
@@ -65,8 +73,4 @@ export class MetadataIntake {
     recording.from = from
     this.pass(recording, metadata, receivedUs)
   }
-}
-
-function wallClock({ facts }: LiveRecording, receivedUs: number): Date {
-  return new Date(facts.openedAtUnixMs + Math.round((receivedUs - facts.openedUs) / 1_000))
 }

@@ -17,6 +17,7 @@ import type { RecordingFacts } from '../../recorder/recording-types.ts'
 import { DirectorySync } from '../storage/directory-sync.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import type { StoryEvent } from './session-story.ts'
 import type { ToldNews } from './told-facts.ts'
 
 /** What a manifest and the database need should this process not live to write them. No names, numbers or audio. */
@@ -57,6 +58,7 @@ export type OpenJournalEntry =
   | { readonly kind: 'index'; readonly index: IndexEntry }
   | { readonly kind: 'facts'; readonly news: ToldNews }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
+  | StoryEvent
 
 const SUFFIX = '.jsonl'
 /** Longest journal that is read back: a chunk entry has some 350 bytes, so this is weeks of one recording. */

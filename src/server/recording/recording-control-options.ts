@@ -14,7 +14,7 @@ export interface RecordingControlOptions {
   readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'end' | 'abandon'>
   readonly custody: Pick<
     Custody,
-    'opened' | 'noteFacts' | 'sealed' | 'sealPending' | 'incident' | 'close' | 'interrupted'
+    'opened' | 'noteFacts' | 'note' | 'sealed' | 'sealPending' | 'incident' | 'close' | 'interrupted'
   >
   /** Absent where there is none: tests. */
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>

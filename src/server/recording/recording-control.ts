@@ -159,6 +159,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     this.#options.events.incident(recording, incident)
   }
 
+  handleOrigin(recordingId: RecordingId, originAt: string): void {
+    const recording = this.#table.byId(recordingId)
+    if (recording !== undefined) this.#options.custody.note(recording, { kind: 'origin', originAt })
+  }
+
   handleFlag(recordingId: RecordingId, event: FlagEvent): void {
     const recording = this.#table.byId(recordingId)
     if (recording !== undefined) this.#options.events.flagged(recording, event)

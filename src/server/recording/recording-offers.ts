@@ -133,6 +133,7 @@ export class RecordingOffers {
     }
     end.setState(recording, 'answered')
     if (request.metadata?.mediaType !== undefined) recording.from = offer.from
+    metadata.notePlans(recording, request.plans, offer.receivedUs)
     metadata.pass(recording, request.metadata, offer.receivedUs)
     if ('refusedLines' in request) this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())

@@ -1,6 +1,6 @@
 import { pauses, readControlRequest } from '../../protocol/siprec/recording-control-requests.ts'
 import type { PauseRequester, PauseWay } from '../../recorder/recording-types.ts'
-import type { LiveRecording } from './live-recording.ts'
+import { wallClock, type LiveRecording } from './live-recording.ts'
 import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 
@@ -49,6 +49,9 @@ export class RecordingPauses {
     else recording.pausedBy.delete(by)
     this.#options.media.pause(recording.facts.recordingId, isPaused, asked)
     this.#options.events.pauseChanged(recording, isPaused, by)
+    const { atUs, ...how } = asked
+    const at = wallClock(recording, atUs).toISOString()
+    this.#options.custody.note(recording, { kind: 'pause', isPaused, at, ...how })
     if (by === 'api' && recording.tellPause) void this.#requests.reoffer(recording)
   }
 }

@@ -182,6 +182,7 @@ async function whatIsLeft(
     dtmf: uptoLastStored(onceEach(dtmf, certain), stored),
     ...(peaks === undefined ? {} : { peaks }),
     ...(index === undefined ? {} : { index }),
+    story: entries.filter((entry) => entry.kind === 'streams' || entry.kind === 'pause' || entry.kind === 'origin'),
     news: entries.flatMap((entry) => (entry.kind === 'facts' ? [entry.news] : [])),
     snapshots: uptoLastStored(onceEach(snapshots, certain), stored),
     incidents: entries.flatMap((entry) => (entry.kind === 'incident' ? [entry.incident] : [])),

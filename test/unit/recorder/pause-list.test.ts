@@ -6,7 +6,7 @@ import { RecordingClock } from '../../../src/recorder/recording-clock.ts'
 
 function clockOf(): RecordingClock {
   const clock = new RecordingClock({ openedUs: 0, openedAtUnixMs: 0 }, 48_000)
-  clock.originUs = 1_000_000
+  clock.fixOrigin(1_000_000)
   return clock
 }
 

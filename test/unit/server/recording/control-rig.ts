@@ -4,6 +4,7 @@ import type { ReceivedMetadata } from '../../../../src/recorder/snapshot-keeper.
 import type { OpenResult } from '../../../../src/server/media/media-plane.ts'
 import { RecordingControl } from '../../../../src/server/recording/recording-control.ts'
 import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
+import type { StoryEvent } from '../../../../src/server/recording/session-story.ts'
 import { SourceTable } from '../../../../src/server/recording/source-table.ts'
 import type { InDialogRequest, OfferRequest, OwnRequest, OwnResponse } from '../../../../src/server/signalling/port.ts'
 import { createLogger } from '../../../../src/server/telemetry/logger.ts'
@@ -46,6 +47,7 @@ export class ControlRig {
   readonly plans: (readonly MediaStreamPlan[])[] = []
   readonly metadata: ReceivedMetadata[] = []
   readonly custody: string[] = []
+  readonly story: StoryEvent[] = []
   /** What INVITEs and re-INVITEs were answered. */
   readonly answers: string[] = []
   /** Reasons of our BYEs. */
@@ -91,6 +93,7 @@ export class ControlRig {
       custody: {
         opened: () => void this.custody.push('opened'),
         noteFacts: () => {},
+        note: (_recording, event) => void this.story.push(event),
         sealed: (_recording, { name }) => void this.custody.push(name),
         sealPending: ({ pendingSnapshots }) => void this.custody.push(...pendingSnapshots.map(() => 'pending')),
         incident: (_recording, { code }) => void this.custody.push(code),

@@ -228,10 +228,27 @@ describe('a recording that nobody can finish', () => {
     expect(await verify()).toMatchObject({ verified: true })
   })
 
+  it('says what was agreed on and asked for, as far as that was noted', async () => {
+    const originAt = new Date(OPENED_AT_UNIX_MS + 100).toISOString()
+    custody.note(recording, { kind: 'streams', streams: [{ streamId: '0', streamLabel: 'caller' }] })
+    custody.opened(recording)
+    custody.note(recording, { kind: 'origin', originAt })
+    custody.sealed(recording, nextChunk(recording))
+    custody.note(recording, { kind: 'pause', isPaused: true, by: 'api', at: originAt })
+    await custody.interrupted({ ...recording, ...recording.sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
+    expect(await storedManifest()).toMatchObject({
+      originAt,
+      negotiatedStreams: [{ streamId: '0', streamLabel: 'caller', channel: 0 }],
+      pauses: [{ by: 'api', from: originAt, fromSample: 0 }],
+      streams: [],
+    })
+    expect(await verify()).toMatchObject({ verified: true })
+  })
+
   it('says nothing in its manifest that a finished one would not say', async () => {
     custody.opened(recording)
     await custody.interrupted({ ...recording, ...recording.sealedKey!, endedAt: ENDED_AT }, 'The worker died.')
-    const finished = [...Object.keys(manifestOf(recording)), 'index']
+    const finished = [...Object.keys(manifestOf(recording)), 'index', 'originAt', 'negotiatedStreams']
     expect(Object.keys(await storedManifest()).filter((member) => !finished.includes(member))).toEqual([])
   })
 })

@@ -25,6 +25,12 @@ describe('a pause that the SRC asks for', () => {
     rig.nowUs = NOW_US + 900
     await rig.send('INFO', { headers: { record: 'on' } })
     expect(rig.calls).toEqual(['open', 'pause src 500', 'resume src 900'])
+    // Should the recorder die, its journal tells.
+    expect(rig.story.filter(({ kind }) => kind === 'pause')).toMatchObject([
+      { isPaused: true, by: 'src', via: 'INFO' },
+      { isPaused: false, by: 'src', via: 'INFO' },
+    ])
+    expect(rig.story[0]).toMatchObject({ kind: 'streams' })
   })
 
   it('by a header of a re-INVITE holds before its offer is answered', async () => {

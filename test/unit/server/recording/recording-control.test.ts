@@ -137,8 +137,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     media,
     custody: {
       opened: () => void custodyCalls.push('opened'),
-      noteFacts: () => {},
-      sealPending: () => {},
+      ...{ noteFacts: () => {}, note: () => {}, sealPending: () => {} },
       sealed: (_recording, { name }) => void custodyCalls.push(name),
       incident: (_recording, { code }) => void custodyCalls.push(code),
       close: (_prefix, { endCause }) => {

@@ -227,6 +227,23 @@ describe('after a crash', () => {
     expect(await findings()).toEqual([])
   })
 
+  it('what was agreed on and asked for is in the manifest, as far as the journal has it', async () => {
+    const at = new Date(OPENED_AT_UNIX_MS + 500).toISOString()
+    custody.note(recording, { kind: 'streams', streams: [{ streamId: '0', streamLabel: 'caller' }] })
+    await record(recording, 1)
+    custody.note(recording, { kind: 'origin', originAt: new Date(OPENED_AT_UNIX_MS).toISOString() })
+    custody.note(recording, { kind: 'pause', isPaused: true, by: 'src', via: 'INFO', at })
+    await journal.append(recording.facts.recordingId, { kind: 'incident', incident: { code: 'x', at, detail: '' } })
+    expect(await restart()).toBe(1)
+    expect(await storedManifest()).toMatchObject({
+      originAt: new Date(OPENED_AT_UNIX_MS).toISOString(),
+      negotiatedStreams: [{ streamId: '0', streamLabel: 'caller', channel: 0 }],
+      pauses: [{ by: 'src', via: 'INFO', from: at, fromSample: 24_000 }],
+      streams: [],
+    })
+    expect(await findings()).toEqual([])
+  })
+
   it('a chunk that is gone from before the end stays on the list, so that it is missed', async () => {
     await record(recording, 3)
     await store.delete(`${recording.objectPrefix}/chunk-000001.age`)
