@@ -135,6 +135,9 @@ describe('The role of the recorder', () => {
 test('the role of a reader reads everything and writes nothing', async () => {
   const reads = tables.map((table) => `SELECT FROM ${table}`)
   for (const [sql, answer] of await answersTo('auditor', reads)) expect([sql, typeof answer]).toEqual([sql, 'number'])
+  const env = { EARWITNESS_DATABASE_URL: urlAs(postgres, 'auditor'), EARWITNESS_DATA_DIR: dataDir }
+  const { code, stdout } = await runCommandHere(['recordings', 'list', '--json'], env)
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { recordings: [{ state: 'complete' }] }])
   const writes = tables.flatMap((table) => [`DELETE FROM ${table}`, `INSERT INTO ${table} DEFAULT VALUES`])
   expect(await answersTo('auditor', writes)).toEqual(refused(writes))
 })

@@ -1,0 +1,165 @@
+/**
+ * `npm run outage-matrix:database -- --seconds 60 --cps 2`: the whole recorder under recording sessions of five seconds, while its Postgres is down, killed again
+ * and again, read-only, and without disk, each for so long. Asked of each: did the recorder say so (readiness, outbox), did every session end well, how much
+ * memory did it take, and after the outage, without a hand: is every row there, once, and what the signed manifests say (`reindex --dry-run`). Exit 1 otherwise. `--only 'disk full'`: one of them.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+
+import { Pool } from 'pg'
+
+import { eventually, makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
+import { prepareRoles } from '../support/database-roles.ts'
+import { fillDiskOf } from '../support/full-server-disk.ts'
+import { startExternalPostgres, urlAs } from '../support/postgres.ts'
+import { metric, readiness } from '../support/probes.ts'
+import { simulate } from '../support/simulated.ts'
+import { memoryKb } from './lib/process-usage.ts'
+
+const BETWEEN_KILLS_MS = 3_000
+const SAMPLE_MS = 500
+const RECOVERY_TRIES_MAX = 10
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    cps: { type: 'string', default: '2' },
+    only: { type: 'string' },
+  },
+})
+const seconds = Number(values.seconds)
+const calls = Math.round(seconds * Number(values.cps))
+
+/** Begins an outage and gives what ends it. */
+type Outage = () => Promise<() => Promise<void>>
+
+interface Seen {
+  readonly outage: string
+  readonly sessions: number
+  readonly completed: number
+  readonly wasTold: boolean
+  readonly waitedKb: number
+  readonly memoryMb: number
+  /** From the end of the outage to an empty outbox. */
+  readonly recoveredMs: number
+  /** Recordings whose rows are what the store says of them, and others. */
+  readonly same: number
+  readonly wrong: number
+}
+
+const postgres = await startExternalPostgres()
+await prepareRoles(postgres)
+const pool = new Pool({ connectionString: postgres.url })
+pool.on('error', () => {})
+const dataDir = await makeDataDir()
+const daemon = await startDaemon(dataDir, { EARWITNESS_DATABASE_URL: urlAs(postgres, 'recorder') })
+try {
+  const seen: Seen[] = []
+  const matrix: readonly (readonly [string, Outage])[] = [
+    ['none', async () => async () => {}],
+    ['down', down],
+    ['killed again and again', killed],
+    ['read-only', readOnly],
+    ['disk full', diskFull],
+  ]
+  const asked = matrix.filter(([name]) => values.only === undefined || name === values.only)
+  for (const [name, outage] of asked) seen.push(await observe(name, outage, seen.length * calls))
+  console.table(seen)
+  const faults = seen.filter(
+    ({ outage, sessions, completed, wasTold, wrong }) =>
+      completed < sessions || wrong > 0 || (outage !== 'none' && !wasTold),
+  )
+  if (faults.length > 0) process.exitCode = 1
+} finally {
+  await daemon.stop()
+  await pool.end()
+  await postgres.remove()
+  await removeDataDir(dataDir)
+}
+
+async function observe(outage: string, begin: Outage, recordedBefore: number): Promise<Seen> {
+  const simulated = simulate(daemon, '--calls', String(calls), '--cps', values.cps, '--duration', '5s', '--json')
+  let isOver = false
+  void simulated.then(() => {
+    isOver = true
+  })
+  const end = await begin()
+  let [wasTold, waitedBytes, memory] = [false, 0, 0]
+  while (!isOver) {
+    const { checks } = await readiness(daemon)
+    wasTold ||= checks.some(({ name, ok }) => name === 'database' && !ok)
+    waitedBytes = Math.max(waitedBytes, await metric(daemon, 'earwitness_database_outbox_bytes'))
+    memory = Math.max(memory, await memoryKb([daemon.process.pid ?? 0]))
+    await sleep(SAMPLE_MS)
+  }
+  const { completed } = JSON.parse((await simulated).stdout) as { readonly completed: number }
+  const endedMs = performance.now()
+  await end()
+  await eventually('an empty outbox', async () =>
+    (await metric(daemon, 'earwitness_database_outbox_bytes')) === 0 ? true : undefined,
+  )
+  const recoveredMs = Math.round(performance.now() - endedMs)
+  const expected = recordedBefore + calls
+  const { same, wrong } = await compared(expected)
+  return {
+    ...{ outage, sessions: calls, completed, wasTold },
+    waitedKb: Math.round(waitedBytes / 1_024),
+    memoryMb: Math.round(memory / 1_024),
+    recoveredMs,
+    ...{ same: same - recordedBefore, wrong },
+  }
+}
+
+/** Whether index and store say the same. */
+async function compared(expected: number): Promise<{ readonly same: number; readonly wrong: number }> {
+  for (let tried = 1; ; tried += 1) {
+    const { stdout } = await daemon.commandHere('reindex', '--dry-run', '--json')
+    const { same, missing, different, refused, indexOnly } = JSON.parse(stdout) as Record<string, number>
+    const wrong = (missing ?? 0) + (different ?? 0) + (refused ?? 0) + (indexOnly ?? 0)
+    // The last of them may still be on its way from the manifest to the row.
+    if ((wrong === 0 && same === expected) || tried === RECOVERY_TRIES_MAX) return { same: same ?? 0, wrong }
+    await sleep(SAMPLE_MS)
+  }
+}
+
+async function down(): Promise<() => Promise<void>> {
+  await postgres.stop()
+  return () => postgres.start()
+}
+
+async function killed(): Promise<() => Promise<void>> {
+  const over = new AbortController()
+  const killing = (async () => {
+    while (!over.signal.aborted) {
+      await postgres.kill()
+      await sleep(BETWEEN_KILLS_MS)
+      await postgres.start()
+      await sleep(BETWEEN_KILLS_MS, undefined, { signal: over.signal }).catch(() => {})
+    }
+  })()
+  return async () => {
+    over.abort()
+    await killing
+  }
+}
+
+async function readOnly(): Promise<() => Promise<void>> {
+  const set = async (command: string): Promise<void> => {
+    const client = await pool.connect()
+    await client.query('SET default_transaction_read_only = off')
+    await client.query(`ALTER SYSTEM ${command}`)
+    await client.query('SELECT pg_reload_conf()')
+    client.release(true)
+  }
+  await set('SET default_transaction_read_only = on')
+  return () => set('RESET default_transaction_read_only')
+}
+
+async function diskFull(): Promise<() => Promise<void>> {
+  // Every session adds and changes rows here, so that the pages it has are soon full.
+  const disk = await fillDiskOf(pool, 'recordings')
+  return async () => {
+    await disk.end()
+    await disk.remove()
+  }
+}
