@@ -1,6 +1,6 @@
 // npm test: installs what is missing, Debian packages included, then runs every test. Arguments go on to vitest.
 import { runToEnd } from './lib/child.mjs'
-import { ensurePrograms, ensureUnpackedCeph, ensureUnpackedPrograms } from './lib/debian.mjs'
+import { ensurePrograms, ensureUnpackedPrograms, ensureUnpackedServers } from './lib/debian.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { ensureNative } from './lib/native.mjs'
 import { pathWithTools, ROOT } from './lib/paths.mjs'
@@ -10,7 +10,7 @@ await finish(async () => {
   await ensureInstalled({ dev: true })
   await ensurePrograms()
   await ensureUnpackedPrograms()
-  await ensureUnpackedCeph()
+  await ensureUnpackedServers()
   // the compiler may have come just now
   await ensureNative()
   const env = { ...process.env, PATH: pathWithTools() }

@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runQuietly } from './child.mjs'
-import { findOnPath, pathWithTools, UNPACKED_CEPH, UNPACKED_PROGRAMS } from './paths.mjs'
+import { findOnPath, pathWithTools, UNPACKED_CEPH, UNPACKED_KAMAILIO, UNPACKED_PROGRAMS } from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
 
 /** Programs the tests run for real, and the Debian package each comes in. */
@@ -21,10 +21,24 @@ export const TEST_PROGRAMS = new Map([
 /** Programs the tests run whose package would start a server on this machine: unpacked beside the packages of npm instead of installed. */
 export const UNPACKED_TEST_PROGRAMS = new Map([['promtool', 'prometheus']])
 
-/** Ceph's S3 server and what it stands on; installed, they would start services. */
-const CEPH_PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd']
-/** Of what these packages ask for, all that they run with: no Python, no disk tools. */
-const CEPH_NEEDS = /^(?:lib.*|ceph-(?:base|common|mon|osd)|radosgw)$/u
+/** Servers the tests run that stand on libraries of their own; installed, they would start services. `needs`: of what the packages ask for, all that they run with. */
+const SERVERS = [
+  {
+    name: 'Ceph (an S3 server, 60 MB)',
+    folder: UNPACKED_CEPH,
+    programs: ['radosgw', 'radosgw-admin', 'ceph-mon', 'ceph-osd'],
+    packages: ['radosgw', 'ceph-mon', 'ceph-osd'],
+    // no Python, no disk tools
+    needs: /^(?:lib.*|ceph-(?:base|common|mon|osd)|radosgw)$/u,
+  },
+  {
+    name: 'Kamailio (a SIP proxy, 7 MB)',
+    folder: UNPACKED_KAMAILIO,
+    programs: ['kamailio'],
+    packages: ['kamailio'],
+    needs: /^(?:lib.*|kamailio)$/u,
+  },
+]
 
 const APT_OPTIONS = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']
 const APT_LISTS = '/var/lib/apt/lists'
@@ -84,57 +98,62 @@ async function unpack(program, debianPackage, folder) {
   renameSync(`${target}.${process.pid}`, target)
 }
 
-/** Ceph with every library that is missing here, in {@link UNPACKED_CEPH}, unless it is on PATH; needs no root. */
-export async function ensureUnpackedCeph() {
-  const programs = ['radosgw', 'radosgw-admin', 'ceph-mon', 'ceph-osd']
-  if (existsSync(UNPACKED_CEPH) || programs.every((program) => findOnPath(program) !== undefined)) return
-  say('unpacking the Debian packages of Ceph (an S3 server, 60 MB) for the tests …')
+/** Each of {@link SERVERS} that is not on PATH, with every library that is missing here; needs no root. */
+export async function ensureUnpackedServers() {
+  for (const server of SERVERS) {
+    const isThere = server.programs.every((program) => findOnPath(program) !== undefined)
+    if (!isThere && !existsSync(server.folder)) await unpackServer(server)
+  }
+}
+
+async function unpackServer(server) {
+  say(`unpacking the Debian packages of ${server.name} for the tests …`)
   const folder = mkdtempSync(join(tmpdir(), 'earwitness-unpack-'))
   try {
-    let result = await downloadCeph(folder)
+    let result = await downloadServer(server, folder)
     if (result.exitCode !== 0 && process.getuid?.() === 0) {
       await apt(['update', '-qq'])
-      result = await downloadCeph(folder)
+      result = await downloadServer(server, folder)
     }
     const root = join(folder, 'root')
     for (const archive of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
       if (result.exitCode === 0) result = await runQuietly('dpkg-deb', ['-x', join(folder, archive), root])
     }
-    if (result.exitCode !== 0) throw cephMissing(result.output)
-    moveIntoPlace(root)
+    if (result.exitCode !== 0) throw serverMissing(server, result.output)
+    moveIntoPlace(root, server.folder)
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-async function downloadCeph(folder) {
+async function downloadServer({ packages, needs }, folder) {
   if (!hasPackageLists() && process.getuid?.() === 0) await apt(['update', '-qq'])
-  const plan = await apt(['install', '--simulate', '--no-install-recommends', ...CEPH_PACKAGES])
+  const plan = await apt(['install', '--simulate', '--no-install-recommends', ...packages])
   if (plan.exitCode !== 0) return plan
   const missing = Array.from(plan.output.matchAll(/^Inst (\S+)/gmu), (match) => match[1].replace(/:.*/u, ''))
-  return apt(['download', '-qq', ...missing.filter((name) => CEPH_NEEDS.test(name))], folder)
+  return apt(['download', '-qq', ...missing.filter((name) => needs.test(name))], folder)
 }
 
-function moveIntoPlace(root) {
+function moveIntoPlace(root, place) {
   mkdirSync(UNPACKED_PROGRAMS, { recursive: true })
   // beside its place, which may lie on another disk than the temporary folder; then in one step
-  const beside = `${UNPACKED_CEPH}.${process.pid}`
+  const beside = `${place}.${process.pid}`
   cpSync(root, beside, { recursive: true, verbatimSymlinks: true })
   try {
-    renameSync(beside, UNPACKED_CEPH)
+    renameSync(beside, place)
   } catch (error) {
     // another run of the tests was quicker
     rmSync(beside, { recursive: true })
-    if (!existsSync(UNPACKED_CEPH)) throw error
+    if (!existsSync(place)) throw error
   }
 }
 
-function cephMissing(output) {
+function serverMissing({ programs }, output) {
   process.stderr.write(output)
   return new SetUpError(
     'set-up-programs-missing',
-    'The tests need radosgw with ceph-mon and ceph-osd, which this machine does not have.',
-    'On Debian or Ubuntu type: sudo apt-get update; elsewhere any Ceph on PATH will do.',
+    `The tests need ${programs.join(', ')}, which this machine does not have.`,
+    'On Debian or Ubuntu type: sudo apt-get update; elsewhere any on PATH will do.',
   )
 }
 

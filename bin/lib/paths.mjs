@@ -9,8 +9,9 @@ export const MODULES = join(ROOT, 'node_modules')
 export const PINNED_NODE = join(MODULES, 'node', 'bin', 'node')
 /** Programs that are unpacked for the tests, not installed. */
 export const UNPACKED_PROGRAMS = join(MODULES, '.earwitness', 'bin')
-/** Ceph, unpacked for the tests as its packages would lie under `/`. */
+/** Servers with libraries of their own, unpacked for the tests as their packages would lie under `/`. */
 export const UNPACKED_CEPH = join(MODULES, '.earwitness', 'ceph')
+export const UNPACKED_KAMAILIO = join(MODULES, '.earwitness', 'kamailio')
 export const MAIN = join(ROOT, 'src', 'main.ts')
 
 /** The first executable called `name` on `path`, or undefined. */

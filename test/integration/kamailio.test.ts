@@ -11,7 +11,7 @@ import {
   startDaemon,
   type RunningDaemon,
 } from '../support/daemon.ts'
-import { isKamailioInstalled, startKamailio, type RunningKamailio } from '../support/kamailio.ts'
+import { startKamailio, type RunningKamailio } from '../support/kamailio.ts'
 import { allClosed, liveRecordingSessions, metric } from '../support/probes.ts'
 import { shippedSpeech } from '../support/recorded.ts'
 import { runScenario } from '../support/sipp-scenario.ts'
@@ -19,7 +19,7 @@ import { runScenario } from '../support/sipp-scenario.ts'
 const SAMPLES_PER_SECOND = 8_000
 
 /** The configuration of config/kamailio, in front of two recorders. */
-describe.skipIf(!isKamailioInstalled())('Kamailio in front of two recorders', () => {
+describe('Kamailio in front of two recorders', () => {
   let folder: string
   let dataDirs: readonly string[]
   let recorders: readonly RunningDaemon[]

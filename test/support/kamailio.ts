@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,14 +6,10 @@ import { join } from 'node:path'
 
 import { eventually } from './daemon.ts'
 import { freeSipPort } from './free-ports.ts'
+import { placeOfServer } from './unpacked-server.ts'
 
 const CONFIG = join(import.meta.dirname, '..', '..', 'config', 'kamailio', 'kamailio.cfg')
 const LOG_KEPT = 64 * 1024
-
-/** Kamailio is not among what the tests need: what needs it is left out where it is not installed. */
-export function isKamailioInstalled(): boolean {
-  return spawnSync('kamailio', ['-v']).status === 0
-}
 
 export interface RunningKamailio {
   readonly port: number
@@ -29,8 +25,25 @@ export async function startKamailio(recorderPorts: readonly number[]): Promise<R
   const port = await freeSipPort()
   const addresses = ['udp', 'tcp'].flatMap((transport) => ['-l', `${transport}:127.0.0.1:${port}`])
   const memory = ['-m', '32', '-M', '4']
-  const args = ['-f', CONFIG, '-A', `RECORDERS="${list}"`, ...addresses, ...memory, '-Y', folder, '-DD', '-E']
-  const child = spawn('kamailio', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const { root, libraries, env } = placeOfServer('kamailio', ['kamailio'])
+  const modules = ['-L', join(libraries, 'kamailio', 'modules')]
+  const args = [
+    '-f',
+    CONFIG,
+    ...modules,
+    '-A',
+    `RECORDERS="${list}"`,
+    ...addresses,
+    ...memory,
+    '-Y',
+    folder,
+    '-DD',
+    '-E',
+  ]
+  const child = spawn(join(root, 'usr', 'sbin', 'kamailio'), args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = once(child, 'exit')
   let logged = ''
   for (const stream of [child.stdout, child.stderr]) {

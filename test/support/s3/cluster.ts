@@ -1,14 +1,14 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { placeOfServer } from '../unpacked-server.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { freeTcpPort } from '../free-ports.ts'
 import type { S3Server } from './s3-server.ts'
 
-const UNPACKED = join(import.meta.dirname, '..', '..', '..', 'node_modules', '.earwitness', 'ceph')
 const POLL_MS = 50
 const START_WAIT_MS = 60_000
 const USER = { accessKeyId: 'earwitness-test', secretAccessKey: 'not-a-secret-of-anybody' }
@@ -75,15 +75,8 @@ export async function startCluster(
 }
 
 function placeOf(folder: string): Place {
-  const root = existsSync(UNPACKED) ? UNPACKED : '/'
-  const architecture = readdirSync(join(root, 'usr', 'lib')).find((name) => name.endsWith('-linux-gnu')) ?? ''
-  const libraries = join(root, 'usr', 'lib', architecture)
-  const path = [libraries, join(libraries, 'ceph'), join(root, 'lib', architecture)].join(':')
-  const env = {
-    ...process.env,
-    CEPH_CONF: join(folder, 'ceph.conf'),
-    ...(root === '/' ? {} : { LD_LIBRARY_PATH: path }),
-  }
+  const { root, libraries, env: found } = placeOfServer('ceph', ['ceph'])
+  const env = { ...process.env, CEPH_CONF: join(folder, 'ceph.conf'), ...found }
   return { folder, programs: join(root, 'usr', 'bin'), libraries, env, children: [] }
 }
 
