@@ -13,6 +13,17 @@ export function canonicalJson(value: unknown): string {
   return canonicalValue(value, 0)
 }
 
+/** The value of bytes that are canonical JSON, or undefined: there is one way to write it, so that nothing can be changed unseen. Never throws. */
+export function readCanonicalJson(bytes: Uint8Array): unknown {
+  try {
+    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const value: unknown = JSON.parse(json)
+    return canonicalJson(value) === json ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function canonicalValue(value: unknown, depth: number): string {
   if (value === null) return 'null'
   switch (typeof value) {

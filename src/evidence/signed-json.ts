@@ -1,7 +1,7 @@
 import { base64url, CompactSign, compactVerify } from 'jose'
 
 import { accepted, rejected, type Result } from '../result.ts'
-import { canonicalJson } from './canonical-json.ts'
+import { canonicalJson, readCanonicalJson } from './canonical-json.ts'
 import { SIGNATURE_ALGORITHM, type SigningKey, type VerifyKey } from './signer-keys.ts'
 
 /** Canonical JSON as a compact JWS whose bytes are all determined: what FORMAT.md 5 asks of manifests, and ledger/FORMAT.md 2 of statements. */
@@ -25,7 +25,7 @@ export function decodeSignedJson(
   }
   const keyId = readHeader(header, type)
   if (keyId === undefined) return rejected('notJws')
-  const value = readCanonical(payload)
+  const value = readCanonicalJson(payload)
   return value === undefined ? rejected('notCanonical') : accepted({ keyId, value })
 }
 
@@ -57,20 +57,9 @@ function decodePart(part: string): Uint8Array | undefined {
 
 /** The key id of a header that is, byte for byte, the one of the format; `crit` and other algorithms fall out with that. */
 function readHeader(header: Uint8Array, type: string): string | undefined {
-  const value = readCanonical(header)
+  const value = readCanonicalJson(header)
   const keyId: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kid') : undefined
   if (typeof keyId !== 'string') return undefined
   const expected = canonicalJson({ alg: SIGNATURE_ALGORITHM, kid: keyId, typ: type })
   return expected === canonicalJson(value) ? keyId : undefined
-}
-
-/** The value of bytes that are canonical JSON, or undefined. */
-function readCanonical(bytes: Uint8Array): unknown {
-  try {
-    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    const value: unknown = JSON.parse(json)
-    return canonicalJson(value) === json ? value : undefined
-  } catch {
-    return undefined
-  }
 }

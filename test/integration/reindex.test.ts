@@ -19,23 +19,23 @@ import { prepareRoles } from '../support/database-roles.ts'
 import { g729Payloads } from '../support/kept-codecs.ts'
 import { PayloadSession } from '../support/payload-session.ts'
 import { startExternalPostgres, urlAs, type ExternalPostgres } from '../support/postgres.ts'
-import { RawSrc, type SentRequest } from '../support/raw-src.ts'
+import { RawSrc } from '../support/raw-src.ts'
 import { s3Config } from '../support/s3/s3-config.ts'
 import { makeBucket, sharedS3Server } from '../support/s3/s3-server.ts'
+import {
+  leaves,
+  METADATA_TYPE,
+  placeTransferred,
+  TRANSFER_GROUP,
+  transferMetadata,
+} from '../support/transferred-call.ts'
 
 /** The index is dropped and made again out of the object store alone: row for row, answer for answer. */
 
-const GROUP = '20261123120000012345-abcdef'
 const UUI = '00FA080001183F5093914D;encoding=hex'
 const RECORDINGS = 6
 /** Two daemons, one after the other, on a machine that may be busy. */
 const SET_UP_WAIT_MS = 300_000
-
-const OFFER = [
-  ...['v=0', 'o=- 5 5 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0'],
-  ...['m=audio 40000 RTP/AVP 0', 'a=sendonly', 'a=label:1', 'm=audio 40002 RTP/AVP 0', 'a=sendonly', 'a=label:2', ''],
-].join('\r\n')
-const XML = { contentType: 'application/rs-metadata+xml' }
 
 let postgres: ExternalPostgres
 let client: Client
@@ -63,7 +63,7 @@ beforeAll(async () => {
   expect(await daemon.commandHere(...simulated)).toMatchObject({ code: 0 })
   await listed('complete', RECORDINGS - 1)
   // Nobody is left to finish this one.
-  await place(src, metadata(3, 'user4', '+15550174'), [['User-to-User', UUI]])
+  await placeTransferred(src, transferMetadata(3, 'user4', '+15550174'), [['User-to-User', UUI]])
   const [crashing = ''] = await listed('open', 1)
   await snapshotStored(crashing)
   src.close()
@@ -102,45 +102,16 @@ async function snapshotStored(id: string): Promise<void> {
   await eventually('the metadata of the recording that will crash', async () => (existsSync(file) ? true : undefined))
 }
 
-function metadata(sequence: number, callee: string, number: string): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>
-<recording xmlns="urn:ietf:params:xml:ns:recording:1"><datamode>complete</datamode>
-<group group_id="${GROUP}"><sequence>${sequence}</sequence></group>
-<session session_id="ns-session-${sequence}"><group-ref>${GROUP}</group-ref></session>
-<participant participant_id="caller"><nameID aor="sip:user1@pbx.example.com"><name>Ada</name></nameID></participant>
-<participant participant_id="${callee}"><nameID aor="sip:${callee}@pbx.example.com"/></participant>
-<stream stream_id="1"><label>1</label></stream><stream stream_id="2"><label>2</label></stream>
-<participantstreamassoc participant_id="caller"><send>1</send></participantstreamassoc>
-<participantstreamassoc participant_id="${callee}"><send>2</send></participantstreamassoc>
-<n:numbers xmlns:n="http://example.com/netsapiens"><n:term>${number}</n:term></n:numbers></recording>`
-}
-
-const leaves = (id: string): string =>
-  `<recording><datamode>partial</datamode><participantsessionassoc participant_id="${id}" session_id="x">` +
-  `<disassociate-time>2026-11-23T12:00:00Z</disassociate-time></participantsessionassoc></recording>`
-
-async function place(
-  src: RawSrc,
-  xml: string,
-  headers: SentRequest['headers'] = [],
-): Promise<Required<Pick<SentRequest, 'sipCallId' | 'toTag'>>> {
-  const body = `--b\r\nContent-Type: application/sdp\r\n\r\n${OFFER}\r\n--b\r\nContent-Type: application/rs-metadata+xml\r\n\r\n${xml}\r\n--b--\r\n`
-  const sent = await src.send('INVITE', { contentType: 'multipart/mixed;boundary=b', body, headers })
-  const answer = await src.answerTo(sent)
-  expect(answer.status).toBe(200)
-  return { sipCallId: sent.sipCallId, toTag: answer.headers.first('To')?.split(';tag=')[1] ?? '' }
-}
-
 /** A transfer: two dialogs of one group, partial and unreadable metadata, ids in headers, vendor data. */
 async function recordStory(src: RawSrc): Promise<void> {
-  const first = await place(src, metadata(1, 'user2', '+15550172'), [
+  const first = await placeTransferred(src, transferMetadata(1, 'user2', '+15550172'), [
     ['User-Agent', 'NetSapiens SiPBx 1-1205c'],
     ['User-to-User', UUI],
   ])
-  await src.ask('UPDATE', { ...first, ...XML, sequenceNumber: 2, body: leaves('user2') })
-  await src.ask('UPDATE', { ...first, ...XML, sequenceNumber: 3, body: '<recording><unclosed' })
-  await src.ask('BYE', { ...first, ...XML, sequenceNumber: 4, body: leaves('caller') })
-  const second = await place(src, metadata(2, 'user3', '+15550173'))
+  await src.ask('UPDATE', { ...first, ...METADATA_TYPE, sequenceNumber: 2, body: leaves('user2') })
+  await src.ask('UPDATE', { ...first, ...METADATA_TYPE, sequenceNumber: 3, body: '<recording><unclosed' })
+  await src.ask('BYE', { ...first, ...METADATA_TYPE, sequenceNumber: 4, body: leaves('caller') })
+  const second = await placeTransferred(src, transferMetadata(2, 'user3', '+15550173'))
   await src.ask('BYE', { ...second, sequenceNumber: 2 })
 }
 
@@ -176,7 +147,7 @@ async function answers(): Promise<readonly CommandResult[]> {
     ...[[], ['--participant', 'ada'], ['--participant', '+15550172'], ['--text', 'user3'], ['--state', 'interrupted']],
     ...[
       ['--text', '+1555'],
-      ['--linked', GROUP],
+      ['--linked', TRANSFER_GROUP],
       ['--linked', '00FA080001183F5093914D'],
       ['--src', 'other'],
     ],

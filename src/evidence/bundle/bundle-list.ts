@@ -1,5 +1,6 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { canonicalJson } from '../canonical-json.ts'
+import { readDocument, type DocumentRejectReason } from '../canonical-document.ts'
 import { integer, list, members, sha256, text, time, truth } from '../shape-checks.ts'
 import { BUNDLE_LIST_NAME, isMemberName, LIST_SIGNATURE_NAME } from './member-names.ts'
 
@@ -25,9 +26,6 @@ export interface BundleList {
   readonly members: readonly ListedMember[]
 }
 
-/** `notCanonical`: not JSON, or not in its canonical form. `format`: a version that this software does not know. */
-export type BundleListRejectReason = 'tooLarge' | 'notCanonical' | 'format' | 'shape'
-
 const findFault = members({
   recordingId: text,
   exportedAt: time,
@@ -43,14 +41,10 @@ export function writeBundleList(value: BundleList): Uint8Array {
 }
 
 /** Never throws. `detail` says where the shape is wrong. */
-export function readBundleList(bytes: Uint8Array): Result<BundleList, BundleListRejectReason> {
-  if (bytes.length > BUNDLE_LIST_BYTES_MAX) return rejected('tooLarge')
-  const value = parseCanonical(bytes)
-  if (typeof value !== 'object' || value === null) return rejected('notCanonical')
-  if (Reflect.get(value, 'format') !== BUNDLE_FORMAT) return rejected('format')
-  const fault = findFault(value, '')
-  if (fault !== undefined) return rejected('shape', fault)
-  const read = value as BundleList
+export function readBundleList(bytes: Uint8Array): Result<BundleList, DocumentRejectReason> {
+  const document = readDocument(bytes, { bytesMax: BUNDLE_LIST_BYTES_MAX, format: BUNDLE_FORMAT, findFault })
+  if (!document.ok) return document
+  const read = document.value as BundleList
   return hasOrderedNames(read.members) ? accepted(read) : rejected('shape', 'members')
 }
 
@@ -63,14 +57,4 @@ function hasOrderedNames(listed: readonly ListedMember[]): boolean {
       name !== LIST_SIGNATURE_NAME &&
       (index === 0 || (listed[index - 1]?.name ?? '') < name),
   )
-}
-
-function parseCanonical(bytes: Uint8Array): unknown {
-  try {
-    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    const value: unknown = JSON.parse(json)
-    return canonicalJson(value) === json ? value : undefined
-  } catch {
-    return undefined
-  }
 }

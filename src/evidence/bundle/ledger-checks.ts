@@ -1,6 +1,7 @@
 import type { FindingList } from '../findings.ts'
 import { checkLogProof } from '../ledger/check-log-proof.ts'
-import { readLogProof, type LogProofRejectReason } from '../ledger/log-proof.ts'
+import { documentFault } from '../canonical-document.ts'
+import { readLogProof } from '../ledger/log-proof.ts'
 import { missingInLog, type LogTestimony } from '../ledger/recording-in-log.ts'
 import { recordingFacts } from '../ledger/recording-story.ts'
 import { decodeManifest, type ManifestBody } from '../manifest.ts'
@@ -12,13 +13,6 @@ import { isLogProofName, OBJECTS_FOLDER } from './member-names.ts'
 
 /** What a log says of the recording of a bundle. */
 export type BundledTestimony = Omit<LogTestimony, 'findings'>
-
-const PROOF_FAULTS: Record<LogProofRejectReason, string> = {
-  tooLarge: 'This proof is larger than any may be.',
-  notCanonical: 'This proof is not in canonical form, as no recorder writes it.',
-  format: 'This proof is of a format version that this software does not know.',
-  shape: 'This proof lacks something that the format asks for.',
-}
 
 /** Checks what a bundle holds of logs; gives what that of them says which knows the recording best. FORMAT.md 4 */
 export async function checkLedger(
@@ -37,7 +31,7 @@ export async function checkLedger(
     const bytes = await members.read(name)
     const proof = bytes === undefined ? undefined : readLogProof(bytes)
     if (proof?.ok !== true) {
-      const sentence = proof === undefined ? 'This proof is damaged.' : PROOF_FAULTS[proof.reason]
+      const sentence = proof === undefined ? 'This proof is damaged.' : documentFault('This proof', proof.reason)
       findings.add('log-proof-unreadable', sentence, name)
       continue
     }

@@ -4,7 +4,8 @@ import { decodeManifest } from '../manifest.ts'
 import { isObjectName, MANIFEST_NAME } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { verifyRecording, type ObjectReader, type Verdict } from '../verify.ts'
-import { readBundleList, type BundleList, type BundleListRejectReason } from './bundle-list.ts'
+import { documentFault } from '../canonical-document.ts'
+import { readBundleList, type BundleList } from './bundle-list.ts'
 import type { BundleMembers } from './bundle-members.ts'
 import { checkLedger, type BundledTestimony } from './ledger-checks.ts'
 import { checkListSignature, type ListSignatureRejectReason } from './list-signature.ts'
@@ -86,13 +87,6 @@ function addRepeated(names: readonly string[], findings: FindingList): void {
   }
 }
 
-const LIST_FAULTS: Record<BundleListRejectReason, string> = {
-  tooLarge: 'The list of the bundle is larger than any may be.',
-  notCanonical: 'The list of the bundle is not in canonical form, as no recorder writes it.',
-  format: 'The list of the bundle is of a format version that this software does not know.',
-  shape: 'The list of the bundle lacks something that the format asks for.',
-}
-
 async function loadList(
   members: BundleMembers,
   names: ReadonlySet<string>,
@@ -109,7 +103,7 @@ async function loadList(
   }
   const list = readBundleList(bytes)
   if (list.ok) return list.value
-  const sentence = LIST_FAULTS[list.reason]
+  const sentence = documentFault('The list of the bundle', list.reason)
   const detail = list.detail === undefined ? sentence : `${sentence} (${list.detail})`
   findings.add('bundle-list-unreadable', detail, BUNDLE_LIST_NAME)
   return undefined

@@ -1,5 +1,6 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { canonicalJson } from '../canonical-json.ts'
+import { readDocument, type DocumentRejectReason } from '../canonical-document.ts'
 import { integer, list, members, optional, type Check } from '../shape-checks.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { NOTE_LENGTH_MAX } from './signed-note.ts'
@@ -38,9 +39,6 @@ export interface LogProof {
   readonly statements: readonly ProvedStatement[]
 }
 
-/** `notCanonical`: not JSON, or not in its canonical form. `format`: a version that this software does not know. */
-export type LogProofRejectReason = 'tooLarge' | 'notCanonical' | 'format' | 'shape'
-
 const HASH = /^[A-Za-z0-9+/]{43}=$/
 const hash: Check = (value, path) => (typeof value === 'string' && HASH.test(value) ? undefined : path)
 const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
@@ -66,28 +64,14 @@ export function writeLogProof(proof: LogProof): Uint8Array {
 }
 
 /** Checks the shape only. Never throws; `detail` says where the shape is wrong. */
-export function readLogProof(bytes: Uint8Array): Result<LogProof, LogProofRejectReason> {
-  if (bytes.length > LOG_PROOF_BYTES_MAX) return rejected('tooLarge')
-  const value = parseCanonical(bytes)
-  if (typeof value !== 'object' || value === null) return rejected('notCanonical')
-  if (Reflect.get(value, 'format') !== LOG_PROOF_FORMAT) return rejected('format')
-  const fault = findFault(value, '')
-  if (fault !== undefined) return rejected('shape', fault)
-  const proof = value as LogProof
+export function readLogProof(bytes: Uint8Array): Result<LogProof, DocumentRejectReason> {
+  const document = readDocument(bytes, { bytesMax: LOG_PROOF_BYTES_MAX, format: LOG_PROOF_FORMAT, findFault })
+  if (!document.ok) return document
+  const proof = document.value as LogProof
   if (proof.checkpoints.length === 0) return rejected('shape', 'checkpoints')
   const isOrdered = proof.statements.every(
     ({ seq }, index) => index === 0 || (proof.statements[index - 1]?.seq ?? 0) < seq,
   )
   if (!isOrdered) return rejected('shape', 'statements')
   return accepted(proof)
-}
-
-function parseCanonical(bytes: Uint8Array): unknown {
-  try {
-    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    const value: unknown = JSON.parse(json)
-    return canonicalJson(value) === json ? value : undefined
-  } catch {
-    return undefined
-  }
 }

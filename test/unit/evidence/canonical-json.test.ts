@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { canonicalJson, JSON_DEPTH_MAX } from '../../../src/evidence/canonical-json.ts'
+import { canonicalJson, JSON_DEPTH_MAX, readCanonicalJson } from '../../../src/evidence/canonical-json.ts'
 
 function numberFromBits(hex: string): number {
   const view = new DataView(new ArrayBuffer(8))
@@ -113,5 +113,31 @@ describe('canonicalJson refuses what JSON cannot carry', () => {
     for (let depth = 0; depth < JSON_DEPTH_MAX; depth += 1) nested = [nested]
     expect(canonicalJson(nested)).toHaveLength(2 * JSON_DEPTH_MAX + 1)
     expect(() => canonicalJson([nested])).toThrow(/nested/)
+  })
+})
+
+describe('readCanonicalJson', () => {
+  const read = (text: string): unknown => readCanonicalJson(new TextEncoder().encode(text))
+
+  it('reads back what canonicalJson writes', () => {
+    expect(read(canonicalJson({ b: [1, 'ä', null], a: { c: true } }))).toEqual({ a: { c: true }, b: [1, 'ä', null] })
+  })
+
+  it.each([
+    ['members out of order', '{"b":1,"a":2}'],
+    ['a member twice', '{"a":1,"a":1}'],
+    ['blanks', '{"a": 1}'],
+    ['a line end', '{"a":1}\n'],
+    ['a byte order mark', '\uFEFF{"a":1}'],
+    ['another way to write a number', '1.0'],
+    ['another way to write a character', String.raw`"\u0061"`],
+    ['no JSON', '{'],
+    ['nothing', ''],
+  ])('refuses %s', (_, text) => {
+    expect(read(text)).toBeUndefined()
+  })
+
+  it('refuses bytes that are no UTF-8', () => {
+    expect(readCanonicalJson(Uint8Array.of(0x22, 0xff, 0x22))).toBeUndefined()
   })
 })

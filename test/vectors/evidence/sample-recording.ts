@@ -8,7 +8,7 @@ import type { ChunkEntry, KeptEntry, ManifestBody, SnapshotEntry, StreamEntry } 
 import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
-import type { ObjectReader } from '../../../src/evidence/verify.ts'
+import { verifyRecording, type ObjectReader } from '../../../src/evidence/verify.ts'
 
 export const RECORDING_ID = '019aaff1-0680-7abc-8def-0123456789ab'
 export const RS_ID = '019aaff1-0680-7abc-8def-0123456789ac'
@@ -128,6 +128,17 @@ export async function sampleRecording(options: {
 export async function storeManifest(objects: Map<string, Uint8Array>, body: ManifestBody): Promise<void> {
   const { signingKey } = await vectorSigner()
   objects.set(MANIFEST_NAME, new TextEncoder().encode(await signManifest(body, signingKey)))
+}
+
+/** What `verify` finds in it with the vectors' key, opened with the vault's: `code name`. */
+export async function findingsOf(recording: SampleRecording): Promise<string[]> {
+  const { findings } = await verifyRecording({
+    recordingId: RECORDING_ID,
+    objects: readerOf(recording.objects),
+    keys: [(await vectorSigner()).verifyKey],
+    identities: [vault.identity],
+  })
+  return findings.map(({ code, name }) => `${code} ${name}`)
 }
 
 export function readerOf(objects: ReadonlyMap<string, Uint8Array>): ObjectReader {
