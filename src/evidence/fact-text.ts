@@ -103,6 +103,7 @@ function pauseSentence({ by, via, streamId, from, fromSample, to, toSample }: Pa
 
 function requester(by: PauseEntry['by'], via: PauseEntry['via']): string {
   if (by === 'api') return 'an operator'
+  if (by === 'consent') return 'the rule about consent'
   if (via === undefined) return 'the recording client'
   return `the recording client, by ${via === 'SDP' ? 'its SDP' : `a header of ${via}`}`
 }

@@ -1,4 +1,5 @@
 import type { ManifestBody } from './manifest.ts'
+import { PAUSE_REQUESTERS } from './words.ts'
 import { integer, list, members, objectName, oneOf, optional, sha256, text, time, truth } from './shape-checks.ts'
 
 /** Why a stretch of a stream has no audio. FORMAT.md 5 */
@@ -13,9 +14,7 @@ export type OptionalGapCauseName = (typeof OPTIONAL_GAP_CAUSES)[number]
 const SOURCE_KINDS = ['sdp', 'signalling', 'authentic', 'latched'] as const
 export type SourceKindName = (typeof SOURCE_KINDS)[number]
 
-/** Who asked for a pause, and how the SRC did. FORMAT.md 5 */
-const PAUSE_REQUESTERS = ['src', 'api'] as const
-export type PauseRequesterName = (typeof PAUSE_REQUESTERS)[number]
+/** How the SRC asked for a pause. FORMAT.md 5 */
 const PAUSE_WAYS = ['INVITE', 'UPDATE', 'INFO', 'SDP'] as const
 export type PauseWayName = (typeof PAUSE_WAYS)[number]
 

@@ -1,4 +1,5 @@
-import type { AlignmentBasisName, PauseRequesterName, PauseWayName, SourceKindName } from './manifest-shape.ts'
+import type { AlignmentBasisName, PauseWayName, SourceKindName } from './manifest-shape.ts'
+import type { PauseRequester } from './words.ts'
 
 /** What a manifest says of senders, of how they were heard, and of pauses. The meaning of every member is in `FORMAT.md` section 5. */
 
@@ -59,7 +60,7 @@ export interface ReceptionFacts {
 
 /** From when to when a request for a pause held. FORMAT.md 5 */
 export interface PauseEntry {
-  readonly by: PauseRequesterName
+  readonly by: PauseRequester
   /** How the SRC asked. */
   readonly via?: PauseWayName
   /** Absent: the whole recording was paused. */

@@ -1,3 +1,7 @@
+/** Who may ask for a pause: the SRC, an operator through the API, or the rule about consent. FORMAT.md 5 */
+export const PAUSE_REQUESTERS = ['src', 'api', 'consent'] as const
+export type PauseRequester = (typeof PAUSE_REQUESTERS)[number]
+
 /** 48 kHz samples as `1 h 02 min 03.456 s`. */
 export function duration(samples: number): string {
   const totalMs = Math.round(samples / 48)

@@ -1,7 +1,8 @@
+import type { PauseRequester } from '../evidence/words.ts'
 import type { PauseEntry } from '../evidence/stream-facts.ts'
 import type { StreamId } from '../ids.ts'
 import type { RecordingClock } from './recording-clock.ts'
-import type { PauseRequester, PauseWay } from './recording-types.ts'
+import type { PauseWay } from './recording-types.ts'
 
 /** Pauses of one recording that its manifest lists one by one; further ones are kept too, and counted there. */
 export const PAUSES_MAX = 1_000
@@ -20,10 +21,12 @@ interface Pause extends Pick<PauseEntry, 'by' | 'via' | 'streamId'> {
 
 const PAUSED: Readonly<Record<PauseRequester, string>> = {
   src: 'The SRC asked for a pause: nothing said from here on is recorded until it asks to go on.',
+  consent: 'The rule about consent paused the recording: nothing said from here on is recorded until there is consent.',
   api: 'An operator paused the recording: nothing said from here on is recorded until an operator resumes it.',
 }
 const RESUMED: Readonly<Record<PauseRequester, string>> = {
   src: 'The SRC asked to go on recording.',
+  consent: 'There is consent: the rule about it lets the recording go on.',
   api: 'An operator resumed the recording.',
 }
 const STILL_PAUSED = ' It stays paused, as somebody else asked for a pause too.'

@@ -1,3 +1,4 @@
+import type { PauseRequester } from '../evidence/words.ts'
 import { RecordingClock } from './recording-clock.ts'
 import { RecordingWriter } from './recording-writer.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
@@ -19,14 +20,7 @@ import type { PacketOrigin } from './packet-sources.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import type { AlertThresholds } from './stream-watch.ts'
-import type {
-  EndCause,
-  MediaStreamPlan,
-  PauseRequester,
-  PauseWay,
-  RecordingFacts,
-  RecordingSink,
-} from './recording-types.ts'
+import type { EndCause, MediaStreamPlan, PauseWay, RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'

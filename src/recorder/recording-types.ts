@@ -93,9 +93,8 @@ export type EndCause =
   | 'workerLost'
   | 'recorderFailed'
   | 'operator'
-
-/** Who asked for a pause: the SRC, by its SDP or by a header, or an operator through the API. */
-export type PauseRequester = 'src' | 'api'
+  /** The rule about consent wanted it. */
+  | 'noConsent'
 
 /** How the SRC asked: by a header of one of these requests, or by its SDP. */
 export type PauseWay = 'INVITE' | 'UPDATE' | 'INFO' | 'SDP'

@@ -1,5 +1,6 @@
 import type { FindingList } from '../findings.ts'
 import type { ManifestBody } from '../manifest.ts'
+import { PAUSE_REQUESTERS, type PauseRequester } from '../words.ts'
 import type { Statement, StatementKind } from './statement.ts'
 
 /** What is to be found about one recording. */
@@ -15,8 +16,6 @@ export interface RecordingFacts {
   readonly pauses?: Readonly<Record<PauseRequester, number>>
 }
 
-type PauseRequester = 'src' | 'api'
-
 /** What is asked of the ledger about the recording of this manifest. */
 export function recordingFacts(manifest: ManifestBody, manifestSha256: string): RecordingFacts {
   const { recordingId, startedAt, endedAt, wrappedKey, state, pauses = [] } = manifest
@@ -24,7 +23,7 @@ export function recordingFacts(manifest: ManifestBody, manifestSha256: string): 
     pauses.filter((pause) => pause.by === by && pause.streamId === undefined).length
   return {
     ...{ recordingId, startedAt, endedAt, manifestSha256, wrappedKeySha256: wrappedKey.sha256 },
-    ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api') } } : {}),
+    ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api'), consent: count('consent') } } : {}),
   }
 }
 
@@ -47,7 +46,7 @@ export class RecordingStory {
   readonly told: ToldStatement[] = []
   readonly #recording: RecordingFacts
   readonly #findings: FindingList
-  readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0 }
+  readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0, consent: 0 }
 
   constructor(recording: RecordingFacts, findings: FindingList) {
     this.#recording = recording
@@ -72,7 +71,7 @@ export class RecordingStory {
   finish(): void {
     const { pauses } = this.#recording
     if (pauses === undefined || this.openedSeq === undefined || this.closedSeq === undefined) return
-    const missing = Math.max(0, pauses.src - this.#paused.src) + Math.max(0, pauses.api - this.#paused.api)
+    const missing = PAUSE_REQUESTERS.reduce((sum, by) => sum + Math.max(0, pauses[by] - this.#paused[by]), 0)
     if (missing === 0) return
     const sentence = `The manifest has ${missing} pauses that the ledger does not know: they were not told when they began.`
     this.#findings.add('pause-not-in-log', sentence)

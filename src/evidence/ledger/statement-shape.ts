@@ -1,5 +1,6 @@
 import { isUuidV7 } from '../../ids.ts'
 import { integer, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
+import { PAUSE_REQUESTERS } from '../words.ts'
 import type { Statement, StatementKind } from './statement.ts'
 
 const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
@@ -14,7 +15,7 @@ const checkPlace = members({
   recordingId: optional(uuid),
 })
 
-const pauseMembers = { recordingId: uuid, by: oneOf('src', 'api') }
+const pauseMembers = { recordingId: uuid, by: oneOf(...PAUSE_REQUESTERS) }
 const holdMembers = { recordingId: uuid, reasonHash: optional(sha256), byHash: optional(sha256) }
 
 const CHECKS: Readonly<Record<StatementKind, Check>> = {

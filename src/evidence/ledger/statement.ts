@@ -1,6 +1,7 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { checkSignature, decodeSignedJson, signJson } from '../signed-json.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
+import type { PauseRequester } from '../words.ts'
 import { findStatementFault, hasStatementShape } from './statement-shape.ts'
 
 /** What a log says about recordings and its node. The meaning of every member is in `FORMAT.md` section 2. */
@@ -55,7 +56,7 @@ export type StatementBody =
       readonly endedAt: string
       readonly durationSamples: number
     })
-  | (AboutRecording & { readonly kind: 'recordingPaused' | 'recordingResumed'; readonly by: 'src' | 'api' })
+  | (AboutRecording & { readonly kind: 'recordingPaused' | 'recordingResumed'; readonly by: PauseRequester })
   | (AboutRecording & {
       readonly kind: 'consent'
       readonly type: string

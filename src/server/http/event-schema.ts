@@ -30,7 +30,7 @@ export const EVENT_SCHEMAS = {
     }),
     outcome: Type.Optional(Type.String({ description: 'Why it ended, with closed.' })),
   }),
-  pause: Type.Object({ ...about, paused: Type.Boolean(), by: Type.String({ description: 'src or api.' }) }),
+  pause: Type.Object({ ...about, paused: Type.Boolean(), by: Type.String({ description: 'src, api or consent.' }) }),
   'stream-flag': Type.Object({
     ...about,
     ...stream,

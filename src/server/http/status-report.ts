@@ -54,7 +54,7 @@ export interface LiveRecordingSession {
   readonly recordingId: string
   readonly src: string
   readonly state: string
-  /** Who has paused the recording: `src`, `api`, both or nobody. */
+  /** Who has paused the recording: `src`, `api`, `consent`, several or nobody. */
   readonly pausedBy: readonly string[]
   /** RFC 3339. */
   readonly startedAt: string

@@ -1,15 +1,10 @@
+import type { PauseRequester } from '../../evidence/words.ts'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { EarwitnessError } from '../../errors.ts'
 import type { RecordingId } from '../../ids.ts'
-import type {
-  EndCause,
-  MediaStreamPlan,
-  PauseRequester,
-  PauseWay,
-  RecordingFacts,
-} from '../../recorder/recording-types.ts'
+import type { EndCause, MediaStreamPlan, PauseWay, RecordingFacts } from '../../recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { monotonicUs } from '../monotonic.ts'

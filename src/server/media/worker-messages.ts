@@ -1,3 +1,4 @@
+import type { PauseRequester } from '../../evidence/words.ts'
 import type { RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
@@ -5,7 +6,6 @@ import type {
   EndCause,
   FlagEvent,
   MediaStreamPlan,
-  PauseRequester,
   PauseWay,
   RecordingFacts,
   RecordingIncident,

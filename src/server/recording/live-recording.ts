@@ -1,3 +1,4 @@
+import type { PauseRequester } from '../../evidence/words.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type {
   ChunkEntry,
@@ -11,7 +12,6 @@ import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type {
-  PauseRequester,
   ReceptionSettings,
   RecordingFacts,
   RecordingIncident,

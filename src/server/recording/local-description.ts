@@ -101,9 +101,9 @@ export function noteMedia(
   }
 }
 
-/** An operator has paused the recording, and the SRC takes it when it is told. */
+/** An operator, or the rule about consent, has paused the recording, and the SRC takes it when it is told. */
 function isPauseTold(recording: LiveRecording): boolean {
-  return recording.tellPause && recording.pausedBy.has('api')
+  return recording.tellPause && (recording.pausedBy.has('api') || recording.pausedBy.has('consent'))
 }
 
 function pausedLine(

@@ -1,5 +1,6 @@
+import type { PauseRequester } from '../../evidence/words.ts'
 import { pauses, readControlRequest } from '../../protocol/siprec/recording-control-requests.ts'
-import type { PauseRequester, PauseWay } from '../../recorder/recording-types.ts'
+import type { PauseWay } from '../../recorder/recording-types.ts'
 import { wallClock, type LiveRecording } from './live-recording.ts'
 import type { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
@@ -52,6 +53,6 @@ export class RecordingPauses {
     const { atUs, ...how } = asked
     const at = wallClock(recording, atUs).toISOString()
     this.#options.custody.note(recording, { kind: 'pause', isPaused, at, ...how })
-    if (by === 'api' && recording.tellPause) void this.#requests.reoffer(recording)
+    if (by !== 'src' && recording.tellPause) void this.#requests.reoffer(recording)
   }
 }

@@ -109,7 +109,7 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       { request: oneOf(['reoffer', 'snapshot']), outcome: oneOf(['accepted', 'refused', 'notSent']) },
     ),
     pauseRequestsTotal: make.counter('pause_requests_total', 'Requests to pause or resume a recording.', {
-      by: oneOf(['src', 'api']),
+      by: oneOf(['src', 'api', 'consent']),
       action: oneOf(['pause', 'resume']),
     }),
     oneWaySessionsTotal: make.plainCounter(

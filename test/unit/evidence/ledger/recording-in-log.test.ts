@@ -170,6 +170,8 @@ describe('what is handed on of a log', () => {
     ]
     for (const [code, changed] of bent) expect((await check(changed)).codes).toContain(code)
     expect((await check(proof, { ...recording, manifestSha256: KEY })).codes).toEqual(['manifest-not-in-log'])
-    expect((await check(proof, { ...recording, pauses: { src: 0, api: 1 } })).codes).toEqual(['pause-not-in-log'])
+    expect((await check(proof, { ...recording, pauses: { src: 0, api: 1, consent: 0 } })).codes).toEqual([
+      'pause-not-in-log',
+    ])
   })
 })
