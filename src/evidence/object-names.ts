@@ -7,6 +7,7 @@ export const INDEX_NAME = 'index.age'
 /** Longest name a manifest may give an object. */
 export const OBJECT_NAME_MAX = 100
 
+const ROTATED_KEY_NAME = /^key-(?!000)\d{3}\.age$/
 const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
 const KEPT_NAME = /^rtp-\d{6,16}\.age$/
 const DTMF_NAME = /^dtmf-\d{3,16}\.age$/
@@ -25,6 +26,11 @@ export function keptName(keptSeq: number): string {
 
 export function snapshotName(seq: number): string {
   return `metadata-${String(seq).padStart(3, '0')}.age`
+}
+
+/** True for a wrapped key, the first one (`key.age`) or one that a rotation made (`key-001.age`). FORMAT.md 2.1 */
+export function isWrappedKeyName(name: string): boolean {
+  return name === KEY_NAME || ROTATED_KEY_NAME.test(name)
 }
 
 /** Keys that were pressed. FORMAT.md 4.1 */

@@ -56,7 +56,15 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
     requestId: optional(uuid),
   }),
   shredded: members({ ...holdMembers, wrappedKeySha256: sha256 }),
-  keyRotated: members({ recordingId: uuid, name: text, sha256, replacesSha256: sha256 }),
+  keyRotated: members({
+    recordingId: uuid,
+    name: text,
+    sha256,
+    replacesSha256: sha256,
+    byHash: optional(sha256),
+    askedAt: optional(time),
+    requestId: optional(uuid),
+  }),
   checkpointSeen: members({ note: text }),
   statementsLost: members({ count: integer }),
 }

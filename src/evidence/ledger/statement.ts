@@ -80,6 +80,9 @@ export type StatementBody =
       readonly name: string
       readonly sha256: string
       readonly replacesSha256: string
+      readonly byHash?: string
+      readonly askedAt?: string
+      readonly requestId?: string
     })
   | { readonly kind: 'checkpointSeen'; readonly note: string }
   | { readonly kind: 'statementsLost'; readonly count: number }

@@ -12,7 +12,7 @@ import { localLogs } from './log-copy.ts'
 import type { LogSigner } from './log-writer.ts'
 import { NodeLog, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
 import { openLog, type LogRefusal } from './open-log.ts'
-import { RequestFolder, type AccessRequest } from './statement-requests.ts'
+import { RequestFolder, statementOf, type StatementRequest } from './statement-requests.ts'
 import { StatementQueue } from './statement-queue.ts'
 
 /** A statement is covered by a checkpoint, and on its way to the store, at most so much later. FORMAT.md 5 */
@@ -78,7 +78,7 @@ export class Ledger implements StatementSink {
   readonly #logOptions: NodeLogOptions
   readonly #queue: StatementQueue
   readonly #requests: RequestFolder
-  #requested: readonly AccessRequest[] = []
+  #requested: readonly StatementRequest[] = []
   #looking: NodeJS.Timeout | undefined
   readonly #checkpointMs: number
   readonly #stopped = new AbortController()
@@ -236,11 +236,8 @@ export class Ledger implements StatementSink {
     const requests = this.#requested
     if (requests.length === 0) return
     this.#uncoveredSinceUnixMs ??= this.#options.nowUnixMs()
-    const drafts = requests.map(({ by, at, ...access }) => {
-      const byHash = log.saltedHash('byHash', by)
-      const who = byHash === undefined ? {} : { byHash }
-      return this.#queue.draft({ kind: 'access', ...access, ...who, askedAt: at })
-    })
+    const hash = (member: string, value: string): string | undefined => log.saltedHash(member, value)
+    const drafts = requests.map((request) => this.#queue.draft(statementOf(request, hash)))
     await this.#write(log, await log.sign(drafts))
     await this.#requests.done(requests)
     this.#requested = []

@@ -3,6 +3,8 @@ import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'nod
 import { join } from 'node:path'
 
 import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
+import type { StatementBody } from '../../evidence/ledger/statement.ts'
+import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
@@ -12,18 +14,46 @@ const REQUESTS_FOLDER = 'requests'
 export const REQUESTS_MAX = 256
 const REQUEST_BYTES_MAX = 4_096
 const NAME = /^([0-9a-f-]{36})\.json$/
+const SHA256 = /^[0-9a-f]{64}$/
 const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-/** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
-export interface AccessRequest {
+/** What every request says. */
+interface Asked {
   /** UUIDv7. */
   readonly requestId: string
   readonly recordingId: string
-  readonly action: 'export' | 'open'
   /** Who: the name of the user of this machine. Only its salted hash is said. */
   readonly by: string
   /** RFC 3339. */
   readonly at: string
+}
+
+/** A command on this machine opened a recording. */
+export interface AccessRequest extends Asked {
+  readonly kind?: undefined
+  readonly action: 'export' | 'open'
+}
+
+/** A command on this machine sealed the key of a recording anew, and has stored it. */
+export interface KeyRotatedRequest extends Asked {
+  readonly kind: 'keyRotated'
+  /** Of the new wrapped key. */
+  readonly name: string
+  readonly sha256: string
+  readonly replacesSha256: string
+}
+
+/** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
+export type StatementRequest = AccessRequest | KeyRotatedRequest
+
+/** What is said of it. `byHash` gives what stands for a name, where there is a salt. */
+export function statementOf(
+  { by, at, ...request }: StatementRequest,
+  saltedHash: (member: string, value: string) => string | undefined,
+): StatementBody {
+  const byHash = saltedHash('byHash', by)
+  const who = { ...(byHash === undefined ? {} : { byHash }), askedAt: at }
+  return request.kind === undefined ? { ...request, kind: 'access', ...who } : { ...request, ...who }
 }
 
 /** Where requests wait. */
@@ -35,7 +65,7 @@ export function requestsFolder(dataDir: string): string {
  * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. Resolves to false when there is no ledger on
  * this machine. Rejects when the folder cannot be written.
  */
-export async function leaveRequest(dataDir: string, request: AccessRequest): Promise<boolean> {
+export async function leaveRequest(dataDir: string, request: StatementRequest): Promise<boolean> {
   const ledgerDir = join(dataDir, LEDGER_PREFIX)
   const owner = await stat(ledgerDir).catch(() => undefined)
   if (owner === undefined) return false
@@ -66,12 +96,12 @@ export class RequestFolder {
   }
 
   /** The oldest first, at most {@link REQUESTS_MAX}. */
-  async list(): Promise<readonly AccessRequest[]> {
+  async list(): Promise<readonly StatementRequest[]> {
     const names = await readdir(this.#folder).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return []
       throw error
     })
-    const requests: AccessRequest[] = []
+    const requests: StatementRequest[] = []
     for (const name of names.filter((each) => NAME.test(each)).toSorted()) {
       if (requests.length >= REQUESTS_MAX) break
       const request = await this.#read(name)
@@ -81,11 +111,11 @@ export class RequestFolder {
   }
 
   /** They have been said; a crash before this says them again, with the same `requestId`. */
-  async done(requests: readonly AccessRequest[]): Promise<void> {
+  async done(requests: readonly StatementRequest[]): Promise<void> {
     for (const { requestId } of requests) await unlink(join(this.#folder, `${requestId}.json`)).catch(() => {})
   }
 
-  async #read(name: string): Promise<AccessRequest | undefined> {
+  async #read(name: string): Promise<StatementRequest | undefined> {
     const path = join(this.#folder, name)
     const bytes = await readFile(path).catch(() => undefined)
     if (bytes === undefined) return undefined
@@ -97,15 +127,27 @@ export class RequestFolder {
   }
 }
 
-function parseRequest(json: string): AccessRequest | undefined {
+function parseRequest(json: string): StatementRequest | undefined {
   try {
-    const { requestId, recordingId, action, by, at } = JSON.parse(json) as Partial<Record<keyof AccessRequest, unknown>>
+    const { requestId, recordingId, by, at, ...rest } = JSON.parse(json) as Partial<Record<string, unknown>>
     if (typeof requestId !== 'string' || !isUuidV7(requestId)) return undefined
-    if (typeof recordingId !== 'string' || !isUuidV7(recordingId)) return undefined
-    if ((action !== 'export' && action !== 'open') || typeof by !== 'string') return undefined
+    if (typeof recordingId !== 'string' || !isUuidV7(recordingId) || typeof by !== 'string') return undefined
     if (typeof at !== 'string' || !UTC_TIME.test(at) || Number.isNaN(Date.parse(at))) return undefined
-    return { requestId, recordingId, action, by, at }
+    const asked = { requestId, recordingId, by, at }
+    return rest['kind'] === 'keyRotated' ? parseKeyRotated(asked, rest) : parseAccess(asked, rest)
   } catch {
     return undefined
   }
+}
+
+function parseAccess(asked: Asked, { kind, action }: Partial<Record<string, unknown>>): AccessRequest | undefined {
+  return kind === undefined && (action === 'export' || action === 'open') ? { ...asked, action } : undefined
+}
+
+function parseKeyRotated(asked: Asked, rest: Partial<Record<string, unknown>>): KeyRotatedRequest | undefined {
+  const { name, sha256, replacesSha256 } = rest
+  if (typeof name !== 'string' || !isWrappedKeyName(name)) return undefined
+  if (typeof sha256 !== 'string' || !SHA256.test(sha256)) return undefined
+  if (typeof replacesSha256 !== 'string' || !SHA256.test(replacesSha256)) return undefined
+  return { ...asked, kind: 'keyRotated', name, sha256, replacesSha256 }
 }

@@ -9,7 +9,11 @@ import { readSigningKey, readVerifyKey } from '../../../../src/evidence/signer-k
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { storedCopy, storedLogs, linesOf } from '../../../../src/server/ledger/log-copy.ts'
 import { QUEUE_STATEMENTS_MAX } from '../../../../src/server/ledger/statement-queue.ts'
-import { leaveRequest, type AccessRequest } from '../../../../src/server/ledger/statement-requests.ts'
+import {
+  leaveRequest,
+  type AccessRequest,
+  type KeyRotatedRequest,
+} from '../../../../src/server/ledger/statement-requests.ts'
 import { BEGUN_AT_UNIX_MS, ledgerRig, payloadOf, recordingId, storyOf } from './ledger-rig.ts'
 
 async function storedLines(rig: ReturnType<typeof ledgerRig>, logId: string): Promise<string[]> {
@@ -258,6 +262,28 @@ describe('requests of commands', () => {
     await leaveRequest(rig.dataDir, request(1))
     await expect.poll(() => kinds(rig.lines()), { timeout: 30_000 }).toContain('access')
     await ledger.close(30_000)
+  })
+
+  it('that a key was sealed anew are said as such', async () => {
+    const rig = ledgerRig()
+    await rig.run()
+    const { requestId, recordingId: about, by, at } = request(1)
+    const hashes = { sha256: 'ab'.repeat(32), replacesSha256: 'cd'.repeat(32) }
+    const rotated: KeyRotatedRequest = {
+      ...{ requestId, recordingId: about, by, at },
+      ...{ kind: 'keyRotated', name: 'key-001.age', ...hashes },
+    }
+    await leaveRequest(rig.dataDir, rotated)
+    await leaveRequest(rig.dataDir, { ...rotated, requestId: recordingId(2_000), name: 'chunk-000001.age' })
+    await leaveRequest(rig.dataDir, { ...rotated, requestId: recordingId(2_001), sha256: 'AB'.repeat(32) })
+    const ledger = await rig.run()
+    const said = rig
+      .lines()
+      .map(payloadOf)
+      .filter(({ kind }) => kind === 'keyRotated')
+    const byHash = ledger.saltedHash('byHash', by)
+    expect(said).toMatchObject([{ recordingId: about, name: 'key-001.age', ...hashes, requestId, askedAt: at, byHash }])
+    expect(rig.failures).toEqual(['requestInvalid', 'requestInvalid'])
   })
 
   it('that are none are put aside, and counted', async () => {
