@@ -10,10 +10,10 @@ import { IncidentNotes } from './incident-notes.ts'
 import { LiveListeners } from './live-listeners.ts'
 import { LiveMonitor, type Sealing } from './live-monitor.ts'
 import { describeRecording, reportStreams, whatIsKnown, type StreamReport } from './manifest-body.ts'
-import { wishIncident } from './wish-incident.ts'
 import { SnapshotKeeper, type ReceivedMetadata } from './snapshot-keeper.ts'
 import { POSITIONS_PER_SECOND, ReceiverSet } from './receiver-set.ts'
-import { commonRate, isSameList } from './stream-rates.ts'
+import { StreamChanges } from './stream-changes.ts'
+import { commonRate } from './stream-rates.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 import { Horizon } from './horizon.ts'
 import type { PacketOrigin } from './packet-sources.ts'
@@ -53,6 +53,7 @@ export class RecordingSession {
   readonly #sealing: Sealing
   readonly listeners: LiveListeners
   readonly #pauses = new PauseList()
+  readonly #changes: StreamChanges
   readonly #clock: RecordingClock
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
@@ -94,19 +95,19 @@ export class RecordingSession {
     this.#nextCommitUs = options.facts.openedUs
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
-    this.#addStreams(options.streams, options.facts.openedUs)
+    this.#changes = new StreamChanges({
+      ...{ layout: facts.layout, receivers: this.#receivers, writer: this.#writer },
+      ...{ incidents: this.#incidents, pauses: this.#pauses },
+    })
+    this.#changes.begin(streams, facts.openedUs)
     const { name, wrapped: bytes, recipient } = this.#key
     options.sink.handleSealed({ kind: 'key', name, bytes, recipient })
-    this.#incidents.noteIf(wishIncident([], options.streams), options.facts.openedUs)
-    this.#notePausedStreams(options.facts.openedUs)
+    this.#changes.noteFirst(streams, facts.openedUs)
   }
 
   /** The sample rates of further encoders that {@link updateStreams} would take with these plans; the shell makes them beforehand. */
   encodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
-    if (this.#state !== 'running') return []
-    const rates = this.#receivers.ratesWith(plans)
-    if (isSameList(rates, this.#receivers.rates)) return []
-    return this.#facts.layout === 'mixed' ? rates.slice(0, 1) : rates
+    return this.#state === 'running' ? this.#changes.encodersNeeded(plans) : []
   }
 
   /** The same of Opus decoders. */
@@ -130,10 +131,7 @@ export class RecordingSession {
 
   /** Goes on at the rates that {@link acceptWider} asked for, in a new link. */
   raiseRates(): void {
-    if (this.#state !== 'running') return
-    const before = this.#receivers.rates
-    this.#receivers.raiseRates([])
-    if (!isSameList(before, this.#receivers.rates)) this.#writer.endLink()
+    if (this.#state === 'running') this.#changes.raiseRates()
   }
 
   get streamReceivers(): ReadonlyMap<StreamId, StreamReceiver> {
@@ -217,23 +215,7 @@ export class RecordingSession {
   updateStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
     if (this.#state !== 'running') return
     const wasHeld = this.allHeld
-    const added = plans.filter((plan) => !this.#receivers.byId.has(plan.streamId))
-    const planned = new Map(plans.map((plan) => [plan.streamId, plan]))
-    const before = this.#receivers.all.map(({ plan }) => plan)
-    const ratesBefore = this.#receivers.rates
-    this.#incidents.noteIf(wishIncident(before, plans), nowUs)
-    for (const [streamId, receiver] of this.#receivers.byId) {
-      const plan = planned.get(streamId)
-      if (plan !== undefined) receiver.replan(plan, nowUs)
-      else if (receiver.refuse(nowUs)) {
-        this.noteIncident('stream-refused', 'A media stream went over to formats that cannot be recorded.', nowUs)
-      }
-    }
-    this.#receivers.raiseRates(plans)
-    const hasNewChannel = added.length > 0 && !this.#receivers.isFull && this.#facts.layout === 'separate'
-    if (hasNewChannel || !isSameList(ratesBefore, this.#receivers.rates)) this.#writer.endLink()
-    this.#addStreams(added, nowUs)
-    this.#notePausedStreams(nowUs)
+    this.#changes.update(plans, nowUs)
     if (wasHeld && !this.allHeld) this.#awaitedSinceUs = nowUs
   }
 
@@ -365,20 +347,6 @@ export class RecordingSession {
       unlistedPauses: this.#pauses.unlisted,
       incidents: this.#incidents.entriesUpTo(durationSamples),
     })
-  }
-
-  #notePausedStreams(nowUs: number): void {
-    this.#incidents.noteIf(this.#pauses.setStreams(this.#receivers.pausedByPlan, nowUs), nowUs)
-  }
-
-  #addStreams(plans: readonly MediaStreamPlan[], nowUs: number): void {
-    for (const plan of plans) {
-      if (this.#receivers.isFull) {
-        this.noteIncident('streams-too-many', 'More media streams were offered than a recording holds.', nowUs)
-        return
-      }
-      this.#receivers.add(plan, nowUs)
-    }
   }
 
   /** Fixes position 0 once any stream has been watched for `windowUs`; true when it is fixed. */
