@@ -1,39 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-
 import type { Config } from '../config/config.ts'
 import { AdmissionController } from './admission.ts'
 import { admissionStateOf } from './admission-state.ts'
-import { acquireDataLock, type DataLock } from './data-lock.ts'
-import { MonthPartitions } from './database/month-partitions.ts'
-import { openDatabase } from './database/open-database.ts'
-import { Outbox } from './database/outbox.ts'
+import { acquireDataLock } from './data-lock.ts'
 import { EventHub } from './http/event-hub.ts'
 import { httpUrl, type BoundHttpAddress } from './http/listen.ts'
 import { startHttpServices } from './http-services.ts'
-import type { Ledger } from './ledger/ledger.ts'
-import { startLedger } from './ledger/start-ledger.ts'
-import { MediaPlane } from './media/media-plane.ts'
-import { alertThresholds } from './media/alert-thresholds.ts'
-import { chooseReceiver } from './media/receiver-choice.ts'
-import { monotonicUs } from './monotonic.ts'
+import { startKeeping, type Keeping, type Undo } from './keeping.ts'
+import { joinServices, type Joined } from './joining.ts'
 import { registerReadiness } from './readiness.ts'
-import { Custody } from './recording/custody.ts'
-import { LiveListening } from './recording/live-listening.ts'
-import { OpenJournal } from './recording/open-journal.ts'
-import { recoverWithSpool } from './recording/recovery.ts'
-import { RecordingControl } from './recording/recording-control.ts'
-import { RecordingEvents } from './recording/recording-events.ts'
-import { SourceTable } from './recording/source-table.ts'
-import { Authentication } from './signalling/authentication.ts'
-import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
 import type { BoundAddress } from './signalling/port.ts'
-import { randomToken } from './signalling/random-token.ts'
-import { SpoolWatch } from './spool/spool-watch.ts'
-import { openSpool, type Spool } from './spool/spool.ts'
 import { StatusBoard } from './status-board.ts'
-import { startStorage, type Storage } from './storage/start-storage.ts'
-import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
+import { type DaemonNotice } from './keys-at-start.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
@@ -59,26 +38,6 @@ export interface DaemonOptions {
   readonly version: string
 }
 
-/** What takes recordings into custody. */
-interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
-  readonly storage: Storage
-  readonly outbox: Outbox
-  readonly custody: Custody
-  readonly ledger: Ledger
-  readonly vaultRecipients: readonly string[]
-  readonly spool: Spool
-  /** Closes what an earlier run left open; resolves to how many. */
-  readonly recover: () => Promise<number>
-}
-
-/** What makes recordings. */
-interface Joined {
-  readonly media: MediaPlane
-  readonly control: RecordingControl
-  readonly signalling: Signalling
-  readonly listening: LiveListening
-}
-
 /**
  * The composition root: makes every service, joins them, and takes them down in the order that loses nothing.
  *
@@ -93,7 +52,7 @@ export class Daemon {
   readonly #eventHub = new EventHub({ run: randomBytes(4).toString('hex'), nowUnixMs: Date.now })
   readonly #notices: DaemonNotice[] = []
   /** Undone in reverse when a later step of the start fails. */
-  readonly #undo: (() => Promise<unknown> | void)[] = []
+  readonly #undo: Undo = []
   #services: (Keeping & Joined) | undefined
 
   constructor(options: DaemonOptions) {
@@ -165,8 +124,13 @@ export class Daemon {
     const registry = createRegistry()
     collectProcessMetrics(registry)
     const metrics = createMetrics(registry, { sources: config.sources.map(({ name }) => name), version: this.#version })
-    const keeping = await this.#startKeeping(lock, metrics)
-    const joined = this.#join({ metrics, ...keeping })
+    const software = { name: 'earwitness', version: this.#version }
+    const parts = { config, metrics, software, log: this.#log, undo: this.#undo }
+    const keeping = await startKeeping({ ...parts, lock, notices: this.#notices })
+    const joined = joinServices({
+      ...{ ...parts, ...keeping },
+      ...{ health: this.#health, admission: this.#admission, eventHub: this.#eventHub },
+    })
     await joined.media.run(config.media.workers)
     this.#undo.push(() => joined.media.stop())
     registerReadiness(this.#health, {
@@ -210,69 +174,6 @@ export class Daemon {
     })
   }
 
-  /** Everything that keeps what is recorded: keys, store, database, custody. */
-  async #startKeeping(lock: DataLock, metrics: Metrics): Promise<Keeping> {
-    const config = this.#config
-    const signer = await loadSignerAtStart(config, this.#notices)
-    const vaultRecipients = await vaultRecipientsAtStart(config, this.#notices)
-    const storage = await startStorage(config, { log: this.#log, metrics })
-    this.#undo.push(() => storage.stop())
-    const { store, uploads } = storage
-    const database = await openDatabase({
-      url: config.database.url,
-      dataDir: config.dataDir,
-      log: this.#log,
-      lock,
-      whenUnreachable: 'continue',
-    })
-    this.#undo.push(() => database.stop())
-    const months = new MonthPartitions({
-      ...{ database, log: this.#log, nowUnixMs: Date.now },
-      onMisplaced: (rows) => metrics.databaseMisplacedRows.set(rows),
-    })
-    months.run()
-    this.#undo.push(() => months.stop())
-    const outbox = new Outbox({ database, dataDir: config.dataDir, log: this.#log })
-    await outbox.run()
-    this.#undo.push(() => outbox.stop())
-    const journal = new OpenJournal({
-      dataDir: config.dataDir,
-      onError: (error) => this.#log.error({ err: error }, 'the journal of open recordings cannot be written'),
-      nowUnixMs: Date.now,
-    })
-    await journal.run()
-    const { dataDir } = config
-    const ledger = startLedger({
-      ...{ dataDir, signer, store, uploads, metrics },
-      software: this.#software,
-      timestampUrl: config.ledger.timestampUrl,
-      log: this.#log,
-    })
-    this.#undo.push(() => ledger.close(LEDGER_CLOSE_MS))
-    const spool = await openSpool({ dataDir, limits: config.spool, queue: uploads, log: this.#log })
-    this.#undo.push(() => spool.stop())
-    const custody = new Custody({
-      ...{
-        uploads: spool.uploads,
-        outbox,
-        journal,
-        ledger,
-        spool: spool.keeper,
-        signer: signer.signingKey,
-        nowUnixMs: Date.now,
-      },
-    })
-    const leftOpen = await journal.leftOpen()
-    const recover = (): Promise<number> =>
-      recoverWithSpool(spool, {
-        ...{ journal, leftOpen, store, custody },
-        signer: signer.verifyKey,
-        reportError: (recordingId, error) =>
-          this.#log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
-      })
-    return { storage, store, uploads, outbox, custody, ledger, spool, vaultRecipients, recover }
-  }
-
   #startBoard(parts: Keeping & Joined & { readonly metrics: Metrics }): StatusBoard {
     const { rtp, media } = this.#config
     const board = new StatusBoard({
@@ -288,88 +189,6 @@ export class Daemon {
     board.run()
     this.#undo.push(() => board.stop())
     return board
-  }
-
-  get #software(): { readonly name: string; readonly version: string } {
-    return { name: 'earwitness', version: this.#version }
-  }
-
-  #join(parts: Keeping & { readonly metrics: Metrics }): Joined {
-    const config = this.#config
-    const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
-    const signalling = createSignalling(config.sip, {
-      log: this.#log,
-      randomToken,
-      authoriser: new Authentication({
-        sources,
-        realm: config.sip.realm,
-        includeOptions: config.sip.authenticateOptions,
-        secret: randomBytes(32),
-        log: this.#log,
-      }),
-      nowUs: monotonicUs,
-      queueWaitUs: config.limits.openingWaitMs * 1_000,
-    })
-    const media = new MediaPlane({
-      settings: {
-        bindAddress: config.rtp.address,
-        opusEngine: config.media.opusEngine,
-        opusBitsPerSecond: config.recording.opusBitrate,
-        opusComplexity: config.recording.opusComplexity,
-        busyShareMax: config.limits.workerBusyPercent / 100,
-        receiveBufferBytes: config.rtp.receiveBufferBytes,
-        alerts: alertThresholds(config.alerts),
-        receiver: chooseReceiver(config.media.receiver),
-        liveListening: config.liveListening,
-        spoolFolder: parts.spool.runFolder,
-      },
-      portMin: config.rtp.portMin,
-      portMax: config.rtp.portMax,
-      openingWaitUs: config.limits.openingWaitMs * 1_000,
-    })
-    const events = new RecordingEvents({ ...parts, log: this.#log, publish: this.#eventHub.publish })
-    const control = new RecordingControl({
-      signalling: signalling.port,
-      media,
-      ...{ custody: parts.custody, spool: parts.spool, spoolWatch: this.#watchSpool(parts) },
-      sources,
-      events,
-      settings: {
-        ...{ layout: config.recording.layout, dtmf: config.recording.dtmf },
-        chunkUs: config.recording.chunkSeconds * 1_000_000,
-        silenceGateDbov: config.recording.silenceGate,
-        conceals: config.recording.concealment,
-        mediaTimeoutMs: config.recording.mediaTimeoutMs,
-        // With another engine, sip.advertise is its address, and media comes here.
-        mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),
-        vaultRecipients: parts.vaultRecipients,
-        software: this.#software,
-        sendsRtcp: config.rtp.sendRtcp,
-      },
-      refusal: (method) => {
-        const refusal = this.#health.refusal()
-        if (refusal === undefined && method === 'INVITE') this.#admission.take(monotonicUs())
-        return refusal
-      },
-      isOverfull: () => parts.uploads.isOverfull,
-      nowUs: monotonicUs,
-      nowUnixMs: Date.now,
-      sleep: async (ms) => sleep(ms, undefined, { ref: false }),
-      randomBytes: (length) => randomBytes(length),
-    })
-    media.setHandler(control)
-    const listening = new LiveListening({
-      ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
-      live: () => control.live,
-    })
-    return { control, media, signalling, listening }
-  }
-
-  #watchSpool(parts: Pick<Keeping, 'spool' | 'custody'> & { readonly metrics: Metrics }): SpoolWatch {
-    const watch = new SpoolWatch({ ...parts, log: this.#log })
-    watch.run()
-    this.#undo.push(() => watch.stop())
-    return watch
   }
 
   async #undoStart(): Promise<void> {

@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AdmissionController } from './admission.ts'
+import type { EventHub } from './http/event-hub.ts'
+import { MediaPlane } from './media/media-plane.ts'
+import { alertThresholds } from './media/alert-thresholds.ts'
+import { chooseReceiver } from './media/receiver-choice.ts'
+import { monotonicUs } from './monotonic.ts'
+import { LiveListening } from './recording/live-listening.ts'
+import { RecordingControl } from './recording/recording-control.ts'
+import { RecordingEvents } from './recording/recording-events.ts'
+import { SourceTable } from './recording/source-table.ts'
+import { Authentication } from './signalling/authentication.ts'
+import { createSignalling, type Signalling } from './signalling/create-signalling.ts'
+import { randomToken } from './signalling/random-token.ts'
+import { SpoolWatch } from './spool/spool-watch.ts'
+import type { Health } from './telemetry/health.ts'
+import type { Keeping, StartOptions } from './keeping.ts'
+
+/** What makes recordings. */
+export interface Joined {
+  readonly media: MediaPlane
+  readonly control: RecordingControl
+  readonly signalling: Signalling
+  readonly listening: LiveListening
+}
+
+interface JoinParts extends Keeping, StartOptions {
+  readonly health: Health
+  readonly admission: AdmissionController
+  readonly eventHub: EventHub
+}
+
+/** Makes what makes recordings, and joins it. */
+export function joinServices(parts: JoinParts): Joined {
+  const { config } = parts
+  const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
+  const signalling = joinSignalling(parts, sources)
+  const media = createMediaPlane(parts)
+  const events = new RecordingEvents({ ...parts, publish: parts.eventHub.publish })
+  const control = new RecordingControl({
+    signalling: signalling.port,
+    media,
+    ...{ custody: parts.custody, spool: parts.spool, spoolWatch: watchSpool(parts) },
+    sources,
+    events,
+    settings: {
+      ...{ layout: config.recording.layout, dtmf: config.recording.dtmf },
+      chunkUs: config.recording.chunkSeconds * 1_000_000,
+      silenceGateDbov: config.recording.silenceGate,
+      conceals: config.recording.concealment,
+      mediaTimeoutMs: config.recording.mediaTimeoutMs,
+      // With another engine, sip.advertise is its address, and media comes here.
+      mediaAddress: config.rtp.advertise ?? (config.sip.drachtio === undefined ? config.sip.advertise : undefined),
+      vaultRecipients: parts.vaultRecipients,
+      software: parts.software,
+      sendsRtcp: config.rtp.sendRtcp,
+    },
+    refusal: (method) => {
+      const refusal = parts.health.refusal()
+      if (refusal === undefined && method === 'INVITE') parts.admission.take(monotonicUs())
+      return refusal
+    },
+    isOverfull: () => parts.uploads.isOverfull,
+    nowUs: monotonicUs,
+    nowUnixMs: Date.now,
+    sleep: async (ms) => sleep(ms, undefined, { ref: false }),
+    randomBytes: (length) => randomBytes(length),
+  })
+  media.setHandler(control)
+  const listening = new LiveListening({
+    ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
+    live: () => control.live,
+  })
+  return { control, media, signalling, listening }
+}
+
+function joinSignalling({ config, log }: JoinParts, sources: SourceTable): Signalling {
+  return createSignalling(config.sip, {
+    log,
+    randomToken,
+    authoriser: new Authentication({
+      sources,
+      realm: config.sip.realm,
+      includeOptions: config.sip.authenticateOptions,
+      secret: randomBytes(32),
+      log,
+    }),
+    nowUs: monotonicUs,
+    queueWaitUs: config.limits.openingWaitMs * 1_000,
+  })
+}
+
+function createMediaPlane({ config, spool }: JoinParts): MediaPlane {
+  return new MediaPlane({
+    settings: {
+      bindAddress: config.rtp.address,
+      opusEngine: config.media.opusEngine,
+      opusBitsPerSecond: config.recording.opusBitrate,
+      opusComplexity: config.recording.opusComplexity,
+      busyShareMax: config.limits.workerBusyPercent / 100,
+      receiveBufferBytes: config.rtp.receiveBufferBytes,
+      alerts: alertThresholds(config.alerts),
+      receiver: chooseReceiver(config.media.receiver),
+      liveListening: config.liveListening,
+      spoolFolder: spool.runFolder,
+    },
+    portMin: config.rtp.portMin,
+    portMax: config.rtp.portMax,
+    openingWaitUs: config.limits.openingWaitMs * 1_000,
+  })
+}
+
+function watchSpool(parts: JoinParts): SpoolWatch {
+  const watch = new SpoolWatch(parts)
+  watch.run()
+  parts.undo.push(() => watch.stop())
+  return watch
+}

@@ -1,0 +1,105 @@
+import type { Config } from '../config/config.ts'
+import { type DataLock } from './data-lock.ts'
+import { MonthPartitions } from './database/month-partitions.ts'
+import { openDatabase } from './database/open-database.ts'
+import { Outbox } from './database/outbox.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import { startLedger } from './ledger/start-ledger.ts'
+import { Custody } from './recording/custody.ts'
+import { OpenJournal } from './recording/open-journal.ts'
+import { recoverWithSpool } from './recording/recovery.ts'
+import { openSpool, type Spool } from './spool/spool.ts'
+import { startStorage, type Storage } from './storage/start-storage.ts'
+import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
+import type { Logger } from './telemetry/logger.ts'
+import { type Metrics } from './telemetry/metrics.ts'
+
+const LEDGER_CLOSE_MS = 5_000
+
+export type Undo = (() => Promise<unknown> | void)[]
+
+export interface Software {
+  readonly name: string
+  readonly version: string
+}
+
+/** What takes recordings into custody. */
+export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
+  readonly storage: Storage
+  readonly outbox: Outbox
+  readonly custody: Custody
+  readonly ledger: Ledger
+  readonly vaultRecipients: readonly string[]
+  readonly spool: Spool
+  /** Closes what an earlier run left open; resolves to how many. */
+  readonly recover: () => Promise<number>
+}
+
+/** What the services of a daemon are started with. */
+export interface StartOptions {
+  readonly config: Config
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly software: Software
+  /** Undone in reverse when a later step of the start fails, or at the end. */
+  readonly undo: Undo
+}
+
+/** Starts everything that keeps what is recorded: keys, store, database, custody. `notices` is told of keys that were made. */
+export async function startKeeping(
+  options: StartOptions & { readonly lock: DataLock; readonly notices: DaemonNotice[] },
+): Promise<Keeping> {
+  const { config, lock, log, metrics, undo } = options
+  const signer = await loadSignerAtStart(config, options.notices)
+  const vaultRecipients = await vaultRecipientsAtStart(config, options.notices)
+  const storage = await startStorage(config, { log, metrics })
+  undo.push(() => storage.stop())
+  const { store, uploads } = storage
+  const database = await openDatabase({
+    url: config.database.url,
+    dataDir: config.dataDir,
+    log,
+    lock,
+    whenUnreachable: 'continue',
+  })
+  undo.push(() => database.stop())
+  const months = new MonthPartitions({
+    ...{ database, log, nowUnixMs: Date.now },
+    onMisplaced: (rows) => metrics.databaseMisplacedRows.set(rows),
+  })
+  months.run()
+  undo.push(() => months.stop())
+  const outbox = new Outbox({ database, dataDir: config.dataDir, log })
+  await outbox.run()
+  undo.push(() => outbox.stop())
+  const journal = new OpenJournal({
+    dataDir: config.dataDir,
+    onError: (error) => log.error({ err: error }, 'the journal of open recordings cannot be written'),
+    nowUnixMs: Date.now,
+  })
+  await journal.run()
+  const { dataDir } = config
+  const ledger = startLedger({
+    ...{ dataDir, signer, store, uploads, metrics },
+    software: options.software,
+    timestampUrl: config.ledger.timestampUrl,
+    log,
+  })
+  undo.push(() => ledger.close(LEDGER_CLOSE_MS))
+  const spool = await openSpool({ dataDir, limits: config.spool, queue: uploads, log })
+  undo.push(() => spool.stop())
+  const custody = new Custody({
+    ...{ outbox, journal, ledger, uploads: spool.uploads, spool: spool.keeper },
+    signer: signer.signingKey,
+    nowUnixMs: Date.now,
+  })
+  const leftOpen = await journal.leftOpen()
+  const recover = (): Promise<number> =>
+    recoverWithSpool(spool, {
+      ...{ journal, leftOpen, store, custody },
+      signer: signer.verifyKey,
+      reportError: (recordingId, error) =>
+        log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
+    })
+  return { storage, store, uploads, outbox, custody, ledger, spool, vaultRecipients, recover }
+}
