@@ -78,7 +78,7 @@ describe('imports point one way', () => {
     ['cli', ['server', 'recorder', 'config', ...PURE]],
     ['server', ['recorder', 'config', ...PURE]],
     ['recorder', PURE],
-    ['config', ['evidence']],
+    ['config', ['consent', 'evidence']],
     ['console', ['evidence']],
     ['protocol', []],
     ['media', ['protocol/rtp']],

@@ -48,6 +48,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./migrate.ts'),
   },
   {
+    name: 'consent',
+    summary: 'says which rule on consent holds for a call, and why',
+    load: () => import('./consent.ts'),
+  },
+  {
     name: 'check-config',
     summary: 'validates the configuration and shows the values in force',
     load: () => import('./check-config.ts'),

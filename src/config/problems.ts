@@ -13,6 +13,8 @@ export type ConfigProblemCode =
   | 'config-unknown-variable'
   | 'config-unreadable'
   | 'config-weak-password-hash'
+  | 'consent-pack-invalid'
+  | 'consent-pack-unreadable'
 
 /** One thing wrong with the configuration. */
 export interface ConfigProblem {

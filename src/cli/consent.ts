@@ -1,0 +1,91 @@
+import { PACK_NOTICE } from '../config/schema-consent-packs.ts'
+import { readConsentPacks } from '../config/read-consent-packs.ts'
+import { closest } from '../config/suggest.ts'
+import { chooseRule, type ChosenRule, type RuleData } from '../consent/choose-rule.ts'
+import { ExitCode } from '../errors.ts'
+import { textOption, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { terminalColumns, wrap, writeJson, writeLines } from './output.ts'
+
+export const command: Command = {
+  name: 'consent',
+  summary: 'says which rule on consent holds for a call, and why',
+  usage: 'consent rule --from NUMBER --to NUMBER [options]',
+  description:
+    'rule reads the jurisdiction packs and says what a recording of such a call needs: whose notice or agreement, by when, and by ' +
+    'which law. A number that says nothing (withheld, an extension, a freephone number) counts as the strictest that it may be. ' +
+    'Not legal advice.',
+  examples: [
+    'consent rule --from +18135550100 --to +4930123456',
+    'consent rule --from 1001 --to +12065550100 --jurisdiction us-ny',
+    'consent rule --from "030 123456" --to +41446681800 --country DE --json',
+  ],
+  positionals: { min: 1, max: 1 },
+  options: {
+    from: { type: 'string', placeholder: 'NUMBER', description: 'who calls: a number, or a SIP or tel address' },
+    to: { type: 'string', placeholder: 'NUMBER', description: 'who is called' },
+    jurisdiction: {
+      type: 'string',
+      placeholder: 'ID',
+      description: 'a rule that holds besides, as consent.jurisdiction of a source',
+    },
+    country: {
+      type: 'string',
+      placeholder: 'CC',
+      description: 'whose national numbers those without "+" are, as consent.country of a source',
+    },
+  },
+  run: runConsent,
+}
+
+async function runConsent(context: CommandContext): Promise<ExitCode> {
+  const { args, stdout, json } = context
+  if (args.positionals[0] !== 'rule') {
+    throw usageError(
+      'consent-unknown',
+      'There is no such part of this command.',
+      'Write: earwitness consent rule --from NUMBER --to NUMBER',
+    )
+  }
+  const [from, to] = [textOption(args, 'from'), textOption(args, 'to')]
+  if (from === undefined && to === undefined) {
+    throw usageError(
+      'consent-no-party',
+      'Neither --from nor --to is given.',
+      'Give both; leave one out when it is withheld.',
+    )
+  }
+  const data = readConsentPacks({ cwd: context.cwd })
+  const jurisdiction = checkedJurisdiction(textOption(args, 'jurisdiction'), data)
+  const country = textOption(args, 'country')
+  const chosen = chooseRule({ parties: [{ number: from }, { number: to }], source: { jurisdiction, country } }, data)
+  if (json) writeJson(stdout, { ...chosen, notice: PACK_NOTICE })
+  else writeLines(stdout, describe(chosen, data, terminalColumns(stdout) ?? 100))
+  return ExitCode.done
+}
+
+function checkedJurisdiction(id: string | undefined, { packs }: RuleData): string | undefined {
+  if (id === undefined || packs.has(id)) return id
+  const near = closest(id, packs.keys())
+  const hint = near === undefined ? `There are ${[...packs.keys()].toSorted().join(', ')}.` : `Did you mean ${near}?`
+  throw usageError('consent-unknown-jurisdiction', `No pack has the jurisdiction "${id}".`, hint)
+}
+
+function describe(chosen: ChosenRule, { packs }: RuleData, columns: number): readonly string[] {
+  const [rule = '', ...because] = chosen.explanationWithPrefixes
+  const lines = [rule, ...because.flatMap((line) => indented(line, columns))]
+  const doubts = chosen.jurisdictions.flatMap((id) => {
+    const { name, uncertain } = packs.get(id) ?? {}
+    return name === undefined || uncertain === undefined ? [] : [`${name}: ${uncertain}`]
+  })
+  // Of a freephone number every state speaks; that many doubts help nobody.
+  if (doubts.length > 0 && chosen.jurisdictions.length <= DOUBTFUL_MAX) {
+    lines.push('', 'Not settled:', ...doubts.flatMap((line) => indented(line, columns)))
+  }
+  return [...lines, '', PACK_NOTICE]
+}
+
+const DOUBTFUL_MAX = 8
+
+const indented = (text: string, columns: number): readonly string[] =>
+  wrap(text, Math.max(40, columns - 2)).map((line) => `  ${line}`)
