@@ -29,6 +29,8 @@ interface Noted {
   from: number
   to: number
   isOver: boolean
+  /** {@link DtmfWatch} has told of it, or it is not to be told. */
+  isTold: boolean
   /** Position minus extended RTP time, once it is known for good. */
   mapping: number | undefined
 }
@@ -37,11 +39,13 @@ interface Noted {
  * Watches one media stream for keys of a telephone, told by telephone-events or heard as tones, and does with them what the
  * policy says: counts them, lets them be taken with their places, or masks them on the timeline. A key that is both told and heard is one.
  *
- * Nothing of it leaves this object but by {@link takePresses}, and by that only under the policy `store`.
+ * Nothing of it leaves this object but by {@link takePresses}, and by that only under the policy `store`; and by `pressed`, whatever the policy, where
+ * somebody listens for an answer.
  */
 export class DtmfWatch {
   readonly #policy: DtmfPolicy
   readonly #timeline: StreamTimeline
+  readonly #pressed: ((press: KeyPress) => void) | undefined
   #sampleRate: number
   readonly #detector: DtmfDetector
   #tracker: EventTracker | undefined
@@ -52,9 +56,16 @@ export class DtmfWatch {
   readonly #events = new Map<EventPress, Noted | undefined>()
   #tone: Noted | undefined
 
-  constructor({ policy, timeline }: { readonly policy: DtmfPolicy; readonly timeline: StreamTimeline }) {
+  /** @param options.pressed is told of each press once, soon after its end; of none in a pause */
+  constructor(options: {
+    readonly policy: DtmfPolicy
+    readonly timeline: StreamTimeline
+    readonly pressed?: ((press: KeyPress) => void) | undefined
+  }) {
+    const { policy, timeline } = options
     this.#policy = policy
     this.#timeline = timeline
+    this.#pressed = options.pressed
     this.#sampleRate = timeline.sampleRate
     this.#detector = new DtmfDetector({ sampleRate: timeline.sampleRate, heard: (tone) => this.#handleTone(tone) })
   }
@@ -92,6 +103,7 @@ export class DtmfWatch {
       if (noted !== undefined && !this.#isRead(noted)) this.#place(press, noted)
     }
     this.#settle(this.#timeline.times.mapping ?? (nowUs === Infinity ? 0 : undefined))
+    this.#tell()
     if (this.#policy === 'store') return
     while (this.#noted[0] !== undefined && this.#isRead(this.#noted[0])) this.#noted.shift()
   }
@@ -132,12 +144,21 @@ export class DtmfWatch {
     return taken.flatMap(({ digit, via, from, to, mapping = 0 }) => {
       const toSample = Math.min(Math.max(0, to + mapping), readPosition)
       const fromSample = Math.min(Math.max(0, from + mapping), toSample)
-      const isPaused = gaps.some(
-        (gap) =>
-          (gap.cause === 'paused' || gap.cause === 'held') && gap.fromSample < toSample && fromSample < gap.toSample,
-      )
-      return isPaused ? [] : [{ digit, via, fromSample, toSample }]
+      return liesInPause(gaps, fromSample, toSample) ? [] : [{ digit, via, fromSample, toSample }]
     })
+  }
+
+  /** Tells of what is over, has found its place and been read, so that it is known what lies in a pause. */
+  #tell(): void {
+    if (this.#pressed === undefined) return
+    const { readPosition, gaps } = this.#timeline
+    for (const noted of this.#noted) {
+      const { digit, via, from, to, mapping, isTold, isOver } = noted
+      if (isTold || !isOver || mapping === undefined || to + mapping > readPosition) continue
+      noted.isTold = true
+      const press = { digit, via, fromSample: Math.max(0, from + mapping), toSample: to + mapping }
+      if (!liesInPause(gaps, press.fromSample, press.toSample)) this.#pressed(press)
+    }
   }
 
   #handlePress(press: EventPress): void {
@@ -187,7 +208,7 @@ export class DtmfWatch {
       same.via = 'event'
       return same
     }
-    const noted: Noted = { digit, via, from: span.from, to: span.to, isOver: false, mapping: undefined }
+    const noted: Noted = { digit, via, from: span.from, to: span.to, isOver: false, isTold: false, mapping: undefined }
     this.#noted.push(noted)
     if (this.#noted.length > WAITING_PRESSES_MAX) this.#noted.shift()
     this.#counts[via] += 1
@@ -219,4 +240,11 @@ export class DtmfWatch {
   #inSamples(ms: number): number {
     return (ms * this.#sampleRate) / 1_000
   }
+}
+
+function liesInPause(gaps: StreamTimeline['gaps'], fromSample: number, toSample: number): boolean {
+  return gaps.some(
+    ({ cause, fromSample: from, toSample: to }) =>
+      (cause === 'paused' || cause === 'held') && from < toSample && fromSample < to,
+  )
 }

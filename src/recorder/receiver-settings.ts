@@ -1,4 +1,5 @@
 import type { RandomBytes } from '../evidence/age-seal.ts'
+import type { KeyPress } from './dtmf-watch.ts'
 import type { PlacedPacket } from './kept-stream.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
 import type { DtmfPolicy, ReceptionSettings, RecordingFacts } from './recording-types.ts'
@@ -10,6 +11,8 @@ const CNAME_OCTETS = 12
 /** What of the recording session concerns the packets of each of its streams. */
 export interface ReceiverSettings {
   readonly dtmf?: DtmfPolicy
+  /** Is told of each key that was pressed, with its place on the timeline of the stream; absent, nobody is. */
+  readonly onKey?: ((press: KeyPress) => void) | undefined
   /** Takes the packets that are not decoded, with their places, in the order of the timeline. */
   readonly onKept?: (placed: PlacedPacket) => void
   /** Packets of Opus are kept as they came, besides being decoded. */

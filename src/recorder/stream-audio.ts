@@ -35,7 +35,7 @@ export class StreamAudio {
     this.#decoder = new StreamDecoder(sampleRate)
     this.#kept = this.#createKept()
     this.#opus = this.#createOpus()
-    this.#dtmf = new DtmfWatch({ policy: options.dtmf ?? 'discard', timeline: this.#timeline })
+    this.#dtmf = this.#createDtmf()
   }
 
   get timeline(): StreamTimeline {
@@ -81,7 +81,7 @@ export class StreamAudio {
     this.#timeline = this.#createTimeline(sampleRate, this.#timeline)
     this.#kept = this.#createKept()
     this.#opus = this.#createOpus()
-    this.#dtmf = new DtmfWatch({ policy: this.#dtmf.policy, timeline: this.#timeline })
+    this.#dtmf = this.#createDtmf()
   }
 
   /** What comes from now on is of another source. */
@@ -172,6 +172,11 @@ export class StreamAudio {
   #createKept(): KeptStream {
     const { timeline } = this
     return new KeptStream({ timeline, clockRate: timeline.sampleRate, onPlaced: this.#options.onKept ?? (() => {}) })
+  }
+
+  #createDtmf(): DtmfWatch {
+    const { dtmf = 'discard', onKey } = this.#options
+    return new DtmfWatch({ policy: dtmf, timeline: this.#timeline, pressed: onKey })
   }
 
   #createOpus(): OpusStream {
