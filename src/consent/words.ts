@@ -76,6 +76,7 @@ interface Reviewed {
 interface Withdrawn {
   readonly type: 'withdrawn'
   readonly by: 'dtmf' | 'api' | 'reInvite'
+  readonly streamId?: string
   readonly participantId?: string
   readonly atSample?: number
 }

@@ -8,7 +8,7 @@ const SECOND = 48_000
 /** One key a second, or at the given second. */
 function meanings(keys: ConsentKeys, digits: string, atSeconds = (index: number): number => index): readonly string[] {
   const answers = new AnswerKeys(keys)
-  return [...digits].flatMap((digit, index) => {
+  return Array.from(digits).flatMap((digit, index) => {
     const fromSample = atSeconds(index) * SECOND
     const found = answers.press({ digit, fromSample, toSample: fromSample + 4_800 })
     return found === undefined ? [] : [`${found.meaning}@${found.fromSample / SECOND}`]

@@ -1,0 +1,195 @@
+import type { ConsentFact, ConsentFactAt, PromptRef } from '../consent/words.ts'
+import { Resampler } from '../media/resampler.ts'
+import { AnswerKeys, type ConsentKeys } from './answer-keys.ts'
+import type { KeyPress } from './dtmf-watch.ts'
+import type { RecordingClock } from './recording-clock.ts'
+import type { StreamReceiver } from './stream-receiver.ts'
+
+/** What is listened for in the audio of a recording. */
+export interface ConsentListening {
+  readonly keys: ConsentKeys
+  /** A yes or no counts from the beginning of an announcement on until so long after its end. */
+  readonly answerWithinMs: number
+  /** Announcements are looked for until so long after position 0. */
+  readonly windowMs: number
+}
+
+/** A prompt that was found in one media stream; samples of {@link PROMPT_RATE}, counted from the first that was pushed. */
+export interface HeardPrompt {
+  readonly prompt: PromptRef
+  readonly fromSample: number
+  readonly heardSamples: number
+  readonly share: number
+  readonly confidence: number
+  readonly verdict: 'heardInFull' | 'heardInPart' | 'uncertain'
+}
+
+/** Looks for prompts in one media stream; lent by the shell, which knows them. */
+export interface PromptEar {
+  push(samples: Int16Array): void
+  /** Found since this was last asked. */
+  takeFindings(): readonly HeardPrompt[]
+  /** Nothing more will be pushed. */
+  finish(): void
+}
+
+export const PROMPT_RATE = 8_000
+const POSITIONS_PER_SECOND = 48_000
+/** Facts of one recording that are told; whoever holds a key down must not fill a ledger. */
+export const CONSENT_FACTS_MAX = 200
+/** Answers that came before the announcement they answer was known to have been one. */
+const EARLY_ANSWERS_MAX = 16
+
+interface Ear {
+  readonly ear: PromptEar
+  resampler: Resampler | undefined
+  sampleRate: number
+  /** Given to the resampler. */
+  samplesIn: number
+  /** Position on the recording's timeline of the first sample that was pushed. */
+  readonly startPosition: number
+}
+
+interface EarlyAnswer {
+  readonly fact: ConsentFact & { readonly type: 'answered' }
+  readonly atSample: number
+}
+
+/**
+ * Listens in the streams of one recording for announcements that were made, and for keys that answer them. Only what they mean leaves it, never which keys. A yes or
+ * no counts when it answers an announcement that was heard in this recording; a withdrawal counts always.
+ */
+export class ConsentListener {
+  readonly #listening: ConsentListening
+  readonly #createEar: (() => PromptEar) | undefined
+  readonly #clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
+  readonly #told: (fact: ConsentFactAt) => void
+  readonly #ears = new Map<string, Ear>()
+  readonly #keys = new Map<string, AnswerKeys>()
+  readonly #announcements: { readonly fromSample: number; readonly toSample: number }[] = []
+  #early: EarlyAnswer[] = []
+  #facts = 0
+  #isOver = false
+
+  constructor(options: {
+    readonly listening: ConsentListening
+    /** Absent: there are no prompts to look for. */
+    readonly createEar?: (() => PromptEar) | undefined
+    readonly clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
+    readonly told: (fact: ConsentFactAt) => void
+  }) {
+    this.#listening = options.listening
+    this.#createEar = options.createEar
+    this.#clock = options.clock
+    this.#told = options.told
+  }
+
+  /** Facts that found the list full. */
+  get untold(): number {
+    return Math.max(0, this.#facts - CONSENT_FACTS_MAX)
+  }
+
+  /** A key was pressed on a stream, at samples of its rate. */
+  handleKey(stream: Pick<StreamReceiver, 'plan' | 'timeline'>, press: KeyPress): void {
+    const { streamId } = stream.plan
+    const factor = POSITIONS_PER_SECOND / stream.timeline.sampleRate
+    const answer = this.#keysOf(streamId).press({
+      digit: press.digit,
+      fromSample: Math.round(press.fromSample * factor),
+      toSample: Math.round(press.toSample * factor),
+    })
+    if (answer === undefined) return
+    const { meaning, fromSample: atSample } = answer
+    if (meaning === 'withdraw') {
+      this.#tell({ type: 'withdrawn', by: 'dtmf', streamId, atSample }, atSample)
+      return
+    }
+    const fact = { type: 'answered', answer: meaning, by: 'dtmf', streamId, atSample } as const
+    if (this.#isAnswer(atSample)) this.#tell(fact, atSample)
+    else this.#early = [...this.#early, { fact, atSample }].slice(-EARLY_ANSWERS_MAX)
+  }
+
+  /** The frames of all streams from this 48 kHz position on, in their order, as they are recorded. */
+  addFrame(streams: readonly StreamReceiver[], frames: readonly Int16Array[], position: number): void {
+    if (this.#isOver || this.#createEar === undefined) return
+    for (let index = 0; index < streams.length; index++) {
+      const stream = streams[index]
+      const frame = frames[index]
+      if (stream !== undefined && frame !== undefined) this.#listen(stream, frame, position)
+    }
+    if (position >= (this.#listening.windowMs * POSITIONS_PER_SECOND) / 1_000) this.finish()
+  }
+
+  /** Looks for no announcements any more: the window is over, or the recording. */
+  finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    for (const [streamId, ear] of this.#ears) {
+      ear.ear.finish()
+      this.#takeFindings(streamId, ear)
+    }
+    this.#ears.clear()
+  }
+
+  #listen(stream: StreamReceiver, frame: Int16Array, position: number): void {
+    const { streamId } = stream.plan
+    const { sampleRate } = stream.timeline
+    let ear = this.#ears.get(streamId)
+    if (ear === undefined) {
+      const created = this.#createEar?.()
+      if (created === undefined) return
+      ear = { ear: created, resampler: undefined, sampleRate: PROMPT_RATE, samplesIn: 0, startPosition: position }
+      this.#ears.set(streamId, ear)
+    }
+    if (ear.sampleRate !== sampleRate) {
+      ear.sampleRate = sampleRate
+      ear.samplesIn = 0
+      ear.resampler = sampleRate === PROMPT_RATE ? undefined : new Resampler(sampleRate, PROMPT_RATE)
+    }
+    ear.ear.push(ear.resampler?.resample(frame, ear.samplesIn) ?? frame)
+    ear.samplesIn += frame.length
+    this.#takeFindings(streamId, ear)
+  }
+
+  #takeFindings(streamId: string, { ear, startPosition, resampler, sampleRate }: Ear): void {
+    const delay = ((resampler?.delaySamples ?? 0) * POSITIONS_PER_SECOND) / sampleRate
+    const factor = POSITIONS_PER_SECOND / PROMPT_RATE
+    for (const heard of ear.takeFindings()) {
+      const fromSample = Math.max(0, Math.round(startPosition + heard.fromSample * factor - delay))
+      const heardSamples = Math.round(heard.heardSamples * factor)
+      const { prompt, share, confidence, verdict } = heard
+      this.#announcements.push({ fromSample, toSample: fromSample + heardSamples })
+      this.#tell(
+        { type: 'announcementHeard', prompt, streamId, fromSample, heardSamples, share, confidence, verdict },
+        fromSample + heardSamples,
+      )
+      this.#answerEarly()
+    }
+  }
+
+  #answerEarly(): void {
+    const answers = this.#early.filter(({ atSample }) => this.#isAnswer(atSample))
+    this.#early = this.#early.filter((answer) => !answers.includes(answer))
+    for (const { fact, atSample } of answers) this.#tell(fact, atSample)
+  }
+
+  #isAnswer(atSample: number): boolean {
+    const within = (this.#listening.answerWithinMs * POSITIONS_PER_SECOND) / 1_000
+    return this.#announcements.some(
+      ({ fromSample, toSample }) => atSample >= fromSample && atSample <= toSample + within,
+    )
+  }
+
+  #keysOf(streamId: string): AnswerKeys {
+    const known = this.#keys.get(streamId) ?? new AnswerKeys(this.#listening.keys)
+    this.#keys.set(streamId, known)
+    return known
+  }
+
+  #tell(fact: ConsentFact, atSample: number): void {
+    this.#facts += 1
+    if (this.#facts > CONSENT_FACTS_MAX) return
+    const us = (this.#clock.originUs ?? 0) + (atSample * 1_000_000) / POSITIONS_PER_SECOND
+    this.#told({ at: this.#clock.wallClock(us), fact })
+  }
+}

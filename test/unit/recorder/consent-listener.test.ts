@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest'
+
+import type { ConsentFactAt } from '../../../src/consent/words.ts'
+import { asStreamId } from '../../../src/ids.ts'
+import {
+  CONSENT_FACTS_MAX,
+  ConsentListener,
+  type HeardPrompt,
+  type PromptEar,
+} from '../../../src/recorder/consent-listener.ts'
+import { RecordingClock } from '../../../src/recorder/recording-clock.ts'
+import type { StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
+
+const OPENED_US = 5_000_000
+const OPENED_AT = Date.parse('2026-11-29T12:00:00.000Z')
+const PROMPT = { promptId: 'recorded', sha256: 'a'.repeat(64), language: 'en' }
+const STREAM_ID = 'st1'
+
+/** Finds a prompt when so many samples have been pushed. */
+class ScriptedEar implements PromptEar {
+  readonly pushed: number[] = []
+  isFinished = false
+  #total = 0
+  #findings: HeardPrompt[]
+
+  constructor(findings: readonly HeardPrompt[]) {
+    this.#findings = [...findings]
+  }
+
+  push(samples: Int16Array): void {
+    this.pushed.push(samples.length)
+    this.#total += samples.length
+  }
+
+  takeFindings(): readonly HeardPrompt[] {
+    const found = this.#findings.filter(({ fromSample, heardSamples }) => fromSample + heardSamples <= this.#total)
+    this.#findings = this.#findings.filter((finding) => !found.includes(finding))
+    return found
+  }
+
+  finish(): void {
+    this.isFinished = true
+  }
+}
+
+function heard(fromSample: number, heardSamples: number): HeardPrompt {
+  return { prompt: PROMPT, fromSample, heardSamples, share: 1, confidence: 0.9, verdict: 'heardInFull' }
+}
+
+function stream(sampleRate = 8_000, id = STREAM_ID): StreamReceiver {
+  return { plan: { streamId: asStreamId(id) }, timeline: { sampleRate } } as unknown as StreamReceiver
+}
+
+function listenerOf(findings: readonly HeardPrompt[] = [], windowMs = 20_000) {
+  const told: ConsentFactAt[] = []
+  const ears: ScriptedEar[] = []
+  const clock = new RecordingClock({ openedUs: OPENED_US, openedAtUnixMs: OPENED_AT }, 48_000)
+  clock.fixOrigin(OPENED_US + 1_000_000)
+  const listener = new ConsentListener({
+    listening: { keys: { yes: '1', no: '2', withdraw: '*9' }, answerWithinMs: 5_000, windowMs },
+    createEar: () => {
+      const ear = new ScriptedEar(findings)
+      ears.push(ear)
+      return ear
+    },
+    clock,
+    told: (fact) => told.push(fact),
+  })
+  /** Frames of 20 ms of silence from one second to another. */
+  const run = (from: number, to: number, source = stream()): void => {
+    const { sampleRate } = source.timeline
+    for (let frame = from * 50; frame < to * 50; frame++) {
+      listener.addFrame([source], [new Int16Array(sampleRate / 50)], frame * 960)
+    }
+  }
+  const press = (digits: string, atSecond: number, source = stream()): void => {
+    const { sampleRate } = source.timeline
+    for (const [index, digit] of Array.from(digits).entries()) {
+      const fromSample = (atSecond + index * 0.3) * sampleRate
+      const toSample = fromSample + 0.1 * sampleRate
+      listener.handleKey(source, { digit: digit as '1', via: 'event', fromSample, toSample })
+    }
+  }
+  return { listener, told, ears, run, press }
+}
+
+describe('what is listened for in a recording', () => {
+  it('an announcement is told with its place on the timeline, at the instant it ended', () => {
+    const { told, run } = listenerOf([heard(8_000, 16_000)])
+    run(2, 6)
+    expect(told).toEqual([
+      {
+        // Position 0 is a second after the opening; the stream begins at 2 s, the prompt 1 s later, and lasts 2 s.
+        at: '2026-11-29T12:00:06.000Z',
+        fact: {
+          ...{ type: 'announcementHeard', prompt: PROMPT, streamId: STREAM_ID, share: 1, confidence: 0.9 },
+          ...{ fromSample: 3 * 48_000, heardSamples: 2 * 48_000, verdict: 'heardInFull' },
+        },
+      },
+    ])
+  })
+
+  it('audio of any rate is heard at 8 kHz, and the delay of the filter is taken off', () => {
+    const { told, ears, run } = listenerOf([heard(8_000, 8_000)])
+    run(0, 3, stream(48_000))
+    expect(new Set(ears[0]?.pushed)).toEqual(new Set([160]))
+    const [fact] = told.map(({ fact: { type, ...rest } }) => ({ type, ...rest }))
+    expect(fact).toMatchObject({ type: 'announcementHeard', heardSamples: 48_000 })
+    expect(48_000 - (fact as unknown as { fromSample: number }).fromSample).toBeGreaterThan(0)
+    expect(48_000 - (fact as unknown as { fromSample: number }).fromSample).toBeLessThan(480)
+  })
+
+  it('each stream has an ear of its own, until the window is over', () => {
+    const { ears, run } = listenerOf([], 2_000)
+    run(0, 1, stream(8_000, 'one'))
+    run(1, 4, stream(8_000, 'two'))
+    expect(ears).toHaveLength(2)
+    expect(ears.every(({ isFinished }) => isFinished)).toBe(true)
+    expect(ears[1]?.pushed).toHaveLength(51)
+  })
+
+  it('a key answers an announcement, within the time for it', () => {
+    const { told, run, press } = listenerOf([heard(8_000, 8_000)])
+    run(0, 3)
+    press('1', 1.5)
+    press('2', 6.9)
+    press('1', 7.5)
+    expect(told.slice(1).map(({ fact }) => fact)).toEqual([
+      { type: 'answered', answer: 'yes', by: 'dtmf', streamId: STREAM_ID, atSample: 1.5 * 48_000 },
+      { type: 'answered', answer: 'no', by: 'dtmf', streamId: STREAM_ID, atSample: 6.9 * 48_000 },
+    ])
+  })
+
+  it('a key that came before the announcement was recognised counts then; one with no announcement never', () => {
+    const { told, run, press } = listenerOf([heard(8_000, 16_000)])
+    press('1', 0.2)
+    press('1', 2.5)
+    expect(told).toEqual([])
+    run(0, 4)
+    expect(told.map(({ fact }) => fact.type)).toEqual(['announcementHeard', 'answered'])
+    expect(told[1]).toMatchObject({ at: '2026-11-29T12:00:03.500Z', fact: { answer: 'yes', atSample: 2.5 * 48_000 } })
+  })
+
+  it('a withdrawal needs no announcement, and counts when nothing is looked for any more', () => {
+    const { told, listener, press } = listenerOf()
+    listener.finish()
+    press('*9', 100)
+    expect(told.map(({ fact }) => fact)).toEqual([
+      { type: 'withdrawn', by: 'dtmf', streamId: STREAM_ID, atSample: 100 * 48_000 },
+    ])
+  })
+
+  it('whoever goes on pressing fills no ledger', () => {
+    const { told, listener, press } = listenerOf()
+    for (let count = 0; count < CONSENT_FACTS_MAX + 7; count++) press('*9', count * 10)
+    expect(told).toHaveLength(CONSENT_FACTS_MAX)
+    expect(listener.untold).toBe(7)
+  })
+
+  it('no fact says which key it was', () => {
+    const { told, run, press } = listenerOf([heard(0, 8_000)])
+    run(0, 2)
+    press('1', 1)
+    press('*9', 3)
+    expect(JSON.stringify(told)).not.toMatch(/\*|"digit"|"1"/)
+  })
+})
