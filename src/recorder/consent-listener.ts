@@ -3,6 +3,7 @@ import { Resampler } from '../media/resampler.ts'
 import { AnswerKeys, type ConsentKeys } from './answer-keys.ts'
 import type { KeyPress } from './dtmf-watch.ts'
 import type { RecordingClock } from './recording-clock.ts'
+import type { RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 
 /** What is listened for in the audio of a recording. */
@@ -53,6 +54,19 @@ interface Ear {
 interface EarlyAnswer {
   readonly fact: ConsentFact & { readonly type: 'answered' }
   readonly atSample: number
+}
+
+/** What listens in a recording with these facts, and tells the sink; undefined when nothing is listened for, or nobody is told. */
+export function createConsentListener(options: {
+  readonly facts: Pick<RecordingFacts, 'consent'>
+  readonly sink: Pick<RecordingSink, 'handleConsent'>
+  readonly clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
+  readonly createEar: (() => PromptEar) | undefined
+}): ConsentListener | undefined {
+  const { sink, clock, createEar } = options
+  const listening = options.facts.consent
+  if (listening === undefined || sink.handleConsent === undefined) return undefined
+  return new ConsentListener({ listening, clock, createEar, told: (fact) => sink.handleConsent?.(fact) })
 }
 
 /**

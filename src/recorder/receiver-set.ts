@@ -2,6 +2,7 @@ import type { RandomBytes } from '../evidence/age-seal.ts'
 import type { StreamId } from '../ids.ts'
 import { CERTAIN_MS_MAX } from '../media/dtmf-detector.ts'
 import { OPUS_UNDECODED, SENT_WHILE_HELD, SOURCE_MOVED, SRTP_FAILING } from './end-incidents.ts'
+import type { KeyPress } from './dtmf-watch.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { PlacedPacket } from './kept-stream.ts'
 import type { TakeOpusDecoder } from './opus-decoder.ts'
@@ -30,6 +31,7 @@ export class ReceiverSet {
   #commonRate: number | undefined
   readonly #dtmf: DtmfPolicy
   readonly #keep: (packet: KeptPacket) => void
+  readonly #onKey: ((receiver: StreamReceiver, press: KeyPress) => void) | undefined
   #originUs: number | undefined
   #readPosition = 0
   #isPaused = false
@@ -47,12 +49,15 @@ export class ReceiverSet {
     readonly commonRate: number | undefined
     readonly keep: (packet: KeptPacket) => void
     readonly takeDecoder?: TakeOpusDecoder | undefined
+    /** Is told of every key that is pressed. */
+    readonly onKey?: ((receiver: StreamReceiver, press: KeyPress) => void) | undefined
   }) {
     this.#settings = { ...receiverSettings(options.facts, options.randomBytes), takeDecoder: options.takeDecoder }
     this.#sink = options.sink
     this.#dtmf = options.facts.dtmf
     this.#commonRate = options.commonRate
     this.#keep = options.keep
+    this.#onKey = options.onKey
   }
 
   get byId(): ReadonlyMap<StreamId, StreamReceiver> {
@@ -130,9 +135,11 @@ export class ReceiverSet {
   /** The caller has looked at {@link isFull}. */
   add(plan: MediaStreamPlan, nowUs: number): void {
     const channel = this.#commonRate === undefined ? this.#receivers.size : 0
+    const onKey = this.#onKey
     const receiver: StreamReceiver = new StreamReceiver(plan, nowUs, {
       ...this.#settings,
       commonRate: () => this.#commonRate,
+      onKey: onKey === undefined ? undefined : (press) => onKey(receiver, press),
       onKept: (placed) => this.#keep(keptPacket(receiver, channel, placed)),
     })
     if (this.#originUs !== undefined) {

@@ -4,6 +4,7 @@ import { RecordingWriter } from './recording-writer.ts'
 import { createRecordingKey, type RecordingKey } from './recording-key.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { FrameCounts } from './gated-encoder.ts'
+import { createConsentListener, type ConsentListener, type PromptEar } from './consent-listener.ts'
 import { PauseList } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
@@ -55,6 +56,7 @@ export class RecordingSession {
   readonly #pauses = new PauseList()
   readonly #changes: StreamChanges
   readonly #clock: RecordingClock
+  readonly #consent: ConsentListener | undefined
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
   #nextTimeoutUs: number
@@ -70,6 +72,8 @@ export class RecordingSession {
     readonly takeEncoder: TakeOpusEncoder
     /** Without it Opus is kept as it came. */
     readonly takeDecoder?: TakeOpusDecoder
+    /** Without it no announcement is looked for. */
+    readonly createPromptEar?: (() => PromptEar) | undefined
     readonly sink: RecordingSink
     readonly alerts: AlertThresholds
   }) {
@@ -82,12 +86,20 @@ export class RecordingSession {
     this.listeners = new LiveListeners(this.#incidents)
     const { facts, streams, randomBytes, sink, takeDecoder } = options
     const keep = (packet: KeptPacket) => this.#writer.keep(packet)
+    const consent = createConsentListener({ facts, sink, clock: this.#clock, createEar: options.createPromptEar })
+    this.#consent = consent
     this.#receivers = new ReceiverSet({
       ...{ facts, randomBytes, sink, keep, takeDecoder },
+      onKey: consent === undefined ? undefined : (receiver, press) => consent.handleKey(receiver, press),
       commonRate: commonRate(facts.layout, streams),
     })
     this.#writer = new RecordingWriter({
-      ...{ facts, clock: this.#clock, receivers: this.#receivers, monitor: this.monitor },
+      ...{
+        facts,
+        clock: this.#clock,
+        receivers: this.#receivers,
+        hearers: [this.monitor, ...(consent === undefined ? [] : [consent])],
+      },
       ...{ listeners: this.listeners, sealing: this.#sealing, takeEncoder: options.takeEncoder },
     })
     this.#snapshots = new SnapshotKeeper(this.#sealing)
@@ -304,6 +316,7 @@ export class RecordingSession {
         }
         this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
         this.#state = 'over'
+        this.#consent?.finish()
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
         return this.#describe({ nowUs, cause, state: 'complete', streams: this.#reported() })

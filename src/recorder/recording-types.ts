@@ -1,7 +1,9 @@
 import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry } from '../evidence/manifest.ts'
+import type { ConsentFactAt } from '../consent/words.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import type { LabelledLine } from '../protocol/siprec/match-streams.ts'
+import type { ConsentListening } from './consent-listener.ts'
 import type { MediaTransport } from './media-transport.ts'
 import type { SourceRule } from './packet-sources.ts'
 import type { OutgoingRtcp } from './stream-rtcp.ts'
@@ -78,6 +80,8 @@ export interface RecordingFacts {
   /** age recipients (`age1…`) to which the recording's own key is sealed. */
   readonly vaultRecipients: readonly string[]
   readonly software: { readonly name: string; readonly version: string }
+  /** Absent: nothing is listened for. */
+  readonly consent?: ConsentListening
   /** Absent: packets are taken from everywhere, and no RTCP is sent. */
   readonly reception?: ReceptionSettings
 }
@@ -170,6 +174,8 @@ export interface RecordingSink {
   handleOrigin?(originAt: string): void
   /** A flag of a media stream was raised or cleared; a raised one is an incident too, the first few times. */
   handleFlag(event: FlagEvent): void
+  /** Something that consent may rest on was heard. Absent where nobody decides about it: replay, simulation. */
+  handleConsent?(fact: ConsentFactAt): void
   /** RTCP to be sent. Absent where nothing can be: replay, simulation. */
   handleRtcp?(outgoing: OutgoingRtcp): void
 }

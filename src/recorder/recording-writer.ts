@@ -7,15 +7,21 @@ import type { Incident } from './incident-notes.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { LiveListeners } from './live-listeners.ts'
-import type { LiveMonitor, Sealing } from './live-monitor.ts'
+import type { Sealing } from './live-monitor.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import { POSITIONS_PER_SECOND, type ReceiverSet } from './receiver-set.ts'
 import type { RecordingClock } from './recording-clock.ts'
 import type { RecordingFacts } from './recording-types.ts'
+import type { StreamReceiver } from './stream-receiver.ts'
 import { wholePosition } from './stream-rates.ts'
 
 /** A BYE this soon after the last sample is the normal end of the audio, not a gap; below `HORIZON_US`. */
 export const TRAILING_TOLERANCE_US = 450_000
+
+/** Hears the frames of all streams, in their order, from a 48 kHz position on, before they are encoded. */
+export interface FrameHearer {
+  addFrame(streams: readonly StreamReceiver[], frames: readonly Int16Array[], position: number): void
+}
 
 /**
  * Writes the audio of all streams of one recording as far as it is told to: reads them in step, encodes whole frames into Ogg links, and seals chunks, with
@@ -24,7 +30,7 @@ export const TRAILING_TOLERANCE_US = 450_000
 export class RecordingWriter {
   readonly #facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
   readonly #receivers: ReceiverSet
-  readonly #monitor: Pick<LiveMonitor, 'addFrame'>
+  readonly #hearers: readonly FrameHearer[]
   readonly #sealing: Sealing
   readonly #takeEncoder: TakeOpusEncoder
   readonly #chunks: ChunkWriter
@@ -41,7 +47,7 @@ export class RecordingWriter {
     readonly facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
     readonly clock: RecordingClock
     readonly receivers: ReceiverSet
-    readonly monitor: Pick<LiveMonitor, 'addFrame'>
+    readonly hearers: readonly FrameHearer[]
     readonly listeners: LiveListeners
     readonly sealing: Sealing
     readonly takeEncoder: TakeOpusEncoder
@@ -49,7 +55,7 @@ export class RecordingWriter {
     const { clock, listeners, sealing } = options
     this.#facts = options.facts
     this.#receivers = options.receivers
-    this.#monitor = options.monitor
+    this.#hearers = options.hearers
     this.#sealing = sealing
     this.#hasSpool = sealing.sink.handleFrame !== undefined
     this.#chunkUs = options.facts.chunkUs
@@ -131,7 +137,7 @@ export class RecordingWriter {
     const link = this.#openLink()
     const position = this.#receivers.readPosition
     const read = this.#receivers.read(position + validSamples)
-    this.#monitor.addFrame(this.#receivers.all, read)
+    for (const hearer of this.#hearers) hearer.addFrame(this.#receivers.all, read, position)
     const page = link.write(read, validSamples)
     if (page !== undefined) this.#chunks.append(page)
     const chunkSamples = (this.#chunkUs * POSITIONS_PER_SECOND) / 1_000_000

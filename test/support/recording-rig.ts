@@ -1,6 +1,8 @@
 import { generateIdentity } from '../../src/evidence/age-keys.ts'
 import { openSealed } from '../../src/evidence/age-open.ts'
 import type { RandomBytes } from '../../src/evidence/age-seal.ts'
+import type { ConsentFactAt } from '../../src/consent/words.ts'
+import type { PromptEar } from '../../src/recorder/consent-listener.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { openRecordingKey } from '../../src/evidence/recording-key.ts'
 import { toWav } from '../../src/cli/export/render.ts'
@@ -109,6 +111,7 @@ export class CapturingSink implements RecordingSink {
   readonly incidents: RecordingIncident[] = []
   readonly flags: FlagEvent[] = []
   readonly rtcp: OutgoingRtcp[] = []
+  readonly consent: ConsentFactAt[] = []
   /** Set by those who want frames for the spool. */
   handleFrame?: (frame: SpoolFrame) => void
 
@@ -122,6 +125,10 @@ export class CapturingSink implements RecordingSink {
 
   handleFlag(event: FlagEvent): void {
     this.flags.push(event)
+  }
+
+  handleConsent(fact: ConsentFactAt): void {
+    this.consent.push(fact)
   }
 
   handleRtcp(outgoing: OutgoingRtcp): void {
@@ -251,6 +258,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
     readonly seed?: number
     readonly alerts?: AlertThresholds
     readonly takeDecoder?: TakeOpusDecoder
+    readonly createPromptEar?: () => PromptEar
   }) {
     this.encoders = options.encoders
     this.recordingSession = new RecordingSession({
@@ -260,6 +268,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
       takeEncoder: options.encoders.take,
       sink: this.sink,
       ...(options.takeDecoder === undefined ? {} : { takeDecoder: options.takeDecoder }),
+      createPromptEar: options.createPromptEar,
       alerts: options.alerts ?? NO_ALERTS,
     })
   }

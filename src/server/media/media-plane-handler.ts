@@ -1,3 +1,4 @@
+import type { ConsentFactAt } from '../../consent/words.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { RecordingId } from '../../ids.ts'
 import type { FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
@@ -12,6 +13,8 @@ export interface MediaPlaneHandler {
   handleOrigin?(recordingId: RecordingId, originAt: string): void
   /** A flag of a media stream was raised or cleared. */
   handleFlag(recordingId: RecordingId, event: FlagEvent): void
+  /** Something that consent may rest on was heard. */
+  handleConsent?(recordingId: RecordingId, fact: ConsentFactAt): void
   handleFirstPacket(recordingId: RecordingId): void
   /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
   handleFailed(recordingId: RecordingId): void

@@ -298,6 +298,9 @@ export class MediaPlane {
       case 'flag':
         this.#handler?.handleFlag(message.recordingId, message.event)
         return
+      case 'consent':
+        this.#handler?.handleConsent?.(message.recordingId, message.fact)
+        return
       case 'states':
         this.#states.handle(message)
         return

@@ -368,6 +368,7 @@ export class RecordingHost {
       handleSealed: (object) => this.#post({ kind: 'sealed', recordingId, object }),
       handleIncident: (incident) => this.#post({ kind: 'incident', recordingId, incident }),
       handleOrigin: (originAt) => this.#post({ kind: 'origin', recordingId, originAt }),
+      handleConsent: (fact) => this.#post({ kind: 'consent', recordingId, fact }),
       handleFlag: (event) => this.#post({ kind: 'flag', recordingId, event }),
       handleRtcp: (outgoing) => this.#recordings.get(recordingId)?.sockets.get(outgoing.streamId)?.send(outgoing),
     }

@@ -1,4 +1,5 @@
 import type { PauseRequester } from '../../evidence/words.ts'
+import type { ConsentFactAt } from '../../consent/words.ts'
 import type { RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
@@ -174,6 +175,8 @@ export type FromWorker =
   | { readonly kind: 'incident'; readonly recordingId: RecordingId; readonly incident: RecordingIncident }
   | { readonly kind: 'origin'; readonly recordingId: RecordingId; readonly originAt: string }
   | { readonly kind: 'flag'; readonly recordingId: RecordingId; readonly event: FlagEvent }
+  /** Something that consent may rest on was heard; never which keys, never audio. */
+  | { readonly kind: 'consent'; readonly recordingId: RecordingId; readonly fact: ConsentFactAt }
   /** Without `refusal`: pages follow, the headers first. */
   | { readonly kind: 'listening'; readonly listenerId: number; readonly refusal?: ListenRefusal }
   /** Clear audio, for one listener; its buffer is moved, not copied. */

@@ -2,50 +2,14 @@ import { describe, expect, it } from 'vitest'
 
 import type { ConsentFactAt } from '../../../src/consent/words.ts'
 import { asStreamId } from '../../../src/ids.ts'
-import {
-  CONSENT_FACTS_MAX,
-  ConsentListener,
-  type HeardPrompt,
-  type PromptEar,
-} from '../../../src/recorder/consent-listener.ts'
+import { CONSENT_FACTS_MAX, ConsentListener, type HeardPrompt } from '../../../src/recorder/consent-listener.ts'
 import { RecordingClock } from '../../../src/recorder/recording-clock.ts'
 import type { StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
+import { heardPrompt, ScriptedEar } from '../../support/scripted-ear.ts'
 
 const OPENED_US = 5_000_000
 const OPENED_AT = Date.parse('2026-11-29T12:00:00.000Z')
-const PROMPT = { promptId: 'recorded', sha256: 'a'.repeat(64), language: 'en' }
 const STREAM_ID = 'st1'
-
-/** Finds a prompt when so many samples have been pushed. */
-class ScriptedEar implements PromptEar {
-  readonly pushed: number[] = []
-  isFinished = false
-  #total = 0
-  #findings: HeardPrompt[]
-
-  constructor(findings: readonly HeardPrompt[]) {
-    this.#findings = [...findings]
-  }
-
-  push(samples: Int16Array): void {
-    this.pushed.push(samples.length)
-    this.#total += samples.length
-  }
-
-  takeFindings(): readonly HeardPrompt[] {
-    const found = this.#findings.filter(({ fromSample, heardSamples }) => fromSample + heardSamples <= this.#total)
-    this.#findings = this.#findings.filter((finding) => !found.includes(finding))
-    return found
-  }
-
-  finish(): void {
-    this.isFinished = true
-  }
-}
-
-function heard(fromSample: number, heardSamples: number): HeardPrompt {
-  return { prompt: PROMPT, fromSample, heardSamples, share: 1, confidence: 0.9, verdict: 'heardInFull' }
-}
 
 function stream(sampleRate = 8_000, id = STREAM_ID): StreamReceiver {
   return { plan: { streamId: asStreamId(id) }, timeline: { sampleRate } } as unknown as StreamReceiver
@@ -86,14 +50,20 @@ function listenerOf(findings: readonly HeardPrompt[] = [], windowMs = 20_000) {
 
 describe('what is listened for in a recording', () => {
   it('an announcement is told with its place on the timeline, at the instant it ended', () => {
-    const { told, run } = listenerOf([heard(8_000, 16_000)])
+    const { told, run } = listenerOf([heardPrompt(8_000, 16_000)])
     run(2, 6)
     expect(told).toEqual([
       {
         // Position 0 is a second after the opening; the stream begins at 2 s, the prompt 1 s later, and lasts 2 s.
         at: '2026-11-29T12:00:06.000Z',
         fact: {
-          ...{ type: 'announcementHeard', prompt: PROMPT, streamId: STREAM_ID, share: 1, confidence: 0.9 },
+          ...{
+            type: 'announcementHeard',
+            prompt: heardPrompt(0, 0).prompt,
+            streamId: STREAM_ID,
+            share: 1,
+            confidence: 0.9,
+          },
           ...{ fromSample: 3 * 48_000, heardSamples: 2 * 48_000, verdict: 'heardInFull' },
         },
       },
@@ -101,7 +71,7 @@ describe('what is listened for in a recording', () => {
   })
 
   it('audio of any rate is heard at 8 kHz, and the delay of the filter is taken off', () => {
-    const { told, ears, run } = listenerOf([heard(8_000, 8_000)])
+    const { told, ears, run } = listenerOf([heardPrompt(8_000, 8_000)])
     run(0, 3, stream(48_000))
     expect(new Set(ears[0]?.pushed)).toEqual(new Set([160]))
     const [fact] = told.map(({ fact: { type, ...rest } }) => ({ type, ...rest }))
@@ -120,7 +90,7 @@ describe('what is listened for in a recording', () => {
   })
 
   it('a key answers an announcement, within the time for it', () => {
-    const { told, run, press } = listenerOf([heard(8_000, 8_000)])
+    const { told, run, press } = listenerOf([heardPrompt(8_000, 8_000)])
     run(0, 3)
     press('1', 1.5)
     press('2', 6.9)
@@ -132,7 +102,7 @@ describe('what is listened for in a recording', () => {
   })
 
   it('a key that came before the announcement was recognised counts then; one with no announcement never', () => {
-    const { told, run, press } = listenerOf([heard(8_000, 16_000)])
+    const { told, run, press } = listenerOf([heardPrompt(8_000, 16_000)])
     press('1', 0.2)
     press('1', 2.5)
     expect(told).toEqual([])
@@ -158,7 +128,7 @@ describe('what is listened for in a recording', () => {
   })
 
   it('no fact says which key it was', () => {
-    const { told, run, press } = listenerOf([heard(0, 8_000)])
+    const { told, run, press } = listenerOf([heardPrompt(0, 8_000)])
     run(0, 2)
     press('1', 1)
     press('*9', 3)
