@@ -7,10 +7,12 @@ import {
   type ProvedTestimony,
 } from '../evidence/ledger/recording-in-log.ts'
 import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
-import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
+import { rotationLines, testimonyLine } from '../evidence/ledger/ledger-text.ts'
 import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
 import { timestampName } from '../evidence/ledger/log-names.ts'
 import type { LogProof } from '../evidence/ledger/log-proof.ts'
+import type { ManifestBody } from '../evidence/manifest.ts'
+import { checkKeys, KEY_FINDING_CODES } from '../evidence/key-checks.ts'
 import { MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
@@ -43,18 +45,18 @@ export async function withLedger(
   const { manifest, signerKeyId } = verdict
   if (manifest === undefined || signerKeyId === undefined || signed === undefined)
     return { verdict, lines: [], proofs: [] }
-  const recording = recordingFacts(manifest, await sha256Hex(signed))
-  const signers = keys.filter(({ keyId }) => keyId === signerKeyId)
-  const asked = await askLogs(config, recording, signers)
+  const recording = recordingFacts(manifest, { manifestSha256: await sha256Hex(signed), signerKeyId })
+  const asked = await askLogs(config, recording, keys)
   const testimonies = asked.map(({ testimony }) => testimony)
+  const explained = withRotations(verdict, manifest, testimonies)
   const proofs = asked.map(({ proof }) => proof).filter((proof) => proof !== undefined)
   const testimony = testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined)
-  if (testimony !== undefined) return { ...told(verdict, testimony), proofs }
+  if (testimony !== undefined) return { ...told(explained, testimony), proofs }
   // A ledger that began later, or another node's, cannot know of it.
   const silent = testimonies.find(({ hadBegun }) => hadBegun)
   return silent === undefined
-    ? { verdict, lines: ['Ledger: none at hand was being written when this recording began.'], proofs }
-    : { ...told(verdict, silent), proofs }
+    ? { verdict: explained, lines: ['Ledger: none at hand was being written when this recording began.'], proofs }
+    : { ...told(explained, silent), proofs }
 }
 
 /** What every log at hand says of a recording, with the proofs. */
@@ -97,11 +99,22 @@ async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoi
   return first
 }
 
+/** The verdict with what all logs at hand together say of the keys, whichever node sealed them anew. */
+function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: readonly LogTestimony[]): Verdict {
+  const rotations = testimonies.flatMap((testimony) => testimony.rotations)
+  if (rotations.length === 0) return verdict
+  const keys = checkKeys(manifest.wrappedKey, verdict.sealedKeys, rotations)
+  const others = verdict.findings.filter(({ code }) => !KEY_FINDING_CODES.has(code))
+  const findings = [...keys.findings, ...others]
+  const verified = findings.length === 0 && verdict.findingsDropped === 0
+  return { ...verdict, findings, verified, counts: { ...verdict.counts, keyIntact: keys.isIntact } }
+}
+
 function told(verdict: Verdict, { findings, ...testimony }: LogTestimony): Omit<WithLedger, 'proofs'> {
   const missing = missingInLog(testimony)
   const all = [...verdict.findings, ...findings, ...missing]
   return {
     verdict: { ...verdict, verified: all.length === 0 && verdict.verified, findings: all, ledger: testimony },
-    lines: [testimonyLine(testimony)],
+    lines: [testimonyLine(testimony), ...rotationLines(testimony.rotations)],
   }
 }

@@ -4,8 +4,8 @@ import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
 import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
-import { openRecordingKey } from '../evidence/recording-key.ts'
-import { isChunkName, isKeptName, KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
+import { openNewestKey } from '../evidence/recording-key.ts'
+import { isChunkName, isKeptName, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import type { OpenedKept } from './export/kept-packets.ts'
@@ -66,8 +66,8 @@ export interface OpenedAudio {
  * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `manifest-unreadable`, `chunk-unreadable`
  */
 export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
-  const recordingIdentities = await unwrapKey(objects, identities)
   const manifest = await readStoredManifest(objects)
+  const recordingIdentities = await unwrapKey(objects, identities, manifest?.recipient)
   const names = manifest === undefined ? await namesOf(objects) : []
   const wanted =
     manifest?.chunks ??
@@ -117,22 +117,31 @@ async function readStoredManifest(objects: ObjectReader): Promise<ManifestBody |
   )
 }
 
-/** The identity of the recording's own key, which opens all of its objects. @throws EarwitnessError `recording-key-missing`, `identity-wrong` */
-export async function unwrapKey(objects: ObjectReader, identities: readonly string[]): Promise<readonly string[]> {
-  const wrapped = await objects.get(KEY_NAME)
-  if (wrapped === undefined) {
+/**
+ * The identity of the recording's own key, which opens all of its objects; out of the newest wrapped key, where the vault was rotated.
+ *
+ * @param recipient as the manifest has it, where there is one
+ * @throws EarwitnessError `recording-key-missing`, `identity-wrong`
+ */
+export async function unwrapKey(
+  objects: ObjectReader,
+  identities: readonly string[],
+  recipient?: string,
+): Promise<readonly string[]> {
+  const names = await namesOf(objects)
+  const opened = await openNewestKey({ names, get: (name) => objects.get(name), identities, recipient })
+  if (opened.ok) return [opened.value.identity]
+  if (opened.reason === 'missing') {
     throw new EarwitnessError(
       'recording-key-missing',
       'The sealed key of this recording is gone: nobody can open it any more.',
       'A recording whose key was destroyed has been shredded.',
     )
   }
-  const opened = await openRecordingKey(wrapped, identities)
-  if (opened.ok) return [opened.value.identity]
   throw new EarwitnessError(
     'identity-wrong',
     'None of the given identities opens the key of this recording.',
-    'Give the private half of a vault key that was configured when the recording was made: --identity FILE.',
+    'Give the private half of a vault key that was configured when the recording was made, or to which its key was rotated: --identity FILE.',
   )
 }
 

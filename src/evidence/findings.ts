@@ -24,6 +24,8 @@ export type FindingCode =
   | 'manifest-forged'
   | 'manifest-foreign'
   | 'key-wrong'
+  | 'key-unexplained'
+  | 'rotation-unlinked'
   | 'chunk-added'
   | 'kept-added'
   | 'dtmf-added'

@@ -33,6 +33,17 @@ export function isWrappedKeyName(name: string): boolean {
   return name === KEY_NAME || ROTATED_KEY_NAME.test(name)
 }
 
+/** A wrapped key that rotation `number` made, 1 to 999; 0 is the first one. */
+export function wrappedKeyName(number: number): string {
+  return number === 0 ? KEY_NAME : `key-${String(number).padStart(3, '0')}.age`
+}
+
+/** The other way round; of what is no wrapped key -1. */
+export function wrappedKeyNumber(name: string): number {
+  if (!isWrappedKeyName(name)) return -1
+  return name === KEY_NAME ? 0 : Number(name.slice('key-'.length, -'.age'.length))
+}
+
 /** Keys that were pressed. FORMAT.md 4.1 */
 export function dtmfName(dtmfSeq: number): string {
   return `dtmf-${String(dtmfSeq).padStart(3, '0')}.age`

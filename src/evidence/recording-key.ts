@@ -2,6 +2,7 @@ import { identityToRecipient } from 'age-encryption'
 
 import { accepted, rejected, type Result } from '../result.ts'
 import { openSealed, type OpenRejectReason } from './age-open.ts'
+import { isWrappedKeyName, wrappedKeyNumber } from './object-names.ts'
 
 /** A recording's key pair, in the hands of somebody who may listen. */
 export interface OpenedRecordingKey {
@@ -11,6 +12,9 @@ export interface OpenedRecordingKey {
 }
 
 export type RecordingKeyRejectReason = OpenRejectReason | 'notIdentity'
+
+/** No wrapped key is larger: 20 recipients take 2 KiB. What is larger is not looked into. */
+const WRAPPED_KEY_BYTES_MAX = 16 * 1024
 
 /**
  * Opens `key.age` with vault identities and reads the recording's identity out of it. FORMAT.md 2
@@ -32,4 +36,45 @@ export async function openRecordingKey(
   } catch {
     return rejected('notIdentity')
   }
+}
+
+/** `missing`: there is no wrapped key at all. `wrongRecipient`: one opens, and is that of another recording. */
+export type NewestKeyRejectReason = RecordingKeyRejectReason | 'missing' | 'wrongRecipient'
+
+/** A wrapped key in force, opened. */
+export interface NewestKey extends OpenedRecordingKey {
+  /** Of the object. */
+  readonly name: string
+}
+
+/**
+ * Opens the newest wrapped key that the identities open and that is the recording's: after a rotation there may be several. FORMAT.md 2.1
+ *
+ * @param options.names of the objects of the recording, or of its wrapped keys
+ * @param options.recipient as the manifest has it; undefined while there is none
+ * @returns `detail` of a refusal is the name of the newest key
+ */
+export async function openNewestKey(options: {
+  readonly names: readonly string[]
+  readonly get: (name: string) => Promise<Uint8Array | undefined>
+  readonly identities: readonly string[]
+  readonly recipient: string | undefined
+}): Promise<Result<NewestKey, NewestKeyRejectReason>> {
+  const { names, get, identities, recipient } = options
+  let refused: Result<NewestKey, NewestKeyRejectReason> | undefined
+  for (const name of newestFirst(names)) {
+    const wrapped = await get(name)
+    if (wrapped === undefined) continue
+    const opened: Result<OpenedRecordingKey, RecordingKeyRejectReason> =
+      wrapped.length > WRAPPED_KEY_BYTES_MAX ? rejected('tooLarge') : await openRecordingKey(wrapped, identities)
+    if (!opened.ok) refused ??= rejected(opened.reason, name)
+    else if (recipient === undefined || opened.value.recipient === recipient) return accepted({ ...opened.value, name })
+    else refused = rejected('wrongRecipient', name)
+  }
+  return refused ?? rejected('missing')
+}
+
+/** The wrapped keys among `names`. */
+function newestFirst(names: readonly string[]): readonly string[] {
+  return names.filter(isWrappedKeyName).toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
 }

@@ -1,10 +1,19 @@
 import type { Result } from '../result.ts'
 import { openSealed } from './age-open.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
+import { checkKeys, type KeyRotation, type StoredKey } from './key-checks.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
-import { isChunkName, isDtmfName, isKeptName, isSnapshotName, KEY_NAME, MANIFEST_NAME } from './object-names.ts'
-import { openRecordingKey } from './recording-key.ts'
+import {
+  isChunkName,
+  isDtmfName,
+  isKeptName,
+  isSnapshotName,
+  isWrappedKeyName,
+  KEY_NAME,
+  MANIFEST_NAME,
+} from './object-names.ts'
+import { openNewestKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
 import { sha256Hex } from './web-digest.ts'
 
@@ -51,10 +60,17 @@ export interface Verdict {
   /** What the manifest says; to be believed only with `signerKeyId`. */
   readonly manifest: ManifestBody | undefined
   readonly counts: VerdictCounts
+  /** The wrapped keys that are stored; more than one, or another than the manifest names, after a rotation. */
+  readonly sealedKeys: readonly StoredKey[]
+}
+
+/** What a ledger says of a recording and no object does. */
+export interface LedgerWord {
+  readonly rotations: readonly KeyRotation[]
 }
 
 interface ExpectedObject {
-  readonly kind: ObjectKind
+  readonly kind: CountedKind
   readonly name: string
   readonly sha256: string
   readonly sizeBytes: number
@@ -62,8 +78,11 @@ interface ExpectedObject {
   readonly clearSha256?: string
 }
 
+/** Wrapped keys are looked at apart. */
+type CountedKind = Exclude<ObjectKind, 'key'>
+
 interface Tally {
-  readonly intact: Record<ObjectKind, number>
+  readonly intact: Record<CountedKind, number>
   opened: number
 }
 
@@ -80,21 +99,26 @@ export async function verifyRecording(options: {
   readonly identities?: readonly string[]
   /** Findings of what the objects came in stand before those of the recording. */
   readonly findings?: FindingList
-  /** Goes on where a manifest of this recording could be read, trusted or not. */
-  readonly alsoCheck?: (body: ManifestBody) => Promise<void>
+  /** Goes on where a manifest of this recording could be read, trusted or not, and gives what a ledger says. */
+  readonly alsoCheck?: (body: ManifestBody) => Promise<LedgerWord>
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
-  const tally: Tally = { intact: { key: 0, chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 }, opened: 0 }
+  const tally: Tally = { intact: { chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
+  let sealedKeys: readonly StoredKey[] = []
+  let isKeyIntact = false
   if (body !== undefined && body.recordingId !== recordingId) {
     // Comparing the objects with the manifest of another recording would only bury this finding under others.
     findings.add('manifest-foreign', 'The manifest belongs to another recording.', MANIFEST_NAME)
   } else if (body !== undefined) {
     await checkManifest(body, findings)
-    await checkAdded(body, objects, findings)
-    await new ObjectChecker(objects, body, findings, tally).checkAll(identities)
-    await alsoCheck?.(body)
+    const keyNames = await checkAdded(body, objects, findings)
+    sealedKeys = await new ObjectChecker(objects, body, findings, tally).checkAll(keyNames, identities)
+    const rotations = (await alsoCheck?.(body))?.rotations ?? []
+    const keysFound = checkKeys(body.wrappedKey, sealedKeys, rotations)
+    isKeyIntact = keysFound.isIntact
+    for (const { code, sentence, name } of keysFound.findings) findings.add(code, sentence, name)
   }
   return {
     recordingId,
@@ -112,9 +136,10 @@ export async function verifyRecording(options: {
       dtmfIntact: tally.intact.dtmf,
       snapshots: body?.snapshots.length ?? 0,
       snapshotsIntact: tally.intact.snapshot,
-      keyIntact: tally.intact.key === 1,
+      keyIntact: isKeyIntact,
       chunksOpened: identities === undefined ? undefined : tally.opened,
     },
+    sealedKeys,
   }
 }
 
@@ -150,8 +175,13 @@ async function loadManifest(
   return { body: untrusted.value.body, signerKeyId: trusted.ok ? untrusted.value.keyId : undefined }
 }
 
-/** Finds objects that the manifest does not name. */
-async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: FindingList): Promise<void> {
+/** Finds objects that the manifest does not name; gives the names of all wrapped keys. */
+async function checkAdded(
+  body: ManifestBody,
+  objects: ObjectReader,
+  findings: FindingList,
+): Promise<readonly string[]> {
+  const keyNames = new Set([body.wrappedKey.name])
   const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
   for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
   for (const { name } of body.snapshots) named.add(name)
@@ -162,11 +192,13 @@ async function checkAdded(body: ManifestBody, objects: ObjectReader, findings: F
     seen += 1
     if (seen > OBJECTS_MAX) {
       findings.add('objects-too-many', `There are more than ${OBJECTS_MAX} objects; the rest was not looked at.`)
-      return
+      break
     }
-    if (named.has(name)) continue
+    if (isWrappedKeyName(name)) keyNames.add(name)
+    if (named.has(name) || isWrappedKeyName(name)) continue
     findings.add(addedCode(name), 'The manifest does not know this object.', name)
   }
+  return [...keyNames].toSorted()
 }
 
 function addedCode(name: string): FindingCode {
@@ -200,10 +232,13 @@ class ObjectChecker {
     ])
   }
 
-  async checkAll(vaultIdentities: readonly string[] | undefined): Promise<void> {
-    const wrapped = await this.#check({ kind: 'key', ...this.#body.wrappedKey })
-    const identity =
-      vaultIdentities === undefined || wrapped === undefined ? undefined : await this.#openKey(wrapped, vaultIdentities)
+  /** Gives the wrapped keys that are there; what is wrong with them only a ledger can tell. */
+  async checkAll(
+    keyNames: readonly string[],
+    vaultIdentities: readonly string[] | undefined,
+  ): Promise<readonly StoredKey[]> {
+    const keys = await this.#readKeys(keyNames)
+    const identity = vaultIdentities === undefined ? undefined : await this.#openKey(keyNames, vaultIdentities)
     for (const { name, sha256, sizeBytes } of this.#body.chunks) {
       await this.#checkAndOpen({ kind: 'chunk', name, sha256, sizeBytes }, identity)
     }
@@ -219,6 +254,20 @@ class ObjectChecker {
       const expected = { kind: 'snapshot', name, sha256: sealedSha256, sizeBytes, clearSha256: sha256 } as const
       await this.#checkAndOpen(expected, identity)
     }
+    return keys
+  }
+
+  async #readKeys(names: readonly string[]): Promise<readonly StoredKey[]> {
+    const keys: StoredKey[] = []
+    for (const name of names) {
+      const bytes = await this.#objects.get(name)
+      if (bytes === undefined) continue
+      const sha256 = await sha256Hex(bytes)
+      const other = this.#nameOfHash.get(sha256)
+      const contentOf = other === undefined || other === name ? {} : { contentOf: other }
+      keys.push({ name, sha256, sizeBytes: bytes.length, ...contentOf })
+    }
+    return keys
   }
 
   async #checkAndOpen(expected: ExpectedObject, identity: string | undefined): Promise<void> {
@@ -261,20 +310,20 @@ class ObjectChecker {
     return bytes
   }
 
-  async #openKey(wrapped: Uint8Array, vaultIdentities: readonly string[]): Promise<string | undefined> {
-    const key = await openRecordingKey(wrapped, vaultIdentities)
-    if (!key.ok) {
+  async #openKey(names: readonly string[], identities: readonly string[]): Promise<string | undefined> {
+    const { recipient } = this.#body
+    const key = await openNewestKey({ names, get: (name) => this.#objects.get(name), identities, recipient })
+    if (key.ok) return key.value.identity
+    const { reason, detail: name = KEY_NAME } = key
+    if (reason === 'wrongRecipient') {
+      this.#findings.add('key-wrong', 'This key belongs to another recording.', name)
+    } else if (reason !== 'missing') {
       const sentence =
-        key.reason === 'noIdentityMatches'
+        reason === 'noIdentityMatches'
           ? 'None of the given vault keys opens the recording’s key; nothing could be opened.'
           : 'The recording’s key could not be read; nothing could be opened.'
-      this.#findings.add('key-unreadable', sentence, KEY_NAME)
-      return undefined
+      this.#findings.add('key-unreadable', sentence, name)
     }
-    if (key.value.recipient !== this.#body.recipient) {
-      this.#findings.add('key-wrong', 'This key belongs to another recording.', KEY_NAME)
-      return undefined
-    }
-    return key.value.identity
+    return undefined
   }
 }

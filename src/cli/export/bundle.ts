@@ -83,7 +83,8 @@ export async function writeBundle(path: string, options: BundleOptions): Promise
   const { verdict, proofs } = await options.withLedger(found, keys)
   const excess = checkBundleSize(found.manifest, { objects: names.length, isOpened })
   if (excess !== undefined) throw tooLarge(excess)
-  const recordingIdentities = identities === undefined ? undefined : await unwrapKey(objects, identities)
+  const recordingIdentities =
+    identities === undefined ? undefined : await unwrapKey(objects, identities, found.manifest.recipient)
   const people =
     recordingIdentities === undefined ? undefined : await reportedPeople(found.manifest, objects, recordingIdentities)
   const facts = {

@@ -18,6 +18,7 @@ export function instructions(options: {
     ORDER,
     signed ? LIST : UNSIGNED_LIST,
     proved ? LEDGER : NO_LEDGER,
+    KEY,
     opened ? OPENED : SEALED,
     NOTES,
   ].join('\n')
@@ -26,13 +27,14 @@ export function instructions(options: {
 const INTRODUCTION = (recordingId: string): string => `# How to verify recording ${recordingId}
 
 You need \`unzip\`, \`openssl\` (3.0 or newer), \`jq\` (1.6 or newer), \`age\` to open what is sealed, and what every Unix has (\`cut\`, \`tr\`, \`sort\`,
-\`find\`, \`cmp\`, \`sha256sum\`). You need nothing of the software that recorded. Unzip the bundle into an empty folder, go there, and say where the
+\`find\`, \`cmp\`, \`awk\`, \`sha256sum\`). You need nothing of the software that recorded. Unzip the bundle into an empty folder, go there, and say where the
 public key of the recorder's signer is. **Take it from whoever runs the recorder**, not from the folder \`signers\`: a forger would have put a key there too.
 
     unzip recording.zip -d recording && cd recording
     SIGNER=/path/to/signer.pub.pem    # the public key that you trust
     VAULT=/path/to/vault.agekey       # only to listen to a sealed recording
     TSA=/path/to/authority.pem        # only where time stamps are to be checked
+    OTHER_SIGNERS="a.pub.pem b.pub.pem"   # only where another recorder's ledger is in it
 
 Every command must end without an error; that is the whole verdict. Or let \`earwitness verify recording.zip --key signer.pub.pem\` do all of it, and more.
 `
@@ -59,14 +61,14 @@ jq -e --slurpfile list bundle.json '.recordingId == $list[0].recordingId' "$work
 
 const HASHES = `## 2. The pieces
 
-The manifest names every object with its SHA-256. All of them must be there, unchanged, and no other.
+The manifest names every object with its SHA-256. All of them must be there, unchanged, and no other. (The sealed key has a section of its own, 6.)
 
 \`\`\`sh
-jq -r '([.wrappedKey] + .chunks + (.kept // []) + (.dtmf // []) + [.peaks // empty] + [.index // empty])[] | "\\(.sha256)  objects/\\(.name)"' "$work/manifest.json" > "$work/sums"
+jq -r '(.chunks + (.kept // []) + (.dtmf // []) + [.peaks // empty] + [.index // empty])[] | "\\(.sha256)  objects/\\(.name)"' "$work/manifest.json" > "$work/sums"
 jq -r '.snapshots[] | "\\(.sealedSha256)  objects/\\(.name)"' "$work/manifest.json" >> "$work/sums"
 sha256sum --check --quiet "$work/sums"
 { cut -c67- "$work/sums"; echo objects/manifest.jws; } | LC_ALL=C sort > "$work/named"
-find objects -type f | LC_ALL=C sort | cmp - "$work/named"
+find objects -type f ! -name 'key*.age' | LC_ALL=C sort | cmp - "$work/named"
 \`\`\`
 `
 
@@ -96,20 +98,20 @@ while read -r sum name; do
   echo "$sum  $work/snapshot" | sha256sum --check --quiet
 done < "$work/snapshots"`
 
-const SEALED = `## 6. Listening
+const SEALED = `## 7. Listening
 
 With the private key of the vault you open the key of this recording, with that the chunks; together they are one Ogg Opus file, which \`ffplay\`, VLC and others
 play. The metadata names the participants.
 
 \`\`\`sh
-age -d -i "$VAULT" objects/key.age > "$work/recording.agekey"
+age -d -i "$VAULT" "$key" > "$work/recording.agekey"
 ${OPEN_CHUNKS}
 ${OPEN_SNAPSHOTS}
 echo "$work/recording.ogg"
 \`\`\`
 `
 
-const OPENED = `## 6. Listening
+const OPENED = `## 7. Listening
 
 \`opened/recording.ogg\` is the audio, which \`ffplay\`, VLC and others play; the metadata beside it names the participants. The key of this recording is beside
 them, so that you can open the sealed pieces yourself and compare: only these are what the manifest vouches for.
@@ -138,7 +140,11 @@ for proof in ledger/*.json; do
   origin=$(sed -n 1p "$work/note"); size=$(sed -n 2p "$work/note"); root=$(sed -n 3p "$work/note")
   sed '/^$/,$d' "$work/note" > "$work/signed"
   sed -n "s|^— $origin ||p" "$work/note" | openssl base64 -d -A | tail -c 64 > "$work/signature"
-  openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature"
+  signer=$SIGNER
+  for other in \${OTHER_SIGNERS:-}; do
+    if openssl pkeyutl -verify -rawin -pubin -inkey "$other" -in "$work/signed" -sigfile "$work/signature" > "$work/ok"; then signer=$other; fi
+  done
+  openssl pkeyutl -verify -rawin -pubin -inkey "$signer" -in "$work/signed" -sigfile "$work/signature"
   test "$origin" = "earwitness/$(jq -r .logId "$proof")"
   if [ -n "\${TSA:-}" ]; then
     jq -r '.checkpoints[-1].timestamp // ""' "$proof" | openssl base64 -d -A > "$work/reply.tsr"
@@ -148,7 +154,7 @@ for proof in ledger/*.json; do
   while read -r seq jws path; do
     printf '%s' "\${jws%.*}" > "$work/signed"
     printf '%s' "\${jws##*.}" | decode > "$work/signature"
-    openssl pkeyutl -verify -rawin -pubin -inkey "$SIGNER" -in "$work/signed" -sigfile "$work/signature" > "$work/ok"
+    openssl pkeyutl -verify -rawin -pubin -inkey "$signer" -in "$work/signed" -sigfile "$work/signature" > "$work/ok"
     { printf '\\000'; printf '%s' "$jws"; } | hash > "$work/node"
     node=$seq; last=$((size - 1))
     for sibling in $(printf '%s' "$path" | tr , ' '); do
@@ -173,6 +179,28 @@ manifest=$(openssl dgst -sha256 -r objects/manifest.jws | cut -d' ' -f1)
 jq -s -e --arg manifest "$manifest" --arg key "$(jq -r .wrappedKey.sha256 "$work/manifest.json")" \\
   '(map(select(.kind == "recordingOpened"))[0].wrappedKeySha256) == $key
    and all(map(select(.kind == "recordingClosed"))[]; .manifestSha256 == $manifest)' "$work/said"
+\`\`\`
+`
+
+const KEY = `## 6. The sealed key
+
+The key of this recording is sealed to the vault. The first one is \`objects/key.age\`, which the manifest names. Where the key was sealed anew, to another vault, the ledger says
+which object replaces which: the chain begins at the first one, and its end must be here. Those before may be gone.
+
+\`\`\`sh
+first=$(jq -r .wrappedKey.sha256 "$work/manifest.json")
+: >> "$work/said"
+jq -r 'select(.kind == "keyRotated") | "\\(.replacesSha256) \\(.sha256) objects/\\(.name)"' "$work/said" > "$work/rotated"
+awk -v first="$first" '{ from[NR] = $1; to[NR] = $2; name[NR] = $3 }
+  END { known[first] = 1; do { more = 0; for (i = 1; i <= NR; i++) if (known[from[i]] && !known[to[i]]) { known[to[i]] = 1; print to[i] "  " name[i]; more = 1 } } while (more) }' \\
+  "$work/rotated" | LC_ALL=C sort -k2 > "$work/keys"
+key=$(tail -n 1 "$work/keys" | cut -c67-)
+key=\${key:-objects/key.age}
+echo "$first  objects/key.age" >> "$work/keys"
+test -f "$key"
+find objects -name 'key*.age' > "$work/stored"
+while read -r name; do grep "  $name\\$" "$work/keys" > "$work/ok"; done < "$work/stored"
+sha256sum --check --quiet --ignore-missing "$work/keys"
 \`\`\`
 `
 

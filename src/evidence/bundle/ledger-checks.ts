@@ -4,6 +4,7 @@ import { documentFault } from '../canonical-document.ts'
 import { readLogProof } from '../ledger/log-proof.ts'
 import { missingInLog, type LogTestimony } from '../ledger/recording-in-log.ts'
 import { recordingFacts } from '../ledger/recording-story.ts'
+import type { KeyRotation } from '../key-checks.ts'
 import { decodeManifest, type ManifestBody } from '../manifest.ts'
 import { MANIFEST_NAME } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
@@ -14,18 +15,26 @@ import { isLogProofName, OBJECTS_FOLDER } from './member-names.ts'
 /** What a log says of the recording of a bundle. */
 export type BundledTestimony = Omit<LogTestimony, 'findings'>
 
-/** Checks what a bundle holds of logs; gives what that of them says which knows the recording best. FORMAT.md 4 */
+/** What the logs of a bundle say together. */
+export interface CheckedLedger {
+  /** Of the log that knows the recording best. */
+  readonly best: BundledTestimony | undefined
+  /** Of all of them: a key may be sealed anew by another node than that which recorded. */
+  readonly rotations: readonly KeyRotation[]
+}
+
+/** Checks what a bundle holds of logs. FORMAT.md 4 */
 export async function checkLedger(
   body: ManifestBody,
   { members, keys }: { readonly members: BundleMembers; readonly keys: readonly VerifyKey[] },
   findings: FindingList,
-): Promise<BundledTestimony | undefined> {
+): Promise<CheckedLedger> {
   const signed = await members.read(OBJECTS_FOLDER + MANIFEST_NAME)
-  if (signed === undefined) return undefined
+  if (signed === undefined) return { best: undefined, rotations: [] }
   const manifest = decodeManifest(new TextDecoder('latin1').decode(signed))
-  // Who did not sign the manifest has nothing to say about it.
-  const signers = keys.filter(({ keyId }) => manifest.ok && keyId === manifest.value.keyId)
-  const recording = recordingFacts(body, await sha256Hex(signed))
+  // Who did not sign the manifest has nothing to say about it, and may have sealed its key anew.
+  const signerKeyId = manifest.ok ? manifest.value.keyId : ''
+  const recording = recordingFacts(body, { manifestSha256: await sha256Hex(signed), signerKeyId })
   const testimonies: BundledTestimony[] = []
   for (const name of new Set(members.names.filter(isLogProofName))) {
     const bytes = await members.read(name)
@@ -35,11 +44,11 @@ export async function checkLedger(
       findings.add('log-proof-unreadable', sentence, name)
       continue
     }
-    const testimony = await checkLogProof(proof.value, { name, recording, keys: signers }, findings)
+    const testimony = await checkLogProof(proof.value, { name, recording, keys }, findings)
     if (testimony !== undefined) testimonies.push(testimony)
   }
   const knows = testimonies.find(({ openedSeq, closedSeq }) => openedSeq !== undefined && closedSeq !== undefined)
-  const best = knows ?? testimonies[0]
+  const best = knows ?? testimonies.find(({ hadBegun }) => hadBegun) ?? testimonies[0]
   for (const { code, sentence } of best === undefined ? [] : missingInLog(best)) findings.add(code, sentence)
-  return best
+  return { best, rotations: testimonies.flatMap(({ rotations }) => rotations) }
 }

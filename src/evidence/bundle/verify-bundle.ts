@@ -3,7 +3,7 @@ import { FindingList, type FindingCode } from '../findings.ts'
 import { decodeManifest } from '../manifest.ts'
 import { isObjectName, MANIFEST_NAME } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
-import { verifyRecording, type ObjectReader, type Verdict } from '../verify.ts'
+import { verifyRecording, type LedgerWord, type ObjectReader, type Verdict } from '../verify.ts'
 import { documentFault } from '../canonical-document.ts'
 import { readBundleList, type BundleList } from './bundle-list.ts'
 import type { BundleMembers } from './bundle-members.ts'
@@ -61,9 +61,11 @@ export async function verifyBundle(options: {
     keys,
     ...(identities === undefined ? {} : { identities }),
     findings,
-    alsoCheck: async (body) => {
-      ledger = await checkLedger(body, { members, keys }, findings)
+    alsoCheck: async (body): Promise<LedgerWord> => {
+      const checked = await checkLedger(body, { members, keys }, findings)
+      ledger = checked.best
       await checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings)
+      return checked
     },
   })
   return {

@@ -7,7 +7,7 @@ import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-
 import type { LogProof, ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type LogTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
-import { readStatement, type Statement } from './statement.ts'
+import { decodeStatement, readStatement, type Statement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
 
 /**
@@ -26,22 +26,28 @@ export async function checkLogProof(
   const newest = await checkCheckpoints(proof, { name, keys }, findings)
   if (newest === undefined) return undefined
   const story = new RecordingStory(recording, findings)
+  // Of another node, which knows at most that a key was sealed anew.
+  let isForeign = false
   let firstAt: string | undefined
   for (const proved of proof.statements) {
     const statement = await checkStatement(proved, { proof, newest, name, keys }, findings)
-    if (statement?.seq === 0) firstAt = statement.at
-    if (statement !== undefined) story.take(statement)
+    const decoded = decodeStatement(proved.jws)
+    if (statement === undefined || !decoded.ok) continue
+    if (statement.seq === 0) isForeign = decoded.value.keyId !== recording.signerKeyId
+    if (statement.seq === 0 && !isForeign) firstAt = statement.at
+    story.take(statement, decoded.value.keyId)
   }
   story.finish()
-  const { openedSeq, closedSeq, told } = story
+  const { openedSeq, closedSeq, told, rotations } = story
   return {
     logId: proof.logId,
     hadBegun: firstAt !== undefined && Date.parse(firstAt) < Date.parse(recording.startedAt),
-    hasGoneOn: isLongAfter(newest.at, recording),
+    hasGoneOn: !isForeign && isLongAfter(newest.at, recording),
     openedSeq,
     closedSeq,
     coveredAt: newest.at,
     statements: told,
+    rotations,
   }
 }
 

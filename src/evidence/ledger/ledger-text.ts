@@ -2,6 +2,7 @@ import { LINES_MAX } from '../verdict-text.ts'
 import type { Finding } from '../findings.ts'
 import type { LogTestimony } from './recording-in-log.ts'
 import type { StatementKind } from './statement.ts'
+import type { KeyRotation } from '../key-checks.ts'
 import type { LogVerdict } from './verify-log.ts'
 
 /** What was found about one log, as lines of plain text for a reader who is not an engineer. */
@@ -41,6 +42,15 @@ export function testimonyLine(
     coveredAt === undefined ? 'no checkpoint covers it yet' : `covered by a checkpoint that was signed ${coveredAt}`
   const place = `opened as statement ${openedSeq ?? '(none)'}, closed as statement ${closedSeq ?? '(none)'}`
   return `Ledger ${logId}: ${place}; ${covered}.`
+}
+
+/** When the key of a recording was sealed to another vault, a line for each time, the first {@link LINES_MAX}. */
+export function rotationLines(rotations: readonly KeyRotation[]): readonly string[] {
+  const lines = rotations
+    .slice(0, LINES_MAX)
+    .map(({ seq, at, name }) => `  Its key was sealed anew at ${at}: ${name} (statement ${seq}).`)
+  const more = rotations.length - lines.length
+  return more > 0 ? [...lines, `  and ${plural(more, 'more time')}.`] : lines
 }
 
 /** What a statement about a recording means. */

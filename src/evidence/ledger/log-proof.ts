@@ -11,6 +11,8 @@ export const LOG_PROOF_FORMAT = 'earwitness-log-proof/1'
 export const LOG_PROOF_BYTES_MAX = 32 * 1024 * 1024
 /** Statements in one proof. */
 export const PROVED_STATEMENTS_MAX = 1_000
+/** Beyond these, statements that a key was sealed anew. */
+export const PROVED_ROTATIONS_MAX = 1_000
 /** Longest time stamp, as Base64. */
 export const TIMESTAMP_LENGTH_MAX = 65_536
 

@@ -1,4 +1,5 @@
 import { FindingList, type Finding } from '../findings.ts'
+import type { KeyRotation } from '../key-checks.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { toBase64 } from './base64.ts'
 import { checkInclusion } from './check-proof.ts'
@@ -6,6 +7,7 @@ import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { GrowingTree } from './growing-tree.ts'
 import {
   LOG_PROOF_FORMAT,
+  PROVED_ROTATIONS_MAX,
   PROVED_STATEMENTS_MAX,
   type LogProof,
   type ProvedCheckpoint,
@@ -40,6 +42,8 @@ export interface LogTestimony {
   readonly coveredAt: string | undefined
   /** All that is said of the recording, the first {@link TOLD_STATEMENTS_MAX}. */
   readonly statements: readonly ToldStatement[]
+  /** What it says of keys that were sealed anew. */
+  readonly rotations: readonly KeyRotation[]
 }
 
 export interface ProvedTestimony {
@@ -57,6 +61,7 @@ interface LogQuestion {
   readonly newest: KeptCheckpoint | undefined
   /** The first checkpoint that covers statement `seq`, where older ones are kept. */
   readonly earlier?: (seq: number) => Promise<KeptCheckpoint | undefined>
+  /** All that are trusted, the signer of the manifest among them. */
   readonly keys: readonly VerifyKey[]
 }
 
@@ -102,6 +107,8 @@ class LogSearch {
   readonly #picker = new HashPicker()
   readonly #seen: { readonly seq: number; readonly jws: string; readonly isAbout: boolean }[] = []
   #earlier: { readonly kept: KeptCheckpoint; readonly size: number } | undefined
+  /** Of another node, which knows at most that a key was sealed anew. */
+  #isForeign = false
   #firstAt: string | undefined
   #lastAt: string | undefined
 
@@ -114,16 +121,17 @@ class LogSearch {
   async take(jws: string): Promise<void> {
     const decoded = decodeStatement(jws)
     if (decoded.ok) {
-      const { statement } = decoded.value
+      const { statement, keyId } = decoded.value
       this.#lastAt = statement.at
       const isFirst = this.#tree.size === 0
       const isAbout = 'recordingId' in statement && statement.recordingId === this.#question.recording.recordingId
       // What nobody trusted has signed says nothing of the recording.
       if ((isFirst || isAbout) && (await readStatement(jws, this.#question.keys)).ok) {
-        if (isFirst) this.#firstAt = statement.at
+        if (isFirst) this.#isForeign = keyId !== this.#question.recording.signerKeyId
+        if (isFirst && !this.#isForeign) this.#firstAt = statement.at
         const wasClosed = this.#story.closedSeq !== undefined
-        this.#story.take(statement)
-        this.#keep(jws, isAbout)
+        this.#story.take(statement, keyId)
+        this.#keep(jws, { isAbout, isKey: statement.kind === 'keyRotated' })
         if (!wasClosed && this.#story.closedSeq !== undefined) await this.#wantEarlier()
       }
     }
@@ -133,7 +141,7 @@ class LogSearch {
   async testimony(): Promise<ProvedTestimony> {
     const { logId, recording } = this.#question
     this.#story.finish()
-    const { openedSeq, closedSeq, told } = this.#story
+    const { openedSeq, closedSeq, told, rotations } = this.#story
     const seen = [openedSeq, closedSeq].filter((seq) => seq !== undefined)
     const checkpoint = this.#checkpoint
     const isCovered = checkpoint !== undefined && seen.length > 0 && seen.every((seq) => seq < checkpoint.size)
@@ -142,20 +150,23 @@ class LogSearch {
       logId,
       findings: this.#findings.findings,
       hadBegun: this.#firstAt !== undefined && Date.parse(this.#firstAt) < Date.parse(recording.startedAt),
-      hasGoneOn: isLongAfter(this.#lastAt, recording),
+      hasGoneOn: !this.#isForeign && isLongAfter(this.#lastAt, recording),
       openedSeq,
       closedSeq,
       coveredAt: isCovered ? checkpoint.at : undefined,
       statements: told,
+      rotations,
     }
     return { testimony, proof }
   }
 
   /** Asks for the hashes that prove this statement; to be called before it is in the tree. */
-  #keep(jws: string, isAbout: boolean): void {
+  #keep(jws: string, { isAbout, isKey }: { readonly isAbout: boolean; readonly isKey: boolean }): void {
     const seq = this.#tree.size
     const size = this.#checkpoint?.size ?? 0
-    if (seq >= size || this.#seen.length >= PROVED_STATEMENTS_MAX) return
+    // Without them no reader could tell the key in force from one that was put there.
+    const seenMax = PROVED_STATEMENTS_MAX + (isKey ? PROVED_ROTATIONS_MAX : 0)
+    if (seq >= size || this.#seen.length >= seenMax) return
     this.#seen.push({ seq, jws, isAbout })
     this.#picker.want(inclusionNodes(seq, size), (node) => this.#tree.subtree(node))
   }

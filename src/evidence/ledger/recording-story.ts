@@ -1,4 +1,5 @@
 import type { FindingList } from '../findings.ts'
+import type { KeyRotation } from '../key-checks.ts'
 import type { ManifestBody } from '../manifest.ts'
 import { PAUSE_REQUESTERS, type PauseRequester } from '../words.ts'
 import type { Statement, StatementKind } from './statement.ts'
@@ -6,6 +7,8 @@ import type { Statement, StatementKind } from './statement.ts'
 /** What is to be found about one recording. */
 export interface RecordingFacts {
   readonly recordingId: string
+  /** Of its manifest: nobody else's word counts on when it was opened, paused and closed. */
+  readonly signerKeyId: string
   readonly startedAt: string
   readonly endedAt: string
   /** Hex SHA-256 of `manifest.jws`. */
@@ -17,12 +20,15 @@ export interface RecordingFacts {
 }
 
 /** What is asked of the ledger about the recording of this manifest. */
-export function recordingFacts(manifest: ManifestBody, manifestSha256: string): RecordingFacts {
+export function recordingFacts(
+  manifest: ManifestBody,
+  signed: { readonly manifestSha256: string; readonly signerKeyId: string },
+): RecordingFacts {
   const { recordingId, startedAt, endedAt, wrappedKey, state, pauses = [] } = manifest
   const count = (by: PauseRequester): number =>
     pauses.filter((pause) => pause.by === by && pause.streamId === undefined).length
   return {
-    ...{ recordingId, startedAt, endedAt, manifestSha256, wrappedKeySha256: wrappedKey.sha256 },
+    ...{ recordingId, startedAt, endedAt, ...signed, wrappedKeySha256: wrappedKey.sha256 },
     ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api'), consent: count('consent') } } : {}),
   }
 }
@@ -38,12 +44,15 @@ export interface ToldStatement {
 
 /** Statements about one recording that are told one by one; what is found about them does not depend on it. */
 export const TOLD_STATEMENTS_MAX = 1_000
+/** Statements that a key was sealed anew; more keys than 1,000 no recording can have. */
+const ROTATIONS_TOLD_MAX = 2_000
 
 /** Compares what a log says of one recording, in the order of the log, with its manifest. FORMAT.md 6 */
 export class RecordingStory {
   openedSeq: number | undefined
   closedSeq: number | undefined
   readonly told: ToldStatement[] = []
+  readonly rotations: KeyRotation[] = []
   readonly #recording: RecordingFacts
   readonly #findings: FindingList
   readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0, consent: 0 }
@@ -53,14 +62,16 @@ export class RecordingStory {
     this.#findings = findings
   }
 
-  /** Statements of other recordings, and of none, are passed over; false for them. Its signature has been checked. */
-  take(statement: Statement): boolean {
-    const { recordingId } = this.#recording
+  /** Statements of other recordings, and of none, are passed over; false for them. Its signature, by `keyId`, has been checked. */
+  take(statement: Statement, keyId: string): boolean {
+    const { recordingId, signerKeyId } = this.#recording
     if (!('recordingId' in statement) || statement.recordingId !== recordingId) return false
     const { seq, kind, at } = statement
     if (this.told.length < TOLD_STATEMENTS_MAX) {
       this.told.push({ seq, kind, at, ...(statement.kind === 'access' ? { action: statement.action } : {}) })
     }
+    if (statement.kind === 'keyRotated') this.#rotated(statement)
+    if (keyId !== signerKeyId) return true
     if (statement.kind === 'recordingOpened') this.#opened(seq, statement.wrappedKeySha256)
     else if (statement.kind === 'recordingClosed') this.#closed(seq, statement.manifestSha256)
     else if (statement.kind === 'recordingPaused') this.#paused[statement.by] += 1
@@ -75,6 +86,10 @@ export class RecordingStory {
     if (missing === 0) return
     const sentence = `The manifest has ${missing} pauses that the ledger does not know: they were not told when they began.`
     this.#findings.add('pause-not-in-log', sentence)
+  }
+
+  #rotated({ seq, at, name, sha256, replacesSha256 }: Statement & { readonly kind: 'keyRotated' }): void {
+    if (this.rotations.length < ROTATIONS_TOLD_MAX) this.rotations.push({ seq, at, name, sha256, replacesSha256 })
   }
 
   #opened(seq: number, wrappedKeySha256: string): void {

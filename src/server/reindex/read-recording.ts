@@ -2,7 +2,7 @@ import { openSealed } from '../../evidence/age-open.ts'
 import { readIndexFacts, type IndexFacts } from '../../evidence/index-facts.ts'
 import { readManifest, type ManifestBody, type ManifestRejectReason } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
-import { openRecordingKey } from '../../evidence/recording-key.ts'
+import { openNewestKey } from '../../evidence/recording-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -51,7 +51,7 @@ const MANIFEST_PROBLEMS: Record<ManifestRejectReason, ProblemCode> = {
 /** Reads what the store holds about one recording; undefined when its manifest is not to be believed. Audio is not read. */
 export async function readRecording(
   store: Pick<ObjectStore, 'get'>,
-  { recordingId, objectPrefix }: StoredRecording,
+  { recordingId, objectPrefix, keyNames }: StoredRecording,
   trust: Trust,
   report: Report,
 ): Promise<ReadRecording | undefined> {
@@ -66,7 +66,7 @@ export async function readRecording(
   const manifest = read.value
   const manifestSha256 = sha256Hex(signed)
   const opener = new Opener(store, objectPrefix, report)
-  const identity = trust.identities.length === 0 ? undefined : await opener.unwrap(manifest, trust.identities)
+  const identity = trust.identities.length === 0 ? undefined : await opener.unwrap(manifest, keyNames, trust.identities)
   if (identity === undefined) return { manifest, manifestSha256, objectPrefix, indexFacts: undefined, snapshots: [] }
   const snapshots: { entry: ManifestBody['snapshots'][number]; raw: Uint8Array }[] = []
   for (const entry of manifest.snapshots) {
@@ -91,15 +91,16 @@ class Opener {
   }
 
   /** The recording's own identity. Its key may have been destroyed on purpose: that is what shredding is. */
-  async unwrap({ wrappedKey, recipient }: ManifestBody, identities: readonly string[]): Promise<string | undefined> {
-    const wrapped = await this.#store.get(objectKey(this.#objectPrefix, wrappedKey.name))
-    if (wrapped === undefined) {
-      this.#report('key-missing', wrappedKey.name)
-      return undefined
-    }
-    const opened = await openRecordingKey(wrapped, identities)
-    if (opened.ok && opened.value.recipient === recipient) return opened.value.identity
-    this.#report('key-unreadable', wrappedKey.name)
+  async unwrap(
+    { wrappedKey, recipient }: ManifestBody,
+    names: readonly string[],
+    identities: readonly string[],
+  ): Promise<string | undefined> {
+    const get = (name: string): Promise<Uint8Array | undefined> => this.#store.get(objectKey(this.#objectPrefix, name))
+    const opened = await openNewestKey({ names, get, identities, recipient })
+    if (opened.ok) return opened.value.identity
+    const { reason, detail: name = wrappedKey.name } = opened
+    this.#report(reason === 'missing' ? 'key-missing' : 'key-unreadable', name)
     return undefined
   }
 

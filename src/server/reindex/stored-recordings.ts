@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -22,6 +22,13 @@ export interface StoredRecording {
   readonly objectPrefix: string
   /** Without one it is still being made, or its recorder has not come back. */
   readonly hasManifest: boolean
+  /** Names of its wrapped keys; several after a rotation. */
+  readonly keyNames: readonly string[]
+}
+
+interface Found {
+  hasManifest: boolean
+  readonly keyNames: string[]
 }
 
 /** Walks the days from `fromUnixMs` to `toUnixMs`, both of them included; one day is held at a time. */
@@ -43,7 +50,7 @@ async function recordingsOfDay(
   dayUnixMs: number,
 ): Promise<readonly StoredRecording[]> {
   const folder = dayFolder(tenant, dayUnixMs)
-  const found = new Map<string, boolean>()
+  const found = new Map<string, Found>()
   try {
     take(found, folder, await store.list(folder))
   } catch (error) {
@@ -51,7 +58,7 @@ async function recordingsOfDay(
     for (const slice of slicesOf(dayUnixMs)) take(found, folder, await store.list(folder + slice))
   }
   return [...found]
-    .map(([recordingId, hasManifest]) => ({ recordingId, objectPrefix: folder + recordingId, hasManifest }))
+    .map(([recordingId, rest]) => ({ recordingId, objectPrefix: folder + recordingId, ...rest }))
     .filter(({ recordingId, objectPrefix }) => objectPrefix === recordingPrefix(tenant, recordingId))
 }
 
@@ -61,11 +68,14 @@ function dayFolder(tenant: string, dayUnixMs: number): string {
   return prefix.slice(0, prefix.lastIndexOf('/') + 1)
 }
 
-function take(found: Map<string, boolean>, folder: string, objects: readonly { readonly key: string }[]): void {
+function take(found: Map<string, Found>, folder: string, objects: readonly { readonly key: string }[]): void {
   for (const { key } of objects) {
-    const [recordingId = '', name] = key.slice(folder.length).split('/')
+    const [recordingId = '', name = ''] = key.slice(folder.length).split('/')
     if (!isUuidV7(recordingId)) continue
-    found.set(recordingId, name === MANIFEST_NAME || found.get(recordingId) === true)
+    const recording = found.get(recordingId) ?? { hasManifest: false, keyNames: [] }
+    found.set(recordingId, recording)
+    if (name === MANIFEST_NAME) recording.hasManifest = true
+    else if (isWrappedKeyName(name)) recording.keyNames.push(name)
   }
 }
 

@@ -173,10 +173,10 @@ describe('chunks: it finds and names', () => {
     recording.objects.set('notes.txt', new Uint8Array())
     expect(await found()).toEqual([
       'object-added notes.txt',
-      'key-missing key.age',
       'chunk-missing chunk-000000.age',
       'chunk-changed chunk-000001.age',
       'snapshot-changed metadata-000.age',
+      'key-missing key.age',
     ])
   })
 })
@@ -203,12 +203,12 @@ describe('snapshots and the key: it finds and names', () => {
     const other = await sampleRecording({ ...contents, seed: 'another' })
     recording.objects.set('key.age', other.objects.get('key.age') ?? new Uint8Array())
     expect(await found()).toEqual(['key-changed key.age'])
-    expect(await found([vault.identity])).toEqual(['key-changed key.age', 'key-wrong key.age'])
+    expect(await found([vault.identity])).toEqual(['key-wrong key.age', 'key-changed key.age'])
   })
 
   it('a second wrapped key beside the first', async () => {
     recording.objects.set('key-001.age', object('key.age'))
-    expect(await found()).toEqual(['object-added key-001.age'])
+    expect(await found()).toEqual(['key-unexplained key-001.age'])
   })
 })
 

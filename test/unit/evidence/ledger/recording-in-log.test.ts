@@ -19,7 +19,7 @@ const OTHER = '019aaff1-0680-7abc-8def-0123456789ac'
 const MANIFEST = 'cd'.repeat(32)
 const KEY = 'ab'.repeat(32)
 const recording = {
-  ...{ recordingId: ID, manifestSha256: MANIFEST, wrappedKeySha256: KEY },
+  ...{ recordingId: ID, manifestSha256: MANIFEST, wrappedKeySha256: KEY, signerKeyId: signer.verifyKey.keyId },
   ...{ startedAt: '2026-11-29T09:00:01.000Z', endedAt: '2026-11-29T09:00:09.000Z' },
 }
 

@@ -40,13 +40,18 @@ const objectsOf = (id: string, ...names: readonly string[]): string[] =>
 test('recordings are found by day, with or without a manifest', async () => {
   const [done, open, later] = [idAt(DAY), idAt(DAY + HOUR_MS), idAt(DAY + 24 * HOUR_MS)]
   const store = storeOf([
-    ...objectsOf(done, 'chunk-000000.age', 'manifest.jws', 'metadata-000.age'),
+    ...objectsOf(done, 'key.age', 'chunk-000000.age', 'key-001.age', 'manifest.jws', 'metadata-000.age'),
     ...objectsOf(open, 'key.age'),
     ...objectsOf(later, 'manifest.jws'),
   ])
   expect(await walk(store)).toEqual([
-    { recordingId: done, objectPrefix: recordingPrefix('t', done), hasManifest: true },
-    { recordingId: open, objectPrefix: recordingPrefix('t', open), hasManifest: false },
+    {
+      recordingId: done,
+      objectPrefix: recordingPrefix('t', done),
+      hasManifest: true,
+      keyNames: ['key-001.age', 'key.age'],
+    },
+    { recordingId: open, objectPrefix: recordingPrefix('t', open), hasManifest: false, keyNames: ['key.age'] },
   ])
   expect(await walk(store, { toUnixMs: DAY + 24 * HOUR_MS })).toHaveLength(3)
   expect(await walk(store, { tenants: ['u'] })).toEqual([])
