@@ -1,0 +1,247 @@
+import { type ConsentFindings, evaluateConsent } from './evaluate.ts'
+import type { ConsentRule } from './jurisdiction.ts'
+import { type ConsentNeeds, type ConsentParty, type ConsentPolicy, needsOf, type OnObjection } from './policy.ts'
+import type { TimedFact } from './standing.ts'
+import type { ConsentAction, ConsentFact, ConsentOutput, ConsentState } from './words.ts'
+
+/** Facts kept of one recording; of those beyond, only a first objection counts. */
+export const CONSENT_FACTS_MAX = 1000
+
+const US_PER_MS = 1000
+
+/** What has become of the audio from before consent: `keptMissing` is kept although consent did not come. */
+type Held = 'nothing' | 'holding' | 'kept' | 'keptMissing' | 'discarded'
+
+/**
+ * Consent of one recording: facts and time in; states, and what is to be done, out. Pure; times are microseconds of
+ * any one clock, and one that lies before the last one counts as the last one.
+ *
+ * Every method says what changed: a state only when it differs from the last one said, an action only when it is to be
+ * done now. The same calls, made again in order to a new case, say the same.
+ */
+export class ConsentCase {
+  readonly #policy: ConsentPolicy
+  readonly #facts: TimedFact[] = []
+  #parties: readonly ConsentParty[]
+  #needs: ConsentNeeds
+  #findings: ConsentFindings
+  #nowUs: number
+  #deadlineUs: number | undefined
+  #isOverdue = false
+  #held: Held = 'nothing'
+  /** What came before was destroyed while the recording went on: whoever is told now, was told in time for what there is. */
+  #hasFreshStart = false
+  #isPaused = false
+  #isStopped = false
+  #isShredded = false
+  #hasEnded = false
+  #saidState: ConsentState | undefined
+  #factsDropped = 0
+  #hasLateObjection = false
+
+  constructor(options: {
+    readonly policy: ConsentPolicy
+    readonly rule: ConsentRule
+    readonly parties: readonly ConsentParty[]
+    /** When recording starts; the deadline counts from here. Facts of an announcer may be older. */
+    readonly startedUs: number
+  }) {
+    this.#policy = options.policy
+    this.#parties = options.parties
+    this.#needs = needsOf(options.policy, options.rule)
+    this.#nowUs = options.startedUs
+    this.#findings = this.#evaluate()
+    if (this.#findings.isSatisfied) return
+    this.#arm()
+    if (options.policy.holdUntilConsent) this.#held = 'holding'
+  }
+
+  get state(): ConsentState {
+    return this.#findings.state
+  }
+
+  get explanation(): string {
+    return this.#findings.explanation
+  }
+
+  /**
+   * Audio is to be sealed under the key of its own: from the start until `keep` or `discard`. A rule that becomes
+   * stricter later does not make it true, since what was recorded until then was not held.
+   */
+  get isHolding(): boolean {
+    return this.#held === 'holding'
+  }
+
+  /** Facts beyond {@link CONSENT_FACTS_MAX} that were not kept. */
+  get factsDropped(): number {
+    return this.#factsDropped
+  }
+
+  /** When {@link handleTimeout} wants to be called, or undefined. */
+  get nextTimeoutUs(): number | undefined {
+    return this.#deadlineUs
+  }
+
+  /** The first state. Facts from before the recording are best handled first. */
+  begin(nowUs: number): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => {})
+  }
+
+  handleFact(nowUs: number, fact: ConsentFact): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => this.#keepFact(fact))
+  }
+
+  /** Another rule holds: metadata said more of who takes part. */
+  setRule(nowUs: number, rule: ConsentRule): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => {
+      this.#needs = needsOf(this.#policy, rule)
+    })
+  }
+
+  /** All who are and were in the recording. Whoever is new must be told or agree as the others had to. */
+  setParties(nowUs: number, parties: readonly ConsentParty[]): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => {
+      this.#parties = parties
+    })
+  }
+
+  handleTimeout(nowUs: number): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => {})
+  }
+
+  /**
+   * The recording is over: what is missing now is missing. Facts may still follow (a person listens to a spoken yes);
+   * they change the state, and can discard or shred, but no longer pause, resume or stop.
+   */
+  end(nowUs: number): readonly ConsentOutput[] {
+    return this.#change(nowUs, (outputs) => {
+      if (this.#hasEnded) return
+      this.#hasEnded = true
+      if (!this.#findings.isSatisfied && !this.#isOverdue) this.#pass(outputs)
+      if (this.#held === 'holding') this.#settleHeld(outputs)
+    })
+  }
+
+  #change(nowUs: number, apply: (outputs: ConsentOutput[]) => void): readonly ConsentOutput[] {
+    const outputs: ConsentOutput[] = []
+    this.#nowUs = Math.max(this.#nowUs, nowUs)
+    if (this.#deadlineUs !== undefined && this.#nowUs >= this.#deadlineUs) this.#pass(outputs)
+    apply(outputs)
+    const before = this.#findings
+    this.#findings = this.#evaluate()
+    // Something came to be missing; or an objection is gone, and what else is needed has not come yet.
+    const isNew = before.isSatisfied || (!this.#isOverdue && this.#deadlineUs === undefined)
+    if (isLacking(this.#findings) && isNew) this.#arm()
+    this.#say(outputs)
+    this.#act(before, outputs)
+    return outputs
+  }
+
+  /** What is needed has until the deadline to come. */
+  #arm(): void {
+    this.#isOverdue = this.#hasEnded
+    this.#deadlineUs = this.#hasEnded ? undefined : this.#nowUs + this.#policy.deadlineMs * US_PER_MS
+    this.#findings = this.#evaluate()
+  }
+
+  /** The deadline passes, with all that it entails. */
+  #pass(outputs: ConsentOutput[]): void {
+    this.#deadlineUs = undefined
+    if (!isLacking(this.#findings)) return
+    this.#isOverdue = true
+    this.#findings = this.#evaluate()
+    this.#say(outputs)
+    const { onMissing } = this.#policy
+    if (this.#held === 'holding' && (onMissing === 'discard' || onMissing === 'stop')) this.#discard(outputs)
+    this.#do(outputs, onMissing === 'discard' ? 'pause' : onMissing)
+  }
+
+  #act(before: ConsentFindings, outputs: ConsentOutput[]): void {
+    const { state, isSatisfied } = this.#findings
+    if (state === 'refused' || state === 'withdrawn') {
+      if (before.state !== state)
+        this.#object(outputs, state === 'refused' ? this.#policy.onRefused : this.#policy.onWithdrawn)
+      return
+    }
+    if (!isSatisfied) return
+    this.#deadlineUs = undefined
+    if (this.#held === 'holding') {
+      this.#held = 'kept'
+      this.#do(outputs, 'keep')
+    } else if (this.#held === 'keptMissing') this.#held = 'kept'
+    if (this.#isPaused) this.#do(outputs, 'resume')
+  }
+
+  /** What was held came before any consent, so a no destroys it, whatever else is to be done. */
+  #object(outputs: ConsentOutput[], action: OnObjection): void {
+    this.#deadlineUs = undefined
+    const discards = this.#held === 'holding' || this.#held === 'keptMissing'
+    if (discards) this.#discard(outputs)
+    // What would follow a discarded beginning has nobody's consent either.
+    if (action === 'pause' || action === 'discard' || (action === 'flag' && discards)) this.#do(outputs, 'pause')
+    if (action === 'flag') this.#do(outputs, 'flag')
+    if (action === 'stop' || action === 'shred') this.#do(outputs, 'stop')
+    if (action === 'shred') this.#do(outputs, 'shred')
+  }
+
+  #settleHeld(outputs: ConsentOutput[]): void {
+    const { onMissing } = this.#policy
+    if (onMissing !== 'flag' && onMissing !== 'notify') return this.#discard(outputs)
+    this.#held = 'keptMissing'
+    this.#do(outputs, 'keep')
+  }
+
+  #discard(outputs: ConsentOutput[]): void {
+    this.#held = 'discarded'
+    this.#hasFreshStart = !this.#hasEnded
+    this.#do(outputs, 'discard')
+  }
+
+  #do(outputs: ConsentOutput[], action: ConsentAction): void {
+    if (this.#isShredded) return
+    const isOver = this.#hasEnded || this.#isStopped
+    if (action === 'pause' || action === 'resume') {
+      if (isOver || this.#isPaused === (action === 'pause')) return
+      this.#isPaused = action === 'pause'
+    }
+    if (action === 'stop') {
+      if (isOver) return
+      this.#isStopped = true
+    }
+    if (action === 'shred') this.#isShredded = true
+    outputs.push({ kind: 'act', action })
+  }
+
+  #say(outputs: ConsentOutput[]): void {
+    const { state, explanation } = this.#findings
+    if (state === this.#saidState) return
+    this.#saidState = state
+    outputs.push({ kind: 'state', state, explanation })
+  }
+
+  #keepFact(fact: ConsentFact): void {
+    const isObjection =
+      fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
+    if (this.#facts.length >= CONSENT_FACTS_MAX && (!isObjection || this.#hasLateObjection)) {
+      this.#factsDropped += 1
+      return
+    }
+    if (this.#facts.length >= CONSENT_FACTS_MAX) this.#hasLateObjection = true
+    this.#facts.push({ fact, isLate: this.#isOverdue })
+  }
+
+  #evaluate(): ConsentFindings {
+    return evaluateConsent({
+      parties: this.#parties,
+      needs: this.#needs,
+      policy: this.#policy,
+      facts: this.#facts,
+      lateNoticeCounts: this.#hasFreshStart,
+      isOverdue: this.#isOverdue,
+    })
+  }
+}
+
+/** Something is needed that has not come; other than an objection, which is no lack. */
+const isLacking = ({ isSatisfied, state }: ConsentFindings): boolean =>
+  !isSatisfied && state !== 'refused' && state !== 'withdrawn'

@@ -1,0 +1,196 @@
+import type { ConsentNeeds, ConsentParty, ConsentPolicy } from './policy.ts'
+import type { ConsentFact } from './words.ts'
+
+/** Samples of the recording's timeline in a millisecond. */
+const SAMPLES_PER_MS = 48
+
+/** A fact, and whether it came after the deadline. */
+export interface TimedFact {
+  readonly fact: ConsentFact
+  readonly isLate: boolean
+}
+
+type Answer = 'none' | 'yes' | 'no' | 'withdrawn'
+
+/** What is known of one party. */
+export interface PartyStanding {
+  readonly party: ConsentParty
+  told: boolean
+  /** Its last explicit answer. A spoken yes that nobody has reviewed is none. */
+  answer: Answer
+  awaitsReview: boolean
+}
+
+/** What is known of all parties. */
+export interface Standing {
+  readonly parties: readonly PartyStanding[]
+  /** Why facts that one might count did not count; for people. */
+  readonly notes: ReadonlySet<string>
+  /** An objection that nobody in particular made stands against all. */
+  readonly objection: 'no' | 'withdrawn' | undefined
+}
+
+export interface StandingQuestion {
+  readonly parties: readonly ConsentParty[]
+  readonly needs: ConsentNeeds
+  readonly policy: ConsentPolicy
+  readonly facts: readonly TimedFact[]
+  /** Nothing that was recorded before has been kept, so that notice after the deadline came in time for what is. */
+  readonly lateNoticeCounts: boolean
+}
+
+/** Folds the facts, in their order. */
+export function standingOf(question: StandingQuestion): Standing {
+  const folding = new Folding(question)
+  for (const timed of question.facts) folding.take(timed)
+  return folding.standing
+}
+
+class Folding {
+  readonly #question: StandingQuestion
+  readonly #parties: readonly PartyStanding[]
+  readonly #notes = new Set<string>()
+  #objection: Standing['objection']
+
+  constructor(question: StandingQuestion) {
+    this.#question = question
+    this.#parties = question.parties.map((party) => ({
+      party,
+      told: party.own !== 'asked',
+      answer: 'none',
+      awaitsReview: false,
+    }))
+  }
+
+  get standing(): Standing {
+    return { parties: this.#parties, notes: this.#notes, objection: this.#objection }
+  }
+
+  take({ fact, isLate }: TimedFact): void {
+    switch (fact.type) {
+      case 'announcementPlayed':
+        return this.#takePlayed(fact, isLate)
+      case 'announcementHeard':
+        return this.#takeHeard(fact)
+      case 'answered':
+        return this.#takeAnswer(fact)
+      case 'reviewed':
+        return this.#settle(this.#reviewedParty(fact.participantId), fact.answer)
+      case 'withdrawn':
+        return this.#settle(this.#partyOf(fact.participantId), 'withdrawn')
+      case 'declared':
+        this.#notes.add('what the SRC declares is no evidence')
+    }
+  }
+
+  /** An announcer plays to the calling party before the call goes on; nobody else is there. */
+  #takePlayed(fact: Extract<ConsentFact, { type: 'announcementPlayed' }>, isLate: boolean): void {
+    const { needs } = this.#question
+    if (!needs.notice.includes('announcement')) return
+    if (fact.heardToEnd !== 'yes') {
+      this.#notes.add('an announcement was played and perhaps not heard to its end')
+      return
+    }
+    if (needs.recordAnnouncement) {
+      this.#notes.add('an announcement was played before the recording, and the rule wants it in the recording')
+      return
+    }
+    const told = fact.participantId === undefined ? this.#caller() : this.#partyOf(fact.participantId)
+    if (told !== undefined) this.#tell([told], isLate)
+  }
+
+  /**
+   * What a stream carries is what its party's side says: everybody else on the call hears it, and that side itself
+   * does not. So an announcement in the callee's stream tells the caller.
+   */
+  #takeHeard(fact: Extract<ConsentFact, { type: 'announcementHeard' }>): void {
+    const { needs, policy } = this.#question
+    if (!needs.notice.includes('announcement')) return
+    const enough =
+      fact.verdict === 'heardInFull' ||
+      (fact.verdict === 'heardInPart' && policy.heardShareMin < 1 && fact.share >= policy.heardShareMin)
+    if (!enough) {
+      this.#notes.add('an announcement was heard in part, or not for certain')
+      return
+    }
+    const senders = this.#parties.filter(({ party }) => party.streamIds.includes(fact.streamId))
+    if (senders.length === 0) {
+      this.#notes.add('an announcement was heard in a stream of nobody known')
+      return
+    }
+    const isShared = senders.length > 1
+    if (isShared && policy.mixedAnnouncement === 'ignored') {
+      this.#notes.add('an announcement was heard in a stream that several parties share')
+    }
+    const alsoSenders = isShared && policy.mixedAnnouncement === 'heardByAll'
+    for (const standing of this.#parties) {
+      if (senders.includes(standing) && !alsoSenders) continue
+      const joinedAt = standing.party.joinedAtSample ?? 0
+      if (fact.fromSample < joinedAt) continue
+      this.#tell([standing], fact.fromSample > joinedAt + policy.deadlineMs * SAMPLES_PER_MS)
+    }
+  }
+
+  #tell(parties: readonly PartyStanding[], isLate: boolean): void {
+    if (isLate && this.#question.needs.when !== 'during' && !this.#question.lateNoticeCounts) {
+      this.#notes.add('an announcement came after the deadline')
+      return
+    }
+    for (const standing of parties) standing.told = true
+  }
+
+  #takeAnswer(fact: Extract<ConsentFact, { type: 'answered' }>): void {
+    if (fact.answer === 'none') return
+    const party = this.#answeringParty(fact)
+    if (fact.by !== 'speech' || fact.answer === 'no') return this.#settle(party, fact.answer)
+    this.#notes.add('a spoken yes counts once a person has listened to it')
+    if (party !== undefined) party.awaitsReview = true
+  }
+
+  #answeringParty(fact: Extract<ConsentFact, { type: 'answered' }>): PartyStanding | undefined {
+    if (fact.participantId !== undefined) return this.#partyOf(fact.participantId)
+    if (fact.streamId !== undefined) {
+      return only(this.#parties.filter(({ party }) => party.streamIds.includes(fact.streamId ?? '')))
+    }
+    // Keys outside any stream were pressed at an announcer, by who called it.
+    return fact.by === 'dtmf' ? this.#caller() : only(this.#askable())
+  }
+
+  #reviewedParty(participantId: string | undefined): PartyStanding | undefined {
+    if (participantId !== undefined) return this.#partyOf(participantId)
+    return only(this.#parties.filter(({ awaitsReview }) => awaitsReview)) ?? only(this.#askable())
+  }
+
+  #partyOf(id: string | undefined): PartyStanding | undefined {
+    return id === undefined ? undefined : this.#parties.find(({ party }) => party.id === id)
+  }
+
+  #caller(): PartyStanding | undefined {
+    return only(this.#parties.filter(({ party }) => party.role === 'caller'))
+  }
+
+  #askable(): readonly PartyStanding[] {
+    return this.#parties.filter(({ party }) => party.own !== 'agreed')
+  }
+
+  /** A yes of nobody known counts for nobody; a no, or a withdrawal, of nobody known counts for everybody. */
+  #settle(standing: PartyStanding | undefined, answer: 'yes' | 'no' | 'withdrawn'): void {
+    if (standing !== undefined) {
+      standing.answer = answer
+      standing.awaitsReview = false
+      if (answer === 'yes') standing.told = true
+    } else if (answer === 'yes') this.#notes.add('a yes came of nobody in particular')
+    else {
+      this.#objection = answer
+      for (const each of this.#parties) each.answer = 'none'
+    }
+    // A general objection ends when all who are asked have said yes again since.
+    const asked = this.#askable().length === 0 ? this.#parties : this.#askable()
+    if (asked.length > 0 && asked.every((each) => each.answer === 'yes')) this.#objection = undefined
+  }
+}
+
+/** The one item of a list of one. */
+function only<Item>(items: readonly Item[]): Item | undefined {
+  return items.length === 1 ? items[0] : undefined
+}

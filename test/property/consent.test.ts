@@ -1,0 +1,336 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { CONSENT_FACTS_MAX, ConsentCase } from '../../src/consent/consent-case.ts'
+import { evaluateConsent } from '../../src/consent/evaluate.ts'
+import {
+  type ConsentRule,
+  MOMENTS,
+  NOTICES,
+  REQUIREMENTS,
+  STRICTEST_RULE,
+  strictestOf,
+} from '../../src/consent/jurisdiction.ts'
+import { type ConsentParty, type ConsentPolicy, needsOf } from '../../src/consent/policy.ts'
+import { CONSENT_STATES, type ConsentAction, type ConsentFact, type ConsentOutput } from '../../src/consent/words.ts'
+import { PROMPT } from '../unit/consent/cases.ts'
+
+const ids = fc.constantFrom('A', 'B', 'C', 'nobody')
+const streams = fc.constantFrom('a', 'b', 'c', 'mixed', 'none')
+const answer = fc.constantFrom('yes', 'no', 'none' as const)
+
+const objections: fc.Arbitrary<ConsentFact> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant('withdrawn' as const),
+      by: fc.constantFrom('dtmf', 'api', 'reInvite' as const),
+      participantId: ids,
+    },
+    { requiredKeys: ['type', 'by'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('answered' as const),
+      answer: fc.constant('no' as const),
+      by: fc.constantFrom('dtmf', 'speech', 'api' as const),
+      streamId: streams,
+    },
+    { requiredKeys: ['type', 'answer', 'by'] },
+  ),
+  fc.record(
+    { type: fc.constant('reviewed' as const), answer: fc.constant('no' as const), participantId: ids },
+    { requiredKeys: ['type', 'answer'] },
+  ),
+) as fc.Arbitrary<ConsentFact>
+
+const others: fc.Arbitrary<ConsentFact> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant('answered' as const),
+      answer: answer.filter((one) => one !== 'no'),
+      by: fc.constantFrom('dtmf', 'speech', 'api' as const),
+      streamId: streams,
+      participantId: ids,
+    },
+    { requiredKeys: ['type', 'answer', 'by'] },
+  ),
+  fc.record(
+    { type: fc.constant('reviewed' as const), answer: fc.constant('yes' as const), participantId: ids },
+    { requiredKeys: ['type', 'answer'] },
+  ),
+  fc.record(
+    {
+      type: fc.constant('announcementPlayed' as const),
+      prompt: fc.constant(PROMPT),
+      mode: fc.constantFrom('answer', 'early', 'refer', 'adapter' as const),
+      playedMs: fc.constant(1000),
+      totalMs: fc.constant(1000),
+      heardToEnd: fc.constantFrom('yes', 'no', 'unknown' as const),
+      endCause: fc.constantFrom('played', 'hangUp' as const),
+      participantId: ids,
+    },
+    { requiredKeys: ['type', 'prompt', 'mode', 'playedMs', 'totalMs', 'heardToEnd', 'endCause'] },
+  ),
+  fc.record({
+    type: fc.constant('announcementHeard' as const),
+    prompt: fc.constant(PROMPT),
+    streamId: streams,
+    fromSample: fc.integer({ min: 0, max: 60 * 48_000 }),
+    heardSamples: fc.constant(48_000),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    confidence: fc.constant(1),
+    verdict: fc.constantFrom('heardInFull', 'heardInPart', 'uncertain' as const),
+  }),
+  fc.constant({ type: 'declared', by: 'metadata', value: 'consent' } as const),
+) as fc.Arbitrary<ConsentFact>
+
+const facts = fc.array(fc.oneof({ weight: 4, arbitrary: others }, { weight: 1, arbitrary: objections }), {
+  maxLength: 25,
+})
+
+const rules: fc.Arbitrary<ConsentRule> = fc.record({
+  require: fc.constantFrom(...REQUIREMENTS),
+  parties: fc.constantFrom('one', 'all' as const),
+  when: fc.constantFrom(...MOMENTS),
+  notice: fc.subarray([...NOTICES], { minLength: 1 }),
+  recordAnnouncement: fc.boolean(),
+})
+
+const own = fc.constantFrom('asked', 'asked', 'informed', 'agreed' as const)
+const parties: fc.Arbitrary<readonly ConsentParty[]> = fc
+  .tuple(own, own, own, fc.boolean(), fc.integer({ min: 0, max: 3 }))
+  .map(([a, b, c, mixed, count]) => {
+    const all: ConsentParty[] = [
+      { id: 'A', role: 'caller', streamIds: mixed ? ['a', 'mixed'] : ['a'], own: a },
+      { id: 'B', role: 'callee', streamIds: mixed ? ['b', 'mixed'] : ['b'], own: b },
+      { id: 'C', role: 'other', streamIds: ['c'], own: c, joinedAtSample: 48_000 },
+    ]
+    return all.slice(0, count)
+  })
+
+const policies: fc.Arbitrary<ConsentPolicy> = fc.record({
+  require: fc.constantFrom('none', 'notice', 'agreement', 'byRule' as const),
+  deadlineMs: fc.constant(20_000),
+  onMissing: fc.constantFrom('flag', 'pause', 'discard', 'stop', 'notify' as const),
+  onRefused: fc.constantFrom('stop', 'pause', 'discard', 'shred', 'flag' as const),
+  onWithdrawn: fc.constantFrom('stop', 'pause', 'discard', 'shred', 'flag' as const),
+  holdUntilConsent: fc.boolean(),
+  heardShareMin: fc.constantFrom(1, 0.8),
+  mixedAnnouncement: fc.constantFrom('ignored', 'heardByAll' as const),
+})
+
+const worlds = fc.record({ policy: policies, rule: rules, parties })
+interface World {
+  readonly policy: ConsentPolicy
+  readonly rule: ConsentRule
+  readonly parties: readonly ConsentParty[]
+}
+const timed = fc.array(fc.tuple(fc.integer({ min: -10_000_000, max: 50_000_000 }), fc.oneof(others, objections)), {
+  maxLength: 25,
+})
+
+const caseOf = (world: World): ConsentCase => new ConsentCase({ ...world, startedUs: 0 })
+
+/** Who says yes with this fact, told from the fact alone. A spoken yes says nothing. */
+function yesOf(fact: ConsentFact, all: readonly ConsentParty[]): readonly string[] {
+  if (fact.type === 'reviewed')
+    return fact.answer === 'yes'
+      ? fact.participantId === undefined
+        ? all.map(({ id }) => id)
+        : [fact.participantId]
+      : []
+  if (fact.type !== 'answered' || fact.answer !== 'yes' || fact.by === 'speech') return []
+  if (fact.participantId !== undefined) return [fact.participantId]
+  const { streamId } = fact
+  return all.filter((party) => streamId === undefined || party.streamIds.includes(streamId)).map(({ id }) => id)
+}
+
+describe('the state machine', () => {
+  test('is never agreed without a yes by key, API or review of every party that must agree', () => {
+    fc.assert(
+      fc.property(worlds, timed, (world, events) => {
+        const consent = caseOf(world)
+        for (const [atUs, fact] of events) consent.handleFact(atUs, fact)
+        consent.end(60_000_000)
+        if (consent.state !== 'agreed') return
+        const yes = new Set(events.flatMap(([, fact]) => yesOf(fact, world.parties)))
+        const must = world.parties.filter((party) => party.own !== 'agreed')
+        const needs = needsOf(world.policy, world.rule)
+        const isOne = needs.require === 'agreement' && needs.parties === 'one'
+        expect(yes.size).toBeGreaterThan(0)
+        if (!isOne) expect(must.filter(({ id }) => !yes.has(id))).toEqual([])
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('ends in one of the seven states, and never in "unknown" when something was asked for', () => {
+    fc.assert(
+      fc.property(worlds, timed, (world, events) => {
+        const consent = caseOf(world)
+        for (const [atUs, fact] of events) consent.handleFact(atUs, fact)
+        consent.end(60_000_000)
+        expect(CONSENT_STATES).toContain(consent.state)
+        if (world.policy.require !== 'none') expect(consent.state).not.toBe('unknown')
+        expect(consent.nextTimeoutUs).toBeUndefined()
+        expect(consent.isHolding).toBe(false)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('says the same when all is said again, and when it is woken up more often', () => {
+    fc.assert(
+      fc.property(worlds, timed, fc.array(fc.integer({ min: 0, max: 60_000_000 })), (world, events, wakes) => {
+        const inOrder = events.toSorted(([one], [other]) => one - other)
+        const run = (extra: readonly number[]): readonly ConsentOutput[] => {
+          const consent = caseOf(world)
+          const outputs = [...consent.begin(0)]
+          const pending = extra.toSorted((one, other) => one - other)
+          for (const [atUs, fact] of inOrder) {
+            while ((pending[0] ?? Number.POSITIVE_INFINITY) <= atUs)
+              outputs.push(...consent.handleTimeout(pending.shift() ?? 0))
+            outputs.push(...consent.handleFact(atUs, fact))
+          }
+          return [...outputs, ...consent.end(60_000_000)]
+        }
+        expect(run([])).toEqual(run([]))
+        expect(run(wakes)).toEqual(run([]))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('takes a time that goes back for the last one', () => {
+    fc.assert(
+      fc.property(worlds, timed, (world, events) => {
+        const [back, clamped] = [caseOf(world), caseOf(world)]
+        let latest = 0
+        for (const [atUs, fact] of events) {
+          latest = Math.max(latest, atUs)
+          expect(back.handleFact(atUs, fact)).toEqual(clamped.handleFact(latest, fact))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('keeps or discards what it held, once, and records nothing further after a discard', () => {
+    fc.assert(
+      fc.property(worlds, timed, (world, events) => {
+        const consent = caseOf(world)
+        const wasHeld = consent.isHolding
+        const actions: ConsentAction[] = []
+        let isRecording = true
+        const take = (outputs: readonly ConsentOutput[]): void => {
+          const now = outputs.flatMap((output) => (output.kind === 'act' ? [output.action] : []))
+          for (const action of now) {
+            if (action === 'resume') isRecording = true
+            if (action === 'pause' || action === 'stop') isRecording = false
+          }
+          // What would follow a discarded beginning has nobody's consent either.
+          if (now.includes('discard')) expect(isRecording).toBe(false)
+          actions.push(...now)
+        }
+        take(consent.begin(0))
+        for (const [atUs, fact] of events) take(consent.handleFact(atUs, fact))
+        isRecording = false
+        take(consent.end(60_000_000))
+        expect(actions.filter((action) => action === 'keep' || action === 'discard').length).toBe(wasHeld ? 1 : 0)
+        if (actions.includes('shred')) expect(actions.at(-1)).toBe('shred')
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('has room for so many facts, and an objection beyond them still counts', () => {
+    const consent = caseOf({ policy: { ...POLICY_ALL, require: 'agreement' }, rule: STRICTEST_RULE, parties: TWO })
+    for (const party of ['A', 'B'])
+      consent.handleFact(0, { type: 'answered', answer: 'yes', by: 'api', participantId: party })
+    for (let count = 2; count < CONSENT_FACTS_MAX + 10; count += 1)
+      consent.handleFact(0, { type: 'declared', by: 'header', value: '' })
+    expect(consent.factsDropped).toBe(10)
+    expect(consent.state).toBe('agreed')
+    consent.handleFact(0, { type: 'withdrawn', by: 'api', participantId: 'A' })
+    expect(consent.state).toBe('withdrawn')
+    consent.handleFact(0, { type: 'answered', answer: 'yes', by: 'api', participantId: 'A' })
+    expect(consent.state).toBe('withdrawn')
+  })
+})
+
+const TWO: readonly ConsentParty[] = [
+  { id: 'A', role: 'caller', streamIds: ['a'], own: 'asked' },
+  { id: 'B', role: 'callee', streamIds: ['b'], own: 'asked' },
+]
+const POLICY_ALL: ConsentPolicy = {
+  require: 'byRule',
+  deadlineMs: 20_000,
+  onMissing: 'flag',
+  onRefused: 'stop',
+  onWithdrawn: 'stop',
+  holdUntilConsent: false,
+  heardShareMin: 1,
+  mixedAnnouncement: 'ignored',
+}
+
+describe('the evaluator', () => {
+  test('never permits more when the last facts are missing, as long as none of them is an objection', () => {
+    fc.assert(
+      fc.property(worlds, fc.array(others, { maxLength: 20 }), fc.nat(20), (world, all, cut) => {
+        const ask = (some: readonly ConsentFact[]) =>
+          evaluateConsent({
+            parties: world.parties,
+            needs: needsOf(world.policy, world.rule),
+            policy: world.policy,
+            facts: some.map((fact) => ({ fact, isLate: false })),
+            lateNoticeCounts: false,
+            isOverdue: true,
+          })
+        if (ask(all.slice(0, cut)).isSatisfied) expect(ask(all).isSatisfied).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('permits nothing while an objection stands', () => {
+    fc.assert(
+      fc.property(worlds, facts, objections, (world, before, objection) => {
+        if (world.parties.length === 0) return
+        const found = evaluateConsent({
+          parties: world.parties,
+          needs: needsOf(world.policy, world.rule),
+          policy: world.policy,
+          facts: [...before, objection].map((fact) => ({ fact, isLate: false })),
+          lateNoticeCounts: true,
+          isOverdue: false,
+        })
+        expect(found.isSatisfied).toBe(false)
+        expect(['refused', 'withdrawn']).toContain(found.state)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+})
+
+describe('rules together', () => {
+  const level = (rule: ConsentRule) => ({
+    require: REQUIREMENTS.indexOf(rule.require),
+    when: MOMENTS.indexOf(rule.when),
+  })
+
+  test('are never weaker than any of them, in whichever order', () => {
+    fc.assert(
+      fc.property(fc.array(rules, { minLength: 1, maxLength: 6 }), (some) => {
+        const joined = strictestOf(some)
+        expect(strictestOf(some.toReversed())).toEqual(joined)
+        expect(strictestOf([...some, joined])).toEqual(joined)
+        for (const rule of some) {
+          expect(level(joined).require).toBeGreaterThanOrEqual(level(rule).require)
+          expect(level(joined).when).toBeGreaterThanOrEqual(level(rule).when)
+          if (rule.parties === 'all') expect(joined.parties).toBe('all')
+          if (rule.recordAnnouncement) expect(joined.recordAnnouncement).toBe(true)
+          expect(joined.notice.filter((kind) => !rule.notice.includes(kind))).toEqual([])
+        }
+      }),
+    )
+  })
+})
