@@ -3,7 +3,7 @@ import type { LedgerFindingCode } from './ledger/ledger-findings.ts'
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
-export type ObjectKind = 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot' | 'index'
+export type ObjectKind = 'key' | 'held-key' | 'held-peaks' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot' | 'index'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 /** Of a bundle, beside what is wrong with the recording in it. bundle/FORMAT.md 4 */
@@ -26,6 +26,9 @@ export type FindingCode =
   | 'key-wrong'
   | 'key-unexplained'
   | 'rotation-unlinked'
+  | 'held-wrong'
+  | 'held-key-wrong'
+  | 'held-key-present'
   | 'chunk-added'
   | 'kept-added'
   | 'dtmf-added'

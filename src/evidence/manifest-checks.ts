@@ -1,4 +1,5 @@
 import type { FindingList } from './findings.ts'
+import { checkHeld } from './held-checks.ts'
 import { GAP_CAUSES } from './manifest-shape.ts'
 import { checkKept } from './kept-checks.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
@@ -25,6 +26,7 @@ export async function checkManifest(body: ManifestBody, findings: FindingList): 
   await checkRunningHashes('rtp', body.kept ?? [], findings)
   checkStreams(body, findings)
   checkKept(body, findings)
+  checkHeld(body, findings)
   checkPauses(body, findings)
   if (Date.parse(body.endedAt) < Date.parse(body.startedAt)) {
     findings.add('clock-backwards', 'By the recorder’s clock the recording ended before it began.')
@@ -66,8 +68,15 @@ function checkNames(body: ManifestBody, findings: FindingList): void {
     findings.add('sequence-wrong', `The wrapped key is not called ${KEY_NAME}.`, body.wrappedKey.name)
   }
   const seen = new Set<string>([MANIFEST_NAME])
-  const { wrappedKey, chunks, kept = [], dtmf = [], snapshots } = body
-  for (const { name } of [wrappedKey, ...chunks, ...kept, ...dtmf, ...snapshots]) {
+  const { wrappedKey, held = [], chunks, kept = [], dtmf = [], snapshots } = body
+  for (const { name } of [
+    wrappedKey,
+    ...held.map((entry) => entry.wrappedKey),
+    ...chunks,
+    ...kept,
+    ...dtmf,
+    ...snapshots,
+  ]) {
     if (seen.has(name)) findings.add('name-repeated', 'The manifest names this object more than once.', name)
     seen.add(name)
   }

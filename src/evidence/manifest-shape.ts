@@ -1,3 +1,4 @@
+import { HELD_OUTCOMES } from './held-entry.ts'
 import type { ManifestBody } from './manifest.ts'
 import { PAUSE_REQUESTERS } from './words.ts'
 import { integer, list, members, objectName, oneOf, optional, sha256, text, time, truth } from './shape-checks.ts'
@@ -49,6 +50,7 @@ const checkChunk = members({
   fromSample: integer,
   toSample: integer,
   runningHash: sha256,
+  heldSeq: optional(integer),
 })
 
 const checkKept = members({
@@ -75,6 +77,7 @@ const checkKept = members({
     }),
   ),
   runningHash: sha256,
+  heldSeq: optional(integer),
 })
 
 const checkSources = members({ kinds: list(oneOf(...SOURCE_KINDS)), dropped: integer, moves: integer })
@@ -149,6 +152,18 @@ const checkStream = members({
   gaps: list(members({ fromSample: integer, toSample: integer, cause: oneOf(...GAP_CAUSES) })),
 })
 
+const checkHeld = members({
+  heldSeq: integer,
+  recipient: text,
+  wrappedKey: members({ name: objectName, sha256, sizeBytes: integer }),
+  fromSample: integer,
+  toSample: integer,
+  outcome: oneOf(...HELD_OUTCOMES),
+  decidedAt: optional(time),
+  cause: optional(text),
+  peaks: optional(members({ name: objectName, sha256, sizeBytes: integer })),
+})
+
 const checkSnapshot = members({
   seq: integer,
   name: objectName,
@@ -176,9 +191,12 @@ const checkBody = members({
   durationSamples: integer,
   recipient: text,
   wrappedKey: members({ name: objectName, sha256, sizeBytes: integer }),
+  held: optional(list(checkHeld)),
   chunks: list(checkChunk),
   kept: optional(list(checkKept)),
-  dtmf: optional(list(members({ dtmfSeq: integer, name: objectName, sha256, sizeBytes: integer }))),
+  dtmf: optional(
+    list(members({ dtmfSeq: integer, name: objectName, sha256, sizeBytes: integer, heldSeq: optional(integer) })),
+  ),
   peaks: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   index: optional(members({ name: objectName, sha256, sizeBytes: integer })),
   streams: list(checkStream),

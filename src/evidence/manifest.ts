@@ -1,4 +1,5 @@
 import { accepted, rejected, type Result } from '../result.ts'
+import type { HeldEntry } from './held-entry.ts'
 import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
 import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
 import type { SigningKey, VerifyKey } from './signer-keys.ts'
@@ -22,6 +23,8 @@ export interface ChunkEntry {
   readonly toSample: number
   /** Hex; see `nextRunningHash`. */
   readonly runningHash: string
+  /** Sealed to the key of this entry of `held`. Absent: to the recording's own. */
+  readonly heldSeq?: number
 }
 
 /** What a payload type of kept packets meant: as SDP had it, or RFC 3551 6. */
@@ -57,6 +60,8 @@ export interface KeptEntry {
   readonly formats: readonly KeptFormat[]
   /** Hex; see `nextRunningHash`. */
   readonly runningHash: string
+  /** As of a chunk. */
+  readonly heldSeq?: number
 }
 
 /** `dtmf-000.age` and so on: keys that were pressed, where the policy keeps them. FORMAT.md 4.1 */
@@ -68,6 +73,8 @@ export interface DtmfEntry {
   readonly sha256: string
   /** Size of the sealed object. */
   readonly sizeBytes: number
+  /** As of a chunk. */
+  readonly heldSeq?: number
 }
 
 export interface GapEntry {
@@ -200,6 +207,8 @@ export interface ManifestBody {
   /** age recipient of the recording's own key pair. */
   readonly recipient: string
   readonly wrappedKey: WrappedKeyEntry
+  /** What was held until consent. Absent: nothing was. */
+  readonly held?: readonly HeldEntry[]
   readonly chunks: readonly ChunkEntry[]
   /** Absent when every codec was decoded. */
   readonly kept?: readonly KeptEntry[]

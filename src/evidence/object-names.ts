@@ -49,6 +49,16 @@ export function dtmfName(dtmfSeq: number): string {
   return `dtmf-${String(dtmfSeq).padStart(3, '0')}.age`
 }
 
+/** The private half of the key pair of what is held until consent. FORMAT.md 2.2 */
+export function heldKeyName(heldSeq: number): string {
+  return `held-key-${String(heldSeq).padStart(3, '0')}.age`
+}
+
+/** Peaks of what is held. FORMAT.md 3.2 */
+export function heldPeaksName(heldSeq: number): string {
+  return `held-peaks-${String(heldSeq).padStart(3, '0')}.age`
+}
+
 export function isDtmfName(name: string): boolean {
   return DTMF_NAME.test(name)
 }

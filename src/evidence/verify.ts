@@ -31,6 +31,11 @@ export interface ObjectReader {
   get(name: string): Promise<Uint8Array | undefined>
 }
 
+const NONE_INTACT: Readonly<Record<CountedKind, number>> = {
+  ...{ 'held-key': 0, 'held-peaks': 0 },
+  ...{ chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 },
+}
+
 /** How much was looked at. */
 export interface VerdictCounts {
   readonly chunks: number
@@ -103,7 +108,7 @@ export async function verifyRecording(options: {
   readonly alsoCheck?: (body: ManifestBody) => Promise<LedgerWord>
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
-  const tally: Tally = { intact: { chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 }, opened: 0 }
+  const tally: Tally = { intact: { ...NONE_INTACT }, opened: 0 }
   const signed = await loadManifest(objects, keys, findings)
   const body = signed?.body
   let sealedKeys: readonly StoredKey[] = []

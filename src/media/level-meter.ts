@@ -93,6 +93,14 @@ export class LevelMeter {
     this.#windowMeanSquares = 0
   }
 
+  /** What the peak that is being measured has come to, which then begins anew in its place; undefined between two. */
+  takeBegunPeak(): number | undefined {
+    if (this.#halves === 0) return undefined
+    const peak = peakByte(this.#peak)
+    this.#peak = 0
+    return peak
+  }
+
   /** Completes the last peak, at the end of the recording. */
   flush(): void {
     if (this.#halves > 0) this.#emitPeak()

@@ -39,6 +39,15 @@ export class PeakRow {
     this.#length += 1
   }
 
+  /** Gives what there is as a row of its own; in this one zeros take its place. */
+  takeAll(): PeakRow {
+    const taken = new PeakRow()
+    taken.#blocks.push(...this.#blocks)
+    taken.#length = this.#length
+    this.#blocks.forEach((block, index) => (this.#blocks[index] = new Uint8Array(block.length)))
+    return taken
+  }
+
   /** Writes the row into `target`, as far as there is room. */
   copyTo(target: Uint8Array): void {
     this.#blocks.forEach((block, index) => {

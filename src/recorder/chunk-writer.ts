@@ -1,10 +1,10 @@
-import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { ChunkEntry } from '../evidence/manifest.ts'
 import { chunkName } from '../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
 import { sha256Hex } from '../evidence/sha256.ts'
 import type { OggLink } from './audio-writer.ts'
-import type { RecordingSink } from './recording-types.ts'
+import { heldMember, sealFor } from './held-span.ts'
+import type { Sealing } from './live-monitor.ts'
 
 /**
  * Upper bound of the clear bytes held for one chunk. At 20 ms frames of at most 1,275 bytes and eight streams a chunk
@@ -15,9 +15,7 @@ export const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** Gathers whole Ogg pages and seals them as chunks of one recording, in order. */
 export class ChunkWriter {
   readonly entries: ChunkEntry[] = []
-  readonly #recipient: string
-  readonly #randomBytes: RandomBytes
-  readonly #sink: RecordingSink
+  readonly #sealing: Sealing
   readonly #taken: (pages: Uint8Array) => void
   #pages: Uint8Array[] = []
   #bytes = 0
@@ -27,17 +25,10 @@ export class ChunkWriter {
   #framedSample = 0
   #runningHash = RUNNING_HASH_START
 
-  constructor(options: {
-    readonly recipient: string
-    readonly randomBytes: RandomBytes
-    readonly sink: RecordingSink
-    /** Sees the pages as they are appended, in clear. */
-    readonly taken: (pages: Uint8Array) => void
-  }) {
-    this.#recipient = options.recipient
-    this.#randomBytes = options.randomBytes
-    this.#sink = options.sink
-    this.#taken = options.taken
+  /** @param taken sees the pages as they are appended, in clear, unless they are held until consent */
+  constructor(sealing: Sealing, taken: (pages: Uint8Array) => void) {
+    this.#sealing = sealing
+    this.#taken = taken
   }
 
   get isFull(): boolean {
@@ -47,20 +38,21 @@ export class ChunkWriter {
   append(pages: Uint8Array): void {
     this.#pages.push(pages)
     this.#bytes += pages.length
-    this.#taken(pages)
+    if (this.#sealing.held?.holds(this.#fromSample) !== true) this.#taken(pages)
   }
 
   /** Seals what was appended since the last time as a frame for the spool, which ends at `toSample` (48 kHz); does nothing without a spool. */
   sealFrame(toSample: number): void {
     const pages = this.#pages.slice(this.#framedPages)
-    if (this.#sink.handleFrame === undefined || pages.length === 0) return
+    if (this.#sealing.sink.handleFrame === undefined || pages.length === 0) return
     const clear = joinBytes(pages)
-    const bytes = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
-    clear.fill(0)
     const fromSample = this.#framedSample
+    const bytes = sealFor(this.#sealing, fromSample, clear)
+    clear.fill(0)
     this.#framedPages = this.#pages.length
     this.#framedSample = toSample
-    this.#sink.handleFrame({ kind: 'chunk', fromSample, toSample, bytes })
+    const member = heldMember(this.#sealing, fromSample)
+    this.#sealing.sink.handleFrame({ kind: 'chunk', fromSample, toSample, bytes, ...member })
   }
 
   /** Seals what was appended as the next chunk, which ends at `toSample` (48 kHz); does nothing when there is nothing. */
@@ -71,7 +63,7 @@ export class ChunkWriter {
     this.#pages = []
     this.#bytes = 0
     this.#framedPages = 0
-    const sealed = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
+    const sealed = sealFor(this.#sealing, this.#fromSample, clear)
     clear.fill(0)
     const sha256 = sha256Hex(sealed)
     this.#runningHash = nextRunningHash('chunk', this.#runningHash, sha256)
@@ -84,10 +76,11 @@ export class ChunkWriter {
       fromSample: this.#fromSample,
       toSample,
       runningHash: this.#runningHash,
+      ...heldMember(this.#sealing, this.#fromSample),
     }
     this.#fromSample = toSample
     this.entries.push(chunk)
-    this.#sink.handleSealed({ kind: 'chunk', name: chunk.name, bytes: sealed, chunk })
+    this.#sealing.sink.handleSealed({ kind: 'chunk', name: chunk.name, bytes: sealed, chunk })
   }
 }
 

@@ -1,11 +1,11 @@
-import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { DtmfEntry } from '../evidence/manifest.ts'
 import { dtmfName } from '../evidence/object-names.ts'
 import { sha256Hex } from '../evidence/sha256.ts'
 import type { KeyPress } from './dtmf-watch.ts'
+import { heldMember, sealFor } from './held-span.ts'
+import type { Sealing } from './live-monitor.ts'
 import { positionsPerSample } from './receiver-set.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
-import type { RecordingSink } from './recording-types.ts'
 
 /** Key presses kept of one recording: more than anybody presses, and a bound for whoever makes them up. */
 export const KEY_PRESSES_MAX = 10_000
@@ -18,20 +18,12 @@ type PressedStream = Pick<StreamReceiver, 'plan' | 'dtmf' | 'timeline'>
 /** Seals the keys pressed in one recording, with their places, as objects of their own. Only under the policy `store`. FORMAT.md 4.1 */
 export class DtmfKeeper {
   readonly entries: DtmfEntry[] = []
-  readonly #recipient: string
-  readonly #randomBytes: RandomBytes
-  readonly #sink: RecordingSink
+  readonly #sealing: Sealing
   #kept = 0
   #dropped = 0
 
-  constructor(options: {
-    readonly recipient: string
-    readonly randomBytes: RandomBytes
-    readonly sink: RecordingSink
-  }) {
-    this.#recipient = options.recipient
-    this.#randomBytes = options.randomBytes
-    this.#sink = options.sink
+  constructor(sealing: Sealing) {
+    this.#sealing = sealing
   }
 
   /** Seals what was pressed since the last time, in order; nothing when there was nothing. */
@@ -47,15 +39,23 @@ export class DtmfKeeper {
 
   #seal(streams: readonly PressedStream[], isLast: boolean): void {
     const lines = streams.flatMap((stream) => this.#linesOf(stream, stream.dtmf.takePresses(isLast)))
-    if (lines.length === 0) return
     const ordered = lines.toSorted((left, right) => left.fromSample - right.fromSample)
+    const free = ordered.findIndex(({ fromSample }) => this.#sealing.held?.holds(fromSample) !== true)
+    const heldLines = free < 0 ? ordered : ordered.slice(0, free)
+    for (const part of [heldLines, ordered.slice(heldLines.length)]) this.#sealLines(part)
+  }
+
+  #sealLines(ordered: readonly DtmfLine[]): void {
+    const [first] = ordered
+    if (first === undefined) return
     const clear = new TextEncoder().encode(ordered.map((press) => `${JSON.stringify(press)}\n`).join(''))
-    const bytes = sealToRecipients(clear, [this.#recipient], this.#randomBytes)
+    const bytes = sealFor(this.#sealing, first.fromSample, clear)
     clear.fill(0)
     const dtmfSeq = this.entries.length
-    const entry: DtmfEntry = { dtmfSeq, name: dtmfName(dtmfSeq), sha256: sha256Hex(bytes), sizeBytes: bytes.length }
+    const sealed = { name: dtmfName(dtmfSeq), sha256: sha256Hex(bytes), sizeBytes: bytes.length }
+    const entry: DtmfEntry = { dtmfSeq, ...sealed, ...heldMember(this.#sealing, first.fromSample) }
     this.entries.push(entry)
-    this.#sink.handleSealed({ kind: 'dtmf', name: entry.name, bytes, dtmf: entry })
+    this.#sealing.sink.handleSealed({ kind: 'dtmf', name: entry.name, bytes, dtmf: entry })
   }
 
   #linesOf(stream: PressedStream, presses: readonly KeyPress[]): DtmfLine[] {

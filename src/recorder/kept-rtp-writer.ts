@@ -1,10 +1,11 @@
-import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { KeptEntry } from '../evidence/manifest.ts'
 import { keptName } from '../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../evidence/running-hash.ts'
 import { sha256Hex } from '../evidence/sha256.ts'
+import { heldMember, sealFor } from './held-span.ts'
 import { KeptRunWriter, type KeptPacket } from './kept-run.ts'
-import type { RecordingSink } from './recording-types.ts'
+import type { Sealing } from './live-monitor.ts'
+import type { KeptRun } from './recording-types.ts'
 
 /** A copy of packets that are decoded too goes to the spool in stretches of about a second: their audio is there already. 48 kHz samples. */
 const COPY_FRAME_SAMPLES = 43_200
@@ -16,33 +17,33 @@ const COPY_FRAME_SAMPLES = 43_200
  */
 export class KeptRtpWriter {
   readonly entries: KeptEntry[] = []
-  readonly #recipient: string
-  readonly #randomBytes: RandomBytes
-  readonly #sink: RecordingSink
+  readonly #sealing: Sealing
   readonly #originUnixMs: () => number
   readonly #pending = new Map<string, KeptRunWriter>()
   readonly #frames = new Map<string, KeptRunWriter>()
   #runningHash = RUNNING_HASH_START
+  #endSample = 0
 
-  constructor(options: {
-    readonly recipient: string
-    readonly randomBytes: RandomBytes
-    readonly sink: RecordingSink
-    /** Wall clock at sample 0; asked for when an object is sealed. */
-    readonly originUnixMs: () => number
-  }) {
-    this.#recipient = options.recipient
-    this.#randomBytes = options.randomBytes
-    this.#sink = options.sink
-    this.#originUnixMs = options.originUnixMs
+  /** @param originUnixMs wall clock at sample 0; asked for when an object is sealed */
+  constructor(sealing: Sealing, originUnixMs: () => number) {
+    this.#sealing = sealing
+    this.#originUnixMs = originUnixMs
+  }
+
+  /** Where the packets taken so far end, of whatever stream; 48 kHz samples. */
+  get endSample(): number {
+    return this.#endSample
   }
 
   /** Takes the next packet of a stream, in the order of its timeline. */
   append(packet: KeptPacket): void {
     const before = this.#pending.get(packet.streamId)
-    if (before?.isFullFor(packet) === true) this.#sealOne(packet.streamId, before)
+    if (before?.isFullFor(packet) === true || this.#isBehindHeld(before, packet)) {
+      this.#sealOne(packet.streamId, before)
+    }
+    this.#endSample = Math.max(this.#endSample, packet.toSample)
     runOf(this.#pending, packet).append(packet)
-    if (this.#sink.handleFrame !== undefined) runOf(this.#frames, packet).append(packet)
+    if (this.#sealing.sink.handleFrame !== undefined) runOf(this.#frames, packet).append(packet)
   }
 
   /** Seals what is new of every stream as frames for the spool. */
@@ -57,9 +58,15 @@ export class KeptRtpWriter {
     for (const [streamId, pending] of this.#pending) this.#sealOne(streamId, pending)
   }
 
+  /** What was gathered is held until consent, and this packet is not. */
+  #isBehindHeld(before: KeptRunWriter | undefined, { fromSample }: KeptPacket): before is KeptRunWriter {
+    const { held } = this.#sealing
+    return before !== undefined && held?.holds(before.fromSample) === true && !held.holds(fromSample)
+  }
+
   #sealFrame(streamId: string, frame: KeptRunWriter): void {
     this.#frames.delete(streamId)
-    this.#sink.handleFrame?.({ kind: 'kept', run: frame.run, bytes: this.#sealed(frame) })
+    this.#sealing.sink.handleFrame?.({ kind: 'kept', run: this.#runOf(frame), bytes: this.#sealed(frame) })
   }
 
   #sealOne(streamId: string, pending: KeptRunWriter): void {
@@ -72,15 +79,19 @@ export class KeptRtpWriter {
     const keptSeq = this.entries.length
     const kept: KeptEntry = {
       ...{ keptSeq, name: keptName(keptSeq), sha256, sizeBytes: sealed.length },
-      ...pending.run,
+      ...this.#runOf(pending),
       runningHash: this.#runningHash,
     }
     this.entries.push(kept)
-    this.#sink.handleSealed({ kind: 'kept', name: kept.name, bytes: sealed, kept })
+    this.#sealing.sink.handleSealed({ kind: 'kept', name: kept.name, bytes: sealed, kept })
+  }
+
+  #runOf({ run }: KeptRunWriter): KeptRun {
+    return { ...run, ...heldMember(this.#sealing, run.fromSample) }
   }
 
   #sealed(run: KeptRunWriter): Uint8Array {
-    const sealed = sealToRecipients(run.plaintext(this.#originUnixMs()), [this.#recipient], this.#randomBytes)
+    const sealed = sealFor(this.#sealing, run.fromSample, run.plaintext(this.#originUnixMs()))
     run.wipe()
     return sealed
   }

@@ -72,6 +72,11 @@ export class KeptRunWriter {
     this.#noteFormat(packet)
   }
 
+  /** Where its first packet stands, 48 kHz samples. */
+  get fromSample(): number {
+    return this.#fromSample
+  }
+
   /** It holds audio that is nowhere else. */
   get hasUndecoded(): boolean {
     return this.#hasUndecoded

@@ -1,11 +1,12 @@
 import { sealToRecipients, type RandomBytes } from '../evidence/age-seal.ts'
 import type { PeaksEntry } from '../evidence/manifest.ts'
-import { PEAKS_NAME } from '../evidence/object-names.ts'
+import { heldPeaksName, PEAKS_NAME } from '../evidence/object-names.ts'
 import { sha256Hex } from '../evidence/sha256.ts'
 import type { StreamId } from '../ids.ts'
 import { firstPeakOf, LevelMeter } from '../media/level-meter.ts'
 import { PeakRow, writePeaks } from '../media/peaks.ts'
 import { FRAME_US } from './audio-writer.ts'
+import type { HeldSpan } from './held-span.ts'
 import type { Incident, IncidentNotes } from './incident-notes.ts'
 import type { MediaStreamPlan, RecordingSink } from './recording-types.ts'
 import { StreamWatch, type AlertThresholds, type StreamFlag, type StreamSight } from './stream-watch.ts'
@@ -38,6 +39,8 @@ export interface Sealing {
   readonly recipient: string
   readonly randomBytes: RandomBytes
   readonly sink: RecordingSink
+  /** Present when audio is held until consent: what is of that time goes to its key instead. */
+  readonly held?: HeldSpan
 }
 
 /** What is looked at of a media stream. */
@@ -131,6 +134,21 @@ export class LiveMonitor {
     const peaks = { name: PEAKS_NAME, sha256: sha256Hex(bytes), sizeBytes: bytes.length }
     sink.handleSealed({ kind: 'peaks', name: PEAKS_NAME, bytes, peaks })
     return peaks
+  }
+
+  /** Seals the peaks of what was held so far to the held key, and forgets them: the peaks of the recording are 0 there. */
+  sealHeldPeaks({ randomBytes, sink, held }: Sealing): void {
+    if (held === undefined || this.#frames === 0) return
+    const rows = Array.from(this.#streams, ([streamId, { meter, startPeak, row }]) => {
+      const taken = row.takeAll()
+      const begun = meter.takeBegunPeak()
+      if (begun !== undefined) taken.push(begun)
+      return { streamId, startPeak, row: taken }
+    })
+    const bytes = sealToRecipients(writePeaks(rows), [held.key.recipient], randomBytes)
+    const peaks = { name: heldPeaksName(0), sha256: sha256Hex(bytes), sizeBytes: bytes.length }
+    held.peaks = peaks
+    sink.handleSealed({ kind: 'heldPeaks', name: peaks.name, bytes, peaks })
   }
 
   #peaksFile(): Uint8Array {

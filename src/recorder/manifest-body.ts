@@ -9,6 +9,7 @@ import {
   type SnapshotEntry,
   type StreamEntry,
 } from '../evidence/manifest.ts'
+import type { HeldEntry } from '../evidence/held-entry.ts'
 import { TEXT_LENGTH_MAX } from '../evidence/shape-checks.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from '../evidence/stream-facts.ts'
 import type { StreamTimeline } from '../media/stream-timeline.ts'
@@ -48,6 +49,8 @@ export interface StreamReport {
 export interface RecordingReport {
   readonly facts: RecordingFacts
   readonly key: RecordingKey
+  /** Absent when nothing was held until consent. */
+  readonly held?: HeldEntry
   readonly endedAt: string
   readonly originAt: string | undefined
   readonly state: ManifestBody['state']
@@ -148,6 +151,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     durationSamples: report.durationSamples,
     recipient: key.recipient,
     wrappedKey: { name: key.name, sha256: key.sha256, sizeBytes: key.sizeBytes },
+    ...(report.held === undefined ? {} : { held: [report.held] }),
     chunks: report.chunks,
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
     ...(report.dtmf.length === 0 ? {} : { dtmf: report.dtmf }),

@@ -1,7 +1,8 @@
 import type { PauseRequester } from '../evidence/words.ts'
 import { RecordingClock } from './recording-clock.ts'
 import { RecordingWriter } from './recording-writer.ts'
-import { createRecordingKey, type RecordingKey } from './recording-key.ts'
+import { holdUntilConsent } from './held-span.ts'
+import { createRecordingKey, handOver, type RecordingKey } from './recording-key.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { FrameCounts } from './gated-encoder.ts'
 import { createConsentListener, type ConsentListener, type PromptEar } from './consent-listener.ts'
@@ -82,7 +83,11 @@ export class RecordingSession {
     this.#incidents = new IncidentNotes({ clock: this.#clock, sink: options.sink })
     this.monitor = new LiveMonitor({ alerts: options.alerts, notes: this.#incidents, sink: options.sink })
     this.#key = createRecordingKey(options.facts.vaultRecipients, options.randomBytes)
-    this.#sealing = { recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink }
+    const held = holdUntilConsent(options.facts, options.randomBytes)
+    this.#sealing = {
+      ...{ recipient: this.#key.recipient, randomBytes: options.randomBytes, sink: options.sink },
+      ...(held === undefined ? {} : { held }),
+    }
     this.listeners = new LiveListeners(this.#incidents)
     const { facts, streams, randomBytes, sink, takeDecoder } = options
     const keep = (packet: KeptPacket) => this.#writer.keep(packet)
@@ -94,12 +99,8 @@ export class RecordingSession {
       commonRate: commonRate(facts.layout, streams),
     })
     this.#writer = new RecordingWriter({
-      ...{
-        facts,
-        clock: this.#clock,
-        receivers: this.#receivers,
-        hearers: [this.monitor, ...(consent === undefined ? [] : [consent])],
-      },
+      ...{ facts, clock: this.#clock, receivers: this.#receivers, monitor: this.monitor },
+      hearers: [this.monitor, ...(consent === undefined ? [] : [consent])],
       ...{ listeners: this.listeners, sealing: this.#sealing, takeEncoder: options.takeEncoder },
     })
     this.#snapshots = new SnapshotKeeper(this.#sealing)
@@ -109,11 +110,11 @@ export class RecordingSession {
     this.#awaitedSinceUs = options.facts.openedUs
     this.#changes = new StreamChanges({
       ...{ layout: facts.layout, receivers: this.#receivers, writer: this.#writer },
-      ...{ incidents: this.#incidents, pauses: this.#pauses },
+      ...{ incidents: this.#incidents, pauses: this.#pauses, isCutAhead: () => this.#writer.isCutAhead },
     })
     this.#changes.begin(streams, facts.openedUs)
-    const { name, wrapped: bytes, recipient } = this.#key
-    options.sink.handleSealed({ kind: 'key', name, bytes, recipient })
+    handOver('key', this.#key, sink)
+    if (held !== undefined) handOver('heldKey', held.key, sink)
     this.#changes.noteFirst(streams, facts.openedUs)
   }
 
@@ -125,6 +126,11 @@ export class RecordingSession {
   /** The same of Opus decoders. */
   decodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
     return this.#state === 'running' ? this.#receivers.decodersNeeded(plans) : []
+  }
+
+  /** The same of encoders that {@link releaseHeld} would take. */
+  encodersForRelease(): readonly number[] {
+    return this.#state === 'running' && this.#writer.isHolding ? this.#changes.encoderRates() : []
   }
 
   /** Audio has come that has more in it than its stream is recorded at: {@link acceptWider} is due. */
@@ -249,6 +255,19 @@ export class RecordingSession {
   }
 
   /**
+   * There is consent, or whoever has to know has decided to go on without: what is said from `atUs` on is sealed to the recording's own key. What was
+   * said before stays under the held key, whose fate is decided elsewhere. Asking again, or of a recording that holds nothing, changes nothing.
+   *
+   * The cut is up to 80 ms behind `atUs`, so that nothing of before is in what follows, and never before what was sealed already: a request that comes late
+   * releases late.
+   *
+   * @param atUs monotonic microseconds
+   */
+  releaseHeld(atUs: number): void {
+    if (this.#state === 'running') this.#writer.release(atUs)
+  }
+
+  /**
    * Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the
    * horizon. Call it about when {@link nextTimeoutUs} says.
    */
@@ -342,6 +361,7 @@ export class RecordingSession {
     readonly state: ManifestBody['state']
     readonly streams: readonly StreamReport[]
   }): ManifestBody {
+    const peaks = options.state === 'complete' ? this.#writer.sealPeaks() : undefined
     const { entries } = this.#writer
     const durationSamples = entries.chunks.at(-1)?.toSample ?? 0
     this.listeners.end(options.nowUs)
@@ -352,7 +372,7 @@ export class RecordingSession {
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
       ...{ state: options.state, endCause: options.cause, durationSamples },
       ...entries,
-      peaks: options.state === 'complete' ? this.monitor.sealPeaks(this.#sealing) : undefined,
+      peaks,
       streams: options.streams,
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
@@ -369,6 +389,7 @@ export class RecordingSession {
     if (originUs === undefined) return false
     this.#clock.fixOrigin(originUs)
     this.#receivers.setOrigin(originUs)
+    this.#writer.placeRelease()
     return true
   }
 }

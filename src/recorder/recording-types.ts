@@ -82,6 +82,8 @@ export interface RecordingFacts {
   readonly software: { readonly name: string; readonly version: string }
   /** Absent: nothing is listened for. */
   readonly consent?: ConsentListening
+  /** What comes before consent is sealed to a key of its own, see `RecordingSession.releaseHeld`. */
+  readonly heldUntilConsent?: true
   /** Absent: packets are taken from everywhere, and no RTCP is sent. */
   readonly reception?: ReceptionSettings
 }
@@ -105,10 +107,10 @@ export type PauseWay = 'INVITE' | 'UPDATE' | 'INFO' | 'SDP'
 
 /** Bytes on their way to the object store; already sealed, or signed, by whoever made them. */
 export interface SealedObject {
-  readonly kind: 'key' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'metadata'
+  readonly kind: 'key' | 'heldKey' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'heldPeaks' | 'metadata'
   readonly name: string
   readonly bytes: Uint8Array
-  /** Present on `key`: the public half, to which every other object of the recording is sealed. */
+  /** Present on `key`: the public half, to which every other object of the recording is sealed; and on `heldKey`: that of what is held. */
   readonly recipient?: string
   /** Present on `chunk`. */
   readonly chunk?: ChunkEntry
@@ -116,7 +118,7 @@ export interface SealedObject {
   readonly kept?: KeptEntry
   /** Present on `dtmf`. */
   readonly dtmf?: DtmfEntry
-  /** Present on `peaks`. */
+  /** Present on `peaks` and `heldPeaks`. */
   readonly peaks?: PeaksEntry
   /** Present on `metadata`: hash of the document as it arrived. */
   readonly rawSha256?: string
@@ -132,7 +134,14 @@ export type KeptRun = Omit<KeptEntry, 'keptSeq' | 'name' | 'sha256' | 'sizeBytes
  * or an RTP object is. Times at 48 kHz.
  */
 export type SpoolFrame =
-  | { readonly kind: 'chunk'; readonly fromSample: number; readonly toSample: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'chunk'
+      readonly fromSample: number
+      readonly toSample: number
+      readonly bytes: Uint8Array
+      /** As in the manifest: which held key it is sealed to. */
+      readonly heldSeq?: number
+    }
   | { readonly kind: 'kept'; readonly run: KeptRun; readonly bytes: Uint8Array }
 
 /**

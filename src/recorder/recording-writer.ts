@@ -1,4 +1,5 @@
-import type { ChunkEntry, DtmfEntry, KeptEntry } from '../evidence/manifest.ts'
+import type { HeldEntry } from '../evidence/held-entry.ts'
+import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry } from '../evidence/manifest.ts'
 import { FRAME_SAMPLES, OggLink, serialNumberOf } from './audio-writer.ts'
 import { ChunkWriter, sealWholeFrames } from './chunk-writer.ts'
 import { DtmfKeeper } from './dtmf-keeper.ts'
@@ -7,7 +8,7 @@ import type { Incident } from './incident-notes.ts'
 import { KeptRtpWriter } from './kept-rtp-writer.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { LiveListeners } from './live-listeners.ts'
-import type { Sealing } from './live-monitor.ts'
+import type { LiveMonitor, Sealing } from './live-monitor.ts'
 import type { TakeOpusEncoder } from './opus-encoder.ts'
 import { POSITIONS_PER_SECOND, type ReceiverSet } from './receiver-set.ts'
 import type { RecordingClock } from './recording-clock.ts'
@@ -31,6 +32,8 @@ export class RecordingWriter {
   readonly #facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
   readonly #receivers: ReceiverSet
   readonly #hearers: readonly FrameHearer[]
+  readonly #monitor: Pick<LiveMonitor, 'sealPeaks' | 'sealHeldPeaks'>
+  readonly #clock: RecordingClock
   readonly #sealing: Sealing
   readonly #takeEncoder: TakeOpusEncoder
   readonly #chunks: ChunkWriter
@@ -48,6 +51,7 @@ export class RecordingWriter {
     readonly clock: RecordingClock
     readonly receivers: ReceiverSet
     readonly hearers: readonly FrameHearer[]
+    readonly monitor: Pick<LiveMonitor, 'sealPeaks' | 'sealHeldPeaks'>
     readonly listeners: LiveListeners
     readonly sealing: Sealing
     readonly takeEncoder: TakeOpusEncoder
@@ -56,12 +60,14 @@ export class RecordingWriter {
     this.#facts = options.facts
     this.#receivers = options.receivers
     this.#hearers = options.hearers
+    this.#clock = clock
+    this.#monitor = options.monitor
     this.#sealing = sealing
     this.#hasSpool = sealing.sink.handleFrame !== undefined
     this.#chunkUs = options.facts.chunkUs
     this.#takeEncoder = options.takeEncoder
-    this.#chunks = new ChunkWriter({ ...sealing, taken: (pages) => listeners.take(pages) })
-    this.#kept = new KeptRtpWriter({ ...sealing, originUnixMs: () => clock.originUnixMs })
+    this.#chunks = new ChunkWriter(sealing, (pages) => listeners.take(pages))
+    this.#kept = new KeptRtpWriter(sealing, () => clock.originUnixMs)
     this.#dtmf = new DtmfKeeper(sealing)
   }
 
@@ -70,8 +76,12 @@ export class RecordingWriter {
     readonly chunks: readonly ChunkEntry[]
     readonly kept: readonly KeptEntry[]
     readonly dtmf: readonly DtmfEntry[]
+    readonly held?: HeldEntry
   } {
-    return { chunks: this.#chunks.entries, kept: this.#kept.entries, dtmf: this.#dtmf.entries }
+    const { entries: chunks } = this.#chunks
+    const { held } = this.#sealing
+    const sealed = { chunks, kept: this.#kept.entries, dtmf: this.#dtmf.entries }
+    return held === undefined ? sealed : { ...sealed, held: held.entry(chunks) }
   }
 
   /** From now on chunks are at most so long; never longer than configured. */
@@ -90,6 +100,43 @@ export class RecordingWriter {
     while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
     if (this.#hasSpool) this.#sealFrames()
     return this.#receivers.readPosition > from
+  }
+
+  /** Nobody has said yet from when on audio need not be held. */
+  get isHolding(): boolean {
+    return this.#sealing.held !== undefined && this.#sealing.held.releasedUs === undefined
+  }
+
+  /** The frame with which the recording's own key begins is still to be written: it opens a link. */
+  get isCutAhead(): boolean {
+    const { held } = this.#sealing
+    return held?.releasedUs !== undefined && this.#receivers.readPosition <= held.endSample
+  }
+
+  /** What is said from `atUs` on is under the recording's own key; the first time counts. */
+  release(atUs: number): void {
+    const { held } = this.#sealing
+    if (held === undefined) return
+    held.releasedUs ??= atUs
+    this.placeRelease()
+  }
+
+  /**
+   * Finds the place of the release, as soon as the timeline has an origin. The frame at which that begins opens a new link, whose encoders know nothing of
+   * what was before.
+   */
+  placeRelease(): void {
+    const { held } = this.#sealing
+    if (held?.releasedUs === undefined || this.#clock.originUs === undefined) return
+    const taken = Math.max(this.#receivers.readPosition, this.#kept.endSample)
+    held.release(this.#clock.samplesSinceOrigin(held.releasedUs), taken)
+  }
+
+  /** At the end. Those of the held time first, if the cut has not come to it: they must not get into the others. */
+  sealPeaks(): PeaksEntry | undefined {
+    const { held } = this.#sealing
+    if (held?.peaks === undefined && held?.endSample !== 0) this.#monitor.sealHeldPeaks(this.#sealing)
+    return this.#monitor.sealPeaks(this.#sealing)
   }
 
   /** Writes what is left and ends the link. @param elapsedSamples of the recording session at its end, 48 kHz */
@@ -134,8 +181,9 @@ export class RecordingWriter {
   }
 
   #writeFrame(validSamples: number): void {
-    const link = this.#openLink()
     const position = this.#receivers.readPosition
+    if (position === this.#sealing.held?.endSample) this.#endHeld()
+    const link = this.#openLink()
     const read = this.#receivers.read(position + validSamples)
     for (const hearer of this.#hearers) hearer.addFrame(this.#receivers.all, read, position)
     const page = link.write(read, validSamples)
@@ -145,6 +193,12 @@ export class RecordingWriter {
     const rest = link.flushPage()
     if (rest !== undefined) this.#chunks.append(rest)
     this.#sealChunk(link.playableSample)
+  }
+
+  /** The last held frame is written. */
+  #endHeld(): void {
+    this.endLink()
+    this.#monitor.sealHeldPeaks(this.#sealing)
   }
 
   /** What is new goes to the spool: whole pages, and packets that are kept. */

@@ -16,6 +16,7 @@ export class StreamChanges {
   readonly #writer: Pick<RecordingWriter, 'endLink'>
   readonly #incidents: IncidentNotes
   readonly #pauses: PauseList
+  readonly #isCutAhead: () => boolean
 
   constructor(options: {
     readonly layout: RecordingFacts['layout']
@@ -23,12 +24,15 @@ export class StreamChanges {
     readonly writer: Pick<RecordingWriter, 'endLink'>
     readonly incidents: IncidentNotes
     readonly pauses: PauseList
+    /** What was held until consent is over, and the link that then begins has not begun. */
+    readonly isCutAhead: () => boolean
   }) {
     this.#layout = options.layout
     this.#receivers = options.receivers
     this.#writer = options.writer
     this.#incidents = options.incidents
     this.#pauses = options.pauses
+    this.#isCutAhead = options.isCutAhead
   }
 
   /** The first offer. */
@@ -46,11 +50,12 @@ export class StreamChanges {
   encodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
     const rates = this.#receivers.ratesWith(plans)
     if (isSameList(rates, this.#receivers.rates)) return []
-    return this.#encoderRates(rates)
+    const ofLink = this.encoderRates(rates)
+    return this.#isCutAhead() ? [...ofLink, ...ofLink] : ofLink
   }
 
-  /** Of a link with streams of these rates. */
-  #encoderRates(rates: readonly number[]): readonly number[] {
+  /** Of the encoders of one link, as it is now or with streams of these rates. */
+  encoderRates(rates: readonly number[] = this.#receivers.rates): readonly number[] {
     return this.#layout === 'mixed' ? rates.slice(0, 1) : rates
   }
 

@@ -226,19 +226,32 @@ export function packetsOf(options: {
   }))
 }
 
-/** The objects of this kind, opened: by the vault's key, then by the recording's own. */
+/** The identities in these sealed keys, opened by the vault's. */
+export async function identitiesOf(
+  objects: readonly SealedObject[],
+  ...kinds: readonly SealedObject['kind'][]
+): Promise<readonly string[]> {
+  const keys = objects.filter((object) => kinds.includes(object.kind))
+  return Promise.all(
+    keys.map(async ({ bytes }) => {
+      const key = await openRecordingKey(bytes, [vault.identity])
+      if (!key.ok) throw new Error(`the recording's key does not open: ${key.reason}`)
+      return key.value.identity
+    }),
+  )
+}
+
+/** The objects of this kind, opened: by the vault's key, then by the recording's own, or that of what it held. */
 export async function openedObjects(
   objects: readonly SealedObject[],
   kind: SealedObject['kind'],
 ): Promise<readonly Uint8Array[]> {
-  const key = objects.find((object) => object.kind === 'key')
-  const recordingKey = await openRecordingKey(key?.bytes ?? new Uint8Array(0), [vault.identity])
-  if (!recordingKey.ok) throw new Error(`the recording's key does not open: ${recordingKey.reason}`)
+  const identities = await identitiesOf(objects, 'key', 'heldKey')
   return Promise.all(
     objects
       .filter((object) => object.kind === kind)
       .map(async ({ name, bytes }) => {
-        const opened = await openSealed(bytes, [recordingKey.value.identity])
+        const opened = await openSealed(bytes, identities)
         if (!opened.ok) throw new Error(`${name} does not open: ${opened.reason}`)
         return opened.value
       }),
@@ -259,8 +272,11 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
     readonly alerts?: AlertThresholds
     readonly takeDecoder?: TakeOpusDecoder
     readonly createPromptEar?: () => PromptEar
+    /** Takes frames for the spool; without it there is none. */
+    readonly handleFrame?: (frame: SpoolFrame) => void
   }) {
     this.encoders = options.encoders
+    if (options.handleFrame !== undefined) this.sink.handleFrame = options.handleFrame
     this.recordingSession = new RecordingSession({
       facts: factsOf(options.facts),
       streams: options.plans,
@@ -293,7 +309,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
   }
 
   /** Every sealed object of this kind, opened: by the vault's key, then by the recording's own. */
-  opened(kind: 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'metadata'): Promise<readonly Uint8Array[]> {
+  opened(kind: 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'heldPeaks' | 'metadata'): Promise<readonly Uint8Array[]> {
     return openedObjects(this.sink.objects, kind)
   }
 

@@ -11,6 +11,9 @@ export const RECORD_BYTES_MAX = 32 * 1024 * 1024
 const MAGIC = 0x45_57_53_46
 const HEADER_LENGTH = 52
 const KINDS = ['chunk', 'kept'] as const
+/** Added to the kind of what is held until consent. A recording has one held part so far. */
+const HELD_KIND = KINDS.length
+const HELD = { heldSeq: 0 } as const
 
 /** A frame and the recording that it belongs to. */
 export interface FrameRecord {
@@ -33,11 +36,11 @@ export interface SegmentScan {
  * The CRC finds what a power cut or a disk has done to it. It is no protection against people: the manifest is.
  */
 export function encodeRecord({ recordingId, frame }: FrameRecord): Buffer {
-  const { fromSample, toSample } = frame.kind === 'chunk' ? frame : frame.run
+  const { fromSample, toSample, heldSeq } = frame.kind === 'chunk' ? frame : frame.run
   const facts = frame.kind === 'kept' ? Buffer.from(JSON.stringify(frame.run)) : Buffer.alloc(0)
   const record = Buffer.alloc(HEADER_LENGTH + facts.length + frame.bytes.length)
   record.writeUInt32BE(MAGIC, 0)
-  record.writeUInt32BE(KINDS.indexOf(frame.kind), 8)
+  record.writeUInt32BE(KINDS.indexOf(frame.kind) + (heldSeq === undefined ? 0 : HELD_KIND), 8)
   Buffer.from(recordingId.replaceAll('-', ''), 'hex').copy(record, 12)
   record.writeBigUInt64BE(BigInt(fromSample), 28)
   record.writeBigUInt64BE(BigInt(toSample), 36)
@@ -87,12 +90,15 @@ function readRecord(rest: Buffer): { readonly record: FrameRecord; readonly leng
 function frameOf(header: Buffer, facts: string, bytes: Uint8Array): SpoolFrame | undefined {
   const fromSample = Number(header.readBigUInt64BE(28))
   const toSample = Number(header.readBigUInt64BE(36))
-  switch (KINDS[header.readUInt32BE(8)]) {
+  const kind = header.readUInt32BE(8)
+  const isHeld = kind >= HELD_KIND
+  switch (KINDS[isHeld ? kind - HELD_KIND : kind]) {
     case 'chunk':
-      return { kind: 'chunk', fromSample, toSample, bytes }
+      return { kind: 'chunk', fromSample, toSample, bytes, ...(isHeld ? HELD : {}) }
     case 'kept': {
       const run = parsed(facts)
-      return run?.fromSample === fromSample && run.toSample === toSample ? { kind: 'kept', run, bytes } : undefined
+      if (run?.fromSample !== fromSample || run.toSample !== toSample) return undefined
+      return (run.heldSeq !== undefined) === isHeld ? { kind: 'kept', run, bytes } : undefined
     }
     default:
       return undefined

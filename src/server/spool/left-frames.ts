@@ -70,14 +70,15 @@ export function objectsOfFrames(
     const { bytes } = frame
     const sized = { sha256: sha256Hex(bytes), sizeBytes: bytes.length }
     if (frame.kind === 'chunk') {
-      const { fromSample, toSample } = frame
+      const { fromSample, toSample, heldSeq } = frame
       const endSample = lastChunk?.toSample ?? 0
       if (toSample <= endSample) continue
       hasHole ||= fromSample !== endSample
       if (hasHole) continue
       const chunkSeq = stored.chunks.length + chunks.length
       const runningHash = nextRunningHash('chunk', lastChunk?.runningHash ?? RUNNING_HASH_START, sized.sha256)
-      lastChunk = { chunkSeq, name: chunkName(chunkSeq), ...sized, fromSample, toSample, runningHash }
+      const held = heldSeq === undefined ? {} : { heldSeq }
+      lastChunk = { chunkSeq, name: chunkName(chunkSeq), ...sized, fromSample, toSample, runningHash, ...held }
       chunks.push({ entry: lastChunk, bytes })
     } else {
       const { run } = frame

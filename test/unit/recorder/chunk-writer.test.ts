@@ -14,12 +14,8 @@ let taken: Uint8Array[]
 beforeEach(() => {
   sink = new CapturingSink()
   taken = []
-  writer = new ChunkWriter({
-    recipient: vault.recipient,
-    randomBytes: seededBytes(7),
-    sink,
-    taken: (pages) => taken.push(pages),
-  })
+  const sealing = { recipient: vault.recipient, randomBytes: seededBytes(7), sink }
+  writer = new ChunkWriter(sealing, (pages) => taken.push(pages))
 })
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -101,10 +97,7 @@ describe('frames for the spool', () => {
     sink = new CapturingSink()
     sink.handleFrame = (frame) => void frames.push(frame)
     frames = []
-    writer = new ChunkWriter({
-      ...{ recipient: vault.recipient, randomBytes: seededBytes(7), sink },
-      taken: () => {},
-    })
+    writer = new ChunkWriter({ recipient: vault.recipient, randomBytes: seededBytes(7), sink }, () => {})
   })
 
   let frames: SpoolFrame[]

@@ -18,7 +18,7 @@ let writer: KeptRtpWriter
 
 beforeEach(() => {
   sink = new CapturingSink()
-  writer = new KeptRtpWriter({ recipient, randomBytes: seededBytes(4), sink, originUnixMs: () => ORIGIN_UNIX_MS })
+  writer = new KeptRtpWriter({ recipient, randomBytes: seededBytes(4), sink }, () => ORIGIN_UNIX_MS)
 })
 
 function packet(index: number, change: Partial<KeptPacket> = {}): KeptPacket {

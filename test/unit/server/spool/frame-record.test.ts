@@ -12,24 +12,28 @@ import {
 const ids = fc.uuid({ version: 7 })
 const samples = fc.integer({ min: 0, max: 2 ** 40 })
 const sealed = fc.uint8Array({ maxLength: 300 })
+const held = fc.constantFrom({}, { heldSeq: 0 })
 const chunkFrames = fc
-  .tuple(ids, samples, samples, sealed)
-  .map(([recordingId, fromSample, length, bytes]): FrameRecord => ({
+  .tuple(ids, samples, samples, sealed, held)
+  .map(([recordingId, fromSample, length, bytes, member]): FrameRecord => ({
     recordingId,
-    frame: { kind: 'chunk', fromSample, toSample: fromSample + length, bytes },
+    frame: { kind: 'chunk', fromSample, toSample: fromSample + length, bytes, ...member },
   }))
-const keptFrames = fc.tuple(ids, samples, sealed).map(([recordingId, fromSample, bytes]): FrameRecord => ({
-  recordingId,
-  frame: {
-    kind: 'kept',
-    bytes,
-    run: {
-      ...{ streamId: '1', channel: 1, fromSample, toSample: fromSample + 960, packets: 1 },
-      ...{ firstSequence: 65_535, lastSequence: 0 },
-      formats: [{ fromSample, payloadType: 18, encoding: 'G729', clockRate: 8_000, channels: 1, fmtp: 'annexb=nö' }],
+const keptFrames = fc
+  .tuple(ids, samples, sealed, held)
+  .map(([recordingId, fromSample, bytes, member]): FrameRecord => ({
+    recordingId,
+    frame: {
+      kind: 'kept',
+      bytes,
+      run: {
+        ...{ streamId: '1', channel: 1, fromSample, toSample: fromSample + 960, packets: 1 },
+        ...{ firstSequence: 65_535, lastSequence: 0 },
+        formats: [{ fromSample, payloadType: 18, encoding: 'G729', clockRate: 8_000, channels: 1, fmtp: 'annexb=nö' }],
+        ...member,
+      },
     },
-  },
-}))
+  }))
 const records = fc.array(fc.oneof(chunkFrames, keptFrames), { minLength: 1, maxLength: 6 })
 
 function segmentOf(list: readonly FrameRecord[]): Buffer {
