@@ -2,7 +2,14 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runQuietly } from './child.mjs'
-import { findOnPath, pathWithTools, UNPACKED_CEPH, UNPACKED_KAMAILIO, UNPACKED_PROGRAMS } from './paths.mjs'
+import {
+  findOnPath,
+  pathWithTools,
+  UNPACKED_CEPH,
+  UNPACKED_KAMAILIO,
+  UNPACKED_PROGRAMS,
+  UNPACKED_SPEECH,
+} from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
 
 /** Programs the tests run for real, and the Debian package each comes in. */
@@ -39,6 +46,18 @@ const SERVERS = [
     needs: /^(?:lib.*|kamailio)$/u,
   },
 ]
+
+/** What `bench:consent` listens to: prompts spoken by people, a synthesiser, and codecs that FFmpeg cannot encode. */
+const SPEECH = {
+  name: 'human and synthetic speech (100 MB)',
+  folder: UNPACKED_SPEECH,
+  programs: ['espeak-ng'],
+  packages: [
+    ...['en', 'es', 'fr', 'it', 'ru'].map((language) => `asterisk-core-sounds-${language}-wav`),
+    ...['espeak-ng', 'libbcg729-0', 'libopencore-amrnb0'],
+  ],
+  needs: /^(?:lib.*|espeak-ng.*|asterisk-core-sounds-.*-wav)$/u,
+}
 
 const APT_OPTIONS = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300']
 const APT_LISTS = '/var/lib/apt/lists'
@@ -106,6 +125,11 @@ export async function ensureUnpackedServers() {
   }
 }
 
+/** The speech that benchmarks listen to; needs no root. */
+export async function ensureUnpackedSpeech() {
+  if (!existsSync(SPEECH.folder)) await unpackServer(SPEECH)
+}
+
 async function unpackServer(server) {
   say(`unpacking the Debian packages of ${server.name} for the tests …`)
   const folder = mkdtempSync(join(tmpdir(), 'earwitness-unpack-'))
@@ -116,6 +140,8 @@ async function unpackServer(server) {
       result = await downloadServer(server, folder)
     }
     const root = join(folder, 'root')
+    // stays empty where all of them are installed
+    mkdirSync(root)
     for (const archive of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
       if (result.exitCode === 0) result = await runQuietly('dpkg-deb', ['-x', join(folder, archive), root])
     }
@@ -131,7 +157,8 @@ async function downloadServer({ packages, needs }, folder) {
   const plan = await apt(['install', '--simulate', '--no-install-recommends', ...packages])
   if (plan.exitCode !== 0) return plan
   const missing = Array.from(plan.output.matchAll(/^Inst (\S+)/gmu), (match) => match[1].replace(/:.*/u, ''))
-  return apt(['download', '-qq', ...missing.filter((name) => needs.test(name))], folder)
+  const wanted = missing.filter((name) => needs.test(name))
+  return wanted.length === 0 ? plan : apt(['download', '-qq', ...wanted], folder)
 }
 
 function moveIntoPlace(root, place) {
