@@ -107,6 +107,7 @@ const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule
   ['httpUrl', checkHttpUrl],
   ['listen', checkListen],
   ['sipListen', checkSipListen],
+  ['sipTarget', checkSipTarget],
   ['network', checkNetwork],
   ['recipient', checkRecipient],
   [
@@ -174,6 +175,16 @@ function checkSipListen(value: string): Complaint | undefined {
   if (parsed.reason === 'transport') return { sentence: `has no transport in ${shown(value)}`, hint }
   const what = parsed.reason === 'port' ? 'port' : 'IP address'
   return { sentence: `has no valid ${what} in ${shown(value)}`, hint }
+}
+
+/** As `parseTargetPattern` of `protocol/sip` will read it. */
+function checkSipTarget(value: string): Complaint | undefined {
+  if (/^sips?:[A-Za-z0-9\-_.!~'()&=+$*]+@(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/u.test(value))
+    return undefined
+  return {
+    sentence: `wants a SIP URI with a user part, not ${shown(value)}`,
+    hint: 'Write "sip:*@pbx.example.com" for every user there, or "sip:+49*@192.0.2.10:5061"; the port must be given where the target has one.',
+  }
 }
 
 function checkNetwork(value: string): Complaint | undefined {

@@ -109,6 +109,39 @@ export interface ReplicaConfig {
   readonly s3: S3Config | undefined
 }
 
+/** What the announcer plays, and for whom. */
+export interface AnnouncementsConfig {
+  readonly enabled: boolean
+  readonly user: string
+  readonly mode: 'answer' | 'early' | 'refer'
+  /** Absolute. */
+  readonly folder: string
+  readonly prompts: readonly string[]
+  readonly language: string
+  readonly rules: readonly {
+    readonly dialled: readonly string[]
+    readonly caller: readonly string[]
+    readonly jurisdiction: readonly string[]
+    readonly prompts: readonly string[]
+    readonly language: string
+  }[]
+  readonly targets: readonly string[]
+  readonly answer: {
+    readonly yes: AnnouncementDigit
+    readonly no: AnnouncementDigit
+    readonly windowMs: number
+    readonly onNo: 'continue' | 'hangUp'
+    readonly onNone: 'continue' | 'hangUp'
+  }
+  readonly linkWindowMs: number
+  readonly portMin: number
+  readonly portMax: number
+  readonly simultaneousMax: number
+  readonly symmetricRtp: boolean
+}
+
+type AnnouncementDigit = RawConfig['announcements']['answer']['yes']
+
 /**
  * The effective configuration: checked, secrets resolved, relative paths made absolute, durations in milliseconds.
  *
@@ -197,6 +230,7 @@ export interface Config {
     readonly silentMs: number
     readonly silentLevelDbov: number
   }
+  readonly announcements: AnnouncementsConfig
   /** Recordings can be heard while they are made. */
   readonly liveListening: boolean
   readonly drainTimeoutMs: number

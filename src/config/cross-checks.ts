@@ -1,6 +1,7 @@
 import { type Checking, report } from './checking.ts'
 import type { ListenAddress, SipListenAddress } from './config.ts'
 import type { RawConfig } from './schema.ts'
+import { checkAnnouncements } from './cross-check-announcements.ts'
 import { checkSources } from './cross-check-sources.ts'
 import { checkSpool } from './cross-check-spool.ts'
 import { checkStorage } from './cross-check-storage.ts'
@@ -17,6 +18,7 @@ export function crossCheck(checking: Checking): void {
   checkPortRange(checking)
   checkListeners(checking)
   checkSources(checking)
+  checkAnnouncements(checking)
 }
 
 /** The listeners that parse, under the numbers they have in the file; none with another engine, which has its own. */

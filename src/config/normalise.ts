@@ -81,6 +81,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
       silentMs: quantity(parseDuration(raw.alerts.silent)),
       silentLevelDbov: raw.alerts.silentLevel,
     },
+    announcements: announcementsOf(raw.announcements, (folder) => resolve(options.cwd, folder)),
     liveListening: raw.liveListening,
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
@@ -93,6 +94,17 @@ function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => str
   const [certFile, keyFile] = [path(tls.certFile), path(tls.keyFile)]
   if (certFile === undefined || keyFile === undefined) return undefined
   return { certFile, keyFile, caFile: path(tls.caFile), requestCert: tls.requestCert }
+}
+
+function announcementsOf(raw: RawConfig['announcements'], path: (value: string) => string): Config['announcements'] {
+  const { window, ...answer } = raw.answer
+  const { linkWindow, folder, ...others } = raw
+  return {
+    ...others,
+    folder: path(folder),
+    answer: { ...answer, windowMs: quantity(parseDuration(window)) },
+    linkWindowMs: quantity(parseDuration(linkWindow)),
+  }
 }
 
 function drachtioOf(drachtio: RawConfig['sip']['drachtio'], options: NormaliseOptions): Config['sip']['drachtio'] {

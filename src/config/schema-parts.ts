@@ -16,6 +16,7 @@ export type ValueKind =
   | 'realm'
   | 'recipient'
   | 'sipListen'
+  | 'sipTarget'
   | 'size'
   | 'sourceName'
   | 'tenant'

@@ -1,5 +1,6 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { alerts } from './schema-alerts.ts'
+import { announcements } from './schema-announcements.ts'
 import { ledger } from './schema-ledger.ts'
 import { spool } from './schema-spool.ts'
 import { drachtio } from './schema-drachtio.ts'
@@ -332,6 +333,7 @@ export const CONFIG_SCHEMA = Type.Object(
     limits,
     spool,
     alerts,
+    announcements,
     liveListening: Type.Boolean({
       description:
         'Let whoever may use the HTTP API listen to recordings while they are made. Clear audio then leaves the media worker, in memory and over HTTP, for as long as ' +

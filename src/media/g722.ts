@@ -8,25 +8,25 @@ const LOWER_6_BIT = Int16Array.of(
   ...[-728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456],
   ...[4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136],
 )
-const LOWER_4_BIT = Int16Array.of(
+export const LOWER_4_BIT = Int16Array.of(
   ...[0, -20456, -12896, -8968, -6288, -4240, -2584, -1200],
   ...[20456, 12896, 8968, 6288, 4240, 2584, 1200, 0],
 )
-const UPPER_2_BIT = Int16Array.of(-7408, -1616, 7408, 1616)
-const LOWER_WEIGHT = Int16Array.of(
+export const UPPER_2_BIT = Int16Array.of(-7408, -1616, 7408, 1616)
+export const LOWER_WEIGHT = Int16Array.of(
   ...[-60, 3042, 1198, 538, 334, 172, 58, -30],
   ...[3042, 1198, 538, 334, 172, 58, -30, -60],
 )
-const UPPER_WEIGHT = Int16Array.of(798, -214, 798, -214)
+export const UPPER_WEIGHT = Int16Array.of(798, -214, 798, -214)
 const INVERSE_LOG = Int16Array.of(
   ...[2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834],
   ...[2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008],
 )
-const MIRROR_FILTER = Int16Array.of(3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11)
-const MIRROR_TAPS = 24
+export const MIRROR_FILTER = Int16Array.of(3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11)
+export const MIRROR_TAPS = 24
 
-const LOWER_LOG_MAX = 18_432
-const UPPER_LOG_MAX = 22_528
+export const LOWER_LOG_MAX = 18_432
+export const UPPER_LOG_MAX = 22_528
 
 /**
  * Decodes G.722 at 64 kbit/s, as RTP carries it: each octet becomes two samples at 16 kHz. The state goes on from packet to packet; after a loss
@@ -88,7 +88,7 @@ export class G722Decoder {
 }
 
 /** The adaptive part of one sub-band: scale factor, two poles, six zeros. G.722 3.5, 3.6 */
-class SubBand {
+export class SubBand {
   /** Scale factor of the quantizer. */
   scale: number
   /** Of the next sample, by poles and zeros together. */

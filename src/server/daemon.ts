@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/config.ts'
+import { AnnouncementRouter } from './announcer/announcement-router.ts'
+import type { Announcer } from './announcer/announcer.ts'
+import { startAnnouncer } from './announcer/start-announcer.ts'
 import { AdmissionController } from './admission.ts'
 import { admissionStateOf } from './admission-state.ts'
 import { acquireDataLock } from './data-lock.ts'
@@ -53,7 +56,7 @@ export class Daemon {
   readonly #notices: DaemonNotice[] = []
   /** Undone in reverse when a later step of the start fails. */
   readonly #undo: Undo = []
-  #services: (Keeping & Joined) | undefined
+  #services: (Keeping & Joined & { readonly announcer: Announcer | undefined }) | undefined
 
   constructor(options: DaemonOptions) {
     this.#config = options.config
@@ -89,10 +92,11 @@ export class Daemon {
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
     if (services === undefined) return true
-    const { control, spool, outbox, signalling, ledger, storage } = services
+    const { control, spool, outbox, signalling, ledger, storage, announcer } = services
     this.#health.drain()
     this.#log.info({ count: control.live.length }, 'draining')
-    await Promise.race([control.whenIdle(), patience(timeoutMs, hurry)])
+    await Promise.race([Promise.all([control.whenIdle(), announcer?.drain()]), patience(timeoutMs, hurry)])
+    announcer?.hangUpAll()
     const closed = control.endAll('drain').then(() => ledger.close(LEDGER_CLOSE_MS))
     const ended = closed.then(() => spool.uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
@@ -140,7 +144,10 @@ export class Daemon {
       outage: () => joined.signalling.outage(),
     })
     const { engine, port } = joined.signalling
-    const sip = await port.run(joined.control)
+    const announcer = await startAnnouncer({ ...parts, ...keeping, ...joined, signalling: port })
+    const sip = await port.run(
+      announcer === undefined ? joined.control : new AnnouncementRouter(joined.control, announcer),
+    )
     this.#undo.push(() => port.stop())
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
     const http = await startHttpServices(config, {
@@ -155,7 +162,7 @@ export class Daemon {
       http: httpUrl(addresses.http),
       telemetry: httpUrl(addresses.telemetry),
     })
-    this.#services = { ...keeping, ...joined }
+    this.#services = { ...keeping, ...joined, announcer }
     this.#recoverInBackground(keeping)
     return addresses
   }

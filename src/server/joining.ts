@@ -23,6 +23,7 @@ export interface Joined {
   readonly control: RecordingControl
   readonly signalling: Signalling
   readonly listening: LiveListening
+  readonly sources: SourceTable
 }
 
 interface JoinParts extends Keeping, StartOptions {
@@ -72,7 +73,7 @@ export function joinServices(parts: JoinParts): Joined {
     ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
     live: () => control.live,
   })
-  return { control, media, signalling, listening }
+  return { control, media, signalling, listening, sources }
 }
 
 function joinSignalling({ config, log }: JoinParts, sources: SourceTable): Signalling {

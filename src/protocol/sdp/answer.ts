@@ -2,7 +2,7 @@ import { acceptCrypto, formatCryptoAttribute, type CryptoAttribute } from './cry
 import { parsePayloadType, valuesByPayloadType } from './parse-media.ts'
 import { encodingNameOf, isWrapper, payloadFormatOf } from '../rtp/payload-format.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
-import type { MediaDescription, RecordState, SessionDescription } from './session-description.ts'
+import type { MediaDescription, MediaDirection, RecordState, SessionDescription } from './session-description.ts'
 
 /** How the media of a profile is protected. RFC 3551, RFC 4585, RFC 3711, RFC 5124, RFC 5764 8 */
 const PROFILES: ReadonlyMap<string, 'plain' | 'sdes' | 'dtls'> = new Map([
@@ -40,7 +40,8 @@ export interface AnswerLine {
   readonly rtcpPort?: number
   /** Taken from the offer; whatever was not offered is left out of the answer. */
   readonly payloadTypes: readonly number[]
-  readonly direction: 'recvonly' | 'inactive'
+  /** What we are ready for; what the offer does not allow is taken off. RFC 3264 6.1 */
+  readonly direction: MediaDirection
   /** What is really done with the line; told when the offer spoke of it. `on` when left out. RFC 7866 7.1.2 */
   readonly record?: RecordState
   /** Our own key and salt for a line that is answered with keys, as many octets as the suite asks. RFC 4568 5.1.2 */
@@ -48,12 +49,13 @@ export interface AnswerLine {
 }
 
 /**
- * Writes the answer of a recorder: as many m-lines as the offer and in its order, every label echoed, nothing sent.
+ * Writes the answer of a recorder: as many m-lines as the offer and in its order, every label echoed; nothing is sent unless a line says so.
  *
  * - A line is refused (port 0) when `lines` says so or is too short, when the offer refused it, when it cannot be recorded
  *   ({@link judgeLine}), when it needs a key of ours and there is none, and when none of its payload types was offered: some
  *   clients hang up at once when they are answered with a codec they did not offer.
- * - A line that the offerer does not send on (`inactive`, `recvonly`) is answered `inactive`, whatever `lines` says.
+ * - A line that the offerer does not send on (`inactive`, `recvonly`) is not answered as if he did, whatever `lines` says; likewise one on which
+ *   he does not receive.
  * - rtpmap and fmtp of the accepted types, ptime, the profile and `rtcp-mux` are those of the offer.
  * - A line with keys has the tag and the suite of the one `a=crypto` that is accepted, and our own key.
  * - `a=record` is written where the offer has it or `a=recordpref`.
@@ -95,6 +97,11 @@ export function isHeld(media: MediaDescription): boolean {
   if (media.port === 0) return true
   if (media.direction === 'inactive' || media.direction === 'recvonly') return true
   return isNoAddress(media.connectionAddress ?? '')
+}
+
+/** Whether the sender of this line wants to hear us now: it is neither refused nor on hold, and has an address. RFC 3264 5.1, 8.4 */
+export function isListening(media: MediaDescription): boolean {
+  return media.port !== 0 && receivesAs(media.direction) && !isNoAddress(media.connectionAddress ?? '')
 }
 
 /**
@@ -169,14 +176,13 @@ function mediaLines(media: MediaDescription, line: AnswerLine | undefined, conne
   const payloadTypes = line.payloadTypes.filter((payloadType) => offered.has(payloadType))
   if (payloadTypes.length === 0 || (crypto !== undefined && line.masterKey === undefined)) return refusedLines(media)
   const muxed = media.rtcpMux && (line.rtcpPort === undefined || line.rtcpPort === line.port)
-  const offererSends = media.direction === 'sendrecv' || media.direction === 'sendonly'
   return [
     `m=${media.type} ${line.port} ${media.protocol} ${payloadTypes.join(' ')}`,
     ...labelLines(media),
     ...formatLines(media, payloadTypes),
     ...(media.packetTimeMs === undefined ? [] : [`a=ptime:${media.packetTimeMs}`]),
     ...cryptoLines(crypto, line.masterKey),
-    `a=${offererSends ? line.direction : 'inactive'}`,
+    `a=${answeredDirection(media.direction, line.direction)}`,
     ...recordLines(media, line.record ?? 'on'),
     ...(muxed ? ['a=rtcp-mux'] : []),
     ...(!muxed && line.rtcpPort !== undefined && line.rtcpPort !== line.port + 1
@@ -184,6 +190,17 @@ function mediaLines(media: MediaDescription, line: AnswerLine | undefined, conne
       : []),
   ]
 }
+
+// RFC 3264 6.1: `sendonly` of one side is `recvonly` of the other.
+function answeredDirection(offered: MediaDirection, ours: MediaDirection): MediaDirection {
+  const receives = sends(offered) && receivesAs(ours)
+  const isSent = receivesAs(offered) && sends(ours)
+  if (receives) return isSent ? 'sendrecv' : 'recvonly'
+  return isSent ? 'sendonly' : 'inactive'
+}
+
+const sends = (direction: MediaDirection): boolean => direction === 'sendrecv' || direction === 'sendonly'
+const receivesAs = (direction: MediaDirection): boolean => direction === 'sendrecv' || direction === 'recvonly'
 
 // RFC 3264 6: a refused line keeps its place, its type and at least one format.
 function refusedLines(media: MediaDescription): readonly string[] {

@@ -61,11 +61,11 @@ export class AskedRequests {
     return answer.status !== 408 && answer.status !== 481
   }
 
-  /** INVITE and UPDATE are target refreshes and refresh the session; an INFO is neither. RFC 3261 12.2.1.1, RFC 4028 7.4 */
+  /** INVITE and UPDATE refresh target and session; REFER only the target (RFC 3515 2.2); an INFO neither. RFC 3261 12.2.1.1, RFC 4028 7.4 */
   #headersFor(dialog: Dialog, { method }: AskedRequest): readonly SipHeader[] {
-    return method === 'INFO'
-      ? []
-      : [contactFor(dialog.flow, dialog.isSips), ALLOW, ...this.#options.sessions.headersFor(dialog)]
+    if (method === 'INFO') return []
+    const contact = contactFor(dialog.flow, dialog.isSips)
+    return method === 'REFER' ? [contact] : [contact, ALLOW, ...this.#options.sessions.headersFor(dialog)]
   }
 }
 

@@ -24,3 +24,8 @@ export function mayCarryMetadata(request: SipRequest): boolean {
   const type = request.headers.first('Content-Type')?.toLowerCase() ?? ''
   return type.startsWith('application/rs-metadata') || type.startsWith('multipart/')
 }
+
+/** Whether a NOTIFY tells what became of a REFER. RFC 3515 2.4.4, 2.4.6 */
+export function isAboutRefer(request: SipRequest): boolean {
+  return request.headers.first('Event')?.split(';', 1)[0]?.trim().toLowerCase() === 'refer'
+}

@@ -15,6 +15,7 @@ export const ALLOWED_METHODS: readonly string[] = [
   'UPDATE',
   'INFO',
   'PRACK',
+  'NOTIFY',
 ]
 
 /** Bodies that are understood, RFC 7866 9.1 and RFC 9806. */
@@ -25,7 +26,7 @@ export const REQUIRABLE_OPTIONS: ReadonlySet<string> = new Set(['siprec', '100re
 
 /** Methods counted under their own name; a client cannot make up metric labels. */
 const COUNTED_METHODS: ReadonlySet<string> = new Set(
-  ALLOWED_METHODS.concat('REGISTER', 'SUBSCRIBE', 'NOTIFY', 'REFER', 'MESSAGE', 'PUBLISH'),
+  ALLOWED_METHODS.concat('REGISTER', 'SUBSCRIBE', 'REFER', 'MESSAGE', 'PUBLISH'),
 )
 
 export function countedMethod(method: string): string {

@@ -1,9 +1,10 @@
-import { mayCarryMetadata } from './body-kind.ts'
+import { isAboutRefer, mayCarryMetadata } from './body-kind.ts'
 import { SERVER } from './capabilities.ts'
 import type { Dialog } from './dialog.ts'
 import type { PendingOffers } from './pending-offers.ts'
 import {
   acceptance,
+  BAD_EVENT,
   BAD_INFO_PACKAGE,
   type Incoming,
   INTERVAL_TOO_SMALL,
@@ -67,5 +68,13 @@ export class DialogRequests {
     const taken = isEarly ? NOT_YET : { status: 200, reason: 'OK', headers: [SERVER] }
     this.#responder.reply(incoming, isForeign ? BAD_INFO_PACKAGE : taken, nowUs)
     if (!isForeign && !isEarly) this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
+  }
+  /** What became of a REFER of ours. RFC 3515 2.4.4 */
+  notify(incoming: Incoming, dialog: Dialog, nowUs: number): void {
+    const { request } = incoming
+    const isOurs = isAboutRefer(request)
+    this.#responder.reply(incoming, isOurs ? { status: 200, reason: 'OK', headers: [SERVER] } : BAD_EVENT, nowUs)
+    if (isOurs && dialog.state !== 'early')
+      this.#sink.handleInDialog({ dialogId: dialog.id, request, receivedUs: nowUs })
   }
 }

@@ -29,7 +29,7 @@ interface UnacknowledgedAnswer {
 }
 
 /** Methods of ours that depend on what the peer allows. */
-const NEEDS_ALLOW = ['INVITE', 'UPDATE', 'INFO'] as const
+const NEEDS_ALLOW = ['INVITE', 'UPDATE', 'INFO', 'REFER'] as const
 
 /** A request of ours that waits for its final answer; a dialog has at most one, besides its BYE. */
 export interface OpenRequest {

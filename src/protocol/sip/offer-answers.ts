@@ -52,6 +52,7 @@ export class OfferAnswers {
     dialog.progress = progress
     if (!progress.admit()) return false
     offer.tryingAtUs = Infinity
+    offer.answerAtUs = nowUs + this.#options.timers.answerUs
     // Without an offer of the peer it would be an offer of ours, whose answer comes in a PRACK: that is not done.
     const body = carriesOffer(request) ? sdp : undefined
     const typed = body === undefined ? {} : { body }

@@ -15,7 +15,7 @@ import type { SipTimers } from './timers.ts'
 import { BRANCH_COOKIE, parseVia } from './via.ts'
 
 /** What we may ask of a peer inside a dialog. */
-export type OwnMethod = 'BYE' | 'UPDATE' | 'INVITE' | 'INFO'
+export type OwnMethod = 'BYE' | 'UPDATE' | 'INVITE' | 'INFO' | 'REFER'
 
 /** How a request of ours ended. */
 export interface OwnOutcome {

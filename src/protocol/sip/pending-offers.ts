@@ -17,8 +17,8 @@ export interface PendingOffer {
   tryingAtUs: number
   /** Once there are any. */
   progress: ProvisionalResponses | undefined
-  /** When it is refused for want of an answer. */
-  readonly answerAtUs: number
+  /** When it is refused for want of an answer; each provisional response but 100 puts that off, as proxies do. RFC 3261 16.7 */
+  answerAtUs: number
   /** The answer that waits for a PRACK. RFC 3262 3 */
   heldAnswer: Uint8Array | undefined
   readonly nextTimeoutUs: number
@@ -59,7 +59,7 @@ export class PendingOffers {
       progress: undefined,
       heldAnswer: undefined,
       get nextTimeoutUs() {
-        return Math.min(this.tryingAtUs, answerAtUs, this.progress?.nextTimeoutUs ?? Infinity)
+        return Math.min(this.tryingAtUs, this.answerAtUs, this.progress?.nextTimeoutUs ?? Infinity)
       },
     }
     this.#table.add(offer)

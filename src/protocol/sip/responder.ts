@@ -69,6 +69,9 @@ export const BAD_INFO_PACKAGE: ReplyParts = {
   headers: [NO_PACKAGES, SERVER],
 }
 
+/** RFC 6665 4.1.3: we subscribe to nothing but what becomes of a REFER. */
+export const BAD_EVENT: ReplyParts = { status: 489, reason: 'Bad Event', headers: [SERVER] }
+
 const OVERLOAD_RETRY_SECONDS = 5
 const KNOWN_SCHEMES: ReadonlySet<string | undefined> = new Set(['sip', 'sips', 'tel'])
 

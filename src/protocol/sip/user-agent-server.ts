@@ -287,6 +287,7 @@ export class UserAgentServer {
     else if (isOffer) this.#inDialog.offer(incoming, dialog, nowUs)
     else if (request.method === 'UPDATE') this.#inDialog.update(incoming, dialog, nowUs)
     else if (request.method === 'INFO') this.#inDialog.info(incoming, dialog, nowUs)
+    else if (request.method === 'NOTIFY') this.#inDialog.notify(incoming, dialog, nowUs)
     else if (request.method === 'PRACK') this.#answers.prack(incoming, dialog, nowUs)
     else this.#handleOptions(incoming, nowUs)
   }

@@ -25,7 +25,7 @@ export interface SipOffer {
   readonly receivedUs: number
 }
 
-/** An UPDATE without offer, an INFO, or an ACK with a body, inside a dialog. It is answered whatever comes of it. */
+/** An UPDATE without offer, an INFO, a NOTIFY about a REFER of ours, or an ACK with a body, inside a dialog. It is answered whatever comes of it. */
 export interface SipInDialogRequest {
   readonly dialogId: DialogId
   readonly request: SipRequest
@@ -58,7 +58,7 @@ export type Admission =
 /** A request of ours inside a dialog. */
 export interface AskedRequest {
   /** `INVITE` must carry an offer. */
-  readonly method: 'INVITE' | 'UPDATE' | 'INFO'
+  readonly method: 'INVITE' | 'UPDATE' | 'INFO' | 'REFER'
   readonly headers?: readonly SipHeader[]
   readonly contentType?: string
   readonly body?: Uint8Array

@@ -226,6 +226,7 @@ export class EmbeddedSignalling implements SignallingPort {
     const { flow, request } = offer
     return {
       dialogId: offer.dialogId,
+      requestUri: request.requestUri,
       sipCallId: offer.sipCallId,
       from: offer.from,
       to: offer.to,

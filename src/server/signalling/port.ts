@@ -18,6 +18,8 @@ export { PROGRESS_MAX } from '../../protocol/sip/provisional-responses.ts'
 /** An INVITE that starts a dialog, or a re-INVITE or an UPDATE with an offer inside one. It is answered or refused once; later attempts do nothing. */
 export interface OfferRequest {
   readonly dialogId: DialogId
+  /** As written. It may hold a number: not for logs. */
+  readonly requestUri: string
   readonly sipCallId: string
   /** Raw header values. They hold numbers and names: not for logs. */
   readonly from: string
@@ -36,7 +38,7 @@ export interface OfferRequest {
   /**
    * A provisional response; sent reliably (RFC 3262) when the SRC requires `100rel`, or supports it and there is SDP. A 200 then waits for
    * the PRACK of the one with SDP, and the offer is refused 504 when none comes. At most {@link PROGRESS_MAX} for each offer; ignored after
-   * the final answer, after CANCEL, and for an UPDATE.
+   * the final answer, after CANCEL, and for an UPDATE. An offer that is not answered in a minute is refused, counted from the last of them.
    *
    * @param sdp an answer as early media; without one, or to an INVITE without offer, a mere sign of life
    */
@@ -68,9 +70,9 @@ export interface DialogEnd {
 
 /**
  * An UPDATE without offer or an INFO inside a dialog: metadata, or a vendor's headers that pause and resume. It is answered already.
- * Or an ACK with a body: the answer to an INVITE without SDP that was answered with an offer of ours.
+ * A NOTIFY about a REFER of ours. Or an ACK with a body: the answer to an INVITE without SDP that was answered with an offer of ours.
  *
- * @see RFC 3311, RFC 6086
+ * @see RFC 3311, RFC 6086, RFC 3515
  */
 export interface InDialogRequest {
   readonly method: string
@@ -87,7 +89,7 @@ export interface InDialogRequest {
 /** A request of ours inside a dialog. */
 export interface OwnRequest {
   /** `INVITE` carries an offer of ours; without one it is not sent. */
-  readonly method: 'INVITE' | 'UPDATE' | 'INFO'
+  readonly method: 'INVITE' | 'UPDATE' | 'INFO' | 'REFER'
   readonly headers?: readonly (readonly [string, string])[]
   /** Left out together with `body`. */
   readonly contentType?: string

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 import { STREAM_FLAGS } from '../../recorder/stream-watch.ts'
+import { announcementMetrics } from './announcement-metrics.ts'
 import { BoundedCounter, BoundedGauge, BoundedHistogram } from './bounded-metrics.ts'
 import { firstSeen, type LabelRule, oneOf, SIP_METHODS, sipStatusCode } from './labels.ts'
 import { SumAndCount } from './sum-and-count.ts'
@@ -41,6 +42,7 @@ export function createMetrics(registry: Registry, options: MetricsOptions) {
     ...custodyMetrics(make),
     ...replicaMetrics(make),
     ...spoolMetrics(make),
+    ...announcementMetrics(make),
   }
 }
 
@@ -54,7 +56,7 @@ export function createRegistry(): Registry {
   return new Registry()
 }
 
-type Factory = ReturnType<typeof factoryFor>
+export type Factory = ReturnType<typeof factoryFor>
 
 function factoryFor(registry: Registry) {
   const named = (name: string, help: string) => ({ registry, name: PREFIX + name, help })

@@ -278,6 +278,7 @@ export class DrachtioSignalling implements SignallingPort {
     const { headers, body } = incoming.request
     const offer: OfferRequest = {
       dialogId: shown.dialogId,
+      requestUri: incoming.request.requestUri,
       sipCallId: facts.sipCallId,
       from: facts.from,
       to: facts.to,

@@ -50,7 +50,7 @@ export class RemoteOffers {
     dialog: RemoteDialog,
     options: { readonly isInitial: boolean; readonly terms: SessionTerms | undefined },
   ): void {
-    const { sink, answerMs } = this.#options
+    const { sink } = this.#options
     const offer: WaitingOffer = {
       incoming,
       ...options,
@@ -60,7 +60,7 @@ export class RemoteOffers {
     }
     dialog.waiting = offer
     this.#waiting.set(incoming, dialog)
-    dialog.setTimer('answer', answerMs, () => sink.enter(() => this.#giveUp(dialog, offer, UNANSWERED)))
+    this.#awaitAnswer(dialog, offer)
     const isShown = sink.offer({
       dialogId: dialog.id,
       incoming,
@@ -104,6 +104,12 @@ export class RemoteOffers {
     this.#watch(dialog, offer)
   }
 
+  /** From now on, or from the last provisional response: as proxies count. RFC 3261 16.7 */
+  #awaitAnswer(dialog: RemoteDialog, offer: WaitingOffer): void {
+    const { sink, answerMs } = this.#options
+    dialog.setTimer('answer', answerMs, () => sink.enter(() => this.#giveUp(dialog, offer, UNANSWERED)))
+  }
+
   /** RFC 3262 3: reliably, where the SRC asks for that, or knows how and there is SDP that must not be lost. */
   #progress(
     dialog: RemoteDialog,
@@ -116,6 +122,7 @@ export class RemoteOffers {
     const isEnough = offer.heldAnswer !== undefined || offer.provisionalCount === PROGRESS_MAX
     if (dialog.waiting !== offer || method !== 'INVITE' || isEnough) return
     offer.provisionalCount += 1
+    this.#awaitAnswer(dialog, offer)
     // Without an offer of the SRC it would be an offer of ours, whose answer comes in a PRACK: that is not done.
     const body = carriesOffer(request) ? given.sdp : undefined
     const isKnown = optionTags(asked, 'Supported').includes('100rel') && body !== undefined

@@ -52,7 +52,8 @@ export class RemoteRequests {
     const { sink, link, timers, contact } = this.#options
     const content = {
       headers: [
-        ...(method === 'INFO' ? [] : [contact(dialog.source), ALLOW, ...sessionHeaders(terms)]),
+        ...(method === 'INFO' ? [] : [contact(dialog.source)]),
+        ...(method === 'INFO' || method === 'REFER' ? [] : [ALLOW, ...sessionHeaders(terms)]),
         USER_AGENT,
         ...headers.map(([name, value]) => ({ name, value })),
         ...(contentType === undefined ? [] : [{ name: 'Content-Type', value: contentType }]),
@@ -77,7 +78,7 @@ export class RemoteRequests {
         {
           answered: (response) =>
             sink.enter(() => {
-              if (method !== 'INFO') this.#refreshed(dialog, response)
+              if (method !== 'INFO' && method !== 'REFER') this.#refreshed(dialog, response)
               finish(outcomeOf(response))
             }),
           failed: ({ isUnknownDialog }) => sink.enter(() => finish(isUnknownDialog ? { status: 481 } : NOT_SENT)),

@@ -1,5 +1,5 @@
 import { asDialogId, type DialogId } from '../../../ids.ts'
-import { carriesOffer, mayCarryMetadata } from '../../../protocol/sip/body-kind.ts'
+import { carriesOffer, isAboutRefer, mayCarryMetadata } from '../../../protocol/sip/body-kind.ts'
 import { SERVER } from '../../../protocol/sip/capabilities.ts'
 import type { Authoriser } from '../../../protocol/sip/door.ts'
 import type { SipFlow } from '../../../protocol/sip/flow.ts'
@@ -7,6 +7,7 @@ import type { SipHeader } from '../../../protocol/sip/header-list.ts'
 import { inspectRequest, type RequestFacts, statusOfReject } from '../../../protocol/sip/inspect-request.ts'
 import type { SipRequest } from '../../../protocol/sip/message.ts'
 import {
+  BAD_EVENT,
   BAD_INFO_PACKAGE,
   INTERVAL_TOO_SMALL,
   NO_SUCH_DIALOG,
@@ -250,6 +251,7 @@ export class RemoteUserAgent {
       return this.#replies.send(incoming, dialog, PENDING)
     if (isOffer || request.method === 'UPDATE') return this.#change(given, dialog, isOffer)
     if (request.method === 'INFO') return this.#info(incoming, dialog)
+    if (request.method === 'NOTIFY') return this.#notify(incoming, dialog)
     if (request.method === 'PRACK') return this.#prack(incoming, dialog)
     if (request.method === 'OPTIONS') return this.#replies.sendCapabilities(incoming)
     this.#replies.send(incoming, dialog, NO_SUCH_DIALOG)
@@ -280,6 +282,13 @@ export class RemoteUserAgent {
     const isEarly = dialog.state === 'early'
     this.#replies.send(incoming, dialog, isForeign ? BAD_INFO_PACKAGE : isEarly ? NOT_YET : OK)
     if (!isForeign && !isEarly) this.#sink.inDialog(dialog.id, request)
+  }
+
+  /** What became of a REFER of ours. RFC 3515 2.4.4 */
+  #notify(incoming: IncomingRequest, dialog: RemoteDialog): void {
+    const isOurs = isAboutRefer(incoming.request)
+    this.#replies.send(incoming, dialog, isOurs ? OK : BAD_EVENT)
+    if (isOurs && dialog.state !== 'early') this.#sink.inDialog(dialog.id, incoming.request)
   }
 
   /**

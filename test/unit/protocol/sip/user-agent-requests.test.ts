@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Bench, head, parseResponse, request, SDP, tagOf, TCP_FLOW, UDP_FLOW } from './wire.ts'
 
-const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK'
+const ALLOWED = 'INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, PRACK, NOTIFY'
 
 describe('INFO packages (RFC 6086)', () => {
   test('a peer that speaks of them is told that none is wanted, another one nothing', () => {

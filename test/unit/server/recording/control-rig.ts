@@ -196,7 +196,7 @@ export class ControlRig {
       ...Object.entries(received.headers ?? {}),
     ])
     return {
-      ...{ dialogId, from, sipCallId: `${dialogId}@192.0.2.1`, to: '' },
+      ...{ dialogId, from, sipCallId: `${dialogId}@192.0.2.1`, to: '', requestUri: 'sip:srs@198.51.100.1' },
       header: (name) => headers.get(name.toLowerCase()),
       headers: (name) => [headers.get(name.toLowerCase()) ?? []].flat(),
       body: bytesOf(body),

@@ -72,6 +72,7 @@ class Peer {
     ])
     return {
       dialogId,
+      requestUri: 'sip:srs@198.51.100.1',
       sipCallId: `${dialogId}@192.0.2.1`,
       from: '',
       to: '',

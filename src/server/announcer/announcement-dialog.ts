@@ -1,0 +1,262 @@
+import {
+  Announcement,
+  type AnnouncementAct,
+  type AnnouncementOutcome,
+  type AnnouncementPlan,
+} from '../../consent/announcement/announcement.ts'
+import { heardToEnd } from '../../consent/announcement/heard-to-end.ts'
+import type { DialogId } from '../../ids.ts'
+import type { PromptCodec } from '../../media/prompt-audio.ts'
+import { buildAnswer } from '../../protocol/sdp/answer.ts'
+import type { ConversationLine } from '../../protocol/sdp/conversation-line.ts'
+import type { SessionDescription } from '../../protocol/sdp/session-description.ts'
+import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
+import type { DialogEnd, OfferRequest, SignallingPort } from '../signalling/port.ts'
+import type { AnnouncementMedia, SentRange } from './announcement-media.ts'
+import type { AnnouncementTable, DatedConsentFact } from './announcement-table.ts'
+import type { Paced, PaceTimer } from './pace-timer.ts'
+import type { Prompt, PromptLibrary } from './prompt-library.ts'
+
+/** By what the PBX learns how it went. RFC 3326; below 200 the causes are those of Q.850 */
+const BYE_REASONS: Readonly<Record<AnnouncementOutcome, { readonly cause: number; readonly text: string }>> = {
+  played: { cause: 16, text: 'Announcement played' },
+  agreed: { cause: 16, text: 'Consent given' },
+  refused: { cause: 21, text: 'Consent refused' },
+  noAnswer: { cause: 19, text: 'No answer to the announcement' },
+  hangUp: { cause: 16, text: 'Hung up' },
+  cancelled: { cause: 16, text: 'Cancelled' },
+  noAck: { cause: 16, text: 'No ACK' },
+  failed: { cause: 41, text: 'Announcement failed' },
+  transferFailed: { cause: 31, text: 'Transfer failed' },
+}
+/** How often a 183 is repeated in early mode, so that proxies do not take the call for dead. RFC 3261 13.3.1.1 */
+const PROGRESS_US = 45_000_000
+
+/** An offer, and the line of it on which we speak. */
+interface SpokenOffer {
+  readonly description: SessionDescription
+  readonly line: ConversationLine<PromptCodec>
+}
+
+export interface AnnouncementDialogOptions {
+  readonly offer: OfferRequest
+  readonly plan: AnnouncementPlan
+  readonly prompts: readonly Prompt[]
+  readonly codec: PromptCodec
+  readonly media: AnnouncementMedia
+  readonly library: PromptLibrary
+  /** Names it in the table, and in a token. */
+  readonly announcementId: string
+  /** Where we are heard and hear. */
+  readonly address: string
+  readonly port: number
+  readonly ids: readonly CorrelationId[]
+  readonly table: Pick<AnnouncementTable, 'put'>
+  readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
+  readonly pace: PaceTimer
+  readonly over: (outcome: AnnouncementOutcome) => void
+  readonly failed: (error: unknown) => void
+  readonly nowUs: () => number
+  readonly nowUnixMs: () => number
+}
+
+/** One call to the announcer, from its answer to its end: does what {@link Announcement} asks for. */
+export class AnnouncementDialog {
+  readonly dialogId: DialogId
+  readonly media: AnnouncementMedia
+  readonly codec: PromptCodec
+  readonly #options: AnnouncementDialogOptions
+  readonly #announcement: Announcement
+  readonly #paced: Paced
+  /** Of each prompt that was sent to its end. */
+  readonly #ranges = new Map<number, SentRange>()
+  #payloads: readonly (readonly Uint8Array[])[] = []
+  #playing = 0
+  readonly #sessionId: string
+  #descriptions = 0
+  #timer: NodeJS.Timeout | undefined
+  #progressAtUs = Infinity
+
+  constructor(options: AnnouncementDialogOptions) {
+    this.#options = options
+    this.dialogId = options.offer.dialogId
+    this.media = options.media
+    this.codec = options.codec
+    // Decimal digits. RFC 8866 5.2
+    this.#sessionId = String(Number.parseInt(options.announcementId.slice(0, 12), 16))
+    this.#paced = { tick: () => this.#guard(() => options.media.tick()) }
+    this.#announcement = new Announcement(options.plan, {
+      act: (act) => this.#act(act),
+      playedMs: () => Math.min(options.media.playedMs, options.prompts[this.#playing]?.totalMs ?? 0),
+      nowUs: options.nowUs(),
+    })
+  }
+
+  /** Encodes the prompts and answers; in early mode with a 183, and the prompt begins. */
+  async open({ description, line }: SpokenOffer): Promise<void> {
+    const { library, prompts, codec, offer, plan, pace, nowUs } = this.#options
+    this.#payloads = await Promise.all(prompts.map((prompt) => library.encoded(prompt, codec)))
+    if (this.#announcement.isOver) return
+    const sdp = this.describe(description, line)
+    pace.add(this.#paced)
+    if (plan.mode === 'early') {
+      offer.progress(183, sdp)
+      this.#progressAtUs = nowUs() + PROGRESS_US
+      this.handleConfirmed()
+    } else offer.answer(sdp)
+    this.#arm()
+  }
+
+  /** Our answer to an offer. The session id is the same for all of a dialog, its version goes up. RFC 3264 8 */
+  describe(offer: SessionDescription, line: ConversationLine<PromptCodec>): Uint8Array {
+    this.#descriptions += 1
+    const { port, address } = this.#options
+    const events = line.events === undefined ? [] : [line.events.payloadType]
+    const spoken = { port, payloadTypes: [line.payloadType, ...events], direction: 'sendrecv', record: 'off' } as const
+    return buildAnswer({
+      offer,
+      lines: offer.media.map((_, index) =>
+        index === line.index ? spoken : { port: 0, payloadTypes: [], direction: 'inactive' },
+      ),
+      address,
+      sessionId: this.#sessionId,
+      sessionVersion: this.#descriptions,
+    })
+  }
+
+  handleConfirmed(): void {
+    this.#enter(() => this.#announcement.handleConfirmed())
+  }
+
+  handleHeld(isHeld: boolean): void {
+    this.#enter(() => this.#announcement.handleHeld(isHeld, this.#options.nowUs()))
+  }
+
+  handlePlayed(): void {
+    const range = this.media.lastRange
+    if (range !== undefined) this.#ranges.set(this.#playing, range)
+    this.#enter(() => this.#announcement.handlePlayed(this.#options.nowUs()))
+  }
+
+  handleKey(digit: Parameters<Announcement['handleKey']>[0]): void {
+    this.#enter(() => this.#announcement.handleKey(digit, this.#options.nowUs()))
+  }
+
+  handleEnded({ cause }: DialogEnd): void {
+    const ends = {
+      bye: 'hangUp',
+      cancelled: 'cancelled',
+      noAck: 'noAck',
+      refused: 'failed',
+      sessionExpired: 'failed',
+      local: undefined,
+    } as const
+    const end = ends[cause]
+    if (end !== undefined) this.#enter(() => this.#announcement.handleEnded(end, this.#options.nowUs()))
+  }
+
+  /** The recorder goes down: whoever still listens is let go. */
+  hangUp(): void {
+    this.#enter(() => this.#announcement.handleEnded('failed', this.#options.nowUs()))
+    this.#bye('failed')
+  }
+
+  #act(act: AnnouncementAct): void {
+    const { offer } = this.#options
+    switch (act.kind) {
+      case 'play': {
+        this.#playing = act.index
+        const payloads = this.#payloads[act.index]
+        if (payloads !== undefined) this.media.play(payloads)
+        return
+      }
+      case 'stopPlaying':
+        return this.media.stop()
+      case 'settle':
+        return this.#settle()
+      case 'bye':
+        return this.#bye(this.#outcomeSoFar)
+      case 'redirect':
+      case 'refer':
+        return
+      case 'decline':
+        return offer.refuse(603, 'Decline')
+      case 'over':
+        return this.#over(act.outcome)
+    }
+  }
+
+  get #outcomeSoFar(): AnnouncementOutcome {
+    const { answer } = this.#announcement
+    if (answer === undefined) return 'played'
+    return answer === 'yes' ? 'agreed' : answer === 'no' ? 'refused' : 'noAnswer'
+  }
+
+  #bye(outcome: AnnouncementOutcome): void {
+    this.#options.signalling.bye(this.dialogId, BYE_REASONS[outcome]).catch(this.#options.failed)
+  }
+
+  /** The facts are on disk before the call goes on: the recording that follows must find them, whatever happens to this process. */
+  #settle(): void {
+    this.#keep()
+      .then(() => this.#enter(() => this.#announcement.handleSettled(this.#options.nowUs())))
+      .catch(this.#options.failed)
+  }
+
+  async #keep(): Promise<void> {
+    const { table, announcementId, ids, nowUnixMs } = this.#options
+    await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts: this.#facts() })
+  }
+
+  #facts(): readonly DatedConsentFact[] {
+    const { nowUs, nowUnixMs } = this.#options
+    const heard = (index: number): 'yes' | 'no' | 'unknown' => {
+      const range = this.#ranges.get(index)
+      return range === undefined ? 'unknown' : heardToEnd(range, this.media.news)
+    }
+    const unixMsAt = (atUs: number): number => Math.round(nowUnixMs() - (nowUs() - atUs) / 1_000)
+    return this.#announcement
+      .facts(heard)
+      .map(({ atUs, fact }) => ({ at: new Date(unixMsAt(atUs)).toISOString(), fact }))
+  }
+
+  #over(outcome: AnnouncementOutcome): void {
+    clearTimeout(this.#timer)
+    this.#options.pace.remove(this.#paced)
+    this.media.close()
+    this.#options.over(outcome)
+  }
+
+  #enter(action: () => void): void {
+    this.#guard(action)
+    this.#arm()
+  }
+
+  #guard(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#options.failed(error)
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const { nowUs } = this.#options
+    const nextUs = Math.min(this.#announcement.nextTimeoutUs, this.#announcement.isOver ? Infinity : this.#progressAtUs)
+    if (nextUs === Infinity) return
+    this.#timer = setTimeout(
+      () => this.#enter(() => this.#timeout()),
+      Math.max(0, Math.ceil((nextUs - nowUs()) / 1_000)),
+    )
+  }
+
+  #timeout(): void {
+    const { offer, nowUs } = this.#options
+    if (nowUs() >= this.#progressAtUs) {
+      this.#progressAtUs = nowUs() + PROGRESS_US
+      offer.progress(183)
+    }
+    this.#announcement.handleTimeout(nowUs())
+  }
+}

@@ -1,0 +1,53 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6 } from 'node:net'
+
+import type { PortPool } from '../media/port-pool.ts'
+
+/** Pairs that are tried when another program has one. */
+const PORT_TRIES = 8
+
+/** The two sockets of one announcement. */
+export interface AnnouncementSockets {
+  /** Even; RTCP is at the next. */
+  readonly port: number
+  readonly rtp: Socket
+  readonly rtcp: Socket
+  close(): void
+}
+
+/** Binds a pair of ports out of the pool; undefined when none is free. */
+export async function openSockets(pool: PortPool, bindAddress: string): Promise<AnnouncementSockets | undefined> {
+  for (let tried = 0; tried < PORT_TRIES; tried += 1) {
+    const ports = pool.take(1)
+    const port = ports?.[0]
+    if (ports === undefined || port === undefined) return undefined
+    const rtp = await bind(bindAddress, port)
+    const rtcp = rtp === undefined ? undefined : await bind(bindAddress, port + 1)
+    if (rtp !== undefined && rtcp !== undefined) {
+      const close = (): void => {
+        rtp.close()
+        rtcp.close()
+        pool.give(ports)
+      }
+      return { port, rtp, rtcp, close }
+    }
+    rtp?.close()
+    pool.give(ports)
+  }
+  return undefined
+}
+
+async function bind(address: string, port: number): Promise<Socket | undefined> {
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
+  try {
+    socket.bind({ address, port, exclusive: true })
+    await once(socket, 'listening')
+  } catch {
+    socket.close()
+    return undefined
+  }
+  // An ICMP error for a packet of ours: the caller's port is closed, which the end of the dialog will say.
+  socket.on('error', () => {})
+  return socket
+}

@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest'
+
+import {
+  Announcement,
+  ANNOUNCEMENT_US_MAX,
+  type AnnouncementMode,
+  type AnnouncementPlan,
+  RESTARTS_MAX,
+  TRANSFER_US_MAX,
+} from '../../../../src/consent/announcement/announcement.ts'
+
+const REF = { promptId: 'ask', sha256: 'aa' }
+
+/** An announcement whose acts are written down; `settle` is done at once unless the test keeps it. */
+function announcementOf(
+  mode: AnnouncementMode,
+  change: Partial<AnnouncementPlan['answer']> & { asks?: readonly boolean[]; keeps?: boolean } = {},
+) {
+  const { asks = [true], keeps = false, ...answer } = change
+  const acts: string[] = []
+  let playedMs = 0
+  const announcement: Announcement = new Announcement(
+    {
+      mode,
+      prompts: asks.map((each) => ({ ref: REF, totalMs: 2_000, asks: each })),
+      answer: { yes: '1', no: '2', windowUs: 5_000_000, onNo: 'hangUp', onNone: 'continue', ...answer },
+    },
+    {
+      act: (act) => {
+        acts.push(act.kind === 'play' ? `play ${act.index}` : act.kind === 'over' ? `over ${act.outcome}` : act.kind)
+        if (act.kind === 'settle' && !keeps) announcement.handleSettled(0)
+      },
+      playedMs: () => playedMs,
+      nowUs: 0,
+    },
+  )
+  const play = (ms: number, nowUs: number): void => {
+    playedMs = ms
+    if (ms === 2_000) announcement.handlePlayed(nowUs)
+  }
+  const facts = () =>
+    announcement
+      .facts(() => 'unknown')
+      .map(({ fact }) => {
+        if (fact.type === 'answered') return `answered ${fact.answer}`
+        return fact.type === 'announcementPlayed' ? `${fact.playedMs} ${fact.endCause} ${fact.heardToEnd}` : fact.type
+      })
+  return { announcement, acts, facts, play }
+}
+
+describe('what becomes of a call', () => {
+  it.each<[AnnouncementMode, '1' | '2' | '7' | undefined, readonly string[], readonly string[]]>([
+    ['answer', '1', ['bye', 'over agreed'], ['answered yes']],
+    ['answer', '2', ['bye', 'over refused'], ['answered no']],
+    ['answer', '7', ['bye', 'over noAnswer'], ['answered none']],
+    ['answer', undefined, ['bye', 'over noAnswer'], ['answered none']],
+    ['early', '1', ['redirect', 'over agreed'], ['answered yes']],
+    ['early', '2', ['decline', 'over refused'], ['answered no']],
+    ['early', undefined, ['redirect', 'over noAnswer'], ['answered none']],
+    ['refer', '1', ['refer'], ['answered yes']],
+    ['refer', '2', ['bye', 'over refused'], ['answered no']],
+    ['refer', undefined, ['refer'], ['answered none']],
+  ])('%s mode, key %s', (mode, key, acts, answers) => {
+    const { announcement, acts: done, facts, play } = announcementOf(mode)
+    announcement.handleConfirmed()
+    play(2_000, 3_000_000)
+    if (key !== undefined) announcement.handleKey(key, 4_000_000)
+    announcement.handleTimeout(8_000_000)
+    expect(done).toEqual(['play 0', 'settle', ...acts])
+    expect(facts()).toEqual(['2000 played unknown', ...answers])
+  })
+
+  it('goes on after a no, or not after none, where the configuration says so', () => {
+    const no = announcementOf('early', { onNo: 'continue' })
+    no.announcement.handleConfirmed()
+    no.play(2_000, 1)
+    no.announcement.handleKey('2', 2)
+    expect(no.acts).toContain('redirect')
+    const none = announcementOf('early', { onNone: 'hangUp' })
+    none.announcement.handleConfirmed()
+    none.play(2_000, 1)
+    none.announcement.handleTimeout(5_000_001)
+    expect(none.acts).toContain('decline')
+  })
+
+  it('plays several prompts, and asks where one asks', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer', { asks: [false, true, false] })
+    announcement.handleConfirmed()
+    announcement.handleKey('1', 1)
+    play(2_000, 2)
+    play(2_000, 3)
+    announcement.handleKey('1', 4)
+    play(2_000, 5)
+    expect(acts).toEqual(['play 0', 'play 1', 'play 2', 'settle', 'bye', 'over agreed'])
+    expect(facts()).toHaveLength(4)
+  })
+
+  it('leaves out what comes after a no', () => {
+    const { announcement, acts, play } = announcementOf('answer', { asks: [true, false] })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleKey('2', 2)
+    expect(acts).toEqual(['play 0', 'settle', 'bye', 'over refused'])
+  })
+})
+
+describe('keys', () => {
+  it('pressed while the prompt plays count at its end: the last one that means something', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer')
+    announcement.handleConfirmed()
+    for (const [key, nowUs] of [
+      ['1', 1],
+      ['2', 2],
+      ['9', 3],
+    ] as const)
+      announcement.handleKey(key, nowUs)
+    expect([acts, announcement.facts(() => 'yes')]).toEqual([['play 0'], []])
+    play(2_000, 4)
+    expect([acts.at(-1), facts().at(-1)]).toEqual(['over refused', 'answered no'])
+  })
+
+  it('after the window count for nothing', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer', { keeps: true })
+    announcement.handleConfirmed()
+    play(2_000, 0)
+    announcement.handleTimeout(4_999_999)
+    expect(acts).toEqual(['play 0'])
+    announcement.handleTimeout(5_000_000)
+    announcement.handleKey('1', 5_000_001)
+    expect(facts()).toEqual(['2000 played unknown', 'answered none'])
+  })
+})
+
+describe('an end by the other side', () => {
+  it('within a prompt: how far it went, and no answer, whatever key was pressed', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer')
+    announcement.handleConfirmed()
+    play(640, 1)
+    announcement.handleKey('1', 2)
+    announcement.handleEnded('hangUp', 3)
+    expect(facts()).toEqual(['640 hangUp no'])
+    expect(acts).toEqual(['play 0', 'stopPlaying', 'settle', 'over hangUp'])
+  })
+
+  it('while a key is awaited: none was pressed', () => {
+    const { announcement, play, facts } = announcementOf('answer')
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleEnded('hangUp', 3)
+    expect(facts()).toEqual(['2000 played unknown', 'answered none'])
+  })
+
+  it('before anything was played: nothing was', () => {
+    for (const end of ['noAck', 'cancelled', 'failed'] as const) {
+      const { announcement, facts, acts } = announcementOf('answer')
+      announcement.handleEnded(end, 1)
+      expect([facts(), acts.at(-1)]).toEqual([[`0 ${end} no`], `over ${end}`])
+    }
+  })
+
+  it('while facts are being kept changes neither them nor is anything done twice', () => {
+    const { announcement, acts, play, facts } = announcementOf('early', { asks: [false], keeps: true })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleEnded('cancelled', 2)
+    announcement.handleSettled(3)
+    announcement.handleSettled(4)
+    expect(acts).toEqual(['play 0', 'settle', 'stopPlaying', 'over cancelled'])
+    expect(facts()).toEqual(['2000 played unknown'])
+  })
+})
+
+describe('hold', () => {
+  it('stops a prompt, which begins anew', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer', { asks: [false] })
+    announcement.handleConfirmed()
+    play(600, 1)
+    announcement.handleHeld(true, 2)
+    announcement.handleHeld(true, 3)
+    announcement.handlePlayed(4)
+    announcement.handleHeld(false, 5)
+    play(2_000, 6)
+    expect(acts).toEqual(['play 0', 'stopPlaying', 'play 0', 'settle', 'bye', 'over played'])
+    expect(facts()).toEqual(['2000 played unknown'])
+  })
+
+  it('is waited for before the first word; what never began was not played', () => {
+    const { announcement, acts, facts } = announcementOf('answer')
+    announcement.handleHeld(true, 1)
+    announcement.handleConfirmed()
+    expect(acts).toEqual([])
+    announcement.handleEnded('hangUp', 2)
+    expect(facts()).toEqual(['0 hangUp no'])
+  })
+
+  it('has an end', () => {
+    const { announcement, acts, play } = announcementOf('answer')
+    announcement.handleConfirmed()
+    for (let times = 0; times <= RESTARTS_MAX; times += 1) {
+      announcement.handleHeld(true, times)
+      announcement.handleHeld(false, times)
+    }
+    play(2_000, 9)
+    expect(acts.slice(-4)).toEqual(['stopPlaying', 'settle', 'over failed', 'bye'])
+  })
+})
+
+describe('transfer', () => {
+  it.each([
+    [true, 'over played'],
+    [false, 'over transferFailed'],
+  ])('done: %s', (isDone, last) => {
+    const { announcement, acts, play } = announcementOf('refer', { asks: [false] })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleTransferred(isDone)
+    announcement.handleTransferred(!isDone)
+    expect(acts).toEqual(['play 0', 'settle', 'refer', 'bye', last])
+  })
+
+  it('that nobody tells of has failed; whoever hangs up after it has taken it', () => {
+    const silent = announcementOf('refer', { asks: [false] })
+    silent.announcement.handleConfirmed()
+    silent.play(2_000, 1)
+    silent.announcement.handleTimeout(TRANSFER_US_MAX)
+    expect(silent.acts.at(-1)).toBe('over transferFailed')
+    const gone = announcementOf('refer', { asks: [false] })
+    gone.announcement.handleConfirmed()
+    gone.play(2_000, 1)
+    gone.announcement.handleEnded('hangUp', 2)
+    expect(gone.acts.slice(-2)).toEqual(['refer', 'over played'])
+  })
+})
+
+it('does not last for ever', () => {
+  const { announcement, acts } = announcementOf('early')
+  announcement.handleConfirmed()
+  expect(announcement.nextTimeoutUs).toBe(ANNOUNCEMENT_US_MAX)
+  announcement.handleTimeout(ANNOUNCEMENT_US_MAX)
+  expect([acts, announcement.isOver]).toEqual([['play 0', 'stopPlaying', 'settle', 'over failed', 'decline'], true])
+  expect(announcement.nextTimeoutUs).toBe(Infinity)
+})

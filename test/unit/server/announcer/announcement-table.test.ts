@@ -1,0 +1,110 @@
+import { appendFile, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import type { ConsentFact } from '../../../../src/consent/words.ts'
+import {
+  ANNOUNCEMENTS_KEPT_MAX,
+  AnnouncementTable,
+  type KeptAnnouncement,
+} from '../../../../src/server/announcer/announcement-table.ts'
+import { makeDataDir, removeDataDir } from '../../../support/daemon.ts'
+
+const WINDOW_MS = 60_000
+let dataDir: string
+const lost: string[] = []
+let count = 0
+
+beforeEach(async () => {
+  dataDir = await makeDataDir()
+  lost.length = 0
+})
+afterEach(() => removeDataDir(dataDir))
+
+async function tableAt(nowUnixMs: number): Promise<AnnouncementTable> {
+  const table = new AnnouncementTable({
+    dataDir,
+    windowMs: WINDOW_MS,
+    lost: (reason) => void lost.push(reason),
+    changed: (kept) => {
+      count = kept
+    },
+  })
+  await table.run(nowUnixMs)
+  return table
+}
+
+const answered = (answer: 'yes' | 'no'): ConsentFact => ({ type: 'answered', answer, by: 'dtmf' })
+
+function announcement(
+  name: string,
+  keptUnixMs: number,
+  ids: KeptAnnouncement['ids'] = [{ kind: 'sipCallId', value: name }],
+): KeptAnnouncement {
+  return { announcementId: name, ids, keptUnixMs, facts: [{ at: '2026-01-01T00:00:00.000Z', fact: answered('yes') }] }
+}
+
+const byCall = (value: string) => ({ ids: [{ kind: 'sipCallId', value } as const], announcementIds: [] })
+
+describe('announcements that wait for their recording', () => {
+  it('are found by any id in common, or by token, more than once, in their order', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1, [{ kind: 'sessionId', value: 'a1' }]))
+    await table.put({
+      ...announcement('second', 2, [{ kind: 'ucid', value: 'a1' }]),
+      facts: [{ at: '', fact: answered('no') }],
+    })
+    const taken = (keys: Parameters<AnnouncementTable['take']>[0]) =>
+      table.take(keys, 3).map(({ fact }) => fact.type === 'answered' && fact.answer)
+    expect(taken({ ids: [{ kind: 'sessionId', value: 'a1' }], announcementIds: ['second'] })).toEqual(['yes', 'no'])
+    expect(taken({ ids: [{ kind: 'ucid', value: 'a1' }], announcementIds: [] })).toEqual(['no'])
+    expect(taken({ ids: [{ kind: 'guid', value: 'a1' }], announcementIds: ['other'] })).toEqual([])
+    expect(taken({ ids: [{ kind: 'ucid', value: 'a1' }], announcementIds: [] }), 'again').toEqual(['no'])
+    await table.stop()
+  })
+
+  it('are not found by what only names a group', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1, [{ kind: 'csGroup', value: 'a1' }]))
+    expect(table.take({ ids: [{ kind: 'csGroup', value: 'a1' }], announcementIds: [] }, 2)).toEqual([])
+    await table.stop()
+  })
+
+  it('are forgotten when the window is over', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1_000))
+    expect(table.take(byCall('first'), 1_000 + WINDOW_MS)).toHaveLength(1)
+    expect([table.take(byCall('first'), 1_001 + WINDOW_MS), lost, count]).toEqual([[], ['expired'], 0])
+    await table.stop()
+  })
+
+  it('survive a restart, but for lines that were cut off, and what has become too old', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('old', 1))
+    await table.put(announcement('new', 50_000))
+    await table.put({ ...announcement('new', 50_000), facts: [{ at: '', fact: answered('no') }] })
+    await table.stop()
+    await appendFile(join(dataDir, 'announcements.jsonl'), '{"announcementId":"cut","ids":[{"kind":"sipC')
+    const next = await tableAt(61_000)
+    expect(next.take(byCall('new'), 61_000).map(({ fact }) => fact)).toEqual([answered('no')])
+    expect([next.take(byCall('old'), 61_000), lost]).toEqual([[], ['expired']])
+    await next.stop()
+    expect((await readFile(join(dataDir, 'announcements.jsonl'), 'utf8')).split('\n')).toHaveLength(2)
+  })
+
+  it('are still known when nothing can be written', async () => {
+    const table = await tableAt(0)
+    await table.stop()
+    await table.put(announcement('first', 1))
+    expect(table.take(byCall('first'), 2)).toHaveLength(1)
+  })
+
+  it('are bounded: the oldest goes first', async () => {
+    // Without a file: it is the memory that is bounded here.
+    const table = await tableAt(0)
+    await table.stop()
+    for (let index = 0; index <= ANNOUNCEMENTS_KEPT_MAX; index += 1) await table.put(announcement(`call-${index}`, 1))
+    expect(table.take(byCall('call-0'), 2)).toEqual([])
+    expect([table.take(byCall(`call-${ANNOUNCEMENTS_KEPT_MAX}`), 2).length, lost]).toEqual([1, ['full']])
+  })
+})
