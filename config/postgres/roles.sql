@@ -28,14 +28,15 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO earwitness_daemon, earwitness_rea
 GRANT INSERT ON
   recordings, metadata_snapshots, chunks, gaps, incidents, media_streams, media_stream_participants, correlation_ids,
   cs_groups, communication_sessions, participants, aors, metadata_streams, participant_streams, participant_sessions,
-  metadata_extensions, attributions
+  metadata_extensions, attributions, consent_events
   TO earwitness_daemon;
 
 -- Partitions of the months to come: made by a function of the owner, which does nothing else.
 GRANT EXECUTE ON FUNCTION make_month_partitions(date) TO earwitness_daemon;
 
 -- Completed by a later fact, and nothing else. How a recording ended; not when it began, whose it is and where it lies.
-GRANT UPDATE (ended_at, state, end_cause, duration_samples, manifest_sha256, metadata_state, dialect, sip_call_id)
+GRANT UPDATE (ended_at, state, end_cause, duration_samples, manifest_sha256, metadata_state, dialect, sip_call_id,
+  consent_state)
   ON recordings TO earwitness_daemon;
 -- When somebody stopped being heard on a stream.
 GRANT UPDATE (to_at, to_clock) ON attributions TO earwitness_daemon;

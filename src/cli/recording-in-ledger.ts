@@ -42,10 +42,10 @@ export async function withLedger(
   { objects, keys }: { readonly objects: ObjectReader; readonly keys: readonly VerifyKey[] },
 ): Promise<WithLedger> {
   const signed = await objects.get(MANIFEST_NAME)
-  const { manifest, signerKeyId } = verdict
+  const { manifest, signerKeyId, consent } = verdict
   if (manifest === undefined || signerKeyId === undefined || signed === undefined)
     return { verdict, lines: [], proofs: [] }
-  const recording = recordingFacts(manifest, { manifestSha256: await sha256Hex(signed), signerKeyId })
+  const recording = recordingFacts(manifest, { manifestSha256: await sha256Hex(signed), signerKeyId, consent })
   const asked = await askLogs(config, recording, keys)
   const testimonies = asked.map(({ testimony }) => testimony)
   const explained = withRotations(verdict, manifest, testimonies)

@@ -1,4 +1,5 @@
 import { HELD_OUTCOMES } from './held-entry.ts'
+import { CONSENT_EVENT_TYPES } from './consent-event-shape.ts'
 import type { ManifestBody } from './manifest.ts'
 import { PAUSE_REQUESTERS } from './words.ts'
 import { integer, list, members, objectName, oneOf, optional, sha256, text, time, truth } from './shape-checks.ts'
@@ -176,6 +177,16 @@ const checkSnapshot = members({
   valid: truth,
 })
 
+const checkConsentEvent = members({
+  name: objectName,
+  sha256,
+  sizeBytes: integer,
+  number: integer,
+  type: oneOf(...CONSENT_EVENT_TYPES),
+  at: time,
+  atSample: optional(integer),
+})
+
 const checkBody = members({
   recordingId: text,
   rsId: text,
@@ -206,7 +217,8 @@ const checkBody = members({
   pauses: optional(list(checkPause)),
   unlistedPauses: optional(integer),
   incidents: list(members({ code: text, at: time, atSample: optional(integer), detail: text })),
-  consentEvents: list(() => undefined),
+  consentEvents: list(checkConsentEvent),
+  unlistedConsentEvents: optional(integer),
   software: members({ name: text, version: text }),
   clock: members({ status: oneOf('synchronized', 'unsynchronized', 'unknown'), source: optional(text) }),
 })

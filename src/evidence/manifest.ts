@@ -1,5 +1,6 @@
 import { accepted, rejected, type Result } from '../result.ts'
 import type { HeldEntry } from './held-entry.ts'
+import type { ConsentEventType } from './consent-event.ts'
 import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
 import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
 import type { SigningKey, VerifyKey } from './signer-keys.ts'
@@ -188,6 +189,19 @@ export interface IndexEntry {
   readonly sizeBytes: number
 }
 
+/** `consent-000.jws` and so on: what the parties were told and what they answered, signed. FORMAT.md 4.3, 5 */
+export interface ConsentEventEntry {
+  readonly name: string
+  /** Hex SHA-256 of the object. */
+  readonly sha256: string
+  readonly sizeBytes: number
+  /** Counts from 0 without a hole. */
+  readonly number: number
+  readonly type: ConsentEventType
+  readonly at: string
+  readonly atSample?: number
+}
+
 export interface ManifestBody {
   readonly format: typeof MANIFEST_FORMAT
   readonly recordingId: string
@@ -228,8 +242,10 @@ export interface ManifestBody {
   /** Pauses beyond those that are listed. Absent: none. */
   readonly unlistedPauses?: number
   readonly incidents: readonly IncidentEntry[]
-  /** Always empty in what exists; FORMAT.md 8. */
-  readonly consentEvents: readonly never[]
+  /** In order; those that came after the manifest are not here. FORMAT.md 4.3 */
+  readonly consentEvents: readonly ConsentEventEntry[]
+  /** Consent events beyond the bound, which are written nowhere. Absent: none. */
+  readonly unlistedConsentEvents?: number
   readonly software: { readonly name: string; readonly version: string }
   readonly clock: { readonly status: 'synchronized' | 'unsynchronized' | 'unknown'; readonly source?: string }
 }

@@ -11,6 +11,7 @@ const ROTATED_KEY_NAME = /^key-(?!000)\d{3}\.age$/
 const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
 const KEPT_NAME = /^rtp-\d{6,16}\.age$/
 const DTMF_NAME = /^dtmf-\d{3,16}\.age$/
+const CONSENT_NAME = /^consent-\d{3,16}\.jws$/
 const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
 // Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
 const OBJECT_NAME = /^[a-z0-9][a-z0-9.-]*$/
@@ -57,6 +58,15 @@ export function heldKeyName(heldSeq: number): string {
 /** Peaks of what is held. FORMAT.md 3.2 */
 export function heldPeaksName(heldSeq: number): string {
   return `held-peaks-${String(heldSeq).padStart(3, '0')}.age`
+}
+
+/** Signed consent events. FORMAT.md 4.3 */
+export function consentName(number: number): string {
+  return `consent-${String(number).padStart(3, '0')}.jws`
+}
+
+export function isConsentName(name: string): boolean {
+  return CONSENT_NAME.test(name)
 }
 
 export function isDtmfName(name: string): boolean {

@@ -1,3 +1,4 @@
+import type { ConsentStateName } from './consent-event-shape.ts'
 import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
@@ -19,6 +20,16 @@ export const CAUSE_WORDS: Record<GapCauseName, string> = {
   undecoded: 'kept as it came, not decoded',
 }
 
+export const CONSENT_WORDS: Record<ConsentStateName, string> = {
+  agreed: 'agreed to',
+  notified: 'the parties were told',
+  notRequired: 'not required by the rule that was chosen',
+  missing: 'MISSING',
+  refused: 'REFUSED',
+  withdrawn: 'WITHDRAWN',
+  unknown: 'not known',
+}
+
 export const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {
   synchronized: 'synchronized',
   unsynchronized: 'NOT synchronized',
@@ -37,7 +48,7 @@ export function describeVerdict(verdict: Verdict): string {
   if (manifest !== undefined) {
     const trusted = verdict.signerKeyId !== undefined
     lines.push(trusted ? 'What the signed record says' : 'What the record says (not proved: no trusted signature)')
-    lines.push(...describeRecord(manifest), '')
+    lines.push(...describeRecord(manifest), consentSentence(verdict), '')
   }
   lines.push(...describeLimits(verdict))
   return `${lines.join('\n')}\n`
@@ -93,6 +104,14 @@ export function describeChecks(verdict: Verdict): string[] {
     const objects = plural(counts.dtmf, 'object')
     lines.splice(2, 0, `  Keys pressed: ${counts.dtmfIntact} of ${objects} there and unchanged (SHA-256).`)
   }
+  if (counts.consentEvents > 0) {
+    const events = plural(counts.consentEvents, 'event')
+    lines.splice(
+      2,
+      0,
+      `  Consent: ${counts.consentEventsIntact} of ${events} there, signed, in their order, and compared with what was decided.`,
+    )
+  }
   lines.push(
     counts.chunksOpened === undefined
       ? '  The audio was not opened: that needs a vault key, and is not needed to prove that nothing changed.'
@@ -131,6 +150,14 @@ function describeRecord(manifest: ManifestBody): string[] {
     lines.push(`  and ${plural(manifest.incidents.length - LINES_MAX, 'more incident')}.`)
   }
   return lines
+}
+
+/** What is proved about consent, in one line. */
+export function consentSentence({ consent }: Pick<Verdict, 'consent'>): string {
+  if (consent === undefined || consent.events.length === 0) return '  Nothing is proved about consent to the recording.'
+  const late = consent.events.filter(({ isLate }) => isLate).length
+  const later = late === 0 ? '' : `, ${late} of them after the recording was closed`
+  return `  Consent: ${CONSENT_WORDS[consent.state]} (${plural(consent.events.length, 'signed event')}${later}).`
 }
 
 export function describeStream(stream: StreamEntry): string {

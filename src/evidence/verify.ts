@@ -1,11 +1,13 @@
 import type { Result } from '../result.ts'
 import { openSealed } from './age-open.ts'
+import { ConsentChecker, type ConsentTestimony } from './consent-checks.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
 import { checkKeys, type KeyRotation, type StoredKey } from './key-checks.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
 import {
   isChunkName,
+  isConsentName,
   isDtmfName,
   isKeptName,
   isSnapshotName,
@@ -33,7 +35,7 @@ export interface ObjectReader {
 
 const NONE_INTACT: Readonly<Record<CountedKind, number>> = {
   ...{ 'held-key': 0, 'held-peaks': 0 },
-  ...{ chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0 },
+  ...{ chunk: 0, kept: 0, dtmf: 0, peaks: 0, snapshot: 0, index: 0, consent: 0 },
 }
 
 /** How much was looked at. */
@@ -48,6 +50,8 @@ export interface VerdictCounts {
   readonly dtmfIntact: number
   readonly snapshots: number
   readonly snapshotsIntact: number
+  readonly consentEvents: number
+  readonly consentEventsIntact: number
   readonly keyIntact: boolean
   /** Chunks opened with the key; undefined when no identity was given. */
   readonly chunksOpened: number | undefined
@@ -64,6 +68,8 @@ export interface Verdict {
   readonly signerKeyId: string | undefined
   /** What the manifest says; to be believed only with `signerKeyId`. */
   readonly manifest: ManifestBody | undefined
+  /** What was told and answered, as far as a trusted key has signed it; undefined without a manifest of this recording. */
+  readonly consent: ConsentTestimony | undefined
   readonly counts: VerdictCounts
   /** The wrapped keys that are stored; more than one, or another than the manifest names, after a rotation. */
   readonly sealedKeys: readonly StoredKey[]
@@ -105,7 +111,7 @@ export async function verifyRecording(options: {
   /** Findings of what the objects came in stand before those of the recording. */
   readonly findings?: FindingList
   /** Goes on where a manifest of this recording could be read, trusted or not, and gives what a ledger says. */
-  readonly alsoCheck?: (body: ManifestBody) => Promise<LedgerWord>
+  readonly alsoCheck?: (body: ManifestBody, consent: ConsentTestimony) => Promise<LedgerWord>
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
   const tally: Tally = { intact: { ...NONE_INTACT }, opened: 0 }
@@ -113,14 +119,17 @@ export async function verifyRecording(options: {
   const body = signed?.body
   let sealedKeys: readonly StoredKey[] = []
   let isKeyIntact = false
+  let consent: ConsentTestimony | undefined
   if (body !== undefined && body.recordingId !== recordingId) {
     // Comparing the objects with the manifest of another recording would only bury this finding under others.
     findings.add('manifest-foreign', 'The manifest belongs to another recording.', MANIFEST_NAME)
   } else if (body !== undefined) {
     await checkManifest(body, findings)
-    const keyNames = await checkAdded(body, objects, findings)
-    sealedKeys = await new ObjectChecker(objects, body, findings, tally).checkAll(keyNames, identities)
-    const rotations = (await alsoCheck?.(body))?.rotations ?? []
+    const { keyNames, later } = await checkAdded(body, objects, findings)
+    const checker = new ObjectChecker(objects, body, findings, tally)
+    sealedKeys = await checker.checkAll(keyNames, identities)
+    consent = await checker.checkConsent({ keys, later, manifestSha256: signed?.sha256 ?? '' })
+    const rotations = (await alsoCheck?.(body, consent))?.rotations ?? []
     const keysFound = checkKeys(body.wrappedKey, sealedKeys, rotations)
     isKeyIntact = keysFound.isIntact
     for (const { code, sentence, name } of keysFound.findings) findings.add(code, sentence, name)
@@ -132,6 +141,7 @@ export async function verifyRecording(options: {
     findingsDropped: findings.dropped,
     signerKeyId: signed?.signerKeyId,
     manifest: body,
+    consent,
     counts: {
       chunks: body?.chunks.length ?? 0,
       chunksIntact: tally.intact.chunk,
@@ -141,6 +151,8 @@ export async function verifyRecording(options: {
       dtmfIntact: tally.intact.dtmf,
       snapshots: body?.snapshots.length ?? 0,
       snapshotsIntact: tally.intact.snapshot,
+      consentEvents: (body?.consentEvents.length ?? 0) + (consent?.events.filter(({ isLate }) => isLate).length ?? 0),
+      consentEventsIntact: consent?.events.length ?? 0,
       keyIntact: isKeyIntact,
       chunksOpened: identities === undefined ? undefined : tally.opened,
     },
@@ -162,7 +174,9 @@ async function loadManifest(
   objects: ObjectReader,
   keys: readonly VerifyKey[],
   findings: FindingList,
-): Promise<{ readonly body: ManifestBody; readonly signerKeyId: string | undefined } | undefined> {
+): Promise<
+  { readonly body: ManifestBody; readonly signerKeyId: string | undefined; readonly sha256: string } | undefined
+> {
   const bytes = await objects.get(MANIFEST_NAME)
   if (bytes === undefined) {
     findings.add('manifest-missing', 'There is no manifest, so nothing can be proved.', MANIFEST_NAME)
@@ -177,19 +191,21 @@ async function loadManifest(
     findings.add(code, trusted.detail === undefined ? sentence : `${sentence} (${trusted.detail})`, MANIFEST_NAME)
   }
   if (!untrusted.ok) return undefined
-  return { body: untrusted.value.body, signerKeyId: trusted.ok ? untrusted.value.keyId : undefined }
+  const signerKeyId = trusted.ok ? untrusted.value.keyId : undefined
+  return { body: untrusted.value.body, signerKeyId, sha256: await sha256Hex(bytes) }
 }
 
-/** Finds objects that the manifest does not name; gives the names of all wrapped keys. */
+/** Finds objects that the manifest does not name; gives the names of all wrapped keys, and of what may be consent events that came after it. */
 async function checkAdded(
   body: ManifestBody,
   objects: ObjectReader,
   findings: FindingList,
-): Promise<readonly string[]> {
+): Promise<{ readonly keyNames: readonly string[]; readonly later: readonly string[] }> {
+  const later: string[] = []
   const keyNames = new Set([body.wrappedKey.name])
   const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
   for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
-  for (const { name } of body.snapshots) named.add(name)
+  for (const { name } of [...body.snapshots, ...body.consentEvents]) named.add(name)
   if (body.peaks !== undefined) named.add(body.peaks.name)
   if (body.index !== undefined) named.add(body.index.name)
   let seen = 0
@@ -201,9 +217,10 @@ async function checkAdded(
     }
     if (isWrappedKeyName(name)) keyNames.add(name)
     if (named.has(name) || isWrappedKeyName(name)) continue
-    findings.add(addedCode(name), 'The manifest does not know this object.', name)
+    if (isConsentName(name)) later.push(name)
+    else findings.add(addedCode(name), 'The manifest does not know this object.', name)
   }
-  return [...keyNames].toSorted()
+  return { keyNames: [...keyNames].toSorted(), later }
 }
 
 function addedCode(name: string): FindingCode {
@@ -231,7 +248,7 @@ class ObjectChecker {
       ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
       ...(body.peaks === undefined ? [] : [[body.peaks.sha256, body.peaks.name] as const]),
       ...(body.index === undefined ? [] : [[body.index.sha256, body.index.name] as const]),
-      ...[...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])].map(
+      ...[...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? []), ...body.consentEvents].map(
         ({ sha256, name }) => [sha256, name] as const,
       ),
     ])
@@ -273,6 +290,23 @@ class ObjectChecker {
       keys.push({ name, sha256, sizeBytes: bytes.length, ...contentOf })
     }
     return keys
+  }
+
+  /** Consent events are not sealed: what they say is checked without a key. */
+  async checkConsent(options: {
+    readonly keys: readonly VerifyKey[]
+    /** Names that the manifest does not know. */
+    readonly later: readonly string[]
+    readonly manifestSha256: string
+  }): Promise<ConsentTestimony> {
+    const { keys, later, manifestSha256 } = options
+    const checker = new ConsentChecker({ body: this.#body, keys, findings: this.#findings, manifestSha256 })
+    for (const entry of this.#body.consentEvents) {
+      const { name, sha256, sizeBytes } = entry
+      await checker.take(entry, await this.#check({ kind: 'consent', name, sha256, sizeBytes }))
+    }
+    await checker.takeLate(later, (name) => this.#objects.get(name))
+    return checker.finish()
   }
 
   async #checkAndOpen(expected: ExpectedObject, identity: string | undefined): Promise<void> {

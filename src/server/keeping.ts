@@ -96,6 +96,7 @@ export async function startKeeping(
     ...{ outbox, journal, ledger, uploads: spool.uploads, spool: spool.keeper },
     signer: signer.signingKey,
     nowUnixMs: Date.now,
+    onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
   const recover = (): Promise<number> =>

@@ -1,3 +1,4 @@
+import type { ConsentTestimony } from '../consent-checks.ts'
 import type { FindingList } from '../findings.ts'
 import { checkLogProof } from '../ledger/check-log-proof.ts'
 import { documentFault } from '../canonical-document.ts'
@@ -26,7 +27,11 @@ export interface CheckedLedger {
 /** Checks what a bundle holds of logs. FORMAT.md 4 */
 export async function checkLedger(
   body: ManifestBody,
-  { members, keys }: { readonly members: BundleMembers; readonly keys: readonly VerifyKey[] },
+  {
+    members,
+    keys,
+    consent,
+  }: { readonly members: BundleMembers; readonly keys: readonly VerifyKey[]; readonly consent: ConsentTestimony },
   findings: FindingList,
 ): Promise<CheckedLedger> {
   const signed = await members.read(OBJECTS_FOLDER + MANIFEST_NAME)
@@ -34,7 +39,7 @@ export async function checkLedger(
   const manifest = decodeManifest(new TextDecoder('latin1').decode(signed))
   // Who did not sign the manifest has nothing to say about it, and may have sealed its key anew.
   const signerKeyId = manifest.ok ? manifest.value.keyId : ''
-  const recording = recordingFacts(body, { manifestSha256: await sha256Hex(signed), signerKeyId })
+  const recording = recordingFacts(body, { manifestSha256: await sha256Hex(signed), signerKeyId, consent })
   const testimonies: BundledTestimony[] = []
   for (const name of new Set(members.names.filter(isLogProofName))) {
     const bytes = await members.read(name)

@@ -4,7 +4,7 @@ import { fromBase64 } from './base64.ts'
 import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
 import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
-import type { LogProof, ProvedStatement } from './log-proof.ts'
+import { PROVED_STATEMENTS_MAX, type LogProof, type ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type LogTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { decodeStatement, readStatement, type Statement } from './statement.ts'
@@ -37,7 +37,7 @@ export async function checkLogProof(
     if (statement.seq === 0 && !isForeign) firstAt = statement.at
     story.take(statement, decoded.value.keyId)
   }
-  story.finish()
+  story.finish({ lastAt: newest.at, isWhole: proof.statements.length < PROVED_STATEMENTS_MAX })
   const { openedSeq, closedSeq, told, rotations } = story
   return {
     logId: proof.logId,

@@ -29,6 +29,9 @@ export type LedgerFindingCode =
   | 'key-not-in-log'
   | 'closed-twice'
   | 'pause-not-in-log'
+  | 'consent-not-in-log'
+  | 'consent-not-stored'
+  | 'consent-log-order'
   | 'log-proof-unreadable'
   | 'timestamp-wrong'
 

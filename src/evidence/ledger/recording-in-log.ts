@@ -140,7 +140,7 @@ class LogSearch {
 
   async testimony(): Promise<ProvedTestimony> {
     const { logId, recording } = this.#question
-    this.#story.finish()
+    this.#story.finish({ lastAt: this.#lastAt, isWhole: true })
     const { openedSeq, closedSeq, told, rotations } = this.#story
     const seen = [openedSeq, closedSeq].filter((seq) => seq !== undefined)
     const checkpoint = this.#checkpoint

@@ -1,7 +1,9 @@
+import type { ConsentTestimony, TrustedConsentEvent } from '../consent-checks.ts'
 import type { FindingList } from '../findings.ts'
 import type { KeyRotation } from '../key-checks.ts'
 import type { ManifestBody } from '../manifest.ts'
 import { PAUSE_REQUESTERS, type PauseRequester } from '../words.ts'
+import { ConsentStory, type LogExtent } from './consent-story.ts'
 import type { Statement, StatementKind } from './statement.ts'
 
 /** What is to be found about one recording. */
@@ -17,18 +19,26 @@ export interface RecordingFacts {
   readonly wrappedKeySha256: string
   /** How many pauses of the whole recording the manifest lists, by who asked for them; only of a complete recording. */
   readonly pauses?: Readonly<Record<PauseRequester, number>>
+  /** Consent events in their order; absent: nobody read them, and the log is not asked. */
+  readonly consent?: readonly Pick<TrustedConsentEvent, 'sha256' | 'isLate' | 'event'>[]
 }
 
 /** What is asked of the ledger about the recording of this manifest. */
 export function recordingFacts(
   manifest: ManifestBody,
-  signed: { readonly manifestSha256: string; readonly signerKeyId: string },
+  signed: {
+    readonly manifestSha256: string
+    readonly signerKeyId: string
+    readonly consent?: ConsentTestimony | undefined
+  },
 ): RecordingFacts {
   const { recordingId, startedAt, endedAt, wrappedKey, state, pauses = [] } = manifest
+  const { manifestSha256, signerKeyId, consent } = signed
   const count = (by: PauseRequester): number =>
     pauses.filter((pause) => pause.by === by && pause.streamId === undefined).length
   return {
-    ...{ recordingId, startedAt, endedAt, ...signed, wrappedKeySha256: wrappedKey.sha256 },
+    ...{ recordingId, startedAt, endedAt, manifestSha256, signerKeyId, wrappedKeySha256: wrappedKey.sha256 },
+    ...(consent === undefined ? {} : { consent: consent.events }),
     ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api'), consent: count('consent') } } : {}),
   }
 }
@@ -56,10 +66,13 @@ export class RecordingStory {
   readonly #recording: RecordingFacts
   readonly #findings: FindingList
   readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0, consent: 0 }
+  readonly #consent: ConsentStory | undefined
 
   constructor(recording: RecordingFacts, findings: FindingList) {
     this.#recording = recording
     this.#findings = findings
+    const { consent } = recording
+    this.#consent = consent === undefined ? undefined : new ConsentStory(consent, findings)
   }
 
   /** Statements of other recordings, and of none, are passed over; false for them. Its signature, by `keyId`, has been checked. */
@@ -75,13 +88,16 @@ export class RecordingStory {
     if (statement.kind === 'recordingOpened') this.#opened(seq, statement.wrappedKeySha256)
     else if (statement.kind === 'recordingClosed') this.#closed(seq, statement.manifestSha256)
     else if (statement.kind === 'recordingPaused') this.#paused[statement.by] += 1
+    else if (statement.kind === 'consent') this.#consent?.take(seq, statement.evidenceSha256)
     return true
   }
 
   /** Looks for what should have been said; to be called at the end. A log that does not know of the whole recording is not asked. */
-  finish(): void {
+  finish(whole: LogExtent): void {
     const { pauses } = this.#recording
-    if (pauses === undefined || this.openedSeq === undefined || this.closedSeq === undefined) return
+    if (this.openedSeq === undefined || this.closedSeq === undefined) return
+    this.#consent?.finish(whole)
+    if (pauses === undefined) return
     const missing = PAUSE_REQUESTERS.reduce((sum, by) => sum + Math.max(0, pauses[by] - this.#paused[by]), 0)
     if (missing === 0) return
     const sentence = `The manifest has ${missing} pauses that the ledger does not know: they were not told when they began.`

@@ -44,7 +44,10 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
   }),
   recordingPaused: members(pauseMembers),
   recordingResumed: members(pauseMembers),
-  consent: members({ recordingId: uuid, type: text, atSample: optional(integer), evidenceSha256: optional(sha256) }),
+  consent: members({
+    ...{ recordingId: uuid, type: text, number: optional(integer), atSample: optional(integer) },
+    evidenceSha256: optional(sha256),
+  }),
   holdAdded: members(holdMembers),
   holdReleased: members(holdMembers),
   access: members({

@@ -60,6 +60,8 @@ export type StatementBody =
   | (AboutRecording & {
       readonly kind: 'consent'
       readonly type: string
+      /** Of the event among those of its recording. Absent in older statements. */
+      readonly number?: number
       readonly atSample?: number
       readonly evidenceSha256?: string
     })

@@ -1,6 +1,7 @@
-import type { ChunkEntry, ManifestBody } from '../../evidence/manifest.ts'
+import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
+import type { ChunkEntry, ConsentEventEntry, ManifestBody } from '../../evidence/manifest.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { ChunkStoredRecord, RecordingClosedRecord, RecordingOpenedRecord } from './records.ts'
+import type { ChunkStoredRecord, ConsentNotedRecord, RecordingClosedRecord, RecordingOpenedRecord } from './records.ts'
 
 /** Records as the recorder makes them while it records, and as `reindex` makes them out of the object store: one way for both. */
 
@@ -28,6 +29,21 @@ export function chunkRecord(recordingId: string, chunk: ChunkEntry, storedAt: st
   return {
     kind: 'chunkStored',
     ...{ recordingId, chunkSeq, objectName: name, sha256, sizeBytes, fromSample, toSample, storedAt },
+  }
+}
+
+/** @param noted `state`: of the recording, with this event */
+export function consentRecord(noted: {
+  readonly recordingId: string
+  readonly entry: ConsentEventEntry
+  readonly jws: string
+  readonly state: ConsentStateName
+}): ConsentNotedRecord {
+  const { recordingId, entry, jws, state } = noted
+  const { number, type, at, atSample, name, sha256, sizeBytes } = entry
+  return {
+    kind: 'consentNoted',
+    ...{ recordingId, number, type, at, atSample, objectName: name, sha256, sizeBytes, jws, state },
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   RecordingClosedRecord,
   RecordingOpenedRecord,
 } from './records.ts'
+import { consentStatements } from './consent-statements.ts'
 import { attributionStatements, correlationStatements, dialectStatements } from './fact-statements.ts'
 import { snapshotStatements } from './snapshot-statements.ts'
 import type { Statement } from './statement.ts'
@@ -31,6 +32,8 @@ export function recordStatements(record: DatabaseRecord): readonly Statement[] {
         ...correlationStatements(record.recordingId, record.correlationIds),
         ...attributionStatements(record.recordingId, record.attributions),
       ]
+    case 'consentNoted':
+      return consentStatements(record)
     case 'recordingClosed':
       return closedStatements(record)
     default:

@@ -1,3 +1,4 @@
+import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import type { AttributionInterval } from '../../protocol/siprec/attribution-history.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { MetadataExtension } from '../../protocol/siprec/metadata.ts'
@@ -14,6 +15,7 @@ export type DatabaseRecord =
   | ChunkStoredRecord
   | IncidentNotedRecord
   | FactsNotedRecord
+  | ConsentNotedRecord
   | RecordingClosedRecord
 
 export const RECORD_KINDS = [
@@ -22,6 +24,7 @@ export const RECORD_KINDS = [
   'chunkStored',
   'incidentNoted',
   'factsNoted',
+  'consentNoted',
   'recordingClosed',
 ] as const satisfies readonly DatabaseRecord['kind'][]
 
@@ -53,6 +56,25 @@ export interface FactsNotedRecord {
   readonly correlationIds: readonly CorrelationId[]
   /** New ones, and old ones that have ended. */
   readonly attributions: readonly AttributionInterval[]
+}
+
+/** A signed consent event. */
+export interface ConsentNotedRecord {
+  readonly kind: 'consentNoted'
+  readonly recordingId: string
+  readonly number: number
+  readonly type: string
+  readonly at: string
+  readonly atSample?: number | undefined
+  /** Inside the recording's prefix. */
+  readonly objectName: string
+  /** Hex, of the object. */
+  readonly sha256: string
+  readonly sizeBytes: number
+  /** The event as it was signed. */
+  readonly jws: string
+  /** Of the recording, with this event. */
+  readonly state: ConsentStateName
 }
 
 /** One rs-metadata document (RFC 7865), whole or partial, readable or not. */

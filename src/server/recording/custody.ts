@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 import { EarwitnessError } from '../../errors.ts'
 import { sealToRecipients } from '../../evidence/age-seal.ts'
+import type { ConsentEventType } from '../../evidence/consent-event.ts'
 import { writeIndexFacts } from '../../evidence/index-facts.ts'
 import {
   signManifest,
@@ -24,6 +25,8 @@ import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
+import { ConsentKeeper, type ConsentNote } from './consent-keeper.ts'
+import type { KeptConsent, TakenConsentEvent } from './consent-trail.ts'
 import { interruptedManifest } from './interrupted-manifest.ts'
 import { JournalledObjects } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
@@ -46,6 +49,7 @@ export interface InterruptedRecording extends OpenFacts {
   readonly story?: readonly StoryEvent[] | undefined
   /** Its index facts are in the store already. */
   readonly index?: IndexEntry | undefined
+  readonly consent?: KeptConsent | undefined
   readonly snapshots: readonly SnapshotEntry[]
   readonly incidents: readonly IncidentEntry[]
 }
@@ -73,6 +77,7 @@ export class Custody {
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
   readonly #handedOver = new Map<string, Promise<void>>()
   readonly #journalled = new JournalledObjects()
+  readonly #consent: ConsentKeeper
 
   constructor(options: {
     readonly uploads: Uploads
@@ -84,6 +89,8 @@ export class Custody {
     readonly nowUnixMs: () => number
     /** Is told which frames are needed no more. */
     readonly spool?: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'>
+    /** Hears of each consent event that is written. */
+    readonly onConsentEvent?: (type: ConsentEventType) => void
   }) {
     this.#spool = options.spool
     this.#uploads = options.uploads
@@ -92,6 +99,15 @@ export class Custody {
     this.#signer = options.signer
     this.#ledger = options.ledger
     this.#nowUnixMs = options.nowUnixMs
+    this.#consent = new ConsentKeeper({
+      ...{ signer: options.signer, outbox: options.outbox, ledger: options.ledger, onEvent: options.onConsentEvent },
+      keep: (recording, entry, object) =>
+        new Promise((resolve) => void this.#keep(recording, entry, { ...object, journalled: resolve })),
+      failed: (recording) => {
+        const at = new Date(this.#nowUnixMs()).toISOString()
+        this.incident(recording, { code: 'consent-not-kept', at, detail: 'A consent event could not be signed.' })
+      },
+    })
   }
 
   /** Small objects that were too large for the journal: a crash takes them as long as the store does not. */
@@ -120,6 +136,7 @@ export class Custody {
     // After the line that opens the journal, which must be its first.
     for (const event of recording.story) void this.#journal.append(recordingId, event)
     this.noteFacts(recording)
+    this.#consent.opened(recording)
   }
 
   /** Tells the database what has come to light about the communication session; before the recording is opened, later. */
@@ -139,6 +156,11 @@ export class Custody {
     if (recording.story.length >= STORY_EVENTS_MAX) return
     recording.story.push(event)
     if (this.#told.has(recordingId)) void this.#journal.append(recordingId, event)
+  }
+
+  /** What the parties were told, what they answered, what was decided: signed, in the journal, then stored. See `ConsentKeeper.take`. */
+  consented(recording: LiveRecording, note: ConsentNote): TakenConsentEvent | undefined {
+    return this.#consent.take(recording, note)
   }
 
   /** Chunks, kept RTP, digits, peaks and snapshots; the key has its own way, see {@link opened}. */
@@ -169,10 +191,11 @@ export class Custody {
   /** Signs and stores the manifest after everything it names, then closes the recording in the database. */
   async close(objectPrefix: string, manifest: ManifestBody): Promise<void> {
     const { recordingId } = manifest
+    const consent = await this.#consent.over(recordingId)
     await this.#handedOver.get(recordingId)
     this.#handedOver.delete(recordingId)
     const index = await this.#storeIndex(objectPrefix, manifest)
-    const whole = index === undefined ? manifest : { ...manifest, index }
+    const whole = { ...manifest, ...(index === undefined ? {} : { index }), ...consent }
     const signed = new TextEncoder().encode(await signManifest(whole, this.#signer))
     this.#told.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
@@ -194,7 +217,7 @@ export class Custody {
   }
 
   /** Tells the database again what a crash may have kept from it; what it knows already changes nothing. */
-  readmit(recording: OpenFacts & Pick<InterruptedRecording, 'chunks' | 'news'>): void {
+  readmit(recording: OpenFacts & Pick<InterruptedRecording, 'chunks' | 'news' | 'consent'>): void {
     const { recordingId } = recording.facts
     this.#outbox.add(openedRecord(recording))
     for (const { dialect, correlationIds, attributions } of recording.news ?? []) {
@@ -203,6 +226,8 @@ export class Custody {
     for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
     // Whether the last run came to say so nobody knows; the first time counts.
     this.#sayOpened({ ...recording, again: true })
+    const consented = recording.consent?.events ?? []
+    for (const place of consented.keys()) this.#consent.say(consented.slice(0, place + 1))
   }
 
   /** Closes a recording that nobody can finish: the manifest says what was sealed, and that the rest is missing. */
@@ -322,6 +347,7 @@ export class Custody {
     const { recordingId } = recording.facts
     return new Promise((resolve) => {
       const handedOver = this.#journal.append(recordingId, entry).then(() => {
+        object.journalled?.()
         resolve(this.#put(recording, object))
       })
       this.#handedOver.set(recordingId, handedOver)
@@ -347,4 +373,6 @@ interface SealedBytes {
   readonly bytes: Uint8Array
   /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
   readonly durable?: () => void
+  /** Is called when its line is in the journal. */
+  readonly journalled?: () => void
 }

@@ -1,4 +1,5 @@
 import { MANIFEST_FORMAT, type IncidentEntry, type ManifestBody } from '../../evidence/manifest.ts'
+import { unlistedConsentEvents } from './consent-trail.ts'
 import type { InterruptedRecording } from './custody.ts'
 import { tellStory } from './session-story.ts'
 
@@ -29,7 +30,8 @@ export function interruptedManifest(
       participantId,
     })),
     incidents: [...incidents, told.incident],
-    consentEvents: [],
+    consentEvents: recording.consent?.entries ?? [],
+    ...(recording.consent === undefined ? {} : unlistedConsentEvents(recording.consent)),
     clock: { status: 'unknown' },
   }
 }

@@ -21,6 +21,7 @@ import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import { AnswerKeys } from './answer-keys.ts'
 import { CommunicationFacts } from './communication-facts.ts'
+import { ConsentTrail } from './consent-trail.ts'
 import type { DescribedMedia } from './local-description.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { StoryEvent } from './session-story.ts'
@@ -116,6 +117,8 @@ export interface LiveRecording {
   /** What was agreed on and asked for, as the journal has it. */
   readonly story: StoryEvent[]
   readonly communication: CommunicationFacts
+  /** What the parties were told and what they answered. */
+  readonly consent: ConsentTrail
   /** Media streams that were counted as without packets. */
   readonly withoutPackets: Set<StreamId>
   /** It was counted as one-way. */
@@ -182,7 +185,7 @@ export function createLiveRecording(options: {
     state: 'opening',
     sealedKey: undefined,
     heldBack: [],
-    ...nothingSealed(),
+    ...nothingSealed(recordingId),
     communication: new CommunicationFacts({
       headers: offer,
       sdp: request.offer,
@@ -203,10 +206,12 @@ export function wallClock({ facts }: LiveRecording, us: number): Date {
 }
 
 /** What a recording has at its beginning. */
-function nothingSealed(): Pick<
+function nothingSealed(
+  recordingId: string,
+): Pick<
   LiveRecording,
-  'peaks' | 'chunks' | 'kept' | 'dtmf' | 'snapshots' | 'pendingSnapshots' | 'incidents' | 'story'
+  'peaks' | 'chunks' | 'kept' | 'dtmf' | 'snapshots' | 'pendingSnapshots' | 'incidents' | 'story' | 'consent'
 > {
   const lists = { chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [], story: [] }
-  return { ...lists, peaks: undefined }
+  return { ...lists, peaks: undefined, consent: new ConsentTrail(recordingId) }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 import type {
   ChunkEntry,
+  ConsentEventEntry,
   DtmfEntry,
   IncidentEntry,
   IndexEntry,
@@ -57,6 +58,8 @@ export type OpenJournalEntry =
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry; readonly bytesBase64?: string }
   | { readonly kind: 'index'; readonly index: IndexEntry }
   | { readonly kind: 'facts'; readonly news: ToldNews }
+  /** Signed consent events are here whole: none is lost with the recorder, whatever the store does. */
+  | { readonly kind: 'consent'; readonly consent: ConsentEventEntry; readonly jws: string }
   | { readonly kind: 'incident'; readonly incident: IncidentEntry }
   | StoryEvent
 

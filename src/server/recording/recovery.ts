@@ -14,6 +14,7 @@ import { objectsOfFrames } from '../spool/left-frames.ts'
 import type { Spool } from '../spool/spool.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { keptConsent, storeConsent } from './consent-recovery.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
 import { storeJournalled, type JournalledObject } from './journalled-objects.ts'
 import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
@@ -84,7 +85,7 @@ async function recoverOne(options: RecoveryOptions, { recordingId, entries, last
   }
   const manifest = await store.get(objectKey(opened.objectPrefix, MANIFEST_NAME))
   if (manifest !== undefined) {
-    await takeAsClosed(options, opened, manifest)
+    await takeAsClosed(options, { opened, entries }, manifest)
     return false
   }
   const stored = await whatIsLeft(store, opened, entries)
@@ -129,10 +130,15 @@ function latest(one: string, other: string): string {
 }
 
 /** The last run came as far as storing the manifest: it must not be replaced, but the database may not know of it. */
-async function takeAsClosed(options: RecoveryOptions, opened: OpenedEntry, signed: Uint8Array): Promise<void> {
+async function takeAsClosed(
+  options: RecoveryOptions,
+  { opened, entries }: { readonly opened: OpenedEntry; readonly entries: readonly OpenJournalEntry[] },
+  signed: Uint8Array,
+): Promise<void> {
   const read = await readManifest(new TextDecoder().decode(signed), [options.signer])
   if (read.ok && read.value.recordingId === opened.facts.recordingId) {
-    options.custody.readmit({ ...opened, ...read.value })
+    const consent = keptConsent(opened.facts.recordingId, entries)
+    options.custody.readmit({ ...opened, ...read.value, consent })
     await options.custody.closed(read.value, signed)
     return
   }
@@ -175,8 +181,11 @@ async function whatIsLeft(
     .flatMap((entry) => (entry.kind === 'index' && stored.has(entry.index.name) ? [entry.index] : []))
     .at(-1)
   const snapshots = entries.flatMap((entry): SnapshotEntry[] => (entry.kind === 'snapshot' ? [entry.snapshot] : []))
+  const consent = keptConsent(opened.facts.recordingId, entries)
+  await storeConsent(store, opened.objectPrefix, consent, listed)
   return {
     ...facts,
+    consent,
     chunks: uptoLastStored(onceEach(chunks, certain), stored),
     kept: uptoLastStored(onceEach(kept, certain), stored),
     dtmf: uptoLastStored(onceEach(dtmf, certain), stored),

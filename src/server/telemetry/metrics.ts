@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
+import { CONSENT_EVENT_TYPES } from '../../evidence/consent-event-shape.ts'
 import { STREAM_FLAGS } from '../../recorder/stream-watch.ts'
 import { announcementMetrics } from './announcement-metrics.ts'
 import { BoundedCounter, BoundedGauge, BoundedHistogram } from './bounded-metrics.ts'
@@ -113,6 +114,9 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     pauseRequestsTotal: make.counter('pause_requests_total', 'Requests to pause or resume a recording.', {
       by: oneOf(['src', 'api', 'consent']),
       action: oneOf(['pause', 'resume']),
+    }),
+    consentEventsTotal: make.counter('consent_events_total', 'Signed consent events that were written.', {
+      type: oneOf(CONSENT_EVENT_TYPES),
     }),
     oneWaySessionsTotal: make.plainCounter(
       'one_way_sessions_total',

@@ -25,7 +25,7 @@ function storedObjects(name: string): ReadonlyMap<string, Uint8Array> {
   return new Map(readdirSync(folder).map((object) => [object, vectorFile(`${name}/objects/${object}`)]))
 }
 
-const names = ['recording-1', 'recording-2'] as const
+const names = ['recording-1', 'recording-2', 'recording-3'] as const
 
 it.each(names)('the vectors of %s are what this software writes today, byte for byte', async (name) => {
   const stored = storedObjects(name)

@@ -1,11 +1,11 @@
-/** Writes `recording-1/` and `recording-2/` again: `node test/vectors/evidence/make-vectors.ts`. Signer and clear content stay as they are. */
+/** Writes `recording-1/` to `recording-3/` again: `node test/vectors/evidence/make-vectors.ts`. Signer and clear content stay as they are. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 
 import { identityFileText } from '../../../src/evidence/age-keys.ts'
 import { canonicalJson } from '../../../src/evidence/canonical-json.ts'
 import { sampleRecording, vault, vectorContents } from './sample-recording.ts'
 
-for (const name of ['recording-1', 'recording-2'] as const) {
+for (const name of ['recording-1', 'recording-2', 'recording-3'] as const) {
   const folder = new URL(`./${name}/`, import.meta.url)
   const recording = await sampleRecording(vectorContents(name))
   mkdirSync(new URL('objects/', folder), { recursive: true })

@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs'
 
 import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { sealToRecipients, type RandomBytes } from '../../../src/evidence/age-seal.ts'
+import type { ConsentEventBody } from '../../../src/evidence/consent-event.ts'
+import { sealPersonal } from '../../../src/evidence/consent-personal.ts'
 import { MANIFEST_FORMAT, signManifest } from '../../../src/evidence/manifest.ts'
 import type { ChunkEntry, KeptEntry, ManifestBody, SnapshotEntry, StreamEntry } from '../../../src/evidence/manifest.ts'
 import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
 import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
 import { verifyRecording, type ObjectReader } from '../../../src/evidence/verify.ts'
+import { AGREED, sampleConsent, WITHDRAWN } from './sample-consent.ts'
 
 export const RECORDING_ID = '019aaff1-0680-7abc-8def-0123456789ab'
 export const RS_ID = '019aaff1-0680-7abc-8def-0123456789ac'
@@ -40,14 +43,15 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** What is inside the recordings of the vectors. */
-export function vectorContents(name: 'recording-1' | 'recording-2') {
+export function vectorContents(name: 'recording-1' | 'recording-2' | 'recording-3') {
   return {
     seed: `earwitness vector ${name}`,
     chunks: [vectorFile('recording-1/clear/chunk-000000.ogg'), vectorFile('recording-1/clear/chunk-000001.ogg')],
     // RFC 7845 4: granule position minus pre-skip, of the last page in each chunk.
     ends: [479_688, 960_000],
     snapshots: [vectorFile('recording-1/clear/metadata-000.xml')],
-    ...(name === 'recording-1'
+    ...(name === 'recording-3' ? { consent: AGREED, declared: 'yes', lateConsent: WITHDRAWN } : {}),
+    ...(name !== 'recording-2'
       ? {}
       : { kept: ['000000', '000001'].map((seq) => vectorFile(`recording-2/clear/rtp-${seq}.rtpdump`)) }),
   }
@@ -79,6 +83,11 @@ export async function sampleRecording(options: {
   /** RTP of the second stream kept as it came: half a second in each object, one after the other. */
   readonly kept?: readonly Uint8Array[]
   readonly seed?: string
+  /** Consent events that the manifest names; before them one with what the SRC declared, which is hidden. */
+  readonly consent?: readonly ConsentEventBody[]
+  readonly declared?: string
+  /** Consent events after the manifest. */
+  readonly lateConsent?: readonly ConsentEventBody[]
 }): Promise<SampleRecording> {
   const random = vectorRandom(options.seed ?? 'earwitness vector recording-1')
   const objects = new Map<string, Uint8Array>()
@@ -112,8 +121,18 @@ export async function sampleRecording(options: {
     entry.runningHash = nextRunningHash('rtp', previous, entry.sha256)
   }
   const wrappedKey = { name: KEY_NAME, sha256: sha256(wrapped), sizeBytes: wrapped.length }
+  const recordingId = options.recordingId ?? RECORDING_ID
+  const { signingKey: signer } = await vectorSigner()
+  const { declared } = options
+  const hidden: readonly ConsentEventBody[] =
+    declared === undefined
+      ? []
+      : [{ type: 'declared', by: 'header', personal: sealPersonal({ value: declared }, recipient, random) }]
+  const consent = await sampleConsent([...(options.consent ?? []), ...hidden], { recordingId, signer })
+  for (const [name, bytes] of consent.objects) objects.set(name, bytes)
   const body = sampleBody({
-    recordingId: options.recordingId ?? RECORDING_ID,
+    recordingId,
+    consentEvents: consent.entries,
     recipient,
     wrappedKey,
     chunks,
@@ -121,6 +140,10 @@ export async function sampleRecording(options: {
     ...(kept.length === 0 ? {} : { kept }),
   })
   await storeManifest(objects, body)
+  const after = { recordingId, signer, before: consent.entries, atUnixMs: Date.parse('2025-11-23T10:00:00.000Z') }
+  const manifestSha256 = sha256(objects.get(MANIFEST_NAME) ?? new Uint8Array())
+  const late = await sampleConsent(options.lateConsent ?? [], { ...after, manifestSha256 })
+  for (const [name, bytes] of late.objects) objects.set(name, bytes)
   return { body, objects, identity }
 }
 
@@ -187,7 +210,7 @@ function secondStream(durationSamples: number, kept: readonly KeptEntry[]): Stre
 }
 
 function sampleBody(
-  parts: Pick<ManifestBody, 'recordingId' | 'recipient' | 'wrappedKey' | 'chunks' | 'snapshots' | 'kept'>,
+  parts: Pick<ManifestBody, 'recordingId' | 'recipient' | 'wrappedKey' | 'chunks' | 'snapshots' | 'kept' | 'consentEvents'>,
 ): ManifestBody {
   const durationSamples = parts.chunks.at(-1)?.toSample ?? 0
   const held = durationSamples === 0 ? [] : [{ fromSample: 4_800, toSample: 9_600, cause: 'held' as const }]
@@ -226,7 +249,6 @@ function sampleBody(
     ],
     participants: [{ participantId: 'srfBElmCRp2QB23b7Mpk0w==' }],
     incidents: [],
-    consentEvents: [],
     software: { name: 'earwitness', version: '0.1.0' },
     clock: { status: 'unknown' },
     ...parts,

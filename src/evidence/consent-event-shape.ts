@@ -1,0 +1,84 @@
+import { isUuidV7 } from '../ids.ts'
+import type { ConsentEvent, ConsentEventType } from './consent-event.ts'
+import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from './shape-checks.ts'
+
+/** What may be said of the consent to a recording. FORMAT.md 4.3 */
+export const CONSENT_STATES = [
+  'agreed',
+  'notified',
+  'notRequired',
+  'missing',
+  'refused',
+  'withdrawn',
+  'unknown',
+] as const
+export type ConsentStateName = (typeof CONSENT_STATES)[number]
+
+const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
+const share: Check = (value, path) => (typeof value === 'number' && value >= 0 && value <= 1 ? undefined : path)
+/** Names of members, each with its salted hash. */
+const hashes: Check = (value, path) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return path
+  for (const [name, hash] of Object.entries(value)) {
+    const fault = sha256(hash, `${path}.${name}`)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+const checkPlace = members({
+  recordingId: uuid,
+  number: integer,
+  at: time,
+  clock: members({ status: oneOf('synchronized', 'unsynchronized', 'unknown'), source: optional(text) }),
+  previousSha256: optional(sha256),
+  manifestSha256: optional(sha256),
+  type: text,
+  atSample: optional(integer),
+  personal: optional(members({ hashes, sealed: text })),
+})
+
+const prompt = members({ promptId: text, version: optional(text), sha256, language: optional(text) })
+
+const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
+  announcementPlayed: members({
+    prompt,
+    mode: oneOf('answer', 'early', 'refer', 'adapter'),
+    playedMs: integer,
+    totalMs: integer,
+    heardToEnd: oneOf('yes', 'no', 'unknown'),
+    endCause: oneOf('played', 'hangUp', 'cancelled', 'noAck', 'failed'),
+    participantId: optional(text),
+  }),
+  announcementHeard: members({
+    ...{ prompt, streamId: text, fromSample: integer, heardSamples: integer, share, confidence: share },
+    verdict: oneOf('heardInFull', 'heardInPart', 'uncertain'),
+  }),
+  answered: members({
+    answer: oneOf('yes', 'no', 'none'),
+    by: oneOf('dtmf', 'speech', 'api'),
+    streamId: optional(text),
+    participantId: optional(text),
+  }),
+  reviewed: members({ answer: oneOf('yes', 'no'), participantId: optional(text) }),
+  withdrawn: members({ by: oneOf('dtmf', 'api', 'reInvite'), participantId: optional(text) }),
+  declared: members({ by: oneOf('metadata', 'header') }),
+  ruleChosen: members({ rule: text, jurisdictions: list(text), explanation: list(text), reference: optional(text) }),
+  decided: members({ state: oneOf(...CONSENT_STATES), because: list(integer), explanation: optional(list(text)) }),
+  enforced: members({ action: text, fromSample: optional(integer), toSample: optional(integer) }),
+}
+
+/** Where an event is not of format 1, or undefined. Members that are not known are passed over; types are not. */
+export function findConsentEventFault(value: unknown): string | undefined {
+  const fault = checkPlace(value, '')
+  if (fault !== undefined) return fault
+  const type: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'type') : undefined
+  return typeof type === 'string' && Object.hasOwn(CHECKS, type) ? CHECKS[type as ConsentEventType](value, '') : 'type'
+}
+
+/** Narrows what {@link findConsentEventFault} found no fault with. */
+export function hasConsentEventShape(value: unknown): value is ConsentEvent {
+  return findConsentEventFault(value) === undefined
+}
+
+export const CONSENT_EVENT_TYPES: readonly string[] = Object.keys(CHECKS)

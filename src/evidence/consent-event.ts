@@ -1,0 +1,158 @@
+import { accepted, rejected, type Result } from '../result.ts'
+import { findConsentEventFault, hasConsentEventShape, type ConsentStateName } from './consent-event-shape.ts'
+import type { PersonalMember } from './consent-personal.ts'
+import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
+import type { SigningKey, VerifyKey } from './signer-keys.ts'
+
+/** What the parties of a recording were told and what they answered, signed. The meaning of every member is in `FORMAT.md` 4.3. */
+
+const CONSENT_EVENT_FORMAT = 'earwitness-consent-event/1'
+/** `typ` of the protected header: its signature can never pass for that of a manifest or a statement. RFC 8725 3.11 */
+const CONSENT_EVENT_TYPE = 'earwitness-consent-event+jws'
+/** Longest consent event, as JWS. */
+export const CONSENT_EVENT_LENGTH_MAX = 16_384
+/** Consent events of one recording; those beyond are counted. */
+export const CONSENT_EVENTS_MAX = 1_000
+
+/** Which announcement it was. */
+export interface PromptEntry {
+  readonly promptId: string
+  readonly version?: string
+  /** Hex, of the WAV file. */
+  readonly sha256: string
+  /** BCP 47. */
+  readonly language?: string
+}
+
+interface ByParty {
+  readonly participantId?: string
+}
+
+/** What happened, without its place among the events of its recording. Positions are 48 kHz samples of the recording timeline. */
+export type ConsentEventBody = {
+  readonly atSample?: number
+  /** What names people: salted hashes, and the values themselves sealed with the recording. See `sealPersonal`. */
+  readonly personal?: PersonalMember
+} & (
+  | (ByParty & {
+      readonly type: 'announcementPlayed'
+      readonly prompt: PromptEntry
+      readonly mode: 'answer' | 'early' | 'refer' | 'adapter'
+      readonly playedMs: number
+      readonly totalMs: number
+      readonly heardToEnd: 'yes' | 'no' | 'unknown'
+      readonly endCause: 'played' | 'hangUp' | 'cancelled' | 'noAck' | 'failed'
+    })
+  | {
+      readonly type: 'announcementHeard'
+      readonly prompt: PromptEntry
+      readonly streamId: string
+      readonly fromSample: number
+      readonly heardSamples: number
+      /** How much of it, 0 to 1. */
+      readonly share: number
+      readonly confidence: number
+      readonly verdict: 'heardInFull' | 'heardInPart' | 'uncertain'
+    }
+  | (ByParty & {
+      readonly type: 'answered'
+      readonly answer: 'yes' | 'no' | 'none'
+      readonly by: 'dtmf' | 'speech' | 'api'
+      readonly streamId?: string
+    })
+  /** A person listened to a spoken answer. */
+  | (ByParty & { readonly type: 'reviewed'; readonly answer: 'yes' | 'no' })
+  | (ByParty & { readonly type: 'withdrawn'; readonly by: 'dtmf' | 'api' | 'reInvite' })
+  /** What an SRC asserts; its words are personal data, and so in `personal` alone. */
+  | { readonly type: 'declared'; readonly by: 'metadata' | 'header' }
+  | {
+      readonly type: 'ruleChosen'
+      readonly rule: string
+      readonly jurisdictions: readonly string[]
+      readonly explanation: readonly string[]
+      /** The law, with its date. */
+      readonly reference?: string
+    }
+  | {
+      readonly type: 'decided'
+      readonly state: ConsentStateName
+      /** Numbers of earlier events of this recording. */
+      readonly because: readonly number[]
+      readonly explanation?: readonly string[]
+    }
+  | { readonly type: 'enforced'; readonly action: string; readonly fromSample?: number; readonly toSample?: number }
+)
+
+export type ConsentEventType = ConsentEventBody['type']
+
+/** Where an event stands among those of its recording. */
+export interface ConsentEventPlace {
+  readonly recordingId: string
+  /** Counts from 0 without a hole. */
+  readonly number: number
+  /** When it happened; RFC 3339 in UTC with milliseconds. */
+  readonly at: string
+  readonly clock: { readonly status: 'synchronized' | 'unsynchronized' | 'unknown'; readonly source?: string }
+  /** Hex SHA-256 of the event before, as JWS; absent for the first. */
+  readonly previousSha256?: string
+  /** Hex SHA-256 of `manifest.jws`, when that was signed before: the manifest does not name this event. */
+  readonly manifestSha256?: string
+}
+
+export type ConsentEvent = ConsentEventPlace & { readonly format: typeof CONSENT_EVENT_FORMAT } & ConsentEventBody
+
+/**
+ * `tooLarge`, `notJws`, `notCanonical`, `format`, `shape`: no consent event of format 1 (`detail` says where). `signerUnknown`: none of the keys is the
+ * one it names. `forged`: the signature does not belong to this text.
+ */
+export type ConsentEventRejectReason =
+  | 'tooLarge'
+  | 'notJws'
+  | 'notCanonical'
+  | 'format'
+  | 'shape'
+  | 'signerUnknown'
+  | 'forged'
+
+/**
+ * Signs an event at its place: a compact JWS over its canonical JSON, without a line break.
+ *
+ * Throws a TypeError when it is not of the shape of format 1 or too long: a recorder must not sign what no verifier accepts.
+ */
+export async function signConsentEvent(
+  body: ConsentEventBody,
+  place: ConsentEventPlace,
+  signer: SigningKey,
+): Promise<string> {
+  const event = { ...body, ...place, format: CONSENT_EVENT_FORMAT }
+  const fault = findConsentEventFault(event)
+  if (fault !== undefined) throw new TypeError(`The consent event is not of format 1 at ${fault}.`)
+  const jws = await signJson(event, CONSENT_EVENT_TYPE, signer)
+  if (jws.length > CONSENT_EVENT_LENGTH_MAX) throw new TypeError('The consent event is too long.')
+  return jws
+}
+
+/** Reads an event *without* checking who signed it. */
+export function decodeConsentEvent(
+  jws: string,
+): Result<{ readonly keyId: string; readonly event: ConsentEvent }, ConsentEventRejectReason> {
+  if (jws.length > CONSENT_EVENT_LENGTH_MAX) return rejected('tooLarge')
+  const decoded = decodeSignedJson(jws, CONSENT_EVENT_TYPE)
+  if (!decoded.ok) return decoded
+  const { keyId, value } = decoded.value
+  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
+  if (format !== CONSENT_EVENT_FORMAT) return rejected('format')
+  if (!hasConsentEventShape(value)) return rejected('shape', findConsentEventFault(value))
+  return accepted({ keyId, event: value })
+}
+
+/** Reads an event and checks its signature against the keys that are trusted. Never throws. */
+export async function readConsentEvent(
+  jws: string,
+  keys: readonly VerifyKey[],
+): Promise<Result<ConsentEvent, ConsentEventRejectReason>> {
+  const decoded = decodeConsentEvent(jws)
+  if (!decoded.ok) return decoded
+  const signature = await checkSignature(jws, decoded.value.keyId, keys)
+  return signature.ok ? accepted(decoded.value.event) : signature
+}

@@ -1,0 +1,81 @@
+import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
+import type { ConsentStateName } from './consent-event-shape.ts'
+
+type Numbered = ConsentEventBody & Pick<ConsentEvent, 'number'>
+
+/**
+ * The consent state of a recording, as its events have it: that of the last decision, unless somebody refused or withdrew after it. A decision that its
+ * events do not support counts as none. Without events it is `unknown`. FORMAT.md 4.3
+ *
+ * @param events in their order, all of them
+ */
+export function consentState(events: readonly Numbered[]): ConsentStateName {
+  let state: ConsentStateName = 'unknown'
+  for (const event of events) state = nextState(state, event, events)
+  return state
+}
+
+function nextState(state: ConsentStateName, event: Numbered, events: readonly Numbered[]): ConsentStateName {
+  switch (event.type) {
+    case 'decided':
+      return isSupported(event, events) ? event.state : 'unknown'
+    case 'withdrawn':
+      return 'withdrawn'
+    case 'answered':
+    case 'reviewed':
+      // A spoken answer is a claim about what was said, until a person has listened: it takes nothing away either.
+      return event.answer === 'no' && !isSpoken(event) ? 'refused' : state
+    default:
+      return state
+  }
+}
+
+function isSpoken(event: Numbered): boolean {
+  return event.type === 'answered' && event.by === 'speech'
+}
+
+/**
+ * Whether a decision is supported by the events it names: they are earlier ones of this recording, and one of them, after which nobody withdrew, is of a
+ * kind from which its state follows. What takes rights from nobody (`missing`, `unknown`, `refused`) needs none.
+ */
+export function isSupported(
+  decision: Extract<ConsentEventBody, { readonly type: 'decided' }> & { readonly number: number },
+  events: readonly Numbered[],
+): boolean {
+  const because = decision.because.map((number) => events.find((event) => event.number === number))
+  if (because.some((event) => event === undefined || event.number >= decision.number)) return false
+  if (needsNone(decision.state)) return true
+  const withdrawals = events.filter(({ type, number }) => type === 'withdrawn' && number < decision.number)
+  const withdrawn = decision.state === 'withdrawn' ? -1 : (withdrawals.at(-1)?.number ?? -1)
+  return because.some((event) => event !== undefined && event.number > withdrawn && supports(decision.state, event))
+}
+
+function needsNone(state: ConsentStateName): boolean {
+  return state === 'missing' || state === 'unknown' || state === 'refused'
+}
+
+function supports(state: ConsentStateName, event: Numbered): boolean {
+  switch (state) {
+    case 'agreed':
+      return isAgreement(event)
+    case 'notified':
+      return isNotice(event) || isAgreement(event)
+    case 'notRequired':
+      return event.type === 'ruleChosen'
+    case 'withdrawn':
+      return event.type === 'withdrawn'
+    default:
+      return true
+  }
+}
+
+/** A spoken yes alone is never consent: a person must have listened to it. */
+function isAgreement(event: Numbered): boolean {
+  if (event.type === 'reviewed') return event.answer === 'yes'
+  return event.type === 'answered' && event.answer === 'yes' && event.by !== 'speech'
+}
+
+function isNotice(event: Numbered): boolean {
+  if (event.type === 'announcementHeard') return event.verdict === 'heardInFull'
+  return event.type === 'announcementPlayed' && event.endCause === 'played' && event.heardToEnd !== 'no'
+}

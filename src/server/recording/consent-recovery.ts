@@ -1,0 +1,36 @@
+import { decodeConsentEvent } from '../../evidence/consent-event.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
+import { objectKey } from '../storage/layout.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import type { KeptConsent, KeptConsentEvent } from './consent-trail.ts'
+import type { OpenJournalEntry } from './open-journal.ts'
+
+/** The consent events that the journal of a recording holds, each once and in order, up to the first that is damaged. */
+export function keptConsent(recordingId: string, entries: readonly OpenJournalEntry[]): KeptConsent {
+  const events: KeptConsentEvent[] = []
+  for (const line of entries) {
+    if (line.kind !== 'consent') continue
+    const { consent: entry, jws } = line
+    const decoded = decodeConsentEvent(jws)
+    // A line that the disk was slow to take may be there twice.
+    if (entry.number < events.length) continue
+    if (!decoded.ok || sha256Hex(jws) !== entry.sha256 || entry.number !== events.length) break
+    if (decoded.value.event.recordingId !== recordingId) break
+    events.push({ entry, event: decoded.value.event, jws })
+  }
+  // How many there were beyond the bound was known to the recorder that died alone.
+  return { events, entries: events.map(({ entry }) => entry), unlisted: 0 }
+}
+
+/** Stores those that had not reached the store. */
+export async function storeConsent(
+  store: Pick<ObjectStore, 'put'>,
+  objectPrefix: string,
+  kept: KeptConsent,
+  stored: ReadonlySet<string>,
+): Promise<void> {
+  for (const { entry, jws } of kept.events) {
+    if (stored.has(entry.name)) continue
+    await store.put(objectKey(objectPrefix, entry.name), new TextEncoder().encode(jws))
+  }
+}

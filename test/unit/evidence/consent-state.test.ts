@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+
+import type { ConsentEventBody } from '../../../src/evidence/consent-event.ts'
+import { CONSENT_STATES } from '../../../src/evidence/consent-event-shape.ts'
+import { consentState } from '../../../src/evidence/consent-state.ts'
+import { AGREED } from '../../vectors/evidence/sample-consent.ts'
+
+function stateOf(...bodies: readonly (ConsentEventBody | undefined)[]) {
+  return consentState(bodies.flatMap((body, number) => (body === undefined ? [] : [{ ...body, number }])))
+}
+
+const [rule, played, heard, answered] = AGREED
+const spoken: ConsentEventBody = { type: 'answered', answer: 'yes', by: 'speech' }
+const refused: ConsentEventBody = { type: 'answered', answer: 'no', by: 'dtmf' }
+const withdrawn: ConsentEventBody = { type: 'withdrawn', by: 'dtmf' }
+const decided = (state: (typeof CONSENT_STATES)[number], ...because: readonly number[]): ConsentEventBody => ({
+  ...{ type: 'decided', state, because },
+})
+
+describe('the consent state of a recording', () => {
+  it.each([
+    ['is not known without events', [], 'unknown'],
+    ['is not known by an answer alone', [answered], 'unknown'],
+    ['is what was decided on an answer', [answered, decided('agreed', 0)], 'agreed'],
+    [
+      'is what was decided on a reviewed answer',
+      [spoken, { type: 'reviewed', answer: 'yes' }, decided('agreed', 0, 1)],
+      'agreed',
+    ],
+    ['is not agreed by a spoken yes alone', [spoken, decided('agreed', 0)], 'unknown'],
+    ['is not agreed by a prompt', [played, decided('agreed', 0)], 'unknown'],
+    ['is not agreed by what an SRC declares', [{ type: 'declared', by: 'header' }, decided('agreed', 0)], 'unknown'],
+    ['is not agreed by an answer that came later', [decided('agreed', 1), answered], 'unknown'],
+    ['is not agreed by an answer that is not there', [decided('agreed', 7)], 'unknown'],
+    ['is not agreed by nothing', [decided('agreed')], 'unknown'],
+    ['is notified by a prompt that was played', [played, decided('notified', 0)], 'notified'],
+    ['is notified by a prompt that was heard', [heard, decided('notified', 0)], 'notified'],
+    ['is notified by an answer', [answered, decided('notified', 0)], 'notified'],
+    [
+      'is not notified by a prompt heard in part',
+      [{ ...heard, verdict: 'heardInPart' }, decided('notified', 0)],
+      'unknown',
+    ],
+    [
+      'is not notified by a prompt that was hung up on',
+      [{ ...played, heardToEnd: 'no' }, decided('notified', 0)],
+      'unknown',
+    ],
+    ['is not required by a rule', [rule, decided('notRequired', 0)], 'notRequired'],
+    ['is not "not required" by nothing', [decided('notRequired')], 'unknown'],
+    ['is missing by decision', [decided('missing')], 'missing'],
+    ['is withdrawn at once', [answered, decided('agreed', 0), withdrawn], 'withdrawn'],
+    ['is withdrawn, though the old answer is decided on again', [answered, withdrawn, decided('agreed', 0)], 'unknown'],
+    ['is agreed by another answer after a withdrawal', [withdrawn, answered, decided('agreed', 1)], 'agreed'],
+    ['is refused at once', [answered, decided('agreed', 0), refused], 'refused'],
+    ['is refused by a review', [spoken, { type: 'reviewed', answer: 'no' }], 'refused'],
+  ] as [string, ConsentEventBody[], string][])('%s', (_what, bodies, state) => {
+    expect(stateOf(...bodies)).toBe(state)
+  })
+
+  const anyBody = fc.constantFrom(
+    ...[...AGREED, spoken, refused, withdrawn, ...CONSENT_STATES.map((state) => decided(state, 0, 1, 2, 3))],
+  )
+
+  it('is never agreed unless somebody said yes, or a person confirmed it', () => {
+    fc.assert(
+      fc.property(fc.array(anyBody, { maxLength: 8 }), (bodies) => {
+        const hasAgreement = bodies.some(
+          (body) => body.type === 'answered' && body.answer === 'yes' && body.by !== 'speech',
+        )
+        return stateOf(...bodies) !== 'agreed' || hasAgreement
+      }),
+    )
+  })
+
+  it('is never more than before when the last events of a crash are missing, unless a decision is among those that are left', () => {
+    fc.assert(
+      fc.property(fc.array(anyBody, { minLength: 1, maxLength: 8 }), fc.nat(7), (bodies, cut) => {
+        const left = bodies.slice(0, cut)
+        const lastDecision = left.findLast(({ type }) => type === 'decided')
+        const state = stateOf(...left)
+        const permissive = ['agreed', 'notified', 'notRequired'].includes(state)
+        return !permissive || (lastDecision?.type === 'decided' && lastDecision.state === state)
+      }),
+    )
+  })
+})
