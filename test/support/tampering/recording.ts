@@ -5,10 +5,17 @@ import { dirname, join, relative } from 'node:path'
 
 import { onTestFinished } from 'vitest'
 
-import { decodeManifest, signManifest, type ManifestBody } from '../../../src/evidence/manifest.ts'
+import type { ConsentEventBody } from '../../../src/evidence/consent-event.ts'
+import {
+  decodeManifest,
+  signManifest,
+  type ConsentEventEntry,
+  type ManifestBody,
+} from '../../../src/evidence/manifest.ts'
 import { readSigningKey, type SigningKey } from '../../../src/evidence/signer-keys.ts'
 import { recordingPrefix } from '../../../src/server/storage/layout.ts'
 import { ledgerRig, signer } from '../../unit/server/ledger/ledger-rig.ts'
+import { AGREED, sampleConsent, WITHDRAWN } from '../../vectors/evidence/sample-consent.ts'
 import {
   RECORDING_ID,
   sampleRecording,
@@ -25,6 +32,11 @@ export interface TamperedRecording {
 }
 
 const times = { startedAt: '2026-11-29T09:00:01.000Z', endedAt: '2026-11-29T09:00:30.000Z' }
+
+/** What the parties of the recording withdrew after it. */
+export const LATE: readonly ConsentEventBody[] = WITHDRAWN.map((body) =>
+  body.type === 'decided' ? { ...body, because: [AGREED.length] } : body,
+)
 
 let pristine: ReadonlyMap<string, Uint8Array> | undefined
 
@@ -47,9 +59,18 @@ async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
   const recording = await sampleRecording({
     ...{ chunks: [bytes('OggS one'), bytes('OggS two'), bytes('OggS three')], snapshots: [bytes('<recording/>')] },
     kept: [bytes('#!rtpplay1.0 0.0.0.0/0\n')],
+    consent: AGREED,
   })
   const body = { ...recording.body, ...times }
   await storeManifest(recording.objects, body)
+  const about = { recordingId: RECORDING_ID }
+  const manifestSha256 = sha256(recording.objects.get('manifest.jws') ?? new Uint8Array())
+  const late = await sampleConsent(LATE, {
+    ...{ ...about, signer: signer.signingKey, before: body.consentEvents, manifestSha256 },
+  })
+  for (const [name, content] of late.objects) recording.objects.set(name, content)
+  const consent = ({ type, number, sha256: evidenceSha256 }: ConsentEventEntry) =>
+    ({ kind: 'consent', ...about, type, number, evidenceSha256 }) as const
   const folder = join(rig.dataDir, 'recordings', recordingPrefix('default', RECORDING_ID))
   mkdirSync(folder, { recursive: true })
   for (const [name, content] of recording.objects) writeFileSync(join(folder, name), content)
@@ -58,7 +79,6 @@ async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
     writeFileSync(join(rig.dataDir, 'keys', name), vectorText(`recording-1/${name}`), { mode: 0o600 })
   }
   const { rsId, tenant, src, recipient, wrappedKey, durationSamples } = body
-  const about = { recordingId: RECORDING_ID }
   await rig.run()
   rig.clock.nowUnixMs = Date.parse('2026-11-29T09:00:01.000Z')
   await rig.run([
@@ -72,6 +92,7 @@ async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
       recipient,
       wrappedKeySha256: wrappedKey.sha256,
     },
+    ...body.consentEvents.map(consent),
     {
       ...{
         kind: 'recordingClosed',
@@ -81,8 +102,9 @@ async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
         endedAt: times.endedAt,
         durationSamples,
       },
-      manifestSha256: sha256(recording.objects.get('manifest.jws') ?? new Uint8Array()),
+      manifestSha256,
     },
+    ...late.entries.map(consent),
   ])
   const files = readdirSync(rig.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
@@ -95,15 +117,15 @@ function flip({ folder }: TamperedRecording, name: string): void {
   writeFileSync(join(folder, name), bytes)
 }
 
-function remove({ folder }: TamperedRecording, name: string): void {
+export function remove({ folder }: TamperedRecording, name: string): void {
   rmSync(join(folder, name))
 }
 
-function copy({ folder }: TamperedRecording, from: string, to: string): void {
+export function copy({ folder }: TamperedRecording, from: string, to: string): void {
   cpSync(join(folder, from), join(folder, to))
 }
 
-function swap({ folder }: TamperedRecording, one: string, other: string): void {
+export function swap({ folder }: TamperedRecording, one: string, other: string): void {
   renameSync(join(folder, one), join(folder, 'aside'))
   renameSync(join(folder, other), join(folder, one))
   renameSync(join(folder, 'aside'), join(folder, other))
@@ -118,13 +140,13 @@ async function takeFromAnother({ folder }: TamperedRecording, name: string): Pro
   writeFileSync(join(folder, name), other.objects.get(name) ?? new Uint8Array())
 }
 
-function manifestOf({ folder }: TamperedRecording): ManifestBody {
+export function manifestOf({ folder }: TamperedRecording): ManifestBody {
   const read = decodeManifest(readFileSync(join(folder, 'manifest.jws'), 'latin1'))
   if (!read.ok) throw new Error('no manifest')
   return read.value.body
 }
 
-async function sign(
+export async function sign(
   node: TamperedRecording,
   change: (body: ManifestBody) => object,
   key: SigningKey = signer.signingKey,
@@ -142,7 +164,7 @@ function edit({ folder }: TamperedRecording, change: (json: string) => string): 
   writeFileSync(join(folder, 'manifest.jws'), [header, changed, signature].join('.'))
 }
 
-async function stranger(): Promise<SigningKey> {
+export async function stranger(): Promise<SigningKey> {
   const { privateKey } = generateKeyPairSync('ed25519')
   const key = await readSigningKey(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
   if (!key.ok) throw new Error('no key')
@@ -203,9 +225,9 @@ export const RECORDING_TAMPERINGS: readonly (readonly [
   ],
   ['an end cause is edited', ['manifest-forged'], (node) => edit(node, (json) => json.replace('"bye"', '"drain"'))],
   [
-    'a consent event is slipped in',
+    'a consent event is edited in the manifest',
     ['manifest-forged'],
-    (node) => edit(node, (json) => json.replace('"consentEvents":[]', '"consentEvents":[{"type":"given"}]')),
+    (node) => edit(node, (json) => json.replace('"type":"decided"', '"type":"enforced"')),
   ],
   [
     'all is signed by a stranger',

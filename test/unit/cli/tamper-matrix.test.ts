@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { openBundle } from '../../../src/cli/verify/bundle-file.ts'
 import { runCommandHere } from '../../support/daemon.ts'
 import { BUNDLE_TAMPERINGS } from '../../support/tampering/bundle.ts'
+import { CONSENT_TAMPERINGS } from '../../support/tampering/consent.ts'
 import { LEDGER_TAMPERINGS, nodeWithThreeRuns } from '../../support/tampering/ledger.ts'
 import { nodeWithRecording, RECORDING_TAMPERINGS } from '../../support/tampering/recording.ts'
 import { rawZip, type RawMember } from '../../support/zips.ts'
@@ -41,6 +42,14 @@ describe('a recording', () => {
   })
 
   test.each(RECORDING_TAMPERINGS)('%s', async (_what, expected, tamper) => {
+    const node = await nodeWithRecording()
+    await tamper(node)
+    expectNamed(await asked(node.dataDir, 'verify', RECORDING_ID), expected)
+  })
+})
+
+describe('the consent to a recording', () => {
+  test.each(CONSENT_TAMPERINGS)('%s', async (_what, expected, tamper) => {
     const node = await nodeWithRecording()
     await tamper(node)
     expectNamed(await asked(node.dataDir, 'verify', RECORDING_ID), expected)
@@ -100,6 +109,7 @@ describe('a bundle', () => {
 test('these are the kinds that README.md lists', () => {
   const areas = [
     ['recording', RECORDING_TAMPERINGS],
+    ['consent', CONSENT_TAMPERINGS],
     ['ledger', LEDGER_TAMPERINGS],
     ['bundle', BUNDLE_TAMPERINGS],
   ] as const
