@@ -3,7 +3,17 @@ import type { LedgerFindingCode } from './ledger/ledger-findings.ts'
 /** Findings kept of one verification; the ones beyond are counted. */
 export const FINDINGS_MAX = 1_000
 
-export type ObjectKind = 'key' | 'held-key' | 'held-peaks' | 'chunk' | 'kept' | 'dtmf' | 'peaks' | 'snapshot' | 'index' | 'consent'
+export type ObjectKind =
+  | 'key'
+  | 'held-key'
+  | 'held-peaks'
+  | 'chunk'
+  | 'kept'
+  | 'dtmf'
+  | 'peaks'
+  | 'snapshot'
+  | 'index'
+  | 'consent'
 export type ObjectFault = 'missing' | 'changed' | 'truncated' | 'swapped' | 'unreadable'
 
 /** Of a bundle, beside what is wrong with the recording in it. bundle/FORMAT.md 4 */
