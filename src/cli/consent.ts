@@ -1,3 +1,4 @@
+import type { Config, SourceConsentConfig } from '../config/config.ts'
 import { PACK_NOTICE } from '../config/schema-consent-packs.ts'
 import { readConsentPacks } from '../config/read-consent-packs.ts'
 import { closest } from '../config/suggest.ts'
@@ -24,6 +25,12 @@ export const command: Command = {
   options: {
     from: { type: 'string', placeholder: 'NUMBER', description: 'who calls: a number, or a SIP or tel address' },
     to: { type: 'string', placeholder: 'NUMBER', description: 'who is called' },
+    source: {
+      type: 'string',
+      placeholder: 'NAME',
+      description:
+        'a source of the configuration, whose jurisdiction, country and own people count (default: consent.*)',
+    },
     jurisdiction: {
       type: 'string',
       placeholder: 'ID',
@@ -55,13 +62,29 @@ async function runConsent(context: CommandContext): Promise<ExitCode> {
       'Give both; leave one out when it is withheld.',
     )
   }
-  const data = readConsentPacks({ cwd: context.cwd })
-  const jurisdiction = checkedJurisdiction(textOption(args, 'jurisdiction'), data)
-  const country = textOption(args, 'country')
-  const chosen = chooseRule({ parties: [{ number: from }, { number: to }], source: { jurisdiction, country } }, data)
+  const config = context.config()
+  const data = readConsentPacks({ ownFolder: config.consent.packs, cwd: context.cwd })
+  const profile = profileOf(config, textOption(args, 'source'))
+  const jurisdiction = checkedJurisdiction(textOption(args, 'jurisdiction'), data) ?? profile.jurisdiction
+  const country = textOption(args, 'country') ?? profile.country
+  const parties = [from, to].map((number) => {
+    const own = number === undefined ? undefined : profile.own.find(({ includes }) => includes(number))
+    return { number, jurisdiction: own === undefined ? undefined : jurisdiction }
+  })
+  const chosen = chooseRule({ parties, source: { jurisdiction, country } }, data)
   if (json) writeJson(stdout, { ...chosen, notice: PACK_NOTICE })
   else writeLines(stdout, describe(chosen, data, terminalColumns(stdout) ?? 100))
   return ExitCode.done
+}
+
+function profileOf(config: Config, name: string | undefined): SourceConsentConfig {
+  if (name === undefined) return config.consent.byDefault
+  const found = config.sources.find((source) => source.name === name)
+  if (found !== undefined) return found.consent
+  const names = config.sources.map((source) => source.name)
+  const near = closest(name, names)
+  const hint = near === undefined ? `There are ${names.join(', ') || 'none'}.` : `Did you mean ${near}?`
+  throw usageError('consent-unknown-source', `The configuration has no source "${name}".`, hint)
 }
 
 function checkedJurisdiction(id: string | undefined, { packs }: RuleData): string | undefined {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { Errors } from 'typebox/value'
 import { parseRecipient } from '../evidence/age-keys.ts'
 import type { Result } from '../result.ts'
+import { checkCountry, checkJurisdictionId, checkKeys, checkPartyPattern } from './check-consent-value.ts'
 import { checkBucket, checkHttpUrl, checkObjectPrefix } from './check-storage-value.ts'
 import type { LeafSchema } from './leaves.ts'
 import { parseNetwork, withoutHostBits } from './network.ts'
@@ -103,6 +104,10 @@ const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule
   ['ipAddress', checkIpAddress],
   ['host', checkHost],
   ['bucket', checkBucket],
+  ['country', checkCountry],
+  ['jurisdiction', checkJurisdictionId],
+  ['keys', checkKeys],
+  ['partyPattern', checkPartyPattern],
   ['objectPrefix', checkObjectPrefix],
   ['httpUrl', checkHttpUrl],
   ['listen', checkListen],

@@ -1,3 +1,4 @@
+import type { ConsentPolicy } from '../consent/policy.ts'
 import type { RawConfig } from './schema.ts'
 
 /** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. */
@@ -66,6 +67,37 @@ export interface SourceConfig {
   readonly dtmf: 'inherit' | DtmfPolicyName
   /** From where its media is taken. */
   readonly rtpSource: 'sdp' | 'latch' | 'any'
+  readonly consent: SourceConsentConfig
+}
+
+/** What is asked for of the calls of one source. */
+export interface SourceConsentConfig {
+  readonly policy: ConsentPolicy
+  /** Id of a jurisdiction that holds for every call. */
+  readonly jurisdiction: string | undefined
+  /** ISO 3166-1: whose national numbers parties without "+" have. */
+  readonly country: string | undefined
+  /** The operator's own people, none or one entry. */
+  readonly own: readonly {
+    readonly includes: (aor: string) => boolean
+    readonly consent: 'informed' | 'agreed'
+    readonly jurisdiction: string | undefined
+  }[]
+  /** Undefined: nothing is listened for in the audio. */
+  readonly listening:
+    | {
+        readonly keys: { readonly yes?: string; readonly no?: string; readonly withdraw?: string }
+        readonly answerWithinMs: number
+        readonly windowMs: number
+      }
+    | undefined
+}
+
+export interface ConsentConfig {
+  /** Folder of the operator's own jurisdiction packs; absolute. */
+  readonly packs: string | undefined
+  /** Of sources that are not listed; each listed one has its own. */
+  readonly byDefault: SourceConsentConfig
 }
 
 /** What becomes of keys that participants press. */
@@ -237,5 +269,6 @@ export interface Config {
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
   /** What becomes of an SRC that matches none of `sources`. */
   readonly unknownSources: 'record' | 'refuse'
+  readonly consent: ConsentConfig
   readonly sources: readonly SourceConfig[]
 }

@@ -2,6 +2,7 @@ import { type Checking, report } from './checking.ts'
 import type { ListenAddress, SipListenAddress } from './config.ts'
 import type { RawConfig } from './schema.ts'
 import { checkAnnouncements } from './cross-check-announcements.ts'
+import { checkConsent } from './cross-check-consent.ts'
 import { checkSources } from './cross-check-sources.ts'
 import { checkSpool } from './cross-check-spool.ts'
 import { checkStorage } from './cross-check-storage.ts'
@@ -19,6 +20,7 @@ export function crossCheck(checking: Checking): void {
   checkListeners(checking)
   checkSources(checking)
   checkAnnouncements(checking)
+  checkConsent(checking)
 }
 
 /** The listeners that parse, under the numbers they have in the file; none with another engine, which has its own. */

@@ -74,6 +74,11 @@ function renderItem(schema: TSchema, listPath: string, indent: string): string {
   for (const [index, [key, child]] of Object.entries(schema.properties).entries()) {
     const leaf = child as LeafSchema
     const childPath = `${listPath}[0].${key}`
+    if (isObjectSchema(child)) {
+      text += comment(leaf.description ?? '', indent, '#     # ')
+      text += `${indent}#     ${key}:\n${renderItemKeys(child, indent)}`
+      continue
+    }
     text += comment(leaf.description ?? '', indent, '#     # ')
     const value = renderValue(SAMPLES.get(childPath.replaceAll('[0]', '')) ?? leaf.default)
     text += `${indent}#   ${index === 0 ? '-' : ' '} ${key}: ${value}\n`
@@ -83,6 +88,17 @@ function renderItem(schema: TSchema, listPath: string, indent: string): string {
     text += deeper.replaceAll(new RegExp(`^${indent}      `, 'gmu'), `${indent}#     `)
   }
   return text
+}
+
+/** The keys of a group within an item. */
+function renderItemKeys(schema: TSchema, indent: string): string {
+  if (!isObjectSchema(schema)) return ''
+  return Object.entries(schema.properties)
+    .map(([key, child]) => {
+      const leaf = child as LeafSchema
+      return `${comment(leaf.description ?? '', indent, '#       # ')}${indent}#       ${key}: ${renderValue(leaf.default)}\n`
+    })
+    .join('')
 }
 
 /** The JSON Schema (2020-12) of the file, for editors. A key that has a default need not be given. */

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { DigestAlgorithm, SourceConfig, SourceUser } from './config.ts'
+import { normaliseSourceConsent } from './normalise-consent.ts'
 import type { RawConfig } from './schema.ts'
 import { secretAt, type SecretContext } from './secret-at.ts'
 
@@ -24,7 +25,9 @@ export function normaliseSources(raw: RawConfig, context: SecretContext): readon
       name: user.name,
       ha1: hashesOf(user, { path: `${path}.users[${number}]`, realm: raw.sip.realm, context }),
     }))
-    return context.problems.concerns(path) ? [] : [{ ...source, users }]
+    return context.problems.concerns(path)
+      ? []
+      : [{ ...source, users, consent: normaliseSourceConsent(raw.consent, source.consent) }]
   })
 }
 

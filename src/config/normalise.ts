@@ -4,6 +4,7 @@ import type { Result } from '../result.ts'
 import type { Config, ListenAddress } from './config.ts'
 import type { Problems } from './problems.ts'
 import type { Environment } from './read-environment.ts'
+import { normaliseConsent } from './normalise-consent.ts'
 import { normaliseSources } from './normalise-sources.ts'
 import { normaliseStorage } from './normalise-storage.ts'
 import type { RawConfig } from './schema.ts'
@@ -86,6 +87,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     drainTimeoutMs: quantity(parseDuration(raw.drainTimeout)),
     log: { level: raw.log.level },
     unknownSources: raw.unknownSources,
+    consent: normaliseConsent(raw, options.cwd),
     sources: normaliseSources(raw, options),
   }
 }

@@ -210,8 +210,8 @@ function itemsOf(schema: LeafSchema, node: Node | null): readonly (Node | null)[
 function reportMissing(reading: FileReading, schema: TSchema, node: Node | null, path: string): void {
   for (const [key, child] of Object.entries(asObject(schema).properties)) {
     const childPath = `${path}.${key}`
-    // Every list has a default, and one that is given is known by its items.
-    if (isArraySchema(child)) continue
+    // Every list has a default, and one that is given is known by its items; so are the keys of a group.
+    if (isArraySchema(child) || isObjectSchema(child)) continue
     if (reading.draft.origins.has(childPath) || reading.problems.concerns(childPath)) continue
     complain(reading, childPath, node, { sentence: `${childPath} is missing.`, hint: `Give ${path} a ${key}.` })
   }

@@ -1,6 +1,7 @@
 import { Type, type Static, type TObject, type TSchema } from 'typebox'
 import { alerts } from './schema-alerts.ts'
 import { announcements } from './schema-announcements.ts'
+import { consent } from './schema-consent.ts'
 import { ledger } from './schema-ledger.ts'
 import { spool } from './schema-spool.ts'
 import { drachtio } from './schema-drachtio.ts'
@@ -356,6 +357,7 @@ export const CONFIG_SCHEMA = Type.Object(
         '"default", so that a forgotten entry costs no audio. refuse: it gets 403, and sources is an allow list.',
       default: 'record',
     }),
+    consent,
     sources: Type.Array(source, {
       description:
         'Known SRCs: how each is recognised (address, tlsName, users: at least one of them, and all that are given must ' +
@@ -371,10 +373,7 @@ export const CONFIG_SCHEMA = Type.Object(
 export type RawConfig = Static<typeof CONFIG_SCHEMA>
 
 /** Keys of later releases: a clear answer instead of "unknown key". */
-export const LATER_KEYS: ReadonlyMap<string, string> = new Map([
-  ['consent', 'consent rules come in a later release'],
-  ['retention', 'retention comes in a later release'],
-])
+export const LATER_KEYS: ReadonlyMap<string, string> = new Map([['retention', 'retention comes in a later release']])
 
 export const isObjectSchema = (schema: TSchema): schema is TObject => Type.IsObject(schema)
 export const isArraySchema = (schema: TSchema): schema is ReturnType<typeof Type.Array> => Type.IsArray(schema)

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { sourceConsent } from './schema-consent.ts'
 import { group, optionalText, text } from './schema-parts.ts'
 
 const sourceUser = group('A name and password for digest authentication (RFC 8760).', {
@@ -136,5 +137,6 @@ export const source = group(
       description: 'refuse: INVITEs from here get 403. To shut out a part of a network that a later entry lets in.',
       default: 'record',
     }),
+    consent: sourceConsent,
   },
 )

@@ -15,6 +15,8 @@ export interface ConsentPolicy {
   readonly heardShareMin: number
   /** Whether an announcement in a stream that several parties share counts as heard by those very parties. */
   readonly mixedAnnouncement: 'ignored' | 'heardByAll'
+  /** False: a yes by the API counts for nothing; a no and a review count always. True by default. */
+  readonly apiAnswers?: boolean | undefined
 }
 
 export type OnObjection = 'stop' | 'pause' | 'discard' | 'shred' | 'flag'

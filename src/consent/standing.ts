@@ -77,7 +77,7 @@ class Folding {
       case 'reviewed':
         return this.#settle(this.#reviewedParty(fact.participantId), fact.answer)
       case 'withdrawn':
-        return this.#settle(this.#partyOf(fact.participantId), 'withdrawn')
+        return this.#settle(this.#partyOf(fact.participantId) ?? this.#soleSender(fact.streamId), 'withdrawn')
       case 'declared':
         this.#notes.add('what the SRC declares is no evidence')
     }
@@ -142,6 +142,10 @@ class Folding {
   #takeAnswer(fact: Extract<ConsentFact, { type: 'answered' }>): void {
     if (fact.answer === 'none') return
     const party = this.#answeringParty(fact)
+    if (fact.answer === 'yes' && fact.by === 'api' && this.#question.policy.apiAnswers === false) {
+      this.#notes.add('a yes by the API does not count here')
+      return
+    }
     if (fact.by !== 'speech' || fact.answer === 'no') return this.#settle(party, fact.answer)
     this.#notes.add('a spoken yes counts once a person has listened to it')
     if (party !== undefined) party.awaitsReview = true
@@ -149,9 +153,7 @@ class Folding {
 
   #answeringParty(fact: Extract<ConsentFact, { type: 'answered' }>): PartyStanding | undefined {
     if (fact.participantId !== undefined) return this.#partyOf(fact.participantId)
-    if (fact.streamId !== undefined) {
-      return only(this.#parties.filter(({ party }) => party.streamIds.includes(fact.streamId ?? '')))
-    }
+    if (fact.streamId !== undefined) return this.#soleSender(fact.streamId)
     // Keys outside any stream were pressed at an announcer, by who called it.
     return fact.by === 'dtmf' ? this.#caller() : only(this.#askable())
   }
@@ -159,6 +161,13 @@ class Folding {
   #reviewedParty(participantId: string | undefined): PartyStanding | undefined {
     if (participantId !== undefined) return this.#partyOf(participantId)
     return only(this.#parties.filter(({ awaitsReview }) => awaitsReview)) ?? only(this.#askable())
+  }
+
+  /** Whose voice a stream carries, when it is one party's alone. */
+  #soleSender(streamId: string | undefined): PartyStanding | undefined {
+    return streamId === undefined
+      ? undefined
+      : only(this.#parties.filter(({ party }) => party.streamIds.includes(streamId)))
   }
 
   #partyOf(id: string | undefined): PartyStanding | undefined {

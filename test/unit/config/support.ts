@@ -5,6 +5,25 @@ import type { SourceConfig } from '../../../src/config/config.ts'
 import { ConfigError, type ConfigProblem } from '../../../src/config/problems.ts'
 import { loadConfig, type LoadedConfig } from '../../../src/config/load.ts'
 
+/** What is asked for where nobody says anything about consent. */
+export const CONSENT_DEFAULTS: SourceConfig['consent'] = {
+  policy: {
+    require: 'none',
+    deadlineMs: 20_000,
+    onMissing: 'flag',
+    onRefused: 'stop',
+    onWithdrawn: 'stop',
+    holdUntilConsent: false,
+    heardShareMin: 1,
+    mixedAnnouncement: 'ignored',
+    apiAnswers: false,
+  },
+  jurisdiction: undefined,
+  country: undefined,
+  own: [],
+  listening: undefined,
+}
+
 /** What a source has that only says how it is recognised. */
 export const SOURCE_DEFAULTS: Omit<SourceConfig, 'name'> = {
   address: [],
@@ -18,6 +37,7 @@ export const SOURCE_DEFAULTS: Omit<SourceConfig, 'name'> = {
   dtmf: 'inherit',
   rtpSource: 'latch',
   policy: 'record',
+  consent: CONSENT_DEFAULTS,
 }
 
 /** Loads `yaml` as `test.yaml`, with these variables and none of the process's own. */

@@ -106,6 +106,23 @@ describe('an answer', () => {
     expect(live(early(api('no'))).state).toBe('refused')
   })
 
+  test('of the API counts only where the policy lets it', () => {
+    const policy = { apiAnswers: false }
+    const both = live(early(api('yes', 'A'), api('yes', 'B')), { policy })
+    expect(both).toMatchObject({ state: 'missing' })
+    expect(both.explanation).toContain('a yes by the API does not count here')
+    expect(live(early(api('no', 'A')), { policy }).state).toBe('refused')
+    expect(live(early(reviewed('yes', 'A'), reviewed('yes', 'B')), { policy }).state).toBe('agreed')
+  })
+
+  test('that withdraws by keys is of who sends the stream', () => {
+    const before = [keys('yes', 'a'), keys('yes', 'b')]
+    const byKeys: ConsentFact = { type: 'withdrawn', by: 'dtmf', streamId: 'a' }
+    expect(live(early(...before, byKeys)).state).toBe('withdrawn')
+    expect(live(early(...before, byKeys, keys('yes', 'a'))).state).toBe('agreed')
+    expect(live(early(...before, { ...byKeys, streamId: 'x' }, keys('yes', 'a'))).state).toBe('withdrawn')
+  })
+
   test('that was no is raised by a yes of the same party, and by nobody else', () => {
     expect(live(early(keys('no', 'a'), keys('yes', 'b'), spoken('yes', 'a'))).state).toBe('refused')
     expect(live(early(keys('no', 'a'), keys('yes', 'b'), reviewed('yes', 'A'))).state).toBe('agreed')

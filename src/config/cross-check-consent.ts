@@ -1,0 +1,113 @@
+import type { RuleData } from '../consent/choose-rule.ts'
+import { type Checking, report } from './checking.ts'
+import { effectiveConsent, type EffectiveConsent } from './normalise-consent.ts'
+import { readConsentPacks } from './read-consent-packs.ts'
+import { closest } from './suggest.ts'
+
+interface Place {
+  /** `consent` or `sources[0].consent` */
+  readonly path: string
+  readonly consent: EffectiveConsent
+}
+
+/** Rules for `consent` and `sources[].consent`: what could never be fulfilled, and jurisdictions that no pack has. */
+export function checkConsent(checking: Checking): void {
+  const { raw, problems } = checking
+  const own = raw.sources.map((source, index) => ({
+    path: `sources[${index}].consent`,
+    consent: effectiveConsent(raw.consent, source.consent),
+  }))
+  const places: readonly Place[] = [{ path: 'consent', consent: raw.consent }, ...own]
+  const sound = places.filter(({ path }) => !problems.concerns(path) && !problems.concerns('consent'))
+  checkKeys(checking)
+  for (const place of sound) {
+    checkWays(checking, place)
+    checkHolding(checking, place)
+  }
+  checkJurisdictions(checking, sound)
+}
+
+/** Paths at which something about `key` may have been set, the nearest first. */
+const pathsOf = ({ path }: Place, ...keys: readonly string[]): readonly string[] =>
+  keys.flatMap((key) => [`${path}.${key}`, `consent.${key}`])
+
+function isOwn(checking: Checking, place: Place, ...keys: readonly string[]): boolean {
+  if (place.path === 'consent') return true
+  return keys.some((key) => (checking.origins.get(`${place.path}.${key}`) ?? 'default') !== 'default')
+}
+
+function checkKeys(checking: Checking): void {
+  const { yes, no, withdraw } = checking.raw.consent.keys
+  const given = [yes, no, withdraw].filter((key) => key !== null)
+  if (new Set(given).size === given.length || checking.problems.concerns('consent.keys')) return
+  report(
+    checking,
+    'config-conflict',
+    ['consent.keys', 'consent.keys.yes', 'consent.keys.no', 'consent.keys.withdraw'],
+    {
+      sentence: 'consent.keys gives two meanings to the same key.',
+      hint: 'Take another key for one of them.',
+    },
+  )
+}
+
+function checkWays(checking: Checking, place: Place): void {
+  const { require, keys, apiAnswers } = place.consent
+  const isAskedByAnnouncer = checking.raw.announcements.enabled
+  if (keys.yes !== null || apiAnswers || isAskedByAnnouncer || !isOwn(checking, place, 'require')) return
+  const hint =
+    'Give consent.keys.yes, enable announcements that ask, or set consent.apiAnswers: true if software of yours asks. A yes that was spoken counts only once a person has reviewed it.'
+  if (require === 'agreement') {
+    report(checking, 'config-conflict', pathsOf(place, 'require'), {
+      sentence: `${place.path}.require is agreement, and there is no way in which anybody could say yes.`,
+      hint,
+    })
+  } else if (require === 'byRule') {
+    const where = pathsOf(place, 'require')
+      .map((path) => checking.origins.get(path))
+      .find((origin) => origin !== undefined && origin !== 'default')
+    const sentence = `${place.path}.require is byRule, some rules want agreement, and there is no way in which anybody could say yes.`
+    checking.problems.warn({ code: 'config-conflict', where, sentence, hint })
+  }
+}
+
+function checkHolding(checking: Checking, place: Place): void {
+  const { require, onMissing, onRefused, holdUntilConsent } = place.consent
+  if (!isOwn(checking, place, 'require', 'onMissing', 'onRefused', 'holdUntilConsent')) return
+  if (holdUntilConsent && require === 'none') {
+    report(checking, 'config-conflict', pathsOf(place, 'holdUntilConsent'), {
+      sentence: `${place.path} holds recordings until there is consent, and requires none.`,
+      hint: 'Set require to notice, agreement or byRule, or take holdUntilConsent out.',
+    })
+  }
+  if (holdUntilConsent) return
+  for (const [key, action] of [
+    ['onMissing', onMissing],
+    ['onRefused', onRefused],
+  ] as const) {
+    if (action !== 'discard') continue
+    report(checking, 'config-conflict', pathsOf(place, key), {
+      sentence: `${place.path}.${key} is discard, and nothing is held that could be discarded.`,
+      hint: 'Set holdUntilConsent: true, or take pause or stop.',
+    })
+  }
+}
+
+function checkJurisdictions(checking: Checking, places: readonly Place[]): void {
+  const { problems, raw, config } = checking
+  const isAsked = places.some(({ consent }) => consent.require === 'byRule' || consent.jurisdiction !== null)
+  if (raw.consent.packs === null && !isAsked) return
+  const data: RuleData = readConsentPacks({ ownFolder: config.consent.packs, problems })
+  for (const place of places) {
+    const id = place.consent.jurisdiction
+    if (id === null || data.packs.has(id) || !isOwn(checking, place, 'jurisdiction')) continue
+    const near = closest(id, data.packs.keys())
+    report(checking, 'config-invalid-value', pathsOf(place, 'jurisdiction'), {
+      sentence: `${place.path}.jurisdiction: no pack has "${id}".`,
+      hint:
+        near === undefined
+          ? 'The ids stand in config/consent; they are lower case, as de and us-fl.'
+          : `Did you mean ${near}?`,
+    })
+  }
+}
