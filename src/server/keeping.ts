@@ -1,6 +1,5 @@
 import type { Config } from '../config/config.ts'
-import { startAnnouncementTable } from './announcer/start-announcement-table.ts'
-import type { AnnouncementTable } from './announcer/announcement-table.ts'
+import { type KeptAnnouncements, startAnnouncementTable } from './announcer/start-announcement-table.ts'
 import { type DataLock } from './data-lock.ts'
 import { MonthPartitions } from './database/month-partitions.ts'
 import { openDatabase } from './database/open-database.ts'
@@ -33,8 +32,8 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly ledger: Ledger
   readonly vaultRecipients: readonly string[]
   readonly spool: Spool
-  /** What was played before a recording began. */
-  readonly announcements: AnnouncementTable
+  /** What was announced before a recording began, and how it is found. */
+  readonly announcements: KeptAnnouncements
   /** Closes what an earlier run left open; resolves to how many. */
   readonly recover: () => Promise<number>
 }
@@ -106,7 +105,7 @@ export async function startKeeping(
       reportError: (recordingId, error) =>
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
     })
-  const announcements = await startAnnouncementTable(options)
-  undo.push(() => announcements.stop())
+  const announcements = await startAnnouncementTable(options, signer)
+  undo.push(() => announcements.table.stop())
   return { storage, store, uploads, outbox, custody, ledger, spool, announcements, vaultRecipients, recover }
 }

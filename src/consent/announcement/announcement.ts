@@ -46,8 +46,8 @@ export type AnnouncementOutcome =
  */
 export type AnnouncementAct =
   | { readonly kind: 'play'; readonly index: number }
-  | { readonly kind: 'stopPlaying' | 'settle' | 'bye' | 'redirect' | 'decline' | 'refer' }
-  | { readonly kind: 'over'; readonly outcome: AnnouncementOutcome }
+  | { readonly kind: 'stopPlaying' | 'settle' | 'redirect' | 'decline' | 'refer' }
+  | { readonly kind: 'bye' | 'over'; readonly outcome: AnnouncementOutcome }
 
 /** Why the other side, or the signalling, ended it. */
 export type AnnouncementEnd = 'hangUp' | 'cancelled' | 'noAck' | 'failed'
@@ -177,7 +177,7 @@ export class Announcement {
     }
     this.#state = 'left'
     if (this.#plan.mode === 'early') this.#act({ kind: isOnward ? 'redirect' : 'decline' })
-    else this.#act({ kind: 'bye' })
+    else this.#act({ kind: 'bye', outcome: this.#outcome })
     this.#over()
   }
 
@@ -186,7 +186,7 @@ export class Announcement {
     if (this.#state !== 'transferring') return
     if (!isDone) this.#end = 'transferFailed'
     this.#state = 'left'
-    this.#act({ kind: 'bye' })
+    this.#act({ kind: 'bye', outcome: this.#outcome })
     this.#over()
   }
 
@@ -260,7 +260,7 @@ export class Announcement {
   /** Something here goes wrong, or lasts too long: what was played counts, and the caller is let go. */
   #breakOff(cause: 'failed', nowUs: number): void {
     this.#close(cause, nowUs)
-    this.#act({ kind: this.#plan.mode === 'early' ? 'decline' : 'bye' })
+    this.#act(this.#plan.mode === 'early' ? { kind: 'decline' } : { kind: 'bye', outcome: 'failed' })
   }
 
   #close(cause: AnnouncementEnd, nowUs: number): void {

@@ -10,10 +10,13 @@ import type { PromptCodec } from '../../media/prompt-audio.ts'
 import { buildAnswer } from '../../protocol/sdp/answer.ts'
 import type { ConversationLine } from '../../protocol/sdp/conversation-line.ts'
 import type { SessionDescription } from '../../protocol/sdp/session-description.ts'
+import { sipfragStatus } from '../../protocol/sip/sipfrag.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { DialogEnd, OfferRequest, SignallingPort } from '../signalling/port.ts'
+import type { DialogEnd, InDialogRequest, OfferRequest, SignallingPort } from '../signalling/port.ts'
 import type { AnnouncementMedia, SentRange } from './announcement-media.ts'
 import type { AnnouncementTable, DatedConsentFact } from './announcement-table.ts'
+import type { AnnouncementProtection } from './announcement-protection.ts'
+import { type AnnouncementTokens, TOKEN_HEADER } from './announcement-tokens.ts'
 import type { Paced, PaceTimer } from './pace-timer.ts'
 import type { Prompt, PromptLibrary } from './prompt-library.ts'
 
@@ -44,6 +47,10 @@ export interface AnnouncementDialogOptions {
   readonly prompts: readonly Prompt[]
   readonly codec: PromptCodec
   readonly media: AnnouncementMedia
+  /** Undefined: RTP in clear. */
+  readonly protection: AnnouncementProtection | undefined
+  /** Where the call goes on; allowed already. */
+  readonly target: string | undefined
   readonly library: PromptLibrary
   /** Names it in the table, and in a token. */
   readonly announcementId: string
@@ -52,6 +59,7 @@ export interface AnnouncementDialogOptions {
   readonly port: number
   readonly ids: readonly CorrelationId[]
   readonly table: Pick<AnnouncementTable, 'put'>
+  readonly tokens: Pick<AnnouncementTokens, 'issue'>
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
   readonly pace: PaceTimer
   readonly over: (outcome: AnnouncementOutcome) => void
@@ -64,7 +72,6 @@ export interface AnnouncementDialogOptions {
 export class AnnouncementDialog {
   readonly dialogId: DialogId
   readonly media: AnnouncementMedia
-  readonly codec: PromptCodec
   readonly #options: AnnouncementDialogOptions
   readonly #announcement: Announcement
   readonly #paced: Paced
@@ -74,6 +81,7 @@ export class AnnouncementDialog {
   #playing = 0
   readonly #sessionId: string
   #descriptions = 0
+  #token: string | undefined
   #timer: NodeJS.Timeout | undefined
   #progressAtUs = Infinity
 
@@ -81,7 +89,6 @@ export class AnnouncementDialog {
     this.#options = options
     this.dialogId = options.offer.dialogId
     this.media = options.media
-    this.codec = options.codec
     // Decimal digits. RFC 8866 5.2
     this.#sessionId = String(Number.parseInt(options.announcementId.slice(0, 12), 16))
     this.#paced = { tick: () => this.#guard(() => options.media.tick()) }
@@ -97,7 +104,7 @@ export class AnnouncementDialog {
     const { library, prompts, codec, offer, plan, pace, nowUs } = this.#options
     this.#payloads = await Promise.all(prompts.map((prompt) => library.encoded(prompt, codec)))
     if (this.#announcement.isOver) return
-    const sdp = this.describe(description, line)
+    const sdp = this.#describe(description, line)
     pace.add(this.#paced)
     if (plan.mode === 'early') {
       offer.progress(183, sdp)
@@ -107,12 +114,30 @@ export class AnnouncementDialog {
     this.#arm()
   }
 
+  /** Another offer within the dialog; our answer, or undefined when it cannot be taken: another codec, or another kind of protection. */
+  change(spoken: SpokenOffer): Uint8Array | undefined {
+    const { codec, protection, nowUs } = this.#options
+    const { line, description } = spoken
+    if (line.codec !== codec || (line.crypto === undefined) !== (protection === undefined)) return undefined
+    if (line.crypto !== undefined) protection?.renew(line.crypto, nowUs())
+    this.media.setLine(line)
+    this.handleHeld(!line.isListening)
+    return this.#describe(description, line)
+  }
+
   /** Our answer to an offer. The session id is the same for all of a dialog, its version goes up. RFC 3264 8 */
-  describe(offer: SessionDescription, line: ConversationLine<PromptCodec>): Uint8Array {
+  #describe(offer: SessionDescription, line: ConversationLine<PromptCodec>): Uint8Array {
     this.#descriptions += 1
-    const { port, address } = this.#options
+    const { port, address, protection } = this.#options
     const events = line.events === undefined ? [] : [line.events.payloadType]
-    const spoken = { port, payloadTypes: [line.payloadType, ...events], direction: 'sendrecv', record: 'off' } as const
+    const keys = protection === undefined ? {} : { masterKey: protection.masterKey }
+    const spoken = {
+      port,
+      payloadTypes: [line.payloadType, ...events],
+      direction: 'sendrecv',
+      record: 'off',
+      ...keys,
+    } as const
     return buildAnswer({
       offer,
       lines: offer.media.map((_, index) =>
@@ -130,6 +155,14 @@ export class AnnouncementDialog {
 
   handleHeld(isHeld: boolean): void {
     this.#enter(() => this.#announcement.handleHeld(isHeld, this.#options.nowUs()))
+  }
+
+  /** What became of a REFER of ours. A subscription that ends without a final status has nothing more to tell: the call is on its way. RFC 3515 2.4.5 */
+  handleNotify(request: InDialogRequest): void {
+    const status = sipfragStatus(request.body)
+    const isTerminated = /^\s*terminated/i.test(request.header('subscription-state') ?? '')
+    const isFinal = status !== undefined && status >= 200
+    if (isFinal || isTerminated) this.#enter(() => this.#announcement.handleTransferred(!isFinal || status < 300))
   }
 
   handlePlayed(): void {
@@ -175,21 +208,16 @@ export class AnnouncementDialog {
       case 'settle':
         return this.#settle()
       case 'bye':
-        return this.#bye(this.#outcomeSoFar)
+        return this.#bye(act.outcome)
       case 'redirect':
+        return this.#redirect()
       case 'refer':
-        return
+        return this.#refer()
       case 'decline':
         return offer.refuse(603, 'Decline')
       case 'over':
         return this.#over(act.outcome)
     }
-  }
-
-  get #outcomeSoFar(): AnnouncementOutcome {
-    const { answer } = this.#announcement
-    if (answer === undefined) return 'played'
-    return answer === 'yes' ? 'agreed' : answer === 'no' ? 'refused' : 'noAnswer'
   }
 
   #bye(outcome: AnnouncementOutcome): void {
@@ -204,8 +232,9 @@ export class AnnouncementDialog {
   }
 
   async #keep(): Promise<void> {
-    const { table, announcementId, ids, nowUnixMs } = this.#options
+    const { table, tokens, announcementId, ids, target, nowUnixMs } = this.#options
     await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts: this.#facts() })
+    if (target !== undefined) this.#token = await tokens.issue(announcementId)
   }
 
   #facts(): readonly DatedConsentFact[] {
@@ -218,6 +247,39 @@ export class AnnouncementDialog {
     return this.#announcement
       .facts(heard)
       .map(({ atUs, fact }) => ({ at: new Date(unixMsAt(atUs)).toISOString(), fact }))
+  }
+
+  /** The call goes on from the PBX itself, with the token in the header that its INVITE then bears. RFC 3261 8.1.3.4, 19.1.1 */
+  #redirect(): void {
+    const { offer } = this.#options
+    const token = this.#token ?? ''
+    offer.refuse(302, 'Moved Temporarily', [
+      ['Contact', `<${this.#targetWith(token)}>`],
+      [TOKEN_HEADER, token],
+    ])
+  }
+
+  /** RFC 3515 2.4.1 */
+  #refer(): void {
+    const { signalling, offer, address } = this.#options
+    const token = this.#token ?? ''
+    const by = `<sip:${address.includes(':') ? `[${address}]` : address}>`
+    const headers = [
+      ['Refer-To', `<${this.#targetWith(token)}>`],
+      ['Referred-By', by],
+      [TOKEN_HEADER, token],
+    ] as const
+    signalling
+      .request(offer.dialogId, { method: 'REFER', headers })
+      .then(({ status }) => {
+        if (status < 200 || status >= 300) this.#enter(() => this.#announcement.handleTransferred(false))
+      })
+      .catch(this.#options.failed)
+  }
+
+  /** The characters of a token are those that need no escape there. */
+  #targetWith(token: string): string {
+    return `${this.#options.target ?? ''}?${TOKEN_HEADER}=${token}`
   }
 
   #over(outcome: AnnouncementOutcome): void {

@@ -118,7 +118,7 @@ export class AnnouncementMedia implements Paced {
 
   tick(): void {
     this.#ticksToReport -= 1
-    if (this.#ticksToReport === 0) this.report()
+    if (this.#ticksToReport === 0) this.report({ isLeaving: false, sent: () => {} })
     const payload = this.#leadIn > 0 ? undefined : this.#payloads?.[this.#next]
     if (payload === undefined) {
       if (this.#leadIn > 0) this.#leadIn -= 1
@@ -136,10 +136,12 @@ export class AnnouncementMedia implements Paced {
   }
 
   /** Sends a sender report, by which the other side can tell how far it has heard us. RFC 3550 6.4.1 */
-  report(isLeaving = false): void {
+  report({ isLeaving, sent }: { readonly isLeaving: boolean; readonly sent: () => void }): void {
     this.#ticksToReport = REPORT_TICKS
     const { ssrc, timestamp, packetCount, octetCount } = this.#packetiser
-    if (packetCount === 0) return
+    const { address, rtcpPort, isMuxed } = this.#line
+    const to = this.#latched?.address ?? address
+    if (packetCount === 0 || to === undefined) return sent()
     const parts = [
       serializeSenderReport({
         type: 'senderReport',
@@ -155,19 +157,16 @@ export class AnnouncementMedia implements Paced {
     ]
     const packet = concatenated(parts)
     const { sockets, protection } = this.#options
-    const { address, rtcpPort, isMuxed } = this.#line
-    const to = this.#latched?.address ?? address
-    if (to === undefined) return
     const port = isMuxed ? (this.#latched?.port ?? rtcpPort) : rtcpPort
     const socket = isMuxed ? sockets.rtp : sockets.rtcp
-    socket.send(protection === undefined ? packet : protection.sender.protectRtcp(packet), port, to)
+    socket.send(protection === undefined ? packet : protection.sender.protectRtcp(packet), port, to, sent)
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.report(true)
-    this.#options.sockets.close()
+    // What is sent is on its way only when the socket says so.
+    this.report({ isLeaving: true, sent: () => this.#options.sockets.close() })
   }
 
   #sendRtp(packet: Uint8Array): void {

@@ -16,6 +16,8 @@ import {
 } from './announcement-request.ts'
 import { openSockets, type AnnouncementSockets } from './announcement-sockets.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
+import { AnnouncementProtection } from './announcement-protection.ts'
+import type { AnnouncementTokens } from './announcement-tokens.ts'
 import { PaceTimer } from './pace-timer.ts'
 import type { PromptLibrary } from './prompt-library.ts'
 
@@ -42,7 +44,8 @@ export interface AnnouncerEvents {
 export interface AnnouncerOptions {
   readonly announcements: AnnouncementsConfig
   readonly library: PromptLibrary
-  readonly table: AnnouncementTable
+  readonly table: Pick<AnnouncementTable, 'put'>
+  readonly tokens: Pick<AnnouncementTokens, 'issue'>
   readonly sources: Pick<SourceTable, 'lookup'>
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
   readonly events: AnnouncerEvents
@@ -138,18 +141,13 @@ export class Announcer {
   handleReinvite(offer: OfferRequest): void {
     const dialog = this.#dialogs.get(offer.dialogId)
     const spoken = readOffer(offer)
-    if (dialog === undefined || !spoken.ok || spoken.value.line.codec !== dialog.codec) {
-      offer.refuse(488, 'Not Acceptable Here')
-      return
-    }
-    const { line, description } = spoken.value
-    offer.answer(dialog.describe(description, line))
-    dialog.media.setLine(line)
-    dialog.handleHeld(!line.isListening)
+    const answer = dialog === undefined || !spoken.ok ? undefined : dialog.change(spoken.value)
+    if (answer === undefined) offer.refuse(488, 'Not Acceptable Here')
+    else offer.answer(answer)
   }
 
-  handleInDialog(_dialogId: DialogId, _request: InDialogRequest): void {
-    // Nothing that comes in a dialog of an announcement changes it.
+  handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
+    if (request.method === 'NOTIFY') this.#dialogs.get(dialogId)?.handleNotify(request)
   }
 
   handleConfirmed(dialogId: DialogId): void {
@@ -197,13 +195,12 @@ export class Announcer {
     parts: { readonly request: AnnouncementRequest; readonly src: string; readonly sockets: AnnouncementSockets },
   ): AnnouncementDialog {
     const { request, src, sockets } = parts
-    const { library, table, signalling, events, nowUs, nowUnixMs, announcements, mediaAddress, randomBytes } =
+    const { library, table, tokens, signalling, events, nowUs, nowUnixMs, announcements, mediaAddress, randomBytes } =
       this.#options
     const { plan, prompts, line, ids } = request
+    const protection = line.crypto === undefined ? undefined : new AnnouncementProtection(line.crypto, randomBytes)
     const media = new AnnouncementMedia({
-      sockets,
-      line,
-      protection: undefined,
+      ...{ sockets, line, protection },
       start: startFrom(randomBytes(10)),
       cname: hex(randomBytes(8)),
       symmetricWith: announcements.symmetricRtp ? offer.source.address : undefined,
@@ -213,8 +210,8 @@ export class Announcer {
       ...{ nowUs, nowUnixMs },
     })
     const dialog: AnnouncementDialog = new AnnouncementDialog({
-      ...{ offer, plan, prompts, media, library, table, signalling, ids, nowUs, nowUnixMs },
-      codec: line.codec,
+      ...{ offer, plan, prompts, media, library, table, tokens, signalling, ids, nowUs, nowUnixMs },
+      ...{ codec: line.codec, protection, target: request.target },
       announcementId: hex(randomBytes(ANNOUNCEMENT_ID_BYTES)),
       address: mediaAddress ?? offer.localAddress,
       port: sockets.port,

@@ -6,15 +6,15 @@ import type { SourceTable } from '../recording/source-table.ts'
 import type { SignallingPort } from '../signalling/port.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { AnnouncementTable } from './announcement-table.ts'
 import { Announcer, type AnnouncerEvents } from './announcer.ts'
 import { PromptLibrary, readPrompts } from './prompt-library.ts'
+import type { KeptAnnouncements } from './start-announcement-table.ts'
 
 export interface AnnouncerParts {
   readonly config: Config
   readonly log: Logger
   readonly metrics: Metrics
-  readonly announcements: AnnouncementTable
+  readonly announcements: KeptAnnouncements
   readonly sources: SourceTable
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
 }
@@ -30,7 +30,7 @@ export async function startAnnouncer(parts: AnnouncerParts): Promise<Announcer |
   if (!announcements.enabled) return undefined
   const library = new PromptLibrary(await readPrompts(announcements.folder), media.opusEngine)
   return new Announcer({
-    ...{ announcements, library, table: parts.announcements, sources, signalling },
+    ...{ announcements, library, sources, signalling, ...parts.announcements },
     events: eventsOf(parts),
     bindAddress: rtp.address,
     mediaAddress: rtp.advertise ?? (sip.drachtio === undefined ? sip.advertise : undefined),

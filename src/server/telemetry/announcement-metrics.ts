@@ -41,5 +41,12 @@ export function announcementMetrics(make: Factory) {
       'Announcements that are not kept any more, by why: no recording came in time, there were too many, or the disk failed.',
       { reason: oneOf(['full', 'expired', 'disk']) },
     ),
+    consentTokensTotal: make.counter(
+      'consent_tokens_total',
+      'Consent tokens: given out, taken with a recording, or refused there, by why.',
+      {
+        outcome: oneOf(['issued', 'taken', 'token', 'signerUnknown', 'forged', 'expired']),
+      },
+    ),
   }
 }
