@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { chooseRule } from '../../src/consent/choose-rule.ts'
 import { CONSENT_FACTS_MAX, ConsentCase } from '../../src/consent/consent-case.ts'
 import { evaluateConsent } from '../../src/consent/evaluate.ts'
 import {
@@ -13,6 +14,7 @@ import {
 import { type ConsentParty, type ConsentPolicy, needsOf } from '../../src/consent/policy.ts'
 import { CONSENT_STATES, type ConsentAction, type ConsentFact, type ConsentOutput } from '../../src/consent/words.ts'
 import { PROMPT } from '../unit/consent/cases.ts'
+import { RULE_DATA } from '../unit/consent/support.ts'
 
 const ids = fc.constantFrom('A', 'B', 'C', 'nobody')
 const streams = fc.constantFrom('a', 'b', 'c', 'mixed', 'none')
@@ -331,6 +333,60 @@ describe('rules together', () => {
           expect(joined.notice.filter((kind) => !rule.notice.includes(kind))).toEqual([])
         }
       }),
+    )
+  })
+})
+
+describe('the rule of a call', () => {
+  const NUMBERS = [
+    '+18135550100',
+    '+12065550100',
+    '+12125550100',
+    '+18005550100',
+    '+4930123456',
+    '+81345678901',
+    '+80012345678',
+    '1001',
+  ]
+  const addresses = fc.oneof(
+    fc.constantFrom(...NUMBERS),
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc
+      .array(fc.constantFrom(...'+0123456789 -().;=@<>"sip:tel*#'.split('')), { maxLength: 30 })
+      .map((characters) => characters.join('')),
+    fc.bigInt({ min: 1n, max: 999_999_999_999_999n }).map((digits) => `+${digits}`),
+  )
+  const ruleParties = fc.array(
+    fc.record({ number: addresses, country: fc.constantFrom('US', 'DE', 'JP', 'ZZ', 'us') }, { requiredKeys: [] }),
+    { minLength: 1, maxLength: 4 },
+  )
+  const sources = fc.record(
+    { country: fc.constantFrom('US', 'DE', 'XX', ''), jurisdiction: fc.constantFrom('de', 'us-ny', 'nowhere') },
+    { requiredKeys: [] },
+  )
+
+  test('is found for whatever stands where a number should, and keeps no digit of it', () => {
+    fc.assert(
+      fc.property(ruleParties, sources, (some, source) => {
+        const chosen = chooseRule({ parties: some, source }, RULE_DATA)
+        expect(chosen.candidates.length).toBeGreaterThan(0)
+        expect(chosen.explanation.length).toBeGreaterThan(1)
+        expect(chosen.candidates.filter(({ becauseWithoutNumber }) => /[0-9]/u.test(becauseWithoutNumber))).toEqual([])
+        for (const { rule } of chosen.candidates) expect(strictestOf([rule, chosen.rule])).toEqual(chosen.rule)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('never becomes weaker because somebody joins, or the source names a jurisdiction', () => {
+    fc.assert(
+      fc.property(ruleParties, ruleParties, sources, (some, more, source) => {
+        const { rule } = chooseRule({ parties: some, source: {} }, RULE_DATA)
+        const { country: _country, ...named } = source
+        const joined = chooseRule({ parties: [...some, ...more], source: named }, RULE_DATA).rule
+        expect(strictestOf([rule, joined])).toEqual(joined)
+      }),
+      { numRuns: 1000 },
     )
   })
 })
