@@ -12,7 +12,9 @@ const FULL_SHARE_MIN = 0.9
 /** ... no stretch missing as long as a short word, a fifth of a second, ... */
 const FULL_MISSING_HOPS_MAX = 5
 /** ... and a changed word would have been noticed: nats; see {@link HeardParts}. */
-const DISCERNMENT_MIN = 10
+const DISCERNMENT_MIN = 12
+/** Beyond this a stretch differs so much from the rest that its word may be another one; see {@link HeardParts}. */
+const ODDNESS_MAX = 7.4
 /** Nats by which the evidence for one prompt has to exceed that for another. */
 const TOLD_APART_MIN = 10
 /** Of the shorter of two prompts, the part on the same place from which on only one of them can have been there. */
@@ -74,7 +76,7 @@ export function decide(contenders: readonly Contender[], factor: number): Findin
   }
 }
 
-function verdictOf({ share, longestMissing, discernment }: HeardParts): Verdict {
+function verdictOf({ share, longestMissing, discernment, oddness }: HeardParts): Verdict {
   if (longestMissing > FULL_MISSING_HOPS_MAX || share < FULL_SHARE_MIN) return 'heardInPart'
-  return discernment < DISCERNMENT_MIN ? 'uncertain' : 'heardInFull'
+  return discernment < DISCERNMENT_MIN || oddness > ODDNESS_MAX ? 'uncertain' : 'heardInFull'
 }

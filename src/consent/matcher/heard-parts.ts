@@ -7,9 +7,16 @@ const CHANGE_COST = 7
 /** Bounds of the part of wrong bits that is expected in what is heard. */
 const ERRORS_MIN = 0.03
 const ERRORS_MAX = 0.42
-const ROUNDS = 4
+/** Rates that are tried first; the most likely is then made exact. */
+const RATES = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.34, 0.38] as const
+const ROUNDS = 2
 /** Shortest word that may have been changed: a quarter of a second. */
 const WORD_HOPS = 8
+
+type Compared = Pick<Alignment, 'bits' | 'errors'>
+
+/** Hops over which a stretch is compared with the rest: 0.4 s. */
+const STRETCH_HOPS = 12
 
 /** Which hops of a prompt were heard. */
 export interface HeardParts {
@@ -23,6 +30,8 @@ export interface HeardParts {
   readonly errorRate: number
   /** How surely one changed word would have been noticed, in nats: the difference that a quarter of a second makes. */
   readonly discernment: number
+  /** The worst stretch of 0.4 s against the rest: by how many standard deviations its wrong bits are too many. */
+  readonly oddness: number
   /** Evidence that all of the prompt was there rather than none, in nats; negative where it was not. */
   readonly evidence: number
 }
@@ -31,9 +40,9 @@ export interface HeardParts {
  * Tells the hops of a prompt that were heard from those that were not: the most likely row of the two states (Viterbi), where bits
  * are wrong at a rate that is learned from what was heard, or by half.
  */
-export function hearParts({ bits, errors }: Alignment): HeardParts {
+export function hearParts({ bits, errors }: Compared): HeardParts {
   const heard = new Uint8Array(bits.length)
-  let errorRate = 0.25
+  let errorRate = likelyRate({ bits, errors }, heard)
   for (let round = 0; round < ROUNDS; round++) {
     segment({ bits, errors }, errorRate, heard)
     errorRate = rateOf({ bits, errors }, heard)
@@ -61,8 +70,38 @@ export function hearParts({ bits, errors }: Alignment): HeardParts {
     longestMissing,
     errorRate,
     discernment: -gain(perHop * WORD_HOPS, (perHop * WORD_HOPS) / 2, errorRate),
+    oddness: oddnessOf({ bits, errors }),
     evidence,
   }
+}
+
+function oddnessOf({ bits, errors }: Compared): number {
+  const active = Array.from(bits.keys()).filter((hop) => (bits[hop] ?? 0) > 0)
+  const sum = (from: Uint8Array, hops: readonly number[]): number =>
+    hops.reduce((all, hop) => all + (from[hop] ?? 0), 0)
+  const allBits = sum(bits, active)
+  const allErrors = sum(errors, active)
+  let most = 0
+  for (let at = 0; at + STRETCH_HOPS <= active.length; at++) {
+    const stretch = active.slice(at, at + STRETCH_HOPS)
+    const count = sum(bits, stretch)
+    const wrong = sum(errors, stretch)
+    const rate = Math.max(ERRORS_MIN, (allErrors - wrong) / Math.max(1, allBits - count))
+    most = Math.max(most, (wrong - count * rate) / Math.sqrt(count * rate * (1 - rate)))
+  }
+  return most
+}
+
+function likelyRate(compared: Compared, heard: Uint8Array): number {
+  let best = RATES[0] as number
+  let most = 0
+  for (const rate of RATES) {
+    const likelihood = segment(compared, rate, heard)
+    if (likelihood <= most) continue
+    best = rate
+    most = likelihood
+  }
+  return best
 }
 
 /** Nats by which so many errors speak for heard. */
@@ -70,7 +109,7 @@ function gain(bits: number, errors: number, errorRate: number): number {
   return INDEPENDENCE * (errors * Math.log(2 * errorRate) + (bits - errors) * Math.log(2 * (1 - errorRate)))
 }
 
-function rateOf({ bits, errors }: Pick<Alignment, 'bits' | 'errors'>, heard: Uint8Array): number {
+function rateOf({ bits, errors }: Compared, heard: Uint8Array): number {
   let all = 0
   let wrong = 0
   for (let i = 0; i < bits.length; i++) {
@@ -81,7 +120,8 @@ function rateOf({ bits, errors }: Pick<Alignment, 'bits' | 'errors'>, heard: Uin
   return Math.max(ERRORS_MIN, Math.min(ERRORS_MAX, wrong / Math.max(1, all)))
 }
 
-function segment({ bits, errors }: Pick<Alignment, 'bits' | 'errors'>, errorRate: number, heard: Uint8Array): void {
+/** @returns how many nats the most likely row is more likely than that nothing was heard */
+function segment({ bits, errors }: Compared, errorRate: number, heard: Uint8Array): number {
   const cameFrom = new Uint8Array(bits.length)
   let no = 0
   let yes = 0
@@ -99,4 +139,5 @@ function segment({ bits, errors }: Pick<Alignment, 'bits' | 'errors'>, errorRate
     heard[i] = state
     state = ((cameFrom[i] ?? 0) >> state) & 1
   }
+  return Math.max(no, yes)
 }

@@ -26,7 +26,7 @@ const WINDOW_MS = 600_000
 interface Ways {
   readonly chains: readonly TelephoneChain[]
   readonly random: Random
-  readonly pairs?: readonly ChangedPair[]
+  readonly pairs: readonly ChangedPair[]
 }
 
 /** Makes the trials, sends them through their codecs, loses packets, and listens. */
@@ -67,7 +67,7 @@ function listenTo({ way, trials, heard: sent }: Sent, { random, pairs }: Ways): 
     const heard = sent.subarray(at * factor, (at + samples.length) * factor)
     at += samples.length + PAUSE_SAMPLES
     const audio = withLoss(heard, way.sampleRate, { share: trial.lossShare, random })
-    const pair = pairs?.find(({ changed }) => changed.prompt === trial.played)
+    const pair = pairs.find(({ changed }) => changed.prompt === trial.played)
     const both = pair === undefined ? [] : [pair.registered.prompt, pair.changed.prompt]
     return { trial, findings: findIn(audio, way, trial.prompts), withBoth: findIn(audio, way, both) }
   })

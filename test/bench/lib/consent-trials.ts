@@ -46,7 +46,7 @@ const PROMPTS_LISTENED_FOR = 10
 const SECONDS_BEFORE_MAX = 5
 const SECONDS_BEHIND_MAX = 3
 
-interface Course {
+export interface Course {
   readonly material: Material
   readonly random: Random
   readonly chains: number
