@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
+import { CONSENT_STATES } from '../evidence/consent-event-shape.ts'
 import { isUuidV7 } from '../ids.ts'
 import { clusterDirectory } from '../server/database/cluster.ts'
 import type { Database } from '../server/database/database.ts'
@@ -29,6 +30,7 @@ export const command: Command = {
   examples: [
     'recordings list --participant "+1 555 0101" --from 2026-11-01',
     'recordings list --state interrupted --json',
+    'recordings list --consent missing',
     'recordings list --linked 00FA08040019365BDA8C12',
     'recordings show 01990000-0000-7000-8000-000000000000',
   ],
@@ -54,6 +56,7 @@ export const command: Command = {
         'of the same story as this recording; or with this id of a group, UCID, GUID, Session-ID, in any spelling',
     },
     state: { type: 'string', placeholder: 'STATE', description: STATES.join(', ') },
+    consent: { type: 'string', placeholder: 'STATE', description: `by consent: ${CONSENT_STATES.join(', ')}` },
     limit: {
       type: 'string',
       placeholder: 'N',
@@ -91,6 +94,8 @@ async function list(context: CommandContext): Promise<ExitCode> {
     text: textOption(args, 'text'),
     linked: textOption(args, 'linked'),
     state: textOption(args, 'state') === undefined ? undefined : choiceOption(args, 'state', STATES, 'open'),
+    consent:
+      textOption(args, 'consent') === undefined ? undefined : choiceOption(args, 'consent', CONSENT_STATES, 'unknown'),
     limit: integerOption(args, 'limit', { fallback: LIMIT_DEFAULT, min: 1, max: LIST_LIMIT_MAX }),
     cursor: textOption(args, 'cursor'),
   }

@@ -1,4 +1,4 @@
-import type { ConsentStateName } from './consent-event-shape.ts'
+import { CONSENT_WORDS } from './consent-text.ts'
 import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
@@ -18,16 +18,6 @@ export const CAUSE_WORDS: Record<GapCauseName, string> = {
   paused: 'paused on request',
   masked: 'masked because keys were pressed',
   undecoded: 'kept as it came, not decoded',
-}
-
-export const CONSENT_WORDS: Record<ConsentStateName, string> = {
-  agreed: 'agreed to',
-  notified: 'the parties were told',
-  notRequired: 'not required by the rule that was chosen',
-  missing: 'MISSING',
-  refused: 'REFUSED',
-  withdrawn: 'WITHDRAWN',
-  unknown: 'not known',
 }
 
 export const CLOCK_WORDS: Record<ManifestBody['clock']['status'], string> = {

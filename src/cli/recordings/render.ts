@@ -12,6 +12,7 @@ import {
   relatedColumns,
   storyRows,
 } from './render-story.ts'
+import { CONSENT_COLUMNS, consentRows } from './render-consent.ts'
 
 /** Positions on the recording timeline. */
 const SAMPLES_PER_MS = 48
@@ -68,6 +69,7 @@ export function describeRecording(
     ['identifiers', table(ID_COLUMNS, idRows(details))],
     ['vendor data', table(EXTENSION_COLUMNS, extensionRows(details))],
     ['metadata snapshots', table(SNAPSHOT_COLUMNS, snapshotRows(details))],
+    ['consent', table(CONSENT_COLUMNS, consentRows(details))],
     ['incidents', table(INCIDENT_COLUMNS, incidentRows(details))],
   ]
   const facts = formatTable(

@@ -1,4 +1,5 @@
 import { EarwitnessError, ExitCode } from '../../errors.ts'
+import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { correlationForms } from '../../protocol/siprec/correlation.ts'
 import { containsPattern, foldSearchTerm, foldText } from './text-columns.ts'
@@ -17,6 +18,7 @@ export interface RecordingFilters {
   /** Part of anything textual: participants, ids of every kind and spelling, vendor data, SIP Call-ID, source, tenant, incident codes. */
   readonly text?: string | undefined
   readonly state?: RecordingState | undefined
+  readonly consent?: ConsentStateName | undefined
   /** Of the same story as the recording of this id, itself included; or having this id of a group, a UCID, GUID, Session-ID and so on. */
   readonly linked?: string | undefined
   /** 1 to {@link LIST_LIMIT_MAX}. */
@@ -73,9 +75,10 @@ export function filterConditions(
     throw badArgument('list-limit', 'limit is not a whole number in range.', `Give one from 1 to ${LIST_LIMIT_MAX}.`)
   }
   const where = new Conditions()
-  const { participant, src, from, to, text, state, cursor } = filters
+  const { participant, src, from, to, text, state, consent, cursor } = filters
   if (src !== undefined) where.add('r.src = ?', src)
   if (state !== undefined) where.add('r.state = ?', state)
+  if (consent !== undefined) where.add('r.consent_state = ?', consent)
   if (from !== undefined) where.add('r.started_at >= ?', parseTime(from))
   if (to !== undefined) where.add('r.started_at < ?', parseTime(to))
   if (linkedIds !== undefined) where.add('r.recording_id = ANY(?::uuid[])', linkedIds)

@@ -12,6 +12,8 @@ export interface RecordingParts {
   readonly participantSessions: readonly ParticipantSessionRow[]
   /** Who was on which stream from when to when, in the order it began. */
   readonly attributions: readonly AttributionRow[]
+  /** What the parties were told and what they answered, as it was signed. */
+  readonly consentEvents: readonly ConsentEventRow[]
   /** What links the recording to others. */
   readonly correlationIds: readonly { readonly kind: string; readonly value: string }[]
   /** What vendors say beside RFC 7865; at most {@link EXTENSIONS_SHOWN_MAX}. */
@@ -36,6 +38,18 @@ export interface AttributionRow {
   /** null while it lasts; then the recording's end is its end. */
   readonly to: string | null
   readonly toClock: 'src' | 'recorder' | null
+}
+
+export interface ConsentEventRow {
+  readonly number: number
+  readonly type: string
+  readonly at: string
+  readonly atSample: number | null
+  /** Consent to the recording with this event. */
+  readonly state: string
+  readonly sha256: string
+  /** The signed event. */
+  readonly jws: string
 }
 
 export interface ExtensionRow {
@@ -142,15 +156,16 @@ export async function readRecordingParts(
     read<GapRow>(GAPS),
     read<IncidentRow>(INCIDENTS),
   ])
-  const [participantSessions, attributions, correlationIds, extensions] = await Promise.all([
+  const [participantSessions, attributions, correlationIds, extensions, consentEvents] = await Promise.all([
     read<ParticipantSessionRow>(PARTICIPANT_SESSIONS),
     read<AttributionRow>(ATTRIBUTIONS),
     read<RecordingParts['correlationIds'][number]>(CORRELATION_IDS),
     read<ExtensionRow>(EXTENSIONS),
+    read<ConsentEventRow>(CONSENT_EVENTS),
   ])
   return {
     ...{ csGroups, communicationSessions, mediaStreams, snapshots, chunks, gaps, incidents },
-    ...{ participantSessions, attributions, correlationIds, extensions },
+    ...{ participantSessions, attributions, correlationIds, extensions, consentEvents },
   }
 }
 
@@ -201,6 +216,10 @@ const ATTRIBUTIONS = `
   SELECT stream_id AS "streamId", participant_id AS "participantId", basis, ${rfc3339('from_at')} AS "from",
          from_clock AS "fromClock", ${rfc3339('to_at')} AS "to", to_clock AS "toClock"
   FROM attributions WHERE recording_id = $1 ORDER BY ordinal`
+
+const CONSENT_EVENTS = `
+  SELECT event_number AS number, type, ${rfc3339('at')} AS at, at_sample::float8 AS "atSample", state, sha256, jws
+  FROM consent_events AS e WHERE recording_id = $1 ORDER BY event_number`
 
 const CORRELATION_IDS = `
   SELECT kind, value FROM correlation_ids WHERE recording_id = $1 ORDER BY kind, value`

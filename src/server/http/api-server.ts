@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 
 import { accepted } from '../../result.ts'
 import { AudioRoutes, type AudioRoutesOptions } from './audio-routes.ts'
+import { addConsentRoutes } from './consent-routes.ts'
 import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
 import { addOperatorRoutes, type Operate } from './operator-routes.ts'
@@ -43,6 +44,7 @@ export class ApiServer {
     this.#events = new EventRoutes(this.#app, options.events)
     this.#audio = new AudioRoutes(this.#app, options.audio)
     addRecordingRoutes(this.#app, options.readObject)
+    addConsentRoutes(this.#app, options.readObject)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated

@@ -7,6 +7,7 @@ import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { objectKey } from '../storage/layout.ts'
+import { readConsent } from './read-consent.ts'
 import type { ReadRecording } from './restored-records.ts'
 import type { StoredRecording } from './stored-recordings.ts'
 
@@ -65,9 +66,11 @@ export async function readRecording(
   }
   const manifest = read.value
   const manifestSha256 = sha256Hex(signed)
+  const consent = await readConsent(store, { objectPrefix, manifest, manifestSha256 }, trust.keys, report)
+  const known = { manifest, manifestSha256, objectPrefix, consent }
   const opener = new Opener(store, objectPrefix, report)
   const identity = trust.identities.length === 0 ? undefined : await opener.unwrap(manifest, keyNames, trust.identities)
-  if (identity === undefined) return { manifest, manifestSha256, objectPrefix, indexFacts: undefined, snapshots: [] }
+  if (identity === undefined) return { ...known, indexFacts: undefined, snapshots: [] }
   const snapshots: { entry: ManifestBody['snapshots'][number]; raw: Uint8Array }[] = []
   for (const entry of manifest.snapshots) {
     const raw = await opener.open(entry.name, entry.sealedSha256, identity)
@@ -75,7 +78,7 @@ export async function readRecording(
     else if (raw !== undefined) snapshots.push({ entry, raw })
   }
   const indexFacts = await opener.readIndex(manifest, identity)
-  return { manifest, manifestSha256, objectPrefix, indexFacts, snapshots }
+  return { ...known, indexFacts, snapshots }
 }
 
 /** Opens objects of one recording, each only when it is the one that the manifest names. */

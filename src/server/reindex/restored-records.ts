@@ -5,6 +5,7 @@ import { readKeptMetadata } from '../../recorder/recording-request.ts'
 import { chunkRecord, closedRecord, openedRecord } from '../database/index-records.ts'
 import type { DatabaseRecord } from '../database/records.ts'
 import { snapshotRecord } from '../recording/snapshot-record.ts'
+import { consentRecords, type ReadConsentEvent } from './read-consent.ts'
 
 /** What is known of one recording from the store alone. */
 export interface ReadRecording {
@@ -12,6 +13,8 @@ export interface ReadRecording {
   /** Hex, of the compact JWS. */
   readonly manifestSha256: string
   readonly objectPrefix: string
+  /** Those that are to be believed, in order. */
+  readonly consent: readonly ReadConsentEvent[]
   /** Undefined where there is none, or nobody could open it. */
   readonly indexFacts: IndexFacts | undefined
   /** Those that could be opened. */
@@ -20,7 +23,7 @@ export interface ReadRecording {
 
 /** The records that the recorder made of it, in their order. Nothing here depends on when it is asked. */
 export function restoredRecords(read: ReadRecording): readonly DatabaseRecord[] {
-  const { manifest, manifestSha256, objectPrefix, indexFacts, snapshots } = read
+  const { manifest, manifestSha256, objectPrefix, indexFacts, snapshots, consent } = read
   const { recordingId, startedAt, recipient, chunks, incidents } = manifest
   const dialect = indexFacts?.dialect
   const correlationIds = (indexFacts?.correlationIds ?? []) as readonly CorrelationId[]
@@ -33,6 +36,7 @@ export function restoredRecords(read: ReadRecording): readonly DatabaseRecord[] 
     ...snapshots.map(({ entry, raw }) => restoredSnapshot(recordingId, entry, raw)),
     ...chunks.map((chunk) => chunkRecord(recordingId, chunk, spokenAt(manifest, chunk.toSample))),
     ...incidents.map((incident): DatabaseRecord => ({ kind: 'incidentNoted', recordingId, ...incident })),
+    ...consentRecords(recordingId, consent),
     closedRecord(manifest, manifestSha256),
   ]
 }

@@ -39,6 +39,7 @@ const DETAILS: RecordingDetails = {
   participantSessions: [],
   attributions: [],
   correlationIds: [],
+  consentEvents: [],
   extensions: [],
   communicationSessions: [],
   mediaStreams: [
