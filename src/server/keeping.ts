@@ -7,6 +7,8 @@ import { Outbox } from './database/outbox.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { startLedger } from './ledger/start-ledger.ts'
 import { Custody } from './recording/custody.ts'
+import { HeldCustody } from './recording/held-custody.ts'
+import { HeldKeys } from './recording/held-keys.ts'
 import { OpenJournal } from './recording/open-journal.ts'
 import { recoverWithSpool } from './recording/recovery.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
@@ -29,6 +31,8 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly storage: Storage
   readonly outbox: Outbox
   readonly custody: Custody
+  /** What was held until consent. */
+  readonly held: HeldCustody
   readonly ledger: Ledger
   readonly vaultRecipients: readonly string[]
   readonly spool: Spool
@@ -91,21 +95,30 @@ export async function startKeeping(
   undo.push(() => ledger.close(LEDGER_CLOSE_MS))
   const spool = await openSpool({ dataDir, limits: config.spool, queue: uploads, log })
   undo.push(() => spool.stop())
+  const heldKeys = new HeldKeys({ dataDir })
+  const held = new HeldCustody({
+    ...{ keys: heldKeys, journal, put: (order, key, bytes) => spool.uploads.put(order, key, bytes) },
+    onError: (recordingId, error) =>
+      log.error({ recordingId, err: error }, 'the key of what is held until consent is not where it should be'),
+  })
   const custody = new Custody({
-    ...{ outbox, journal, ledger, uploads: spool.uploads, spool: spool.keeper },
+    ...{ outbox, journal, ledger, held, uploads: spool.uploads, spool: spool.keeper },
     signer: signer.signingKey,
     nowUnixMs: Date.now,
     onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
-  const recover = (): Promise<number> =>
-    recoverWithSpool(spool, {
-      ...{ journal, leftOpen, store, custody },
+  const recover = async (): Promise<number> => {
+    const recovered = await recoverWithSpool(spool, {
+      ...{ journal, leftOpen, store, custody, held },
       signer: signer.verifyKey,
       reportError: (recordingId, error) =>
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
     })
+    await heldKeys.forgetStored(store)
+    return recovered
+  }
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
-  return { storage, store, uploads, outbox, custody, ledger, spool, announcements, vaultRecipients, recover }
+  return { storage, store, uploads, outbox, custody, held, ledger, spool, announcements, vaultRecipients, recover }
 }

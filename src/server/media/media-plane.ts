@@ -220,6 +220,11 @@ export class MediaPlane {
     this.#post(recordingId, { kind: 'pause', recordingId, isPaused, ...request })
   }
 
+  /** What is said from `atUs` on is not held until consent any more. */
+  release(recordingId: RecordingId, atUs: number): void {
+    this.#post(recordingId, { kind: 'release', recordingId, atUs })
+  }
+
   end(recordingId: RecordingId, cause: EndCause, endedUs: number): void {
     this.#post(recordingId, { kind: 'end', recordingId, cause, endedUs })
   }

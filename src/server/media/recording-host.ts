@@ -164,6 +164,9 @@ export class RecordingHost {
           recording.recordingSession.setPaused(message.isPaused, message.by, message.atUs, message.via),
         )
         return
+      case 'release':
+        if (recording !== undefined) await this.#release(recordingId, recording, message.atUs)
+        return
       case 'listen':
         this.#listen(message, recording)
         return
@@ -264,6 +267,20 @@ export class RecordingHost {
       const detail =
         'Audio came that has more in it than its stream is recorded at, and no encoder could be made for it.'
       this.#guard(recordingId, recording, () => recordingSession.noteIncident('rate-not-raised', detail, this.#nowUs()))
+    }
+  }
+
+  /** The link behind the cut has encoders of its own. */
+  async #release(recordingId: RecordingId, recording: HostedRecording, atUs: number): Promise<void> {
+    const { recordingSession } = recording
+    const note = (detail: string): void => recordingSession.noteIncident('held-not-released', detail, this.#nowUs())
+    try {
+      await this.#encoders.stockUp(recording.stock, recordingSession.encodersForRelease())
+      this.#guard(recordingId, recording, () => recordingSession.releaseHeld(atUs))
+    } catch {
+      this.#guard(recordingId, recording, () =>
+        note('No encoder could be made for what follows: it is held like the rest.'),
+      )
     }
   }
 

@@ -84,6 +84,8 @@ export type ToWorker =
       readonly atUs: number
       readonly via?: PauseWay
     }
+  /** There is consent since `atUs`: what is said from then on is not held. */
+  | { readonly kind: 'release'; readonly recordingId: RecordingId; readonly atUs: number }
   | {
       readonly kind: 'listen'
       readonly recordingId: RecordingId

@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
-import type { LiveRecording } from './live-recording.ts'
+import type { LiveRecording, SealedKey } from './live-recording.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 
 /**
@@ -23,7 +23,8 @@ export class Commitment {
   }
 
   take(recording: LiveRecording, object: SealedObject): void {
-    if (object.kind === 'key') takeKey(recording, object)
+    if (object.kind === 'key') recording.sealedKey = keyOf(object)
+    else if (object.kind === 'heldKey') recording.held = keyOf(object)
     else if (recording.heldBack === undefined) this.#custody.sealed(recording, object)
     else recording.heldBack.push({ kind: 'object', object })
   }
@@ -47,7 +48,6 @@ export class Commitment {
   }
 }
 
-function takeKey(recording: LiveRecording, { name, bytes, recipient = '' }: SealedObject): void {
-  const wrappedKey = { name, sha256: sha256Hex(bytes), sizeBytes: bytes.length }
-  recording.sealedKey = { recipient, bytes, wrappedKey }
+function keyOf({ name, bytes, recipient = '' }: SealedObject): SealedKey {
+  return { recipient, bytes, wrappedKey: { name, sha256: sha256Hex(bytes), sizeBytes: bytes.length } }
 }

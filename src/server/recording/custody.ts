@@ -28,6 +28,8 @@ import type { StatementSink } from '../ledger/ledger.ts'
 import { ConsentKeeper, type ConsentNote } from './consent-keeper.ts'
 import type { KeptConsent, TakenConsentEvent } from './consent-trail.ts'
 import { interruptedManifest } from './interrupted-manifest.ts'
+import type { HeldCustody } from './held-custody.ts'
+import { withDecision, type HeldDecision, type HeldFacts } from './held-decision.ts'
 import { JournalledObjects } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
@@ -36,7 +38,7 @@ import { snapshotRecord } from './snapshot-record.ts'
 import { ToldFacts, type ToldNews } from './told-facts.ts'
 
 /** A recording that nobody is left to finish, as far as it is known. */
-export interface InterruptedRecording extends OpenFacts {
+export interface InterruptedRecording extends OpenFacts, HeldFacts {
   /** When it was last known to go on. RFC 3339 */
   readonly endedAt: string
   readonly chunks: readonly ChunkEntry[]
@@ -78,6 +80,7 @@ export class Custody {
   readonly #handedOver = new Map<string, Promise<void>>()
   readonly #journalled = new JournalledObjects()
   readonly #consent: ConsentKeeper
+  readonly #held: HeldCustody | undefined
 
   constructor(options: {
     readonly uploads: Uploads
@@ -87,12 +90,15 @@ export class Custody {
     /** Hears what is opened and closed; absent, nobody does. */
     readonly ledger?: Pick<StatementSink, 'append'>
     readonly nowUnixMs: () => number
+    /** Where audio may be held until consent. */
+    readonly held?: HeldCustody
     /** Is told which frames are needed no more. */
     readonly spool?: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'>
     /** Hears of each consent event that is written. */
     readonly onConsentEvent?: (type: ConsentEventType) => void
   }) {
     this.#spool = options.spool
+    this.#held = options.held
     this.#uploads = options.uploads
     this.#outbox = options.outbox
     this.#journal = options.journal
@@ -117,7 +123,7 @@ export class Custody {
 
   /** The recording exists from now on: its wrapped key is stored before any of its audio. */
   opened(recording: LiveRecording): void {
-    const { facts, sipCallId, startedAt, objectPrefix, sealedKey } = recording
+    const { facts, sipCallId, startedAt, objectPrefix, sealedKey, held } = recording
     if (sealedKey === undefined) throw new Error('a recording is opened by its sealed key')
     const { recipient, wrappedKey, bytes } = sealedKey
     const { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software } = facts
@@ -130,9 +136,11 @@ export class Custody {
       kind: 'opened',
       facts: { recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
       ...{ sipCallId, startedAt, objectPrefix, recipient, wrappedKey, dialect, correlationIds },
+      ...(held === undefined ? {} : { held: { recipient: held.recipient, wrappedKey: held.wrappedKey } }),
       wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
     }
     void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
+    this.#held?.opened(recording)
     // After the line that opens the journal, which must be its first.
     for (const event of recording.story) void this.#journal.append(recordingId, event)
     this.noteFacts(recording)
@@ -168,7 +176,7 @@ export class Custody {
     if (object.chunk !== undefined) this.#takeChunk(recording, object.chunk, object.bytes)
     else if (object.kept !== undefined) this.#takeKept(recording, object.kept, object.bytes)
     else if (object.dtmf !== undefined) this.#takeDtmf(recording, object.dtmf, object.bytes)
-    else if (object.peaks !== undefined) this.#takePeaks(recording, object.peaks, object.bytes)
+    else if (object.peaks !== undefined) this.#takePeaks(recording, object.peaks, object)
     else if (object.snapshotSeq !== undefined) this.#takeSnapshot(recording, object.snapshotSeq, object)
   }
 
@@ -183,6 +191,13 @@ export class Custody {
     }
   }
 
+  /** What was held until consent is kept, or destroyed: once. The manifest will say so when it is done. */
+  decideHeld(recording: LiveRecording, decision: HeldDecision): void {
+    if (recording.heldDecision !== undefined) return
+    recording.heldDecision = decision
+    if (recording.heldBack === undefined) this.#held?.decide(recording, decision)
+  }
+
   incident(recording: LiveRecording, incident: RecordingIncident): void {
     recording.incidents.push(incident)
     this.#noteIncident(recording.facts.recordingId, incident)
@@ -195,7 +210,8 @@ export class Custody {
     await this.#handedOver.get(recordingId)
     this.#handedOver.delete(recordingId)
     const index = await this.#storeIndex(objectPrefix, manifest)
-    const whole = { ...manifest, ...(index === undefined ? {} : { index }), ...consent }
+    const complete = { ...manifest, ...(index === undefined ? {} : { index }), ...consent }
+    const whole = withDecision(complete, await this.#held?.decisionOf(recordingId))
     const signed = new TextEncoder().encode(await signManifest(whole, this.#signer))
     this.#told.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
@@ -284,9 +300,11 @@ export class Custody {
     void this.#keep(recording, { kind: 'dtmf', dtmf, ...journalled }, { name: dtmf.name, bytes })
   }
 
-  #takePeaks(recording: LiveRecording, peaks: PeaksEntry, bytes: Uint8Array): void {
-    recording.peaks = peaks
-    void this.#keep(recording, { kind: 'peaks', peaks }, { name: peaks.name, bytes })
+  #takePeaks(recording: LiveRecording, peaks: PeaksEntry, { kind, bytes }: SealedObject): void {
+    const isHeld = kind === 'heldPeaks'
+    if (isHeld) recording.heldPeaks = peaks
+    else recording.peaks = peaks
+    void this.#keep(recording, { kind: isHeld ? 'heldPeaks' : 'peaks', peaks }, { name: peaks.name, bytes })
   }
 
   #recordChunk(recordingId: string, chunk: ChunkEntry): void {

@@ -1,6 +1,7 @@
 import { MANIFEST_FORMAT, type IncidentEntry, type ManifestBody } from '../../evidence/manifest.ts'
 import { unlistedConsentEvents } from './consent-trail.ts'
 import type { InterruptedRecording } from './custody.ts'
+import { heldEntries } from './held-decision.ts'
 import { tellStory } from './session-story.ts'
 
 /** The manifest of a recording that nobody is left to finish: what was sealed, agreed on and asked for; what came on each media stream is not known. */
@@ -16,6 +17,7 @@ export function interruptedManifest(
     format: MANIFEST_FORMAT,
     ...{ recordingId, rsId, tenant, src, sipCallIdSha256, layout, software },
     ...{ startedAt, recipient, wrappedKey, chunks, snapshots },
+    ...heldEntries(recording, chunks),
     ...(kept.length === 0 ? {} : { kept }),
     ...(dtmf.length === 0 ? {} : { dtmf }),
     ...(peaks === undefined ? {} : { peaks }),

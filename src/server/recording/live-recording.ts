@@ -23,6 +23,7 @@ import { AnswerKeys } from './answer-keys.ts'
 import { CommunicationFacts } from './communication-facts.ts'
 import { ConsentTrail } from './consent-trail.ts'
 import type { DescribedMedia } from './local-description.ts'
+import type { HeldDecision } from './held-decision.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { StoryEvent } from './session-story.ts'
 import type { Source } from './source-table.ts'
@@ -105,6 +106,10 @@ export interface LiveRecording {
   state: LiveState
   /** Waits for the ACK or the first RTP: an INVITE that comes to nothing leaves no object behind. */
   sealedKey: SealedKey | undefined
+  /** The key of what is held until consent; undefined when nothing is. */
+  held: SealedKey | undefined
+  heldDecision: HeldDecision | undefined
+  heldPeaks: PeaksEntry | undefined
   /** In order; undefined once the recording is committed, and goes into custody as it comes. */
   heldBack: HeldBack[] | undefined
   readonly chunks: ChunkEntry[]
@@ -138,6 +143,8 @@ export function createLiveRecording(options: {
   readonly canBeAsked?: boolean
   readonly settings: RecordingSettings
   readonly reception?: ReceptionSettings
+  /** Audio is held until there is consent. */
+  readonly isHeld?: boolean
   readonly openedUs: number
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
@@ -158,6 +165,7 @@ export function createLiveRecording(options: {
       sipCallIdSha256: sha256Hex(offer.sipCallId),
       dtmf: source.dtmf ?? options.settings.dtmf,
       ...{ layout, chunkUs, silenceGateDbov, conceals, openedUs, openedAtUnixMs, vaultRecipients, software },
+      ...heldMember(options),
       ...(options.reception === undefined ? {} : { reception: options.reception }),
     },
     dialogId: offer.dialogId,
@@ -169,8 +177,7 @@ export function createLiveRecording(options: {
     mediaAddress: options.mediaAddress ?? '',
     described: undefined,
     awaitsAnswer: undefined,
-    isConfirmed: false,
-    hasMedia: false,
+    ...{ isConfirmed: false, hasMedia: false },
     pausedBy: new Set(),
     tellPause: source.tellPause,
     from: undefined,
@@ -194,9 +201,7 @@ export function createLiveRecording(options: {
       configuredDialect: source.dialect,
     }),
     withoutPackets: new Set(),
-    isOneWay: false,
-    closed,
-    markClosed,
+    ...{ isOneWay: false, closed, markClosed },
   }
 }
 
@@ -210,8 +215,24 @@ function nothingSealed(
   recordingId: string,
 ): Pick<
   LiveRecording,
-  'peaks' | 'chunks' | 'kept' | 'dtmf' | 'snapshots' | 'pendingSnapshots' | 'incidents' | 'story' | 'consent'
+  | 'peaks'
+  | 'chunks'
+  | 'kept'
+  | 'dtmf'
+  | 'snapshots'
+  | 'pendingSnapshots'
+  | 'incidents'
+  | 'story'
+  | 'consent'
+  | 'held'
+  | 'heldDecision'
+  | 'heldPeaks'
 > {
   const lists = { chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [], story: [] }
-  return { ...lists, peaks: undefined, consent: new ConsentTrail(recordingId) }
+  const nothing = { peaks: undefined, held: undefined, heldDecision: undefined, heldPeaks: undefined }
+  return { ...lists, ...nothing, consent: new ConsentTrail(recordingId) }
+}
+
+function heldMember({ isHeld }: { readonly isHeld?: boolean }): Pick<RecordingFacts, 'heldUntilConsent'> {
+  return isHeld === true ? { heldUntilConsent: true } : {}
 }

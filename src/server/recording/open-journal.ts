@@ -18,6 +18,7 @@ import type { RecordingFacts } from '../../recorder/recording-types.ts'
 import { DirectorySync } from '../storage/directory-sync.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import type { HeldDecision, HeldKeyFacts } from './held-decision.ts'
 import type { StoryEvent } from './session-story.ts'
 import type { ToldNews } from './told-facts.ts'
 
@@ -32,6 +33,8 @@ export interface OpenFacts {
   readonly objectPrefix: string
   readonly recipient: string
   readonly wrappedKey: WrappedKeyEntry
+  /** Absent when nothing is held until consent. Its sealed key is not here: see `HeldKeys`. */
+  readonly held?: HeldKeyFacts | undefined
   /** Absent in a journal of release 0.1, as is the next. */
   readonly dialect?: string
   /** Of the headers of its INVITE. */
@@ -54,6 +57,9 @@ export type OpenJournalEntry =
   | { readonly kind: 'kept'; readonly kept: KeptEntry }
   | { readonly kind: 'dtmf'; readonly dtmf: DtmfEntry; readonly bytesBase64?: string }
   | { readonly kind: 'peaks'; readonly peaks: PeaksEntry }
+  | { readonly kind: 'heldPeaks'; readonly peaks: PeaksEntry }
+  /** What becomes of what was held until consent. */
+  | { readonly kind: 'held'; readonly decision: HeldDecision }
   /** Small sealed objects are here whole too: see `JournalledObjects`. */
   | { readonly kind: 'snapshot'; readonly snapshot: SnapshotEntry; readonly bytesBase64?: string }
   | { readonly kind: 'index'; readonly index: IndexEntry }

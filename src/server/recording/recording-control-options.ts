@@ -1,25 +1,27 @@
 import type { MediaPlane } from '../media/media-plane.ts'
-import type { SignallingPort } from '../signalling/port.ts'
+import type { OfferRequest, SignallingPort } from '../signalling/port.ts'
 import type { Custody } from './custody.ts'
 import type { RecordingSettings } from './live-recording.ts'
 import type { SpoolWatch } from '../spool/spool-watch.ts'
 import type { Spool } from '../spool/spool.ts'
 import type { Refusal } from '../telemetry/health.ts'
 import type { RecordingEvents } from './recording-events.ts'
-import type { SourceTable } from './source-table.ts'
+import type { Source, SourceTable } from './source-table.ts'
 
 /** What the life of a recording session is carried on with. */
 export interface RecordingControlOptions {
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
-  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'end' | 'abandon'>
+  readonly media: Pick<MediaPlane, 'open' | 'update' | 'metadata' | 'note' | 'pause' | 'release' | 'end' | 'abandon'>
   readonly custody: Pick<
     Custody,
-    'opened' | 'noteFacts' | 'note' | 'sealed' | 'sealPending' | 'incident' | 'close' | 'interrupted'
+    'opened' | 'noteFacts' | 'note' | 'sealed' | 'sealPending' | 'decideHeld' | 'incident' | 'close' | 'interrupted'
   >
   /** Absent where there is none: tests. */
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>
   readonly spoolWatch?: Pick<SpoolWatch, 'frames'>
   readonly sources: Pick<SourceTable, 'lookup'>
+  /** Audio of this source is held until there is consent. Absent: never. */
+  readonly holdsAudio?: (source: Source, offer: OfferRequest) => boolean
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>
   readonly settings: RecordingSettings & {
     readonly mediaTimeoutMs: number

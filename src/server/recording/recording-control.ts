@@ -8,6 +8,7 @@ import type { DialogEnd, InDialogRequest, OfferRequest, SignallingHandler } from
 import { accepted, rejected, type Result } from '../../result.ts'
 import { AwaitedAnswers } from './awaited-answers.ts'
 import { Commitment } from './commitment.ts'
+import type { HeldDecision } from './held-decision.ts'
 import type { LiveRecording } from './live-recording.ts'
 import { MetadataIntake } from './metadata-intake.ts'
 import { OwnRequests } from './own-requests.ts'
@@ -89,6 +90,28 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (action === 'stop') this.#end.hangUp(recording, 'operator', 'Stopped by the operator')
     else this.#pauses.set(recording, { isPaused: action === 'pause', by: 'api', atUs: this.#options.nowUs() })
     return accepted(recording)
+  }
+
+  /**
+   * Decides about audio that is held until consent: `kept`, it is part of the recording from now on; `destroyed`, nobody can ever open it. The first decision holds.
+   * `notHeld`: this recording holds nothing. `decided`: somebody has. `unknown`: it is not under way; see `HeldCustody.decideLater`.
+   *
+   * @param decision.cause a word for the manifest, as `agreed`
+   * @param decision.fromUs monotonic microseconds: what is said from then on is not held. Absent: all is, to the end
+   */
+  decideHeld(
+    recordingId: RecordingId,
+    decision: Pick<HeldDecision, 'outcome' | 'cause'> & { readonly fromUs?: number },
+  ): Result<undefined, 'unknown' | 'notHeld' | 'decided'> {
+    const recording = this.#table.byId(recordingId)
+    if (recording === undefined || recording.state === 'opening') return rejected('unknown')
+    if (recording.held === undefined) return rejected('notHeld')
+    if (recording.heldDecision !== undefined) return rejected('decided')
+    const { outcome, cause, fromUs } = decision
+    if (fromUs !== undefined) this.#options.media.release(recordingId, fromUs)
+    const decidedAt = new Date(this.#options.nowUnixMs()).toISOString()
+    this.#options.custody.decideHeld(recording, { outcome, cause, decidedAt })
+    return accepted(undefined)
   }
 
   optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {

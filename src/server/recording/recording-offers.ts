@@ -79,6 +79,7 @@ export class RecordingOffers {
         signallingAddress: offer.source.address,
         sendsRtcp: settings.sendsRtcp,
       },
+      isHeld: this.#options.holdsAudio?.(source, offer) === true,
       openedUs: offer.receivedUs,
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,

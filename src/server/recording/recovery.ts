@@ -16,6 +16,7 @@ import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { keptConsent, storeConsent } from './consent-recovery.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
+import type { HeldCustody } from './held-custody.ts'
 import { storeJournalled, type JournalledObject } from './journalled-objects.ts'
 import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 
@@ -33,6 +34,7 @@ export interface RecoveryOptions {
   readonly signer: VerifyKey
   readonly store: Pick<ObjectStore, 'get' | 'list' | 'put'>
   readonly custody: Pick<Custody, 'readmit' | 'interrupted' | 'closed'>
+  readonly held?: Pick<HeldCustody, 'recover'>
   /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */
   readonly reportError: (recordingId: string, error: unknown) => void
 }
@@ -89,7 +91,7 @@ async function recoverOne(options: RecoveryOptions, { recordingId, entries, last
     return false
   }
   const stored = await whatIsLeft(store, opened, entries)
-  const left = await storeFrames(options, stored)
+  const left = await settleHeld(options, await storeFrames(options, stored))
   custody.readmit(left)
   await custody.interrupted(
     { ...left, endedAt: latest(lastAt ?? opened.startedAt, endOfAudio(left)) },
@@ -119,6 +121,25 @@ async function storeFrames(
   }
 }
 
+/** Carries out what was decided about audio held until consent. Without its key it is gone, whatever was decided. */
+async function settleHeld(
+  { held, store }: RecoveryOptions,
+  left: Omit<InterruptedRecording, 'endedAt'>,
+): Promise<Omit<InterruptedRecording, 'endedAt'>> {
+  if (held === undefined || left.held === undefined) return left
+  const isStored = (await store.get(objectKey(left.objectPrefix, left.held.wrappedKey.name))) !== undefined
+  const { isLost } = await held.recover(store, left, isStored)
+  if (!isLost) return left
+  const at = left.startedAt
+  const incident = {
+    code: 'held-key-lost',
+    at,
+    detail: 'The key of what was held until consent is not there any more.',
+  }
+  const heldDecision = { outcome: 'destroyed', cause: 'lost', decidedAt: at } as const
+  return { ...left, heldDecision, incidents: [...left.incidents, incident] }
+}
+
 /** Not before its audio was over; the INVITE, from which it is counted, came before the audio began. */
 function endOfAudio({ startedAt, chunks }: Pick<InterruptedRecording, 'startedAt' | 'chunks'>): string {
   const durationMs = (chunks.at(-1)?.toSample ?? 0) / SAMPLES_PER_MS
@@ -138,7 +159,7 @@ async function takeAsClosed(
   const read = await readManifest(new TextDecoder().decode(signed), [options.signer])
   if (read.ok && read.value.recordingId === opened.facts.recordingId) {
     const consent = keptConsent(opened.facts.recordingId, entries)
-    options.custody.readmit({ ...opened, ...read.value, consent })
+    options.custody.readmit({ ...opened, chunks: read.value.chunks, consent })
     await options.custody.closed(read.value, signed)
     return
   }
@@ -177,6 +198,10 @@ async function whatIsLeft(
   const peaks = entries
     .flatMap((entry) => (entry.kind === 'peaks' && stored.has(entry.peaks.name) ? [entry.peaks] : []))
     .at(0)
+  const heldPeaks = entries
+    .flatMap((entry) => (entry.kind === 'heldPeaks' && stored.has(entry.peaks.name) ? [entry.peaks] : []))
+    .at(0)
+  const heldDecision = entries.flatMap((entry) => (entry.kind === 'held' ? [entry.decision] : [])).at(0)
   const index = entries
     .flatMap((entry) => (entry.kind === 'index' && stored.has(entry.index.name) ? [entry.index] : []))
     .at(-1)
@@ -191,6 +216,7 @@ async function whatIsLeft(
     dtmf: uptoLastStored(onceEach(dtmf, certain), stored),
     ...(peaks === undefined ? {} : { peaks }),
     ...(index === undefined ? {} : { index }),
+    ...{ heldDecision, heldPeaks },
     story: entries.filter((entry) => entry.kind === 'streams' || entry.kind === 'pause' || entry.kind === 'origin'),
     news: entries.flatMap((entry) => (entry.kind === 'facts' ? [entry.news] : [])),
     snapshots: uptoLastStored(onceEach(snapshots, certain), stored),

@@ -20,6 +20,7 @@ export const DIALOG = asDialogId('dialog-1')
 export const TOLD_SOURCE = '192.0.2.2'
 const FIRST_PORT = 20_000
 const KEY: SealedObject = { kind: 'key', name: 'key.age', bytes: bytesOf('wrapped'), recipient: vault.recipient }
+const HELD_KEY: SealedObject = { ...KEY, kind: 'heldKey', name: 'held-key-000.age', recipient: 'age1held' }
 
 export interface Received {
   readonly body?: string
@@ -61,6 +62,8 @@ export class ControlRig {
   readonly registry = createRegistry()
   nowUs = NOW_US
   facts: RecordingFacts | undefined
+  /** Recordings begin held until there is consent. */
+  holdsAudio = false
   readonly #ports = new Map<string, number>()
 
   constructor() {
@@ -87,6 +90,7 @@ export class ControlRig {
         note: (_id, { code }) => void this.calls.push(`note ${code}`),
         pause: (_id, isPaused, { by, atUs }) =>
           void this.calls.push(`${isPaused ? 'pause' : 'resume'} ${by} ${atUs - NOW_US}`),
+        release: (_id, atUs) => void this.calls.push(`release ${atUs - NOW_US}`),
         end: (_id, cause) => void this.calls.push(`end ${cause}`),
         abandon: () => void this.calls.push('abandon'),
       },
@@ -96,6 +100,10 @@ export class ControlRig {
         note: (_recording, event) => void this.story.push(event),
         sealed: (_recording, { name }) => void this.custody.push(name),
         sealPending: ({ pendingSnapshots }) => void this.custody.push(...pendingSnapshots.map(() => 'pending')),
+        decideHeld: (recording, decision) => {
+          recording.heldDecision = decision
+          this.custody.push(`${decision.outcome} ${decision.cause}`)
+        },
         incident: (_recording, { code }) => void this.custody.push(code),
         close: (_prefix, { endCause }) => {
           this.custody.push(`close ${endCause}`)
@@ -106,6 +114,7 @@ export class ControlRig {
           return Promise.resolve()
         },
       },
+      holdsAudio: () => this.holdsAudio,
       sources: new SourceTable([
         { name: 'told', address: TOLD_SOURCE, tenant: 'acme', forceSiprec: false, tellPause: true },
         { name: 'phones', address: '192.0.2.3', tenant: 'acme', forceSiprec: true },
@@ -213,6 +222,7 @@ export class ControlRig {
     this.calls.push(call)
     this.plans.push(plans)
     if (call === 'open') this.control.handleSealed(this.id, KEY)
+    if (call === 'open' && this.facts?.heldUntilConsent === true) this.control.handleSealed(this.id, HELD_KEY)
     for (const { streamId } of plans) {
       if (!this.#ports.has(streamId)) this.#ports.set(streamId, FIRST_PORT + 2 * this.#ports.size)
     }

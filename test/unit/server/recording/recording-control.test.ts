@@ -27,16 +27,14 @@ const OFFER = [
 ].join('\r\n')
 const NOW_US = 7_000_000
 
+type Answer = (result: OpenResult) => void
+
 /** The media workers, as far as their messages go: each call is written down and answered when the test says so. */
 class MediaDesk {
   readonly calls: string[] = []
   readonly metadataSeen: ReceivedMetadata[] = []
-  readonly opened: {
-    facts: RecordingFacts
-    plans: readonly MediaStreamPlan[]
-    answer: (result: OpenResult) => void
-  }[] = []
-  readonly updated: { answer: (result: OpenResult) => void }[] = []
+  readonly opened: { facts: RecordingFacts; plans: readonly MediaStreamPlan[]; answer: Answer }[] = []
+  readonly updated: { answer: Answer }[] = []
 
   open = (facts: RecordingFacts, plans: readonly MediaStreamPlan[]): Promise<OpenResult> => {
     this.calls.push('open')
@@ -54,6 +52,7 @@ class MediaDesk {
   }
   end = (_id: RecordingId, cause: EndCause): void => void this.calls.push(`end ${cause}`)
   abandon = (): void => void this.calls.push('abandon')
+  release = this.note
 }
 
 class Peer {
@@ -138,7 +137,7 @@ function make(settings: Partial<RecordingControlOptions['settings']> = {}): void
     media,
     custody: {
       opened: () => void custodyCalls.push('opened'),
-      ...{ noteFacts: () => {}, note: () => {}, sealPending: () => {} },
+      ...{ noteFacts: () => {}, note: () => {}, decideHeld: () => {}, sealPending: () => {} },
       sealed: (_recording, { name }) => void custodyCalls.push(name),
       incident: (_recording, { code }) => void custodyCalls.push(code),
       close: (_prefix, { endCause }) => {

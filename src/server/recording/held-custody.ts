@@ -1,0 +1,125 @@
+import { EarwitnessError } from '../../errors.ts'
+import type { RecordingId } from '../../ids.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
+import { heldKeyName } from '../../evidence/object-names.ts'
+import { objectKey } from '../storage/layout.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import type { HeldDecision, HeldFacts } from './held-decision.ts'
+import type { HeldKeys } from './held-keys.ts'
+import type { LiveRecording } from './live-recording.ts'
+import type { OpenJournal } from './open-journal.ts'
+
+/** Puts an object into the store as all others of a recording; rejects when that is refused for good. */
+type Put = (order: string, key: string, bytes: Uint8Array) => Promise<void>
+
+/**
+ * Carries out what is decided about audio that was held until consent. The decision is on the disk before it is carried out, and a recording whose
+ * journal does not have it is undecided: so no crash makes consent of what was none, and none loses what was agreed to.
+ */
+export class HeldCustody {
+  readonly #keys: HeldKeys
+  readonly #journal: Pick<OpenJournal, 'append'>
+  readonly #put: Put
+  readonly #onError: (recordingId: string, error: unknown) => void
+  /** Of recordings that are not closed: settles to what the manifest may say. */
+  readonly #decided = new Map<string, Promise<HeldDecision | undefined>>()
+
+  constructor(options: {
+    readonly keys: HeldKeys
+    readonly journal: Pick<OpenJournal, 'append'>
+    readonly put: Put
+    readonly onError: (recordingId: string, error: unknown) => void
+  }) {
+    this.#keys = options.keys
+    this.#journal = options.journal
+    this.#put = options.put
+    this.#onError = options.onError
+  }
+
+  /** The recording exists: its held key is where a crash does not take it. What was decided before is carried out now. */
+  opened(recording: LiveRecording): void {
+    const { held, heldDecision, objectPrefix, facts } = recording
+    if (held === undefined) return
+    this.#keys
+      .write(objectKey(objectPrefix, held.wrappedKey.name), held.bytes)
+      .catch((error: unknown) => this.#onError(facts.recordingId, error))
+    if (heldDecision !== undefined) this.decide(recording, heldDecision)
+  }
+
+  /** Notes the decision, then stores the held key or destroys it. */
+  decide({ facts, held, objectPrefix }: LiveRecording, decision: HeldDecision): void {
+    if (held === undefined) return
+    const { recordingId } = facts
+    const key = objectKey(objectPrefix, held.wrappedKey.name)
+    const done = this.#journal.append(recordingId, { kind: 'held', decision }).then(() => {
+      if (decision.outcome === 'destroyed') return this.#destroy(recordingId, key, decision)
+      // Before the manifest, which is put behind it; the file goes when the store has it.
+      void this.#store(recordingId, key, held.bytes)
+      return decision
+    })
+    this.#decided.set(recordingId, done)
+  }
+
+  /** What the manifest says, once that is true; undefined when nobody has decided, or the key could not be destroyed. */
+  async decisionOf(recordingId: string): Promise<HeldDecision | undefined> {
+    const decision = await this.#decided.get(recordingId)
+    this.#decided.delete(recordingId)
+    return decision
+  }
+
+  /**
+   * Decides about a recording whose manifest says `pending`. Resolves when its key is stored, or gone; `unknown`: no undecided key of
+   * that recording is here.
+   */
+  async decideLater(recordingId: RecordingId, outcome: HeldDecision['outcome']): Promise<'done' | 'unknown'> {
+    const end = `/${recordingId}/${heldKeyName(0)}`
+    const key = (await this.#keys.undecided()).find((candidate) => candidate.endsWith(end))
+    const bytes = key === undefined ? undefined : await this.#keys.read(key)
+    if (key === undefined || bytes === undefined) return 'unknown'
+    if (outcome === 'kept') await this.#put(recordingId, key, bytes)
+    await this.#keys.destroy(key)
+    return 'done'
+  }
+
+  /** After a crash: carries out what had been decided. Gives what the manifest may say, and what went wrong. */
+  async recover(
+    store: Pick<ObjectStore, 'put'>,
+    left: HeldFacts & { readonly objectPrefix: string },
+    isStored: boolean,
+  ): Promise<{ readonly decision: HeldDecision | undefined; readonly isLost: boolean }> {
+    const { held, heldDecision } = left
+    if (held === undefined) return { decision: undefined, isLost: false }
+    const key = objectKey(left.objectPrefix, held.wrappedKey.name)
+    if (heldDecision?.outcome === 'destroyed') {
+      await this.#keys.destroy(key)
+      return { decision: heldDecision, isLost: false }
+    }
+    const bytes = isStored ? undefined : await this.#keys.read(key)
+    const isLost = !isStored && (bytes === undefined || sha256Hex(bytes) !== held.wrappedKey.sha256)
+    if (heldDecision !== undefined && bytes !== undefined && !isLost) await store.put(key, bytes)
+    if (heldDecision !== undefined || isStored || isLost) await this.#keys.destroy(key)
+    return { decision: heldDecision, isLost }
+  }
+
+  async #store(recordingId: string, key: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#put(recordingId, key, bytes)
+      await this.#keys.destroy(key)
+    } catch (error) {
+      // It stays where it is: the next start finds it, and the store decides by what it has.
+      this.#onError(recordingId, error)
+    }
+  }
+
+  async #destroy(recordingId: string, key: string, decision: HeldDecision): Promise<HeldDecision | undefined> {
+    try {
+      await this.#keys.destroy(key)
+      return decision
+    } catch (error) {
+      const sentence = 'The key of what was held until consent could not be destroyed.'
+      const hint = 'Remove its file under held/ in the data folder; until then the manifest says `pending`.'
+      this.#onError(recordingId, new EarwitnessError('held-key-not-destroyed', sentence, hint, { cause: error }))
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { nodeSpoolFiles, type SpoolFiles } from '../spool/spool-files.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+
+const FOLDER = 'held'
+/** In the place of the slashes of a key of the store, which cannot contain it. */
+const SLASH = '~'
+const UNFINISHED = '.new-'
+
+/**
+ * The sealed keys of what is held until consent, while nobody has decided: a small file each under `dataDir/held`, named as the object that it may become. They are here
+ * and nowhere else, so that destroying one needs no word of an object store, which may keep versions, replicas and locks. FORMAT.md 2.2
+ *
+ * There is one for each recording under way and each that nobody has decided about. What is done to one key is done in order.
+ */
+export class HeldKeys {
+  readonly #folder: string
+  readonly #files: SpoolFiles
+  readonly #chains = new Map<string, Promise<unknown>>()
+
+  constructor(options: { readonly dataDir: string; readonly files?: SpoolFiles }) {
+    this.#folder = join(options.dataDir, FOLDER)
+    this.#files = options.files ?? nodeSpoolFiles
+  }
+
+  /** Resolves when neither a crash nor a power cut takes it any more. @param key of the object that it may become */
+  write(key: string, bytes: Uint8Array): Promise<void> {
+    return this.#inTurn(key, async () => {
+      const unfinished = join(this.#folder, UNFINISHED + fileName(key))
+      await this.#files.makeDirectory(this.#folder)
+      await this.#files.remove(unfinished)
+      await this.#writeSynced(unfinished, bytes)
+      await this.#files.rename(unfinished, this.#path(key))
+      await this.#files.syncDirectory(this.#folder)
+    })
+  }
+
+  /** Undefined when there is none. */
+  read(key: string): Promise<Uint8Array | undefined> {
+    return this.#inTurn(key, async () => {
+      const names = await this.#files.readDirectory(this.#folder)
+      return names.includes(fileName(key)) ? this.#files.read(this.#path(key)) : undefined
+    })
+  }
+
+  /**
+   * Resolves when it is gone; fine when there was none. Its place on the disk is written over first, as far as file system and disk do that where
+   * they are asked to: what they keep elsewhere is sealed to the vault.
+   */
+  destroy(key: string): Promise<void> {
+    return this.#inTurn(key, async () => {
+      const names = await this.#files.readDirectory(this.#folder)
+      await this.#files.remove(join(this.#folder, UNFINISHED + fileName(key)))
+      if (!names.includes(fileName(key))) return
+      await overwrite(this.#path(key))
+      await this.#files.remove(this.#path(key))
+      await this.#files.syncDirectory(this.#folder)
+    })
+  }
+
+  /** The keys of the store under which there may be an object later. */
+  async undecided(): Promise<readonly string[]> {
+    const names = await this.#files.readDirectory(this.#folder)
+    return names.filter((name) => !name.startsWith('.')).map((name) => name.replaceAll(SLASH, '/'))
+  }
+
+  /** Removes those that the store has: a run that ended before it could. */
+  async forgetStored(store: Pick<ObjectStore, 'get'>): Promise<void> {
+    for (const key of await this.undecided()) if ((await store.get(key)) !== undefined) await this.destroy(key)
+  }
+
+  async #writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+    const file = await this.#files.create(path)
+    try {
+      await file.append(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#chains.get(key) ?? Promise.resolve()
+    const done = before.then(work, work)
+    this.#chains.set(key, done)
+    try {
+      return await done
+    } finally {
+      if (this.#chains.get(key) === done) this.#chains.delete(key)
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.#folder, fileName(key))
+  }
+}
+
+async function overwrite(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    const { size } = await file.stat()
+    await file.write(new Uint8Array(size), 0, size, 0)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
+
+function fileName(key: string): string {
+  return key.replaceAll('/', SLASH)
+}

@@ -1,0 +1,264 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import type { HeldEntry } from '../../../../src/evidence/held-entry.ts'
+import { readManifest, type ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { heldKeyName, heldPeaksName } from '../../../../src/evidence/object-names.ts'
+import type { SealedObject } from '../../../../src/recorder/recording-types.ts'
+import { Custody } from '../../../../src/server/recording/custody.ts'
+import { HeldCustody } from '../../../../src/server/recording/held-custody.ts'
+import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
+import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
+import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
+import { bytesOf, hashOf, liveRecording, manifestOf, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+
+const { signingKey, verifyKey } = await vectorSigner()
+const DECIDED_AT = new Date(OPENED_AT_UNIX_MS + 3_000).toISOString()
+const KEPT = { outcome: 'kept', cause: 'agreed', decidedAt: DECIDED_AT } as const
+const DESTROYED = { outcome: 'destroyed', cause: 'refused', decidedAt: DECIDED_AT } as const
+const WRAPPED = bytesOf('wrapped held key')
+
+let dataDir: string
+let store: MemoryStore
+let journal: OpenJournal
+let heldKeys: HeldKeys
+let heldCustody: HeldCustody
+let custody: Custody
+let recording: LiveRecording
+let uploads: UploadQueue
+let errors: string[]
+
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-held-'))
+  store = new MemoryStore()
+  errors = []
+  recording = heldRecording()
+  await start()
+})
+
+afterEach(() => {
+  uploads.stop()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+/** A process begins: nothing in memory is left of the one before. */
+async function start(): Promise<void> {
+  const nowUnixMs = () => OPENED_AT_UNIX_MS + 20_000
+  journal = new OpenJournal({ dataDir, nowUnixMs, onError: (error) => void errors.push(String(error)) })
+  await journal.run()
+  const observer = { stored: () => {}, failed: () => {} }
+  uploads = new UploadQueue({ store, observer, nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 })
+  heldKeys = new HeldKeys({ dataDir })
+  heldCustody = new HeldCustody({
+    ...{ keys: heldKeys, journal, put: (order, key, bytes) => uploads.put(order, key, bytes) },
+    onError: (_recordingId, error) => void errors.push(String(error)),
+  })
+  custody = new Custody({
+    uploads,
+    outbox: new RecordList(),
+    journal,
+    held: heldCustody,
+    signer: signingKey,
+    nowUnixMs,
+  })
+}
+
+function heldRecording(): LiveRecording {
+  const of = liveRecording()
+  const wrappedKey = { name: heldKeyName(0), sha256: hashOf(WRAPPED), sizeBytes: WRAPPED.length }
+  of.held = { recipient: 'age1held', wrappedKey, bytes: WRAPPED }
+  of.heldBack = undefined
+  return of
+}
+
+function sealChunk(isHeld: boolean): void {
+  const object = nextChunk(recording)
+  custody.sealed(recording, { ...object, chunk: { ...object.chunk, ...(isHeld ? { heldSeq: 0 } : {}) } })
+}
+
+/** What its worker says: two held seconds, and one that is not. */
+function workerManifest(): ManifestBody {
+  const { recipient = '', wrappedKey } = recording.held ?? {}
+  if (wrappedKey === undefined) throw new Error('nothing is held')
+  const entry = { heldSeq: 0, recipient, wrappedKey, fromSample: 0, toSample: 96_000, outcome: 'pending' } as const
+  return { ...manifestOf(recording), held: [entry] }
+}
+
+function record(): void {
+  custody.opened(recording)
+  for (const isHeld of [true, true, false]) sealChunk(isHeld)
+}
+
+async function heldInManifest(): Promise<readonly HeldEntry[] | undefined> {
+  const read = await readManifest(new TextDecoder().decode(await store.get(`${recording.objectPrefix}/manifest.jws`)), [
+    verifyKey,
+  ])
+  if (!read.ok) throw new Error(read.reason)
+  return read.value.held
+}
+
+const storedKey = () => store.get(`${recording.objectPrefix}/${heldKeyName(0)}`)
+const heldFiles = () => (existsSync(join(dataDir, 'held')) ? readdirSync(join(dataDir, 'held')) : [])
+
+async function recover(): Promise<void> {
+  uploads.stop()
+  await start()
+  await recoverInterrupted({
+    ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody, held: heldCustody },
+    reportError: (_recordingId, error) => void errors.push(String(error)),
+  })
+  await heldKeys.forgetStored(store)
+}
+
+describe('the key of what is held', () => {
+  it('is in a file of its own, and neither in the store nor in the journal', async () => {
+    record()
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(heldFiles()).toHaveLength(1)
+    expect(readFileSync(join(dataDir, 'held', heldFiles()[0] ?? ''))).toEqual(Buffer.from(WRAPPED))
+    expect(await storedKey()).toBeUndefined()
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending', toSample: 96_000 }])
+  })
+
+  it('is in no line of the journal', async () => {
+    record()
+    custody.decideHeld(recording, KEPT)
+    await journal.append(recording.facts.recordingId, {
+      kind: 'incident',
+      incident: { code: 'x', at: DECIDED_AT, detail: '' },
+    })
+    const text = readFileSync(join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`), 'utf8')
+    expect(text).toContain(hashOf(WRAPPED))
+    expect(text).not.toContain(Buffer.from(WRAPPED).toString('base64'))
+  })
+
+  it('is stored before the manifest when it is kept, and then in no file any more', async () => {
+    record()
+    custody.decideHeld(recording, KEPT)
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(await storedKey()).toEqual(WRAPPED)
+    expect(store.puts.indexOf(`${recording.objectPrefix}/${heldKeyName(0)}`)).toBeLessThan(store.puts.length - 1)
+    expect(store.puts.at(-1)).toBe(`${recording.objectPrefix}/manifest.jws`)
+    expect(await heldInManifest()).toMatchObject([KEPT])
+    await expect.poll(heldFiles).toEqual([])
+  })
+
+  it('is gone before the manifest says that it is', async () => {
+    record()
+    custody.decideHeld(recording, DESTROYED)
+    let filesThen: readonly string[] | undefined
+    store.beforePut = (key) => {
+      if (key.endsWith('manifest.jws')) filesThen = heldFiles()
+    }
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(filesThen).toEqual([])
+    expect(await storedKey()).toBeUndefined()
+    expect(await heldInManifest()).toMatchObject([DESTROYED])
+  })
+
+  it('that cannot be destroyed leaves the matter open, and is reported', async () => {
+    record()
+    await expect.poll(heldFiles).toHaveLength(1)
+    const file = heldFiles()[0] ?? ''
+    rmSync(join(dataDir, 'held', file))
+    // Nothing can be written over a folder.
+    const { mkdirSync } = await import('node:fs')
+    mkdirSync(join(dataDir, 'held', file))
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(errors.join()).toContain('could not be destroyed')
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
+  })
+
+  it('decided before the SRC had our 200 is dealt with when it has', async () => {
+    recording.heldBack = []
+    custody.decideHeld(recording, DESTROYED)
+    expect(heldFiles()).toEqual([])
+    recording.heldBack = undefined
+    record()
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(heldFiles()).toEqual([])
+    expect(await heldInManifest()).toMatchObject([DESTROYED])
+  })
+
+  it('of which nobody has decided waits for who does later', async () => {
+    record()
+    await custody.close(recording.objectPrefix, workerManifest())
+    const { recordingId } = recording.facts
+    expect(await heldCustody.decideLater(recordingId, 'kept')).toBe('done')
+    expect(await storedKey()).toEqual(WRAPPED)
+    expect(heldFiles()).toEqual([])
+    expect(await heldCustody.decideLater(recordingId, 'destroyed')).toBe('unknown')
+  })
+
+  it('has peaks beside those of the recording', async () => {
+    record()
+    const bytes = bytesOf('held peaks')
+    const peaks = { name: heldPeaksName(0), sha256: hashOf(bytes), sizeBytes: bytes.length }
+    custody.sealed(recording, { kind: 'heldPeaks', name: peaks.name, bytes, peaks } satisfies SealedObject)
+    expect([recording.peaks, recording.heldPeaks]).toEqual([undefined, peaks])
+    await expect.poll(() => store.objects.size).toBe(5)
+    await recover()
+    expect(await heldInManifest()).toMatchObject([{ peaks }])
+  })
+})
+
+describe('a process that is killed', () => {
+  async function killed(): Promise<void> {
+    await expect.poll(() => [store.objects.size, heldFiles().length]).toEqual([4, 1])
+  }
+
+  it('before anybody decided leaves it undecided: neither agreed to nor lost', async () => {
+    record()
+    await killed()
+    await recover()
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending', fromSample: 0, toSample: 96_000 }])
+    expect(await storedKey()).toBeUndefined()
+    expect(heldFiles()).toHaveLength(1)
+    expect(await heldCustody.decideLater(recording.facts.recordingId, 'destroyed')).toBe('done')
+    expect([heldFiles(), await storedKey()]).toEqual([[], undefined])
+  })
+
+  it.each([KEPT, DESTROYED])(
+    'when it was decided, and not done yet, does it at the next start: %o',
+    async (decision) => {
+      record()
+      await killed()
+      await journal.append(recording.facts.recordingId, { kind: 'held', decision })
+      await recover()
+      expect(await heldInManifest()).toMatchObject([decision])
+      expect(await storedKey()).toEqual(decision.outcome === 'kept' ? WRAPPED : undefined)
+      expect(heldFiles()).toEqual([])
+    },
+  )
+
+  it.each([KEPT, DESTROYED])('when it was done, says so: %o', async (decision) => {
+    record()
+    await killed()
+    custody.decideHeld(recording, decision)
+    await expect.poll(heldFiles).toEqual([])
+    await recover()
+    expect(await heldInManifest()).toMatchObject([decision])
+    expect(await storedKey()).toEqual(decision.outcome === 'kept' ? WRAPPED : undefined)
+    expect(errors).toEqual([])
+  })
+
+  it('and has lost the key says that nobody can open it, and why', async () => {
+    record()
+    await killed()
+    writeFileSync(join(dataDir, 'held', heldFiles()[0] ?? ''), 'torn')
+    await recover()
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'destroyed', cause: 'lost' }])
+    const manifest = await store.get(`${recording.objectPrefix}/manifest.jws`)
+    const [, body = ''] = new TextDecoder().decode(manifest).split('.')
+    expect(Buffer.from(body, 'base64url').toString()).toContain('held-key-lost')
+  })
+})
