@@ -35,6 +35,8 @@ export interface Material {
 
 const PER_VOICE = 8
 const SPOKEN_AT_A_TIME = 6
+/** Of espeak-ng, whose voices are one but for accent, unless a variant is asked for. */
+const OTHER_VOICE = 'en-us+f3'
 /** Other prompts of each voice, for ordinary speech. */
 const SPEECH_PER_VOICE = 60
 const SPLICED_PER_VOICE = 30
@@ -166,7 +168,9 @@ function sentencesToSay(): Sentence[] {
     { voice: 'en-gb', text },
   ])
   const others = announced.flatMap(({ voice: ofVoice, text }) =>
-    [...FLITE_VOICES, 'en-us'].filter((voice) => voice !== ofVoice).map((voice) => ({ voice, text, ofVoice })),
+    [...FLITE_VOICES, OTHER_VOICE]
+      .filter((voice) => !announced.some((one) => one.voice === voice && one.text === text))
+      .map((voice) => ({ voice, text, ofVoice })),
   )
   const ordinary = ORDINARY.flatMap((text) => [...FLITE_VOICES, 'en-gb'].map((voice) => ({ voice, text })))
   return [...announced.map((sentence) => ({ ...sentence, ofVoice: sentence.voice })), ...others, ...ordinary]
