@@ -75,7 +75,7 @@ function readFolder(
     const file = openFile(join(folder, name), shownAs(name), problems)
     if (file === undefined) continue
     if (name === NUMBERING_FILE) addRegions(file, regions)
-    else addPack(file, { packs, seen, places })
+    else addPack(file, { packs, seen, places, isOwn: folder !== SHIPPED_FOLDER })
   }
   checkWithin(packs, places, problems)
   return { packs, regions, places }
@@ -219,7 +219,12 @@ function knownKeys(schema: TSchema, path: Path): readonly string[] {
 
 function addPack(
   file: PackFile,
-  into: { readonly packs: Map<string, Jurisdiction>; readonly seen: Set<string>; readonly places: Map<string, string> },
+  into: {
+    readonly packs: Map<string, Jurisdiction>
+    readonly seen: Set<string>
+    readonly places: Map<string, string>
+    readonly isOwn: boolean
+  },
 ): void {
   const pack = readWhole(file, PACK_SCHEMA)
   for (const [index, entry] of (pack?.jurisdictions ?? []).entries()) {
@@ -231,7 +236,11 @@ function addPack(
     }
     into.seen.add(entry.id)
     const { require, parties, when, notice, recordAnnouncement, ...rest } = entry
-    into.packs.set(entry.id, { ...rest, rule: { require, parties, when, notice, recordAnnouncement } })
+    into.packs.set(entry.id, {
+      ...rest,
+      rule: { require, parties, when, notice, recordAnnouncement },
+      isOwn: into.isOwn,
+    })
     const { line, col } = file.lines.linePos(offset)
     into.places.set(entry.id, `${file.name}:${line}:${col}`)
   }

@@ -107,10 +107,13 @@ function candidate(found: Jurisdiction, because: string, becauseWithoutNumber = 
   }
 }
 
+/** Whose reading of the law it is, when it is not the one that comes with the program. */
+const nameOf = ({ name, isOwn }: Jurisdiction): string => (isOwn === true ? `${name} (a pack of the operator)` : name)
+
 function ofId(id: string, who: string, data: RuleData): readonly RuleCandidate[] {
   const all = withWider(id, data.packs)
   if (all.length === 0) return [strictest(`${who} names a jurisdiction that no pack has`)]
-  return all.map((one) => candidate(one, `${who} is under the law of ${one.name}`))
+  return all.map((one) => candidate(one, `${who} is under the law of ${nameOf(one)}`))
 }
 
 const WHY_UNKNOWN: Readonly<Record<Extract<Place, { kind: 'unknown' }>['reason'], string>> = {
@@ -155,7 +158,7 @@ function ofPlace(place: Extract<Place, { kind: 'known' }>, data: RuleData): read
   const whole = new Map(direct.flatMap(({ id }) => withWider(id, data.packs)).map((one) => [one.id, one]))
   return [...whole.values()].map((one) => {
     const guess = !covered && local.includes(one)
-    const where = guess ? `${place.country}, region unknown, perhaps ${one.name}` : one.name
+    const where = guess ? `${place.country}, region unknown, perhaps ${nameOf(one)}` : nameOf(one)
     return candidate(one, `a party: ${place.prefix} is ${where}`, `a party is of ${where}`)
   })
 }

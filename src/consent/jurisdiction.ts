@@ -50,6 +50,8 @@ export interface Jurisdiction {
   readonly explanation: string
   /** Where courts differ, or the law is not settled. */
   readonly uncertain?: string | undefined
+  /** It is the operator's own entry, not one that comes with the program. */
+  readonly isOwn?: boolean | undefined
 }
 
 /** Jurisdictions by id. */

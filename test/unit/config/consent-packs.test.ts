@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { chooseRule } from '../../../src/consent/choose-rule.ts'
 import { ConfigError } from '../../../src/config/problems.ts'
 import { PACKS_MAX, readConsentPacks } from '../../../src/config/read-consent-packs.ts'
 import { PACK_NOTICE, renderPackSchema } from '../../../src/config/schema-consent-packs.ts'
@@ -88,6 +89,10 @@ describe('packs of the operator', () => {
     expect(own.packs.get('de')?.rule.require).toBe('notice')
     expect(own.packs.get('de')?.within).toEqual([])
     expect(own.packs.size).toBe(readConsentPacks().packs.size)
+    const { explanation } = chooseRule({ parties: [{ number: '+4930123456' }, { country: 'JP' }], source: {} }, own)
+    expect(explanation[1]).toBe(
+      'a party is of Germany, as our lawyer reads it (a pack of the operator): Letter of our lawyer',
+    )
   })
 
   test('are told apart from what is wrong, with the place', () => {
