@@ -63,4 +63,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./doctor.ts'),
   },
   { name: 'keygen', summary: 'makes a vault key pair', load: () => import('./keygen.ts') },
+  {
+    name: 'keys',
+    summary: 'seals the keys of recordings to another vault, when its key is rotated',
+    load: () => import('./keys.ts'),
+  },
 ]

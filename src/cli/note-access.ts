@@ -30,7 +30,8 @@ export async function noteAccess(
   }
 }
 
-function userName(): string {
+/** Who runs this command. */
+export function userName(): string {
   try {
     return userInfo().username
   } catch {

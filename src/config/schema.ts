@@ -164,7 +164,8 @@ const vault = group('Who can open recordings.', {
       'Public keys to which every recording is sealed; any one of their private keys opens it, and without one ' +
       'nobody can, we included. Make a pair with "earwitness keygen" and keep the private half on another ' +
       'machine; two recipients in two safes guard against losing one. Empty: a pair is made under dataDir on ' +
-      'first start, which is convenient and unsafe.',
+      'first start, which is convenient and unsafe. A change holds for new recordings; "earwitness keys rotate" ' +
+      'seals the keys of older ones anew.',
     default: [],
     maxItems: 16,
   }),

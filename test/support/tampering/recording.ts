@@ -12,16 +12,21 @@ import {
   type ConsentEventEntry,
   type ManifestBody,
 } from '../../../src/evidence/manifest.ts'
+import { wrappedKeyName } from '../../../src/evidence/object-names.ts'
+import { generateIdentity } from '../../../src/evidence/age-keys.ts'
+import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { readSigningKey, type SigningKey } from '../../../src/evidence/signer-keys.ts'
 import { recordingPrefix } from '../../../src/server/storage/layout.ts'
-import { ledgerRig, signer } from '../../unit/server/ledger/ledger-rig.ts'
+import { ledgerRig, signer, type LedgerRig } from '../../unit/server/ledger/ledger-rig.ts'
 import { AGREED, sampleConsent, WITHDRAWN } from '../../vectors/evidence/sample-consent.ts'
 import {
   RECORDING_ID,
   sampleRecording,
   sha256,
   storeManifest,
+  vectorRandom,
   vectorText,
+  type SampleRecording,
 } from '../../vectors/evidence/sample-recording.ts'
 
 /** A node that made one recording, which its ledger knows, with its keys, and nothing running. */
@@ -38,14 +43,20 @@ export const LATE: readonly ConsentEventBody[] = WITHDRAWN.map((body) =>
   body.type === 'decided' ? { ...body, because: [AGREED.length] } : body,
 )
 
-let pristine: ReadonlyMap<string, Uint8Array> | undefined
+const pristine = new Map<boolean, ReadonlyMap<string, Uint8Array>>()
 
-/** Made once, and copied for each test. */
-export async function nodeWithRecording(): Promise<TamperedRecording> {
-  pristine ??= await makeNode()
+/** To which the key of a recording is sealed after a rotation. */
+export const NEW_VAULT = generateIdentity(vectorRandom('the vault after a rotation'))
+/** In the data folder: the key before a rotation, as somebody may have kept it. */
+export const KEPT_KEY = 'kept-key.age'
+
+/** Made once, and copied for each test. `isRotated`: its key was sealed to {@link NEW_VAULT} afterwards. */
+export async function nodeWithRecording({ isRotated = false } = {}): Promise<TamperedRecording> {
+  const files = pristine.get(isRotated) ?? (await makeNode(isRotated))
+  pristine.set(isRotated, files)
   const dataDir = mkdtempSync(join(tmpdir(), 'earwitness-tampered-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  for (const [path, bytes] of pristine) {
+  for (const [path, bytes] of files) {
     mkdirSync(dirname(join(dataDir, path)), { recursive: true })
     writeFileSync(join(dataDir, path), bytes, { mode: 0o600 })
   }
@@ -53,7 +64,7 @@ export async function nodeWithRecording(): Promise<TamperedRecording> {
 }
 
 /** All files of the data folder, by their paths. */
-async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
+async function makeNode(isRotated: boolean): Promise<ReadonlyMap<string, Uint8Array>> {
   const rig = ledgerRig()
   const bytes = (text: string): Uint8Array => Buffer.from(text)
   const recording = await sampleRecording({
@@ -106,9 +117,20 @@ async function makeNode(): Promise<ReadonlyMap<string, Uint8Array>> {
     },
     ...late.entries.map(consent),
   ])
+  if (isRotated) await rotate(rig, folder, recording)
   const files = readdirSync(rig.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   return new Map(paths.map((path) => [relative(rig.dataDir, path), Uint8Array.from(readFileSync(path))]))
+}
+
+/** As `keys rotate` leaves it. */
+async function rotate(rig: LedgerRig, folder: string, { identity, body }: SampleRecording): Promise<void> {
+  const name = wrappedKeyName(1)
+  const rewrapped = rewrapKey({ identity, recipients: [NEW_VAULT.recipient], name })
+  writeFileSync(join(folder, name), rewrapped)
+  renameSync(join(folder, 'key.age'), join(rig.dataDir, KEPT_KEY))
+  const hashes = { sha256: sha256(rewrapped), replacesSha256: body.wrappedKey.sha256 }
+  await rig.run([{ kind: 'keyRotated', recordingId: RECORDING_ID, name, ...hashes }])
 }
 
 function flip({ folder }: TamperedRecording, name: string): void {

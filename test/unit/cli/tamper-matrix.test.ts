@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, test } from 'vitest'
@@ -8,7 +8,8 @@ import { runCommandHere } from '../../support/daemon.ts'
 import { BUNDLE_TAMPERINGS } from '../../support/tampering/bundle.ts'
 import { CONSENT_TAMPERINGS } from '../../support/tampering/consent.ts'
 import { LEDGER_TAMPERINGS, nodeWithThreeRuns } from '../../support/tampering/ledger.ts'
-import { nodeWithRecording, RECORDING_TAMPERINGS } from '../../support/tampering/recording.ts'
+import { KEPT_KEY, nodeWithRecording, RECORDING_TAMPERINGS } from '../../support/tampering/recording.ts'
+import { ROTATION_TAMPERINGS } from '../../support/tampering/rotation.ts'
 import { rawZip, type RawMember } from '../../support/zips.ts'
 import { RECORDING_ID, vectorText } from '../../vectors/evidence/sample-recording.ts'
 
@@ -51,6 +52,24 @@ describe('a recording', () => {
 describe('the consent to a recording', () => {
   test.each(CONSENT_TAMPERINGS)('%s', async (_what, expected, tamper) => {
     const node = await nodeWithRecording()
+    await tamper(node)
+    expectNamed(await asked(node.dataDir, 'verify', RECORDING_ID), expected)
+  })
+})
+
+describe('a recording whose key was sealed to another vault', () => {
+  test('that nobody touched', async () => {
+    const { dataDir, folder } = await nodeWithRecording({ isRotated: true })
+    expect(await asked(dataDir, 'verify', RECORDING_ID)).toEqual({ code: 0, findings: [] })
+    const { stdout } = await runCommandHere(['verify', RECORDING_ID], { EARWITNESS_DATA_DIR: dataDir })
+    expect(stdout).toMatch(/Its key was sealed anew at \S+: key-001\.age \(statement \d+\)\./)
+    // A store that keeps the key before, as Object Lock does, takes nothing from the proof.
+    copyFileSync(join(dataDir, KEPT_KEY), join(folder, 'key.age'))
+    expect(await asked(dataDir, 'verify', RECORDING_ID)).toEqual({ code: 0, findings: [] })
+  })
+
+  test.each(ROTATION_TAMPERINGS)('%s', async (_what, expected, tamper) => {
+    const node = await nodeWithRecording({ isRotated: true })
     await tamper(node)
     expectNamed(await asked(node.dataDir, 'verify', RECORDING_ID), expected)
   })
@@ -110,6 +129,7 @@ test('these are the kinds that README.md lists', () => {
   const areas = [
     ['recording', RECORDING_TAMPERINGS],
     ['consent', CONSENT_TAMPERINGS],
+    ['rotated key', ROTATION_TAMPERINGS],
     ['ledger', LEDGER_TAMPERINGS],
     ['bundle', BUNDLE_TAMPERINGS],
   ] as const

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+
+import type { Config } from '../config/config.ts'
+import { EarwitnessError, ExitCode } from '../errors.ts'
+import { parseRecipient, recipientOfIdentity } from '../evidence/age-keys.ts'
+import { RECIPIENTS_MAX } from '../evidence/age-seal.ts'
+import { isUuidV7, uuidV7 } from '../ids.ts'
+import { storedDays } from '../server/reindex/stored-recordings.ts'
+import { loadIdentities } from '../server/storage/key-files.ts'
+import { recordingPrefix } from '../server/storage/layout.ts'
+import type { ObjectStore } from '../server/storage/object-store.ts'
+import type { Vaults } from '../server/vault/rotate-key.ts'
+import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
+import { openRotationPlaces } from '../server/vault/rotation-places.ts'
+import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
+import { flag, instantOption, textOption, textOptions, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { userName } from './note-access.ts'
+import { openForReading } from './open-for-reading.ts'
+import { writeJson, writeLines } from './output.ts'
+
+/** No release of this program is older. */
+const FIRST_DAY_UNIX_MS = Date.UTC(2026, 0, 1)
+/** The clock of a recorder may have been ahead. */
+const DAYS_AHEAD_MS = 2 * 86_400_000
+const PROGRESS_EVERY = 500
+
+export const command: Command = {
+  name: 'keys',
+  summary: 'seals the keys of recordings to another vault, when its key is rotated',
+  usage:
+    'keys rotate --identity OLDKEYFILE [--to RECIPIENT]... [--check-with NEWKEYFILE] (ID... | --all [--tenant NAME]... [--from DAY] [--until DAY]) [--dry-run]',
+  description:
+    'Opens the sealed key of each recording with the old vault key, seals it to the new recipients and stores it beside the old one; audio is not touched. When the new key has been ' +
+    'read back and the recorder of this machine has said in its ledger that it stands in the place of the old one, the old one is destroyed. So run it on the machine of a recorder, while that runs. ' +
+    'With --check-with each new key is opened before anything is destroyed. Stopped anywhere, every recording opens with the old or the new vault key, and running it again goes on. ' +
+    'Exit code 0: nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
+  examples: [
+    'keys rotate --identity old.agekey --all --dry-run',
+    'keys rotate --identity old.agekey --check-with new.agekey --all',
+    'keys rotate --identity old.agekey --to age1… 01990000-0000-7000-8000-000000000000',
+  ],
+  positionals: { min: 1, max: 10_000 },
+  options: {
+    identity: { type: 'string', placeholder: 'OLDKEYFILE', description: 'private half of the vault key that is left' },
+    to: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'RECIPIENT',
+      description: 'recipient of the new vault (default: vault.recipients)',
+    },
+    'check-with': {
+      type: 'string',
+      placeholder: 'NEWKEYFILE',
+      description: 'private half of a key of the new vault: open each new key before the old one is destroyed',
+    },
+    all: { type: 'boolean', description: 'all recordings of the store' },
+    tenant: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'NAME',
+      description: 'only this tenant (default: default, and those of sources in the configuration)',
+    },
+    from: { type: 'string', placeholder: 'DAY', description: 'with --all: only recordings of this day and later' },
+    until: { type: 'string', placeholder: 'DAY', description: 'with --all: only recordings up to this day' },
+    'dry-run': { type: 'boolean', description: 'only say what would be done' },
+  },
+  run: runKeys,
+}
+
+async function runKeys(context: CommandContext): Promise<ExitCode> {
+  const { args, json, signal, stdout, stderr } = context
+  const [verb, ...ids] = args.positionals
+  if (verb !== 'rotate') {
+    const hint = 'Write `earwitness keys rotate`; `earwitness keys --help` explains it.'
+    throw usageError('keys-what', 'Keys can be rotated; nothing else is known.', hint)
+  }
+  const isDryRun = flag(args, 'dry-run')
+  checkWhich(ids, flag(args, 'all'))
+  const config = context.config()
+  const vaults = await vaultsOf(context, config)
+  if (!isDryRun && !(await hasLedger(config.dataDir))) throw withoutLedger()
+  const reader = await openForReading(config, stderr)
+  const tenants = new Set(textOptions(args, 'tenant'))
+  if (tenants.size === 0)
+    for (const tenant of ['default', ...config.sources.map((one) => one.tenant)]) tenants.add(tenant)
+  const { places, close } = await openRotationPlaces(config)
+  try {
+    const by = userName()
+    const summary = await rotateKeys(ids.length > 0 ? named(reader, ids, tenants) : all(context, reader, tenants), {
+      ...{ places, vaults, isDryRun, signal, ledger: rotationLedger(config.dataDir) },
+      asked: () => ({ requestId: uuidV7(Date.now(), randomBytes(16)), by, at: new Date().toISOString() }),
+      onProgress: (lookedAt, counts) => {
+        if (lookedAt % PROGRESS_EVERY === 0)
+          writeLines(stderr, [`${lookedAt} recordings: ${counts.rotated} rotated, ${counts.already} before`])
+      },
+    })
+    if (json) writeJson(stdout, summary)
+    else writeLines(stdout, describe(summary))
+    return isDone(summary) ? ExitCode.done : ExitCode.partlyDone
+  } finally {
+    close()
+  }
+}
+
+function checkWhich(ids: readonly string[], isAll: boolean): void {
+  if (isAll === ids.length > 0) {
+    const sentence = isAll ? 'Both --all and ids were given.' : 'Neither --all nor the id of a recording was given.'
+    throw usageError('keys-which', sentence, 'Give ids, or --all for all recordings of the store.')
+  }
+  const wrong = ids.find((id) => !isUuidV7(id))
+  if (wrong !== undefined) {
+    const hint = 'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.'
+    throw usageError('recording-id-invalid', 'That is not the id of a recording.', hint)
+  }
+}
+
+/** @throws EarwitnessError `usage-no-identity`, `keys-recipients`, `vault-recipient-invalid`, `keys-same-vault`, `identity-wrong` */
+async function vaultsOf({ args }: CommandContext, config: Config): Promise<Vaults> {
+  const file = textOption(args, 'identity')
+  if (file === undefined) {
+    const sentence = 'The key of the vault that is left was not given.'
+    throw usageError('usage-no-identity', sentence, 'Add --identity OLDKEYFILE: it opens what is to be sealed anew.')
+  }
+  const asked = textOptions(args, 'to')
+  const newRecipients = [...new Set(asked.length > 0 ? asked : config.vault.recipients)]
+  if (newRecipients.length === 0 || newRecipients.length > RECIPIENTS_MAX) {
+    const hint = 'Put the recipients of the new vault into vault.recipients, or give each with --to.'
+    throw usageError('keys-recipients', `A vault has 1 to ${RECIPIENTS_MAX} recipients.`, hint)
+  }
+  for (const recipient of newRecipients) {
+    const parsed = parseRecipient(recipient)
+    if (parsed.ok) continue
+    const hint = '`earwitness keygen` and `age-keygen -y` print one: it begins with age1.'
+    throw usageError('vault-recipient-invalid', `--to is not an age X25519 recipient (${parsed.reason}).`, hint)
+  }
+  const oldIdentities = await loadIdentities(file)
+  const oldRecipients = recipientsOf(oldIdentities)
+  if (newRecipients.every((recipient) => oldRecipients.has(recipient))) {
+    const hint = 'Give the old key with --identity, and the recipient of the new one with --to.'
+    throw usageError('keys-same-vault', 'The new vault is the one that is to be left.', hint)
+  }
+  const checkFile = textOption(args, 'check-with')
+  if (checkFile === undefined) return { oldIdentities, newRecipients, newIdentities: undefined }
+  const newIdentities = await loadIdentities(checkFile)
+  const checked = recipientsOf(newIdentities)
+  if (newRecipients.some((recipient) => checked.has(recipient))) return { oldIdentities, newRecipients, newIdentities }
+  throw new EarwitnessError(
+    'identity-wrong',
+    'The key in --check-with belongs to none of the new recipients.',
+    'Give the private half of one of them; `age-keygen -y FILE` prints the recipient of a key.',
+  )
+}
+
+function recipientsOf(identities: readonly string[]): ReadonlySet<string> {
+  const recipients = new Set<string>()
+  for (const identity of identities) {
+    const recipient = recipientOfIdentity(identity)
+    if (recipient.ok) recipients.add(recipient.value)
+  }
+  return recipients
+}
+
+interface Found {
+  readonly recordingId: string
+  readonly objectPrefix: string
+}
+
+async function* named(
+  store: Pick<ObjectStore, 'list'>,
+  ids: readonly string[],
+  tenants: Iterable<string>,
+): AsyncGenerator<Found> {
+  for (const recordingId of new Set(ids)) {
+    let found: Found | undefined
+    for (const tenant of tenants) {
+      const objectPrefix = recordingPrefix(tenant, recordingId)
+      if ((await store.list(`${objectPrefix}/`)).length > 0) found = { recordingId, objectPrefix }
+    }
+    if (found === undefined) {
+      const hint = 'Check the id with `earwitness recordings list`, and that --config names the recorder it belongs to.'
+      throw new EarwitnessError('recording-not-found', `The object store holds nothing under ${recordingId}.`, hint)
+    }
+    yield found
+  }
+}
+
+async function* all(
+  { args }: CommandContext,
+  store: Pick<ObjectStore, 'list'>,
+  tenants: Iterable<string>,
+): AsyncGenerator<Found> {
+  const fromUnixMs = instantOption(args, 'from')?.getTime() ?? FIRST_DAY_UNIX_MS
+  const toUnixMs = instantOption(args, 'until')?.getTime() ?? Date.now() + DAYS_AHEAD_MS
+  for await (const { recordings } of storedDays(store, { tenants, fromUnixMs, toUnixMs })) yield* recordings
+}
+
+function isDone({ counts, isCut, isDryRun }: RotationSummary): boolean {
+  const left = Object.entries(counts).some(
+    ([outcome, count]) => count > 0 && LEFT_OUTCOMES.has(outcome as RotationOutcome),
+  )
+  return !left && !isCut && !(isDryRun && counts.rotated > 0)
+}
+
+const WORDS: Readonly<Record<RotationOutcome, string>> = {
+  rotated: 'sealed to the new vault, and the key before destroyed',
+  already: 'sealed to the new vault before',
+  noKey: 'without a key: shredded, or it was taken away; `earwitness verify` tells which',
+  running: 'without a manifest: still being made; run this again when they are over',
+  notOpened: 'not opened by the key that was given: they are of another vault, or damaged',
+  keyWrong: 'with the key of another recording: run `earwitness verify`',
+  notProven: 'whose new key could not be proven; the old one was left',
+  oldKept:
+    'sealed to the new vault, but the store keeps the key before, as Object Lock does; run this again when its retention is over',
+  unsaid: 'with both keys: the recorder has not said so in its ledger; start it and run this again',
+  failed: 'for which a store did not do its work; run this again',
+}
+
+function describe({ counts, left, leftDropped, isDryRun, isCut }: RotationSummary): readonly string[] {
+  const lines: string[] = []
+  for (const [outcome, count] of Object.entries(counts)) {
+    if (count === 0) continue
+    const words =
+      isDryRun && outcome === 'rotated' ? 'would be sealed to the new vault' : WORDS[outcome as RotationOutcome]
+    lines.push(`${count} ${words}.`)
+  }
+  if (lines.length === 0) lines.push('There is no recording.')
+  for (const { recordingId, outcome, code } of left)
+    lines.push(`  ${recordingId} ${outcome}${code === undefined ? '' : ` [${code}]`}`)
+  if (leftDropped > 0) lines.push(`  and ${leftDropped} more`)
+  if (isCut) lines.push('Stopped before the end; run it again to go on.')
+  return lines
+}
+
+function withoutLedger(): EarwitnessError {
+  return new EarwitnessError(
+    'keys-without-ledger',
+    'No recorder keeps a ledger on this machine, so nobody could say that keys were sealed anew, and it would look like tampering.',
+    'Run this on the machine of a recorder, with its configuration, while it runs. --dry-run works anywhere.',
+  )
+}

@@ -1,0 +1,234 @@
+import { EarwitnessError } from '../../errors.ts'
+import { decodeManifest } from '../../evidence/manifest.ts'
+import { isWrappedKeyName, MANIFEST_NAME, wrappedKeyName, wrappedKeyNumber } from '../../evidence/object-names.ts'
+import { openRecordingKey } from '../../evidence/recording-key.ts'
+import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
+import { objectKey } from '../storage/layout.ts'
+import type { RotationPlace } from './rotation-places.ts'
+
+/** Of one recording; the number in the last possible name. */
+const ROTATIONS_MAX = 999
+
+/** The two vaults of a rotation. */
+export interface Vaults {
+  /** Of the vault that is left: open what is to be sealed anew. */
+  readonly oldIdentities: readonly string[]
+  readonly newRecipients: readonly string[]
+  /** Of the new vault, where they are at hand: what was sealed anew is opened before anything is destroyed. */
+  readonly newIdentities: readonly string[] | undefined
+}
+
+/** Why the key of a recording is as it is, and stays so for now or for good. */
+export type RotationRest =
+  /** Sealed to the new vault already. */
+  | 'already'
+  /** It has no key, so it is shredded, or somebody took the key away. */
+  | 'noKey'
+  /** It has no manifest yet. */
+  | 'running'
+  /** No identity given opens it. */
+  | 'notOpened'
+  /** Its key opens, and is not the one that its manifest names: `verify` says more. */
+  | 'keyWrong'
+  /** What was stored could not be read back, or not be opened; or all names are taken. */
+  | 'notProven'
+
+/** A key that was sealed anew, stored and proven; the ones before are still there. */
+export interface RotatedKey {
+  readonly recordingId: string
+  readonly objectPrefix: string
+  readonly name: string
+  readonly sha256: string
+  readonly replacesSha256: string
+  /** Names of the keys before, which the old vault opens. */
+  readonly oldNames: readonly string[]
+}
+
+interface OpenedKey {
+  readonly name: string
+  readonly sha256: string
+  readonly bytes: Uint8Array
+}
+
+interface Recording {
+  readonly recordingId: string
+  readonly objectPrefix: string
+}
+
+/**
+ * Seals the key of one recording to the new vault, stores that in every place and proves it. Nothing is destroyed here. Doing it again, whatever happened in between,
+ * finds what was done and goes on from there.
+ *
+ * @param isDryRun stores nothing; the result is what would be stored
+ */
+export async function rotateKey(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  { vaults, isDryRun }: { readonly vaults: Vaults; readonly isDryRun: boolean },
+): Promise<RotatedKey | RotationRest> {
+  const names = await keyNames(places, recording)
+  if (names.length === 0) return 'noKey'
+  const recipient = await recipientOf(places, recording)
+  if (recipient === undefined) return 'running'
+  const opened = await openAll(places, recording, { names, recipient, identities: vaults.oldIdentities })
+  const [source] = opened.keys
+  if (source === undefined || opened.identity === undefined) {
+    return opened.hasWrong ? 'keyWrong' : restOfUnopened(places, recording, { names, recipient, vaults })
+  }
+  const rewrap = (name: string): Uint8Array =>
+    rewrapKey({ identity: opened.identity ?? '', recipients: vaults.newRecipients, name })
+  const target = await targetOf(places, recording, { source, names, rewrap })
+  if (target === undefined) return 'notProven'
+  const old = opened.keys.filter(({ name }) => wrappedKeyNumber(name) < wrappedKeyNumber(target))
+  const [replaced] = old
+  if (replaced === undefined) return 'already'
+  const bytes = rewrap(target)
+  const rotated = {
+    ...recording,
+    ...{ name: target, sha256: sha256Hex(bytes), replacesSha256: replaced.sha256 },
+    oldNames: old.map(({ name }) => name),
+  }
+  if (isDryRun) return rotated
+  const key = objectKey(recording.objectPrefix, target)
+  for (const place of places) await place.put(key, bytes)
+  for (const place of places) {
+    if (!(await isProven(await place.get(key), { bytes, recipient, vaults }))) return 'notProven'
+  }
+  if (await isStored(places, recording, replaced.name)) return rotated
+  // Shredded in this very moment: the key that we made would bring it back.
+  for (const place of places) await place.delete(key)
+  return 'noKey'
+}
+
+/** Destroys the keys before. Gives the code of the first error, when a place keeps one of them, as Object Lock does. */
+export async function destroyOldKeys(
+  places: readonly RotationPlace[],
+  { objectPrefix, oldNames }: RotatedKey,
+): Promise<string | undefined> {
+  let kept: string | undefined
+  for (const name of oldNames) {
+    for (const place of places) {
+      try {
+        await place.delete(objectKey(objectPrefix, name))
+      } catch (error) {
+        if (!(error instanceof EarwitnessError)) throw error
+        kept ??= error.code
+      }
+    }
+  }
+  return kept
+}
+
+/** Of all places: one of them may be behind. */
+async function keyNames(places: readonly RotationPlace[], { objectPrefix }: Recording): Promise<readonly string[]> {
+  const names = new Set<string>()
+  for (const place of places) {
+    for (const { key } of await place.list(objectKey(objectPrefix, 'key'))) {
+      const name = key.slice(objectPrefix.length + 1)
+      if (isWrappedKeyName(name)) names.add(name)
+    }
+  }
+  return [...names].toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
+}
+
+async function getAny(
+  places: readonly RotationPlace[],
+  { objectPrefix }: Recording,
+  name: string,
+): Promise<Uint8Array | undefined> {
+  for (const place of places) {
+    const bytes = await place.get(objectKey(objectPrefix, name))
+    if (bytes !== undefined) return bytes
+  }
+  return undefined
+}
+
+async function isStored(places: readonly RotationPlace[], recording: Recording, name: string): Promise<boolean> {
+  return (await getAny(places, recording, name)) !== undefined
+}
+
+/** Undefined while there is no manifest, or none that can be read. */
+async function recipientOf(places: readonly RotationPlace[], recording: Recording): Promise<string | undefined> {
+  const signed = await getAny(places, recording, MANIFEST_NAME)
+  const manifest = signed === undefined ? undefined : decodeManifest(new TextDecoder('latin1').decode(signed))
+  return manifest?.ok === true ? manifest.value.body.recipient : undefined
+}
+
+/** The wrapped keys that open to the recording's identity, the newest first. */
+async function openAll(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  options: { readonly names: readonly string[]; readonly recipient: string; readonly identities: readonly string[] },
+): Promise<{ readonly keys: readonly OpenedKey[]; readonly identity: string | undefined; readonly hasWrong: boolean }> {
+  const keys: OpenedKey[] = []
+  let identity: string | undefined
+  let hasWrong = false
+  for (const name of options.names) {
+    const bytes = await getAny(places, recording, name)
+    const opened = bytes === undefined ? undefined : await openRecordingKey(bytes, options.identities)
+    if (bytes === undefined || opened?.ok !== true) continue
+    if (opened.value.recipient === options.recipient) {
+      identity = opened.value.identity
+      keys.push({ name, sha256: sha256Hex(bytes), bytes })
+    } else hasWrong = true
+  }
+  return { keys, identity, hasWrong }
+}
+
+/** Without a key of the new vault nobody can tell a rotated key from that of a third vault; its name says that it was sealed anew. */
+async function restOfUnopened(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  options: { readonly names: readonly string[]; readonly recipient: string; readonly vaults: Vaults },
+): Promise<RotationRest> {
+  const { names, recipient, vaults } = options
+  if (vaults.newIdentities === undefined) return wrappedKeyNumber(names[0] ?? '') > 0 ? 'already' : 'notOpened'
+  const opened = await openAll(places, recording, { names, recipient, identities: vaults.newIdentities })
+  return opened.keys.length > 0 ? 'already' : 'notOpened'
+}
+
+/** The name under which the new key is, or is to be stored: that of one which is ours already, else the first that is free. */
+async function targetOf(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  options: {
+    readonly source: OpenedKey
+    readonly names: readonly string[]
+    readonly rewrap: (name: string) => Uint8Array
+  },
+): Promise<string | undefined> {
+  const { source, names, rewrap } = options
+  // The new vault may open with a key of the old one, when only an escrow key was added.
+  if (isSame(source.bytes, rewrap(source.name))) return source.name
+  const number = wrappedKeyNumber(source.name)
+  const later = names.filter((name) => wrappedKeyNumber(name) > number)
+  for (const name of later) {
+    const stored = await getAny(places, recording, name)
+    if (stored !== undefined && isSame(stored, rewrap(name))) return name
+  }
+  const next = Math.max(number, ...later.map(wrappedKeyNumber)) + 1
+  if (next <= ROTATIONS_MAX) return wrappedKeyName(next)
+  // Somebody put a key there under the last name: any place behind the key in force will do.
+  for (let free = number + 1; free <= ROTATIONS_MAX; free += 1) {
+    if (!names.includes(wrappedKeyName(free))) return wrappedKeyName(free)
+  }
+  return undefined
+}
+
+async function isProven(
+  stored: Uint8Array | undefined,
+  expected: { readonly bytes: Uint8Array; readonly recipient: string; readonly vaults: Vaults },
+): Promise<boolean> {
+  const { bytes, recipient, vaults } = expected
+  if (stored === undefined || !isSame(stored, bytes)) return false
+  const count = countRecipients(stored)
+  if (!count.ok || count.value !== vaults.newRecipients.length) return false
+  if (vaults.newIdentities === undefined) return true
+  const opened = await openRecordingKey(stored, vaults.newIdentities)
+  return opened.ok && opened.value.recipient === recipient
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.from(one.buffer, one.byteOffset, one.length).equals(other)
+}

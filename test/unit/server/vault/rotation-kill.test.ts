@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest'
+
+import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
+import type { RotationPlace } from '../../../../src/server/vault/rotation-places.ts'
+import { findings, keysIn, NEW, OLD, opens, rotationRig, THIRD, vaults, type RotationRig } from './rotation-rig.ts'
+
+/** Of the process: nothing catches it, and nothing is done after it. */
+class Killed extends Error {}
+
+/** Some sixty rotations, each of which opens and seals a few times. */
+const MATRIX_TIMEOUT_MS = 240_000
+
+/** Everything that the command does outside itself, with an end to it just before or just after step `at`. */
+function killedAt(rig: RotationRig, at: number, when: 'before' | 'after') {
+  let steps = 0
+  let isDead = false
+  const step = async <Value>(work: () => Promise<Value>): Promise<Value> => {
+    if (isDead) throw new Killed()
+    steps += 1
+    if (steps === at) isDead = true
+    if (steps === at && when === 'before') throw new Killed()
+    const value = await work()
+    if (steps >= at) throw new Killed()
+    return value
+  }
+  const places = rig.stores.map((store): RotationPlace => ({
+    get: (key) => step(() => store.get(key)),
+    list: (prefix) => step(() => store.list(prefix)),
+    put: (key, bytes) => step(() => store.put(key, bytes)),
+    delete: (key) => step(() => store.delete(key)),
+  }))
+  const ledger: RotationLedger = {
+    leave: (request) => step(() => rig.ledger.leave(request)),
+    said: (requestIds, signal) => step(() => rig.ledger.said(requestIds, signal)),
+  }
+  return { places, ledger }
+}
+
+async function wasKilled(work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return false
+  } catch (error) {
+    if (error instanceof Killed) return true
+    throw error
+  }
+}
+
+it.each(['before', 'after'] as const)(
+  'killed %s any of its steps, it leaves a recording that opens, and running again finishes',
+  async (when) => {
+    const step = { at: 1, reached: true }
+    for (; step.reached; step.at += 1) {
+      const rig = await rotationRig()
+      step.reached = await wasKilled(rig.rotate(killedAt(rig, step.at, when)))
+      expect(await opens(rig, OLD.identity, NEW.identity)).toEqual([true, true])
+      // Killed a second time, wherever the first left it.
+      await wasKilled(rig.rotate(killedAt(rig, 1 + ((step.at * 7) % 20), when)))
+      expect(await opens(rig, OLD.identity, NEW.identity)).toEqual([true, true])
+      const { counts, isCut } = await rig.rotate()
+      expect([counts.rotated + counts.already, isCut]).toEqual([1, false])
+      expect(await keysIn(rig)).toEqual([['key-001.age'], ['key-001.age']])
+      expect(await opens(rig, NEW.identity)).toEqual([true, true])
+      expect([...(await findings(rig)), ...(await findings(rig, 1))]).toEqual([])
+    }
+    expect(step.at).toBeGreaterThan(13)
+  },
+  MATRIX_TIMEOUT_MS,
+)
+
+it('killed anywhere, and then rotated to yet another vault, it ends there', async () => {
+  const elsewhere = vaults({ oldIdentities: [OLD.identity, NEW.identity], newRecipients: [THIRD.recipient] })
+  const step = { at: 1, reached: true }
+  for (; step.reached; step.at += 1) {
+    const rig = await rotationRig({ placeCount: 1 })
+    step.reached = await wasKilled(rig.rotate(killedAt(rig, step.at, 'after')))
+    expect((await rig.rotate({ vaults: elsewhere })).counts.rotated).toBe(1)
+    expect(await opens(rig, OLD.identity, NEW.identity)).toEqual([false])
+    expect(await opens(rig, THIRD.identity)).toEqual([true])
+  }
+})
