@@ -13,13 +13,13 @@ const PROMPT_SAMPLES = 13_000
 /** Of the ports that belong to this process, these are for announcements. */
 const RECORDING_PORTS = 600
 
-/** `notice` and `ask` in English, `notice` in German: as they are shipped, but short. */
-export async function shortPrompts(folder: string): Promise<string> {
+/** A notice in English and German and a question in English: as they are shipped, but short. */
+export async function shortPrompts(folder: string, names = { notice: 'notice', ask: 'ask' }): Promise<string> {
   await mkdir(folder, { recursive: true })
   const index = [
-    { id: 'notice', language: 'en', from: 'recording-notice.en.wav', asks: false },
-    { id: 'notice', language: 'de', from: 'recording-notice.de.wav', asks: false },
-    { id: 'ask', language: 'en', from: 'recording-consent.en.wav', asks: true },
+    { id: names.notice, language: 'en', from: 'recording-notice.en.wav', asks: false },
+    { id: names.notice, language: 'de', from: 'recording-notice.de.wav', asks: false },
+    { id: names.ask, language: 'en', from: 'recording-consent.en.wav', asks: true },
   ]
   const prompts = []
   for (const { id, language, from, asks } of index) {
