@@ -1,5 +1,6 @@
 import type { Config } from '../../config/config.ts'
 import { warn, type Finding } from './finding.ts'
+import { ANNOUNCEMENT_CHECKS } from './announcement-checks.ts'
 import { KEEPING_CHECKS } from './keeping-checks.ts'
 import { LEDGER_CHECKS } from './ledger-checks.ts'
 import { NETWORK_CHECKS } from './network-checks.ts'
@@ -8,7 +9,13 @@ import { PROGRAM_CHECKS } from './program-checks.ts'
 
 type Check = (config: Config, probes: Probes) => Promise<Finding | readonly Finding[]>
 
-const CHECKS: readonly Check[] = [...PROGRAM_CHECKS, ...NETWORK_CHECKS, ...KEEPING_CHECKS, ...LEDGER_CHECKS]
+const CHECKS: readonly Check[] = [
+  ...PROGRAM_CHECKS,
+  ...NETWORK_CHECKS,
+  ...KEEPING_CHECKS,
+  ...LEDGER_CHECKS,
+  ...ANNOUNCEMENT_CHECKS,
+]
 
 /** Runs every check, one after the other; a check that itself fails is a finding, not an error. */
 export async function diagnose(config: Config, probes: Probes): Promise<readonly Finding[]> {

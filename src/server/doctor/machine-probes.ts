@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import type { Config, S3Config } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { readSigningKey } from '../../evidence/signer-keys.ts'
+import { readPrompts } from '../announcer/prompt-library.ts'
 import { readDataLock } from '../data-lock.ts'
 import { clusterDirectory } from '../database/cluster.ts'
 import { createPool, embeddedTarget, urlTarget, type ConnectionTarget } from '../database/connection.ts'
@@ -57,6 +58,14 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
     encodeAndDecode: () => encodeAndDecode(config),
     database: () => askDatabase(config),
     bucket: tryBucket,
+    prompts: async (folder) => {
+      try {
+        return await readPrompts(folder)
+      } catch (error) {
+        if (error instanceof EarwitnessError) return error
+        throw error
+      }
+    },
     signerProblem: async (pem) => {
       const key = await readSigningKey(pem)
       return key.ok ? undefined : key.reason

@@ -34,6 +34,8 @@ export interface Probes {
   bucket(s3: S3Config): Promise<S3Report | EarwitnessError>
   /** Why this is no private key of a signer, or undefined. */
   signerProblem(pem: string): Promise<string | undefined>
+  /** The prompts of a folder, or what a person should read when they cannot be played. */
+  prompts(folder: string): Promise<readonly { readonly id: string; readonly language: string }[] | EarwitnessError>
   /** The newest log of this node, read and compared with its checkpoint; undefined when there is none. */
   ledger(): Promise<LedgerReport | undefined>
 }

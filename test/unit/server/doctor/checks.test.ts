@@ -59,6 +59,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     database: async () => undefined,
     bucket: async () => FINE_BUCKET,
     signerProblem: async () => undefined,
+    prompts: async () => [{ id: 'recording-notice', language: 'en' }],
     ledger: async () => undefined,
     ...probes,
   }
@@ -108,6 +109,8 @@ function ledger(change: Partial<LedgerReport>): Machine {
   }
   return { ledger: async () => report }
 }
+
+const ANNOUNCER = { EARWITNESS_ANNOUNCEMENTS_ENABLED: 'true' }
 
 const CASES: readonly (readonly [what: string, Machine, readonly string[], Record<string, string>?])[] = [
   ['a ledger that was changed', ledger({ findings: ['log-rewritten'] }), ['ledger fail']],
@@ -264,6 +267,16 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
     'keys not made yet',
     { files: { '/data/keys/vault.recipient': undefined }, modes: { '/data/keys/signer.pem': -1 } },
     [],
+  ],
+  ['prompts as they should be', {}, [], ANNOUNCER],
+  ['prompts that nobody plays', { prompts: async () => away }, []],
+  ['prompts that cannot be read', { prompts: async () => away }, ['prompts fail'], ANNOUNCER],
+  ['a prompt that is not there', {}, ['prompts fail'], { ...ANNOUNCER, EARWITNESS_ANNOUNCEMENTS_PROMPTS: 'other' }],
+  [
+    'one that is there in another language',
+    {},
+    ['prompts-language warn'],
+    { ...ANNOUNCER, EARWITNESS_ANNOUNCEMENTS_LANGUAGE: 'de' },
   ],
   ['a clock that nobody answers for', { modes: { '/run/systemd/timesync/synchronized': -1 } }, ['clock warn']],
   [
