@@ -5,6 +5,7 @@ import { loadIdentities } from '../server/storage/key-files.ts'
 import { choiceOption, flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext, ParsedArguments } from './command.ts'
 import { exportBundle } from './export/export-bundle.ts'
+import { heldWarnings, withSilenceBefore } from './export/held-silence.ts'
 import { KeptAudio } from './export/kept-audio.ts'
 import { filledSamples, labelTrack, unlistedGapSamples, withoutFilling } from './export/gap-places.ts'
 import { keptStreams, type KeptStreamPackets } from './export/kept-packets.ts'
@@ -78,6 +79,9 @@ export const command: Command = {
 
 const KEPT_UNNAMED =
   'warning: packets that were kept as they came are not in it: which stream they are of, and what codec, the manifest will say when the recording is over.'
+
+const HELD_UNNAMED =
+  'warning: what is held until consent is not in it: it is silent here, unless somebody decides that it may be kept.'
 
 interface ExportOptions {
   readonly id: string
@@ -170,7 +174,8 @@ async function exportAudio(
   stored: { readonly opened: OpenedAudio; readonly streams: readonly KeptStreamPackets[] },
 ): Promise<ExitCode> {
   const { id, output, format, layout } = options
-  const { ogg, chunks, manifest, keptUnnamed } = stored.opened
+  const { ogg, chunks, manifest, keptUnnamed, closed, heldUnnamed } = stored.opened
+  if (chunks === 0 && (closed.length > 0 || heldUnnamed > 0)) throw allHeld()
   if (chunks === 0) {
     throw new EarwitnessError(
       'recording-without-audio',
@@ -182,7 +187,7 @@ async function exportAudio(
   if (!links.ok) throw unreadable('the opened audio', links.reason)
   const kept = new KeptAudio(stored.streams)
   const added = options.isReceivedOnly ? withoutFilling(placesOf(manifest), kept) : kept
-  const bytes = await render(links.value, options, added).catch((cause: unknown) => {
+  const bytes = await render(withSilenceBefore(links.value), options, added).catch((cause: unknown) => {
     if (cause instanceof EarwitnessError) throw cause
     throw unreadable('the opened audio', cause instanceof Error ? cause.message : 'unknown', cause)
   })
@@ -194,15 +199,34 @@ async function exportAudio(
   const filled = manifest === undefined || options.isReceivedOnly ? 0 : filledSamples(manifest)
   const facts = { recordingId: id, file: output, format, layout, chunks, hasManifest, sizeBytes: bytes.length }
   if (context.json)
-    writeJson(context.stdout, { ...facts, undecoded: kept.undecoded, keptUnnamed, filledSamples: filled })
+    writeJson(context.stdout, {
+      ...facts,
+      undecoded: kept.undecoded,
+      keptUnnamed,
+      filledSamples: filled,
+      notOpened: closed,
+    })
   else if (!hasManifest) {
     const wrote = `Wrote ${output}: what is stored so far; there is no manifest yet to hold it against.`
-    writeLines(context.stderr, [wrote, ...(keptUnnamed === 0 ? [] : [KEPT_UNNAMED])])
+    writeLines(context.stderr, [
+      wrote,
+      ...(keptUnnamed === 0 ? [] : [KEPT_UNNAMED]),
+      ...(heldUnnamed === 0 ? [] : [HELD_UNNAMED]),
+    ])
   } else {
     const wrote = `Wrote ${output}: ${format}, ${layout}, ${chunks} chunks.`
-    writeLines(context.stderr, [wrote, ...kept.warnings, ...notesOnGaps(manifest, filled, options)])
+    const notes = [...heldWarnings(closed), ...kept.warnings, ...notesOnGaps(manifest, filled, options)]
+    writeLines(context.stderr, [wrote, ...notes])
   }
   return kept.undecoded.length === 0 && keptUnnamed === 0 ? ExitCode.done : ExitCode.partlyDone
+}
+
+function allHeld(): EarwitnessError {
+  return new EarwitnessError(
+    'recording-held',
+    'All audio of this recording was held until consent, and its key is not there.',
+    '`earwitness verify` says whether that key was destroyed, or nobody has decided about it.',
+  )
 }
 
 /** @throws EarwitnessError `export-not-separable`, when it is not known where on which channel something was lost. */

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
+import { heldEntryOf, type HeldEntry, type MaybeHeld } from '../evidence/held-entry.ts'
+import { identityFor, openHeldIdentities, type HeldIdentities } from '../evidence/held-objects.ts'
 import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
 import { openNewestKey } from '../evidence/recording-key.ts'
 import { isChunkName, isKeptName, MANIFEST_NAME } from '../evidence/object-names.ts'
@@ -55,6 +57,10 @@ export interface OpenedAudio {
   readonly kept: readonly OpenedKept[]
   /** Objects with RTP that was kept, of a recording that still runs: whose packets they are, and of what codec, only the manifest will say. */
   readonly keptUnnamed: number
+  /** What was held until consent and cannot be opened: it is in none of the above. */
+  readonly closed: readonly HeldEntry[]
+  /** Chunks of a recording that still runs which its own key does not open: they are held until consent. */
+  readonly heldUnnamed: number
 }
 
 /**
@@ -75,14 +81,52 @@ export async function openAudio(objects: ObjectReader, identities: readonly stri
       .filter(isChunkName)
       .toSorted()
       .map((name) => ({ name, sha256: undefined }))
+  const [own] = recordingIdentities
+  const held = manifest === undefined ? [] : await openHeldIdentities(manifest, objects, identities)
+  const keys = { own, held, body: manifest ?? {} }
   const parts: Uint8Array[] = []
-  for (const object of wanted) parts.push(await openOne(objects, recordingIdentities, object))
+  let heldUnnamed = 0
+  for (const object of wanted) {
+    const part = await openIfPossible(objects, keys, object)
+    if (part !== undefined) parts.push(part)
+    else if (manifest === undefined) heldUnnamed += 1
+  }
   const kept: OpenedKept[] = []
   for (const entry of manifest?.kept ?? []) {
-    kept.push({ entry, clear: await openOne(objects, recordingIdentities, entry) })
+    const clear = await openIfPossible(objects, keys, entry)
+    if (clear !== undefined) kept.push({ entry, clear })
   }
   const keptUnnamed = names.filter(isKeptName).length
-  return { ogg: Buffer.concat(parts), chunks: parts.length, manifest, kept, keptUnnamed }
+  const closed = (manifest?.held ?? []).filter((_, heldSeq) => held[heldSeq] === undefined)
+  return { ogg: Buffer.concat(parts), chunks: parts.length, manifest, kept, keptUnnamed, closed, heldUnnamed }
+}
+
+interface OpeningKeys {
+  readonly own: string | undefined
+  readonly held: HeldIdentities
+  readonly body: Pick<ManifestBody, 'held'>
+}
+
+/** Undefined for what is held until consent and has no key: one that was kept must have it. */
+async function openIfPossible(
+  objects: ObjectReader,
+  { own, held, body }: OpeningKeys,
+  object: MaybeHeld & { readonly name: string; readonly sha256: string | undefined },
+): Promise<Uint8Array | undefined> {
+  const identity = identityFor(object, own, held)
+  if (identity !== undefined && object.sha256 !== undefined) return openOne(objects, [identity], object)
+  if (object.sha256 === undefined) return openUnnamed(objects, own ?? '', object.name)
+  if (heldEntryOf(body, object)?.outcome === 'kept') throw unreadable(object.name)
+  return undefined
+}
+
+/** A chunk of a recording that still runs; undefined when it is sealed to another key than its own. */
+async function openUnnamed(objects: ObjectReader, identity: string, name: string): Promise<Uint8Array | undefined> {
+  const sealed = await objects.get(name)
+  const opened = sealed === undefined ? undefined : await openSealed(sealed, [identity])
+  if (opened?.ok === true) return opened.value
+  if (opened?.reason === 'noIdentityMatches') return undefined
+  throw unreadable(name)
 }
 
 async function openOne(

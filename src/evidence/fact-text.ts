@@ -1,3 +1,4 @@
+import type { HeldOutcomeName } from './held-entry.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import type { SourceKindName } from './manifest-shape.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from './stream-facts.ts'
@@ -118,6 +119,21 @@ export function holdSentence({ streamId, gaps }: StreamEntry): string | undefine
   const more = held.length - listed.length
   const rest = more > 0 ? `, and ${more} more` : ''
   return `Media stream ${printable(streamId)} on hold from ${listed.join(', from ')}${rest}.`
+}
+
+const OUTCOME_WORDS: Record<HeldOutcomeName, string> = {
+  kept: 'it was kept',
+  destroyed: 'its key was destroyed, and nobody can open it',
+  pending: 'nobody had decided about it when this was signed',
+}
+
+/** What was held until consent, from when to when, and what became of it. */
+export function heldSentences({ held = [] }: Pick<ManifestBody, 'held'>): readonly string[] {
+  return held.map(({ fromSample, toSample, outcome, cause, decidedAt }) => {
+    const when = decidedAt === undefined ? '' : `, decided at ${decidedAt}`
+    const why = cause === undefined ? '' : ` (${printable(cause)})`
+    return `Held until consent from ${duration(fromSample)} to ${duration(toSample)}: ${OUTCOME_WORDS[outcome]}${why}${when}.`
+  })
 }
 
 function milliseconds(us: number): string {

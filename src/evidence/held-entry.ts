@@ -46,3 +46,8 @@ export function heldRange(
 export function heldEntryOf(body: Pick<ManifestBody, 'held'>, { heldSeq }: MaybeHeld): HeldEntry | undefined {
   return heldSeq === undefined ? undefined : body.held?.[heldSeq]
 }
+
+/** The held keys and their peaks, as a manifest names them. */
+export function heldObjects({ held = [] }: Pick<ManifestBody, 'held'>): readonly WrappedKeyEntry[] {
+  return held.flatMap(({ wrappedKey, peaks }) => (peaks === undefined ? [wrappedKey] : [wrappedKey, peaks]))
+}

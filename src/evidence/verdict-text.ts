@@ -1,5 +1,5 @@
 import { CONSENT_WORDS } from './consent-text.ts'
-import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
+import { heldSentences, holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import type { Verdict } from './verify.ts'
@@ -131,6 +131,7 @@ function describeRecord(manifest: ManifestBody): string[] {
   if (manifest.streams.length > 0)
     lines.push(`  Time without audio, all media streams together: ${duration(gapSamples)}.`)
   lines.push(...negotiatedSentences(manifest).map((sentence) => `  ${sentence}`))
+  lines.push(...heldSentences(manifest).map((sentence) => `  ${sentence}`))
   lines.push(...pauseSentences(manifest).map((sentence) => `  ${sentence}`))
   for (const incident of manifest.incidents.slice(0, LINES_MAX)) {
     lines.push(`  Incident at ${incident.at}: ${printable(incident.detail)} [${printable(incident.code)}]`)

@@ -3,6 +3,8 @@ import { openSealed } from './age-open.ts'
 import { ConsentChecker, type ConsentTestimony } from './consent-checks.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
 import { checkKeys, type KeyRotation, type StoredKey } from './key-checks.ts'
+import { checkHeldKeys, identityFor, isDestroyed } from './held-objects.ts'
+import { heldObjects, type MaybeHeld } from './held-entry.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
 import {
@@ -87,6 +89,8 @@ interface ExpectedObject {
   readonly sizeBytes: number
   /** SHA-256 of what is inside, where the manifest states it. */
   readonly clearSha256?: string
+  /** It may be gone: nobody could open it any more. */
+  readonly isDestroyed?: boolean
 }
 
 /** Wrapped keys are looked at apart. */
@@ -205,7 +209,7 @@ async function checkAdded(
   const keyNames = new Set([body.wrappedKey.name])
   const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
   for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
-  for (const { name } of [...body.snapshots, ...body.consentEvents]) named.add(name)
+  for (const { name } of [...body.snapshots, ...body.consentEvents, ...heldObjects(body)]) named.add(name)
   if (body.peaks !== undefined) named.add(body.peaks.name)
   if (body.index !== undefined) named.add(body.index.name)
   let seen = 0
@@ -246,6 +250,7 @@ class ObjectChecker {
     this.#nameOfHash = new Map([
       [body.wrappedKey.sha256, body.wrappedKey.name],
       ...body.snapshots.map(({ sealedSha256, name }) => [sealedSha256, name] as const),
+      ...heldObjects(body).map(({ sha256, name }) => [sha256, name] as const),
       ...(body.peaks === undefined ? [] : [[body.peaks.sha256, body.peaks.name] as const]),
       ...(body.index === undefined ? [] : [[body.index.sha256, body.index.name] as const]),
       ...[...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? []), ...body.consentEvents].map(
@@ -261,14 +266,16 @@ class ObjectChecker {
   ): Promise<readonly StoredKey[]> {
     const keys = await this.#readKeys(keyNames)
     const identity = vaultIdentities === undefined ? undefined : await this.#openKey(keyNames, vaultIdentities)
-    for (const { name, sha256, sizeBytes } of this.#body.chunks) {
-      await this.#checkAndOpen({ kind: 'chunk', name, sha256, sizeBytes }, identity)
-    }
-    for (const { name, sha256, sizeBytes } of this.#body.kept ?? []) {
-      await this.#checkAndOpen({ kind: 'kept', name, sha256, sizeBytes }, identity)
-    }
-    for (const { name, sha256, sizeBytes } of this.#body.dtmf ?? []) {
-      await this.#checkAndOpen({ kind: 'dtmf', name, sha256, sizeBytes }, identity)
+    const held = await checkHeldKeys(this.#body, this.#objects, {
+      ...{ findings: this.#findings, identities: vaultIdentities },
+      check: (expected) => this.#check(expected),
+    })
+    const { chunks, kept = [], dtmf = [] } = this.#body
+    const rows = [[chunks, 'chunk'] as const, [kept, 'kept'] as const, [dtmf, 'dtmf'] as const]
+    for (const [row, kind] of rows) {
+      for (const object of row) {
+        await this.#checkAndOpen(this.#expectedOf(kind, object), identityFor(object, identity, held))
+      }
     }
     if (this.#body.peaks !== undefined) await this.#checkAndOpen({ kind: 'peaks', ...this.#body.peaks }, identity)
     if (this.#body.index !== undefined) await this.#checkAndOpen({ kind: 'index', ...this.#body.index }, identity)
@@ -324,10 +331,19 @@ class ObjectChecker {
     opened.value.fill(0)
   }
 
+  #expectedOf(
+    kind: CountedKind,
+    object: MaybeHeld & { readonly name: string; readonly sha256: string; readonly sizeBytes: number },
+  ): ExpectedObject {
+    const { name, sha256, sizeBytes } = object
+    return { kind, name, sha256, sizeBytes, isDestroyed: isDestroyed(this.#body, object) }
+  }
+
   /** The bytes of an object, whether or not they are right; undefined when there is none. */
   async #check(expected: ExpectedObject): Promise<Uint8Array | undefined> {
     const { kind, name, sha256, sizeBytes } = expected
     const bytes = await this.#objects.get(name)
+    if (bytes === undefined && expected.isDestroyed === true) return undefined
     if (bytes === undefined) {
       this.#findings.add(`${kind}-missing`, 'The manifest names this object, but it is not there.', name)
       return undefined

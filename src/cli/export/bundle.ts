@@ -21,6 +21,8 @@ import {
 import { signBundleList } from '../../evidence/bundle/list-signature.ts'
 import { reportHtml } from '../../evidence/bundle/report-html.ts'
 import { writeLogProof } from '../../evidence/ledger/log-proof.ts'
+import { heldEntryOf } from '../../evidence/held-entry.ts'
+import { identityFor, openHeldIdentities, type HeldIdentities } from '../../evidence/held-objects.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { isObjectName } from '../../evidence/object-names.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
@@ -109,7 +111,10 @@ export async function writeBundle(path: string, options: BundleOptions): Promise
     ...names.map((name) => objectMember(objects, name)),
     ...proofs.map((proof) => bytesMember(logProofName(proof.logId), () => writeLogProof(proof))),
     ...(isOpened && recordingIdentities !== undefined
-      ? openedMembers(found.manifest, objects, recordingIdentities)
+      ? openedMembers(found.manifest, objects, {
+          own: recordingIdentities[0] ?? '',
+          held: await openHeldIdentities(found.manifest, objects, identities ?? []),
+        })
       : []),
   ]
   const listed: ListedMember[] = []
@@ -203,31 +208,41 @@ function objectMember(objects: ObjectReader, name: string): NewMember {
 function openedMembers(
   manifest: ManifestBody,
   objects: ObjectReader,
-  identities: readonly string[],
+  { own, held }: { readonly own: string; readonly held: HeldIdentities },
 ): readonly NewMember[] {
-  const chunks = manifest.chunks.map(({ name }) => name)
+  // What was held until consent and was not kept has no key, and is left out.
+  const chunks = manifest.chunks.filter(
+    (chunk) => identityFor(chunk, own, held) !== undefined || heldEntryOf(manifest, chunk)?.outcome === 'kept',
+  )
+  const keys = [{ recipient: manifest.recipient, identity: own }]
+  for (const { heldSeq, recipient } of manifest.held ?? []) {
+    const identity = held[heldSeq]
+    if (identity !== undefined) keys.push({ recipient, identity })
+  }
   return [
-    textMember(OPENED_KEY_NAME, () => `# public key: ${manifest.recipient}\n${identities[0] ?? ''}\n`),
+    textMember(OPENED_KEY_NAME, () =>
+      keys.map(({ recipient, identity }) => `# public key: ${recipient}\n${identity}\n`).join(''),
+    ),
     ...(chunks.length === 0
       ? []
       : [
           {
             name: OPENED_AUDIO_NAME,
             open: async function* opened() {
-              for (const name of chunks) yield await openObject(objects, name, identities)
+              for (const chunk of chunks) yield await openObject(objects, chunk.name, identityFor(chunk, own, held))
             },
           },
         ]),
     ...manifest.snapshots.map((snapshot) => ({
       name: openedSnapshotName(snapshot),
-      open: () => once(() => openObject(objects, snapshot.name, identities)),
+      open: () => once(() => openObject(objects, snapshot.name, own)),
     })),
   ]
 }
 
-async function openObject(objects: ObjectReader, name: string, identities: readonly string[]): Promise<Uint8Array> {
+async function openObject(objects: ObjectReader, name: string, identity: string | undefined): Promise<Uint8Array> {
   const sealed = await objects.get(name)
-  const opened = sealed === undefined ? undefined : await openSealed(sealed, identities)
+  const opened = sealed === undefined || identity === undefined ? undefined : await openSealed(sealed, [identity])
   if (opened?.ok === true) return opened.value
   throw new EarwitnessError(
     'chunk-unreadable',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { parseIdentityFile, recipientOfIdentity } from '../age-keys.ts'
 import { openSealed } from '../age-open.ts'
 import type { FindingList } from '../findings.ts'
+import { identityFor, type HeldIdentities } from '../held-objects.ts'
 import type { ManifestBody } from '../manifest.ts'
 import type { ObjectReader } from '../verify.ts'
 import type { BundleMembers } from './bundle-members.ts'
@@ -22,8 +23,8 @@ interface OpenedBundle {
 export async function checkOpened(body: ManifestBody, bundle: OpenedBundle, findings: FindingList): Promise<void> {
   const opened = new Set(bundle.members.names.filter((name) => name.startsWith(OPENED_FOLDER)))
   if (!bundle.isOpened && opened.size === 0) return
-  const identity = await recordingIdentity(body, bundle.members)
-  if (identity === undefined) {
+  const keys = await bundledKeys(body, bundle.members)
+  if (keys === undefined) {
     findings.add(
       'opened-wrong',
       'The key that should open this recording is missing, or is of another.',
@@ -32,7 +33,8 @@ export async function checkOpened(body: ManifestBody, bundle: OpenedBundle, find
     return
   }
   const expected = new Set([OPENED_KEY_NAME, ...body.snapshots.map(openedSnapshotName)])
-  if (body.chunks.length > 0) expected.add(OPENED_AUDIO_NAME)
+  if (body.chunks.some((chunk) => identityFor(chunk, keys.own, keys.held) !== undefined))
+    expected.add(OPENED_AUDIO_NAME)
   for (const name of opened) {
     if (!expected.has(name)) findings.add('opened-wrong', 'No sealed object holds what is in this member.', name)
   }
@@ -40,7 +42,7 @@ export async function checkOpened(body: ManifestBody, bundle: OpenedBundle, find
     if (!opened.has(name))
       findings.add('opened-wrong', 'An opened bundle holds this member, but it is not there.', name)
   }
-  if (opened.has(OPENED_AUDIO_NAME)) await checkAudio(body, bundle, { identity, findings })
+  if (opened.has(OPENED_AUDIO_NAME)) await checkAudio(body, bundle, { keys, findings })
   for (const snapshot of body.snapshots) {
     const name = openedSnapshotName(snapshot)
     if (!opened.has(name)) continue
@@ -51,24 +53,38 @@ export async function checkOpened(body: ManifestBody, bundle: OpenedBundle, find
   }
 }
 
-async function recordingIdentity(body: ManifestBody, members: BundleMembers): Promise<string | undefined> {
+interface BundledKeys {
+  readonly own: string
+  readonly held: HeldIdentities
+}
+
+/** Undefined when the recording's own is not among them, or one of a held part that was kept. */
+async function bundledKeys(body: ManifestBody, members: BundleMembers): Promise<BundledKeys | undefined> {
   const bytes = members.names.includes(OPENED_KEY_NAME) ? await members.read(OPENED_KEY_NAME) : undefined
   if (bytes === undefined) return undefined
   const identities = parseIdentityFile(new TextDecoder().decode(bytes))
   if (!identities.ok) return undefined
-  return identities.value.find((identity) => {
-    const recipient = recipientOfIdentity(identity)
-    return recipient.ok && recipient.value === body.recipient
-  })
+  const identityOf = (wanted: string): string | undefined =>
+    identities.value.find((identity) => {
+      const recipient = recipientOfIdentity(identity)
+      return recipient.ok && recipient.value === wanted
+    })
+  const own = identityOf(body.recipient)
+  const held = (body.held ?? []).map(({ recipient }) => identityOf(recipient))
+  const lacksKept = body.held?.some(({ outcome }, index) => outcome === 'kept' && held[index] === undefined) === true
+  return own === undefined || lacksKept ? undefined : { own, held }
 }
 
 async function checkAudio(
   body: ManifestBody,
   { members, objects }: OpenedBundle,
-  { identity, findings }: { readonly identity: string; readonly findings: FindingList },
+  { keys, findings }: { readonly keys: BundledKeys; readonly findings: FindingList },
 ): Promise<void> {
   const hash = createHash('sha256')
-  for (const { name } of body.chunks) {
+  for (const chunk of body.chunks) {
+    const { name } = chunk
+    const identity = identityFor(chunk, keys.own, keys.held)
+    if (identity === undefined) continue
     const sealed = await objects.get(name)
     const clear = sealed === undefined ? undefined : await openSealed(sealed, [identity])
     if (clear?.ok !== true) {
