@@ -5,7 +5,7 @@ import { BLOCK_WORDS, FINE_PER_HOP, FINE_SAMPLES, type Prompt } from './prompt.t
 /** Part of the bits that may be wrong in what still looks like the prompt; what has nothing to do with it has one half. */
 const ERRORS_LIKE = 0.4
 /** Surplus of right bits from which on a row of blocks is a sighting. */
-export const SIGHTING_SCORE = 50
+export const SIGHTING_SCORE = 75
 /** Costs of a block that comes a hop earlier or later than the one before: 6 % faster or slower for half a second. */
 const DRIFT_COST = 6
 /** The prompt is looked for at two places between hops, so that none is further than 8 ms from one. */

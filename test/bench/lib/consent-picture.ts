@@ -2,10 +2,11 @@ import type { Figures } from './consent-report.ts'
 
 /** Draws the figures of `bench:consent` as an SVG of two panels. */
 
-const WIDTH = 860
+const WIDTH = 880
 const HEIGHT = 330
 const PANEL = { top: 50, bottom: 270, width: 340 } as const
 const LEFT = 60
+const LEGEND_STEP = 98
 const RIGHT = 490
 const COLOURS = { heardInFull: '#1b7f4b', heardInPart: '#e0a526', uncertain: '#7d8ca3', notFound: '#b3362b' } as const
 const NAMES = {
@@ -73,7 +74,7 @@ function line(points: readonly Point[], colour: string, name: string): string[] 
     ...places.map(([x, y], index) =>
       text(
         x,
-        y + (isUpper ? -8 : 18),
+        y + (isUpper || (points[index]?.share ?? 0) < 0.1 ? -8 : 18),
         ((points[index]?.share ?? 0) * 100).toFixed(1),
         `text-anchor="middle" fill="${colour}" font-size="10"`,
       ),
@@ -102,8 +103,8 @@ function bars({ byShare }: Figures): string[] {
     return [...pieces, text(x + 0.35 * step, PANEL.bottom + 18, labelOf(upTo), 'text-anchor="middle"')]
   })
   const legend = kinds.flatMap((kind, index) => [
-    `<rect x="${RIGHT + index * 88}" y="${PANEL.bottom + 34}" width="12" height="12" fill="${COLOURS[kind]}"/>`,
-    text(RIGHT + 18 + index * 88, PANEL.bottom + 44, NAMES[kind]),
+    `<rect x="${RIGHT + index * LEGEND_STEP}" y="${PANEL.bottom + 34}" width="12" height="12" fill="${COLOURS[kind]}"/>`,
+    text(RIGHT + 18 + index * LEGEND_STEP, PANEL.bottom + 44, NAMES[kind]),
   ])
   return [...columns, ...legend]
 }
@@ -111,5 +112,5 @@ function bars({ byShare }: Figures): string[] {
 function labelOf(upTo: number): string {
   if (upTo === 1) return 'all of it'
   const percent = Math.round(upTo * 10) * 10
-  return `${percent - 10} to ${percent} %`
+  return `${percent - 10}–${percent} %`
 }
