@@ -39,7 +39,7 @@ export type MatcherState = 'listening' | 'found' | 'over'
  */
 export class AnnouncementMatcher {
   readonly #rate: ToMatcherRate
-  readonly #fingerprinter: { current: Fingerprinter }
+  #fingerprinter = new Fingerprinter()
   readonly #pieces = new Float64Array(PIECE_SAMPLES + 1)
   readonly #ring: { readonly words: Int32Array; readonly mask: number }
   readonly #searches: readonly BlockSearch[]
@@ -59,7 +59,6 @@ export class AnnouncementMatcher {
   constructor(options: AnnouncementMatcherOptions) {
     const prompts = options.prompts.slice(0, PROMPTS_MAX)
     this.#rate = new ToMatcherRate(options.sampleRate)
-    this.#fingerprinter = { current: new Fingerprinter() }
     this.#inputPiece = Math.floor(PIECE_SAMPLES / this.#rate.factor) * this.#rate.factor
     const longest = prompts.reduce((most, { lengthSamples }) => Math.max(most, lengthSamples), 0)
     const length = 2 ** Math.ceil(Math.log2((longest * (1 + 2 * SPEED_MAX)) / HOP_SAMPLES + 64))
@@ -103,7 +102,7 @@ export class AnnouncementMatcher {
     if (this.#state !== 'listening') return
     this.#settle(Number.POSITIVE_INFINITY)
     this.#rate.restart()
-    this.#fingerprinter.current = new Fingerprinter()
+    this.#fingerprinter = new Fingerprinter()
     for (const search of this.#searches) search.restart()
     this.#hops = 0
     this.#origin = at / this.#rate.factor
@@ -119,7 +118,7 @@ export class AnnouncementMatcher {
   }
 
   #take(samples: Float64Array): void {
-    const fingerprinter = this.#fingerprinter.current
+    const fingerprinter = this.#fingerprinter
     for (let at = 0; at < samples.length && this.#state === 'listening';) {
       at += fingerprinter.take(samples, at)
       if (fingerprinter.hasWord) this.#look(fingerprinter.word)

@@ -1,6 +1,5 @@
 import type { Finding, Verdict } from './finding.ts'
 import type { Alignment } from './fine-alignment.ts'
-import { HOP_SAMPLES } from './fingerprinter.ts'
 import { hearParts, type HeardParts } from './heard-parts.ts'
 
 /** Less of a prompt is no finding: others begin with the same words. */
@@ -65,10 +64,7 @@ export function decide(contenders: readonly Contender[], factor: number): Findin
     verdict: isAlone ? verdictOf(parts) : 'uncertain',
     startSample: Math.round(start * factor),
     endSample: Math.round(end * factor),
-    samplesHeard: Math.min(
-      Math.round((prompt.lengthSamples / speed) * factor),
-      Math.round(((hops * HOP_SAMPLES * prompt.lengthSamples) / (all * HOP_SAMPLES) / speed) * factor),
-    ),
+    samplesHeard: Math.round((hops / all) * (prompt.lengthSamples / speed) * factor),
     shareHeard: parts.share,
     confidence: Math.max(0, 1 - 2 * parts.errorRate),
     speed,

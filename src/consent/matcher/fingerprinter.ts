@@ -46,6 +46,9 @@ export class Fingerprinter {
   #isSilent = true
   /** By how much each difference has changed, with its sign; of the last word. */
   readonly changes = new Float64Array(WORD_BITS)
+  /** Whether the last samples that were taken completed a word, and which. */
+  hasWord = false
+  word = 0
 
   /** @param step samples from a window to the next: {@link HOP_SAMPLES}, or a whole part of it */
   constructor(step: number = HOP_SAMPLES) {
@@ -54,7 +57,7 @@ export class Fingerprinter {
     this.#bands = new Float64Array(BANDS * (this.#windowsPerHop + 1))
   }
 
-  /** Mean square of the samples of the last window, each side of it less than the middle. */
+  /** Energy of all bands of the last window, to be compared with that of others. */
   get energy(): number {
     let sum = 0
     for (let at = 0; at < BANDS; at++) sum += this.#bands[this.#row(this.#window - 1) + at] ?? 0
@@ -76,9 +79,6 @@ export class Fingerprinter {
     if (inStep + count === this.#step && this.#samples >= WINDOW_SAMPLES) this.#measure()
     return count
   }
-
-  hasWord = false
-  word = 0
 
   #measure(): void {
     const oldest = this.#samples & (WINDOW_SAMPLES - 1)

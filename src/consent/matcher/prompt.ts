@@ -40,7 +40,7 @@ export interface PromptOptions {
   readonly sampleRate: number
 }
 
-/** An announcement that can be found. Immutable: any number of matchers share it. Some 2 kB a second. */
+/** An announcement that can be found. Immutable: any number of matchers share it. 3 kB a second. */
 export interface Prompt {
   readonly promptId: string
   readonly version: string

@@ -91,6 +91,7 @@ function ownChain(program: string, codec: string): TelephoneChain {
           if (error === null) resolve(new Int16Array(stdout.buffer, stdout.byteOffset, stdout.length >> 1).slice())
           else reject(new Error(`${codec}: ${error.message}`))
         })
+        child.stdin?.on('error', reject)
         child.stdin?.end(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength))
       }),
   }
