@@ -136,3 +136,17 @@ function parseHeader(line: string): { readonly points: number; readonly streams:
   if (!Array.isArray(streams) || streams.length > PEAK_STREAMS_MAX) return undefined
   return streams.every((streamId) => typeof streamId === 'string') ? { points, streams } : undefined
 }
+
+/** The greater of two peaks at each place, as of a recording and of what was held of it: of the streams of the first. */
+export function mergePeaks(all: readonly StreamPeaks[], part: readonly StreamPeaks[]): readonly StreamPeaks[] {
+  const parts = new Map(part.map((stream) => [stream.streamId, stream]))
+  return all.map(({ streamId, overview, peaks }) => ({
+    streamId,
+    overview: greaterOf(overview, parts.get(streamId)?.overview),
+    peaks: greaterOf(peaks, parts.get(streamId)?.peaks),
+  }))
+}
+
+function greaterOf(one: Uint8Array, other: Uint8Array | undefined): Uint8Array {
+  return one.map((peak, index) => Math.max(peak, other?.[index] ?? 0))
+}

@@ -98,8 +98,11 @@ afterEach(() => {
 const of = <Kind extends FromWorker['kind']>(kind: Kind): (FromWorker & { kind: Kind })[] =>
   posted.filter((message): message is FromWorker & { kind: Kind } => message.kind === kind)
 
-async function open(port: number): Promise<{ facts: RecordingFacts; outcome: OpenOutcome | undefined }> {
-  const facts = factsOf({ recordingId: asRecordingId(uuidV7(Date.now(), randomBytes(16))), openedUs: nowUs })
+async function open(
+  port: number,
+  change: Partial<RecordingFacts> = {},
+): Promise<{ facts: RecordingFacts; outcome: OpenOutcome | undefined }> {
+  const facts = factsOf({ ...change, recordingId: asRecordingId(uuidV7(Date.now(), randomBytes(16))), openedUs: nowUs })
   await host.handleMessage({ kind: 'open', requestId: port, facts, streams: [{ plan: planOf(0), port }] })
   return { facts, outcome: of('opened').findLast(({ requestId }) => requestId === port)?.outcome }
 }
@@ -151,6 +154,39 @@ describe('a recording whose encoder breaks', () => {
     await talk(firstPort)
     expect(await end(facts.recordingId)).toMatchObject({ state: 'interrupted', endCause: 'recorderFailed' })
     expect(engine.inUse).toBe(0)
+  })
+})
+
+describe('what is held until consent', () => {
+  const release = (recordingId: RecordingId) => host.handleMessage({ kind: 'release', recordingId, atUs: nowUs })
+
+  test('ends where the main thread says, with encoders made for what follows', async () => {
+    const { facts } = await open(firstPort, { heldUntilConsent: true })
+    await talk(firstPort)
+    pass(2)
+    await release(facts.recordingId)
+    expect(madeRates).toEqual([8_000, 8_000])
+    pass(2)
+    const manifest = await end(facts.recordingId)
+    const cut = manifest?.held?.[0]?.toSample ?? 0
+    expect(cut).toBeGreaterThan(48_000)
+    expect(cut).toBeLessThan(manifest?.durationSamples ?? 0)
+    expect(manifest?.chunks.map(({ heldSeq, toSample }) => (heldSeq === 0) === toSample <= cut)).not.toContain(false)
+    expect(manifest?.chunks.at(-1)?.heldSeq).toBeUndefined()
+    expect(engine.inUse).toBe(0)
+  })
+
+  test('goes on when no encoder can be made for what follows, and says so', async () => {
+    const { facts } = await open(firstPort, { heldUntilConsent: true })
+    await talk(firstPort)
+    pass(2)
+    failsAtRate = 8_000
+    await release(facts.recordingId)
+    expect(of('incident').map(({ incident }) => incident.code)).toEqual(['held-not-released'])
+    pass(1)
+    const manifest = await end(facts.recordingId)
+    expect(manifest?.state).toBe('complete')
+    expect(manifest?.held).toMatchObject([{ fromSample: 0, toSample: manifest?.durationSamples }])
   })
 })
 

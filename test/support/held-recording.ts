@@ -1,10 +1,12 @@
 import { openSealed } from '../../src/evidence/age-open.ts'
+import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { audioSamples, linkStart } from '../../src/media/flatten-links.ts'
 import { readOggOpus } from '../../src/media/ogg-opus.ts'
 import { splitMultistreamPacket } from '../../src/media/opus-packet.ts'
 import type { TakeOpusEncoder } from '../../src/recorder/opus-encoder.ts'
 import type { SealedObject } from '../../src/recorder/recording-types.ts'
-import { identitiesOf, type RecordingRig } from './recording-rig.ts'
+import { noise } from './audio.ts'
+import { identitiesOf, OPENED_US, packetsOf, planOf, RecordingRig } from './recording-rig.ts'
 
 /** One 20 ms frame of SILK in a packet. RFC 6716 3.1 */
 const TOC = 0x08
@@ -77,4 +79,22 @@ export async function openedBy(
     }),
   )
   return new Map(opened.flat())
+}
+
+/** A recording of 4 s in chunks of one, of which the first two and a bit were held: as its worker gives it, nothing decided. */
+export function sealedHeldRecording(): {
+  readonly body: ManifestBody
+  readonly sealed: ReadonlyMap<string, Uint8Array>
+} {
+  const rig = new RecordingRig({
+    encoders: new PcmStock(),
+    plans: [planOf(0)],
+    facts: { heldUntilConsent: true, chunkUs: 1_000_000 },
+  })
+  const arrivals = packetsOf({ plan: planOf(0), samples: noise({ seed: 3, samples: 4 * 8_000, amplitude: 0.3 }) })
+  rig.run(arrivals.slice(0, 100), 2_000_000)
+  rig.recordingSession.releaseHeld(OPENED_US + 2_000_000)
+  rig.run(arrivals.slice(100), 4_000_000)
+  const body = rig.end(4_000_000)
+  return { body, sealed: new Map(rig.sink.objects.map(({ name, bytes }) => [name, bytes])) }
 }

@@ -1,8 +1,10 @@
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { openSealed } from '../../evidence/age-open.ts'
-import { PEAKS_NAME } from '../../evidence/object-names.ts'
+import { heldKeyName, heldPeaksName, PEAKS_NAME } from '../../evidence/object-names.ts'
+import { openRecordingKey } from '../../evidence/recording-key.ts'
+import type { ObjectReader } from '../../evidence/verify.ts'
 import { PEAKS_PER_SECOND } from '../../media/level-meter.ts'
-import { readPeaks, type StreamPeaks } from '../../media/peaks.ts'
+import { mergePeaks, readPeaks, type StreamPeaks } from '../../media/peaks.ts'
 import { loadIdentities } from '../../server/storage/key-files.ts'
 import { textOption } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
@@ -36,8 +38,22 @@ export async function printPeaks(context: CommandContext, id: string): Promise<E
       'Run `earwitness verify` on this recording: it says what was changed.',
     )
   }
-  writeJson(context.stdout, waveformData(peaks.value))
+  const held = await openHeldPeaks(objects, identities)
+  writeJson(context.stdout, waveformData(held === undefined ? peaks.value : mergePeaks(peaks.value, held)))
   return ExitCode.done
+}
+
+/** Of what was held until consent; undefined when there is none, or nobody can open it any more. */
+async function openHeldPeaks(
+  objects: Pick<ObjectReader, 'get'>,
+  identities: readonly string[],
+): Promise<readonly StreamPeaks[] | undefined> {
+  const [wrapped, sealed] = await Promise.all([objects.get(heldKeyName(0)), objects.get(heldPeaksName(0))])
+  if (wrapped === undefined || sealed === undefined) return undefined
+  const key = await openRecordingKey(wrapped, identities)
+  const opened = key.ok ? await openSealed(sealed, [key.value.identity]) : key
+  const peaks = opened.ok ? readPeaks(opened.value) : opened
+  return peaks.ok ? peaks.value : undefined
 }
 
 /**

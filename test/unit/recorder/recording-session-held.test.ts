@@ -5,7 +5,7 @@ import { FindingList } from '../../../src/evidence/findings.ts'
 import { checkManifest } from '../../../src/evidence/manifest-checks.ts'
 import { findShapeFault } from '../../../src/evidence/manifest-shape.ts'
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
-import { readPeaks, type StreamPeaks } from '../../../src/media/peaks.ts'
+import { mergePeaks, readPeaks, type StreamPeaks } from '../../../src/media/peaks.ts'
 import { readRtpdump } from '../../../src/media/rtpdump.ts'
 import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
 import { HELD_TAIL_SAMPLES } from '../../../src/recorder/held-span.ts'
@@ -259,14 +259,15 @@ describe('beside the chunks', () => {
   })
 
   it('peaks are in files apart, which are together those of a recording without holding', async () => {
-    const peaksIn = async (
-      rig: RecordingRig<PcmStock>,
+    const streamsIn = async (
+      of: RecordingRig<PcmStock>,
       kind: 'peaks' | 'heldPeaks',
-    ): Promise<StreamPeaks | undefined> => {
-      const read = readPeaks((await rig.opened(kind))[0] ?? new Uint8Array(0))
+    ): Promise<readonly StreamPeaks[]> => {
+      const read = readPeaks((await of.opened(kind))[0] ?? new Uint8Array(0))
       if (!read.ok) throw new Error(read.reason)
-      return read.value[0]
+      return read.value
     }
+    const peaksIn = async (of: RecordingRig<PcmStock>, kind: 'peaks' | 'heldPeaks') => (await streamsIn(of, kind))[0]
     const rig = newRig()
     const manifest = record(rig, speech(0, 6), { seconds: 6, releaseUs: 3_030_000 })
     const free = new RecordingRig({ encoders: new PcmStock(), plans: [planOf(0)] })
@@ -279,7 +280,9 @@ describe('beside the chunks', () => {
     const points = Math.ceil(cutOf(3_030_000) / 2_400)
     expect(held).toHaveLength(points)
     expect(own.subarray(0, points - 1).every((peak) => peak === 0)).toBe(true)
-    expect(own.map((peak, index) => Math.max(peak, held[index] ?? 0))).toEqual((await peaksIn(free, 'peaks'))?.peaks)
+    const whole = readPeaks((await free.opened('peaks'))[0] ?? new Uint8Array(0))
+    const [all, part] = [await streamsIn(rig, 'peaks'), await streamsIn(rig, 'heldPeaks')]
+    expect(mergePeaks(all, part)).toEqual(whole.ok && whole.value)
   })
 
   it('peaks of a recording that was held to its end are 0 in those of the recording', async () => {
