@@ -223,7 +223,7 @@ async function exportAudio(
 
 function allHeld(): EarwitnessError {
   return new EarwitnessError(
-    'recording-held',
+    'audio-held',
     'All audio of this recording was held until consent, and its key is not there.',
     '`earwitness verify` says whether that key was destroyed, or nobody has decided about it.',
   )
