@@ -51,9 +51,8 @@ export class ConsentCase {
     this.#needs = needsOf(options.policy, options.rule)
     this.#nowUs = options.startedUs
     this.#findings = this.#evaluate()
-    if (this.#findings.isSatisfied) return
-    this.#arm()
     if (options.policy.holdUntilConsent) this.#held = 'holding'
+    if (!this.#findings.isSatisfied) this.#arm()
   }
 
   get state(): ConsentState {
@@ -65,8 +64,8 @@ export class ConsentCase {
   }
 
   /**
-   * Audio is to be sealed under the key of its own: from the start until `keep` or `discard`. A rule that becomes
-   * stricter later does not make it true, since what was recorded until then was not held.
+   * Audio is sealed under the key of its own: from the start, when the policy holds, until `keep` or `discard`. Where
+   * nothing is needed {@link begin} says `keep` at once. A rule that becomes stricter later holds nothing again.
    */
   get isHolding(): boolean {
     return this.#held === 'holding'

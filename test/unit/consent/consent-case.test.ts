@@ -235,6 +235,15 @@ describe('what was held', () => {
     expect(live(events, { policy: { ...hold, onWithdrawn: 'shred' } }).actions).toEqual(['keep', 'shred'])
   })
 
+  test('is kept at once where nothing is needed', () => {
+    const policy = { ...hold, require: 'byRule' } as const
+    const consent = new ConsentCase({ policy: { ...POLICY, ...policy }, rule: NO_RULE, parties: PARTIES, startedUs: 0 })
+    expect(consent.isHolding).toBe(true)
+    expect(consent.begin(0)).toMatchObject([{ state: 'notRequired' }, { action: 'keep' }])
+    expect(consent.isHolding).toBe(false)
+    expect(live([], { policy, rule: NO_RULE }).actions).toEqual(['keep'])
+  })
+
   test('once destroyed, late notice is in time for what follows', () => {
     const consent = caseWith({ ...NOTICE, ...hold, onMissing: 'discard' })
     expect(consent.isHolding).toBe(true)

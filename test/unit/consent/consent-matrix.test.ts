@@ -184,11 +184,14 @@ function expectedState(name: string, need: Need, policy: ConsentPolicy): Consent
 
 function expectedActions(name: string, need: Need, policy: ConsentPolicy): readonly ConsentAction[] {
   const { worth } = EVIDENCE[name]!
-  const isHeld = policy.holdUntilConsent && need.level !== 'none'
+  const isHeld = policy.holdUntilConsent
   const raised = RAISED_AGAIN.has(name)
   if (worth.objection !== undefined) {
     // Told in full before the no: what was held is kept already.
-    const wasEnough = worth.objectionAfterYes === true || (!raised && isEnough({ ...worth, saidYesBoth: false }, need))
+    const wasEnough =
+      need.level === 'none' ||
+      worth.objectionAfterYes === true ||
+      (!raised && isEnough({ ...worth, saidYesBoth: false }, need))
     const held: ConsentAction[] = isHeld ? [wasEnough ? 'keep' : 'discard'] : []
     const action: Objected = worth.objection === 'refused' ? policy.onRefused : policy.onWithdrawn
     const done: Readonly<Record<Objected, readonly ConsentAction[]>> = {
@@ -202,7 +205,7 @@ function expectedActions(name: string, need: Need, policy: ConsentPolicy): reado
     return [...held, ...done[action], ...(raised && paused ? (['resume'] as const) : [])]
   }
   if (worth.isLate !== true && isEnough(worth, need)) return isHeld ? ['keep'] : []
-  if (need.level === 'none') return []
+  if (need.level === 'none') return isHeld ? ['keep'] : []
   const { onMissing } = policy
   const destroys = isHeld && (onMissing === 'discard' || onMissing === 'stop')
   const actions: ConsentAction[] = [
