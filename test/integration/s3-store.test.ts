@@ -6,6 +6,7 @@ import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
 import { codeOf, describeObjectStoreContract } from '../support/object-store-contract.ts'
 import { s3Config } from '../support/s3/s3-config.ts'
 import { makeBucket, s3Client, sharedS3Server, type S3Server } from '../support/s3/s3-server.ts'
+import { findings, keysIn, NEW, OLD, opens, PREFIX, rotationRig } from '../unit/server/vault/rotation-rig.ts'
 
 const KEY = 'default/2026/11/29/id/chunk-000000.age'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -109,6 +110,35 @@ describe('a bucket with versions, where the condition is ignored', () => {
     await store.put(key, bytes('evidence'))
     expect(await codeOf(store.delete(key))).toBe('storage-denied')
     expect(Buffer.from((await store.get(key)) ?? []).toString()).toBe('evidence')
+  })
+})
+
+describe('a key that is sealed to another vault', () => {
+  it('is destroyed with all versions of it', async () => {
+    const rig = await rotationRig({ stores: [await opened(locked, { prefix: 'rotated/' })] })
+    const old = { Bucket: locked, Key: `rotated/${PREFIX}/key.age` }
+    await client.send(new PutObjectCommand({ ...old, Body: rig.recording.objects.get('key.age') ?? '' }))
+    const listing = new ListObjectVersionsCommand({ Bucket: locked, Prefix: old.Key })
+    expect((await client.send(listing)).Versions).toHaveLength(2)
+    expect(await rig.rotate()).toMatchObject({ counts: { rotated: 1 }, left: [] })
+    const { Versions, DeleteMarkers } = await client.send(listing)
+    expect([Versions, DeleteMarkers]).toEqual([undefined, undefined])
+    expect([await opens(rig, NEW.identity), await opens(rig, OLD.identity)]).toEqual([[true], [false]])
+  })
+
+  it('stays while it is locked, which is said each time, and the new one is not made twice', async () => {
+    const objectLock = { mode: 'compliance', days: 1 } as const
+    const rig = await rotationRig({ stores: [await opened(locked, { prefix: 'kept/', objectLock })] })
+    for (const _time of [1, 2]) {
+      const kept = [{ outcome: 'oldKept', code: 'storage-denied' }]
+      expect(await rig.rotate()).toMatchObject({ counts: { oldKept: 1 }, left: kept })
+      expect(await keysIn(rig)).toEqual([['key-001.age', 'key.age']])
+    }
+    const { Versions } = await client.send(
+      new ListObjectVersionsCommand({ Bucket: locked, Prefix: `kept/${PREFIX}/key-001.age` }),
+    )
+    expect(Versions).toHaveLength(1)
+    expect(await findings(rig)).toEqual([])
   })
 })
 

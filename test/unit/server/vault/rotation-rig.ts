@@ -30,12 +30,14 @@ export function vaults(change: Partial<Vaults> = {}): Vaults {
 }
 
 /** Two stores with one recording, and a recorder that says at once what it is asked to. */
-export async function rotationRig({ placeCount = 2 } = {}) {
+export async function rotationRig({
+  placeCount = 2,
+  stores = Array.from({ length: placeCount }, memoryPlace),
+}: { readonly placeCount?: number; readonly stores?: readonly RotationPlace[] } = {}) {
   const recording = await sampleRecording({
     chunks: [Buffer.from('OggS one')],
     snapshots: [Buffer.from('<recording/>')],
   })
-  const stores = Array.from({ length: placeCount }, memoryPlace)
   const rig = { recording, stores, said: [] as KeyRotatedRequest[], isSilent: false }
   for (const store of stores) await putAll(store, recording)
   let requests = 0
