@@ -5,9 +5,11 @@ import { expect, it } from 'vitest'
 import { openSealed } from '../../../src/evidence/age-open.ts'
 import { parseIdentityFile } from '../../../src/evidence/age-keys.ts'
 import { canonicalJson } from '../../../src/evidence/canonical-json.ts'
+import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { openRecordingKey } from '../../../src/evidence/recording-key.ts'
 import { describeVerdict, verifyRecording } from '../../../src/evidence/verify.ts'
 import {
+  newVault,
   readerOf,
   RECORDING_ID,
   sampleRecording,
@@ -60,3 +62,16 @@ it.each([
     expect(opened.ok && Buffer.from(opened.value).equals(vectorFile(`${name}/clear/${file}`))).toBe(true)
   }
 })
+
+it.each(['key-001.age', 'key-002.age'])(
+  '%s after a rotation is what this software writes, and opens with either key',
+  async (name) => {
+    const stored = vectorFile(`recording-1/rotated/${name}`)
+    const identity = vectorText('recording-1/recording.agekey').trim()
+    const recipients = newVault.map(({ recipient }) => recipient)
+    expect(Buffer.from(rewrapKey({ identity, recipients, name })).equals(stored)).toBe(true)
+    const identities = parseIdentityFile(vectorText('recording-1/rotated/vault.agekey'))
+    for (const one of identities.ok ? identities.value : [''])
+      expect(await openRecordingKey(stored, [one])).toMatchObject({ ok: true, value: { identity } })
+  },
+)

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 
 import { identityFileText } from '../../../src/evidence/age-keys.ts'
 import { canonicalJson } from '../../../src/evidence/canonical-json.ts'
-import { sampleRecording, vault, vectorContents } from './sample-recording.ts'
+import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
+import { newVault, sampleRecording, vault, vectorContents } from './sample-recording.ts'
 
 for (const name of ['recording-1', 'recording-2', 'recording-3'] as const) {
   const folder = new URL(`./${name}/`, import.meta.url)
@@ -14,3 +15,12 @@ for (const name of ['recording-1', 'recording-2', 'recording-3'] as const) {
   writeFileSync(new URL('recording.agekey', folder), `${recording.identity}\n`)
   writeFileSync(new URL('vault.agekey', folder), identityFileText({ ...vault, createdAt: '2025-11-23T09:00:00Z' }))
 }
+
+const rotated = new URL('./recording-1/rotated/', import.meta.url)
+const { identity } = await sampleRecording(vectorContents('recording-1'))
+const recipients = newVault.map(({ recipient }) => recipient)
+mkdirSync(rotated, { recursive: true })
+for (const name of ['key-001.age', 'key-002.age'])
+  writeFileSync(new URL(name, rotated), rewrapKey({ identity, recipients, name }))
+const files = newVault.map((pair) => identityFileText({ ...pair, createdAt: '2025-11-23T09:00:00Z' }))
+writeFileSync(new URL('vault.agekey', rotated), files.join(''))

@@ -58,6 +58,8 @@ export function vectorContents(name: 'recording-1' | 'recording-2' | 'recording-
 }
 
 export const vault = generateIdentity(vectorRandom('earwitness vector vault'))
+/** The two keys of the vault after a rotation. */
+export const newVault = [1, 2].map((number) => generateIdentity(vectorRandom(`earwitness vector new vault ${number}`)))
 
 export async function vectorSigner() {
   const signingKey = await readSigningKey(vectorText('recording-1/signer.pem'))
