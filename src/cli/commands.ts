@@ -49,7 +49,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'consent',
-    summary: 'says which rule on consent holds for a call, and why',
+    summary: 'says which rule on consent holds for a call, and what a recording proves of it',
     load: () => import('./consent.ts'),
   },
   {

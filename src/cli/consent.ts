@@ -6,23 +6,32 @@ import { chooseRule, type ChosenRule, type RuleData } from '../consent/choose-ru
 import { ExitCode } from '../errors.ts'
 import { textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { reportConsent } from './consent/report.ts'
 import { terminalColumns, wrap, writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'consent',
-  summary: 'says which rule on consent holds for a call, and why',
-  usage: 'consent rule --from NUMBER --to NUMBER [options]',
+  summary: 'says which rule on consent holds for a call, and what a recording proves of it',
+  usage: 'consent rule --from NUMBER --to NUMBER [options] | consent report ID [--html] [--key SIGNER.pub.pem]...',
   description:
     'rule reads the jurisdiction packs and says what a recording of such a call needs: whose notice or agreement, by when, and by ' +
     'which law. A number that says nothing (withheld, an extension, a freephone number) counts as the strictest that it may be. ' +
+    'report says what the signed events of a recording prove about consent, and how to check that; exit code 3 when the recording does not verify. ' +
     'Not legal advice.',
   examples: [
     'consent rule --from +18135550100 --to +4930123456',
     'consent rule --from 1001 --to +12065550100 --jurisdiction us-ny',
     'consent rule --from "030 123456" --to +41446681800 --country DE --json',
   ],
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 1, max: 2 },
   options: {
+    html: { type: 'boolean', description: 'of report: as a page' },
+    key: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'of report: public key of a trusted signer (default: data/keys/signer.pub.pem)',
+    },
     from: { type: 'string', placeholder: 'NUMBER', description: 'who calls: a number, or a SIP or tel address' },
     to: { type: 'string', placeholder: 'NUMBER', description: 'who is called' },
     source: {
@@ -47,11 +56,13 @@ export const command: Command = {
 
 async function runConsent(context: CommandContext): Promise<ExitCode> {
   const { args, stdout, json } = context
-  if (args.positionals[0] !== 'rule') {
+  const [action, id, ...rest] = args.positionals
+  if (action === 'report' && id !== undefined && rest.length === 0) return reportConsent(context, id)
+  if (action !== 'rule' || id !== undefined) {
     throw usageError(
       'consent-unknown',
       'There is no such part of this command.',
-      'Write: earwitness consent rule --from NUMBER --to NUMBER',
+      'Write: earwitness consent rule --from NUMBER --to NUMBER, or earwitness consent report ID',
     )
   }
   const [from, to] = [textOption(args, 'from'), textOption(args, 'to')]

@@ -6,6 +6,7 @@ import { choiceOption, flag, textOption, textOptions, usageError } from './argum
 import type { Command, CommandContext, ParsedArguments } from './command.ts'
 import { exportBundle } from './export/export-bundle.ts'
 import { heldWarnings, withSilenceBefore } from './export/held-silence.ts'
+import { exportVcon } from './export/export-vcon.ts'
 import { KeptAudio } from './export/kept-audio.ts'
 import { filledSamples, labelTrack, unlistedGapSamples, withoutFilling } from './export/gap-places.ts'
 import { keptStreams, type KeptStreamPackets } from './export/kept-packets.ts'
@@ -16,7 +17,7 @@ import { noteAccess } from './note-access.ts'
 import { writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile, findRecording, openAudio, type OpenedAudio } from './stored-recording.ts'
 
-const FORMATS = ['ogg', 'wav', 'rtpdump', 'bundle'] as const
+const FORMATS = ['ogg', 'wav', 'rtpdump', 'bundle', 'vcon'] as const
 const LAYOUTS = ['separate', 'mixed'] as const
 /** Of the recording timeline. */
 const SAMPLES_PER_SECOND = 48_000
@@ -25,7 +26,7 @@ export const command: Command = {
   name: 'export',
   summary: 'opens a recording with the vault key and writes it as a file to listen to',
   usage:
-    'export ID -o FILE [--format ogg|wav|rtpdump|bundle] [--layout separate|mixed] [--labels FILE] [--received-only] [--decrypted] ' +
+    'export ID -o FILE [--format ogg|wav|rtpdump|bundle|vcon] [--layout separate|mixed] [--labels FILE] [--received-only] [--decrypted] ' +
     '[--identity KEYFILE] [--key SIGNER.pub.pem]...',
   description:
     'ogg is the audio as it was recorded, one channel per participant, not encoded again; wav is decoded to 16-bit samples. ' +
@@ -35,7 +36,8 @@ export const command: Command = {
     '--labels writes where, --received-only leaves it silent. rtpdump writes the packets that were kept, a file per media ' +
     'stream and its SDP, into a new folder FILE. bundle is one zip for an auditor: all that is stored, sealed as it is, with the signer’s public key, a report and ' +
     'instructions; it needs no key. With --identity the report names the participants; --decrypted adds the audio in the clear and the key of ' +
-    'this recording. Exit code 3: it was written, and is not verified.',
+    'this recording. Exit code 3: it was written, and is not verified. vcon is one JSON file (draft-ietf-vcon-vcon-core) with manifest and consent events ' +
+    'as they were signed; with --identity it names people and holds the audio.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
     'export 01990000-0000-7000-8000-000000000000 -o recording.wav --format wav --layout mixed',
@@ -48,7 +50,7 @@ export const command: Command = {
     format: {
       type: 'string',
       placeholder: 'FORMAT',
-      description: 'ogg, wav, rtpdump or bundle (default: by the name of FILE, else ogg)',
+      description: 'ogg, wav, rtpdump, bundle or vcon (default: by the name of FILE, else ogg)',
     },
     layout: { type: 'string', placeholder: 'LAYOUT', description: 'separate (default) or mixed' },
     labels: {
@@ -106,6 +108,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   }
   checkOptions(options, args)
   if (options.format === 'bundle') return exportBundle(context, options)
+  if (options.format === 'vcon') return exportVcon(context, options)
   const config = context.config()
   const objects = await findRecording(config, options.id)
   const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
@@ -120,6 +123,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
 
 function formatOf(output: string): (typeof FORMATS)[number] {
   if (output.endsWith('.zip')) return 'bundle'
+  if (output.endsWith('.vcon')) return 'vcon'
   return output.endsWith('.wav') ? 'wav' : 'ogg'
 }
 
@@ -134,7 +138,7 @@ function checkOptions({ format, labels, isReceivedOnly }: ExportOptions, args: P
       'Only a wav export can leave out what the recorder made up: the others hold the audio as it was encoded.'
     throw usageError('usage-received-only', sentence, 'Add --format wav.')
   }
-  if (labels !== undefined && (format === 'rtpdump' || format === 'bundle')) {
+  if (labels !== undefined && (format === 'rtpdump' || format === 'bundle' || format === 'vcon')) {
     const sentence = 'Only audio has a label track: packets and bundles have none.'
     throw usageError('usage-labels', sentence, 'Leave out --labels, or export as ogg or wav.')
   }

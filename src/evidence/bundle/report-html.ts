@@ -1,9 +1,11 @@
+import { consentReport } from '../consent-report.ts'
 import { holdSentence, negotiatedSentences, pauseSentences, streamSentences } from '../fact-text.ts'
 import { GAP_CAUSES } from '../manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from '../manifest.ts'
 import { CAUSE_WORDS, CLOCK_WORDS, describeChecks, describeStream, headline } from '../verdict-text.ts'
 import type { Verdict } from '../verify.ts'
 import { duration, plural } from '../words.ts'
+import { consentPart } from './consent-html.ts'
 import { bullets, escapeHtml, page, paragraphs, table } from './html.ts'
 import { STATEMENT_WORDS, testimonyLine } from '../ledger/ledger-text.ts'
 import type { BundledTestimony } from './ledger-checks.ts'
@@ -88,6 +90,8 @@ function recordParts(manifest: ManifestBody, facts: ReportFacts): string {
       manifest.streams.map(holdSentence).filter((sentence) => sentence !== undefined),
       'No media stream was on hold.',
     ),
+    heading('Consent'),
+    consentPart(consentReport(facts.verdict.consent)),
     heading('Incidents'),
     incidentsPart(manifest),
     heading('What the ledger says'),

@@ -1,0 +1,85 @@
+import { openAudio, findRecording, unwrapKey } from '../stored-recording.ts'
+import { EarwitnessError, ExitCode } from '../../errors.ts'
+import { decodeConsentEvent, CONSENT_EVENTS_MAX, type ConsentEvent } from '../../evidence/consent-event.ts'
+import { decodeManifest } from '../../evidence/manifest.ts'
+import { consentName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { vconOf } from '../../evidence/vcon.ts'
+import type { ObjectReader } from '../../evidence/verify.ts'
+import { loadIdentities } from '../../server/storage/key-files.ts'
+import { textOption } from '../arguments.ts'
+import type { CommandContext } from '../command.ts'
+import { noteAccess } from '../note-access.ts'
+import { writeJson, writeLines } from '../output.ts'
+import { writeNewFile } from './new-file.ts'
+import { reportedPeople } from './reported-people.ts'
+
+const UNSIGNED =
+  'note: the vCon itself is unsigned: its draft asks for a certificate, and a recorder has none. The manifest and the consent events in it are signed.'
+const SEALED = 'note: the audio is not in it, as no --identity was given: the manifest in it lists the sealed pieces.'
+
+/** `earwitness export ID --format vcon -o FILE`. Without an identity no secret is read: ids for people, and no audio. */
+export async function exportVcon(
+  context: CommandContext,
+  { id, output }: { readonly id: string; readonly output: string },
+): Promise<ExitCode> {
+  const config = context.config()
+  const identityFile = textOption(context.args, 'identity')
+  const objects = await findRecording(config, id)
+  await noteAccess(context, config, { recordingId: id, action: 'export' })
+  const { manifest, manifestJws } = await readManifest(objects)
+  const identities = identityFile === undefined ? undefined : await loadIdentities(identityFile)
+  const opened = identities === undefined ? undefined : await openAudio(objects, identities)
+  const people =
+    identities === undefined
+      ? undefined
+      : await reportedPeople(manifest, objects, await unwrapKey(objects, identities, manifest.recipient))
+  const audio =
+    opened === undefined || opened.chunks === 0
+      ? undefined
+      : { mediatype: 'audio/ogg', filename: `${id}.ogg`, base64url: Buffer.from(opened.ogg).toString('base64url') }
+  const events = await readEvents(objects, id)
+  const vcon = vconOf({ manifest, manifestJws, events, people, audio, createdAt: new Date().toISOString() })
+  await writeNewFile(output, Buffer.from(`${JSON.stringify(vcon)}\n`))
+  const facts = {
+    recordingId: id,
+    file: output,
+    format: 'vcon',
+    consentEvents: events.length,
+    hasAudio: audio !== undefined,
+  }
+  if (context.json) writeJson(context.stdout, { ...facts, isSigned: false })
+  else {
+    const wrote = `Wrote ${output}: vCon, ${events.length} consent events.`
+    writeLines(context.stderr, [wrote, UNSIGNED, ...(audio === undefined ? [SEALED] : [])])
+  }
+  return ExitCode.done
+}
+
+async function readManifest(objects: ObjectReader) {
+  const bytes = await objects.get(MANIFEST_NAME)
+  const manifestJws = new TextDecoder('latin1').decode(bytes)
+  const decoded = decodeManifest(manifestJws)
+  if (decoded.ok) return { manifest: decoded.value.body, manifestJws }
+  throw new EarwitnessError(
+    bytes === undefined ? 'recording-without-manifest' : 'manifest-unreadable',
+    bytes === undefined ? 'This recording has no manifest yet.' : 'The manifest of this recording cannot be read.',
+    bytes === undefined
+      ? 'Export it when the recording is over.'
+      : 'Run `earwitness verify` on this recording: it says what was changed.',
+  )
+}
+
+async function readEvents(
+  objects: ObjectReader,
+  recordingId: string,
+): Promise<readonly { readonly event: ConsentEvent; readonly jws: string }[]> {
+  const events: { readonly event: ConsentEvent; readonly jws: string }[] = []
+  for (let number = 0; number < CONSENT_EVENTS_MAX; number += 1) {
+    const bytes = await objects.get(consentName(number))
+    const jws = new TextDecoder('latin1').decode(bytes)
+    const decoded = decodeConsentEvent(jws)
+    if (!decoded.ok || decoded.value.event.recordingId !== recordingId) return events
+    events.push({ event: decoded.value.event, jws })
+  }
+  return events
+}
