@@ -165,6 +165,8 @@ export interface AnnouncementsConfig {
     readonly onNo: 'continue' | 'hangUp'
     readonly onNone: 'continue' | 'hangUp'
   }
+  /** Undefined: there is none. */
+  readonly rtpengine: { readonly address: ListenAddress; readonly folder: string | undefined } | undefined
   readonly linkWindowMs: number
   readonly portMin: number
   readonly portMax: number

@@ -100,10 +100,14 @@ function tlsOf(tls: RawConfig['sip']['tls'], path: (value: string | null) => str
 
 function announcementsOf(raw: RawConfig['announcements'], path: (value: string) => string): Config['announcements'] {
   const { window, ...answer } = raw.answer
-  const { linkWindow, folder, ...others } = raw
+  const { linkWindow, folder, rtpengine, ...others } = raw
   return {
     ...others,
     folder: path(folder),
+    rtpengine:
+      rtpengine.address === null
+        ? undefined
+        : { address: listenOr(rtpengine.address), folder: rtpengine.folder ?? undefined },
     answer: { ...answer, windowMs: quantity(parseDuration(window)) },
     linkWindowMs: quantity(parseDuration(linkWindow)),
   }

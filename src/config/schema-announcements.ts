@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { duration, group, port, text } from './schema-parts.ts'
+import { duration, group, optionalText, port, text } from './schema-parts.ts'
 
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#'] as const
 
@@ -108,6 +108,20 @@ export const announcements = group(
         default: 'continue',
       }),
     }),
+    rtpengine: group(
+      'An rtpengine in the media path of calls, which plays a prompt to a party where the API asks for it (POST /api/v1/announcements).',
+      {
+        address: optionalText({
+          description:
+            'Where it listens for the ng protocol (its listen-ng), by UDP: 127.0.0.1:22222. null: there is none.',
+          'x-kind': 'listen',
+        }),
+        folder: optionalText({
+          description: 'Folder of the prompts as rtpengine sees it. null: the same as announcements.folder.',
+          'x-kind': 'path',
+        }),
+      },
+    ),
     linkWindow: duration({
       description:
         'How long after an announcement its recording may begin and still be tied to it, by Session-ID, Call-ID, UCID or token. Longer helps where callers wait in a queue.',

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { AnnouncementRouter } from './announcer/announcement-router.ts'
 import type { Announcer } from './announcer/announcer.ts'
 import { startAnnouncer } from './announcer/start-announcer.ts'
+import { rejected } from '../result.ts'
 import { AdmissionController } from './admission.ts'
 import { admissionStateOf } from './admission-state.ts'
 import { acquireDataLock } from './data-lock.ts'
@@ -144,7 +145,8 @@ export class Daemon {
       outage: () => joined.signalling.outage(),
     })
     const { engine, port } = joined.signalling
-    const announcer = await startAnnouncer({ ...parts, ...keeping, ...joined, signalling: port })
+    const announcing = await startAnnouncer({ ...parts, ...keeping, ...joined, signalling: port })
+    const announcer = announcing?.announcer
     const sip = await port.run(
       announcer === undefined ? joined.control : new AnnouncementRouter(joined.control, announcer),
     )
@@ -152,6 +154,7 @@ export class Daemon {
     const board = this.#startBoard({ metrics, ...keeping, ...joined })
     const http = await startHttpServices(config, {
       ...{ ...keeping, ...joined, board, metrics, registry },
+      announce: async (request) => (await announcing?.mediaPath.announce(request)) ?? rejected('off'),
       ...{ eventHub: this.#eventHub, health: this.#health, log: this.#log },
       started: (stop) => this.#undo.push(stop),
     })

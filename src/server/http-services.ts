@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 
 import type { Config } from '../config/config.ts'
-import { ApiServer } from './http/api-server.ts'
+import { ApiServer, type ApiServerOptions } from './http/api-server.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { BoundHttpAddress } from './http/listen.ts'
 import type { LiveListening } from './recording/live-listening.ts'
@@ -20,6 +20,7 @@ export async function startHttpServices(
     readonly board: StatusBoard
     readonly eventHub: EventHub
     readonly listening: LiveListening
+    readonly announce: ApiServerOptions['announce']
     readonly store: Pick<ObjectStore, 'get'>
     readonly metrics: Metrics
     readonly registry: Registry
@@ -34,6 +35,7 @@ export async function startHttpServices(
     listen: http.listen,
     status: () => board.report(),
     recordingSessions: () => board.recordingSessions(),
+    announce: options.announce,
     operate: (rsId, action) => board.operate(rsId, action),
     events: {
       hub: eventHub,

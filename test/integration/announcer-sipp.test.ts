@@ -56,6 +56,7 @@ beforeAll(async () => {
       rules: [],
       targets: [SCENARIO_TARGET],
       answer: { yes: '1', no: '2', windowMs: WINDOW_MS, onNo: 'hangUp', onNone: 'continue' },
+      rtpengine: undefined,
       linkWindowMs: 600_000,
       portMin,
       portMax,

@@ -312,6 +312,7 @@ describe('status', () => {
       events: NO_EVENTS,
       audio: NO_AUDIO,
       readObject: async () => undefined,
+      announce: async () => ({ ok: false, reason: 'off' }),
       operate: () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error

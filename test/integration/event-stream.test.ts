@@ -33,6 +33,7 @@ beforeEach(async () => {
       throw new Error('nobody asks')
     },
     recordingSessions: async () => [],
+    announce: async () => ({ ok: false, reason: 'off' }),
     operate: () => ({ ok: false, reason: 'unknown' }),
     events: {
       hub,

@@ -49,6 +49,7 @@ async function startApi(
 ): Promise<string> {
   const api = new ApiServer({
     listen,
+    announce: async () => ({ ok: false, reason: 'off' }),
     status: () => STATUS,
     recordingSessions: async () => sessions,
     events: NO_EVENTS,
@@ -126,6 +127,7 @@ describe('the HTTP API', () => {
 
     test('is not done for a page of another site', async () => {
       expect(await (await post('a/stop', { 'sec-fetch-site': 'cross-site' })).json()).toMatchObject({
+        announce: async () => ({ ok: false, reason: 'off' }),
         status: 403,
         code: 'cross-site',
       })
@@ -171,6 +173,7 @@ describe('the HTTP API', () => {
   test('stops although a client keeps its connection open', async () => {
     const api = new ApiServer({
       listen: FREE_PORT,
+      announce: async () => ({ ok: false, reason: 'off' }),
       status: () => STATUS,
       recordingSessions: async () => [],
       events: NO_EVENTS,

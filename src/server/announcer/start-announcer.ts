@@ -7,7 +7,9 @@ import type { SignallingPort } from '../signalling/port.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Announcer, type AnnouncerEvents } from './announcer.ts'
-import { PromptLibrary, readPrompts } from './prompt-library.ts'
+import { MediaPathAnnouncer } from './media-path-announcer.ts'
+import { type Prompt, PromptLibrary, readPrompts } from './prompt-library.ts'
+import { RtpenginePlayer } from './rtpengine-player.ts'
 import type { KeptAnnouncements } from './start-announcement-table.ts'
 
 export interface AnnouncerParts {
@@ -19,17 +21,24 @@ export interface AnnouncerParts {
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
 }
 
+/** What plays announcements: to callers who are sent here, and by an element in the media path. */
+export interface AnnouncerServices {
+  readonly announcer: Announcer
+  readonly mediaPath: MediaPathAnnouncer
+}
+
 /**
  * Reads the prompts and makes the announcer; undefined when the configuration has none.
  *
  * @throws EarwitnessError `prompts-unreadable`, `prompt-index`, `prompt-audio`
  */
-export async function startAnnouncer(parts: AnnouncerParts): Promise<Announcer | undefined> {
+export async function startAnnouncer(parts: AnnouncerParts): Promise<AnnouncerServices | undefined> {
   const { config, sources, signalling } = parts
   const { announcements, rtp, sip, media } = config
   if (!announcements.enabled) return undefined
-  const library = new PromptLibrary(await readPrompts(announcements.folder), media.opusEngine)
-  return new Announcer({
+  const prompts = await readPrompts(announcements.folder)
+  const library = new PromptLibrary(prompts, media.opusEngine)
+  const announcer = new Announcer({
     ...{ announcements, library, sources, signalling, ...parts.announcements },
     events: eventsOf(parts),
     bindAddress: rtp.address,
@@ -37,6 +46,28 @@ export async function startAnnouncer(parts: AnnouncerParts): Promise<Announcer |
     nowUs: monotonicUs,
     nowUnixMs: Date.now,
     randomBytes: (length) => randomBytes(length),
+  })
+  return { announcer, mediaPath: mediaPathOf(parts, prompts) }
+}
+
+function mediaPathOf(
+  { config, log, metrics, announcements }: AnnouncerParts,
+  prompts: readonly Prompt[],
+): MediaPathAnnouncer {
+  const { rtpengine } = config.announcements
+  const newId = (): string => randomBytes(16).toString('hex')
+  return new MediaPathAnnouncer({
+    announcements: config.announcements,
+    prompts,
+    player: rtpengine === undefined ? undefined : new RtpenginePlayer(rtpengine.address, newId),
+    table: announcements.table,
+    over: (outcome, promptId) => {
+      metrics.announcementsTotal.inc({ mode: 'adapter', outcome })
+      log.info({ mode: 'adapter', outcome, promptIds: [promptId] }, 'announcement over')
+    },
+    failed: (error) => log.error({ err: error }, 'an announcement failed'),
+    newId,
+    nowUnixMs: Date.now,
   })
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 
 import { accepted } from '../../result.ts'
+import { addAnnouncementRoutes, type Announce } from './announcement-routes.ts'
 import { AudioRoutes, type AudioRoutesOptions } from './audio-routes.ts'
 import { addConsentRoutes } from './consent-routes.ts'
 import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
@@ -18,6 +19,7 @@ export interface ApiServerOptions {
   readonly audio: AudioRoutesOptions
   readonly readObject: ReadObject
   readonly operate: Operate
+  readonly announce: Announce
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
 }
@@ -45,6 +47,7 @@ export class ApiServer {
     this.#audio = new AudioRoutes(this.#app, options.audio)
     addRecordingRoutes(this.#app, options.readObject)
     addConsentRoutes(this.#app, options.readObject)
+    addAnnouncementRoutes(this.#app, options.announce)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated

@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { choosePrompts } from '../../consent/announcement/choose-prompts.ts'
+import type { AnnouncementsConfig } from '../../config/config.ts'
+import { readCorrelationValue } from '../../protocol/siprec/correlation-values.ts'
+import { accepted, rejected, type Result } from '../../result.ts'
+import type { AnnouncementTable } from './announcement-table.ts'
+import type { Prompt } from './prompt-library.ts'
+import type { MediaPathPlayer, MediaPathRejectReason } from './rtpengine-player.ts'
+
+/** Who is to hear what. */
+export interface MediaPathRequest {
+  readonly sipCallId: string
+  readonly tag: string
+  readonly prompt?: string
+  readonly language?: string
+  readonly dialled?: string
+  readonly jurisdiction?: string
+}
+
+/** `off`: no element in the media path is configured. `prompt`: there is no such prompt. `full`: too many play. */
+export type MediaPathRefusal = 'off' | 'prompt' | 'full' | MediaPathRejectReason
+
+export interface MediaPathOptions {
+  readonly announcements: AnnouncementsConfig
+  readonly prompts: readonly Prompt[]
+  /** Undefined where none is configured. */
+  readonly player: MediaPathPlayer | undefined
+  readonly table: Pick<AnnouncementTable, 'put'>
+  readonly over: (outcome: 'played' | 'hangUp', promptId: string) => void
+  readonly failed: (error: unknown) => void
+  readonly newId: () => string
+  readonly nowUnixMs: () => number
+}
+
+/**
+ * Has an element in the media path play a prompt to a party of a call, and keeps that it did when the time of the prompt is over and the call still there.
+ * Nothing tells whether the party heard it: `heardToEnd` is `unknown`, and `no` when the call is gone.
+ */
+export class MediaPathAnnouncer {
+  readonly #options: MediaPathOptions
+  #playing = 0
+
+  constructor(options: MediaPathOptions) {
+    this.#options = options
+  }
+
+  /** Begins to play; the milliseconds that it will last. */
+  async announce(request: MediaPathRequest): Promise<Result<number, MediaPathRefusal>> {
+    const { announcements, player } = this.#options
+    if (player === undefined) return rejected('off')
+    if (this.#playing >= announcements.simultaneousMax) return rejected('full')
+    const prompt = this.#choose(request)
+    if (prompt === undefined) return rejected('prompt')
+    this.#playing += 1
+    const folder = announcements.rtpengine?.folder ?? announcements.folder
+    const lasts = await player.play(request, join(folder, prompt.file))
+    if (!lasts.ok) {
+      this.#playing -= 1
+      return lasts
+    }
+    this.#await(request, prompt, lasts.value)
+      .catch(this.#options.failed)
+      .finally(() => {
+        this.#playing -= 1
+      })
+    return accepted(lasts.value)
+  }
+
+  #choose({ prompt, language, dialled, jurisdiction }: MediaPathRequest): Prompt | undefined {
+    const { announcements, prompts } = this.#options
+    const chosen = choosePrompts(
+      { promptIds: prompt === undefined ? [] : [prompt], language, dialled, jurisdiction, caller: undefined },
+      {
+        rules: announcements.rules.map((rule) => ({
+          ...rule,
+          language: rule.language === '' ? undefined : rule.language,
+        })),
+        usual: announcements,
+        index: prompts,
+      },
+    )
+    return chosen.ok ? chosen.value[0] : undefined
+  }
+
+  async #await(request: MediaPathRequest, { id, ref, totalMs }: Prompt, lastsMs: number): Promise<void> {
+    const { player, table, over, newId, nowUnixMs } = this.#options
+    await sleep(lastsMs, undefined, { ref: false })
+    const isThere = (await player?.isThere(request)) === true
+    const keptUnixMs = nowUnixMs()
+    const fact = {
+      type: 'announcementPlayed',
+      ...{ prompt: ref, totalMs },
+      mode: 'adapter',
+      playedMs: isThere ? totalMs : 0,
+      heardToEnd: isThere ? 'unknown' : 'no',
+      endCause: isThere ? 'played' : 'hangUp',
+    } as const
+    const facts = [{ at: new Date(keptUnixMs).toISOString(), fact }]
+    const ids = readCorrelationValue('sipCallId', 'text', request.sipCallId)
+    await table.put({ announcementId: newId(), ids, keptUnixMs, facts })
+    over(isThere ? 'played' : 'hangUp', id)
+  }
+}
