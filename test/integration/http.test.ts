@@ -127,7 +127,6 @@ describe('the HTTP API', () => {
 
     test('is not done for a page of another site', async () => {
       expect(await (await post('a/stop', { 'sec-fetch-site': 'cross-site' })).json()).toMatchObject({
-        announce: async () => ({ ok: false, reason: 'off' }),
         status: 403,
         code: 'cross-site',
       })
