@@ -2,8 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import Fastify from 'fastify'
+import { Value } from 'typebox/value'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { acquireDataLock, type DataLock } from '../../src/server/data-lock.ts'
 import { openDatabase } from '../../src/server/database/open-database.ts'
 import { applyRecords, planRecord } from '../../src/server/database/apply-records.ts'
 import { showRecording } from '../../src/server/database/queries.ts'
@@ -12,6 +14,7 @@ import { addConsentRoutes } from '../../src/server/http/consent-routes.ts'
 import { recordingPrefix } from '../../src/server/storage/layout.ts'
 import { runCommandHere } from '../support/daemon.ts'
 import { makeDataDir } from '../support/postgres.ts'
+import { VCON_SCHEMA } from '../support/vcon-schema.ts'
 import { AGREED, WITHDRAWN } from '../vectors/evidence/sample-consent.ts'
 import {
   RECORDING_ID,
@@ -29,6 +32,8 @@ const contents = { chunks: [Buffer.from('OggS one')], snapshots: [Buffer.from('<
 const { dataDir, log, removeDataDir } = makeDataDir()
 const env = { EARWITNESS_DATA_DIR: dataDir }
 let recording: SampleRecording
+let lock: DataLock
+let database: Database
 
 function store(id: string, { objects }: SampleRecording): string {
   const folder = join(dataDir, 'recordings', recordingPrefix('default', id))
@@ -37,19 +42,14 @@ function store(id: string, { objects }: SampleRecording): string {
   return folder
 }
 
+function text(name: string): string {
+  return Buffer.from(recording.objects.get(name) ?? []).toString()
+}
+
 async function asked(...args: readonly string[]): Promise<unknown> {
   const { code, stdout, stderr } = await runCommandHere([...args, '--json'], env)
   if (stdout === '') throw new Error(`${code}: ${stderr}`)
   return JSON.parse(stdout)
-}
-
-async function inDatabase<Answer>(work: (database: Database) => Promise<Answer>): Promise<Answer> {
-  const database = await openDatabase({ url: undefined, dataDir, log })
-  try {
-    return await work(database)
-  } finally {
-    await database.stop()
-  }
 }
 
 beforeAll(async () => {
@@ -60,10 +60,16 @@ beforeAll(async () => {
   const damaged = await sampleRecording({ ...contents, consent: AGREED, recordingId: OTHER_ID })
   // A decision whose answer is gone supports nothing.
   rmSync(join(store(OTHER_ID, damaged), 'consent-003.jws'))
-  await inDatabase(() => Promise.resolve())
+  // One server for all that follows: the commands join it, as they do where a daemon runs.
+  lock = await acquireDataLock({ dataDir, purpose: 'serve' })
+  database = await openDatabase({ dataDir, log, lock })
 }, 120_000)
 
-afterAll(() => removeDataDir())
+afterAll(async () => {
+  await database.stop()
+  lock.release()
+  removeDataDir()
+})
 
 describe('consent events', () => {
   it('come back from the store alone, with the state that they support, and nothing more', async () => {
@@ -86,7 +92,7 @@ describe('consent events', () => {
   })
 
   it('are the same when they are told again, in any order: nothing is taken back', async () => {
-    const before = await inDatabase((database) => showRecording(database, RECORDING_ID))
+    const before = await showRecording(database, RECORDING_ID)
     expect(before?.consentEvents).toHaveLength(AGREED.length + late.length)
     const again = before?.consentEvents.toReversed().map((row) => {
       const { number, type, at, state, sha256, jws } = row
@@ -103,10 +109,8 @@ describe('consent events', () => {
         ...object,
       })
     })
-    const after = await inDatabase(async (database) => {
-      await applyRecords(database.pool, again ?? [])
-      return showRecording(database, RECORDING_ID)
-    })
+    await applyRecords(database.pool, again ?? [])
+    const after = await showRecording(database, RECORDING_ID)
     expect(after).toEqual(before)
     expect(after?.consentState).toBe('withdrawn')
   })
@@ -118,10 +122,25 @@ describe('consent events', () => {
     const answer = found.json<{ state: string; consentEvents: { type: string; jws: string }[] }>()
     expect(answer.state).toBe('withdrawn')
     expect(answer.consentEvents.map(({ type }) => type)).toEqual([...AGREED, ...late].map(({ type }) => type))
-    expect(answer.consentEvents[0]?.jws).toBe(Buffer.from(recording.objects.get('consent-000.jws') ?? []).toString())
+    expect(answer.consentEvents[0]?.jws).toBe(text('consent-000.jws'))
     const missing = await app.inject(`/api/v1/recordings/${OTHER_ID}/consent-events`)
     expect(missing.statusCode).toBe(404)
     expect(missing.json()).toMatchObject({ code: 'recording-not-found' })
+    await app.close()
+  })
+
+  it('are in the vCon that is served, which is there once there is a manifest', async () => {
+    const app = Fastify()
+    addConsentRoutes(app, (id, name) => Promise.resolve(id === RECORDING_ID ? recording.objects.get(name) : undefined))
+    const found = await app.inject(`/api/v1/recordings/${RECORDING_ID}/vcon`)
+    expect(found.headers['content-type']).toContain('application/vcon')
+    const vcon = found.json<{ attachments: { purpose: string; body: unknown }[] }>()
+    expect(Value.Check(VCON_SCHEMA, vcon)).toBe(true)
+    const signed = vcon.attachments.filter(({ purpose }) => purpose === 'consent-event').map(({ body }) => body)
+    expect(signed).toEqual([...AGREED, ...late].map((_event, number) => text(`consent-00${number}.jws`)))
+    const missing = await app.inject(`/api/v1/recordings/${OTHER_ID}/vcon`)
+    expect(missing.statusCode).toBe(404)
+    expect(missing.json()).toMatchObject({ code: 'vcon-not-found' })
     await app.close()
   })
 })
