@@ -28,6 +28,8 @@ export interface HeardPrompt {
 /** Looks for prompts in one media stream; lent by the shell, which knows them. */
 export interface PromptEar {
   push(samples: Int16Array): void
+  /** Nothing more will be found: what it looks for was heard, or its window has ended, and with it what began in it. */
+  readonly isOver: boolean
   /** Found since this was last asked. */
   takeFindings(): readonly HeardPrompt[]
   /** Nothing more will be pushed. */
@@ -131,10 +133,9 @@ export class ConsentListener {
       const frame = frames[index]
       if (stream !== undefined && frame !== undefined) this.#listen(stream, frame, position)
     }
-    if (position >= (this.#listening.windowMs * POSITIONS_PER_SECOND) / 1_000) this.finish()
   }
 
-  /** Looks for no announcements any more: the window is over, or the recording. */
+  /** Looks for no announcements any more. */
   finish(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -150,11 +151,13 @@ export class ConsentListener {
     const { sampleRate } = stream.timeline
     let ear = this.#ears.get(streamId)
     if (ear === undefined) {
+      if (position >= (this.#listening.windowMs * POSITIONS_PER_SECOND) / 1_000) return
       const created = this.#createEar?.()
       if (created === undefined) return
       ear = { ear: created, resampler: undefined, sampleRate: PROMPT_RATE, samplesIn: 0, startPosition: position }
       this.#ears.set(streamId, ear)
     }
+    if (ear.ear.isOver) return
     if (ear.sampleRate !== sampleRate) {
       ear.sampleRate = sampleRate
       ear.samplesIn = 0

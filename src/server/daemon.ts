@@ -132,7 +132,7 @@ export class Daemon {
     const software = { name: 'earwitness', version: this.#version }
     const parts = { config, metrics, software, log: this.#log, undo: this.#undo }
     const keeping = await startKeeping({ ...parts, lock, notices: this.#notices })
-    const joined = joinServices({
+    const joined = await joinServices({
       ...{ ...parts, ...keeping },
       ...{ health: this.#health, admission: this.#admission, eventHub: this.#eventHub },
     })

@@ -37,6 +37,7 @@ export async function startHttpServices(
     recordingSessions: () => board.recordingSessions(),
     announce: options.announce,
     operate: (rsId, action) => board.operate(rsId, action),
+    noteConsent: (rsId, word) => board.noteConsent(rsId, word),
     events: {
       hub: eventHub,
       askLevels: () => board.levels(),

@@ -1,3 +1,8 @@
+import { readConsentPacks } from '../config/read-consent-packs.ts'
+import type { Config } from '../config/config.ts'
+import type { ConsentSettings } from './consent/consent-desk.ts'
+import { listenedPrompts } from './consent/listened-prompts.ts'
+import type { ListenedPrompt } from './media/prompt-ears.ts'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AdmissionController } from './admission.ts'
@@ -33,17 +38,18 @@ interface JoinParts extends Keeping, StartOptions {
 }
 
 /** Makes what makes recordings, and joins it. */
-export function joinServices(parts: JoinParts): Joined {
+export async function joinServices(parts: JoinParts): Promise<Joined> {
   const { config } = parts
   const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
   const signalling = joinSignalling(parts, sources)
-  const media = createMediaPlane(parts)
+  const media = createMediaPlane(parts, await promptsToHear(config))
   const events = new RecordingEvents({ ...parts, publish: parts.eventHub.publish })
   const control = new RecordingControl({
     signalling: signalling.port,
     media,
     ...{ custody: parts.custody, spool: parts.spool, spoolWatch: watchSpool(parts) },
     sources,
+    consent: consentSettings(parts),
     events,
     settings: {
       ...{ layout: config.recording.layout, dtmf: config.recording.dtmf },
@@ -92,7 +98,7 @@ function joinSignalling({ config, log }: JoinParts, sources: SourceTable): Signa
   })
 }
 
-function createMediaPlane({ config, spool }: JoinParts): MediaPlane {
+function createMediaPlane({ config, spool }: JoinParts, prompts: readonly ListenedPrompt[]): MediaPlane {
   return new MediaPlane({
     settings: {
       bindAddress: config.rtp.address,
@@ -104,12 +110,30 @@ function createMediaPlane({ config, spool }: JoinParts): MediaPlane {
       alerts: alertThresholds(config.alerts),
       receiver: chooseReceiver(config.media.receiver),
       liveListening: config.liveListening,
+      prompts,
       spoolFolder: spool.runFolder,
     },
     portMin: config.rtp.portMin,
     portMax: config.rtp.portMax,
     openingWaitUs: config.limits.openingWaitMs * 1_000,
   })
+}
+
+function consentSettings({ config, custody, announcements }: JoinParts): ConsentSettings {
+  return {
+    sources: new Map(config.sources.map(({ name, consent }) => [name, consent])),
+    byDefault: config.consent.byDefault,
+    data: readConsentPacks({ ownFolder: config.consent.packs }),
+    keep: (recording, note) => custody.consented(recording, note),
+    announced: ({ communication: { ids, consentTokens } }) => announcements.tokens.take({ ids, tokens: consentTokens }),
+  }
+}
+
+/** None where no source is listened to. */
+async function promptsToHear({ consent, sources, announcements }: Config): Promise<readonly ListenedPrompt[]> {
+  const policies = [consent.byDefault, ...sources.map((source) => source.consent)]
+  if (policies.every(({ listening }) => listening === undefined)) return []
+  return listenedPrompts(announcements.folder)
 }
 
 function watchSpool(parts: JoinParts): SpoolWatch {

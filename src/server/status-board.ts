@@ -4,6 +4,7 @@ import type { Outbox } from './database/outbox.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { EventData } from './http/event-schema.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import type { ConsentWord, NoteConsent } from './http/operator-routes.ts'
 import type { LiveRecordingSession, LiveStream, StatusReport } from './http/status-report.ts'
 import { ThreadLoadMeter } from './load-monitor.ts'
 import type { StreamState } from '../recorder/live-monitor.ts'
@@ -132,6 +133,11 @@ export class StatusBoard {
     return operated.ok ? accepted(liveRecordingSession(operated.value)) : operated
   }
 
+  noteConsent(rsId: string, word: ConsentWord): ReturnType<NoteConsent> {
+    const noted = this.#options.control.noteConsent(rsId, word)
+    return noted.ok ? accepted(liveRecordingSession(noted.value)) : noted
+  }
+
   #observeQueues(): void {
     const { admission, admissionState } = this.#options
     admission.observeQueues(admissionState())
@@ -165,9 +171,11 @@ export class StatusBoard {
   }
 }
 
-function liveRecordingSession({ facts, state, pausedBy, startedAt }: LiveRecording): LiveRecordingSession {
+function liveRecordingSession(recording: LiveRecording): LiveRecordingSession {
+  const { facts, state, pausedBy, consentState, startedAt } = recording
   const { rsId, recordingId, src } = facts
-  return { rsId, recordingId, src, state, pausedBy: [...pausedBy], startedAt }
+  const consent = consentState === undefined ? {} : { consent: consentState }
+  return { rsId, recordingId, src, state, pausedBy: [...pausedBy], ...consent, startedAt }
 }
 
 /** Tenths of a decibel are more than a meter shows. */

@@ -35,6 +35,7 @@ beforeEach(async () => {
     recordingSessions: async () => [],
     announce: async () => ({ ok: false, reason: 'off' }),
     operate: () => ({ ok: false, reason: 'unknown' }),
+    noteConsent: () => ({ ok: false, reason: 'unknown' }),
     events: {
       hub,
       askLevels: async () => LEVELS,

@@ -7,7 +7,7 @@ import { ApiServer } from '../../src/server/http/api-server.ts'
 import { NO_AUDIO, NO_EVENTS } from '../support/no-events.ts'
 import { type HttpListenAddress, httpUrl } from '../../src/server/http/listen.ts'
 import type { LiveRecordingSession, StatusReport } from '../../src/server/http/status-report.ts'
-import type { Operate } from '../../src/server/http/operator-routes.ts'
+import type { NoteConsent, Operate } from '../../src/server/http/operator-routes.ts'
 import { Health } from '../../src/server/telemetry/health.ts'
 import { createMetrics, createRegistry } from '../../src/server/telemetry/metrics.ts'
 import { TelemetryServer } from '../../src/server/telemetry/telemetry-server.ts'
@@ -40,12 +40,13 @@ afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()))
 })
 
-const NOBODY: Operate = () => ({ ok: false, reason: 'unknown' })
+const NOBODY: Operate & NoteConsent = () => ({ ok: false, reason: 'unknown' })
 
 async function startApi(
   sessions: readonly LiveRecordingSession[] = [],
   listen = FREE_PORT,
   operate: Operate = NOBODY,
+  noteConsent: NoteConsent = NOBODY,
 ): Promise<string> {
   const api = new ApiServer({
     listen,
@@ -55,7 +56,7 @@ async function startApi(
     events: NO_EVENTS,
     audio: NO_AUDIO,
     readObject: async () => undefined,
-    operate,
+    ...{ operate, noteConsent },
     reportError: () => {},
   })
   stops.push(() => api.stop())
@@ -91,6 +92,53 @@ describe('the HTTP API', () => {
     const response = await fetch(`${await startApi([session])}/api/v1/recording-sessions`)
     const { participants: _participants, ...expected } = session
     expect(await response.json()).toEqual({ recordingSessions: [expected], total: 1 })
+  })
+
+  describe('what an operator was told about consent', () => {
+    const live = { rsId: 'a', recordingId: 'b', src: 'sbc-east', state: 'recording', pausedBy: [], startedAt: 'now' }
+    const said: unknown[] = []
+    const noteConsent: NoteConsent = (rsId, word) => {
+      if (rsId !== 'a') return { ok: false, reason: rsId === 'quiet' ? 'notDecided' : 'unknown' }
+      said.push(word)
+      return { ok: true, value: { ...live, consent: 'agreed' } }
+    }
+    const post = async (rsId: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${await startApi([], FREE_PORT, NOBODY, noteConsent)}/api/v1/recording-sessions/${rsId}/consent`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json', ...headers },
+      })
+
+    test('is noted, and answered with the state of consent then', async () => {
+      const words = [
+        { answer: 'yes', participantId: 'p1' },
+        { answer: 'no', participantId: 'p1' },
+        { answer: 'withdrawn' },
+      ]
+      for (const word of words) {
+        const response = await post('a', JSON.stringify(word))
+        expect(response.status).toBe(200)
+        expect(await response.json()).toEqual({ ...live, consent: 'agreed' })
+      }
+      expect(said).toEqual(words)
+    })
+
+    test.each([
+      ['a', '{"answer":"maybe","participantId":"p1"}', 400, 'consent-invalid'],
+      ['a', '{"answer":"yes"}', 400, 'consent-invalid'],
+      ['a', '{"answer":"yes","participantId":7}', 400, 'consent-invalid'],
+      ['a', `{"answer":"yes","participantId":"${'p'.repeat(201)}"}`, 400, 'consent-invalid'],
+      ['a', '[]', 400, 'consent-invalid'],
+      ['quiet', '{"answer":"withdrawn"}', 409, 'consent-not-decided'],
+      ['other', '{"answer":"withdrawn"}', 404, 'recording-session-not-found'],
+    ])('%s %s is a problem', async (rsId, body, status, code) => {
+      expect(await (await post(rsId, body)).json()).toMatchObject({ status, code })
+    })
+
+    test('is not taken from a page of another site', async () => {
+      const response = await post('a', '{"answer":"withdrawn"}', { 'sec-fetch-site': 'cross-site' })
+      expect(response.status).toBe(403)
+    })
   })
 
   describe('what an operator does to a recording session', () => {
@@ -178,7 +226,7 @@ describe('the HTTP API', () => {
       events: NO_EVENTS,
       audio: NO_AUDIO,
       readObject: async () => undefined,
-      operate: NOBODY,
+      ...{ operate: NOBODY, noteConsent: NOBODY },
       reportError: () => {},
     })
     const { port } = await api.run()

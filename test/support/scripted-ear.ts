@@ -4,6 +4,7 @@ import type { HeardPrompt, PromptEar } from '../../src/recorder/consent-listener
 export class ScriptedEar implements PromptEar {
   readonly pushed: number[] = []
   isFinished = false
+  isOver = false
   #total = 0
   #findings: readonly HeardPrompt[]
 

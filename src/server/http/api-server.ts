@@ -6,7 +6,7 @@ import { AudioRoutes, type AudioRoutesOptions } from './audio-routes.ts'
 import { addConsentRoutes } from './consent-routes.ts'
 import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
-import { addOperatorRoutes, type Operate } from './operator-routes.ts'
+import { addConsentRoute, addOperatorRoutes, type NoteConsent, type Operate } from './operator-routes.ts'
 import { createHttpServer } from './server.ts'
 import { addRecordingRoutes, type ReadObject } from './recording-routes.ts'
 import type { LiveRecordingSession, StatusReport } from './status-report.ts'
@@ -20,6 +20,7 @@ export interface ApiServerOptions {
   readonly readObject: ReadObject
   readonly operate: Operate
   readonly announce: Announce
+  readonly noteConsent: NoteConsent
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
 }
@@ -52,6 +53,10 @@ export class ApiServer {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated
     })
+    addConsentRoute(this.#app, (rsId, word) => {
+      const noted = options.noteConsent(rsId, word)
+      return noted.ok ? accepted(shown(noted.value)) : noted
+    })
   }
 
   /** @throws EarwitnessError `http-port-in-use` and others of {@link listen} */
@@ -71,6 +76,7 @@ export class ApiServer {
 
 /** Picks the fields that may be shown, whatever else the daemon's object carries. */
 function shown(recordingSession: LiveRecordingSession): LiveRecordingSession {
-  const { rsId, recordingId, src, state, pausedBy, startedAt, streams } = recordingSession
-  return { rsId, recordingId, src, state, pausedBy, startedAt, ...(streams === undefined ? {} : { streams }) }
+  const { rsId, recordingId, src, state, pausedBy, consent, startedAt, streams } = recordingSession
+  const known = consent === undefined ? {} : { consent }
+  return { rsId, recordingId, src, state, pausedBy, ...known, startedAt, ...(streams === undefined ? {} : { streams }) }
 }

@@ -31,6 +31,13 @@ export const EVENT_SCHEMAS = {
     outcome: Type.Optional(Type.String({ description: 'Why it ended, with closed.' })),
   }),
   pause: Type.Object({ ...about, paused: Type.Boolean(), by: Type.String({ description: 'src, api or consent.' }) }),
+  consent: Type.Object({
+    ...about,
+    consent: Type.String({ description: 'agreed, notified, notRequired, missing, refused, withdrawn or unknown.' }),
+    wanted: Type.Boolean({
+      description: 'It is missing while the recording goes on, and somebody is to know; else the recording is over.',
+    }),
+  }),
   'stream-flag': Type.Object({
     ...about,
     ...stream,

@@ -11,7 +11,20 @@ type Action = (typeof ACTIONS)[number]
 
 export type Operate = (rsId: string, action: Action) => Result<LiveRecordingSession, 'unknown' | 'notRecording'>
 
-const PROBLEMS: Readonly<Record<'unknown' | 'notRecording', Problem>> = {
+/** What somebody says of the consent of a party: it was given, refused, or taken back. */
+const CONSENT_ANSWERS = ['yes', 'no', 'withdrawn'] as const
+export interface ConsentWord {
+  readonly answer: (typeof CONSENT_ANSWERS)[number]
+  /** Whose it is; only a withdrawal may leave it out: then nobody's is left. */
+  readonly participantId?: string
+}
+
+export type NoteConsent = (
+  rsId: string,
+  word: ConsentWord,
+) => Result<LiveRecordingSession, 'unknown' | 'notRecording' | 'notDecided'>
+
+const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided', Problem>> = {
   unknown: problem(
     404,
     'recording-session-not-found',
@@ -22,6 +35,12 @@ const PROBLEMS: Readonly<Record<'unknown' | 'notRecording', Problem>> = {
     409,
     'recording-session-not-recording',
     'This recording session is still being opened, or is ending already.',
+  ),
+  notDecided: problem(
+    409,
+    'consent-not-decided',
+    'Nothing is decided about consent for recordings of this source.',
+    'Set consent for the source, or for all, in the configuration.',
   ),
 }
 
@@ -42,6 +61,42 @@ export function addOperatorRoutes(app: FastifyInstance, operate: Operate): void 
     })
     app.get(path, (_request, reply) => postOnly(reply))
   }
+}
+
+/**
+ * `POST /api/v1/recording-sessions/{rsId}/consent` with `{answer, participantId?}`: what the operator has been told by a party, kept as a signed event. It holds
+ * when it is answered, with all that the policy of the source wants then.
+ */
+export function addConsentRoute(app: FastifyInstance, noteConsent: NoteConsent): void {
+  const path = '/api/v1/recording-sessions/:rsId/consent'
+  app.post<{ Params: { rsId: string }; Body: unknown }>(path, (request, reply) => {
+    if (isCrossSite(request)) return sendProblem(reply, CROSS_SITE)
+    const word = readConsentWord(request.body)
+    if (word === undefined) return sendProblem(reply, BAD_CONSENT)
+    const noted = noteConsent(request.params.rsId, word)
+    return noted.ok ? reply.send(noted.value) : sendProblem(reply, PROBLEMS[noted.reason])
+  })
+  app.get(path, (_request, reply) => postOnly(reply))
+}
+
+const BAD_CONSENT = problem(
+  400,
+  'consent-invalid',
+  'This says nothing about consent.',
+  'Send JSON: {"answer": "yes" | "no" | "withdrawn", "participantId": "…"}; the participant may be left out with "withdrawn" alone.',
+)
+/** Ids of participants are base64 of 16 bytes, or what a client makes of that. RFC 7865 6.5 */
+const PARTICIPANT_ID_LENGTH_MAX = 200
+
+function readConsentWord(body: unknown): ConsentWord | undefined {
+  if (typeof body !== 'object' || body === null) return undefined
+  const answer = CONSENT_ANSWERS.find((known) => known === Reflect.get(body, 'answer'))
+  const participantId: unknown = Reflect.get(body, 'participantId')
+  if (answer === undefined) return undefined
+  if (participantId === undefined) return answer === 'withdrawn' ? { answer } : undefined
+  if (typeof participantId !== 'string' || participantId === '' || participantId.length > PARTICIPANT_ID_LENGTH_MAX)
+    return undefined
+  return { answer, participantId }
 }
 
 function postOnly(reply: FastifyReply): FastifyReply {

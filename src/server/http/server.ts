@@ -4,7 +4,7 @@ import { fastify, type FastifyInstance } from 'fastify'
 
 import { problem, PROBLEM_TYPE, useProblems } from './problem.ts'
 
-/** Nothing this server reads has a body yet; a bound against those who send one. */
+/** What is read has a line or two; a bound against those who send more. */
 const BODY_BYTES_MAX = 64 * 1024
 /** A request must be complete within this time, and a connection may idle for this long. */
 const REQUEST_TIMEOUT_MS = 15_000

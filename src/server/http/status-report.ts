@@ -56,6 +56,8 @@ export interface LiveRecordingSession {
   readonly state: string
   /** Who has paused the recording: `src`, `api`, `consent`, several or nobody. */
   readonly pausedBy: readonly string[]
+  /** The state of consent, where it is decided about: `agreed`, `notified`, `notRequired`, `missing`, `refused`, `withdrawn` or `unknown`. */
+  readonly consent?: string
   /** RFC 3339. */
   readonly startedAt: string
   /** Absent when the media worker did not answer in time. */

@@ -4,7 +4,8 @@ import type { RecordingSession } from '../../recorder/recording-session.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { DecoderStock } from './decoder-stock.ts'
 import type { StreamSockets } from './stream-sockets.ts'
-import type { WorkerReport } from './worker-messages.ts'
+import { PortBusyError } from './packet-receiver.ts'
+import type { OpenOutcome, WorkerReport } from './worker-messages.ts'
 import { StreamTotals, type StreamSums } from './worker-totals.ts'
 
 /** A recording session with what its worker holds for it. */
@@ -52,4 +53,11 @@ export function measureRecordings(
     if (quietMs >= 1_000) quiet.push({ recordingId, quietMs, held: recordingSession.allHeld })
   }
   return { jitterSecondsMax, roundTripSecondsMax, quiet, flaggedStreams, sums: totals.sums }
+}
+
+/** Why media streams could not be opened, for who asked. */
+export function openingFailure(error: unknown): OpenOutcome {
+  if (error instanceof PortBusyError)
+    return { ok: false, reason: 'portBusy', ports: [error.port], detail: error.message }
+  return { ok: false, reason: 'failed', ports: [], detail: error instanceof Error ? error.message : 'unknown' }
 }

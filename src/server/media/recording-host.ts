@@ -9,10 +9,11 @@ import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { DecoderStock } from './decoder-stock.ts'
 import { freeStock, takeFrom } from './encoder-stock.ts'
-import { closeSockets, measureRecordings, type HostedRecording } from './hosted-recording.ts'
+import { closeSockets, measureRecordings, openingFailure, type HostedRecording } from './hosted-recording.ts'
 import type { SegmentLog } from '../spool/segment-log.ts'
 import type { OpusEngine } from './opus-engine.ts'
-import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
+import type { PacketReceiver } from './packet-receiver.ts'
+import { promptEars } from './prompt-ears.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
 import { TimedEncoders } from './timed-encoders.ts'
 import { StreamTotals } from './worker-totals.ts'
@@ -51,6 +52,7 @@ export class RecordingHost {
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
   readonly #encoders: TimedEncoders
+  readonly #earFor: ReturnType<typeof promptEars>
   #opusUndecodedStreams = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
   readonly #queues = new Map<RecordingId, Promise<void>>()
@@ -66,6 +68,7 @@ export class RecordingHost {
   }) {
     this.#settings = options.settings
     this.#engine = options.engine
+    this.#earFor = promptEars(options.settings.prompts ?? [])
     this.#encoders = new TimedEncoders(options.engine, options.nowUs)
     this.#randomBytes = options.randomBytes
     this.#nowUs = options.nowUs
@@ -216,6 +219,7 @@ export class RecordingHost {
         takeEncoder: (sampleRate) => takeFrom(stock, sampleRate),
         takeDecoder: (sampleRate) => decoders.take(sampleRate),
         sink: this.#sinkFor(facts.recordingId),
+        createPromptEar: this.#earFor(facts.consent),
         alerts: this.#settings.alerts,
       })
       this.#recordings.set(facts.recordingId, {
@@ -232,7 +236,7 @@ export class RecordingHost {
       for (const pair of sockets.values()) pair.close()
       freeStock(stock)
       decoders.free()
-      return failure(error)
+      return openingFailure(error)
     }
   }
 
@@ -252,7 +256,7 @@ export class RecordingHost {
       return { ok: true }
     } catch (error) {
       for (const pair of bound) pair.close()
-      return failure(error)
+      return openingFailure(error)
     }
   }
 
@@ -390,10 +394,4 @@ export class RecordingHost {
       handleRtcp: (outgoing) => this.#recordings.get(recordingId)?.sockets.get(outgoing.streamId)?.send(outgoing),
     }
   }
-}
-
-function failure(error: unknown): OpenOutcome {
-  if (error instanceof PortBusyError)
-    return { ok: false, reason: 'portBusy', ports: [error.port], detail: error.message }
-  return { ok: false, reason: 'failed', ports: [], detail: error instanceof Error ? error.message : 'unknown' }
 }

@@ -20,6 +20,7 @@ import type { OpusEngineName } from './opus-engine.ts'
 import type { ClosedSegment } from '../spool/segment-cover.ts'
 import type { SegmentLogReport } from '../spool/segment-log.ts'
 import type { PacketReceiverName } from './packet-receiver.ts'
+import type { ListenedPrompt } from './prompt-ears.ts'
 
 /** What a media worker is started with. */
 export interface WorkerSettings {
@@ -35,6 +36,8 @@ export interface WorkerSettings {
   readonly receiver: PacketReceiverName
   /** Clear audio may leave the thread while somebody listens. */
   readonly liveListening: boolean
+  /** Announcements that are looked for, in recordings that listen for any. */
+  readonly prompts?: readonly ListenedPrompt[]
   /** Of this run; each thread has a folder of its own in it. Absent: there is no spool. */
   readonly spoolFolder?: string
 }

@@ -1,5 +1,6 @@
+import { TOKEN_HEADER } from '../announcer/announcement-tokens.ts'
 import { AttributionHistory, type AttributedLine } from '../../protocol/siprec/attribution-history.ts'
-import { headerCorrelation } from '../../protocol/siprec/correlation.ts'
+import { headerCorrelation, snapshotCorrelation } from '../../protocol/siprec/correlation.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { HeaderLookup } from '../../protocol/siprec/dialog-facts.ts'
 import type { AppliedSnapshot } from '../../protocol/siprec/metadata-state.ts'
@@ -23,6 +24,10 @@ export interface CommunicationNews {
 export class CommunicationFacts {
   #dialect: DialectName
   readonly #correlationIds = new Map<string, CorrelationId>()
+  /** Given out by an announcer, and brought by the INVITE. */
+  readonly consentTokens: readonly string[]
+  /** Of the newest snapshot that had any. */
+  #snapshotIds: readonly CorrelationId[] = []
   readonly #attributions: AttributionHistory
   #untold: CorrelationId[] = []
   #isDialectUntold = false
@@ -39,10 +44,21 @@ export class CommunicationFacts {
     this.#dialect = recogniseDialect({ headers, sdp, snapshot }, configuredDialect).dialect
     this.#attributions = new AttributionHistory(linesOf(plans))
     this.#noteHeaders(headers)
+    this.consentTokens = headers.headers(TOKEN_HEADER)
   }
 
   get dialect(): DialectName {
     return this.#dialect
+  }
+
+  /** All by which the communication session is known so far: of headers, and of metadata. */
+  get ids(): readonly CorrelationId[] {
+    return [...this.#correlationIds.values(), ...this.#snapshotIds]
+  }
+
+  /** Who takes part, and who was on which line. */
+  get history(): Pick<AttributionHistory, 'state' | 'intervals'> {
+    return this.#attributions
   }
 
   /** What the recording is opened with; {@link takeNews} has only what comes after. */
@@ -55,6 +71,8 @@ export class CommunicationFacts {
   /** A snapshot has come, in whatever message. `needsComplete` says when the SRC is to be asked for a whole one. */
   apply(snapshot: MetadataSnapshot, receivedAt: Date): AppliedSnapshot {
     if (this.#dialect === 'generic') this.#recogniseLate(snapshot)
+    const ids = snapshotCorrelation(snapshot)
+    if (ids.length > 0) this.#snapshotIds = ids
     return this.#attributions.apply(snapshot, receivedAt)
   }
 

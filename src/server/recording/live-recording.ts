@@ -9,6 +9,8 @@ import type {
   WrappedKeyEntry,
 } from '../../evidence/manifest.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
+import type { ConsentState } from '../../consent/words.ts'
+import type { ConsentListening } from '../../recorder/consent-listener.ts'
 import type { RecordingRequest } from '../../recorder/recording-request.ts'
 import type { ReceivedMetadata } from '../../recorder/snapshot-keeper.ts'
 import type {
@@ -96,6 +98,8 @@ export interface LiveRecording {
   /** RTP came. */
   hasMedia: boolean
   readonly pausedBy: Set<PauseRequester>
+  /** Undefined where nothing is decided about it. */
+  consentState: ConsentState | undefined
   /** The SRC is told of an operator's pause by a re-INVITE. */
   readonly tellPause: boolean
   /** From that metadata was read from last: a phone that forks its media changes it on a transfer. */
@@ -145,6 +149,8 @@ export function createLiveRecording(options: {
   readonly reception?: ReceptionSettings
   /** Audio is held until there is consent. */
   readonly isHeld?: boolean
+  /** What is listened for in the audio. */
+  readonly consent?: ConsentListening | undefined
   readonly openedUs: number
   readonly openedAtUnixMs: number
   readonly randomBytes: (length: number) => Uint8Array
@@ -165,11 +171,9 @@ export function createLiveRecording(options: {
       sipCallIdSha256: sha256Hex(offer.sipCallId),
       dtmf: source.dtmf ?? options.settings.dtmf,
       ...{ layout, chunkUs, silenceGateDbov, conceals, openedUs, openedAtUnixMs, vaultRecipients, software },
-      ...heldMember(options),
-      ...(options.reception === undefined ? {} : { reception: options.reception }),
+      ...optionalFacts(options),
     },
-    dialogId: offer.dialogId,
-    sipCallId: offer.sipCallId,
+    ...{ dialogId: offer.dialogId, sipCallId: offer.sipCallId },
     startedAt: new Date(openedAtUnixMs).toISOString(),
     objectPrefix: recordingPrefix(source.tenant, recordingId),
     sdpSessionId: String(openedAtUnixMs),
@@ -178,7 +182,7 @@ export function createLiveRecording(options: {
     described: undefined,
     awaitsAnswer: undefined,
     ...{ isConfirmed: false, hasMedia: false },
-    pausedBy: new Set(),
+    ...{ pausedBy: new Set(), consentState: undefined },
     tellPause: source.tellPause,
     from: undefined,
     asking: {
@@ -210,6 +214,23 @@ export function wallClock({ facts }: LiveRecording, us: number): Date {
   return new Date(facts.openedAtUnixMs + Math.round((us - facts.openedUs) / 1_000))
 }
 
+/** How it is received, what is listened for and whether it is held, where any of it is said. */
+function optionalFacts({
+  reception,
+  consent,
+  isHeld,
+}: {
+  readonly reception?: ReceptionSettings
+  readonly consent?: ConsentListening | undefined
+  readonly isHeld?: boolean
+}): Pick<RecordingFacts, 'reception' | 'consent' | 'heldUntilConsent'> {
+  return {
+    ...(reception === undefined ? {} : { reception }),
+    ...(consent === undefined ? {} : { consent }),
+    ...(isHeld === true ? { heldUntilConsent: true } : {}),
+  }
+}
+
 /** What a recording has at its beginning. */
 function nothingSealed(
   recordingId: string,
@@ -231,8 +252,4 @@ function nothingSealed(
   const lists = { chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [], story: [] }
   const nothing = { peaks: undefined, held: undefined, heldDecision: undefined, heldPeaks: undefined }
   return { ...lists, ...nothing, consent: new ConsentTrail(recordingId) }
-}
-
-function heldMember({ isHeld }: { readonly isHeld?: boolean }): Pick<RecordingFacts, 'heldUntilConsent'> {
-  return isHeld === true ? { heldUntilConsent: true } : {}
 }

@@ -12,13 +12,19 @@ import { eventsOfPlans } from './session-story.ts'
 export class MetadataIntake {
   readonly #options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>
   readonly #requests: Pick<OwnRequests, 'askForSnapshot'>
+  readonly #peopleChanged: (recording: LiveRecording) => void
 
   constructor(
     options: Pick<RecordingControlOptions, 'media' | 'events' | 'custody'>,
-    requests: Pick<OwnRequests, 'askForSnapshot'>,
+    parts: {
+      readonly requests: Pick<OwnRequests, 'askForSnapshot'>
+      /** More is known of who takes part. */
+      readonly peopleChanged: (recording: LiveRecording) => void
+    },
   ) {
     this.#options = options
-    this.#requests = requests
+    this.#requests = parts.requests
+    this.#peopleChanged = parts.peopleChanged
   }
 
   pass(recording: LiveRecording, metadata: RequestMetadata | undefined, receivedUs: number): void {
@@ -34,6 +40,7 @@ export class MetadataIntake {
     if (snapshot === undefined) this.#options.events.metadataRejected(recording, metadata.reason ?? 'unknown')
     const need = snapshot === undefined ? 'unreadable' : recording.communication.apply(snapshot, instant).needsComplete
     this.#options.custody.noteFacts(recording)
+    if (snapshot !== undefined) this.#peopleChanged(recording)
     if (need !== undefined) this.#requests.askForSnapshot(recording, need)
     this.#options.media.metadata(recording.facts.recordingId, received, receivedUs)
   }
@@ -46,6 +53,7 @@ export class MetadataIntake {
   ): void {
     recording.communication.noteOffer(offer, plans, wallClock(recording, offer.receivedUs))
     this.#options.custody.noteFacts(recording)
+    this.#peopleChanged(recording)
     this.notePlans(recording, plans, offer.receivedUs)
   }
 

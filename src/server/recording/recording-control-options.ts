@@ -1,5 +1,6 @@
 import type { MediaPlane } from '../media/media-plane.ts'
 import type { OfferRequest, SignallingPort } from '../signalling/port.ts'
+import type { ConsentSettings } from '../consent/consent-desk.ts'
 import type { Custody } from './custody.ts'
 import type { RecordingSettings } from './live-recording.ts'
 import type { SpoolWatch } from '../spool/spool-watch.ts'
@@ -20,8 +21,10 @@ export interface RecordingControlOptions {
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>
   readonly spoolWatch?: Pick<SpoolWatch, 'frames'>
   readonly sources: Pick<SourceTable, 'lookup'>
-  /** Audio of this source is held until there is consent. Absent: never. */
+  /** Audio of this source is held until there is consent. Absent: as the policy about consent wants it. */
   readonly holdsAudio?: (source: Source, offer: OfferRequest) => boolean
+  /** Absent: nothing is decided about consent. */
+  readonly consent?: ConsentSettings
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>
   readonly settings: RecordingSettings & {
     readonly mediaTimeoutMs: number

@@ -1,3 +1,6 @@
+import type { ConsentFactAt } from '../../consent/words.ts'
+import { ConsentDesk } from '../consent/consent-desk.ts'
+import { consentActions } from './consent-actions.ts'
 import type { DialogId, RecordingId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { EndCause, FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
@@ -36,20 +39,40 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   readonly #answers: AwaitedAnswers
   readonly #requests: OwnRequests
   readonly #pauses: RecordingPauses
+  readonly #consent: ConsentDesk | undefined
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
     this.#commitment = new Commitment(options.custody)
-    this.#end = new RecordingEnd(options, { table: this.#table, commitment: this.#commitment })
+    const { consent, nowUs } = options
+    this.#end = new RecordingEnd(options, {
+      ...{ table: this.#table, commitment: this.#commitment },
+      ending: async (recording) => this.#consent?.ended(recording),
+    })
     this.#requests = new OwnRequests(options)
-    this.#metadata = new MetadataIntake(options, this.#requests)
+    this.#metadata = new MetadataIntake(options, {
+      requests: this.#requests,
+      peopleChanged: (recording) => this.#consent?.peopleChanged(recording),
+    })
     this.#answers = new AwaitedAnswers(options, { end: this.#end, metadata: this.#metadata })
     this.#pauses = new RecordingPauses(options, this.#requests)
+    if (consent !== undefined) {
+      this.#consent = new ConsentDesk({
+        ...{ settings: consent, nowUs },
+        actions: consentActions(options, {
+          ...{ pauses: this.#pauses, end: this.#end },
+          decideHeld: ({ facts }, outcome, cause) =>
+            void this.decideHeld(facts.recordingId, { outcome, cause, fromUs: nowUs() }),
+        }),
+      })
+    }
     this.#offers = new RecordingOffers(options, {
       table: this.#table,
       end: this.#end,
       metadata: this.#metadata,
       pauses: this.#pauses,
+      holdsAudio: (source, offer) => options.holdsAudio?.(source, offer) ?? this.#consent?.holds(source.name) === true,
+      listeningFor: (src) => this.#consent?.listeningFor(src),
     })
   }
 
@@ -112,6 +135,23 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     const decidedAt = new Date(this.#options.nowUnixMs()).toISOString()
     this.#options.custody.decideHeld(recording, { outcome, cause, decidedAt })
     return accepted(undefined)
+  }
+
+  /** What an operator was told about the consent of a party. `notDecided`: nobody asks for it. */
+  noteConsent(
+    rsId: string,
+    { answer, participantId }: { readonly answer: 'yes' | 'no' | 'withdrawn'; readonly participantId?: string },
+  ): Result<LiveRecording, 'unknown' | 'notRecording' | 'notDecided'> {
+    const recording = this.live.find(({ facts }) => facts.rsId === rsId)
+    if (recording === undefined) return rejected('unknown')
+    if (recording.state !== 'recording') return rejected('notRecording')
+    const who = participantId === undefined ? {} : { participantId }
+    const fact =
+      answer === 'withdrawn'
+        ? ({ type: 'withdrawn', by: 'api', ...who } as const)
+        : ({ type: 'answered', answer, by: 'api', ...who } as const)
+    const at = new Date(this.#options.nowUnixMs()).toISOString()
+    return this.#consent?.handleFact(recording, { at, fact }) === true ? accepted(recording) : rejected('notDecided')
   }
 
   optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {
@@ -187,6 +227,11 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording !== undefined) this.#options.custody.note(recording, { kind: 'origin', originAt })
   }
 
+  handleConsent(recordingId: RecordingId, fact: ConsentFactAt): void {
+    const recording = this.#table.byId(recordingId)
+    if (recording !== undefined) this.#consent?.handleFact(recording, fact)
+  }
+
   handleFlag(recordingId: RecordingId, event: FlagEvent): void {
     const recording = this.#table.byId(recordingId)
     if (recording !== undefined) this.#options.events.flagged(recording, event)
@@ -242,5 +287,6 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording.state !== 'answered') return
     this.#end.setState(recording, 'recording')
     this.#commitment.commit(recording)
+    this.#consent?.opened(recording)
   }
 }

@@ -14,15 +14,22 @@ export class RecordingEnd {
   readonly #options: RecordingControlOptions
   readonly #table: RecordingTable
   readonly #commitment: Commitment
+  readonly #ending: (recording: LiveRecording) => Promise<void>
   #closing = 0
 
   constructor(
     options: RecordingControlOptions,
-    parts: { readonly table: RecordingTable; readonly commitment: Commitment },
+    parts: {
+      readonly table: RecordingTable
+      readonly commitment: Commitment
+      /** Is told that a manifest is about to be signed, which waits for it; never rejects. */
+      readonly ending: (recording: LiveRecording) => Promise<void>
+    },
   ) {
     this.#options = options
     this.#table = parts.table
     this.#commitment = parts.commitment
+    this.#ending = parts.ending
   }
 
   /** Recording sessions that are over and only wait for their manifest to be stored. */
@@ -55,7 +62,8 @@ export class RecordingEnd {
       this.#commitment.commit(recording)
     }
     this.#options.events.ended(recording, manifest)
-    const closing = this.#options.custody.close(recording.objectPrefix, manifest).catch((error: unknown) => {
+    const signed = this.#ending(recording).then(() => this.#options.custody.close(recording.objectPrefix, manifest))
+    const closing = signed.catch((error: unknown) => {
       // What no verifier would accept is not signed: then a manifest that says less.
       if (!(error instanceof TypeError)) throw error
       this.#options.events.failed(recording, error)
@@ -73,8 +81,10 @@ export class RecordingEnd {
       this.forget(recording, 'workerLost')
       return
     }
+    const ending = this.#ending(recording)
     const detail = 'The media worker of this recording died; what it had sealed is kept.'
-    const closing = this.#takeFrames(recording, framesOf).then(() => {
+    const closing = this.#takeFrames(recording, framesOf).then(async () => {
+      await ending
       this.#options.custody.sealPending(recording)
       return this.#interrupt(recording, detail)
     })

@@ -1,4 +1,5 @@
 import type { PauseRequester } from '../../evidence/words.ts'
+import type { ConsentState } from '../../consent/words.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { RecordingRequest, RefusalReason } from '../../recorder/recording-request.ts'
 import { asStreamId } from '../../ids.ts'
@@ -125,6 +126,19 @@ export class RecordingEvents {
     this.#metrics.pauseRequestsTotal.inc({ by, action: isPaused ? 'pause' : 'resume' })
     this.#publish('pause', { ...aboutOf(recording), paused: isPaused, by })
     this.#log.info({ ...idsOf(recording), by }, isPaused ? 'recording paused' : 'recording resumed')
+  }
+
+  /** The policy of the source wants somebody to know that consent is not there. */
+  consentWanted(recording: LiveRecording, state: ConsentState): void {
+    this.#publish('consent', { ...aboutOf(recording), consent: state, wanted: true })
+    this.#log.warn({ ...idsOf(recording), consent: state }, 'a recording is without the consent that it needs')
+  }
+
+  /** The recording is over, and this is what is known of consent. */
+  consentOver(recording: LiveRecording, state: ConsentState): void {
+    this.#publish('consent', { ...aboutOf(recording), consent: state, wanted: false })
+    if (isWithoutConsent(state)) this.#metrics.recordingsWithoutConsentTotal.inc({ consent: state })
+    this.#log.info({ ...idsOf(recording), consent: state }, 'consent of the recording')
   }
 
   incident(recording: LiveRecording, incident: RecordingIncident): void {
@@ -287,6 +301,10 @@ export class RecordingEvents {
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
     metrics.threadBusyRatio.set({ thread: `media-${worker}` }, report.load.busyShare)
   }
+}
+
+function isWithoutConsent(state: ConsentState): boolean {
+  return state === 'missing' || state === 'refused' || state === 'withdrawn'
 }
 
 function idsOf(recording: LiveRecording): Record<string, string> {

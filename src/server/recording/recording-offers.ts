@@ -1,3 +1,5 @@
+import type { Source } from './source-table.ts'
+import type { ConsentListening } from '../../recorder/consent-listener.ts'
 import { planDelayedOffer, type DelayedOffer } from '../../recorder/delayed-offer.ts'
 import {
   readRecordingRequest,
@@ -27,6 +29,8 @@ export interface OfferParts {
   readonly end: RecordingEnd
   readonly metadata: MetadataIntake
   readonly pauses: RecordingPauses
+  readonly holdsAudio: (source: Source, offer: OfferRequest) => boolean
+  readonly listeningFor: (src: string) => ConsentListening | undefined
 }
 
 /** Offers of SRCs, and how they are answered: the first of a recording session opens its recording. RFC 3264 */
@@ -79,7 +83,8 @@ export class RecordingOffers {
         signallingAddress: offer.source.address,
         sendsRtcp: settings.sendsRtcp,
       },
-      isHeld: this.#options.holdsAudio?.(source, offer) === true,
+      isHeld: this.#parts.holdsAudio(source, offer),
+      consent: this.#parts.listeningFor(source.name),
       openedUs: offer.receivedUs,
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
       randomBytes,

@@ -118,6 +118,11 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     consentEventsTotal: make.counter('consent_events_total', 'Signed consent events that were written.', {
       type: oneOf(CONSENT_EVENT_TYPES),
     }),
+    recordingsWithoutConsentTotal: make.counter(
+      'recordings_without_consent_total',
+      'Recordings that ended without the consent that the rule for them asks for, by what became of it.',
+      { consent: oneOf(['missing', 'refused', 'withdrawn']) },
+    ),
     oneWaySessionsTotal: make.plainCounter(
       'one_way_sessions_total',
       'Recording sessions in which one media stream had packets and another, awaited one had none; counted when it is flagged, or at the end.',

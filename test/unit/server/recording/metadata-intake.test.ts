@@ -25,7 +25,7 @@ beforeEach(() => {
       custody: { noteFacts: () => void (noted += 1) },
       events: { metadataRejected: (_recording: LiveRecording, reason: string) => void refused.push(reason) },
     } as unknown as ConstructorParameters<typeof MetadataIntake>[0],
-    { askForSnapshot: (_recording, need) => void asked.push(need) },
+    { requests: { askForSnapshot: (_recording, need) => void asked.push(need) }, peopleChanged: () => {} },
   )
 })
 

@@ -1,0 +1,300 @@
+import { chooseRule, type ChosenRule, type RuleData } from '../../consent/choose-rule.ts'
+import { ConsentCase } from '../../consent/consent-case.ts'
+import type { ConsentPolicy } from '../../consent/policy.ts'
+import type { ConsentAction, ConsentFactAt, ConsentOutput, ConsentState } from '../../consent/words.ts'
+import type { ConsentEventBody } from '../../evidence/consent-event.ts'
+import type { ConsentListening } from '../../recorder/consent-listener.ts'
+import type { ConsentNote } from '../recording/consent-keeper.ts'
+import type { TakenConsentEvent } from '../recording/consent-trail.ts'
+import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
+import { eventOfFact, eventOfRule, eventOfState } from './consent-events.ts'
+import { ConsentParties, type OwnPeople } from './consent-parties.ts'
+
+/** What is heard is told so much later: audio waits for its place and is written in steps. Deadlines pass so much later too. */
+export const HEARD_LATE_US = 1_500_000
+const POSITIONS_PER_SECOND = 48_000
+/** Events that a decision names as its reasons; the newest. */
+const REASONS_MAX = 64
+
+/** What one source wants. */
+export interface SourceConsent {
+  readonly policy: ConsentPolicy
+  /** Id of a jurisdiction that holds for every call. */
+  readonly jurisdiction?: string | undefined
+  /** ISO 3166-1: whose national numbers parties without "+" have. */
+  readonly country?: string | undefined
+  readonly own: readonly OwnPeople[]
+  /** Undefined: nothing is listened for. */
+  readonly listening?: ConsentListening | undefined
+}
+
+/** What consent is decided by. */
+export interface ConsentSettings {
+  /** By the names of their profiles. */
+  readonly sources: ReadonlyMap<string, SourceConsent>
+  /** What holds for sources that have no profile. */
+  readonly byDefault: SourceConsent
+  /** What was announced to the parties before, in order; the same object for the same announcement. */
+  readonly announced: (recording: LiveRecording) => Promise<readonly ConsentFactAt[]>
+  readonly data: RuleData
+  /** Signs an event and keeps it; undefined when the recording has as many as it may, or is over. */
+  readonly keep: (recording: LiveRecording, note: ConsentNote) => TakenConsentEvent | undefined
+}
+
+/** What is done to recordings; none of it waits, and none throws. */
+export interface ConsentActions {
+  setPaused(recording: LiveRecording, isPaused: boolean): void
+  stop(recording: LiveRecording): void
+  /** What is said from now on is not held any more; what was held is kept, or can never be opened. `cause`: a word for the manifest. */
+  settleHeld(recording: LiveRecording, outcome: 'kept' | 'destroyed', cause: string): void
+  note(recording: LiveRecording, incident: { readonly code: string; readonly detail: string }): void
+  /** Whoever watches is told. */
+  notify(recording: LiveRecording, state: ConsentState): void
+  /** The recording is over in this state. */
+  over(recording: LiveRecording, state: ConsentState): void
+}
+
+interface OpenCase {
+  readonly recording: LiveRecording
+  readonly source: SourceConsent
+  readonly consentCase: ConsentCase
+  readonly parties: ConsentParties
+  /** What was announced before, as far as it is known here. */
+  readonly announced: Set<ConsentFactAt>
+  /** What is allowed, and waits for its event to be kept. */
+  readonly pending: Promise<void>[]
+  readonly reasons: number[]
+  rule: ChosenRule
+  /** The decision that holds. */
+  decided: TakenConsentEvent | undefined
+  timer: NodeJS.Timeout | undefined
+}
+
+const DETAILS: Readonly<Partial<Record<ConsentState, string>>> = {
+  missing: 'The consent that the rule for this call asks for did not come.',
+  refused: 'A party did not agree to being recorded.',
+  withdrawn: 'A party withdrew its consent to being recorded.',
+}
+
+const SHRED_WANTED = {
+  code: 'consent-shred-wanted',
+  detail: 'The policy of the source wants this recording destroyed: an administrator has to run "earwitness shred".',
+} as const
+
+/**
+ * Decides about the consent of every recording under way: chooses the rule, keeps what happened and what was decided as signed events, and has done what the
+ * policy of its source wants. What a decision allows is done only once the decision is in the journal; what it forbids is done at once.
+ */
+export class ConsentDesk {
+  readonly #settings: ConsentSettings
+  readonly #actions: ConsentActions
+  readonly #nowUs: () => number
+  readonly #open = new Map<string, OpenCase>()
+
+  constructor(options: {
+    readonly settings: ConsentSettings
+    readonly actions: ConsentActions
+    readonly nowUs: () => number
+  }) {
+    this.#settings = options.settings
+    this.#actions = options.actions
+    this.#nowUs = options.nowUs
+  }
+
+  /** What is listened for in recordings of this source. */
+  listeningFor(src: string): ConsentListening | undefined {
+    return this.#sourceOf(src).listening
+  }
+
+  /** Whether what is recorded of this source before consent is sealed under a key of its own. */
+  holds(src: string): boolean {
+    const { require, holdUntilConsent } = this.#sourceOf(src).policy
+    return require !== 'none' && holdUntilConsent
+  }
+
+  /** The recording exists from now on. */
+  opened(recording: LiveRecording): void {
+    const source = this.#sourceOf(recording.facts.src)
+    if (asksForConsent(source)) this.#begin(recording, source)
+    void this.#takeAnnounced(recording)
+  }
+
+  #begin(recording: LiveRecording, source: SourceConsent): OpenCase {
+    const people = new ConsentParties(source.own)
+    const { parties, ruleParties } = people.update(recording.communication.history, streamIdsOf(recording), 0)
+    const rule = this.#choose(source, ruleParties)
+    const startedUs = recording.facts.openedUs
+    const consentCase = new ConsentCase({ policy: source.policy, rule: rule.rule, parties, startedUs })
+    const announced = new Set<ConsentFactAt>()
+    const open: OpenCase = {
+      recording,
+      source,
+      consentCase,
+      parties: people,
+      announced,
+      reasons: [],
+      pending: [],
+      rule,
+      decided: undefined,
+      timer: undefined,
+    }
+    this.#open.set(recording.facts.recordingId, open)
+    this.#noteRule(open)
+    this.#carryOut(open, consentCase.begin(startedUs))
+    // Nothing is needed: nothing is held either.
+    if (this.holds(recording.facts.src) && !consentCase.isHolding)
+      this.#actions.settleHeld(recording, 'kept', consentCase.state)
+    return open
+  }
+
+  /** What was announced before, as far as it is not known yet. Recordings of a source that asks for nothing have a case from then on. */
+  async #takeAnnounced(recording: LiveRecording): Promise<void> {
+    const facts = await this.#settings.announced(recording)
+    if (facts.length === 0 || recording.state === 'closing') return
+    const { recordingId, src } = recording.facts
+    const open = this.#open.get(recordingId) ?? this.#begin(recording, this.#sourceOf(src))
+    for (const fact of facts) {
+      if (open.announced.has(fact)) continue
+      open.announced.add(fact)
+      this.handleFact(recording, fact)
+    }
+  }
+
+  /** Metadata or an offer said more of who takes part. */
+  peopleChanged(recording: LiveRecording): void {
+    const open = this.#open.get(recording.facts.recordingId)
+    if (open === undefined) return
+    const nowUs = this.#nowUs()
+    const { parties, ruleParties } = open.parties.update(
+      recording.communication.history,
+      streamIdsOf(recording),
+      positionAt(recording, nowUs),
+    )
+    const rule = this.#choose(open.source, ruleParties)
+    const isOther = JSON.stringify(rule.explanation) !== JSON.stringify(open.rule.explanation)
+    open.rule = rule
+    if (isOther) this.#noteRule(open)
+    const outputs = open.consentCase.setParties(nowUs - HEARD_LATE_US, parties)
+    this.#carryOut(open, [...outputs, ...open.consentCase.setRule(nowUs - HEARD_LATE_US, rule.rule)])
+    void this.#takeAnnounced(recording)
+  }
+
+  /** Something that consent may rest on. False when nothing is decided about this recording. */
+  handleFact(recording: LiveRecording, fact: ConsentFactAt): boolean {
+    const open = this.#open.get(recording.facts.recordingId)
+    if (open === undefined) return false
+    this.#noteFact(open, fact)
+    const { openedUs, openedAtUnixMs } = recording.facts
+    const happenedUs = openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000
+    this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
+    return true
+  }
+
+  /** Nothing more will be recorded, and its manifest is about to be signed: it must wait for this. Never rejects. */
+  async ended(recording: LiveRecording): Promise<void> {
+    const open = this.#open.get(recording.facts.recordingId)
+    if (open === undefined) return
+    clearTimeout(open.timer)
+    this.#carryOut(open, open.consentCase.end(this.#nowUs()))
+    clearTimeout(open.timer)
+    this.#open.delete(recording.facts.recordingId)
+    this.#actions.over(recording, open.consentCase.state)
+    await Promise.all(open.pending)
+  }
+
+  #sourceOf(src: string): SourceConsent {
+    return this.#settings.sources.get(src) ?? this.#settings.byDefault
+  }
+
+  #choose({ jurisdiction, country }: SourceConsent, parties: Parameters<typeof chooseRule>[0]['parties']): ChosenRule {
+    return chooseRule({ parties, source: { jurisdiction, country } }, this.#settings.data)
+  }
+
+  #noteRule(open: OpenCase): void {
+    this.#note(open, { body: eventOfRule(open.rule) })
+  }
+
+  #noteFact(open: OpenCase, { at, fact }: ConsentFactAt): void {
+    this.#note(open, eventOfFact(fact), at)
+  }
+
+  #note(
+    open: OpenCase,
+    event: { readonly body: ConsentEventBody; readonly personal?: ConsentNote['personal'] },
+    at = wallClock(open.recording, this.#nowUs()).toISOString(),
+  ): TakenConsentEvent | undefined {
+    const taken = this.#settings.keep(open.recording, { ...event, at })
+    if (taken !== undefined && event.body.type !== 'decided') {
+      open.reasons.push(taken.number)
+      if (open.reasons.length > REASONS_MAX) open.reasons.shift()
+    }
+    return taken
+  }
+
+  #carryOut(open: OpenCase, outputs: readonly ConsentOutput[]): void {
+    open.recording.consentState = open.consentCase.state
+    for (const output of outputs) {
+      if (output.kind === 'state') open.decided = this.#decide(open, output) ?? open.decided
+      else this.#enforce(open, output.action)
+    }
+    this.#arm(open)
+  }
+
+  #decide(open: OpenCase, output: ConsentOutput & { readonly kind: 'state' }): TakenConsentEvent | undefined {
+    return this.#note(open, { body: eventOfState(output.state, open.reasons, output.explanation) })
+  }
+
+  #enforce(open: OpenCase, action: ConsentAction): void {
+    const { recording, decided } = open
+    this.#note(open, { body: { type: 'enforced', action } })
+    if (action !== 'keep' && action !== 'resume') {
+      this.#forbid(open, action)
+      return
+    }
+    // Without its event nothing is allowed: a crash must not leave what nobody agreed to.
+    if (decided === undefined) return
+    const { state } = open.consentCase
+    const allowed = decided.kept.then((isKept) => {
+      if (!isKept) return
+      if (action === 'keep') this.#actions.settleHeld(recording, 'kept', state)
+      else this.#actions.setPaused(recording, false)
+    })
+    open.pending.push(allowed)
+  }
+
+  #forbid({ recording, consentCase }: OpenCase, action: Exclude<ConsentAction, 'keep' | 'resume'>): void {
+    const { state } = consentCase
+    const detail = DETAILS[state]
+    if (detail !== undefined) this.#actions.note(recording, { code: `consent-${state}`, detail })
+    if (action === 'shred') this.#actions.note(recording, SHRED_WANTED)
+    if (action === 'notify') this.#actions.notify(recording, state)
+    else if (action === 'pause') this.#actions.setPaused(recording, true)
+    else if (action === 'discard') this.#actions.settleHeld(recording, 'destroyed', state)
+    else if (action === 'stop') this.#actions.stop(recording)
+  }
+
+  #arm(open: OpenCase): void {
+    clearTimeout(open.timer)
+    const { nextTimeoutUs } = open.consentCase
+    if (nextTimeoutUs === undefined) return
+    const waitMs = Math.max(0, Math.ceil((nextTimeoutUs + HEARD_LATE_US - this.#nowUs()) / 1_000))
+    open.timer = setTimeout(() => {
+      this.#carryOut(open, open.consentCase.handleTimeout(this.#nowUs() - HEARD_LATE_US))
+    }, waitMs)
+    open.timer.unref()
+  }
+}
+
+/** A source that asks for nothing and listens for nothing has no cases: its recordings say that nothing is known of consent. */
+function asksForConsent({ policy, listening }: SourceConsent): boolean {
+  return policy.require !== 'none' || listening !== undefined
+}
+
+function streamIdsOf(recording: LiveRecording): readonly string[] {
+  return recording.described?.plans.map(({ streamId }) => streamId) ?? []
+}
+
+/** Where on the timeline, as near as the main thread knows: it begins with the first packet, soon after the INVITE. */
+function positionAt({ facts }: LiveRecording, us: number): number {
+  return Math.max(0, Math.round(((us - facts.openedUs) * POSITIONS_PER_SECOND) / 1_000_000))
+}

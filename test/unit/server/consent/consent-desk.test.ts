@@ -1,0 +1,286 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import type { RuleData } from '../../../../src/consent/choose-rule.ts'
+import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
+import type { ConsentFact, ConsentFactAt } from '../../../../src/consent/words.ts'
+import { findConsentEventFault } from '../../../../src/evidence/consent-event-shape.ts'
+import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
+import { ConsentDesk, HEARD_LATE_US, type SourceConsent } from '../../../../src/server/consent/consent-desk.ts'
+import { wallClock, type LiveRecording } from '../../../../src/server/recording/live-recording.ts'
+import { liveRecording } from '../recording/live-recordings.ts'
+
+const NO_DATA: RuleData = { packs: new Map(), regions: new Map() }
+const DEADLINE_MS = 20_000
+const PROMPT = { promptId: 'notice', sha256: 'a'.repeat(64) }
+
+const POLICY: ConsentPolicy = {
+  ...{ require: 'agreement', deadlineMs: DEADLINE_MS, onMissing: 'pause', onRefused: 'stop', onWithdrawn: 'stop' },
+  ...{ holdUntilConsent: false, heardShareMin: 1, mixedAnnouncement: 'ignored' },
+}
+
+/** A desk with one recording of two nameless parties, on `s1` and `s2`. */
+class DeskRig {
+  readonly recording: LiveRecording = liveRecording()
+  readonly events: { readonly body: ConsentEventBody; readonly at: string }[] = []
+  readonly done: string[] = []
+  announced: readonly ConsentFactAt[] = []
+  /** Whether events come to stand in the journal. */
+  kept: Promise<boolean> = Promise.resolve(true)
+  nowUs = this.recording.facts.openedUs
+  readonly desk: ConsentDesk
+
+  constructor(policy: Partial<ConsentPolicy> = {}) {
+    this.recording.described = { media: [], plans: [{ streamId: 's1' }, { streamId: 's2' }] as never, ports: new Map() }
+    const source: SourceConsent = { policy: { ...POLICY, ...policy }, own: [] }
+    this.desk = new ConsentDesk({
+      settings: {
+        sources: new Map([['sbc', source]]),
+        byDefault: { policy: { ...POLICY, require: 'none' }, own: [] },
+        announced: async () => this.announced,
+        data: NO_DATA,
+        keep: (_recording, note) => {
+          this.events.push(note)
+          return { number: this.events.length - 1, kept: this.kept }
+        },
+      },
+      actions: {
+        setPaused: (_recording, isPaused) => this.done.push(isPaused ? 'pause' : 'resume'),
+        stop: () => this.done.push('stop'),
+        settleHeld: (_recording, outcome, cause) => this.done.push(`held ${outcome} ${cause}`),
+        note: (_recording, { code }) => this.done.push(code),
+        notify: (_recording, state) => this.done.push(`notify ${state}`),
+        over: (_recording, state) => this.done.push(`over ${state}`),
+      },
+      nowUs: () => this.nowUs,
+    })
+  }
+
+  pass(ms: number): void {
+    this.nowUs += ms * 1_000
+    vi.advanceTimersByTime(ms)
+  }
+
+  say(fact: ConsentFact, agoMs = 0): boolean {
+    const at = wallClock(this.recording, this.nowUs - agoMs * 1_000).toISOString()
+    return this.desk.handleFact(this.recording, { at, fact })
+  }
+
+  answer(answer: 'yes' | 'no', streamId: string, agoMs = 0): void {
+    this.say({ type: 'answered', answer, by: 'dtmf', streamId }, agoMs)
+  }
+
+  get types(): readonly string[] {
+    return this.events.map(({ body }) => (body.type === 'decided' ? body.state : body.type))
+  }
+
+  get lastDecision(): (ConsentEventBody & { readonly type: 'decided' }) | undefined {
+    return this.events.map(({ body }) => body).findLast((body) => body.type === 'decided')
+  }
+}
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe('a recording that needs the agreement of all', () => {
+  it('is agreed when all have said yes, and every event says so in its shape and order', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    expect(rig.recording.consentState).toBe('unknown')
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    expect(rig.recording.consentState).toBe('agreed')
+    rig.pass(10 * DEADLINE_MS)
+    void rig.desk.ended(rig.recording)
+    expect(rig.types.filter((type) => type !== 'unknown')).toEqual(['ruleChosen', 'answered', 'answered', 'agreed'])
+    expect(rig.done).toEqual(['over agreed'])
+    for (const [number, { body, at }] of rig.events.entries()) {
+      const { recordingId } = rig.recording.facts
+      expect(
+        findConsentEventFault({
+          ...body,
+          recordingId,
+          number,
+          at,
+          clock: { status: 'unknown' },
+          format: 'earwitness-consent-event/1',
+        }),
+      ).toBeUndefined()
+    }
+  })
+
+  it('a decision names the events it rests on, and no other decision', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    const because = rig.lastDecision?.because ?? []
+    expect(because.map((number) => rig.events[number]?.body.type)).toEqual(['ruleChosen', 'answered', 'answered'])
+  })
+
+  it('is paused at the deadline, so much later as it takes to hear', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.pass(DEADLINE_MS + HEARD_LATE_US / 1_000 - 1)
+    expect(rig.done).toEqual([])
+    rig.pass(1)
+    expect(rig.done).toEqual(['consent-missing', 'pause'])
+    expect(rig.recording.consentState).toBe('missing')
+  })
+
+  it('what was said before the deadline counts although it is told behind it', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.pass(DEADLINE_MS + 1_000)
+    rig.answer('yes', 's2', 1_200)
+    expect(rig.recording.consentState).toBe('agreed')
+    rig.pass(DEADLINE_MS)
+    expect(rig.done).toEqual([])
+  })
+
+  it('goes on when they agree later, but not before the decision stands in the journal', async () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.pass(2 * DEADLINE_MS)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    rig.kept = promise
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    await Promise.resolve()
+    expect(rig.done).toEqual(['consent-missing', 'pause'])
+    resolve(true)
+    await promise
+    await Promise.resolve()
+    expect(rig.done).toEqual(['consent-missing', 'pause', 'resume'])
+  })
+
+  it('does not go on when the decision could not be kept', async () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.pass(2 * DEADLINE_MS)
+    rig.kept = Promise.resolve(false)
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    await vi.runAllTimersAsync()
+    expect(rig.done).toEqual(['consent-missing', 'pause'])
+  })
+
+  it('stops at a no, and at a withdrawal, at once', () => {
+    for (const fact of [
+      { type: 'answered', answer: 'no', by: 'dtmf', streamId: 's2' },
+      { type: 'withdrawn', by: 'api' },
+    ] as const) {
+      const rig = new DeskRig()
+      rig.kept = new Promise(() => {})
+      rig.desk.opened(rig.recording)
+      rig.say(fact)
+      const state = fact.type === 'withdrawn' ? 'withdrawn' : 'refused'
+      expect(rig.done).toEqual([`consent-${state}`, 'stop'])
+      void rig.desk.ended(rig.recording)
+      expect(rig.done.at(-1)).toBe(`over ${state}`)
+    }
+  })
+
+  it('that ends before its deadline is missing what did not come', () => {
+    const rig = new DeskRig({ onMissing: 'notify' })
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    void rig.desk.ended(rig.recording)
+    expect(rig.done).toEqual(['consent-missing', 'notify missing', 'over missing'])
+    rig.pass(2 * DEADLINE_MS)
+    expect(rig.done).toHaveLength(3)
+  })
+})
+
+describe('what is asked of a desk', () => {
+  it('facts from before the recording count', async () => {
+    const rig = new DeskRig({ require: 'notice' })
+    const fact = {
+      type: 'announcementPlayed',
+      ...({ prompt: PROMPT, mode: 'answer', playedMs: 4_000, totalMs: 4_000 } as const),
+      ...({ heardToEnd: 'yes', endCause: 'played', participantId: 's1' } as const),
+    } as const
+    rig.announced = [{ at: '2026-11-29T11:59:00.000Z', fact }]
+    rig.desk.opened(rig.recording)
+    await Promise.resolve()
+    await Promise.resolve()
+    const played = rig.events.find(({ body }) => body.type === 'announcementPlayed')
+    expect(played?.at).toBe('2026-11-29T11:59:00.000Z')
+    // Metadata tell more ids, and with them of one more; none is taken twice.
+    rig.announced = [...rig.announced, { at: '2026-11-29T11:59:30.000Z', fact }]
+    rig.desk.peopleChanged(rig.recording)
+    rig.desk.peopleChanged(rig.recording)
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(rig.types.filter((type) => type === 'announcementPlayed')).toHaveLength(2)
+  })
+
+  it('a source that asks for nothing has a case once something was announced', async () => {
+    const rig = new DeskRig({ require: 'none' })
+    const fact = { type: 'declared', by: 'header', value: 'yes' } as const
+    rig.announced = [{ at: '2026-11-29T11:59:00.000Z', fact }]
+    rig.desk.opened(rig.recording)
+    await Promise.resolve()
+    await Promise.resolve()
+    expect(rig.types).toEqual(['ruleChosen', 'unknown', 'declared'])
+    void rig.desk.ended(rig.recording)
+    expect(rig.done).toEqual(['over unknown'])
+  })
+
+  it('a source that asks for nothing has no case, no events and no state', () => {
+    const rig = new DeskRig()
+    const other = { ...rig.recording, facts: { ...rig.recording.facts, src: 'other' } }
+    rig.desk.opened(other)
+    expect(rig.desk.handleFact(other, { at: '2026-11-29T12:00:00.000Z', fact: { type: 'withdrawn', by: 'api' } })).toBe(
+      false,
+    )
+    void rig.desk.ended(other)
+    expect([rig.events, rig.done, other.consentState]).toEqual([[], [], undefined])
+  })
+
+  it('what an SRC says of consent is kept away from what is readable', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.say({ type: 'declared', by: 'header', value: 'yes, says Ann' })
+    const event = rig.events.find(({ body }) => body.type === 'declared') as { body: object; personal?: object }
+    expect(JSON.stringify(event.body)).not.toContain('Ann')
+    expect(event.personal).toEqual({ value: 'yes, says Ann' })
+  })
+})
+
+describe('audio that is held until consent', () => {
+  const rigged = (policy: Partial<ConsentPolicy> = {}): DeskRig => new DeskRig({ holdUntilConsent: true, ...policy })
+
+  it('is kept once the agreement of all stands in the journal', async () => {
+    const rig = rigged()
+    expect(rig.desk.holds('sbc')).toBe(true)
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    expect(rig.done).toEqual([])
+    await vi.runAllTimersAsync()
+    expect(rig.done).toEqual(['held kept agreed'])
+  })
+
+  it('is destroyed at once when somebody says no, and when nobody says anything in time', () => {
+    const refused = rigged()
+    refused.desk.opened(refused.recording)
+    refused.answer('no', 's1')
+    expect(refused.done).toContain('held destroyed refused')
+    const missing = rigged({ onMissing: 'discard' })
+    missing.desk.opened(missing.recording)
+    missing.pass(2 * DEADLINE_MS)
+    expect(missing.done.filter((done) => !done.startsWith('consent-'))).toEqual(['held destroyed missing', 'pause'])
+  })
+
+  it('a manifest waits for what was allowed at the end', async () => {
+    const rig = rigged({ onMissing: 'flag' })
+    rig.desk.opened(rig.recording)
+    await rig.desk.ended(rig.recording)
+    expect(rig.done).toEqual(['consent-missing', 'over missing', 'held kept missing'])
+  })
+
+  it('is not held where nothing is needed', () => {
+    expect(rigged({ require: 'none' }).desk.holds('sbc')).toBe(false)
+  })
+})
