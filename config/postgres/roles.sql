@@ -28,7 +28,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO earwitness_daemon, earwitness_rea
 GRANT INSERT ON
   recordings, metadata_snapshots, chunks, gaps, incidents, media_streams, media_stream_participants, correlation_ids,
   cs_groups, communication_sessions, participants, aors, metadata_streams, participant_streams, participant_sessions,
-  metadata_extensions, attributions, consent_events
+  metadata_extensions, attributions, consent_events, custody_records
   TO earwitness_daemon;
 
 -- Partitions of the months to come: made by a function of the owner, which does nothing else.
@@ -48,3 +48,5 @@ GRANT UPDATE
   ON communication_sessions TO earwitness_daemon;
 GRANT UPDATE (cs_id, stream_label, snapshot_seq) ON metadata_streams TO earwitness_daemon;
 GRANT UPDATE (snapshot_seq) ON participants, aors, metadata_extensions TO earwitness_daemon;
+-- Who decided on a hold or a destruction, and why, where somebody with a vault key opens it later; not what was decided.
+GRANT UPDATE (decided_by, reason) ON custody_records TO earwitness_daemon;

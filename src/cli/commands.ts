@@ -38,6 +38,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./ledger.ts'),
   },
   {
+    name: 'hold',
+    summary: 'keeps a recording from being destroyed, until it is released',
+    load: () => import('./hold.ts'),
+  },
+  {
+    name: 'shred',
+    summary: 'destroys the key of a recording, so that nobody can open it any more',
+    load: () => import('./shred.ts'),
+  },
+  {
     name: 'reindex',
     summary: 'makes the index of recordings again out of the object store alone',
     load: () => import('./reindex.ts'),

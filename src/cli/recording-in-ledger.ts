@@ -2,8 +2,10 @@ import type { Config } from '../config/config.ts'
 import {
   findRecordingInLog,
   missingInLog,
+  unsaidCustody,
   type KeptCheckpoint,
   type LogTestimony,
+  type ToldTestimony,
   type ProvedTestimony,
 } from '../evidence/ledger/recording-in-log.ts'
 import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
@@ -12,7 +14,9 @@ import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
 import { timestampName } from '../evidence/ledger/log-names.ts'
 import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
+import { isShredded } from '../evidence/custody/verify-custody.ts'
 import { checkKeys, KEY_FINDING_CODES } from '../evidence/key-checks.ts'
+import type { Finding } from '../evidence/findings.ts'
 import { MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
@@ -25,7 +29,7 @@ const STAMPED_WITHIN_MAX = 20
 
 /** A verdict with what the ledger at hand adds to it. */
 export interface WithLedger {
-  readonly verdict: Verdict & { readonly ledger?: Omit<LogTestimony, 'findings'> }
+  readonly verdict: Verdict & { readonly ledger?: ToldTestimony }
   /** What a reader should know of it. */
   readonly lines: readonly string[]
   /** To be handed on; of every log at hand that says something of the recording, and has a checkpoint over it. */
@@ -45,13 +49,22 @@ export async function withLedger(
   const { manifest, signerKeyId, consent } = verdict
   if (manifest === undefined || signerKeyId === undefined || signed === undefined)
     return { verdict, lines: [], proofs: [] }
-  const recording = recordingFacts(manifest, { manifestSha256: await sha256Hex(signed), signerKeyId, consent })
+  const recording = recordingFacts(manifest, {
+    manifestSha256: await sha256Hex(signed),
+    signerKeyId,
+    consent,
+    custody: verdict.custody?.records ?? [],
+  })
   const asked = await askLogs(config, recording, keys)
   const testimonies = asked.map(({ testimony }) => testimony)
   const explained = withRotations(verdict, manifest, testimonies)
   const proofs = asked.map(({ proof }) => proof).filter((proof) => proof !== undefined)
   const testimony = testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined)
-  if (testimony !== undefined) return { ...told(explained, testimony), proofs }
+  if (testimony !== undefined) {
+    const others = testimonies.filter((each) => each !== testimony).flatMap(({ findings }) => findings)
+    const custody = [...others.filter(({ code }) => code === 'custody-removed'), ...unsaidCustody(testimonies)]
+    return { ...told(explained, testimony, custody), proofs }
+  }
   // A ledger that began later, or another node's, cannot know of it.
   const silent = testimonies.find(({ hadBegun }) => hadBegun)
   return silent === undefined
@@ -102,7 +115,7 @@ async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoi
 /** The verdict with what all logs at hand together say of the keys, whichever node sealed them anew. */
 function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: readonly LogTestimony[]): Verdict {
   const rotations = testimonies.flatMap((testimony) => testimony.rotations)
-  if (rotations.length === 0) return verdict
+  if (rotations.length === 0 || isShredded(verdict.custody, 'key')) return verdict
   const keys = checkKeys(manifest.wrappedKey, verdict.sealedKeys, rotations)
   const others = verdict.findings.filter(({ code }) => !KEY_FINDING_CODES.has(code))
   const findings = [...keys.findings, ...others]
@@ -110,9 +123,13 @@ function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: re
   return { ...verdict, findings, verified, counts: { ...verdict.counts, keyIntact: keys.isIntact } }
 }
 
-function told(verdict: Verdict, { findings, ...testimony }: LogTestimony): Omit<WithLedger, 'proofs'> {
+function told(
+  verdict: Verdict,
+  { findings, custodySaid: _said, custodyUnsaid: _unsaid, ...testimony }: LogTestimony,
+  custody: readonly Finding[] = [],
+): Omit<WithLedger, 'proofs'> {
   const missing = missingInLog(testimony)
-  const all = [...verdict.findings, ...findings, ...missing]
+  const all = [...verdict.findings, ...findings, ...missing, ...custody]
   return {
     verdict: { ...verdict, verified: all.length === 0 && verdict.verified, findings: all, ledger: testimony },
     lines: [testimonyLine(testimony), ...rotationLines(testimony.rotations)],

@@ -7,17 +7,17 @@ import { clusterDirectory } from '../server/database/cluster.ts'
 import type { Database } from '../server/database/database.ts'
 import type { DatabaseLog } from '../server/database/log.ts'
 import { openDatabase } from '../server/database/open-database.ts'
-import { LIST_LIMIT_MAX } from '../server/database/list-filters.ts'
+import { LIST_LIMIT_MAX, type RecordingFilters } from '../server/database/list-filters.ts'
 import { listRecordings, showRecording, type RecordingPage } from '../server/database/queries.ts'
 import { choiceOption, instantOption, integerOption, textOption, usageError } from './arguments.ts'
-import type { Command, CommandContext } from './command.ts'
+import type { Command, CommandContext, ParsedArguments } from './command.ts'
 import { paintFor, printable, terminalColumns, writeJson, writeLines } from './output.ts'
 import { printPeaks } from './recordings/peaks.ts'
 import { describeRecording, recordingTable } from './recordings/render.ts'
 import { describeManifestFacts, mediaFacts, readManifestOf } from './recordings/manifest-facts.ts'
 
 const LIMIT_DEFAULT = 50
-const STATES = ['open', 'complete', 'interrupted'] as const
+const STATES = ['open', 'complete', 'interrupted', 'held', 'shredding', 'shredded'] as const
 
 export const command: Command = {
   name: 'recordings',
@@ -93,9 +93,9 @@ async function list(context: CommandContext): Promise<ExitCode> {
     to: instantOption(args, 'to')?.toISOString(),
     text: textOption(args, 'text'),
     linked: textOption(args, 'linked'),
-    state: textOption(args, 'state') === undefined ? undefined : choiceOption(args, 'state', STATES, 'open'),
     consent:
       textOption(args, 'consent') === undefined ? undefined : choiceOption(args, 'consent', CONSENT_STATES, 'unknown'),
+    ...stateFilter(args),
     limit: integerOption(args, 'limit', { fallback: LIMIT_DEFAULT, min: 1, max: LIST_LIMIT_MAX }),
     cursor: textOption(args, 'cursor'),
   }
@@ -111,6 +111,14 @@ async function list(context: CommandContext): Promise<ExitCode> {
   else writeLines(stdout, recordingTable(page.recordings, paintFor(stdout, env), terminalColumns(stdout)))
   if (page.nextCursor !== null) writeLines(stderr, ['', `There are more: --cursor ${page.nextCursor}`])
   return ExitCode.done
+}
+
+/** One word for both: how it ended, or what was decided about it later. */
+function stateFilter(args: ParsedArguments): Pick<RecordingFilters, 'state' | 'custodyState'> {
+  if (textOption(args, 'state') === undefined) return {}
+  const state = choiceOption(args, 'state', STATES, 'open')
+  const isDecided = state === 'held' || state === 'shredding' || state === 'shredded'
+  return isDecided ? { custodyState: state } : { state }
 }
 
 async function show(context: CommandContext, id: string): Promise<ExitCode> {

@@ -5,9 +5,10 @@ import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
 import { heldEntryOf, type HeldEntry, type MaybeHeld } from '../evidence/held-entry.ts'
 import { identityFor, openHeldIdentities, type HeldIdentities } from '../evidence/held-objects.ts'
+import { decodeCustodyRecord } from '../evidence/custody/custody-record.ts'
 import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
 import { openNewestKey } from '../evidence/recording-key.ts'
-import { isChunkName, isKeptName, MANIFEST_NAME } from '../evidence/object-names.ts'
+import { isChunkName, isCustodyName, isKeptName, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import type { OpenedKept } from './export/kept-packets.ts'
@@ -165,7 +166,7 @@ async function readStoredManifest(objects: ObjectReader): Promise<ManifestBody |
  * The identity of the recording's own key, which opens all of its objects; out of the newest wrapped key, where the vault was rotated.
  *
  * @param recipient as the manifest has it, where there is one
- * @throws EarwitnessError `recording-key-missing`, `identity-wrong`
+ * @throws EarwitnessError `recording-shredded`, `recording-key-missing`, `identity-wrong`
  */
 export async function unwrapKey(
   objects: ObjectReader,
@@ -176,16 +177,35 @@ export async function unwrapKey(
   const opened = await openNewestKey({ names, get: (name) => objects.get(name), identities, recipient })
   if (opened.ok) return [opened.value.identity]
   if (opened.reason === 'missing') {
+    if (await isShredded(objects)) throw shredded()
     throw new EarwitnessError(
       'recording-key-missing',
       'The sealed key of this recording is gone: nobody can open it any more.',
-      'A recording whose key was destroyed has been shredded.',
+      'Nobody has signed that it was destroyed on purpose: run `earwitness verify` on it.',
     )
   }
   throw new EarwitnessError(
     'identity-wrong',
     'None of the given identities opens the key of this recording.',
     'Give the private half of a vault key that was configured when the recording was made, or to which its key was rotated: --identity FILE.',
+  )
+}
+
+/** Somebody says so; whether he may is for `verify` to say. */
+async function isShredded(objects: ObjectReader): Promise<boolean> {
+  for (const name of (await namesOf(objects)).filter(isCustodyName)) {
+    const bytes = await objects.get(name)
+    const record = bytes === undefined ? undefined : decodeCustodyRecord(new TextDecoder('latin1').decode(bytes))
+    if (record?.ok === true && record.value.record.kind.startsWith('shred')) return true
+  }
+  return false
+}
+
+function shredded(): EarwitnessError {
+  return new EarwitnessError(
+    'recording-shredded',
+    'The key of this recording was destroyed on purpose: nobody can open it any more.',
+    '`earwitness verify` tells when that was decided, and proves what is left.',
   )
 }
 

@@ -24,8 +24,14 @@ type BundleFindingCode =
   | `member-${'missing' | 'changed' | 'added' | 'repeated' | 'unreadable'}`
   | 'opened-wrong'
 
+/** Of what was decided about a recording later. custody/FORMAT.md 4 */
+type CustodyFindingCode =
+  | `custody-${'unreadable' | 'unknown-signer' | 'forged' | 'foreign' | 'missing' | 'wrong'}`
+  | `shred-${'unfinished' | 'undone'}`
+
 export type FindingCode =
   | LedgerFindingCode
+  | CustodyFindingCode
   | BundleFindingCode
   | `${ObjectKind}-${ObjectFault}`
   | 'manifest-missing'

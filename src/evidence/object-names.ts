@@ -13,6 +13,7 @@ const KEPT_NAME = /^rtp-\d{6,16}\.age$/
 const DTMF_NAME = /^dtmf-\d{3,16}\.age$/
 const CONSENT_NAME = /^consent-\d{3,16}\.jws$/
 const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
+const CUSTODY_NAME = /^custody-\d{3,16}\.jws$/
 // Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
 const OBJECT_NAME = /^[a-z0-9][a-z0-9.-]*$/
 
@@ -83,6 +84,15 @@ export function isKeptName(name: string): boolean {
 
 export function isSnapshotName(name: string): boolean {
   return SNAPSHOT_NAME.test(name)
+}
+
+/** What is decided about the recording later. custody/FORMAT.md 1 */
+export function custodyName(seq: number): string {
+  return `custody-${String(seq).padStart(3, '0')}.jws`
+}
+
+export function isCustodyName(name: string): boolean {
+  return CUSTODY_NAME.test(name)
 }
 
 /** True for a name that a manifest may give an object: short, lower case, without a path. */

@@ -1,3 +1,5 @@
+import { custodySentences, shreddedHeadline } from './custody/custody-text.ts'
+import { isShredded } from './custody/verify-custody.ts'
 import { CONSENT_WORDS } from './consent-text.ts'
 import { heldSentences, holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
@@ -40,6 +42,8 @@ export function describeVerdict(verdict: Verdict): string {
     lines.push(trusted ? 'What the signed record says' : 'What the record says (not proved: no trusted signature)')
     lines.push(...describeRecord(manifest), consentSentence(verdict), '')
   }
+  const decided = custodySentences(verdict.custody)
+  if (decided.length > 0) lines.push('What was decided later', ...decided.map((line) => `  ${line}`), '')
   lines.push(...describeLimits(verdict))
   return `${lines.join('\n')}\n`
 }
@@ -50,6 +54,8 @@ export function headline(verdict: Verdict): string {
     const count = verdict.findings.length + verdict.findingsDropped
     return `NOT VERIFIED: recording ${id} has ${plural(count, 'finding')}.`
   }
+  const shredded = shreddedHeadline(id, verdict.custody)
+  if (shredded !== undefined) return shredded
   return verdict.manifest?.state === 'interrupted'
     ? `VERIFIED, BUT INTERRUPTED: recording ${id} is unchanged; its end was cut off when it was made, and it says so.`
     : `VERIFIED: recording ${id} is complete and unchanged.`
@@ -82,7 +88,7 @@ export function describeChecks(verdict: Verdict): string[] {
     signature,
     `  Audio: ${counts.chunksIntact} of ${plural(counts.chunks, 'chunk')} there and unchanged (SHA-256).`,
     `  Metadata: ${counts.snapshotsIntact} of ${plural(counts.snapshots, 'snapshot')} there and unchanged (SHA-256).`,
-    `  Sealed key: ${counts.keyIntact ? 'there and unchanged' : 'not as it was recorded'}.`,
+    `  Sealed key: ${keyWords(verdict)}.`,
     '  Order and time: whether chunks, gaps and running hashes follow on each other without a hole or an overlap,',
     '  and whether anything lies there that the manifest does not name.',
   ]
@@ -108,6 +114,11 @@ export function describeChecks(verdict: Verdict): string[] {
       : `  Opened with the vault key: ${counts.chunksOpened} of ${plural(counts.chunks, 'chunk')}.`,
   )
   return lines
+}
+
+function keyWords({ counts, custody }: Verdict): string {
+  if (counts.keyIntact) return 'there and unchanged'
+  return isShredded(custody, 'key') ? 'destroyed, as it was decided' : 'not as it was recorded'
 }
 
 function describeRecord(manifest: ManifestBody): string[] {

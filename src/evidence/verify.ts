@@ -1,22 +1,16 @@
 import type { Result } from '../result.ts'
 import { openSealed } from './age-open.ts'
 import { ConsentChecker, type ConsentTestimony } from './consent-checks.ts'
+import { isShredded, verifyCustody, type CustodyVerdict } from './custody/verify-custody.ts'
 import { FindingList, type Finding, type FindingCode, type ObjectKind } from './findings.ts'
 import { checkKeys, type KeyRotation, type StoredKey } from './key-checks.ts'
+import { checkAdded } from './added-objects.ts'
 import { checkHeldKeys, identityFor, isDestroyed } from './held-objects.ts'
 import { heldObjects, type MaybeHeld } from './held-entry.ts'
+import { listObjects } from './list-objects.ts'
 import { checkManifest } from './manifest-checks.ts'
 import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
-import {
-  isChunkName,
-  isConsentName,
-  isDtmfName,
-  isKeptName,
-  isSnapshotName,
-  isWrappedKeyName,
-  KEY_NAME,
-  MANIFEST_NAME,
-} from './object-names.ts'
+import { KEY_NAME, MANIFEST_NAME } from './object-names.ts'
 import { openNewestKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
 import { sha256Hex } from './web-digest.ts'
@@ -75,6 +69,14 @@ export interface Verdict {
   readonly counts: VerdictCounts
   /** The wrapped keys that are stored; more than one, or another than the manifest names, after a rotation. */
   readonly sealedKeys: readonly StoredKey[]
+  /** What was decided about it later; undefined when nothing was. */
+  readonly custody: CustodyVerdict | undefined
+}
+
+/** What lies beside a recording and its manifest does not name. */
+export interface FoundBeside {
+  readonly consent: ConsentTestimony
+  readonly custody: CustodyVerdict | undefined
 }
 
 /** What a ledger says of a recording and no object does. */
@@ -115,7 +117,7 @@ export async function verifyRecording(options: {
   /** Findings of what the objects came in stand before those of the recording. */
   readonly findings?: FindingList
   /** Goes on where a manifest of this recording could be read, trusted or not, and gives what a ledger says. */
-  readonly alsoCheck?: (body: ManifestBody, consent: ConsentTestimony) => Promise<LedgerWord>
+  readonly alsoCheck?: (body: ManifestBody, found: FoundBeside) => Promise<LedgerWord>
 }): Promise<Verdict> {
   const { recordingId, objects, keys, identities, findings = new FindingList(), alsoCheck } = options
   const tally: Tally = { intact: { ...NONE_INTACT }, opened: 0 }
@@ -124,19 +126,23 @@ export async function verifyRecording(options: {
   let sealedKeys: readonly StoredKey[] = []
   let isKeyIntact = false
   let consent: ConsentTestimony | undefined
+  const names = await listObjects(objects, OBJECTS_MAX, findings)
+  const custody = await verifyCustody(objects, names, { recordingId, keys, findings })
   if (body !== undefined && body.recordingId !== recordingId) {
     // Comparing the objects with the manifest of another recording would only bury this finding under others.
     findings.add('manifest-foreign', 'The manifest belongs to another recording.', MANIFEST_NAME)
   } else if (body !== undefined) {
     await checkManifest(body, findings)
-    const { keyNames, later } = await checkAdded(body, objects, findings)
-    const checker = new ObjectChecker(objects, body, findings, tally)
+    const { keyNames, later } = checkAdded(body, names, findings)
+    const checker = new ObjectChecker(objects, { body, custody }, findings, tally)
     sealedKeys = await checker.checkAll(keyNames, identities)
     consent = await checker.checkConsent({ keys, later, manifestSha256: signed?.sha256 ?? '' })
-    const rotations = (await alsoCheck?.(body, consent))?.rotations ?? []
-    const keysFound = checkKeys(body.wrappedKey, sealedKeys, rotations)
-    isKeyIntact = keysFound.isIntact
-    for (const { code, sentence, name } of keysFound.findings) findings.add(code, sentence, name)
+    const rotations = (await alsoCheck?.(body, { consent, custody }))?.rotations ?? []
+    if (!isShredded(custody, 'key')) {
+      const keysFound = checkKeys(body.wrappedKey, sealedKeys, rotations)
+      isKeyIntact = keysFound.isIntact
+      for (const { code, sentence, name } of keysFound.findings) findings.add(code, sentence, name)
+    }
   }
   return {
     recordingId,
@@ -161,6 +167,7 @@ export async function verifyRecording(options: {
       chunksOpened: identities === undefined ? undefined : tally.opened,
     },
     sealedKeys,
+    custody,
   }
 }
 
@@ -199,51 +206,23 @@ async function loadManifest(
   return { body: untrusted.value.body, signerKeyId, sha256: await sha256Hex(bytes) }
 }
 
-/** Finds objects that the manifest does not name; gives the names of all wrapped keys, and of what may be consent events that came after it. */
-async function checkAdded(
-  body: ManifestBody,
-  objects: ObjectReader,
-  findings: FindingList,
-): Promise<{ readonly keyNames: readonly string[]; readonly later: readonly string[] }> {
-  const later: string[] = []
-  const keyNames = new Set([body.wrappedKey.name])
-  const named = new Set([MANIFEST_NAME, body.wrappedKey.name])
-  for (const { name } of [...body.chunks, ...(body.kept ?? []), ...(body.dtmf ?? [])]) named.add(name)
-  for (const { name } of [...body.snapshots, ...body.consentEvents, ...heldObjects(body)]) named.add(name)
-  if (body.peaks !== undefined) named.add(body.peaks.name)
-  if (body.index !== undefined) named.add(body.index.name)
-  let seen = 0
-  for await (const name of await objects.list()) {
-    seen += 1
-    if (seen > OBJECTS_MAX) {
-      findings.add('objects-too-many', `There are more than ${OBJECTS_MAX} objects; the rest was not looked at.`)
-      break
-    }
-    if (isWrappedKeyName(name)) keyNames.add(name)
-    if (named.has(name) || isWrappedKeyName(name)) continue
-    if (isConsentName(name)) later.push(name)
-    else findings.add(addedCode(name), 'The manifest does not know this object.', name)
-  }
-  return { keyNames: [...keyNames].toSorted(), later }
-}
-
-function addedCode(name: string): FindingCode {
-  if (isChunkName(name)) return 'chunk-added'
-  if (isKeptName(name)) return 'kept-added'
-  if (isDtmfName(name)) return 'dtmf-added'
-  return isSnapshotName(name) ? 'snapshot-added' : 'object-added'
-}
-
 /** Compares each object that a manifest names with what is stored. */
 class ObjectChecker {
   readonly #objects: ObjectReader
   readonly #body: ManifestBody
   readonly #findings: FindingList
   readonly #tally: Tally
+  readonly #custody: CustodyVerdict | undefined
   readonly #nameOfHash: ReadonlyMap<string, string>
 
-  constructor(objects: ObjectReader, body: ManifestBody, findings: FindingList, tally: Tally) {
+  constructor(
+    objects: ObjectReader,
+    { body, custody }: { readonly body: ManifestBody; readonly custody: CustodyVerdict | undefined },
+    findings: FindingList,
+    tally: Tally,
+  ) {
     this.#objects = objects
+    this.#custody = custody
     this.#body = body
     this.#findings = findings
     this.#tally = tally
@@ -345,8 +324,12 @@ class ObjectChecker {
     const bytes = await this.#objects.get(name)
     if (bytes === undefined && expected.isDestroyed === true) return undefined
     if (bytes === undefined) {
+      if (isShredded(this.#custody, kind)) return undefined
       this.#findings.add(`${kind}-missing`, 'The manifest names this object, but it is not there.', name)
       return undefined
+    }
+    if (this.#custody?.state === 'shredded' && isShredded(this.#custody, kind)) {
+      this.#findings.add('shred-undone', 'This object was reported as destroyed, and is there.', name)
     }
     const actual = await sha256Hex(bytes)
     if (actual === sha256 && bytes.length === sizeBytes) {

@@ -71,6 +71,8 @@ beforeAll(async () => {
   daemon = await startDaemon(dataDir, environment)
   await listed('interrupted', 1)
   ids = await listed('%', RECORDINGS)
+  // What was decided about one of them is restored too, with who and why.
+  expect(await daemon.commandHere('hold', 'add', ids[0] ?? '', '--reason', 'case 4711')).toMatchObject({ code: 0 })
   await daemon.stop()
   before = { tables: await dump(), answers: await answers() }
 }, SET_UP_WAIT_MS)
@@ -173,7 +175,9 @@ function comparable(value: unknown): unknown {
 /** What a recorder with a bucket would have put there: the same names, the same bytes. */
 async function copyObjects(folder: string, bucket: S3Store): Promise<void> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true })
-  for (const entry of found.filter((one) => one.isFile())) {
+  // A recorder that was killed may have left an object that has no name yet.
+  const named = found.filter((one) => one.isFile() && !one.parentPath.endsWith('.incoming'))
+  for (const entry of named) {
     const file = join(entry.parentPath, entry.name)
     await bucket.put(relative(folder, file), await readFile(file))
   }
@@ -194,8 +198,8 @@ async function reindexed(...options: readonly string[]): Promise<CommandResult &
 describe('The index made again out of the object store', () => {
   test('what is there to restore is worth the test', () => {
     const { tables, answers: told } = before
-    // All of them: a table that the scenario leaves empty would prove nothing.
-    expect(Object.entries(tables).filter(([, rows]) => rows.length === 0)).toEqual([])
+    // All of them: a table that the scenario leaves empty would prove nothing. Of consent, `consent-events` proves it: no source asks for it here.
+    expect(Object.keys(tables).filter((table) => tables[table]!.length === 0)).toEqual(['consent_events'])
     expect(Object.keys(tables).length).toBeGreaterThan(14)
     expect(told.map(({ code }) => code).filter((code) => code !== 0)).toEqual([])
     expect(tables['recordings']!.filter((row) => row.includes('"interrupted"'))).toHaveLength(1)

@@ -17,12 +17,23 @@ import { CONSENT_COLUMNS, consentRows } from './render-consent.ts'
 /** Positions on the recording timeline. */
 const SAMPLES_PER_MS = 48
 const NONE = '-'
+const CUSTODY_TEXT = {
+  held: 'HELD: a legal hold keeps it from being destroyed',
+  shredding: 'its destruction was begun and not reported as done: run "earwitness shred" again',
+  shredded: 'SHREDDED: its key was destroyed on purpose; nobody can open it any more',
+} as const
 const KEPT_AUDIO = 'some was kept as it came (gap "undecoded"): export decodes what the FFmpeg of that machine can'
 
 const STATE_STYLES = { open: 'cyan', complete: 'green', interrupted: 'yellow' } as const satisfies Record<
   RecordingState,
   string
 >
+
+/** What was decided later, in the place of how it ended. */
+function custodyWord({ state, custodyState }: Pick<ListedRecording, 'state' | 'custodyState'>): string | undefined {
+  if (custodyState === 'free') return undefined
+  return custodyState === 'held' ? `${state}, held` : custodyState
+}
 
 /** Recordings as an aligned table, in the order given. What the audio is like is told where one of them was not decoded live. */
 export function recordingTable(
@@ -44,7 +55,7 @@ export function recordingTable(
     recording.recordingId,
     formatInstant(new Date(recording.startedAt)),
     recording.durationMs === null ? NONE : formatDuration(recording.durationMs),
-    recording.state,
+    custodyWord(recording) ?? recording.state,
     ...(showsAudio ? [recording.hasKeptAudio ? 'kept' : 'decoded'] : []),
     recording.src,
     recording.participants.map(shortName).join(', ') || NONE,
@@ -71,6 +82,7 @@ export function describeRecording(
     ['metadata snapshots', table(SNAPSHOT_COLUMNS, snapshotRows(details))],
     ['consent', table(CONSENT_COLUMNS, consentRows(details))],
     ['incidents', table(INCIDENT_COLUMNS, incidentRows(details))],
+    ['custody', table(CUSTODY_COLUMNS, custodyRows(details))],
   ]
   const facts = formatTable(
     [
@@ -93,6 +105,7 @@ function factRows(details: RecordingDetails): readonly (readonly string[])[] {
   return [
     ['recording', details.recordingId],
     ['state', endCause === null ? state : `${state} (${endCause})`],
+    ...(details.custodyState === 'free' ? [] : [['custody', CUSTODY_TEXT[details.custodyState]]]),
     ['started', formatInstant(new Date(details.startedAt))],
     ['ended', endedAt === null ? NONE : formatInstant(new Date(endedAt))],
     ['duration', durationMs === null ? NONE : formatDuration(durationMs)],
@@ -174,6 +187,24 @@ function gapsOf({ gaps }: RecordingDetails, stream: RecordingDetails['mediaStrea
 
 function seconds(samples: number): string {
   return `${(samples / SAMPLES_PER_MS / 1000).toFixed(2)} s`
+}
+
+const CUSTODY_COLUMNS: readonly Column[] = [
+  { title: 'decided' },
+  { title: 'what' },
+  { title: 'hold' },
+  { title: 'by', shrinks: true },
+  { title: 'reason', shrinks: true },
+]
+
+function custodyRows({ custodyRecords }: RecordingDetails): readonly (readonly string[])[] {
+  return custodyRecords.map(({ decidedAt, decision, scope, holdId, decidedBy, reason }) => [
+    formatInstant(new Date(decidedAt)),
+    scope === 'objects' ? `${decision} (all objects)` : decision,
+    holdId ?? NONE,
+    decidedBy ?? NONE,
+    reason ?? NONE,
+  ])
 }
 
 const CS_COLUMNS: readonly Column[] = [

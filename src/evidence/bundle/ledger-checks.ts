@@ -1,9 +1,10 @@
 import type { ConsentTestimony } from '../consent-checks.ts'
+import type { CustodyVerdict } from '../custody/verify-custody.ts'
 import type { FindingList } from '../findings.ts'
 import { checkLogProof } from '../ledger/check-log-proof.ts'
 import { documentFault } from '../canonical-document.ts'
 import { readLogProof } from '../ledger/log-proof.ts'
-import { missingInLog, type LogTestimony } from '../ledger/recording-in-log.ts'
+import { missingInLog, type ToldTestimony } from '../ledger/recording-in-log.ts'
 import { recordingFacts } from '../ledger/recording-story.ts'
 import type { KeyRotation } from '../key-checks.ts'
 import { decodeManifest, type ManifestBody } from '../manifest.ts'
@@ -14,7 +15,7 @@ import type { BundleMembers } from './bundle-members.ts'
 import { isLogProofName, OBJECTS_FOLDER } from './member-names.ts'
 
 /** What a log says of the recording of a bundle. */
-export type BundledTestimony = Omit<LogTestimony, 'findings'>
+export type BundledTestimony = ToldTestimony
 
 /** What the logs of a bundle say together. */
 export interface CheckedLedger {
@@ -31,7 +32,13 @@ export async function checkLedger(
     members,
     keys,
     consent,
-  }: { readonly members: BundleMembers; readonly keys: readonly VerifyKey[]; readonly consent: ConsentTestimony },
+    custody,
+  }: {
+    readonly consent: ConsentTestimony
+    readonly members: BundleMembers
+    readonly keys: readonly VerifyKey[]
+    readonly custody: CustodyVerdict | undefined
+  },
   findings: FindingList,
 ): Promise<CheckedLedger> {
   const signed = await members.read(OBJECTS_FOLDER + MANIFEST_NAME)
@@ -39,7 +46,12 @@ export async function checkLedger(
   const manifest = decodeManifest(new TextDecoder('latin1').decode(signed))
   // Who did not sign the manifest has nothing to say about it, and may have sealed its key anew.
   const signerKeyId = manifest.ok ? manifest.value.keyId : ''
-  const recording = recordingFacts(body, { manifestSha256: await sha256Hex(signed), signerKeyId, consent })
+  const recording = recordingFacts(body, {
+    manifestSha256: await sha256Hex(signed),
+    signerKeyId,
+    consent,
+    custody: custody?.records ?? [],
+  })
   const testimonies: BundledTestimony[] = []
   for (const name of new Set(members.names.filter(isLogProofName))) {
     const bytes = await members.read(name)

@@ -61,8 +61,8 @@ export async function verifyBundle(options: {
     keys,
     ...(identities === undefined ? {} : { identities }),
     findings,
-    alsoCheck: async (body, consent): Promise<LedgerWord> => {
-      const checked = await checkLedger(body, { members, keys, consent }, findings)
+    alsoCheck: async (body, found): Promise<LedgerWord> => {
+      const checked = await checkLedger(body, { members, keys, ...found }, findings)
       ledger = checked.best
       await checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings)
       return checked

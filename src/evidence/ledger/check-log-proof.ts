@@ -5,7 +5,7 @@ import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
 import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { PROVED_STATEMENTS_MAX, type LogProof, type ProvedStatement } from './log-proof.ts'
-import { isLongAfter, type LogTestimony } from './recording-in-log.ts'
+import { isLongAfter, type ToldTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { decodeStatement, readStatement, type Statement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
@@ -22,7 +22,7 @@ export async function checkLogProof(
     keys,
   }: { readonly name: string; readonly recording: RecordingFacts; readonly keys: readonly VerifyKey[] },
   findings: FindingList,
-): Promise<Omit<LogTestimony, 'findings'> | undefined> {
+): Promise<ToldTestimony | undefined> {
   const newest = await checkCheckpoints(proof, { name, keys }, findings)
   if (newest === undefined) return undefined
   const story = new RecordingStory(recording, findings)

@@ -32,6 +32,8 @@ export type LedgerFindingCode =
   | 'consent-not-in-log'
   | 'consent-not-stored'
   | 'consent-log-order'
+  | 'custody-removed'
+  | 'custody-not-in-log'
   | 'log-proof-unreadable'
   | 'timestamp-wrong'
 

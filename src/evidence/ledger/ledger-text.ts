@@ -65,6 +65,7 @@ export const STATEMENT_WORDS: Readonly<Record<StatementKind | 'unknown', string>
   holdAdded: 'it was put on legal hold',
   holdReleased: 'a legal hold ended',
   access: 'somebody had access to it',
+  shredBegun: 'the destruction of its key was ordered',
   shredded: 'its key was destroyed',
   keyRotated: 'its key was sealed anew',
   checkpointSeen: 'another log was seen',

@@ -14,7 +14,7 @@ import {
   type ProvedStatement,
 } from './log-proof.ts'
 import { consistencyNodes, HashPicker, inclusionNodes, proveConsistency, proveInclusion } from './proofs.ts'
-import { RecordingStory, type RecordingFacts, type ToldStatement } from './recording-story.ts'
+import { RecordingStory, type CustodyFact, type RecordingFacts, type ToldStatement } from './recording-story.ts'
 import { decodeStatement, readStatement } from './statement.ts'
 import { leafHash } from './tree-hash.ts'
 
@@ -44,6 +44,27 @@ export interface LogTestimony {
   readonly statements: readonly ToldStatement[]
   /** What it says of keys that were sealed anew. */
   readonly rotations: readonly KeyRotation[]
+  /** Hashes of the custody records that it names. */
+  readonly custodySaid: readonly string[]
+  /** Those that it should name, and does not. */
+  readonly custodyUnsaid: readonly CustodyFact[]
+}
+
+/** The part of a testimony that is handed on. */
+export type ToldTestimony = Omit<LogTestimony, 'findings' | 'custodySaid' | 'custodyUnsaid'>
+
+/** Custody records that a log should know of, and none of these does: several logs of one signer may share the work. */
+export function unsaidCustody(
+  testimonies: readonly Pick<LogTestimony, 'custodySaid' | 'custodyUnsaid'>[],
+): readonly Finding[] {
+  const said = new Set(testimonies.flatMap(({ custodySaid }) => custodySaid))
+  const unsaid = new Map(testimonies.flatMap(({ custodyUnsaid }) => custodyUnsaid.map((fact) => [fact.sha256, fact])))
+  return [...unsaid.values()]
+    .filter(({ sha256 }) => !said.has(sha256))
+    .map(({ kind, at }) => ({
+      code: 'custody-not-in-log' as const,
+      sentence: `The ledger of the node that decided \`${kind}\` at ${at} does not say it.`,
+    }))
 }
 
 export interface ProvedTestimony {
@@ -109,6 +130,8 @@ class LogSearch {
   #earlier: { readonly kept: KeptCheckpoint; readonly size: number } | undefined
   /** Of another node, which knows at most that a key was sealed anew. */
   #isForeign = false
+  #signerKeyId: string | undefined
+  #begunAt: string | undefined
   #firstAt: string | undefined
   #lastAt: string | undefined
 
@@ -127,7 +150,11 @@ class LogSearch {
       const isAbout = 'recordingId' in statement && statement.recordingId === this.#question.recording.recordingId
       // What nobody trusted has signed says nothing of the recording.
       if ((isFirst || isAbout) && (await readStatement(jws, this.#question.keys)).ok) {
-        if (isFirst) this.#isForeign = keyId !== this.#question.recording.signerKeyId
+        if (isFirst) {
+          this.#isForeign = keyId !== this.#question.recording.signerKeyId
+          this.#begunAt = statement.at
+          this.#signerKeyId = keyId
+        }
         if (isFirst && !this.#isForeign) this.#firstAt = statement.at
         const wasClosed = this.#story.closedSeq !== undefined
         this.#story.take(statement, keyId)
@@ -141,6 +168,7 @@ class LogSearch {
   async testimony(): Promise<ProvedTestimony> {
     const { logId, recording } = this.#question
     this.#story.finish({ lastAt: this.#lastAt, isWhole: true })
+    const whole = this.#whole()
     const { openedSeq, closedSeq, told, rotations } = this.#story
     const seen = [openedSeq, closedSeq].filter((seq) => seq !== undefined)
     const checkpoint = this.#checkpoint
@@ -156,8 +184,17 @@ class LogSearch {
       coveredAt: isCovered ? checkpoint.at : undefined,
       statements: told,
       rotations,
+      custodySaid: this.#story.said,
+      custodyUnsaid: whole === undefined ? [] : this.#story.unsaid(whole),
     }
     return { testimony, proof }
+  }
+
+  /** From when to when this log goes, and whose it is. */
+  #whole(): Parameters<RecordingStory['unsaid']>[0] | undefined {
+    const [firstAt, lastAt, signerKeyId] = [this.#begunAt, this.#lastAt, this.#signerKeyId]
+    const isKnown = firstAt !== undefined && lastAt !== undefined && signerKeyId !== undefined
+    return isKnown ? { signerKeyId, firstAt, lastAt } : undefined
   }
 
   /** Asks for the hashes that prove this statement; to be called before it is in the tree. */

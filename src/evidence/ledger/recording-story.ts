@@ -21,6 +21,16 @@ export interface RecordingFacts {
   readonly pauses?: Readonly<Record<PauseRequester, number>>
   /** Consent events in their order; absent: nobody read them, and the log is not asked. */
   readonly consent?: readonly Pick<TrustedConsentEvent, 'sha256' | 'isLate' | 'event'>[]
+  /** Custody records beside it that can be believed, whoever signed them. */
+  readonly custody?: readonly CustodyFact[]
+}
+
+export interface CustodyFact {
+  /** Hex, of the object. */
+  readonly sha256: string
+  readonly signerKeyId: string
+  readonly kind: string
+  readonly at: string
 }
 
 /** What is asked of the ledger about the recording of this manifest. */
@@ -30,17 +40,28 @@ export function recordingFacts(
     readonly manifestSha256: string
     readonly signerKeyId: string
     readonly consent?: ConsentTestimony | undefined
+    readonly custody?: readonly CustodyFact[]
   },
 ): RecordingFacts {
   const { recordingId, startedAt, endedAt, wrappedKey, state, pauses = [] } = manifest
-  const { manifestSha256, signerKeyId, consent } = signed
+  const { manifestSha256, signerKeyId, consent, custody } = signed
   const count = (by: PauseRequester): number =>
     pauses.filter((pause) => pause.by === by && pause.streamId === undefined).length
   return {
     ...{ recordingId, startedAt, endedAt, manifestSha256, signerKeyId, wrappedKeySha256: wrappedKey.sha256 },
     ...(consent === undefined ? {} : { consent: consent.events }),
+    ...(custody === undefined ? {} : { custody }),
     ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api'), consent: count('consent') } } : {}),
   }
+}
+
+/** So long after a decision its statement may still be on its way. */
+const CUSTODY_SAYING_MS = 10 * 60 * 1_000
+
+type CustodyStatement = Extract<Statement, { readonly kind: 'holdAdded' | 'holdReleased' | 'shredBegun' | 'shredded' }>
+
+function isAboutCustody(statement: Statement): statement is CustodyStatement {
+  return ['holdAdded', 'holdReleased', 'shredBegun', 'shredded'].includes(statement.kind)
 }
 
 /** One statement about the recording, for a reader. */
@@ -67,12 +88,19 @@ export class RecordingStory {
   readonly #findings: FindingList
   readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0, consent: 0 }
   readonly #consent: ConsentStory | undefined
+  /** Hashes of the custody records that were said. */
+  readonly #said = new Set<string>()
 
   constructor(recording: RecordingFacts, findings: FindingList) {
     this.#recording = recording
     this.#findings = findings
     const { consent } = recording
     this.#consent = consent === undefined ? undefined : new ConsentStory(consent, findings)
+  }
+
+  /** Hashes of the custody records that this log names. */
+  get said(): readonly string[] {
+    return [...this.#said]
   }
 
   /** Statements of other recordings, and of none, are passed over; false for them. Its signature, by `keyId`, has been checked. */
@@ -84,6 +112,7 @@ export class RecordingStory {
       this.told.push({ seq, kind, at, ...(statement.kind === 'access' ? { action: statement.action } : {}) })
     }
     if (statement.kind === 'keyRotated') this.#rotated(statement)
+    if (isAboutCustody(statement)) this.#decided(statement)
     if (keyId !== signerKeyId) return true
     if (statement.kind === 'recordingOpened') this.#opened(seq, statement.wrappedKeySha256)
     else if (statement.kind === 'recordingClosed') this.#closed(seq, statement.manifestSha256)
@@ -106,6 +135,29 @@ export class RecordingStory {
 
   #rotated({ seq, at, name, sha256, replacesSha256 }: Statement & { readonly kind: 'keyRotated' }): void {
     if (this.rotations.length < ROTATIONS_TOLD_MAX) this.rotations.push({ seq, at, name, sha256, replacesSha256 })
+  }
+
+  /** A record that was said must be there. */
+  #decided({ seq, kind, recordSha256 }: CustodyStatement): void {
+    const { custody } = this.#recording
+    if (custody === undefined) return
+    if (recordSha256 !== undefined) this.#said.add(recordSha256)
+    const isThere = custody.some((record) =>
+      recordSha256 === undefined ? record.kind === kind : record.sha256 === recordSha256,
+    )
+    if (isThere) return
+    const sentence = `The ledger says \`${kind}\`, and the custody record of it is not beside the recording.`
+    this.#findings.add('custody-removed', sentence, `statement ${seq}`)
+  }
+
+  /** Custody records that this log, whose statements go from `firstAt` to `lastAt`, should know of, and does not. */
+  unsaid(log: { readonly signerKeyId: string; readonly firstAt: string; readonly lastAt: string }): CustodyFact[] {
+    const [firstUnixMs, lastUnixMs] = [Date.parse(log.firstAt), Date.parse(log.lastAt)]
+    return (this.#recording.custody ?? []).filter(({ sha256, signerKeyId, at }) => {
+      const sinceMs = lastUnixMs - Date.parse(at)
+      const isOurs = signerKeyId === log.signerKeyId && firstUnixMs < Date.parse(at)
+      return isOurs && sinceMs > CUSTODY_SAYING_MS && !this.#said.has(sha256)
+    })
   }
 
   #opened(seq: number, wrappedKeySha256: string): void {

@@ -16,7 +16,16 @@ const checkPlace = members({
 })
 
 const pauseMembers = { recordingId: uuid, by: oneOf(...PAUSE_REQUESTERS) }
-const holdMembers = { recordingId: uuid, reasonHash: optional(sha256), byHash: optional(sha256) }
+const byHandMembers = {
+  recordingId: uuid,
+  reasonHash: optional(sha256),
+  byHash: optional(sha256),
+  recordSha256: optional(sha256),
+  askedAt: optional(time),
+  requestId: optional(uuid),
+}
+const holdMembers = { ...byHandMembers, holdId: optional(uuid) }
+const shredMembers = { ...byHandMembers, wrappedKeySha256: sha256, scope: optional(oneOf('key', 'objects')) }
 
 const CHECKS: Readonly<Record<StatementKind, Check>> = {
   nodeStarted: members({
@@ -58,7 +67,8 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
     askedAt: optional(time),
     requestId: optional(uuid),
   }),
-  shredded: members({ ...holdMembers, wrappedKeySha256: sha256 }),
+  shredBegun: members(shredMembers),
+  shredded: members(shredMembers),
   keyRotated: members({
     recordingId: uuid,
     name: text,

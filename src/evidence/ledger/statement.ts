@@ -20,6 +20,12 @@ interface ByHand {
   /** Hex, see FORMAT.md 2.2. */
   readonly reasonHash?: string
   readonly byHash?: string
+  /** Hex SHA-256 of the custody record that says the same. */
+  readonly recordSha256?: string
+  /** When it was decided; RFC 3339. */
+  readonly askedAt?: string
+  /** Of the custody record; of one that is said twice, because of a crash, it is the same. */
+  readonly requestId?: string
 }
 
 /** A statement without its place in a log. */
@@ -65,7 +71,7 @@ export type StatementBody =
       readonly atSample?: number
       readonly evidenceSha256?: string
     })
-  | (AboutRecording & ByHand & { readonly kind: 'holdAdded' | 'holdReleased' })
+  | (AboutRecording & ByHand & { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId?: string })
   | (AboutRecording & {
       readonly kind: 'access'
       readonly action: 'listen' | 'listenEnded' | 'export' | 'open'
@@ -76,7 +82,12 @@ export type StatementBody =
       /** UUIDv7; of one that is said twice, because of a crash, it is the same. */
       readonly requestId?: string
     })
-  | (AboutRecording & ByHand & { readonly kind: 'shredded'; readonly wrappedKeySha256: string })
+  | (AboutRecording &
+      ByHand & {
+        readonly kind: 'shredBegun' | 'shredded'
+        readonly wrappedKeySha256: string
+        readonly scope?: 'key' | 'objects'
+      })
   | (AboutRecording & {
       readonly kind: 'keyRotated'
       readonly name: string

@@ -1,7 +1,15 @@
 import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
+import type { StoredRecord } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
 import type { ChunkEntry, ConsentEventEntry, ManifestBody } from '../../evidence/manifest.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { ChunkStoredRecord, ConsentNotedRecord, RecordingClosedRecord, RecordingOpenedRecord } from './records.ts'
+import type {
+  ChunkStoredRecord,
+  ConsentNotedRecord,
+  CustodyDecidedRecord,
+  RecordingClosedRecord,
+  RecordingOpenedRecord,
+} from './records.ts'
 
 /** Records as the recorder makes them while it records, and as `reindex` makes them out of the object store: one way for both. */
 
@@ -64,5 +72,20 @@ export function closedRecord(manifest: ManifestBody, manifestSha256: string): Re
       ...(ledger.silentSamples === undefined ? {} : { silentSamples: ledger.silentSamples }),
     })),
     gaps: manifest.streams.flatMap((stream) => stream.gaps.map((gap) => ({ streamId: stream.streamId, ...gap }))),
+  }
+}
+
+/** Undefined for a kind that this software does not know. @param note what is sealed in it, where somebody could open it */
+export function custodyDecidedRecord(
+  { sha256, record }: Pick<StoredRecord, 'sha256' | 'record'>,
+  note: CustodyNote | undefined,
+): CustodyDecidedRecord | undefined {
+  const { recordingId, seq, at } = record
+  if (record.kind === 'unknown') return undefined
+  return {
+    kind: 'custodyDecided',
+    ...{ recordingId, custodySeq: seq, decision: record.kind, decidedAt: at, sha256 },
+    ...('holdId' in record ? { holdId: record.holdId } : { scope: record.scope }),
+    ...(note === undefined ? {} : { decidedBy: note.by, reason: note.reason }),
   }
 }

@@ -2,9 +2,11 @@ import { EarwitnessError, ExitCode } from '../../errors.ts'
 import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { correlationForms } from '../../protocol/siprec/correlation.ts'
+import { CUSTODY_STATE, OPEN_HOLDS } from './custody-statements.ts'
 import { containsPattern, foldSearchTerm, foldText } from './text-columns.ts'
 
 export type RecordingState = 'open' | 'complete' | 'interrupted'
+export type CustodyState = 'free' | 'held' | 'shredding' | 'shredded'
 
 export const LIST_LIMIT_MAX = 1_000
 export interface RecordingFilters {
@@ -19,6 +21,8 @@ export interface RecordingFilters {
   readonly text?: string | undefined
   readonly state?: RecordingState | undefined
   readonly consent?: ConsentStateName | undefined
+  /** What was decided about it later. */
+  readonly custodyState?: Exclude<CustodyState, 'free'> | undefined
   /** Of the same story as the recording of this id, itself included; or having this id of a group, a UCID, GUID, Session-ID and so on. */
   readonly linked?: string | undefined
   /** 1 to {@link LIST_LIMIT_MAX}. */
@@ -59,6 +63,15 @@ const HAS_TEXT = `lower(r.sip_call_id) LIKE ? OR lower(r.src) LIKE ? OR lower(r.
     UNION ALL SELECT recording_id FROM communication_sessions WHERE lower(cs_group_id) LIKE ?
     UNION ALL SELECT recording_id FROM incidents WHERE code LIKE ?)`
 
+/** A search by what was decided reads the few rows of that, not all recordings. */
+const IN_CUSTODY: Readonly<Record<Exclude<CustodyState, 'free'>, string>> = {
+  held: `r.recording_id IN (SELECT added.recording_id FROM ${OPEN_HOLDS})`,
+  shredding: `r.recording_id IN (SELECT recording_id FROM custody_records WHERE scope IS NOT NULL)
+    AND ${CUSTODY_STATE} = 'shredding'`,
+  shredded: `r.recording_id IN (SELECT recording_id FROM custody_records WHERE scope IS NOT NULL)
+    AND ${CUSTODY_STATE} = 'shredded'`,
+}
+
 /**
  * Throws `list-limit`, `list-time` or `list-cursor` when an argument is not what it should be.
  *
@@ -75,10 +88,11 @@ export function filterConditions(
     throw badArgument('list-limit', 'limit is not a whole number in range.', `Give one from 1 to ${LIST_LIMIT_MAX}.`)
   }
   const where = new Conditions()
-  const { participant, src, from, to, text, state, consent, cursor } = filters
+  const { participant, src, from, to, text, state, custodyState, consent, cursor } = filters
   if (src !== undefined) where.add('r.src = ?', src)
   if (state !== undefined) where.add('r.state = ?', state)
   if (consent !== undefined) where.add('r.consent_state = ?', consent)
+  if (custodyState !== undefined) where.add(IN_CUSTODY[custodyState])
   if (from !== undefined) where.add('r.started_at >= ?', parseTime(from))
   if (to !== undefined) where.add('r.started_at < ?', parseTime(to))
   if (linkedIds !== undefined) where.add('r.recording_id = ANY(?::uuid[])', linkedIds)

@@ -1,6 +1,13 @@
 import { isUuidV7 } from '../../ids.ts'
 import type { Database } from './database.ts'
-import { encodeCursor, filterConditions, type RecordingFilters, type RecordingState } from './list-filters.ts'
+import { CUSTODY_STATE } from './custody-statements.ts'
+import {
+  encodeCursor,
+  filterConditions,
+  type CustodyState,
+  type RecordingFilters,
+  type RecordingState,
+} from './list-filters.ts'
 import { findLinked, findRelated, readIdentities } from './related-recordings.ts'
 import { relationOf, type Relation } from './relation.ts'
 import { readRecordingParts, type RecordingParts } from './recording-parts.ts'
@@ -36,6 +43,8 @@ export interface ListedRecording {
   readonly consentState: string
   /** Some of it was not decoded live but kept as it came; false while the recording is open. */
   readonly hasKeptAudio: boolean
+  /** What was decided about it later: `held` must not be destroyed, `shredding` is being destroyed, of `shredded` the key is. */
+  readonly custodyState: CustodyState
   readonly participants: readonly ListedParticipant[]
 }
 
@@ -61,6 +70,7 @@ interface RecordingRow {
   readonly metadata_state: MetadataState
   readonly consent_state: string
   readonly has_kept_audio: boolean
+  readonly custody_state: CustodyState
   readonly started_us: string
 }
 
@@ -72,6 +82,7 @@ const RECORDING_COLUMNS = `recording_id, rs_id, tenant, src, dialect, state, sta
   layout, metadata_state, consent_state,
   (SELECT true FROM gaps AS g WHERE g.recording_id = r.recording_id AND g.cause = 'undecoded' LIMIT 1) IS NOT NULL
     AS has_kept_audio,
+  ${CUSTODY_STATE} AS custody_state,
   (extract(epoch FROM started_at) * 1000000)::bigint AS started_us`
 
 /**
@@ -152,6 +163,7 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
     metadataState: row.metadata_state,
     consentState: row.consent_state,
     hasKeptAudio: row.has_kept_audio,
+    custodyState: row.custody_state,
     participants,
   }
 }

@@ -6,6 +6,7 @@ import type {
   RecordingOpenedRecord,
 } from './records.ts'
 import { consentStatements } from './consent-statements.ts'
+import { custodyStatements } from './custody-statements.ts'
 import { attributionStatements, correlationStatements, dialectStatements } from './fact-statements.ts'
 import { snapshotStatements } from './snapshot-statements.ts'
 import type { Statement } from './statement.ts'
@@ -36,6 +37,8 @@ export function recordStatements(record: DatabaseRecord): readonly Statement[] {
       return consentStatements(record)
     case 'recordingClosed':
       return closedStatements(record)
+    case 'custodyDecided':
+      return custodyStatements(record)
     default:
       throw new TypeError('The value is not a database record.')
   }

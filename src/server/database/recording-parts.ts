@@ -18,6 +18,18 @@ export interface RecordingParts {
   readonly correlationIds: readonly { readonly kind: string; readonly value: string }[]
   /** What vendors say beside RFC 7865; at most {@link EXTENSIONS_SHOWN_MAX}. */
   readonly extensions: readonly ExtensionRow[]
+  /** What was decided about it later, in that order. */
+  readonly custodyRecords: readonly CustodyRow[]
+}
+
+export interface CustodyRow {
+  readonly decision: 'holdAdded' | 'holdReleased' | 'shredBegun' | 'shredded'
+  readonly decidedAt: string
+  readonly holdId: string | null
+  readonly scope: 'key' | 'objects' | null
+  /** null where nobody has opened the note. */
+  readonly decidedBy: string | null
+  readonly reason: string | null
 }
 
 /** A participant took part in a communication session; '' when the SRC did not say in which. Times are its text. RFC 7865 6.6 */
@@ -156,18 +168,24 @@ export async function readRecordingParts(
     read<GapRow>(GAPS),
     read<IncidentRow>(INCIDENTS),
   ])
-  const [participantSessions, attributions, correlationIds, extensions, consentEvents] = await Promise.all([
-    read<ParticipantSessionRow>(PARTICIPANT_SESSIONS),
-    read<AttributionRow>(ATTRIBUTIONS),
-    read<RecordingParts['correlationIds'][number]>(CORRELATION_IDS),
-    read<ExtensionRow>(EXTENSIONS),
-    read<ConsentEventRow>(CONSENT_EVENTS),
-  ])
+  const [participantSessions, attributions, correlationIds, extensions, consentEvents, custodyRecords] =
+    await Promise.all([
+      read<ParticipantSessionRow>(PARTICIPANT_SESSIONS),
+      read<AttributionRow>(ATTRIBUTIONS),
+      read<RecordingParts['correlationIds'][number]>(CORRELATION_IDS),
+      read<ExtensionRow>(EXTENSIONS),
+      read<ConsentEventRow>(CONSENT_EVENTS),
+      read<CustodyRow>(CUSTODY_RECORDS),
+    ])
   return {
     ...{ csGroups, communicationSessions, mediaStreams, snapshots, chunks, gaps, incidents },
-    ...{ participantSessions, attributions, correlationIds, extensions, consentEvents },
+    ...{ participantSessions, attributions, correlationIds, extensions, consentEvents, custodyRecords },
   }
 }
+
+const CUSTODY_RECORDS = `
+  SELECT kind AS decision, ${rfc3339('decided_at')} AS "decidedAt", hold_id AS "holdId", scope, decided_by AS "decidedBy", reason
+  FROM custody_records WHERE recording_id = $1 ORDER BY custody_seq`
 
 const CS_GROUPS = `
   SELECT cs_group_id AS "csGroupId", associate_time AS "associateTime", disassociate_time AS "disassociateTime"

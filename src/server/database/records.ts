@@ -17,6 +17,7 @@ export type DatabaseRecord =
   | FactsNotedRecord
   | ConsentNotedRecord
   | RecordingClosedRecord
+  | CustodyDecidedRecord
 
 export const RECORD_KINDS = [
   'recordingOpened',
@@ -26,6 +27,7 @@ export const RECORD_KINDS = [
   'factsNoted',
   'consentNoted',
   'recordingClosed',
+  'custodyDecided',
 ] as const satisfies readonly DatabaseRecord['kind'][]
 
 export interface RecordingOpenedRecord {
@@ -219,4 +221,20 @@ export interface ClosedGap {
   readonly fromSample: number
   readonly toSample: number
   readonly cause: string
+}
+
+/** What was decided about a recording later: a custody record in the store. */
+export interface CustodyDecidedRecord {
+  readonly kind: 'custodyDecided'
+  readonly recordingId: string
+  readonly custodySeq: number
+  readonly decision: 'holdAdded' | 'holdReleased' | 'shredBegun' | 'shredded'
+  readonly decidedAt: string
+  readonly holdId?: string | undefined
+  readonly scope?: 'key' | 'objects' | undefined
+  /** Who and why; undefined where nobody could open the note. */
+  readonly decidedBy?: string | undefined
+  readonly reason?: string | undefined
+  /** Hex, of the custody record. */
+  readonly sha256: string
 }

@@ -7,26 +7,16 @@ import type { StatementBody } from '../../evidence/ledger/statement.ts'
 import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import { custodyStatement, parseCustody, type Asked, type CustodyRequest } from './custody-requests.ts'
 
 /** Beside the logs in the data folder. */
 const REQUESTS_FOLDER = 'requests'
 /** Requests that are taken in one go; further ones with the next. */
 export const REQUESTS_MAX = 256
-const REQUEST_BYTES_MAX = 4_096
+const REQUEST_BYTES_MAX = 32_768
 const NAME = /^([0-9a-f-]{36})\.json$/
 const SHA256 = /^[0-9a-f]{64}$/
 const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-
-/** What every request says. */
-interface Asked {
-  /** UUIDv7. */
-  readonly requestId: string
-  readonly recordingId: string
-  /** Who: the name of the user of this machine. Only its salted hash is said. */
-  readonly by: string
-  /** RFC 3339. */
-  readonly at: string
-}
 
 /** A command on this machine opened a recording. */
 export interface AccessRequest extends Asked {
@@ -44,13 +34,15 @@ export interface KeyRotatedRequest extends Asked {
 }
 
 /** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
-export type StatementRequest = AccessRequest | KeyRotatedRequest
+export type StatementRequest = AccessRequest | KeyRotatedRequest | CustodyRequest
 
 /** What is said of it. `byHash` gives what stands for a name, where there is a salt. */
 export function statementOf(
-  { by, at, ...request }: StatementRequest,
+  asked: StatementRequest,
   saltedHash: (member: string, value: string) => string | undefined,
 ): StatementBody {
+  if ('recordSha256' in asked) return custodyStatement(asked, saltedHash)
+  const { by, at, ...request } = asked
   const byHash = saltedHash('byHash', by)
   const who = { ...(byHash === undefined ? {} : { byHash }), askedAt: at }
   return request.kind === undefined ? { ...request, kind: 'access', ...who } : { ...request, ...who }
@@ -72,6 +64,8 @@ export async function leaveRequest(dataDir: string, request: StatementRequest): 
   const folder = requestsFolder(dataDir)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, `${request.requestId}.json`)
+  // Of one that is left again, after a crash.
+  await unlink(`${path}.new`).catch(() => {})
   const file = await open(`${path}.new`, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
   try {
     await file.writeFile(JSON.stringify(request))
@@ -134,6 +128,7 @@ function parseRequest(json: string): StatementRequest | undefined {
     if (typeof recordingId !== 'string' || !isUuidV7(recordingId) || typeof by !== 'string') return undefined
     if (typeof at !== 'string' || !UTC_TIME.test(at) || Number.isNaN(Date.parse(at))) return undefined
     const asked = { requestId, recordingId, by, at }
+    if ('recordSha256' in rest) return parseCustody(asked, rest)
     return rest['kind'] === 'keyRotated' ? parseKeyRotated(asked, rest) : parseAccess(asked, rest)
   } catch {
     return undefined

@@ -1,4 +1,7 @@
+import { readCustodyChain } from '../../evidence/custody/custody-chain.ts'
+import { openNote } from '../../evidence/custody/custody-note.ts'
 import { openSealed } from '../../evidence/age-open.ts'
+import { FindingList } from '../../evidence/findings.ts'
 import { readIndexFacts, type IndexFacts } from '../../evidence/index-facts.ts'
 import { readManifest, type ManifestBody, type ManifestRejectReason } from '../../evidence/manifest.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
@@ -23,6 +26,8 @@ export type ProblemCode =
   | 'object-missing'
   | 'object-changed'
   | 'object-unreadable'
+  /** Something in what was decided about it later is not to be believed; the rest is in the index. */
+  | 'custody-damaged'
 
 export interface Problem {
   readonly recordingId: string
@@ -52,10 +57,11 @@ const MANIFEST_PROBLEMS: Record<ManifestRejectReason, ProblemCode> = {
 /** Reads what the store holds about one recording; undefined when its manifest is not to be believed. Audio is not read. */
 export async function readRecording(
   store: Pick<ObjectStore, 'get'>,
-  { recordingId, objectPrefix, keyNames }: StoredRecording,
+  stored: StoredRecording,
   trust: Trust,
   report: Report,
 ): Promise<ReadRecording | undefined> {
+  const { recordingId, objectPrefix } = stored
   const signed = await store.get(objectKey(objectPrefix, MANIFEST_NAME))
   if (signed === undefined) return undefined
   // Latin-1 keeps every byte apart, where UTF-8 would fold wrong ones together; a manifest is ASCII.
@@ -69,8 +75,10 @@ export async function readRecording(
   const consent = await readConsent(store, { objectPrefix, manifest, manifestSha256 }, trust.keys, report)
   const known = { manifest, manifestSha256, objectPrefix, consent }
   const opener = new Opener(store, objectPrefix, report)
-  const identity = trust.identities.length === 0 ? undefined : await opener.unwrap(manifest, keyNames, trust.identities)
-  if (identity === undefined) return { ...known, indexFacts: undefined, snapshots: [] }
+  const { custody, isDestroyed } = await readCustody(store, stored, trust, report)
+  const isSealed = trust.identities.length === 0 || isDestroyed
+  const identity = isSealed ? undefined : await opener.unwrap(manifest, stored.keyNames, trust.identities)
+  if (identity === undefined) return { ...known, custody, indexFacts: undefined, snapshots: [] }
   const snapshots: { entry: ManifestBody['snapshots'][number]; raw: Uint8Array }[] = []
   for (const entry of manifest.snapshots) {
     const raw = await opener.open(entry.name, entry.sealedSha256, identity)
@@ -78,7 +86,28 @@ export async function readRecording(
     else if (raw !== undefined) snapshots.push({ entry, raw })
   }
   const indexFacts = await opener.readIndex(manifest, identity)
-  return { ...known, indexFacts, snapshots }
+  return { ...known, custody, indexFacts, snapshots }
+}
+
+/** What was decided about it later. A recording that was destroyed on purpose lacks its key, and that is no problem. */
+async function readCustody(
+  store: Pick<ObjectStore, 'get'>,
+  { recordingId, objectPrefix, custodyNames }: StoredRecording,
+  { keys, identities }: Trust,
+  report: Report,
+): Promise<{ readonly custody: ReadRecording['custody']; readonly isDestroyed: boolean }> {
+  const findings = new FindingList()
+  const get = (name: string): Promise<Uint8Array | undefined> => store.get(objectKey(objectPrefix, name))
+  const { records, state } = await readCustodyChain({ get }, custodyNames, { recordingId, keys, findings })
+  for (const { name } of findings.findings) report('custody-damaged', name)
+  const custody = await Promise.all(
+    records.map(async (stored) => {
+      const { note } = stored.record
+      const opened = note === undefined || identities.length === 0 ? undefined : await openNote(note, identities)
+      return { stored, note: opened?.ok === true ? opened.value : undefined }
+    }),
+  )
+  return { custody, isDestroyed: state.shred !== 'none' }
 }
 
 /** Opens objects of one recording, each only when it is the one that the manifest names. */

@@ -65,6 +65,7 @@ interface IndexedRecording {
   readonly has_call_id: boolean
   readonly chunks: number
   readonly snapshots: number
+  readonly custody: number
 }
 
 class Run {
@@ -166,19 +167,22 @@ class Run {
 const INDEXED = `
   SELECT recording_id, state, manifest_sha256, sip_call_id <> '' AS has_call_id,
     (SELECT count(*)::integer FROM chunks WHERE chunks.recording_id = recordings.recording_id) AS chunks,
-    (SELECT count(*)::integer FROM metadata_snapshots AS one WHERE one.recording_id = recordings.recording_id) AS snapshots
+    (SELECT count(*)::integer FROM metadata_snapshots AS one WHERE one.recording_id = recordings.recording_id) AS snapshots,
+    (SELECT count(*)::integer FROM custody_records AS one WHERE one.recording_id = recordings.recording_id) AS custody
   FROM recordings WHERE tenant = $1 AND recording_id >= $2 AND recording_id < $3`
 
 function compare(
-  { manifest, manifestSha256 }: ReadRecording,
+  { manifest, manifestSha256, custody }: ReadRecording,
   indexed: IndexedRecording | undefined,
 ): 'missing' | 'different' | 'same' {
   if (indexed === undefined) return 'missing'
+  const isDestroyed = custody.some(({ stored }) => stored.record.kind === 'shredBegun')
   const isSame =
     indexed.manifest_sha256 === manifestSha256 &&
     indexed.state === manifest.state &&
     indexed.chunks === manifest.chunks.length &&
     indexed.snapshots === manifest.snapshots.length &&
-    (indexed.has_call_id || manifest.index === undefined)
+    (indexed.has_call_id || manifest.index === undefined || isDestroyed) &&
+    indexed.custody === custody.length
   return isSame ? 'same' : 'different'
 }

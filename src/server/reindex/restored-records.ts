@@ -1,8 +1,10 @@
+import type { StoredRecord } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
 import type { IndexFacts } from '../../evidence/index-facts.ts'
 import type { ManifestBody, SnapshotEntry } from '../../evidence/manifest.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import { readKeptMetadata } from '../../recorder/recording-request.ts'
-import { chunkRecord, closedRecord, openedRecord } from '../database/index-records.ts'
+import { chunkRecord, closedRecord, custodyDecidedRecord, openedRecord } from '../database/index-records.ts'
 import type { DatabaseRecord } from '../database/records.ts'
 import { snapshotRecord } from '../recording/snapshot-record.ts'
 import { consentRecords, type ReadConsentEvent } from './read-consent.ts'
@@ -19,6 +21,8 @@ export interface ReadRecording {
   readonly indexFacts: IndexFacts | undefined
   /** Those that could be opened. */
   readonly snapshots: readonly { readonly entry: SnapshotEntry; readonly raw: Uint8Array }[]
+  /** What was decided about it later, with who and why where somebody could open that. */
+  readonly custody: readonly { readonly stored: StoredRecord; readonly note: CustodyNote | undefined }[]
 }
 
 /** The records that the recorder made of it, in their order. Nothing here depends on when it is asked. */
@@ -38,6 +42,7 @@ export function restoredRecords(read: ReadRecording): readonly DatabaseRecord[] 
     ...incidents.map((incident): DatabaseRecord => ({ kind: 'incidentNoted', recordingId, ...incident })),
     ...consentRecords(recordingId, consent),
     closedRecord(manifest, manifestSha256),
+    ...read.custody.flatMap(({ stored, note }) => custodyDecidedRecord(stored, note) ?? []),
   ]
 }
 

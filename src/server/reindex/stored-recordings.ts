@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { isCustodyName, isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -24,11 +24,14 @@ export interface StoredRecording {
   readonly hasManifest: boolean
   /** Names of its wrapped keys; several after a rotation. */
   readonly keyNames: readonly string[]
+  /** Of what was decided about it later. */
+  readonly custodyNames: readonly string[]
 }
 
 interface Found {
   hasManifest: boolean
   readonly keyNames: string[]
+  readonly custodyNames: string[]
 }
 
 /** Walks the days from `fromUnixMs` to `toUnixMs`, both of them included; one day is held at a time. */
@@ -72,10 +75,11 @@ function take(found: Map<string, Found>, folder: string, objects: readonly { rea
   for (const { key } of objects) {
     const [recordingId = '', name = ''] = key.slice(folder.length).split('/')
     if (!isUuidV7(recordingId)) continue
-    const recording = found.get(recordingId) ?? { hasManifest: false, keyNames: [] }
+    const recording = found.get(recordingId) ?? { hasManifest: false, keyNames: [], custodyNames: [] }
     found.set(recordingId, recording)
     if (name === MANIFEST_NAME) recording.hasManifest = true
     else if (isWrappedKeyName(name)) recording.keyNames.push(name)
+    else if (isCustodyName(name)) recording.custodyNames.push(name)
   }
 }
 

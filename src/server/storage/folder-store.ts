@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
+import { sha256Hex } from '../../evidence/sha256.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { nodeFiles, type FileOperations } from './file-operations.ts'
-import { requireObjectKey, type ObjectStore } from './object-store.ts'
+import { requireObjectKey, type CustodyStore, type ObjectCopy } from './object-store.ts'
 import { errnoOf, storageError } from './storage-error.ts'
 
 /** Objects in one answer of `list`. */
@@ -13,6 +14,9 @@ export const LIST_OBJECTS_MAX = 1_000_000
 export const LIST_DEPTH_MAX = 32
 /** A file in the incoming folder that is older than this was left by a crash. */
 export const INCOMING_AGE_MAX_MS = 24 * 60 * 60 * 1_000
+
+/** What is looked into for its content: wrapped keys are far smaller. */
+const UNNAMED_BYTES_MAX = 64 * 1024
 
 /** Beside the objects, so that a link never crosses a file system; its name can never be part of a key. */
 const INCOMING = '.incoming'
@@ -26,7 +30,7 @@ const FOLDER_MODE = 0o700
  * is taken; so no reader ever sees half an object, and none is ever overwritten, whoever else writes to the same
  * folder.
  */
-export class FolderStore implements ObjectStore {
+export class FolderStore implements CustodyStore {
   readonly #root: string
   readonly #files: FileOperations
   readonly #directories: DirectorySync
@@ -82,6 +86,44 @@ export class FolderStore implements ObjectStore {
     } catch (error) {
       if (!isAbsent(error)) throw storageError(error, path)
     }
+  }
+
+  async copies(prefix: string): Promise<readonly ObjectCopy[]> {
+    return (await this.list(prefix)).map(({ key }) => ({ key, copyId: '', isDeleteMarker: false }))
+  }
+
+  /** A folder locks nothing. */
+  lockOf(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
+  destroy({ key }: ObjectCopy): Promise<void> {
+    return this.delete(key)
+  }
+
+  /** A crash between writing and naming leaves the object in the incoming folder. */
+  async destroyUnnamed(hashes: ReadonlySet<string>): Promise<number> {
+    const incoming = join(this.#root, INCOMING)
+    let count = 0
+    for (const { name, isDirectory } of await this.#entries(incoming)) {
+      const path = join(incoming, name)
+      const sizeBytes = await this.#sizeOf(path)
+      if (isDirectory || sizeBytes > UNNAMED_BYTES_MAX) continue
+      try {
+        if (!hashes.has(sha256Hex(await this.#files.read(path)))) continue
+        await this.#files.unlink(path)
+        count += 1
+      } catch (error) {
+        // Whoever was writing it is through with it.
+        if (!isAbsent(error)) throw storageError(error, path)
+      }
+    }
+    if (count > 0) await this.#directories.sync(incoming)
+    return count
+  }
+
+  setLegalHold(): Promise<boolean> {
+    return Promise.resolve(false)
   }
 
   async check(): Promise<void> {

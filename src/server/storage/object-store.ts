@@ -24,6 +24,34 @@ export interface ObjectStore {
   check(): Promise<unknown>
 }
 
+/** One copy of an object: a file, or a version of a bucket; a delete marker counts as one. */
+export interface ObjectCopy {
+  readonly key: string
+  readonly copyId: string
+  readonly isDeleteMarker: boolean
+}
+
+/** Why a store does not let a copy be destroyed. */
+export interface CopyLock {
+  readonly reason: 'governance' | 'compliance' | 'legalHold'
+  /** Of the first two. */
+  readonly until: Date | undefined
+}
+
+/** A store whose objects can be kept from being destroyed, and destroyed for good. Commands use it; the recorder never does. */
+export interface CustodyStore extends ObjectStore {
+  /** Every copy of every object whose key begins with `prefix`, hidden ones too. */
+  copies(prefix: string): Promise<readonly ObjectCopy[]>
+  /** Undefined when nothing keeps it, or there is no such copy. */
+  lockOf(copy: ObjectCopy): Promise<CopyLock | undefined>
+  /** Fine when there is none. @throws EarwitnessError `storage-denied` when the store does not allow it */
+  destroy(copy: ObjectCopy, options: { readonly bypassesGovernance: boolean }): Promise<void>
+  /** Destroys what a crash may have left of objects with these contents (hex SHA-256) under no name; gives how many. */
+  destroyUnnamed(hashes: ReadonlySet<string>): Promise<number>
+  /** False where the store has no legal holds. */
+  setLegalHold(copy: ObjectCopy, isOn: boolean): Promise<boolean>
+}
+
 // A segment begins with a letter or digit: no `..`, no hidden file, nothing that a command would take for an option.
 const OBJECT_KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,199})*$/
 

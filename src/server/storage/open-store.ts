@@ -1,8 +1,9 @@
+import { chown, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Config, ReplicaConfig, S3Config } from '../../config/config.ts'
 import { FolderStore } from './folder-store.ts'
-import type { ObjectStore } from './object-store.ts'
+import type { CustodyStore, ObjectStore } from './object-store.ts'
 import { FallbackReader, type OnFallback } from './replica/fallback-reader.ts'
 import type { S3Store } from './s3/s3-store.ts'
 
@@ -29,6 +30,49 @@ export async function openStoreForReading(
   if (replica === undefined) return primary
   const second = replica.s3 === undefined ? new FolderStore(replicaFolder(replica)) : await openS3Store(replica.s3)
   return new FallbackReader({ primary, replica: second, onFallback, listsWithoutPrimary: true })
+}
+
+/** The store, or the replica, for holds and destruction. */
+export interface CustodyPlace {
+  readonly place: 'store' | 'replica'
+  readonly store: CustodyStore
+  /** For people. */
+  readonly description: string
+  /** Gives an object that root wrote to the owner of the folder, so that the recorder can read it. */
+  adopt(key: string): Promise<void>
+}
+
+/** Each by itself, the store first; whoever opened them closes them. */
+export async function openForCustody(
+  config: StorageConfig,
+): Promise<{ readonly places: readonly CustodyPlace[]; readonly close: () => void }> {
+  const { s3, replica } = config.storage
+  const opened: S3Store[] = []
+  const open = async (place: CustodyPlace['place'], s3Config: S3Config | undefined, folder: () => string) => {
+    if (s3Config === undefined) {
+      const root = folder()
+      const adopt = (key: string): Promise<void> => adoptFile(root, key)
+      return { place, store: new FolderStore(root), description: `folder ${root}`, adopt }
+    }
+    const store = await openS3Store(s3Config)
+    opened.push(store)
+    return { place, store, description: `bucket ${s3Config.bucket}`, adopt: () => Promise.resolve() }
+  }
+  const places: CustodyPlace[] = [await open('store', s3, () => storageFolder(config))]
+  if (replica !== undefined) places.push(await open('replica', replica.s3, () => replicaFolder(replica)))
+  const close = (): void => {
+    for (const store of opened) store.close()
+  }
+  return { places, close }
+}
+
+async function adoptFile(root: string, key: string): Promise<void> {
+  try {
+    const { uid, gid } = await stat(root)
+    await chown(join(root, key), uid, gid)
+  } catch {
+    // Who may not give it away is its owner already.
+  }
 }
 
 /** The S3 SDK takes 35 MB and a while to load: only where it is used. */

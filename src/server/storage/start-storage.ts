@@ -1,4 +1,6 @@
 import type { Logger } from '../telemetry/logger.ts'
+import { guardSide } from '../custody/key-guard.ts'
+import { ShreddedMarks } from '../custody/shredded-marks.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { ObjectStore } from './object-store.ts'
 import { storageFolder, type StorageConfig } from './open-store.ts'
@@ -40,12 +42,17 @@ interface Parts {
 export async function startStorage(config: StorageConfig, parts: Parts): Promise<Storage> {
   const { log } = parts
   const { s3 } = config.storage
-  const side =
+  const guard = {
+    marks: new ShreddedMarks(config.dataDir),
+    onRefused: () => log.warn({}, 'an object of a destroyed recording was about to be stored again, and was not'),
+  }
+  const opened =
     s3 === undefined
       ? await openFolderSide(storageFolder(config), { log, isPassing: () => false })
       : await openS3Side(s3, { log, isPassing: isOutOfReach })
+  const side = guardSide(opened, guard)
   const { ready } = side
-  const replica = await startReplica(config, { ...parts, primary: side })
+  const replica = await startReplica(config, { ...parts, primary: side, guard })
   const uploads = createQueue(replica?.store ?? side.writes, parts)
   return {
     store: replica?.store ?? side.store,

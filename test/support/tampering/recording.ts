@@ -17,6 +17,7 @@ import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { readSigningKey, type SigningKey } from '../../../src/evidence/signer-keys.ts'
 import { recordingPrefix } from '../../../src/server/storage/layout.ts'
+import type { StatementBody } from '../../../src/evidence/ledger/statement.ts'
 import { ledgerRig, signer, type LedgerRig } from '../../unit/server/ledger/ledger-rig.ts'
 import { AGREED, sampleConsent, WITHDRAWN } from '../../vectors/evidence/sample-consent.ts'
 import {
@@ -28,6 +29,7 @@ import {
   vectorText,
   type SampleRecording,
 } from '../../vectors/evidence/sample-recording.ts'
+import { custodyRecord, HOLD_ID, type Decided } from './custody.ts'
 
 /** A node that made one recording, which its ledger knows, with its keys, and nothing running. */
 export interface TamperedRecording {
@@ -43,7 +45,7 @@ export const LATE: readonly ConsentEventBody[] = WITHDRAWN.map((body) =>
   body.type === 'decided' ? { ...body, because: [AGREED.length] } : body,
 )
 
-const pristine = new Map<boolean, ReadonlyMap<string, Uint8Array>>()
+const pristine = new Map<string, ReadonlyMap<string, Uint8Array>>()
 
 /** To which the key of a recording is sealed after a rotation. */
 export const NEW_VAULT = generateIdentity(vectorRandom('the vault after a rotation'))
@@ -51,9 +53,12 @@ export const NEW_VAULT = generateIdentity(vectorRandom('the vault after a rotati
 export const KEPT_KEY = 'kept-key.age'
 
 /** Made once, and copied for each test. `isRotated`: its key was sealed to {@link NEW_VAULT} afterwards. */
-export async function nodeWithRecording({ isRotated = false } = {}): Promise<TamperedRecording> {
-  const files = pristine.get(isRotated) ?? (await makeNode(isRotated))
-  pristine.set(isRotated, files)
+export async function nodeWithRecording({
+  isRotated = false,
+  decided = 'nothing',
+}: { readonly isRotated?: boolean; readonly decided?: Decided } = {}): Promise<TamperedRecording> {
+  const files = pristine.get(`${isRotated} ${decided}`) ?? (await makeNode(isRotated, decided))
+  pristine.set(`${isRotated} ${decided}`, files)
   const dataDir = mkdtempSync(join(tmpdir(), 'earwitness-tampered-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   for (const [path, bytes] of files) {
@@ -64,7 +69,7 @@ export async function nodeWithRecording({ isRotated = false } = {}): Promise<Tam
 }
 
 /** All files of the data folder, by their paths. */
-async function makeNode(isRotated: boolean): Promise<ReadonlyMap<string, Uint8Array>> {
+async function makeNode(isRotated: boolean, decided: Decided): Promise<ReadonlyMap<string, Uint8Array>> {
   const rig = ledgerRig()
   const bytes = (text: string): Uint8Array => Buffer.from(text)
   const recording = await sampleRecording({
@@ -118,6 +123,11 @@ async function makeNode(isRotated: boolean): Promise<ReadonlyMap<string, Uint8Ar
     ...late.entries.map(consent),
   ])
   if (isRotated) await rotate(rig, folder, recording)
+  rig.clock.nowUnixMs = Date.parse('2026-11-29T09:31:00.000Z')
+  await rig.run(await decideAbout(folder, decided))
+  // Long enough for everything to have been said.
+  rig.clock.nowUnixMs = Date.parse('2026-11-29T10:00:00.000Z')
+  await rig.run()
   const files = readdirSync(rig.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   return new Map(paths.map((path) => [relative(rig.dataDir, path), Uint8Array.from(readFileSync(path))]))
@@ -131,6 +141,30 @@ async function rotate(rig: LedgerRig, folder: string, { identity, body }: Sample
   renameSync(join(folder, 'key.age'), join(rig.dataDir, KEPT_KEY))
   const hashes = { sha256: sha256(rewrapped), replacesSha256: body.wrappedKey.sha256 }
   await rig.run([{ kind: 'keyRotated', recordingId: RECORDING_ID, name, ...hashes }])
+}
+
+/** Stores what was decided, and gives what the ledger says of it. */
+async function decideAbout(folder: string, decided: Decided): Promise<readonly StatementBody[]> {
+  const about = { recordingId: RECORDING_ID }
+  const write = async (seq: number, record: Promise<string>): Promise<Uint8Array> => {
+    const bytes = Buffer.from(await record)
+    writeFileSync(join(folder, `custody-00${seq}.jws`), bytes)
+    return bytes
+  }
+  if (decided === 'nothing') return []
+  if (decided === 'held') {
+    const hold = await write(0, custodyRecord(0, { kind: 'holdAdded', holdId: HOLD_ID }))
+    return [{ kind: 'holdAdded', ...about, holdId: HOLD_ID, recordSha256: sha256(hold) }]
+  }
+  const wrappedKeySha256 = sha256(readFileSync(join(folder, 'key.age')))
+  const order = await write(0, custodyRecord(0, { kind: 'shredBegun', scope: 'key' }))
+  rmSync(join(folder, 'key.age'))
+  const report = { kind: 'shredded', scope: 'key', destroyed: [] } as const
+  const outcome = await write(1, custodyRecord(1, report, { previous: order }))
+  return [
+    { kind: 'shredBegun', ...about, scope: 'key', wrappedKeySha256, recordSha256: sha256(order) },
+    { kind: 'shredded', ...about, scope: 'key', wrappedKeySha256, recordSha256: sha256(outcome) },
+  ]
 }
 
 function flip({ folder }: TamperedRecording, name: string): void {

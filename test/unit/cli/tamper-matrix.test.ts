@@ -7,6 +7,7 @@ import { openBundle } from '../../../src/cli/verify/bundle-file.ts'
 import { runCommandHere } from '../../support/daemon.ts'
 import { BUNDLE_TAMPERINGS } from '../../support/tampering/bundle.ts'
 import { CONSENT_TAMPERINGS } from '../../support/tampering/consent.ts'
+import { CUSTODY_TAMPERINGS } from '../../support/tampering/custody.ts'
 import { LEDGER_TAMPERINGS, nodeWithThreeRuns } from '../../support/tampering/ledger.ts'
 import { KEPT_KEY, nodeWithRecording, RECORDING_TAMPERINGS } from '../../support/tampering/recording.ts'
 import { ROTATION_TAMPERINGS } from '../../support/tampering/rotation.ts'
@@ -75,6 +76,19 @@ describe('a recording whose key was sealed to another vault', () => {
   })
 })
 
+describe('what was decided about a recording', () => {
+  test.each(['held', 'shredded'] as const)('that nobody touched: %s', async (decided) => {
+    const { dataDir } = await nodeWithRecording({ decided })
+    expect(await asked(dataDir, 'verify', RECORDING_ID)).toEqual({ code: 0, findings: [] })
+  })
+
+  test.each(CUSTODY_TAMPERINGS)('%s', async (_what, expected, decided, tamper) => {
+    const node = await nodeWithRecording({ decided })
+    await tamper(node)
+    expectNamed(await asked(node.dataDir, 'verify', RECORDING_ID), expected)
+  })
+})
+
 describe('a ledger', () => {
   test.each(LEDGER_TAMPERINGS)('%s', async (_what, expected, tamper) => {
     const node = await nodeWithThreeRuns()
@@ -130,6 +144,7 @@ test('these are the kinds that README.md lists', () => {
     ['recording', RECORDING_TAMPERINGS],
     ['consent', CONSENT_TAMPERINGS],
     ['rotated key', ROTATION_TAMPERINGS],
+    ['decisions', CUSTODY_TAMPERINGS],
     ['ledger', LEDGER_TAMPERINGS],
     ['bundle', BUNDLE_TAMPERINGS],
   ] as const

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 
 import type { ReplicaConfig, S3Config } from '../../../config/config.ts'
+import { guardSide, type KeyGuardOptions } from '../../custody/key-guard.ts'
 import { nodeSpoolFiles } from '../../spool/spool-files.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -51,13 +52,18 @@ interface Replica {
  */
 export async function startReplica(
   { storage, dataDir }: StorageConfig,
-  parts: { readonly primary: StoreSide; readonly log: Logger; readonly metrics: ReplicaMetrics },
+  parts: {
+    readonly primary: StoreSide
+    readonly log: Logger
+    readonly metrics: ReplicaMetrics
+    readonly guard: KeyGuardOptions
+  },
 ): Promise<Replica | undefined> {
   const config = storage.replica
   if (config === undefined) return undefined
   const { primary, metrics } = parts
   const log = parts.log.child({ service: 'replica' })
-  const side = await openSide(config, log)
+  const side = guardSide(await openSide(config, log), parts.guard)
   const missing = new MissingList({
     folder: join(dataDir, 'replica'),
     files: nodeSpoolFiles,

@@ -7,7 +7,9 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
+  type ListObjectVersionsCommandInput,
   PutObjectCommand,
+  PutObjectLegalHoldCommand,
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3'
@@ -30,10 +32,19 @@ export type PutOutcome =
   | { readonly kind: 'unsupported' }
 
 export interface ObjectVersion {
+  readonly key: string
   readonly versionId: string
   readonly isDeleteMarker: boolean
   /** When it was stored, or the object deleted. */
   readonly since: Date | undefined
+}
+
+export interface ObjectHead {
+  readonly sizeBytes: number
+  readonly retainUntil: Date | undefined
+  /** `GOVERNANCE` or `COMPLIANCE`. */
+  readonly lockMode: string | undefined
+  readonly isOnLegalHold: boolean
 }
 
 /**
@@ -92,14 +103,16 @@ export class S3Api {
   }
 
   /** Size and lock of an object; undefined when there is none. */
-  async head(
-    key: string,
-    versionId?: string,
-  ): Promise<{ readonly sizeBytes: number; readonly retainUntil: Date | undefined } | undefined> {
+  async head(key: string, versionId?: string): Promise<ObjectHead | undefined> {
     const input = { ...this.#at(key), ...(versionId === undefined ? {} : { VersionId: versionId }) }
     return this.#absentIs404(async () => {
       const answer = await this.#client.send(new HeadObjectCommand(input), this.#timeout())
-      return { sizeBytes: answer.ContentLength ?? 0, retainUntil: answer.ObjectLockRetainUntilDate }
+      return {
+        sizeBytes: answer.ContentLength ?? 0,
+        retainUntil: answer.ObjectLockRetainUntilDate,
+        lockMode: answer.ObjectLockMode,
+        isOnLegalHold: answer.ObjectLockLegalHoldStatus === 'ON',
+      }
     })
   }
 
@@ -139,36 +152,64 @@ export class S3Api {
 
   /** Every version and delete marker of exactly this key; without versioning the one version `null`. */
   async versions(key: string): Promise<readonly ObjectVersion[]> {
-    const { Bucket, Key } = this.#at(key)
-    return this.#mapped(async () => {
-      const found: ObjectVersion[] = []
-      let markers: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } = {}
-      for (;;) {
-        const input = { Bucket, Prefix: Key, ...markers }
-        const page = await this.#client.send(new ListObjectVersionsCommand(input), this.#timeout())
-        const own = (entry: { readonly Key?: string | undefined }): boolean => entry.Key === Key
-        for (const entry of (page.Versions ?? []).filter(own)) {
-          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: false, since: entry.LastModified })
-        }
-        for (const entry of (page.DeleteMarkers ?? []).filter(own)) {
-          found.push({ versionId: entry.VersionId ?? 'null', isDeleteMarker: true, since: entry.LastModified })
-        }
-        // Keys come in order: past ours, nothing more of it follows.
-        const isOver = page.IsTruncated !== true || page.NextKeyMarker !== Key || found.length >= VERSIONS_MAX
-        if (isOver) return found
-        const { NextVersionIdMarker } = page
-        markers = {
-          KeyMarker: Key,
-          ...(NextVersionIdMarker === undefined ? {} : { VersionIdMarker: NextVersionIdMarker }),
-        }
-      }
-    })
+    const found: ObjectVersion[] = []
+    for await (const version of this.versionsUnder(key)) {
+      // Keys come in order: past ours, nothing more of it follows.
+      if (version.key !== key || found.length >= VERSIONS_MAX) break
+      found.push(version)
+    }
+    return found
   }
 
-  /** Destroys one version; without one, a versioned bucket only hides the object. Fine when there is none. */
-  async remove(key: string, versionId?: string): Promise<void> {
-    const input = { ...this.#at(key), ...(versionId === undefined ? {} : { VersionId: versionId }) }
+  /** Every version and delete marker of all keys that begin with `prefix`, in ascending order of the keys within a page. */
+  async *versionsUnder(prefix: string): AsyncGenerator<ObjectVersion> {
+    const { bucket, prefix: root } = this.#config
+    let markers: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } | undefined = {}
+    while (markers !== undefined) {
+      const input: ListObjectVersionsCommandInput = { Bucket: bucket, Prefix: root + prefix, ...markers }
+      const page = await this.#mapped(() => this.#client.send(new ListObjectVersionsCommand(input), this.#timeout()))
+      const found = [
+        ...(page.Versions ?? []).map((entry) => ({ entry, isDeleteMarker: false })),
+        ...(page.DeleteMarkers ?? []).map((entry) => ({ entry, isDeleteMarker: true })),
+      ].map(({ entry: { Key = '', VersionId, LastModified }, isDeleteMarker }) => ({
+        ...{ key: Key.slice(root.length), versionId: VersionId ?? 'null', isDeleteMarker, since: LastModified },
+      }))
+      yield* found.toSorted((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0))
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page
+      markers =
+        IsTruncated === true && KeyMarker !== undefined
+          ? { KeyMarker, ...(VersionIdMarker === undefined ? {} : { VersionIdMarker }) }
+          : undefined
+    }
+  }
+
+  /**
+   * Destroys one version; without one, a versioned bucket only hides the object. Fine when there is none.
+   *
+   * @param bypassesGovernance asks for what is under retention in mode governance; not everybody may
+   */
+  async remove(key: string, versionId?: string, bypassesGovernance = false): Promise<void> {
+    const input = {
+      ...this.#at(key),
+      ...(versionId === undefined ? {} : { VersionId: versionId }),
+      ...(bypassesGovernance ? { BypassGovernanceRetention: true } : {}),
+    }
     await this.#absentIs404(() => this.#client.send(new DeleteObjectCommand(input), this.#timeout()))
+  }
+
+  /** Sets or takes off the legal hold of a version; false when the bucket has no Object Lock. Fine when there is no such version. */
+  async setLegalHold(key: string, versionId: string, isOn: boolean): Promise<boolean> {
+    const input = { ...this.#at(key), VersionId: versionId, LegalHold: { Status: isOn ? 'ON' : 'OFF' } as const }
+    try {
+      await this.#client.send(new PutObjectLegalHoldCommand(input), this.#timeout())
+      return true
+    } catch (error) {
+      if (['NoSuchKey', 'NotFound', 'NoSuchVersion'].includes(s3ErrorCode(error))) return true
+      const status = s3Status(error)
+      // InvalidRequest on AWS and Ceph; older servers do not know the request at all.
+      if (status === 400 || status === 405 || status === 501) return false
+      throw s3Error(error, this.#config.bucket)
+    }
   }
 
   #at(key: string): { readonly Bucket: string; readonly Key: string } {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { S3Config, S3Credentials } from '../../../config/config.ts'
 import { EarwitnessError } from '../../../errors.ts'
 import { backoffMs } from '../backoff.ts'
-import { requireObjectKey, type ObjectStore } from '../object-store.ts'
+import { requireObjectKey, type CopyLock, type CustodyStore, type ObjectCopy } from '../object-store.ts'
 import { S3Api } from './s3-api.ts'
 import { S3_PASSING_CODES } from './s3-error.ts'
 import { PROBE_FOLDER, probeS3 } from './s3-probe.ts'
@@ -31,7 +31,7 @@ export interface S3Deletion {
  * a HEAD comes before each PUT: nothing is overwritten then either, except by a second writer within the same moment.
  * Writing is tried once, since the upload queue tries again for ever; reading a few times.
  */
-export class S3Store implements ObjectStore {
+export class S3Store implements CustodyStore {
   readonly #api: S3Api
   readonly #config: S3Config
   readonly #nowUnixMs: () => number
@@ -107,6 +107,41 @@ export class S3Store implements ObjectStore {
     if (marker === undefined) return undefined
     const kept = versions.filter(({ isDeleteMarker }) => !isDeleteMarker).map(({ versionId }) => versionId)
     return { deletedAt: marker.since, versionIds: kept }
+  }
+
+  async copies(prefix: string): Promise<readonly ObjectCopy[]> {
+    return this.#again(async () => {
+      const found: ObjectCopy[] = []
+      for await (const { key, versionId, isDeleteMarker } of this.#api.versionsUnder(prefix)) {
+        found.push({ key, copyId: versionId, isDeleteMarker })
+        if (found.length > S3_LIST_OBJECTS_MAX) throw listTooLong(prefix)
+      }
+      return found
+    })
+  }
+
+  async lockOf({ key, copyId, isDeleteMarker }: ObjectCopy): Promise<CopyLock | undefined> {
+    if (isDeleteMarker) return undefined
+    const head = await this.#again(() => this.#api.head(key, copyId))
+    if (head?.isOnLegalHold === true) return { reason: 'legalHold', until: undefined }
+    // The server compares with its own clock.
+    const nowUnixMs = this.#nowUnixMs() + (this.#api.clockOffsetMs ?? 0)
+    const until = head?.retainUntil
+    if (until === undefined || until.getTime() <= nowUnixMs) return undefined
+    return { reason: head?.lockMode === 'COMPLIANCE' ? 'compliance' : 'governance', until }
+  }
+
+  async destroy({ key, copyId }: ObjectCopy, options: { readonly bypassesGovernance: boolean }): Promise<void> {
+    await this.#again(() => this.#api.remove(key, copyId, options.bypassesGovernance))
+  }
+
+  /** A bucket has nothing without a name. */
+  destroyUnnamed(): Promise<number> {
+    return Promise.resolve(0)
+  }
+
+  async setLegalHold({ key, copyId, isDeleteMarker }: ObjectCopy, isOn: boolean): Promise<boolean> {
+    return isDeleteMarker || this.#again(() => this.#api.setLegalHold(key, copyId, isOn))
   }
 
   /** Proves that the bucket takes objects and finds out what the server can do; {@link S3Store.report} has it then. */

@@ -20,6 +20,7 @@ const LISTED: ListedRecording = {
   metadataState: 'valid',
   consentState: 'unknown',
   hasKeptAudio: false,
+  custodyState: 'free',
   participants: [
     { participantId: 'p1', aors: [{ aor: 'sip:+15550101@example.com', name: 'Anna Ångström' }] },
     { participantId: 'p2', aors: [{ aor: 'tel:+15550102', name: ' ' }] },
@@ -41,6 +42,7 @@ const DETAILS: RecordingDetails = {
   correlationIds: [],
   consentEvents: [],
   extensions: [],
+  custodyRecords: [],
   communicationSessions: [],
   mediaStreams: [
     {
@@ -221,5 +223,37 @@ describe('one recording', () => {
   test('leaves out what there is nothing of', () => {
     expect(text).not.toContain('incidents')
     expect(text).not.toContain('communication sessions')
+  })
+})
+
+describe('what was decided later', () => {
+  test('stands in the place of the state, with who and why where that is known', () => {
+    const [, held, shredded] = recordingTable(
+      [
+        { ...LISTED, custodyState: 'held' },
+        { ...LISTED, custodyState: 'shredded' },
+      ],
+      plain,
+      undefined,
+    )
+    expect(held).toContain('complete, held')
+    expect(shredded).toContain('  shredded  ')
+    const holdId = '01990000-0000-7000-8000-0000000000aa'
+    const decided = { decidedAt: '2026-11-29T10:00:00.000Z', scope: null, holdId }
+    const lines = describeRecording(
+      {
+        ...DETAILS,
+        custodyState: 'held',
+        custodyRecords: [
+          { ...decided, decision: 'holdAdded', decidedBy: 'Ada', reason: 'case 4711' },
+          { ...decided, decision: 'shredBegun', holdId: null, scope: 'objects', decidedBy: null, reason: null },
+        ],
+      },
+      plain,
+      undefined,
+    ).join('\n')
+    expect(lines).toMatch(/custody +HELD: a legal hold/)
+    expect(lines).toMatch(/2026-11-29T10:00:00Z +holdAdded +01990000-\S+ +Ada +case 4711/)
+    expect(lines).toMatch(/shredBegun \(all objects\) +- +- +-/)
   })
 })

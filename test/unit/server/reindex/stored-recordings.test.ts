@@ -50,8 +50,15 @@ test('recordings are found by day, with or without a manifest', async () => {
       objectPrefix: recordingPrefix('t', done),
       hasManifest: true,
       keyNames: ['key-001.age', 'key.age'],
+      custodyNames: [],
     },
-    { recordingId: open, objectPrefix: recordingPrefix('t', open), hasManifest: false, keyNames: ['key.age'] },
+    {
+      recordingId: open,
+      objectPrefix: recordingPrefix('t', open),
+      hasManifest: false,
+      keyNames: ['key.age'],
+      custodyNames: [],
+    },
   ])
   expect(await walk(store, { toUnixMs: DAY + 24 * HOUR_MS })).toHaveLength(3)
   expect(await walk(store, { tenants: ['u'] })).toEqual([])

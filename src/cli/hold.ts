@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs'
+
+import { ExitCode } from '../errors.ts'
+import { addHold, applyHolds, releaseHolds, type HoldReport } from '../server/custody/hold.ts'
+import { RecordingCustody } from '../server/custody/recording-custody.ts'
+import { clusterDirectory } from '../server/database/cluster.ts'
+import { LIST_LIMIT_MAX } from '../server/database/list-filters.ts'
+import { openDatabase } from '../server/database/open-database.ts'
+import { listRecordings } from '../server/database/queries.ts'
+import { flag, textOption, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { exitCodeOf, holdLines, NO_LEDGER } from './custody/custody-report.ts'
+import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, talk, tellIndex } from './custody/open-custody.ts'
+import { userName } from './note-access.ts'
+import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
+import { recordingTable } from './recordings/render.ts'
+
+export const command: Command = {
+  name: 'hold',
+  summary: 'keeps a recording from being destroyed, until it is released',
+  usage:
+    'hold add ID --reason TEXT [--by NAME] | hold release ID --reason TEXT [--hold ID | --all] | hold apply ID | hold list [ID]',
+  description:
+    'A recording may be held by several holds, each for a matter of its own; as long as one is open it is not shredded. A hold is a signed record beside the recording, a statement in the ledger and a row of the ' +
+    'index; where the bucket has Object Lock, its legal hold is set on every object too. A recording that is still being made can be held. apply does again what a hold asks of store and ledger: after an error, or ' +
+    'when a recording that was held while it was made is over. list shows what is held, or all that was decided about one. Exit code 4: something could not be done.',
+  examples: ['hold add 01990000-0000-7000-8000-000000000000 --reason "case 4711" --by "Ada Lovelace"', 'hold list'],
+  positionals: { min: 1, max: 2 },
+  options: {
+    ...DECISION_OPTIONS,
+    hold: { type: 'string', placeholder: 'ID', description: 'of release: which hold ends (default: the only one)' },
+    all: { type: 'boolean', description: 'of release: all of them end' },
+  },
+  run: runHold,
+}
+
+async function runHold(context: CommandContext): Promise<ExitCode> {
+  const [action, id] = context.args.positionals
+  if (action === 'list') return id === undefined ? listHeld(context) : listOne(context, id)
+  if (id !== undefined && (action === 'add' || action === 'release' || action === 'apply')) {
+    return change(context, action, id)
+  }
+  const sentence = 'hold wants "add ID", "release ID", "apply ID" or "list".'
+  throw usageError('usage-positionals', sentence, `Usage: earwitness ${command.usage}`)
+}
+
+async function change(context: CommandContext, action: 'add' | 'release' | 'apply', id: string): Promise<ExitCode> {
+  const { json, stdout, stderr } = context
+  const note = action === 'apply' ? { by: userName(), reason: '' } : decisionNote(context)
+  const config = context.config()
+  const open = await openCustody(context, config)
+  try {
+    const custody = await RecordingCustody.find(open, id, open.tenants)
+    const options = { ...open, custody, note, leave: leaveOn(config) }
+    const report: HoldReport =
+      action === 'add'
+        ? await addHold(options)
+        : action === 'apply'
+          ? await applyHolds(options)
+          : await releaseHolds({ ...options, which: whichHold(context) })
+    const troubles = [...report.troubles, ...(await tellIndex(context, custody, { note, decided: report.decided }))]
+    const whole = { ...report, troubles }
+    if (json) writeJson(stdout, whole)
+    else writeLines(stdout, holdLines(whole))
+    if (!report.hasLedger) writeLines(stderr, [NO_LEDGER])
+    return exitCodeOf(troubles)
+  } finally {
+    open.close()
+  }
+}
+
+function whichHold({ args }: CommandContext): string {
+  return flag(args, 'all') ? 'all' : (textOption(args, 'hold') ?? 'only')
+}
+
+/** All that was decided about one recording, from the store. */
+async function listOne(context: CommandContext, id: string): Promise<ExitCode> {
+  const open = await openCustody(context, context.config())
+  try {
+    const custody = await RecordingCustody.find(open, id, open.tenants)
+    const { state, records } = await custody.read()
+    const decisions = records.map(({ record }) => ({
+      at: record.at,
+      kind: record.kind,
+      ...('holdId' in record ? { holdId: record.holdId } : {}),
+    }))
+    if (context.json) writeJson(context.stdout, { recordingId: id, holds: state.holds, shred: state.shred, decisions })
+    else {
+      const lines = decisions.map(({ at, kind, holdId = '' }) => `${at}  ${kind}  ${holdId}`.trimEnd())
+      writeLines(context.stdout, lines.length > 0 ? lines : ['Nothing was decided about it.'])
+    }
+    return ExitCode.done
+  } finally {
+    open.close()
+  }
+}
+
+/** Recordings that are held, from the index. */
+async function listHeld(context: CommandContext): Promise<ExitCode> {
+  const { json, stdout, stderr, env } = context
+  const config = context.config()
+  const hasNone = config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))
+  const database = hasNone
+    ? undefined
+    : await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
+  try {
+    const filters = { custodyState: 'held', limit: LIST_LIMIT_MAX } as const
+    const { recordings } = database === undefined ? { recordings: [] } : await listRecordings(database, filters)
+    if (json) writeJson(stdout, { recordings })
+    else if (recordings.length === 0) writeLines(stderr, ['No recording is held.'])
+    else writeLines(stdout, recordingTable(recordings, paintFor(stdout, env), terminalColumns(stdout)))
+    return ExitCode.done
+  } finally {
+    await database?.stop()
+  }
+}

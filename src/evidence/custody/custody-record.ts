@@ -1,0 +1,137 @@
+import { accepted, rejected, type Result } from '../../result.ts'
+import { isUuidV7 } from '../../ids.ts'
+import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
+import { checkSignature, decodeSignedJson, signJson } from '../signed-json.ts'
+import type { SigningKey, VerifyKey } from '../signer-keys.ts'
+
+/** What is decided about a recording after it was made. The meaning of every member is in `FORMAT.md` section 2. */
+
+export const CUSTODY_FORMAT = 'earwitness-custody/1'
+/** `typ` of the protected header: the signature of a record can never pass for that of a manifest or statement. RFC 8725 3.11 */
+export const CUSTODY_TYPE = 'earwitness-custody+jws'
+/** Longest record, as JWS. */
+export const CUSTODY_LENGTH_MAX = 32_768
+/** Records of one recording. */
+export const CUSTODY_RECORDS_MAX = 1_000
+
+/** `key`: all wrapped keys. `objects`: these, and all other objects but the manifest and custody records. */
+export type ShredScope = 'key' | 'objects'
+
+/** How much was destroyed in one place. */
+export interface DestroyedCount {
+  readonly place: 'store' | 'replica' | 'node'
+  readonly objects: number
+  /** Versions of a bucket count one by one. */
+  readonly copies: number
+}
+
+/** What a record decides. */
+export type CustodyDecision =
+  | { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId: string }
+  | { readonly kind: 'shredBegun'; readonly scope: ShredScope }
+  | { readonly kind: 'shredded'; readonly scope: ShredScope; readonly destroyed: readonly DestroyedCount[] }
+
+export type CustodyKind = CustodyDecision['kind']
+
+/** What every record says besides. */
+export interface CustodyPlace {
+  readonly recordingId: string
+  readonly recordId: string
+  readonly seq: number
+  /** Absent in the first. */
+  readonly previousSha256?: string
+  /** RFC 3339 in UTC with milliseconds. */
+  readonly at: string
+  /** Base64 of a sealed note, see `custody-note.ts`. */
+  readonly note?: string
+}
+
+export type CustodyRecord = CustodyPlace & { readonly format: typeof CUSTODY_FORMAT } & (
+    | CustodyDecision
+    | { readonly kind: 'unknown' }
+  )
+
+/** As `StatementRejectReason`. */
+export type CustodyRejectReason =
+  | 'tooLarge'
+  | 'notJws'
+  | 'notCanonical'
+  | 'format'
+  | 'shape'
+  | 'signerUnknown'
+  | 'forged'
+
+const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
+const base64: Check = (value, path) =>
+  typeof value === 'string' && value.length <= CUSTODY_LENGTH_MAX && /^[A-Za-z0-9+/]+={0,2}$/.test(value)
+    ? undefined
+    : path
+
+const checkPlace = members({
+  recordingId: uuid,
+  recordId: uuid,
+  seq: integer,
+  previousSha256: optional(sha256),
+  at: time,
+  kind: text,
+  note: optional(base64),
+})
+
+const scope = oneOf('key', 'objects')
+const CHECKS: Readonly<Record<CustodyKind, Check>> = {
+  holdAdded: members({ holdId: uuid }),
+  holdReleased: members({ holdId: uuid }),
+  shredBegun: members({ scope }),
+  shredded: members({
+    scope,
+    destroyed: list(members({ place: oneOf('store', 'replica', 'node'), objects: integer, copies: integer })),
+  }),
+}
+
+/** Where a record is not of format 1, or undefined. Of a kind that is not known only the members are looked at that all have. */
+function findFault(value: unknown): string | undefined {
+  const fault = checkPlace(value, '')
+  if (fault !== undefined) return fault
+  const { kind, seq, previousSha256 } = value as CustodyRecord
+  if ((seq === 0) !== (previousSha256 === undefined)) return 'previousSha256'
+  return Object.hasOwn(CHECKS, kind) ? CHECKS[kind as CustodyKind](value, '') : undefined
+}
+
+/**
+ * Signs a record: a compact JWS over its canonical JSON, without a line break.
+ *
+ * Throws a TypeError when it is not of the shape of format 1 or too long.
+ */
+export async function signCustodyRecord(record: CustodyPlace & CustodyDecision, signer: SigningKey): Promise<string> {
+  const body = { ...record, format: CUSTODY_FORMAT }
+  const fault = findFault(body)
+  if (fault !== undefined) throw new TypeError(`The custody record is not of format 1 at ${fault}.`)
+  const jws = await signJson(body, CUSTODY_TYPE, signer)
+  if (jws.length > CUSTODY_LENGTH_MAX) throw new TypeError('The custody record is too long.')
+  return jws
+}
+
+/** Reads a record *without* checking who signed it. */
+export function decodeCustodyRecord(
+  jws: string,
+): Result<{ readonly keyId: string; readonly record: CustodyRecord }, CustodyRejectReason> {
+  if (jws.length > CUSTODY_LENGTH_MAX) return rejected('tooLarge')
+  const decoded = decodeSignedJson(jws, CUSTODY_TYPE)
+  if (!decoded.ok) return decoded
+  const { keyId, value } = decoded.value
+  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
+  if (format !== CUSTODY_FORMAT) return rejected('format')
+  const fault = findFault(value)
+  return fault === undefined ? accepted({ keyId, record: value as CustodyRecord }) : rejected('shape', fault)
+}
+
+/** Reads a record and checks its signature against the keys that are trusted. Never throws. */
+export async function readCustodyRecord(
+  jws: string,
+  keys: readonly VerifyKey[],
+): Promise<Result<{ readonly keyId: string; readonly record: CustodyRecord }, CustodyRejectReason>> {
+  const decoded = decodeCustodyRecord(jws)
+  if (!decoded.ok) return decoded
+  const signature = await checkSignature(jws, decoded.value.keyId, keys)
+  return signature.ok ? decoded : signature
+}

@@ -1,0 +1,166 @@
+import { EarwitnessError } from '../../errors.ts'
+import type { CustodyState } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
+import { MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { uuidV7 } from '../../ids.ts'
+import type { CustodyRequest } from '../ledger/custody-requests.ts'
+import { inParallel } from './destroy.ts'
+import { troubleOf, type CustodyParts, type Decided, type RecordingCustody, type Trouble } from './recording-custody.ts'
+
+/** What became of the legal holds of the stores themselves (S3 Object Lock). */
+export interface StoreHold {
+  readonly place: 'store' | 'replica'
+  /** `unsupported`: the folder, or the bucket, has none. */
+  readonly outcome: 'set' | 'takenOff' | 'unsupported'
+  /** Versions of objects. */
+  readonly copies: number
+}
+
+export interface HoldReport {
+  readonly recordingId: string
+  readonly holdIds: readonly string[]
+  /** `recordId` of what was decided now. */
+  readonly decided: readonly string[]
+  /** Open holds afterwards. */
+  readonly holds: CustodyState['holds']
+  readonly storeHolds: readonly StoreHold[]
+  /** The recording has no manifest yet: objects are still to come. */
+  readonly isOpen: boolean
+  readonly hasLedger: boolean
+  readonly troubles: readonly Trouble[]
+}
+
+export interface HoldOptions {
+  readonly custody: RecordingCustody
+  readonly note: CustodyNote
+  readonly leave: (request: CustodyRequest) => Promise<boolean>
+}
+
+/** Adds a hold. A recording that is still being made may be held: nothing of it is destroyed, and `applyHolds` tells the stores of what came later. */
+export async function addHold(
+  options: HoldOptions & Pick<CustodyParts, 'nowUnixMs' | 'randomBytes'>,
+): Promise<HoldReport> {
+  const holdId = uuidV7(options.nowUnixMs(), options.randomBytes(16))
+  const decided = await options.custody.decide((state) => {
+    if (state.shred !== 'none') throw destroyed(state)
+    return { kind: 'holdAdded', holdId }
+  }, options.note)
+  return finish(options, [decided], [holdId])
+}
+
+/** Ends holds. @param options.which the id of one, `only` or `all` */
+export async function releaseHolds(options: HoldOptions & { readonly which: string }): Promise<HoldReport> {
+  const { custody, note, which } = options
+  const { state } = await custody.read()
+  const wanted = chooseHolds(state, which)
+  const decided: Decided[] = []
+  for (const holdId of wanted) {
+    decided.push(
+      await custody.decide((now) => {
+        if (!now.holds.some((hold) => hold.holdId === holdId)) throw noHold()
+        return { kind: 'holdReleased', holdId }
+      }, note),
+    )
+  }
+  return finish(options, decided, wanted)
+}
+
+/** Does again all that holds ask of the stores and the ledger: after an error, or when a recording that was held while it was made is over. */
+export async function applyHolds(options: HoldOptions): Promise<HoldReport> {
+  const { records } = await options.custody.read()
+  const holds = records.filter(({ record }) => 'holdId' in record)
+  if (holds.length === 0) throw noHold()
+  return finish(options, holds, [])
+}
+
+async function finish(
+  { custody, note, leave }: HoldOptions,
+  decided: readonly Decided[],
+  holdIds: readonly string[],
+): Promise<HoldReport> {
+  const troubles: Trouble[] = []
+  let hasLedger = true
+  for (const one of decided) {
+    try {
+      hasLedger = await leaveHold(one, note, leave)
+    } catch (error) {
+      troubles.push({
+        ...troubleOf('ledger', error),
+        code: 'ledger-request-failed',
+        hint: 'Run `earwitness hold apply` with its id as the user of the recorder, or as root.',
+      })
+    }
+  }
+  troubles.push(...(await custody.spread()))
+  const { state } = await custody.read()
+  const storeHolds: StoreHold[] = []
+  for (const { place, store } of custody.places) {
+    try {
+      const isOn = state.holds.length > 0
+      storeHolds.push({ place, ...(await setStoreHolds(custody, store, isOn)) })
+    } catch (error) {
+      troubles.push(troubleOf(place, error))
+    }
+  }
+  const isOpen = !(await custody.names()).includes(MANIFEST_NAME)
+  const { recordingId } = custody
+  return {
+    ...{ recordingId, holdIds, holds: state.holds, storeHolds, isOpen, hasLedger, troubles },
+    decided: holdIds.length === 0 ? [] : decided.map(({ record }) => record.recordId),
+  }
+}
+
+async function leaveHold(
+  { sha256, record }: Decided,
+  { by, reason }: CustodyNote,
+  leave: HoldOptions['leave'],
+): Promise<boolean> {
+  if (record.kind !== 'holdAdded' && record.kind !== 'holdReleased') return true
+  const { recordId, recordingId, at, kind, holdId } = record
+  return leave({ requestId: recordId, recordingId, at, kind, holdId, recordSha256: sha256, by, reason })
+}
+
+async function setStoreHolds(
+  custody: RecordingCustody,
+  store: RecordingCustody['places'][number]['store'],
+  isOn: boolean,
+): Promise<Omit<StoreHold, 'place'>> {
+  const [first, ...rest] = (await store.copies(custody.key(''))).filter(({ isDeleteMarker }) => !isDeleteMarker)
+  if (first === undefined || !(await store.setLegalHold(first, isOn))) return { outcome: 'unsupported', copies: 0 }
+  await inParallel(rest, async (copy) => {
+    await store.setLegalHold(copy, isOn)
+  })
+  return { outcome: isOn ? 'set' : 'takenOff', copies: rest.length + 1 }
+}
+
+function chooseHolds({ holds }: CustodyState, which: string): readonly string[] {
+  if (holds.length === 0) throw noHold()
+  if (which === 'all') return holds.map(({ holdId }) => holdId)
+  if (which === 'only') {
+    const [only, ...more] = holds
+    if (only !== undefined && more.length === 0) return [only.holdId]
+    throw new EarwitnessError(
+      'hold-several',
+      `This recording is held by ${holds.length} holds, each for a matter of its own.`,
+      'Say which ends: --hold ID, from `earwitness hold list` with the id of the recording; or --all.',
+    )
+  }
+  if (holds.some(({ holdId }) => holdId === which)) return [which]
+  throw noHold()
+}
+
+function noHold(): EarwitnessError {
+  return new EarwitnessError(
+    'hold-not-found',
+    'There is no such hold on this recording.',
+    '`earwitness hold list` with its id shows those that are open.',
+  )
+}
+
+function destroyed({ shred }: CustodyState): EarwitnessError {
+  return new EarwitnessError(
+    'recording-shredded',
+    shred === 'done' ? 'This recording was destroyed already.' : 'This recording is being destroyed already.',
+    'A hold can only be put on what is still there. `earwitness verify` tells what was decided.',
+  )
+}

@@ -1,0 +1,85 @@
+import { chmod, chown, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { ShredScope } from '../../evidence/custody/custody-record.ts'
+import { isConsentName, isCustodyName, isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { nodeFiles } from '../storage/file-operations.ts'
+import { errnoOf } from '../storage/storage-error.ts'
+
+/** A file of this machine that holds what must go. */
+export interface NodeCopy {
+  readonly path: string
+  destroy(): Promise<void>
+}
+
+/** True for an object that goes when so much is destroyed. */
+export function isDestroyedBy(scope: ShredScope, name: string): boolean {
+  if (isWrappedKeyName(name)) return true
+  return scope === 'objects' && name !== MANIFEST_NAME && !isCustodyName(name) && !isConsentName(name)
+}
+
+/**
+ * What the data folder of a recorder holds of a recording: its sealed key in the journal of open recordings, where one was left behind, and objects that waited, or were put aside, in the
+ * spool. Frames of the spool are no keys; they go with their segments.
+ */
+export async function nodeCopies(
+  dataDir: string,
+  recordingId: string,
+  scope: ShredScope,
+): Promise<readonly NodeCopy[]> {
+  const copies: NodeCopy[] = []
+  const journal = join(dataDir, 'open', `${recordingId}.jsonl`)
+  if ((await keyInJournal(journal)) !== undefined) {
+    copies.push({ path: journal, destroy: () => takeKeyOut(journal) })
+  }
+  const folder = join(dataDir, 'spool', 'objects')
+  for (const file of await namesIn(folder)) {
+    // `tenant~2026~11~29~<id>~key.age`, with or without `.new-` or `.refused-` before it.
+    const [id, name = ''] = file.split('~').slice(-2)
+    if (id !== recordingId || !isDestroyedBy(scope, name)) continue
+    const path = join(folder, file)
+    copies.push({ path, destroy: () => remove(path, folder) })
+  }
+  return copies
+}
+
+/** The text of a journal that has a sealed key in it. */
+async function keyInJournal(path: string): Promise<string | undefined> {
+  const text = await absentIsUndefined(() => readFile(path, 'utf8'))
+  return text !== undefined && withoutKey(text) !== text ? text : undefined
+}
+
+/** The recorder has no use for it any more: the manifest is in the store. It may remove the journal meanwhile; then the next start closes the recording once more. */
+async function takeKeyOut(path: string): Promise<void> {
+  const text = await keyInJournal(path)
+  if (text === undefined) return
+  const { uid, gid, mode } = await stat(path)
+  const incoming = `${path}.new`
+  await writeFile(incoming, withoutKey(text), { mode: 0o600, flush: true })
+  await chmod(incoming, mode)
+  await chown(incoming, uid, gid).catch(() => {})
+  await rename(incoming, path)
+  await nodeFiles.syncDirectory(join(path, '..'))
+}
+
+function withoutKey(text: string): string {
+  return text.replaceAll(/"wrappedKeyBase64":"[^"]+"/g, '"wrappedKeyBase64":""')
+}
+
+async function remove(path: string, folder: string): Promise<void> {
+  await absentIsUndefined(() => unlink(path))
+  await nodeFiles.syncDirectory(folder)
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return (await absentIsUndefined(() => readdir(folder))) ?? []
+}
+
+async function absentIsUndefined<Value>(work: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

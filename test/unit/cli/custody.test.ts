@@ -1,0 +1,89 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { expect, test } from 'vitest'
+
+import { runCommandHere } from '../../support/daemon.ts'
+import { nodeWithRecording } from '../../support/tampering/recording.ts'
+import { RECORDING_ID } from '../../vectors/evidence/sample-recording.ts'
+
+/** The commands as a person types them, on a node whose recorder does not run and that has no index. */
+
+type Run = (...args: readonly string[]) => ReturnType<typeof runCommandHere>
+
+async function node(): Promise<{ readonly run: Run; readonly folder: string; readonly dataDir: string }> {
+  const { dataDir, folder } = await nodeWithRecording()
+  return { dataDir, folder, run: (...args) => runCommandHere(args, { EARWITNESS_DATA_DIR: dataDir }) }
+}
+
+const WHY = ['--reason', 'case 4711', '--by', 'Ada Lovelace']
+
+test('a recording is held, released, shredded, and told as such', async () => {
+  const { run, folder, dataDir } = await node()
+  const added = await run('hold', 'add', RECORDING_ID, ...WHY)
+  expect(added).toMatchObject({ code: 0 })
+  expect(added.stdout).toContain(`Recording ${RECORDING_ID} is held by 1 hold: `)
+  expect(added.stdout).toContain('has no legal holds of its own')
+  expect((await run('verify', RECORDING_ID)).stdout).toContain('It is HELD, by 1 legal hold')
+  const refused = await run('shred', RECORDING_ID, ...WHY, '--yes')
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain('recording-held')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+  expect(await run('hold', 'release', RECORDING_ID, ...WHY)).toMatchObject({ code: 0 })
+  const listed = await run('hold', 'list', RECORDING_ID, '--json')
+  expect(JSON.parse(listed.stdout)).toMatchObject({
+    holds: [],
+    decisions: [{ kind: 'holdAdded' }, { kind: 'holdReleased' }],
+  })
+  const shredded = await run('shred', RECORDING_ID, ...WHY, '--yes')
+  expect(shredded).toMatchObject({ code: 0 })
+  expect(shredded.stdout).toContain('Destroyed in the store: key.age.')
+  expect(shredded.stdout).toContain(`Recording ${RECORDING_ID} is shredded`)
+  expect(existsSync(join(folder, 'key.age'))).toBe(false)
+  const verified = await run('verify', RECORDING_ID)
+  expect(verified).toMatchObject({ code: 0 })
+  expect(verified.stdout).toMatch(/^SHREDDED: recording /)
+  const exported = await run('export', RECORDING_ID, '-o', join(dataDir, 'x.ogg'))
+  expect(exported.code).toBe(1)
+  expect(exported.stderr).toMatch(/recording-shredded|key-file-missing/)
+  const again = await run('shred', RECORDING_ID, ...WHY, '--yes', '--json')
+  expect(JSON.parse(again.stdout)).toMatchObject({ state: 'already', destroyed: [], troubles: [] })
+  expect(await run('hold', 'add', RECORDING_ID, ...WHY)).toMatchObject({ code: 1 })
+  // Name and reason are in no object in clear.
+  for (const name of readdirSync(folder).filter((each) => each.startsWith('custody'))) {
+    const [, payload = ''] = readFileSync(join(folder, name), 'latin1').split('.')
+    const clear = Buffer.from(payload, 'base64url').toString()
+    expect(clear).toContain('"kind"')
+    expect(clear).not.toMatch(/case 4711|Ada L/)
+  }
+  // What is left for the ledger is for its owner alone.
+  const requests = readdirSync(join(dataDir, 'ledger', 'requests'))
+  // One of them is the export that was tried.
+  expect(requests).toHaveLength(5)
+})
+
+test('a bundle of a shredded recording verifies where nothing else is', async () => {
+  const { run, dataDir } = await node()
+  await run('shred', RECORDING_ID, ...WHY, '--yes')
+  const file = join(dataDir, 'shredded.zip')
+  expect(await run('export', RECORDING_ID, '-o', file)).toMatchObject({ code: 0 })
+  const verified = await run('verify', file, '--key', join(dataDir, 'keys', 'signer.pub.pem'))
+  expect(verified.stdout).toMatch(/^SHREDDED: recording /)
+  expect(verified.code).toBe(0)
+})
+
+test.each<[string, readonly string[], number, string]>([
+  ['shred without a reason', ['shred', RECORDING_ID, '--yes'], 2, 'usage-no-reason'],
+  ['shred without a yes', ['shred', RECORDING_ID, ...WHY], 2, 'usage-not-confirmed'],
+  ['shred of an id that is none', ['shred', 'x', ...WHY, '--yes'], 1, 'recording-id-invalid'],
+  ['shred of nothing', ['shred', '01990000-0000-7000-8000-000000000000', ...WHY, '--yes'], 1, 'recording-not-found'],
+  ['hold without a verb', ['hold', RECORDING_ID], 2, 'usage-positionals'],
+  ['hold release of what is not held', ['hold', 'release', RECORDING_ID, ...WHY], 1, 'hold-not-found'],
+  ['a reason that is too long', ['hold', 'add', RECORDING_ID, '--reason', 'x'.repeat(2_001)], 2, 'usage-invalid-value'],
+])('%s', async (_what, args, code, error) => {
+  const { run, folder } = await node()
+  const result = await run(...args)
+  expect(result.code).toBe(code)
+  expect(result.stderr).toContain(error)
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+})

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+
+import { guardSide } from '../../../../src/server/custody/key-guard.ts'
+import { ShreddedMarks } from '../../../../src/server/custody/shredded-marks.ts'
+import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
+import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
+import type { ObjectStore } from '../../../../src/server/storage/object-store.ts'
+import { Replicator } from '../../../../src/server/storage/replica/replicator.ts'
+import { MissingList } from '../../../../src/server/storage/replica/missing-list.ts'
+import { nodeSpoolFiles } from '../../../../src/server/spool/spool-files.ts'
+import type { StoreSide } from '../../../../src/server/storage/store-side.ts'
+import { RECORDING_ID } from '../../../vectors/evidence/sample-recording.ts'
+
+const OTHER_ID = '019aaff1-0680-7abc-8def-0123456789bb'
+const bytes = Buffer.from('sealed')
+const keyOf = (name: string, id = RECORDING_ID): string => `${recordingPrefix('default', id)}/${name}`
+
+let dataDir: string
+let marks: ShreddedMarks
+let refused: number
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-guard-'))
+  marks = new ShreddedMarks(dataDir)
+  refused = 0
+})
+
+function sideOf(store: ObjectStore): StoreSide {
+  const ready = Promise.resolve(true)
+  return { store, writes: store, report: () => undefined, ready, reload: () => {}, stop: () => {} }
+}
+
+function guarded(folder: string): StoreSide {
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  return guardSide(sideOf(new FolderStore(join(dataDir, folder))), { marks, onRefused: () => (refused += 1) })
+}
+
+test('what is not destroyed is stored', async () => {
+  const { store, writes } = guarded('store')
+  await marks.write(OTHER_ID, { scope: 'objects', said: [] })
+  await store.put(keyOf('key.age'), bytes)
+  await writes.put(keyOf('chunk-000000.age'), bytes)
+  await writes.put('ledger/logs/one.jws', bytes)
+  expect((await store.list('')).length).toBe(3)
+  expect(refused).toBe(0)
+})
+
+test('a destroyed key counts as stored, and is not; other objects are', async () => {
+  const { store, writes } = guarded('store')
+  await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+  for (const name of ['key.age', 'key-001.age']) {
+    await writes.put(keyOf(name), bytes)
+    await store.put(keyOf(name), bytes)
+  }
+  expect(refused).toBe(4)
+  await writes.put(keyOf('chunk-000000.age'), bytes)
+  expect((await store.list('')).map(({ key }) => key)).toEqual([keyOf('chunk-000000.age')])
+})
+
+test('of what is destroyed whole, only the manifest and what was decided are stored', async () => {
+  const { store } = guarded('store')
+  await marks.write(RECORDING_ID, { scope: 'objects', said: [] })
+  for (const name of ['chunk-000000.age', 'manifest.jws', 'custody-000.jws']) await store.put(keyOf(name), bytes)
+  expect((await store.list('')).map(({ key }) => key)).toEqual([keyOf('custody-000.jws'), keyOf('manifest.jws')])
+})
+
+test('a key that is destroyed while it is on its way is destroyed again', async () => {
+  const folder = new FolderStore(join(dataDir, 'store'))
+  const slow: ObjectStore = {
+    ...sideOf(folder).store,
+    put: async (key, content) => {
+      await folder.put(key, content)
+      await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+    },
+    get: (key) => folder.get(key),
+    list: (prefix) => folder.list(prefix),
+    delete: (key) => folder.delete(key),
+    check: () => folder.check(),
+  }
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  const { writes } = guardSide(sideOf(slow), { marks, onRefused: () => (refused += 1) })
+  await writes.put(keyOf('key.age'), bytes)
+  expect(await folder.list('')).toEqual([])
+  expect(refused).toBe(1)
+})
+
+test('the replicator brings a destroyed key to neither side, from memory or from the other', async () => {
+  const [primary, replica] = [guarded('store'), guarded('replica')]
+  await Promise.all([primary.store.check(), replica.store.check()])
+  const missing = new MissingList({ folder: join(dataDir, 'missing'), files: nodeSpoolFiles, onError: () => {} })
+  await missing.run()
+  const gate = Promise.withResolvers<void>()
+  const replicator = new Replicator({
+    primary: { get: (key) => primary.store.get(key), put: (key, content) => primary.writes.put(key, content) },
+    replica: {
+      get: (key) => replica.store.get(key),
+      put: async (key, content) => {
+        await gate.promise
+        await replica.writes.put(key, content)
+      },
+    },
+    ...{ missing, durable: 'primary', uploadsMax: 2, nowUnixMs: Date.now },
+    observer: { stored: () => {}, failed: () => {}, unnoted: () => {} },
+  })
+  replicator.run()
+  await replicator.put(keyOf('key.age'), bytes)
+  // Destroyed while the replica lags behind.
+  await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+  await primary.store.delete(keyOf('key.age'))
+  gate.resolve()
+  expect(await replicator.drain(60_000)).toBe(true)
+  expect(await replica.store.list('')).toEqual([])
+  // Left in the replica alone, which was away: it does not go back.
+  await new FolderStore(join(dataDir, 'replica')).put(keyOf('key-001.age'), bytes)
+  await missing.add({ key: keyOf('key-001.age'), sinceUnixMs: 1 })
+  await missing.stop()
+  const again = new MissingList({ folder: join(dataDir, 'missing'), files: nodeSpoolFiles, onError: () => {} })
+  await again.run()
+  const later = new Replicator({
+    ...{ primary: primary.store, replica: replica.store, missing: again, durable: 'primary', uploadsMax: 2 },
+    ...{ nowUnixMs: Date.now, observer: { stored: () => {}, failed: () => {}, unnoted: () => {} } },
+  })
+  later.run()
+  expect(await later.drain(60_000)).toBe(true)
+  expect(await primary.store.list('')).toEqual([])
+  await later.stop()
+})
+
+test('a mark survives, by month, and one that cannot be read stands for everything', async () => {
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  expect(await marks.read(RECORDING_ID)).toBeUndefined()
+  await marks.write(RECORDING_ID, { scope: 'key', said: ['one'] })
+  await marks.write(RECORDING_ID, { scope: 'key', said: ['one', 'two'] })
+  expect(await new ShreddedMarks(dataDir).read(RECORDING_ID)).toEqual({ scope: 'key', said: ['one', 'two'] })
+  expect(await readdir(join(dataDir, 'shredded'))).toEqual(['2025-11'])
+  writeFileSync(join(dataDir, 'shredded', '2025-11', RECORDING_ID), 'half a')
+  expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'objects', said: [] })
+})
