@@ -224,7 +224,7 @@ export class ConsentDesk {
     at = wallClock(open.recording, this.#nowUs()).toISOString(),
   ): TakenConsentEvent | undefined {
     const taken = this.#settings.keep(open.recording, { ...event, at })
-    if (taken !== undefined && event.body.type !== 'decided') {
+    if (taken !== undefined && event.body.type !== 'decided' && event.body.type !== 'enforced') {
       open.reasons.push(taken.number)
       if (open.reasons.length > REASONS_MAX) open.reasons.shift()
     }

@@ -37,7 +37,12 @@ export function eventOfRule({ rule, jurisdictions, explanation, reference }: Cho
 }
 
 export function eventOfState(state: ConsentState, because: readonly number[], explanation: string): ConsentEventBody {
-  return { type: 'decided', state, because, ...(explanation === '' ? {} : { explanation: [cut(explanation)] }) }
+  return {
+    type: 'decided',
+    state,
+    because: [...because],
+    ...(explanation === '' ? {} : { explanation: [cut(explanation)] }),
+  }
 }
 
 function cut(text: string): string {

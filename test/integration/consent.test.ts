@@ -1,0 +1,186 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { readWav } from '../../src/media/wav.ts'
+import {
+  eventually,
+  makeDataDir,
+  removeDataDir,
+  startDaemon,
+  type DaemonEnvironment,
+  type RunningDaemon,
+} from '../support/daemon.ts'
+import { pressedKeys } from '../support/dtmf.ts'
+import { liveRecordingSessions, metric } from '../support/probes.ts'
+import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { exportedChannels, manifestOf, matchWindows, shippedSpeech } from '../support/recorded.ts'
+
+/** Consent against the real daemon: an announcement is heard in the audio, keys answer it, and what was held is kept, or gone for ever. */
+const RATE = 8_000
+const PROMPTS = join(import.meta.dirname, '..', '..', 'config', 'prompts')
+const CONSENT: DaemonEnvironment = {
+  EARWITNESS_CONSENT_REQUIRE: 'agreement',
+  EARWITNESS_CONSENT_DEADLINE: '16s',
+  EARWITNESS_CONSENT_ON_MISSING: 'discard',
+  EARWITNESS_CONSENT_ON_REFUSED: 'stop',
+  EARWITNESS_CONSENT_HOLD_UNTIL_CONSENT: 'true',
+  EARWITNESS_CONSENT_KEYS_YES: '1',
+  EARWITNESS_CONSENT_KEYS_NO: '2',
+}
+
+let dataDir: string
+let folder: string
+let daemon: RunningDaemon
+let src: RawSrc
+let prompt: Int16Array
+
+beforeAll(async () => {
+  dataDir = await makeDataDir()
+  folder = await mkdtemp(join(tmpdir(), 'earwitness-consent-'))
+  daemon = await startDaemon(dataDir, CONSENT)
+  src = await RawSrc.open(daemon.sipUdpPort)
+  const wav = readWav(await readFile(join(PROMPTS, 'recording-consent.en.wav')))
+  if (!wav.ok || wav.value.sampleRate !== RATE) throw new Error('the prompt is not what this test is made for')
+  prompt = wav.value.channels[0] ?? new Int16Array(0)
+}, 120_000)
+
+afterAll(async () => {
+  src.close()
+  await daemon.stop()
+  await removeDataDir(dataDir)
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The announcement on the first stream, a key on both a second after it, and speech behind. */
+async function sides(key: string | undefined): Promise<readonly [Int16Array, Int16Array]> {
+  const [caller, callee] = await shippedSpeech()
+  const length = prompt.length + 5 * RATE
+  const one = new Int16Array(length)
+  const other = new Int16Array(length)
+  one.set(prompt)
+  for (const [side, speech] of [
+    [one, caller],
+    [other, callee],
+  ] as const) {
+    if (key !== undefined) {
+      const { samples } = pressedKeys({ digits: key, onMs: 120, offMs: 80, leadMs: 0 })
+      side.set(samples, prompt.length + RATE)
+    }
+    side.set(speech.subarray(0, 3 * RATE), prompt.length + 2 * RATE)
+  }
+  return [one, other]
+}
+
+interface Placed {
+  readonly session: RawRecordingSession
+  readonly recordingId: string
+  readonly rsId: string
+}
+
+async function place(): Promise<Placed> {
+  const before = new Set((await liveRecordingSessions(daemon)).map(({ rsId }) => rsId))
+  const session = await RawRecordingSession.place(src, 2)
+  const live = (await liveRecordingSessions(daemon)).find(({ rsId }) => !before.has(rsId))
+  if (live === undefined) throw new Error('there is no recording session')
+  return { session, recordingId: live.recordingId, rsId: live.rsId }
+}
+
+async function stateOf({ recordingId }: Placed): Promise<unknown> {
+  const live = (await liveRecordingSessions(daemon)).find((one) => one.recordingId === recordingId)
+  return live === undefined ? 'over' : Reflect.get(live, 'consent')
+}
+
+async function closed({ recordingId }: Placed): Promise<Awaited<ReturnType<typeof manifestOf>>> {
+  await eventually('the recording session is over', async () => {
+    const live = await liveRecordingSessions(daemon)
+    return live.some((one) => one.recordingId === recordingId) ? undefined : true
+  })
+  return manifestOf(daemon, recordingId)
+}
+
+function typesOf({ consentEvents }: Awaited<ReturnType<typeof manifestOf>>): readonly string[] {
+  return consentEvents.map(({ type }) => type)
+}
+
+async function heardTotal(): Promise<number> {
+  return metric(daemon, 'earwitness_consent_events_total{type="announcementHeard"}')
+}
+
+async function shown(recordingId: string): Promise<Record<string, unknown>> {
+  return eventually('the database knows of it', async () => {
+    const { code, stdout } = await daemon.commandHere('recordings', 'show', recordingId, '--json')
+    const recording = code === 0 ? (JSON.parse(stdout) as Record<string, unknown>) : {}
+    return recording.state === undefined || recording.state === 'open' ? undefined : recording
+  })
+}
+
+test('agreed by key on both sides, never answered, and refused', { timeout: 180_000 }, async () => {
+  const [agreed, missing, refused] = [await place(), await place(), await place()]
+  const [yes, silent, no] = [await sides('1'), await sides(undefined), await sides('2')]
+  const speaking = [
+    ...[agreed.session.speak(0, yes[0]), agreed.session.speak(1, yes[1])],
+    ...[missing.session.speak(0, silent[0]), missing.session.speak(1, silent[1])],
+    ...[refused.session.speak(0, no[0]), refused.session.speak(1, no[1])],
+  ]
+  expect(await stateOf(agreed)).toBe('unknown')
+  await eventually('all have agreed', async () => ((await stateOf(agreed)) === 'agreed' ? true : undefined))
+  // Whoever says no ends it: by a BYE of the recorder.
+  const noManifest = await closed(refused)
+  expect(noManifest).toMatchObject({ endCause: 'noConsent', held: [{ outcome: 'destroyed', cause: 'refused' }] })
+  refused.session.fallSilent()
+  await eventually('the deadline has passed', async () => ((await stateOf(missing)) === 'missing' ? true : undefined))
+  await Promise.allSettled(speaking)
+  expect([await agreed.session.hangUp(), await missing.session.hangUp()]).toEqual([200, 200])
+
+  const yesManifest = await closed(agreed)
+  expect(typesOf(yesManifest)).toEqual(
+    expect.arrayContaining(['ruleChosen', 'announcementHeard', 'answered', 'decided', 'enforced']),
+  )
+  expect(typesOf(yesManifest).filter((type) => type === 'answered')).toHaveLength(2)
+  expect(yesManifest).toMatchObject({ endCause: 'bye', held: [{ outcome: 'kept', cause: 'agreed' }] })
+  expect(yesManifest.pauses ?? []).toEqual([])
+  const missingManifest = await closed(missing)
+  expect(missingManifest).toMatchObject({ held: [{ outcome: 'destroyed', cause: 'missing' }] })
+  expect(missingManifest.pauses).toMatchObject([{ by: 'consent' }])
+  expect(missingManifest.incidents.map(({ code }) => code)).toContain('consent-missing')
+
+  const recordings = { agreed, missing, refused }
+  for (const [consentState, { recordingId }] of Object.entries(recordings)) {
+    expect(await shown(recordingId)).toMatchObject({ consentState })
+    const verified = await daemon.commandHere('verify', recordingId)
+    expect(verified, verified.stdout).toMatchObject({ code: 0 })
+  }
+  expect(await metric(daemon, 'earwitness_recordings_without_consent_total{consent="missing"}')).toBe(1)
+  expect(await heardTotal()).toBe(3)
+
+  const heard = await exportedChannels(daemon, agreed.recordingId, { folder })
+  for (const [index, side] of yes.entries()) {
+    expect(matchWindows(side, heard[index] ?? new Int16Array(0)).correlation).toBeGreaterThan(0.9)
+  }
+  const gone = await exportedChannels(daemon, missing.recordingId, { folder }).catch((error: unknown) => error)
+  const loudest = Array.isArray(gone)
+    ? Math.max(...gone.map((side: Int16Array) => side.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0)))
+    : 0
+  expect(loudest).toBeLessThan(100)
+})
+
+test('a killed recorder never turns what was missing into agreed', { timeout: 180_000 }, async () => {
+  const before = await heardTotal()
+  const pending = await place()
+  const [one, other] = await sides(undefined)
+  const speaking = [pending.session.speak(0, one), pending.session.speak(1, other)]
+  await eventually('the announcement was heard', async () => ((await heardTotal()) > before ? true : undefined))
+  await daemon.stop('SIGKILL')
+  pending.session.fallSilent()
+  await Promise.allSettled(speaking)
+  src.close()
+  daemon = await startDaemon(dataDir, CONSENT)
+  src = await RawSrc.open(daemon.sipUdpPort)
+  const recording = await shown(pending.recordingId)
+  expect(recording).toMatchObject({ state: 'interrupted', consentState: 'unknown' })
+  const manifest = await manifestOf(daemon, pending.recordingId)
+  expect(manifest.held?.map(({ outcome }) => outcome)).toEqual(['pending'])
+  expect(typesOf(manifest)).toContain('announcementHeard')
+})
