@@ -12,6 +12,7 @@ const CHUNK_NAME = /^chunk-\d{6,16}\.age$/
 const KEPT_NAME = /^rtp-\d{6,16}\.age$/
 const DTMF_NAME = /^dtmf-\d{3,16}\.age$/
 const CONSENT_NAME = /^consent-\d{3,16}\.jws$/
+const HELD_KEY_NAME = /^held-key-\d{3,16}\.age$/
 const SNAPSHOT_NAME = /^metadata-\d{3,16}\.age$/
 const CUSTODY_NAME = /^custody-\d{3,16}\.jws$/
 // Begins with a letter or digit, so that neither `..` nor a hidden file is ever named.
@@ -54,6 +55,11 @@ export function dtmfName(dtmfSeq: number): string {
 /** The private half of the key pair of what is held until consent. FORMAT.md 2.2 */
 export function heldKeyName(heldSeq: number): string {
   return `held-key-${String(heldSeq).padStart(3, '0')}.age`
+}
+
+/** True for a key without which something of the recording can be opened by nobody: its own, whatever vault it is sealed to, or that of what was held. */
+export function isSealedKeyName(name: string): boolean {
+  return isWrappedKeyName(name) || HELD_KEY_NAME.test(name)
 }
 
 /** Peaks of what is held. FORMAT.md 3.2 */

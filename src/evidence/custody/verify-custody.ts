@@ -1,5 +1,5 @@
 import type { FindingList } from '../findings.ts'
-import { isCustodyName, isWrappedKeyName } from '../object-names.ts'
+import { isCustodyName, isSealedKeyName } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { readCustodyChain, type CustodyState } from './custody-chain.ts'
 import type { CustodyKind, ShredScope } from './custody-record.ts'
@@ -39,7 +39,7 @@ export async function verifyCustody(
   }
   if (state.destroyed !== undefined) {
     // `key.age` is found by the manifest; this is for keys that it does not name, and for recordings without one.
-    for (const name of names.filter((each) => isWrappedKeyName(each))) {
+    for (const name of names.filter((each) => isSealedKeyName(each))) {
       findings.add('shred-undone', 'A sealed key is there that was reported as destroyed.', name)
     }
   }
@@ -62,5 +62,5 @@ export function standingOf({ shred, holds }: CustodyState): CustodyStanding {
 /** Whether it is as it was decided that an object of this kind is not there. */
 export function isShredded(custody: CustodyVerdict | undefined, kind: string): boolean {
   if (custody?.state !== 'shredding' && custody?.state !== 'shredded') return false
-  return kind === 'key' || custody.scope === 'objects'
+  return kind === 'key' || kind === 'held-key' || custody.scope === 'objects'
 }

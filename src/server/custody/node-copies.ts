@@ -2,7 +2,7 @@ import { chmod, chown, readdir, readFile, rename, stat, unlink, writeFile } from
 import { join } from 'node:path'
 
 import type { ShredScope } from '../../evidence/custody/custody-record.ts'
-import { isConsentName, isCustodyName, isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { isConsentName, isCustodyName, isSealedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
@@ -14,7 +14,7 @@ export interface NodeCopy {
 
 /** True for an object that goes when so much is destroyed. */
 export function isDestroyedBy(scope: ShredScope, name: string): boolean {
-  if (isWrappedKeyName(name)) return true
+  if (isSealedKeyName(name)) return true
   return scope === 'objects' && name !== MANIFEST_NAME && !isCustodyName(name) && !isConsentName(name)
 }
 
@@ -32,8 +32,12 @@ export async function nodeCopies(
   if ((await keyInJournal(journal)) !== undefined) {
     copies.push({ path: journal, destroy: () => takeKeyOut(journal) })
   }
-  const folder = join(dataDir, 'spool', 'objects')
-  for (const file of await namesIn(folder)) {
+  // A held key that nobody has decided about is in a folder of its own, and in no store.
+  const folders = [join(dataDir, 'spool', 'objects'), join(dataDir, 'held')]
+  const files = await Promise.all(
+    folders.map(async (folder) => (await namesIn(folder)).map((file) => ({ folder, file }))),
+  )
+  for (const { folder, file } of files.flat()) {
     // `tenant~2026~11~29~<id>~key.age`, with or without `.new-` or `.refused-` before it.
     const [id, name = ''] = file.split('~').slice(-2)
     if (id !== recordingId || !isDestroyedBy(scope, name)) continue

@@ -106,6 +106,8 @@ export async function custodyRig(setup: { readonly manifest?: boolean } = {}): P
   const spooled = `${PREFIX.replaceAll('/', '~')}~key.age`
   write(join(dataDir, 'spool', 'objects', spooled), wrappedKey)
   write(join(dataDir, 'spool', 'objects', `.refused-${spooled}`), wrappedKey)
+  // Of audio that is held until consent: nobody has decided about it.
+  write(join(dataDir, 'held', `${PREFIX.replaceAll('/', '~')}~held-key-000.age`), wrappedKey)
   const { signingKey, verifyKey } = await vectorSigner()
   const requests = new Map<string, CustodyRequest>()
   const placesOf = (life: Mortality): readonly CustodyPlace[] =>

@@ -30,11 +30,11 @@ const holdOptions = (rig: CustodyRig) => {
 describe('shredding', () => {
   test('destroys the key wherever it is, and says what', async () => {
     const rig = await custodyRig()
-    expect(rig.keysLeft()).toHaveLength(7)
+    expect(rig.keysLeft()).toHaveLength(8)
     const report = await shred(rig.options())
     expect(report).toMatchObject({ state: 'shredded', troubles: [], hasLedger: true })
     expect(report.destroyed).toMatchObject([
-      { place: 'node', objects: 3, copies: 3 },
+      { place: 'node', objects: 4, copies: 4 },
       { place: 'store', objects: 2, copies: 2, names: ['key.age', '.incoming'] },
       { place: 'replica', objects: 2, copies: 2 },
     ])
@@ -153,7 +153,7 @@ test('when nothing can be left for the ledger, the order stands and nothing is d
   const rig = await custodyRig()
   const leave = () => Promise.reject(new Error('EACCES'))
   expect(await codeOf(shred({ ...rig.options(), leave }))).toBe('ledger-request-failed')
-  expect(rig.keysLeft()).toHaveLength(7)
+  expect(rig.keysLeft()).toHaveLength(8)
   expect((await verdictOf(rig)).findings.map(({ code }) => code)).toEqual(['shred-unfinished'])
   expect(await shred(rig.options())).toMatchObject({ state: 'shredded' })
   expect([...rig.requests.values()].map(({ kind }) => kind)).toEqual(['shredBegun', 'shredded'])
@@ -249,7 +249,7 @@ test('a hold and a destruction at once: one of them is refused', async () => {
   expect(verdict.findings.map(({ code }) => code)).not.toContain('custody-wrong')
   expect(['held', 'shredded']).toContain(verdict.custody?.state)
   expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(1)
-  if (verdict.custody?.state === 'held') expect(rig.keysLeft()).toHaveLength(7)
+  if (verdict.custody?.state === 'held') expect(rig.keysLeft()).toHaveLength(8)
 })
 
 describe('holds', () => {
