@@ -176,12 +176,13 @@ function compare(
   indexed: IndexedRecording | undefined,
 ): 'missing' | 'different' | 'same' {
   if (indexed === undefined) return 'missing'
+  // What was sealed with a destroyed key stays as the index had it: nobody can read it again.
   const isDestroyed = custody.some(({ stored }) => stored.record.kind === 'shredBegun')
   const isSame =
     indexed.manifest_sha256 === manifestSha256 &&
     indexed.state === manifest.state &&
     indexed.chunks === manifest.chunks.length &&
-    indexed.snapshots === manifest.snapshots.length &&
+    (indexed.snapshots === manifest.snapshots.length || isDestroyed) &&
     (indexed.has_call_id || manifest.index === undefined || isDestroyed) &&
     indexed.custody === custody.length
   return isSame ? 'same' : 'different'
