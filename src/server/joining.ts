@@ -1,6 +1,7 @@
 import { readConsentPacks } from '../config/read-consent-packs.ts'
 import type { Config } from '../config/config.ts'
 import type { ConsentSettings } from './consent/consent-desk.ts'
+import { policyShredder } from './consent/policy-shredder.ts'
 import { listenedPrompts } from './consent/listened-prompts.ts'
 import type { ListenedPrompt } from './media/prompt-ears.ts'
 import { randomBytes } from 'node:crypto'
@@ -119,8 +120,10 @@ function createMediaPlane({ config, spool }: JoinParts, prompts: readonly Listen
   })
 }
 
-function consentSettings({ config, custody, announcements }: JoinParts): ConsentSettings {
+function consentSettings(parts: JoinParts): ConsentSettings {
+  const { config, custody, announcements } = parts
   return {
+    shred: policyShredder(parts),
     sources: new Map(config.sources.map(({ name, consent }) => [name, consent])),
     byDefault: config.consent.byDefault,
     data: readConsentPacks({ ownFolder: config.consent.packs }),

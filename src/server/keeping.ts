@@ -1,3 +1,4 @@
+import type { SignerFiles } from './storage/key-files.ts'
 import type { Config } from '../config/config.ts'
 import { type KeptAnnouncements, startAnnouncementTable } from './announcer/start-announcement-table.ts'
 import { type DataLock } from './data-lock.ts'
@@ -35,6 +36,7 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly held: HeldCustody
   readonly ledger: Ledger
   readonly vaultRecipients: readonly string[]
+  readonly signer: SignerFiles
   readonly spool: Spool
   /** What was announced before a recording began, and how it is found. */
   readonly announcements: KeptAnnouncements
@@ -120,5 +122,6 @@ export async function startKeeping(
   }
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
-  return { storage, store, uploads, outbox, custody, held, ledger, spool, announcements, vaultRecipients, recover }
+  const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
+  return { storage, ...kept, vaultRecipients, signer, recover }
 }

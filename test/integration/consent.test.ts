@@ -28,6 +28,7 @@ const CONSENT: DaemonEnvironment = {
   EARWITNESS_CONSENT_HOLD_UNTIL_CONSENT: 'true',
   EARWITNESS_CONSENT_KEYS_YES: '1',
   EARWITNESS_CONSENT_KEYS_NO: '2',
+  EARWITNESS_CONSENT_ON_WITHDRAWN: 'shred',
 }
 
 let dataDir: string
@@ -165,6 +166,35 @@ test('agreed by key on both sides, never answered, and refused', { timeout: 180_
     : 0
   expect(loudest).toBeLessThan(100)
 })
+
+test(
+  'whoever withdraws is recorded no more, and what was recorded can be opened by nobody',
+  { timeout: 180_000 },
+  async () => {
+    const withdrawn = await place()
+    const [one, other] = await sides('1')
+    const speaking = [withdrawn.session.speak(0, one), withdrawn.session.speak(1, other)]
+    await eventually('all have agreed', async () => ((await stateOf(withdrawn)) === 'agreed' ? true : undefined))
+    const answer = await fetch(`${daemon.http}/api/v1/recording-sessions/${withdrawn.rsId}/consent`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"answer":"withdrawn"}',
+    })
+    expect(answer.status).toBe(200)
+    expect(await closed(withdrawn)).toMatchObject({ endCause: 'noConsent' })
+    withdrawn.session.fallSilent()
+    await Promise.allSettled(speaking)
+    const verified = await eventually('its key is gone', async () => {
+      const { code, stdout } = await daemon.commandHere('verify', withdrawn.recordingId, '--json')
+      return stdout.includes('"shredded"') ? { code, stdout } : undefined
+    })
+    expect(verified, verified.stdout).toMatchObject({ code: 0 })
+    const exported = await daemon.commandHere('export', withdrawn.recordingId, '-o', join(folder, 'gone.ogg'))
+    expect(exported.code).not.toBe(0)
+    expect(exported.stderr).toContain('recording-shredded')
+    expect(await shown(withdrawn.recordingId)).toMatchObject({ consentState: 'withdrawn' })
+  },
+)
 
 test('a killed recorder never turns what was missing into agreed', { timeout: 180_000 }, async () => {
   const before = await heardTotal()

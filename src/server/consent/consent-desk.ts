@@ -34,6 +34,8 @@ export interface ConsentSettings {
   readonly sources: ReadonlyMap<string, SourceConsent>
   /** What holds for sources that have no profile. */
   readonly byDefault: SourceConsent
+  /** Destroys a recording once it is over. */
+  readonly shred: (recording: LiveRecording) => Promise<void>
   /** What was announced to the parties before, in order; the same object for the same announcement. */
   readonly announced: (recording: LiveRecording) => Promise<readonly ConsentFactAt[]>
   readonly data: RuleData
@@ -78,7 +80,8 @@ const DETAILS: Readonly<Partial<Record<ConsentState, string>>> = {
 
 const SHRED_WANTED = {
   code: 'consent-shred-wanted',
-  detail: 'The policy of the source wants this recording destroyed: an administrator has to run "earwitness shred".',
+  detail:
+    'The policy of the source wants this recording destroyed, which is done when it is over; if it is not, run "earwitness shred".',
 } as const
 
 /**
@@ -271,6 +274,7 @@ export class ConsentDesk {
     else if (action === 'pause') this.#actions.setPaused(recording, true)
     else if (action === 'discard') this.#actions.settleHeld(recording, 'destroyed', state)
     else if (action === 'stop') this.#actions.stop(recording)
+    else if (action === 'shred') void this.#settings.shred(recording)
   }
 
   #arm(open: OpenCase): void {

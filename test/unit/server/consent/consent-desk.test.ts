@@ -36,6 +36,7 @@ class DeskRig {
       settings: {
         sources: new Map([['sbc', source]]),
         byDefault: { policy: { ...POLICY, require: 'none' }, own: [] },
+        shred: async () => void this.done.push('shred'),
         announced: async () => this.announced,
         data: NO_DATA,
         keep: (_recording, note) => {

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+
+import type { Config } from '../../config/config.ts'
+import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
+import { RecordingCustody } from '../custody/recording-custody.ts'
+import { shred } from '../custody/shred.ts'
+import { ShreddedMarks } from '../custody/shredded-marks.ts'
+import { custodyDecidedRecord } from '../database/index-records.ts'
+import type { Outbox } from '../database/outbox.ts'
+import { leaveRequest } from '../ledger/statement-requests.ts'
+import type { LiveRecording } from '../recording/live-recording.ts'
+import { openForCustody } from '../storage/open-store.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+/** Who decided, and why: kept sealed with the decision, and in the index. */
+const NOTE = {
+  by: 'earwitness',
+  reason: 'There is no consent, and the policy of the source asks for the destruction of the recording.',
+} as const
+
+/**
+ * Destroys the key of a recording once its manifest is stored, as `earwitness shred` does, because the policy about consent asks for it. Never rejects: what could not be
+ * destroyed is logged, and the incident `consent-shred-wanted` of the manifest says to an administrator that it has to be.
+ */
+export function policyShredder(parts: {
+  readonly config: Config
+  readonly signer: { readonly signingKey: SigningKey; readonly verifyKey: VerifyKey }
+  readonly vaultRecipients: readonly string[]
+  readonly outbox: Pick<Outbox, 'add'>
+  readonly log: Logger
+}): (recording: LiveRecording) => Promise<void> {
+  const { config, signer, vaultRecipients, outbox, log } = parts
+  const { dataDir } = config
+  const destroy = async ({ facts, objectPrefix, closed }: LiveRecording): Promise<void> => {
+    await closed
+    const { places, close } = await openForCustody(config)
+    try {
+      const keys = { keys: [signer.verifyKey], signer: signer.signingKey, vaultRecipients }
+      const clock = { nowUnixMs: Date.now, randomBytes: (length: number) => randomBytes(length) }
+      const custody = new RecordingCustody({ places, ...keys, ...clock }, facts.recordingId, objectPrefix)
+      const report = await shred({
+        ...{ custody, dataDir, note: NOTE, scope: 'key', bypassesGovernance: false },
+        marks: new ShreddedMarks(dataDir),
+        leave: (request) => leaveRequest(dataDir, request),
+      })
+      for (const stored of (await custody.read()).records) {
+        const record = custodyDecidedRecord(stored, report.decided.includes(stored.record.recordId) ? NOTE : undefined)
+        if (record !== undefined) outbox.add(record)
+      }
+      const said = {
+        recordingId: facts.recordingId,
+        state: report.state,
+        troubles: report.troubles.map(({ code }) => code),
+      }
+      if (report.troubles.length > 0)
+        log.error(said, 'a recording could not be destroyed whole; run "earwitness shred"')
+      else log.warn(said, 'a recording was destroyed, as the policy about consent asks')
+    } finally {
+      close()
+    }
+  }
+  return async (recording) => {
+    const { recordingId } = recording.facts
+    await destroy(recording).catch((error: unknown) =>
+      log.error({ recordingId, err: error }, 'a recording could not be destroyed; run "earwitness shred"'),
+    )
+  }
+}
