@@ -78,6 +78,11 @@ const DETAILS: Readonly<Partial<Record<ConsentState, string>>> = {
   withdrawn: 'A party withdrew its consent to being recorded.',
 }
 
+const NOT_KEPT = { code: 'consent-not-kept', detail: 'A consent event could not be signed.' } as const
+const NOT_LOOKED_UP = {
+  code: 'consent-not-looked-up',
+  detail: 'What was announced to the parties before could not be looked up.',
+} as const
 const SHRED_WANTED = {
   code: 'consent-shred-wanted',
   detail:
@@ -119,7 +124,7 @@ export class ConsentDesk {
   opened(recording: LiveRecording): void {
     const source = this.#sourceOf(recording.facts.src)
     if (asksForConsent(source)) this.#begin(recording, source)
-    void this.#takeAnnounced(recording)
+    void this.#takeAnnounced(recording).catch(() => this.#actions.note(recording, NOT_LOOKED_UP))
   }
 
   #begin(recording: LiveRecording, source: SourceConsent): OpenCase {
@@ -179,7 +184,7 @@ export class ConsentDesk {
     if (isOther) this.#noteRule(open)
     const outputs = open.consentCase.setParties(nowUs - HEARD_LATE_US, parties)
     this.#carryOut(open, [...outputs, ...open.consentCase.setRule(nowUs - HEARD_LATE_US, rule.rule)])
-    void this.#takeAnnounced(recording)
+    void this.#takeAnnounced(recording).catch(() => this.#actions.note(recording, NOT_LOOKED_UP))
   }
 
   /** Something that consent may rest on. False when nothing is decided about this recording. */
@@ -226,7 +231,7 @@ export class ConsentDesk {
     event: { readonly body: ConsentEventBody; readonly personal?: ConsentNote['personal'] },
     at = wallClock(open.recording, this.#nowUs()).toISOString(),
   ): TakenConsentEvent | undefined {
-    const taken = this.#settings.keep(open.recording, { ...event, at })
+    const taken = this.#keep(open.recording, { ...event, at })
     if (taken !== undefined && event.body.type !== 'decided' && event.body.type !== 'enforced') {
       open.reasons.push(taken.number)
       if (open.reasons.length > REASONS_MAX) open.reasons.shift()
@@ -234,10 +239,21 @@ export class ConsentDesk {
     return taken
   }
 
+  /** What cannot be signed is noted, and nothing is allowed by it. */
+  #keep(recording: LiveRecording, note: ConsentNote): TakenConsentEvent | undefined {
+    try {
+      return this.#settings.keep(recording, note)
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error
+      this.#actions.note(recording, NOT_KEPT)
+      return undefined
+    }
+  }
+
   #carryOut(open: OpenCase, outputs: readonly ConsentOutput[]): void {
     open.recording.consentState = open.consentCase.state
     for (const output of outputs) {
-      if (output.kind === 'state') open.decided = this.#decide(open, output) ?? open.decided
+      if (output.kind === 'state') open.decided = this.#decide(open, output)
       else this.#enforce(open, output.action)
     }
     this.#arm(open)

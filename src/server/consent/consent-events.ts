@@ -4,9 +4,9 @@ import type { ConsentFact, ConsentState } from '../../consent/words.ts'
 import type { ConsentEventBody } from '../../evidence/consent-event.ts'
 
 /** Longest part of a sentence that an event keeps. */
-const TEXT_LENGTH_MAX = 500
+const TEXT_LENGTH_MAX = 240
 /** Jurisdictions, and sentences about them, that an event keeps. */
-const LINES_MAX = 20
+const LINES_MAX = 10
 
 /** What is signed of a fact, and what of it names people. FORMAT.md 4.3 */
 export function eventOfFact(fact: ConsentFact): {

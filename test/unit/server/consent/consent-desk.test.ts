@@ -26,6 +26,8 @@ class DeskRig {
   announced: readonly ConsentFactAt[] = []
   /** Whether events come to stand in the journal. */
   kept: Promise<boolean> = Promise.resolve(true)
+  isFull = false
+  refuses = (_body: ConsentEventBody): boolean => false
   nowUs = this.recording.facts.openedUs
   readonly desk: ConsentDesk
 
@@ -40,6 +42,8 @@ class DeskRig {
         announced: async () => this.announced,
         data: NO_DATA,
         keep: (_recording, note) => {
+          if (this.refuses(note.body)) throw new TypeError('The consent event is too long.')
+          if (this.isFull) return undefined
           this.events.push(note)
           return { number: this.events.length - 1, kept: this.kept }
         },
@@ -169,6 +173,23 @@ describe('a recording that needs the agreement of all', () => {
     expect(rig.done).toEqual(['consent-missing', 'pause'])
   })
 
+  it('does not go on by a decision that could not be taken: too long, or one too many', async () => {
+    for (const spoil of [
+      (rig: DeskRig) => (rig.refuses = ({ type }) => type === 'decided'),
+      (rig: DeskRig) => (rig.isFull = true),
+    ]) {
+      const rig = new DeskRig()
+      rig.desk.opened(rig.recording)
+      rig.pass(2 * DEADLINE_MS)
+      spoil(rig)
+      rig.answer('yes', 's1')
+      rig.answer('yes', 's2')
+      await vi.runAllTimersAsync()
+      expect(rig.recording.consentState).toBe('agreed')
+      expect(rig.done.filter((done) => done !== 'consent-not-kept')).toEqual(['consent-missing', 'pause'])
+    }
+  })
+
   it('stops at a no, and at a withdrawal, at once', () => {
     for (const fact of [
       { type: 'answered', answer: 'no', by: 'dtmf', streamId: 's2' },
@@ -229,6 +250,14 @@ describe('what is asked of a desk', () => {
     expect(rig.types).toEqual(['ruleChosen', 'unknown', 'declared'])
     void rig.desk.ended(rig.recording)
     expect(rig.done).toEqual(['over unknown'])
+  })
+
+  it('is noted when it cannot be answered', async () => {
+    const rig = new DeskRig()
+    Object.defineProperty(rig, 'announced', { get: () => Promise.reject(new Error('the disk')) })
+    rig.desk.opened(rig.recording)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(rig.done).toContain('consent-not-looked-up')
   })
 
   it('a source that asks for nothing has no case, no events and no state', () => {
