@@ -76,6 +76,7 @@ function isAgreement(event: Numbered): boolean {
 }
 
 function isNotice(event: Numbered): boolean {
-  if (event.type === 'announcementHeard') return event.verdict === 'heardInFull'
+  // From which share on a part of it counts is for the policy of the source to say.
+  if (event.type === 'announcementHeard') return event.verdict !== 'uncertain'
   return event.type === 'announcementPlayed' && event.endCause === 'played' && event.heardToEnd !== 'no'
 }

@@ -36,10 +36,15 @@ describe('the consent state of a recording', () => {
     ['is not agreed by nothing', [decided('agreed')], 'unknown'],
     ['is notified by a prompt that was played', [played, decided('notified', 0)], 'notified'],
     ['is notified by a prompt that was heard', [heard, decided('notified', 0)], 'notified'],
+    [
+      'is notified by a prompt heard in part',
+      [{ ...heard, verdict: 'heardInPart' }, decided('notified', 0)],
+      'notified',
+    ],
     ['is notified by an answer', [answered, decided('notified', 0)], 'notified'],
     [
-      'is not notified by a prompt heard in part',
-      [{ ...heard, verdict: 'heardInPart' }, decided('notified', 0)],
+      'is not notified by a prompt that was perhaps heard',
+      [{ ...heard, verdict: 'uncertain' }, decided('notified', 0)],
       'unknown',
     ],
     [
