@@ -190,6 +190,8 @@ export class RecordingWriter {
     if (page !== undefined) this.#chunks.append(page)
     const chunkSamples = (this.#chunkUs * POSITIONS_PER_SECOND) / 1_000_000
     if (link.playableSample - this.#chunkStartSample < chunkSamples - FRAME_SAMPLES && !this.#chunks.isFull) return
+    // The end of a link belongs to its last chunk: behind it everything is of the other key.
+    if (link.playableSample === this.#sealing.held?.endSample) return
     const rest = link.flushPage()
     if (rest !== undefined) this.#chunks.append(rest)
     this.#sealChunk(link.playableSample)

@@ -81,6 +81,10 @@ test('whenever consent comes, what the two keys open is to the sample what is re
         expect(rig.encoders.freed).toBe(rig.encoders.taken)
       },
     ),
-    { numRuns: 8 },
+    {
+      numRuns: 8,
+      // A chunk is long enough just where the held time ends.
+      examples: [[{ secondFromMs: 0, lost: [], delaysMs: [0] }, 1_411, 0, 'separate']],
+    },
   )
 })
