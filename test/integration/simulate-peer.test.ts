@@ -21,12 +21,18 @@ afterEach(() => {
 async function simulate(
   change: Partial<SimulateOptions> = {},
   behaviour: PeerBehaviour = {},
-  options: { readonly transport?: 'udp' | 'tcp'; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly transport?: 'udp' | 'tcp'
+    /** The run is broken off once the peer has heard this. */
+    readonly abortAt?: 'INVITE' | 'ACK'
+  } = {},
 ): Promise<{ readonly report: SimulationReport; readonly peer: AnsweringPeer }> {
   const transport = options.transport ?? 'udp'
   const running = new AnsweringPeer(behaviour)
   peer = running
   await running.run(transport)
+  const controller = new AbortController()
+  if (options.abortAt !== undefined) void running.received(options.abortAt).then(() => controller.abort())
   const report = await runSimulation(
     {
       target: { transport, host: '127.0.0.1', port: running.port },
@@ -45,7 +51,7 @@ async function simulate(
       audioFiles: AUDIO_FILES,
       ...change,
     },
-    options.signal ?? new AbortController().signal,
+    controller.signal,
   )
   return { report, peer: running }
 }
@@ -214,21 +220,17 @@ describe('a recorder that is not easy', () => {
 
 describe('an interruption', () => {
   it('takes back an INVITE that only rings', async () => {
-    const controller = new AbortController()
-    setTimeout(() => controller.abort(), 300)
-    const { report, peer: recorder } = await simulate({}, { ringForEver: true }, { signal: controller.signal })
+    const { report, peer: recorder } = await simulate({}, { ringForEver: true }, { abortAt: 'INVITE' })
     expect(report).toMatchObject({ placed: 1, answered: 0, cancelled: 1, failed: 0 })
     await recorder.received('ACK')
     expect(recorder.requests.map(({ method }) => method)).toEqual(['INVITE', 'CANCEL', 'ACK'])
   })
 
   it('hangs up what goes on, and places nothing more', async () => {
-    const controller = new AbortController()
-    setTimeout(() => controller.abort(), 500)
     const { report, peer: recorder } = await simulate(
       { durationMs: 60_000, recordingSessions: 100, perSecond: 1 },
       {},
-      { signal: controller.signal },
+      { abortAt: 'ACK' },
     )
     expect(report).toMatchObject({ placed: 1, answered: 1, cancelled: 1 })
     expect(recorder.count('BYE')).toBe(1)
