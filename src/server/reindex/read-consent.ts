@@ -24,17 +24,23 @@ export interface ReadConsentEvent {
  */
 export async function readConsent(
   store: Pick<ObjectStore, 'get'>,
-  recording: { readonly objectPrefix: string; readonly manifest: ManifestBody; readonly manifestSha256: string },
+  recording: {
+    readonly objectPrefix: string
+    readonly consentNames: readonly string[]
+    readonly manifest: ManifestBody
+    readonly manifestSha256: string
+  },
   keys: readonly VerifyKey[],
   report: (code: ProblemCode, name: string) => void,
 ): Promise<readonly ReadConsentEvent[]> {
   const { objectPrefix, manifest, manifestSha256 } = recording
+  const listed = new Set(recording.consentNames)
   const events: ReadConsentEvent[] = []
   for (let number = 0; number < CONSENT_EVENTS_MAX; number += 1) {
     const name = consentName(number)
     const named = manifest.consentEvents[number]
+    if (named === undefined && !listed.has(name)) return events
     const bytes = await store.get(objectKey(objectPrefix, name))
-    if (bytes === undefined && named === undefined) return events
     const jws = new TextDecoder('latin1').decode(bytes)
     const read = await readConsentEvent(jws, keys)
     const isIt = read.ok && belongs(read.value, { recordingId: manifest.recordingId, number, before: events.at(-1) })

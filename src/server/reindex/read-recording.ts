@@ -72,7 +72,7 @@ export async function readRecording(
   }
   const manifest = read.value
   const manifestSha256 = sha256Hex(signed)
-  const consent = await readConsent(store, { objectPrefix, manifest, manifestSha256 }, trust.keys, report)
+  const consent = await readConsent(store, { ...stored, manifest, manifestSha256 }, trust.keys, report)
   const known = { manifest, manifestSha256, objectPrefix, consent }
   const opener = new Opener(store, objectPrefix, report)
   const { custody, isDestroyed } = await readCustody(store, stored, trust, report)

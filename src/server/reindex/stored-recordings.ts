@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { isCustodyName, isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { isConsentName, isCustodyName, isWrappedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { recordingPrefix } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -26,12 +26,15 @@ export interface StoredRecording {
   readonly keyNames: readonly string[]
   /** Of what was decided about it later. */
   readonly custodyNames: readonly string[]
+  /** Of its consent events: those are not asked for that no listing has, since a store that is away cannot say no. */
+  readonly consentNames: readonly string[]
 }
 
 interface Found {
   hasManifest: boolean
   readonly keyNames: string[]
   readonly custodyNames: string[]
+  readonly consentNames: string[]
 }
 
 /** Walks the days from `fromUnixMs` to `toUnixMs`, both of them included; one day is held at a time. */
@@ -75,11 +78,12 @@ function take(found: Map<string, Found>, folder: string, objects: readonly { rea
   for (const { key } of objects) {
     const [recordingId = '', name = ''] = key.slice(folder.length).split('/')
     if (!isUuidV7(recordingId)) continue
-    const recording = found.get(recordingId) ?? { hasManifest: false, keyNames: [], custodyNames: [] }
+    const recording = found.get(recordingId) ?? { hasManifest: false, keyNames: [], custodyNames: [], consentNames: [] }
     found.set(recordingId, recording)
     if (name === MANIFEST_NAME) recording.hasManifest = true
     else if (isWrappedKeyName(name)) recording.keyNames.push(name)
     else if (isCustodyName(name)) recording.custodyNames.push(name)
+    else if (isConsentName(name)) recording.consentNames.push(name)
   }
 }
 

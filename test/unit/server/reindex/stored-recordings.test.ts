@@ -51,6 +51,7 @@ test('recordings are found by day, with or without a manifest', async () => {
       hasManifest: true,
       keyNames: ['key-001.age', 'key.age'],
       custodyNames: [],
+      consentNames: [],
     },
     {
       recordingId: open,
@@ -58,6 +59,7 @@ test('recordings are found by day, with or without a manifest', async () => {
       hasManifest: false,
       keyNames: ['key.age'],
       custodyNames: [],
+      consentNames: [],
     },
   ])
   expect(await walk(store, { toUnixMs: DAY + 24 * HOUR_MS })).toHaveLength(3)
