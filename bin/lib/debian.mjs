@@ -8,6 +8,7 @@ import {
   UNPACKED_CEPH,
   UNPACKED_KAMAILIO,
   UNPACKED_PROGRAMS,
+  UNPACKED_RTPENGINE,
   UNPACKED_SPEECH,
 } from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
@@ -44,6 +45,13 @@ const SERVERS = [
     programs: ['kamailio'],
     packages: ['kamailio'],
     needs: /^(?:lib.*|kamailio)$/u,
+  },
+  {
+    name: 'rtpengine (a media proxy, 3 MB)',
+    folder: UNPACKED_RTPENGINE,
+    programs: ['rtpengine'],
+    packages: ['rtpengine-daemon'],
+    needs: /^(?:lib.*|rtpengine-daemon)$/u,
   },
 ]
 

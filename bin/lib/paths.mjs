@@ -12,6 +12,7 @@ export const UNPACKED_PROGRAMS = join(MODULES, '.earwitness', 'bin')
 /** Servers with libraries of their own, unpacked for the tests as their packages would lie under `/`. */
 export const UNPACKED_CEPH = join(MODULES, '.earwitness', 'ceph')
 export const UNPACKED_KAMAILIO = join(MODULES, '.earwitness', 'kamailio')
+export const UNPACKED_RTPENGINE = join(MODULES, '.earwitness', 'rtpengine')
 export const UNPACKED_SPEECH = join(MODULES, '.earwitness', 'speech')
 export const MAIN = join(ROOT, 'src', 'main.ts')
 

@@ -398,7 +398,12 @@ describe('where it listens', () => {
     expect(recorder.offers[0]!.localAddress).toBe('recorder.example.com')
   })
 
-  test.skipIf(!hasIpv6)('on IPv6', async () => {
+  test('on IPv6, or it is told clearly that this machine has none', async () => {
+    if (!hasIpv6) {
+      const listen = [{ transport: 'udp', address: '::1', port: 0 }] as const
+      await expect(start({ listen })).rejects.toMatchObject({ code: 'sip-address-unknown' })
+      return
+    }
     const { recorder, at } = await start({ listen: [{ transport: 'udp', address: '::1', port: 0 }] })
     const peer = await UdpPeer.open(at('udp'), '::1')
     closers.push(() => peer.close())

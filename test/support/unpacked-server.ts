@@ -13,7 +13,7 @@ export interface ServerPlace {
 }
 
 /** @param folders below the libraries that hold some more of them */
-export function placeOfServer(name: 'ceph' | 'kamailio', folders: readonly string[] = []): ServerPlace {
+export function placeOfServer(name: 'ceph' | 'kamailio' | 'rtpengine', folders: readonly string[] = []): ServerPlace {
   const unpacked = join(UNPACKED, name)
   const root = existsSync(unpacked) ? unpacked : '/'
   const architecture = readdirSync(join(root, 'usr', 'lib')).find((entry) => entry.endsWith('-linux-gnu')) ?? ''
