@@ -21,7 +21,7 @@ type Held = 'nothing' | 'holding' | 'kept' | 'keptMissing' | 'discarded'
  */
 export class ConsentCase {
   readonly #policy: ConsentPolicy
-  readonly #facts: TimedFact[] = []
+  #facts: TimedFact[] = []
   #parties: readonly ConsentParty[]
   #needs: ConsentNeeds
   #findings: ConsentFindings
@@ -193,6 +193,7 @@ export class ConsentCase {
   #discard(outputs: ConsentOutput[]): void {
     this.#held = 'discarded'
     this.#hasFreshStart = !this.#hasEnded
+    this.#facts = this.#facts.map((timed) => ({ ...timed, isGone: true }))
     this.#do(outputs, 'discard')
   }
 

@@ -30,6 +30,8 @@ export function evaluateConsent(question: EvaluationQuestion): ConsentFindings {
   const saidYes = parties.filter(({ answer }) => answer === 'yes').length
   const everybodyAgreed = enough && asked.length > 0 && asked.every(({ answer }) => answer === 'yes')
   const agreed = everybodyAgreed || (needs.require === 'agreement' && needs.parties === 'one' && saidYes > 0)
+  const lacksAnnouncement = needs.require === 'agreement' && needs.recordAnnouncement && !standing.hasAnnouncement
+  if (agreed && lacksAnnouncement) return missing(standing, isOverdue, 'no announcement is in the recording')
   if (agreed)
     return {
       state: 'agreed',

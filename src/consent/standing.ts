@@ -8,6 +8,8 @@ const SAMPLES_PER_MS = 48
 export interface TimedFact {
   readonly fact: ConsentFact
   readonly isLate: boolean
+  /** What was recorded until then has been destroyed, and with it what was heard there. */
+  readonly isGone?: boolean | undefined
 }
 
 type Answer = 'none' | 'yes' | 'no' | 'withdrawn'
@@ -28,6 +30,8 @@ export interface Standing {
   readonly notes: ReadonlySet<string>
   /** An objection that nobody in particular made stands against all. */
   readonly objection: 'no' | 'withdrawn' | undefined
+  /** An announcement is in what there is of the recording, from its beginning to its end; in whose stream is all the same. */
+  readonly hasAnnouncement: boolean
 }
 
 export interface StandingQuestion {
@@ -51,6 +55,7 @@ class Folding {
   readonly #parties: readonly PartyStanding[]
   readonly #notes = new Set<string>()
   #objection: Standing['objection']
+  #hasAnnouncement = false
 
   constructor(question: StandingQuestion) {
     this.#question = question
@@ -63,15 +68,20 @@ class Folding {
   }
 
   get standing(): Standing {
-    return { parties: this.#parties, notes: this.#notes, objection: this.#objection }
+    return {
+      parties: this.#parties,
+      notes: this.#notes,
+      objection: this.#objection,
+      hasAnnouncement: this.#hasAnnouncement,
+    }
   }
 
-  take({ fact, isLate }: TimedFact): void {
+  take({ fact, isLate, isGone = false }: TimedFact): void {
     switch (fact.type) {
       case 'announcementPlayed':
         return this.#takePlayed(fact, isLate)
       case 'announcementHeard':
-        return this.#takeHeard(fact)
+        return this.#takeHeard(fact, isGone)
       case 'answered':
         return this.#takeAnswer(fact)
       case 'reviewed':
@@ -103,7 +113,7 @@ class Folding {
    * What a stream carries is what its party's side says: everybody else on the call hears it, and that side itself
    * does not. So an announcement in the callee's stream tells the caller.
    */
-  #takeHeard(fact: Extract<ConsentFact, { type: 'announcementHeard' }>): void {
+  #takeHeard(fact: Extract<ConsentFact, { type: 'announcementHeard' }>, isGone: boolean): void {
     const { needs, policy } = this.#question
     if (!needs.notice.includes('announcement')) return
     const enough =
@@ -113,6 +123,11 @@ class Folding {
       this.#notes.add('an announcement was heard in part, or not for certain')
       return
     }
+    if (isGone && needs.recordAnnouncement) {
+      this.#notes.add('an announcement was destroyed with the beginning, and the rule wants it in the recording')
+      return
+    }
+    this.#hasAnnouncement = true
     const senders = this.#parties.filter(({ party }) => party.streamIds.includes(fact.streamId))
     if (senders.length === 0) {
       this.#notes.add('an announcement was heard in a stream of nobody known')

@@ -8,6 +8,7 @@ import {
   early,
   heard,
   keys,
+  late,
   live,
   NO_RULE,
   PARTIES,
@@ -78,6 +79,24 @@ describe('who hears what', () => {
       'missing',
     )
     expect(live(early(heard('a', { verdict: 'uncertain', share: 1 }), heard('b')), { policy }).state).toBe('missing')
+  })
+
+  test('agreement to a recorded announcement wants the announcement in the recording', () => {
+    const policy = { require: 'byRule' } as const
+    const yes = [keys('yes', 'a'), keys('yes', 'b')]
+    const without = live(early(played(), ...yes), { policy, rule: STRICTEST_RULE })
+    expect(without.state).toBe('missing')
+    expect(without.explanation).toMatch(/^no announcement is in the recording; .*the rule wants it in the recording$/u)
+    expect(live(early(heard('b'), ...yes), { policy, rule: STRICTEST_RULE }).state).toBe('agreed')
+    expect(live(early(...yes, heard('b')), { policy, rule: STRICTEST_RULE }).state).toBe('agreed')
+  })
+
+  test('an announcement in a beginning that was destroyed is no longer in the recording', () => {
+    const policy = { require: 'byRule', holdUntilConsent: true, onMissing: 'discard' } as const
+    const events = [...early(heard('b')), ...late(keys('yes', 'a'), keys('yes', 'b'))]
+    expect(live(events, { policy, rule: STRICTEST_RULE }).state).toBe('missing')
+    const again = [...events, ...late(heard('b', { fromMs: 35_000 }))]
+    expect(live(again, { policy, rule: STRICTEST_RULE }).state).toBe('agreed')
   })
 
   test('an announcer plays to the only caller', () => {

@@ -28,6 +28,8 @@ interface Worth {
   readonly toldBoth: boolean
   /** By an announcement that is in the recording. */
   readonly toldBothInRecording: boolean
+  /** An announcement, whoever heard it, is in the recording to its end. */
+  readonly hasAnnouncement?: boolean
   readonly saidYesBoth: boolean
   readonly objection?: 'refused' | 'withdrawn'
   /** Both had said yes before the objection. */
@@ -41,8 +43,9 @@ interface Evidence {
 }
 
 const NOTHING: Worth = { toldBoth: false, toldBothInRecording: false, saidYesBoth: false }
-const TOLD: Worth = { ...NOTHING, toldBoth: true, toldBothInRecording: true }
-const YES: Worth = { ...TOLD, saidYesBoth: true }
+const TOLD: Worth = { ...NOTHING, toldBoth: true, toldBothInRecording: true, hasAnnouncement: true }
+/** Who says yes knows, and need not have been told by an announcement. */
+const YES: Worth = { ...TOLD, hasAnnouncement: false, saidYesBoth: true }
 
 const EVIDENCE: Readonly<Record<string, Evidence>> = {
   'nothing at all': { events: [], worth: NOTHING },
@@ -66,6 +69,22 @@ const EVIDENCE: Readonly<Record<string, Evidence>> = {
   },
   'keys of both': { events: early(keys('yes', 'a'), keys('yes', 'b')), worth: YES },
   'keys at the announcer, then keys': { events: early(keys('yes'), keys('yes', 'b')), worth: YES },
+  'keys of both, and an announcement in the recording': {
+    events: early(heard('b'), keys('yes', 'a'), keys('yes', 'b')),
+    worth: { ...YES, hasAnnouncement: true },
+  },
+  'keys of both, and an announcement in a stream of nobody': {
+    events: early(heard('x'), keys('yes', 'a'), keys('yes', 'b')),
+    worth: { ...YES, hasAnnouncement: true },
+  },
+  'keys of both, and an announcement that was played before': {
+    events: early(played(), keys('yes', 'a'), keys('yes', 'b')),
+    worth: YES,
+  },
+  'keys of both, and a part of an announcement': {
+    events: early(heard('b', { verdict: 'heardInPart', share: 0.9 }), keys('yes', 'a'), keys('yes', 'b')),
+    worth: YES,
+  },
   'keys of one': { events: early(keys('yes', 'a')), worth: NOTHING },
   'keys of one and of nobody': { events: early(keys('yes', 'a'), keys('yes', 'x')), worth: NOTHING },
   'the word of the API for both': { events: early(api('yes', 'A'), api('yes', 'B')), worth: YES },
@@ -87,8 +106,8 @@ const EVIDENCE: Readonly<Record<string, Evidence>> = {
     worth: { ...NOTHING, objection: 'refused' },
   },
   'no, then yes of both': {
-    events: early(keys('no', 'a'), keys('yes', 'b'), keys('yes', 'a')),
-    worth: { ...YES, objection: 'refused' },
+    events: early(keys('no', 'a'), heard('b'), keys('yes', 'b'), keys('yes', 'a')),
+    worth: { ...YES, hasAnnouncement: true, objection: 'refused' },
   },
   'both yes, one withdraws': {
     events: early(keys('yes', 'a'), keys('yes', 'b'), withdrawn('A')),
@@ -159,8 +178,14 @@ function isTold(worth: Worth, need: Need): boolean {
   return need.mustBeRecorded ? worth.toldBothInRecording : worth.toldBoth
 }
 
+/** Both said yes, and where the rule wants agreement and a recorded announcement there is one. */
+function isAgreed(worth: Worth, need: Need): boolean {
+  const lacksAnnouncement = need.level === 'agreement' && need.mustBeRecorded && worth.hasAnnouncement !== true
+  return worth.saidYesBoth && !lacksAnnouncement
+}
+
 function isEnough(worth: Worth, need: Need): boolean {
-  return worth.saidYesBoth || need.level === 'none' || (need.level === 'notice' && isTold(worth, need))
+  return isAgreed(worth, need) || need.level === 'none' || (need.level === 'notice' && isTold(worth, need))
 }
 
 /** Late notice does not tell of what was recorded and kept until then. */
@@ -172,7 +197,7 @@ const lateNoticeHelps = (need: Need, policy: Pick<ConsentPolicy, 'onMissing' | '
 function expectedState(name: string, need: Need, policy: ConsentPolicy): ConsentState {
   const { worth } = EVIDENCE[name]!
   if (worth.objection !== undefined && !RAISED_AGAIN.has(name)) return worth.objection
-  if (worth.saidYesBoth) return 'agreed'
+  if (isAgreed(worth, need)) return 'agreed'
   const told =
     isTold(worth, need) &&
     (worth.isLate !== true || (need.level === 'none' ? need.isStated : lateNoticeHelps(need, policy)))
@@ -190,7 +215,7 @@ function expectedActions(name: string, need: Need, policy: ConsentPolicy): reado
     // Told in full before the no: what was held is kept already.
     const wasEnough =
       need.level === 'none' ||
-      worth.objectionAfterYes === true ||
+      (worth.objectionAfterYes === true && isAgreed(worth, need)) ||
       (!raised && isEnough({ ...worth, saidYesBoth: false }, need))
     const held: ConsentAction[] = isHeld ? [wasEnough ? 'keep' : 'discard'] : []
     const action: Objected = worth.objection === 'refused' ? policy.onRefused : policy.onWithdrawn
@@ -212,7 +237,7 @@ function expectedActions(name: string, need: Need, policy: ConsentPolicy): reado
     ...(destroys ? (['discard'] as const) : []),
     onMissing === 'discard' ? 'pause' : onMissing,
   ]
-  const comes = worth.saidYesBoth || (need.level === 'notice' && isTold(worth, need) && lateNoticeHelps(need, policy))
+  const comes = isAgreed(worth, need) || (need.level === 'notice' && isTold(worth, need) && lateNoticeHelps(need, policy))
   const comesLate = worth.isLate === true && comes
   if (isHeld && !destroys) {
     const keeps = comesLate || onMissing === 'flag' || onMissing === 'notify'
@@ -246,5 +271,5 @@ test.each(CASES)('%s, required: %s', (name, needName) => {
 })
 
 test('the matrix is as large as it is said to be', () => {
-  expect(CASES.length * ON_MISSING.length * ON_OBJECTION.length * 2).toBe(10_850)
+  expect(CASES.length * ON_MISSING.length * ON_OBJECTION.length * 2).toBe(12_250)
 })
