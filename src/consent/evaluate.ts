@@ -69,7 +69,7 @@ function noticeIn(standing: Standing, needs: ConsentNeeds, isOverdue: boolean): 
   const { parties } = standing
   const enough = parties.length >= PARTIES_MIN
   const told = parties.filter((each) => each.told).length
-  const strangers = parties.filter(({ party }) => party.own === 'asked')
+  const strangers = parties.filter(({ isExempt }) => !isExempt)
   const strangersTold = strangers.filter((each) => each.told).length
   const everybody = enough && told === parties.length && strangersTold > 0
   const isNotified = everybody || (needs.require === 'notice' && needs.parties === 'one' && strangersTold > 0)

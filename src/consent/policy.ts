@@ -31,7 +31,10 @@ export interface ConsentParty {
   readonly role: 'caller' | 'callee' | 'other'
   /** The media streams that carry this party's voice. */
   readonly streamIds: readonly string[]
-  /** What the operator declares of his own people: `informed` need not be told, `agreed` neither told nor asked. */
+  /**
+   * What the operator declares of his own people: `informed` know by contract or in writing, and need not be told where
+   * that counts as notice; `agreed` must neither be told nor asked.
+   */
   readonly own: 'asked' | 'informed' | 'agreed'
   /** 48 kHz position on the recording's timeline; 0 by default. Announcements before it told this party nothing. */
   readonly joinedAtSample?: number | undefined
@@ -43,7 +46,8 @@ export interface ConsentNeeds extends ConsentRule {
   readonly isStated: boolean
 }
 
-const KNOWN_NEEDS = { parties: 'all', when: 'before', notice: ['announcement'], recordAnnouncement: false } as const
+/** A policy that asks for notice itself takes the operator's word for his own people. */
+const KNOWN_NEEDS = { parties: 'all', when: 'before', notice: ['announcement', 'written', 'contract'], recordAnnouncement: false } as const
 
 /** What `policy` makes of `rule`. A policy that names its requirement means it, whatever the rule says. */
 export function needsOf(policy: ConsentPolicy, rule: ConsentRule): ConsentNeeds {

@@ -17,6 +17,8 @@ type Answer = 'none' | 'yes' | 'no' | 'withdrawn'
 /** What is known of one party. */
 export interface PartyStanding {
   readonly party: ConsentParty
+  /** By the operator's word this party need not be told, where the rule takes such a word. */
+  readonly isExempt: boolean
   told: boolean
   /** Its last explicit answer. A spoken yes that nobody has reviewed is none. */
   answer: Answer
@@ -59,12 +61,14 @@ class Folding {
 
   constructor(question: StandingQuestion) {
     this.#question = question
-    this.#parties = question.parties.map((party) => ({
-      party,
-      told: party.own !== 'asked',
-      answer: 'none',
-      awaitsReview: false,
-    }))
+    const { notice, require } = question.needs
+    const wordCounts = notice.includes('written') || notice.includes('contract')
+    this.#parties = question.parties.map((party) => {
+      const isExempt = party.own === 'agreed' || (party.own === 'informed' && wordCounts)
+      return { party, isExempt, told: isExempt, answer: 'none', awaitsReview: false }
+    })
+    if (require === 'notice' && !wordCounts && question.parties.some(({ own }) => own === 'informed'))
+      this.#notes.add("the rule does not take what the operator's own people know by contract or in writing for notice")
   }
 
   get standing(): Standing {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ConsentCase } from '../../../src/consent/consent-case.ts'
-import { STRICTEST_RULE } from '../../../src/consent/jurisdiction.ts'
+import { type ConsentRule, STRICTEST_RULE } from '../../../src/consent/jurisdiction.ts'
 import type { ConsentParty, ConsentPolicy } from '../../../src/consent/policy.ts'
 import type { ConsentFact } from '../../../src/consent/words.ts'
 import {
@@ -40,6 +40,25 @@ describe('who hears what', () => {
     expect(stateOf(own, heard('b'))).toBe('notified')
     expect(stateOf(own, heard('a'))).toBe('missing')
     expect(stateOf(own, played())).toBe('notified')
+  })
+
+  test("the operator's own are told by contract only where the rule takes that for notice", () => {
+    const own = [PARTIES[0]!, { ...PARTIES[1]!, own: 'informed' as const }]
+    const by = (notice: ConsentRule['notice']) => ({
+      parties: own,
+      policy: { require: 'byRule' as const },
+      rule: { ...STRICTEST_RULE, require: 'notice' as const, recordAnnouncement: false, notice },
+    })
+    expect(live(early(played()), by(['announcement', 'contract'])).state).toBe('notified')
+    expect(live(early(played()), by(['announcement', 'written'])).state).toBe('notified')
+    const untold = live(early(played()), by(['announcement', 'tone']))
+    expect(untold.state).toBe('missing')
+    expect(untold.explanation).toBe(
+      "1 of 2 parties were not told; the rule does not take what the operator's own people know by contract or in writing for notice",
+    )
+    expect(live(early(played(), heard('a')), by(['announcement'])).state).toBe('notified')
+    const all = PARTIES.map((party) => ({ ...party, own: 'informed' as const }))
+    expect(live([], { ...by(['announcement']), parties: all }).state).toBe('missing')
   })
 
   test("a call of the operator's own people needs nothing, and does not claim that anybody said yes", () => {
