@@ -29,8 +29,8 @@ export class ConsentCase {
   #deadlineUs: number | undefined
   #isOverdue = false
   #held: Held = 'nothing'
-  /** What came before was destroyed while the recording went on: whoever is told now, was told in time for what there is. */
-  #hasFreshStart = false
+  /** Whose beginning was destroyed while the recording went on: told now, they were told in time for what there is of them. */
+  #startedAfresh: ReadonlySet<string> = new Set()
   #isPaused = false
   #isStopped = false
   #isShredded = false
@@ -192,7 +192,7 @@ export class ConsentCase {
 
   #discard(outputs: ConsentOutput[]): void {
     this.#held = 'discarded'
-    this.#hasFreshStart = !this.#hasEnded
+    if (!this.#hasEnded) this.#startedAfresh = new Set(this.#parties.map(({ id }) => id))
     this.#facts = this.#facts.map((timed) => ({ ...timed, isGone: true }))
     this.#do(outputs, 'discard')
   }
@@ -236,7 +236,7 @@ export class ConsentCase {
       needs: this.#needs,
       policy: this.#policy,
       facts: this.#facts,
-      lateNoticeCounts: this.#hasFreshStart,
+      startedAfresh: this.#startedAfresh,
       isOverdue: this.#isOverdue,
     })
   }

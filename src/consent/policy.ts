@@ -47,7 +47,12 @@ export interface ConsentNeeds extends ConsentRule {
 }
 
 /** A policy that asks for notice itself takes the operator's word for his own people. */
-const KNOWN_NEEDS = { parties: 'all', when: 'before', notice: ['announcement', 'written', 'contract'], recordAnnouncement: false } as const
+const KNOWN_NEEDS = {
+  parties: 'all',
+  when: 'before',
+  notice: ['announcement', 'written', 'contract'],
+  recordAnnouncement: false,
+} as const
 
 /** What `policy` makes of `rule`. A policy that names its requirement means it, whatever the rule says. */
 export function needsOf(policy: ConsentPolicy, rule: ConsentRule): ConsentNeeds {

@@ -41,8 +41,8 @@ export interface StandingQuestion {
   readonly needs: ConsentNeeds
   readonly policy: ConsentPolicy
   readonly facts: readonly TimedFact[]
-  /** Nothing that was recorded before has been kept, so that notice after the deadline came in time for what is. */
-  readonly lateNoticeCounts: boolean
+  /** Ids of parties of whom nothing from before has been kept, so that notice after the deadline came in time for what is. */
+  readonly startedAfresh: ReadonlySet<string>
 }
 
 /** Folds the facts, in their order. */
@@ -151,11 +151,11 @@ class Folding {
   }
 
   #tell(parties: readonly PartyStanding[], isLate: boolean): void {
-    if (isLate && this.#question.needs.when !== 'during' && !this.#question.lateNoticeCounts) {
-      this.#notes.add('an announcement came after the deadline')
-      return
+    for (const standing of parties) {
+      const counts = !isLate || this.#question.needs.when === 'during'
+      if (counts || this.#question.startedAfresh.has(standing.party.id)) standing.told = true
+      else this.#notes.add('an announcement came after the deadline')
     }
-    for (const standing of parties) standing.told = true
   }
 
   #takeAnswer(fact: Extract<ConsentFact, { type: 'answered' }>): void {

@@ -287,7 +287,7 @@ describe('the evaluator', () => {
             needs: needsOf(world.policy, world.rule),
             policy: world.policy,
             facts: some.map((fact) => ({ fact, isLate: false })),
-            lateNoticeCounts: false,
+            startedAfresh: new Set(),
             isOverdue: true,
           })
         if (ask(all.slice(0, cut)).isSatisfied) expect(ask(all).isSatisfied).toBe(true)
@@ -305,7 +305,7 @@ describe('the evaluator', () => {
           needs: needsOf(world.policy, world.rule),
           policy: world.policy,
           facts: [...before, objection].map((fact) => ({ fact, isLate: false })),
-          lateNoticeCounts: true,
+          startedAfresh: new Set(['A', 'B', 'C']),
           isOverdue: false,
         })
         expect(found.isSatisfied).toBe(false)

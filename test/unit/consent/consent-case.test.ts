@@ -298,6 +298,19 @@ describe('what was held', () => {
     expect(consent.isHolding).toBe(false)
   })
 
+  test('late notice is late for who joins after the beginning was destroyed: nothing of theirs was', () => {
+    const consent = caseWith({ ...NOTICE, ...hold, onMissing: 'discard' })
+    consent.handleTimeout(20 * SECOND_US)
+    consent.handleFact(25 * SECOND_US, heard('a', { fromMs: 24_000 }))
+    consent.handleFact(26 * SECOND_US, heard('b', { fromMs: 25_000 }))
+    expect(consent.state).toBe('notified')
+    consent.setParties(30 * SECOND_US, [...PARTIES, THIRD])
+    consent.handleTimeout(50 * SECOND_US)
+    consent.handleFact(60 * SECOND_US, heard('a', { fromMs: 55_000 }))
+    expect(consent.state).toBe('missing')
+    expect(consent.explanation).toContain('an announcement came after the deadline')
+  })
+
   test('a shredded recording gets no further orders', () => {
     const events = early(withdrawn(), keys('yes', 'a'), keys('yes', 'b'), keys('no', 'a'))
     expect(live(events, { policy: { ...hold, onWithdrawn: 'shred' } }).actions).toEqual(['discard', 'stop', 'shred'])

@@ -237,7 +237,8 @@ function expectedActions(name: string, need: Need, policy: ConsentPolicy): reado
     ...(destroys ? (['discard'] as const) : []),
     onMissing === 'discard' ? 'pause' : onMissing,
   ]
-  const comes = isAgreed(worth, need) || (need.level === 'notice' && isTold(worth, need) && lateNoticeHelps(need, policy))
+  const comes =
+    isAgreed(worth, need) || (need.level === 'notice' && isTold(worth, need) && lateNoticeHelps(need, policy))
   const comesLate = worth.isLate === true && comes
   if (isHeld && !destroys) {
     const keeps = comesLate || onMissing === 'flag' || onMissing === 'notify'
