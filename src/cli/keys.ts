@@ -6,12 +6,14 @@ import { parseRecipient, recipientOfIdentity } from '../evidence/age-keys.ts'
 import { RECIPIENTS_MAX } from '../evidence/age-seal.ts'
 import { isUuidV7, uuidV7 } from '../ids.ts'
 import { storedDays } from '../server/reindex/stored-recordings.ts'
+import { HeldKeys } from '../server/recording/held-keys.ts'
 import { loadIdentities } from '../server/storage/key-files.ts'
 import { recordingPrefix } from '../server/storage/layout.ts'
 import type { ObjectStore } from '../server/storage/object-store.ts'
+import { openForCustody } from '../server/storage/open-store.ts'
 import type { Vaults } from '../server/vault/rotate-key.ts'
 import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
-import { openRotationPlaces } from '../server/vault/rotation-places.ts'
+import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
 import { flag, instantOption, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -34,7 +36,7 @@ export const command: Command = {
     'Opens the sealed key of each recording with the old vault key, seals it to the new recipients and stores it beside the old one; audio is not touched. When the new key has been ' +
     'read back and the recorder of this machine has said in its ledger that it stands in the place of the old one, the old one is destroyed. So run it on the machine of a recorder, while that runs. ' +
     'With --check-with each new key is opened before anything is destroyed. Stopped anywhere, every recording opens with the old or the new vault key, and running it again goes on. ' +
-    'Exit code 0: nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
+    'Keys of audio held until consent are not sealed anew: what has one that the old vault key opens is named (heldKey), and the old vault key is still needed. Exit code 0: nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
   examples: [
     'keys rotate --identity old.agekey --all --dry-run',
     'keys rotate --identity old.agekey --check-with new.agekey --all',
@@ -84,11 +86,12 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   const tenants = new Set(textOptions(args, 'tenant'))
   if (tenants.size === 0)
     for (const tenant of ['default', ...config.sources.map((one) => one.tenant)]) tenants.add(tenant)
-  const { places, close } = await openRotationPlaces(config)
+  const { places, close } = await openForCustody(config)
   try {
     const by = userName()
     const summary = await rotateKeys(ids.length > 0 ? named(reader, ids, tenants) : all(context, reader, tenants), {
-      ...{ places, vaults, isDryRun, signal, ledger: rotationLedger(config.dataDir) },
+      ...{ places: places.map(rotationPlace), vaults, isDryRun, signal },
+      ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config) },
       asked: () => ({ requestId: uuidV7(Date.now(), randomBytes(16)), by, at: new Date().toISOString() }),
       onProgress: (lookedAt, counts) => {
         if (lookedAt % PROGRESS_EVERY === 0)
@@ -213,6 +216,8 @@ const WORDS: Readonly<Record<RotationOutcome, string>> = {
   oldKept:
     'sealed to the new vault, but the store keeps the key before, as Object Lock does; run this again when its retention is over',
   unsaid: 'with both keys: the recorder has not said so in its ledger; start it and run this again',
+  heldKey:
+    'with a key of audio held until consent, which is not sealed anew: the OLD vault key is still needed for it, so keep it; their own key was dealt with',
   failed: 'for which a store did not do its work; run this again',
 }
 

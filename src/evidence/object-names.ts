@@ -59,7 +59,11 @@ export function heldKeyName(heldSeq: number): string {
 
 /** True for a key without which something of the recording can be opened by nobody: its own, whatever vault it is sealed to, or that of what was held. */
 export function isSealedKeyName(name: string): boolean {
-  return isWrappedKeyName(name) || HELD_KEY_NAME.test(name)
+  return isWrappedKeyName(name) || isHeldKeyName(name)
+}
+
+export function isHeldKeyName(name: string): boolean {
+  return HELD_KEY_NAME.test(name)
 }
 
 /** Peaks of what is held. FORMAT.md 3.2 */

@@ -5,7 +5,7 @@ import { openRecordingKey } from '../../evidence/recording-key.ts'
 import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { objectKey } from '../storage/layout.ts'
-import type { RotationPlace } from './rotation-places.ts'
+import type { RotationPlace } from './rotation-place.ts'
 
 /** Of one recording; the number in the last possible name. */
 const ROTATIONS_MAX = 999

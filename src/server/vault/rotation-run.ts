@@ -1,7 +1,9 @@
 import { EarwitnessError } from '../../errors.ts'
+import { heldKeysLeft, type HeldKeysLeft } from './held-keys-left.ts'
 import { destroyOldKeys, rotateKey, type RotatedKey, type RotationRest, type Vaults } from './rotate-key.ts'
+import type { HeldKeys } from '../recording/held-keys.ts'
 import type { RotationLedger } from './rotation-ledger.ts'
-import type { RotationPlace } from './rotation-places.ts'
+import type { RotationPlace } from './rotation-place.ts'
 
 /** Recordings whose statements are waited for together: the recorder takes 256 requests at a time. */
 export const PAGE_RECORDINGS = 200
@@ -12,14 +14,18 @@ const NAMED_MAX = 1_000
 
 /**
  * What became of a recording. `rotated`: nothing but the new vault opens it. `oldKept`: the new vault opens it, and a place keeps a key of the old one. `unsaid`: both are
- * there, since the recorder has not said in its ledger yet that they are. `failed`: a store did not do its work.
+ * there, since the recorder has not said in its ledger yet that they are. `heldKey`: nothing but the new vault opens its own key, and the old one opens that of what is held until
+ * consent, which nobody seals anew. `failed`: a store did not do its work.
  */
-export type RotationOutcome = RotationRest | 'rotated' | 'oldKept' | 'unsaid' | 'failed'
+export type RotationOutcome = RotationRest | 'rotated' | 'oldKept' | 'unsaid' | 'heldKey' | 'failed'
 
 /** Running again may finish these, and what is left of others. */
 export const LEFT_OUTCOMES: ReadonlySet<RotationOutcome> = new Set<RotationOutcome>([
-  ...(['running', 'notOpened', 'keyWrong', 'notProven', 'oldKept', 'unsaid', 'failed'] as const),
+  ...(['running', 'notOpened', 'keyWrong', 'notProven', 'oldKept', 'unsaid', 'heldKey', 'failed'] as const),
 ])
+
+/** Nothing would be left of these, were there no held key. */
+const OWN_KEY_DONE: ReadonlySet<RotationOutcome> = new Set<RotationOutcome>(['rotated', 'already', 'noKey'])
 
 export interface LeftRecording {
   readonly recordingId: string
@@ -46,6 +52,8 @@ interface StoredRecording {
 interface RunOptions {
   readonly places: readonly RotationPlace[]
   readonly ledger: RotationLedger
+  /** Of this machine: what nobody has decided about. */
+  readonly heldKeys: Pick<HeldKeys, 'undecided' | 'read'>
   readonly vaults: Vaults
   readonly isDryRun: boolean
   /** Ends it between two recordings. */
@@ -80,7 +88,7 @@ class Run {
   readonly #options: RunOptions
   readonly #counts: Record<RotationOutcome, number> = {
     ...{ rotated: 0, already: 0, noKey: 0, running: 0, notOpened: 0, keyWrong: 0 },
-    ...{ notProven: 0, oldKept: 0, unsaid: 0, failed: 0 },
+    ...{ notProven: 0, oldKept: 0, unsaid: 0, heldKey: 0, failed: 0 },
   }
   readonly #left: LeftRecording[] = []
   #leftDropped = 0
@@ -103,15 +111,17 @@ class Run {
 
   async take(page: readonly StoredRecording[]): Promise<void> {
     const rotated = new Map<string, RotatedKey>()
+    const { places, heldKeys, vaults } = this.#options
+    const held = await heldKeysLeft(places, heldKeys, vaults.oldIdentities)
     await this.#beside(page, async (recording) => {
-      const key = await this.#storeNew(recording)
+      const key = await this.#storeNew(recording, held)
       if (key !== undefined) rotated.set(...key)
     })
     const { ledger, signal } = this.#options
     const said = await ledger.said([...rotated.keys()], signal)
     if (said.size < rotated.size) this.#isSilent = true
     await this.#beside([...rotated], async ([requestId, key]) => {
-      if (said.has(requestId)) await this.#destroyOld(key)
+      if (said.has(requestId)) await this.#destroyOld(key, held)
       else this.#note(key.recordingId, 'unsaid')
     })
   }
@@ -125,13 +135,13 @@ class Run {
     await Promise.all(Array.from({ length: RECORDINGS_AT_ONCE }, worker))
   }
 
-  async #storeNew(recording: StoredRecording): Promise<readonly [string, RotatedKey] | undefined> {
+  async #storeNew(recording: StoredRecording, held: HeldKeysLeft): Promise<readonly [string, RotatedKey] | undefined> {
     const { places, vaults, isDryRun, ledger, asked, signal } = this.#options
     if (signal.aborted) return undefined
     try {
       const key = await rotateKey(places, recording, { vaults, isDryRun })
-      if (typeof key === 'string') this.#note(recording.recordingId, key)
-      else if (isDryRun) this.#note(recording.recordingId, 'rotated')
+      if (typeof key === 'string') await this.#done(recording, key, held)
+      else if (isDryRun) await this.#done(recording, 'rotated', held)
       else {
         const request = asked()
         const { recordingId, name, sha256, replacesSha256 } = key
@@ -144,13 +154,19 @@ class Run {
     return undefined
   }
 
-  async #destroyOld(key: RotatedKey): Promise<void> {
+  async #destroyOld(key: RotatedKey, held: HeldKeysLeft): Promise<void> {
     try {
       const code = await destroyOldKeys(this.#options.places, key)
-      this.#note(key.recordingId, code === undefined ? 'rotated' : 'oldKept', code)
+      if (code === undefined) await this.#done(key, 'rotated', held)
+      else this.#note(key.recordingId, 'oldKept', code)
     } catch (error) {
       this.#failed(key.recordingId, error)
     }
+  }
+
+  async #done(recording: StoredRecording, outcome: RotationOutcome, held: HeldKeysLeft): Promise<void> {
+    const isLeft = OWN_KEY_DONE.has(outcome) && (await held.isIn(recording))
+    this.#note(recording.recordingId, isLeft ? 'heldKey' : outcome)
   }
 
   #failed(recordingId: string, error: unknown): void {

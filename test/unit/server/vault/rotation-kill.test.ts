@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 
 import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
-import type { RotationPlace } from '../../../../src/server/vault/rotation-places.ts'
+import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { findings, keysIn, NEW, OLD, opens, rotationRig, THIRD, vaults, type RotationRig } from './rotation-rig.ts'
 
 /** Of the process: nothing catches it, and nothing is done after it. */

@@ -8,7 +8,7 @@ import type { KeyRotatedRequest } from '../../../../src/server/ledger/statement-
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import type { Vaults } from '../../../../src/server/vault/rotate-key.ts'
 import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
-import type { RotationPlace } from '../../../../src/server/vault/rotation-places.ts'
+import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { rotateKeys, type RotationSummary } from '../../../../src/server/vault/rotation-run.ts'
 import {
   RECORDING_ID,
@@ -38,7 +38,13 @@ export async function rotationRig({
     chunks: [Buffer.from('OggS one')],
     snapshots: [Buffer.from('<recording/>')],
   })
-  const rig = { recording, stores, said: [] as KeyRotatedRequest[], isSilent: false }
+  const rig = {
+    recording,
+    stores,
+    said: [] as KeyRotatedRequest[],
+    isSilent: false,
+    undecided: new Map<string, Uint8Array>(),
+  }
   for (const store of stores) await putAll(store, recording)
   let requests = 0
   const ledger: RotationLedger = {
@@ -55,6 +61,10 @@ export async function rotationRig({
   ): Promise<RotationSummary> =>
     rotateKeys([{ recordingId: RECORDING_ID, objectPrefix: PREFIX }], {
       ...{ places: options.places ?? stores, ledger: options.ledger ?? ledger },
+      heldKeys: {
+        undecided: () => Promise.resolve([...rig.undecided.keys()]),
+        read: (key) => Promise.resolve(rig.undecided.get(key)),
+      },
       ...{ vaults: options.vaults ?? vaults(), isDryRun: options.isDryRun ?? false },
       ...{ signal: new AbortController().signal, onProgress: () => {} },
       asked: () => {

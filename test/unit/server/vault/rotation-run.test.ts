@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { sealToRecipients } from '../../../../src/evidence/age-seal.ts'
 import { uuidV7 } from '../../../../src/ids.ts'
-import type { RotationPlace } from '../../../../src/server/vault/rotation-places.ts'
+import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { PAGE_RECORDINGS, rotateKeys } from '../../../../src/server/vault/rotation-run.ts'
-import { sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
+import { RECORDING_ID, sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
 import {
   ESCROW,
   findings,
@@ -20,7 +20,15 @@ import {
   type RotationRig,
 } from './rotation-rig.ts'
 
+const NONE_HELD = { undecided: () => Promise.resolve([]), read: () => Promise.resolve(undefined) }
+
 const BOTH = (names: readonly string[]) => [names, names]
+
+function storeOf(rig: RotationRig, place: number): RotationPlace {
+  const store = rig.stores[place]
+  if (store === undefined) throw new Error('no such store')
+  return store
+}
 
 async function outcomes(rig: RotationRig, ...options: Parameters<RotationRig['rotate']>): Promise<readonly string[]> {
   const { counts, left } = await rig.rotate(...options)
@@ -155,6 +163,31 @@ describe('a recording is left as it is', () => {
   })
 })
 
+describe('a key of what is held until consent is not sealed anew, so the old vault key is still needed', () => {
+  const name = `${PREFIX}/held-key-000.age`
+  const sealed = (recipient: string) =>
+    sealToRecipients(Buffer.from(`${THIRD.identity}\n`), [recipient], vectorRandom('held'))
+
+  it.each(['the store', 'the replica', 'this machine, undecided'])('in %s', async (where) => {
+    const rig = await rotationRig()
+    const store = rig.stores[where === 'the store' ? 0 : 1]
+    if (where.startsWith('this')) rig.undecided.set(name, sealed(OLD.recipient))
+    else await store?.put(name, sealed(OLD.recipient))
+    expect(await outcomes(rig, { isDryRun: true })).toEqual(['heldKey'])
+    expect(await outcomes(rig)).toEqual(['heldKey'])
+    // Its own key is.
+    expect(await keysIn(rig)).toEqual(BOTH(['key-001.age']))
+    expect(await opens(rig, NEW.identity)).toEqual([true, true])
+    expect((await rig.rotate()).left).toEqual([{ recordingId: RECORDING_ID, outcome: 'heldKey' }])
+  })
+
+  it('unless it was sealed to the new vault when it was made', async () => {
+    const rig = await rotationRig()
+    await rig.stores[0]?.put(name, sealed(NEW.recipient))
+    expect(await outcomes(rig)).toEqual(['rotated'])
+  })
+})
+
 describe('what somebody put there', () => {
   it('does not pass for a key that was sealed anew, and destroys nothing', async () => {
     const rig = await rotationRig()
@@ -230,23 +263,23 @@ describe('a store', () => {
 })
 
 it('pages are as long as what waits for the ledger, and all recordings are taken', async () => {
-  const total = 2 * PAGE_RECORDINGS + 7
+  const total = PAGE_RECORDINGS + 7
   const waiting: number[] = []
-  let progress = 0
-  const nothing: RotationPlace = {
-    get: () => Promise.resolve(undefined),
-    list: () => Promise.resolve([]),
-    put: () => Promise.resolve(),
-    delete: () => Promise.resolve(),
-  }
+  const rig = await rotationRig({ placeCount: 1 })
+  const [store] = rig.stores
+  if (store === undefined) throw new Error('no store')
+  let [progress, taken, requests] = [0, 0, 0]
+  // Each recording is the same one, which is never done.
+  const undying: RotationPlace = { ...store, delete: () => Promise.resolve() }
   function* recordings() {
-    for (let index = 0; index < total; index += 1) {
-      const recordingId = uuidV7(index, vectorRandom(String(index))(16))
-      yield { recordingId, objectPrefix: `default/2026/11/29/${recordingId}` }
+    for (; taken < total; taken += 1) {
+      expect(waiting.length, `before recording ${taken}`).toBe(Math.floor(taken / PAGE_RECORDINGS))
+      yield { recordingId: uuidV7(taken, vectorRandom(String(taken))(16)), objectPrefix: PREFIX }
     }
   }
   const summary = await rotateKeys(recordings(), {
-    ...{ places: [nothing], vaults: vaults(), isDryRun: false, signal: new AbortController().signal },
+    ...{ places: [undying], vaults: vaults(), isDryRun: false, signal: new AbortController().signal },
+    heldKeys: NONE_HELD,
     ledger: {
       leave: () => Promise.resolve(),
       said: (requestIds) => {
@@ -254,19 +287,47 @@ it('pages are as long as what waits for the ledger, and all recordings are taken
         return Promise.resolve(new Set(requestIds))
       },
     },
-    asked: () => ({ requestId: '', by: '', at: '' }),
+    asked: () => ({ requestId: String(taken) + String((requests += 1)), by: '', at: '' }),
     onProgress: (lookedAt) => (progress = lookedAt),
   })
-  expect(summary).toMatchObject({ counts: { noKey: total }, isCut: false, left: [] })
-  expect([waiting.length, progress]).toEqual([3, total])
+  expect(summary).toMatchObject({ counts: { rotated: total }, isCut: false, left: [] })
+  expect([waiting, progress]).toEqual([[PAGE_RECORDINGS, 7], total])
 })
 
 it('told to stop, it ends between two recordings and says so', async () => {
   const rig = await rotationRig()
-  const summary = await rotateKeys([{ recordingId: 'x', objectPrefix: PREFIX }], {
-    ...{ places: rig.stores, ledger: rig.ledger, vaults: vaults(), isDryRun: false, signal: AbortSignal.abort() },
-    ...{ asked: () => ({ requestId: '', by: '', at: '' }), onProgress: () => {} },
-  })
-  expect(summary.isCut).toBe(true)
-  expect(await keysIn(rig)).toEqual(BOTH(['key.age']))
+  const prefixes = Array.from({ length: 12 }, (_, index) => `default/2026/11/29/recording-${index}`)
+  for (const store of rig.stores)
+    for (const prefix of prefixes)
+      for (const [name, bytes] of rig.recording.objects) await store.put(`${prefix}/${name}`, bytes)
+  const stop = new AbortController()
+  // In the middle of a recording, of which neither store has the new key.
+  const stopping: RotationPlace = {
+    ...storeOf(rig, 0),
+    put(key, bytes) {
+      stop.abort()
+      return storeOf(rig, 0).put(key, bytes)
+    },
+  }
+  let requests = 0
+  const summary = await rotateKeys(
+    prefixes.map((objectPrefix) => ({ recordingId: objectPrefix, objectPrefix })),
+    {
+      ...{ places: [stopping, storeOf(rig, 1)], ledger: rig.ledger, vaults: vaults(), heldKeys: NONE_HELD },
+      ...{ isDryRun: false, signal: stop.signal, onProgress: () => {} },
+      asked: () => ({ requestId: String((requests += 1)), by: '', at: '' }),
+    },
+  )
+  expect(summary).toMatchObject({ isCut: true, left: [] })
+  // What was begun is finished, in both stores; what was not begun is as it was.
+  const keys = await Promise.all(
+    prefixes.flatMap((prefix) =>
+      rig.stores.map(async (store) => (await store.list(`${prefix}/key`)).map(({ key }) => key)),
+    ),
+  )
+  const rotated = keys.filter((names) => names.every((name) => name.endsWith('/key-001.age')))
+  const untouched = keys.filter((names) => names.every((name) => name.endsWith('/key.age')))
+  expect(rotated.length + untouched.length).toBe(2 * prefixes.length)
+  expect([rotated.length, untouched.length > 0]).toEqual([2 * summary.counts.rotated, true])
+  expect(summary.counts.rotated).toBeGreaterThan(0)
 })

@@ -1,0 +1,19 @@
+import type { CustodyStore } from '../storage/object-store.ts'
+import type { CustodyPlace } from '../storage/open-store.ts'
+
+/** A store in which wrapped keys lie: the configured one, or its replica. A key must change in both, by itself. */
+export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete'>
+
+/** What root writes belongs to the owner of the folder, or the recorder could not read it. */
+export function rotationPlace(place: CustodyPlace): RotationPlace {
+  const { store } = place
+  return {
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    delete: (key) => store.delete(key),
+    async put(key, bytes) {
+      await store.put(key, bytes)
+      await place.adopt(key)
+    },
+  }
+}
