@@ -17,7 +17,7 @@ import type { ManifestBody } from '../evidence/manifest.ts'
 import { isShredded } from '../evidence/custody/verify-custody.ts'
 import { checkKeys, KEY_FINDING_CODES } from '../evidence/key-checks.ts'
 import type { Finding } from '../evidence/findings.ts'
-import { MANIFEST_NAME } from '../evidence/object-names.ts'
+import { KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
@@ -115,7 +115,7 @@ async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoi
 /** The verdict with what all logs at hand together say of the keys, whichever node sealed them anew. */
 function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: readonly LogTestimony[]): Verdict {
   const rotations = testimonies.flatMap((testimony) => testimony.rotations)
-  if (rotations.length === 0 || isShredded(verdict.custody, 'key')) return verdict
+  if (rotations.length === 0 || isShredded(verdict.custody, KEY_NAME)) return verdict
   const keys = checkKeys(manifest.wrappedKey, verdict.sealedKeys, rotations)
   const others = verdict.findings.filter(({ code }) => !KEY_FINDING_CODES.has(code))
   const findings = [...keys.findings, ...others]

@@ -6,6 +6,7 @@ import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import type { Verdict } from './verify.ts'
 import { duration, plural, printable } from './words.ts'
+import { KEY_NAME } from './object-names.ts'
 
 /** Findings and streams written out one by one; the rest is counted. */
 export const LINES_MAX = 100
@@ -118,7 +119,7 @@ export function describeChecks(verdict: Verdict): string[] {
 
 function keyWords({ counts, custody }: Verdict): string {
   if (counts.keyIntact) return 'there and unchanged'
-  return isShredded(custody, 'key') ? 'destroyed, as it was decided' : 'not as it was recorded'
+  return isShredded(custody, KEY_NAME) ? 'destroyed, as it was decided' : 'not as it was recorded'
 }
 
 function describeRecord(manifest: ManifestBody): string[] {

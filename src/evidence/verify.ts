@@ -138,7 +138,7 @@ export async function verifyRecording(options: {
     sealedKeys = await checker.checkAll(keyNames, identities)
     consent = await checker.checkConsent({ keys, later, manifestSha256: signed?.sha256 ?? '' })
     const rotations = (await alsoCheck?.(body, { consent, custody }))?.rotations ?? []
-    if (!isShredded(custody, 'key')) {
+    if (!isShredded(custody, KEY_NAME)) {
       const keysFound = checkKeys(body.wrappedKey, sealedKeys, rotations)
       isKeyIntact = keysFound.isIntact
       for (const { code, sentence, name } of keysFound.findings) findings.add(code, sentence, name)
@@ -324,11 +324,11 @@ class ObjectChecker {
     const bytes = await this.#objects.get(name)
     if (bytes === undefined && expected.isDestroyed === true) return undefined
     if (bytes === undefined) {
-      if (isShredded(this.#custody, kind)) return undefined
+      if (isShredded(this.#custody, name)) return undefined
       this.#findings.add(`${kind}-missing`, 'The manifest names this object, but it is not there.', name)
       return undefined
     }
-    if (this.#custody?.state === 'shredded' && isShredded(this.#custody, kind)) {
+    if (this.#custody?.state === 'shredded' && isShredded(this.#custody, name)) {
       this.#findings.add('shred-undone', 'This object was reported as destroyed, and is there.', name)
     }
     const actual = await sha256Hex(bytes)

@@ -3,6 +3,7 @@ import { isCustodyName, isSealedKeyName } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { readCustodyChain, type CustodyState } from './custody-chain.ts'
 import type { CustodyKind, ShredScope } from './custody-record.ts'
+import { isDestroyedBy } from './destroyed-by.ts'
 
 /** `held`: it must not be destroyed. `shredding`: its destruction was begun. `shredded`: it was destroyed, as it was decided. */
 export type CustodyStanding = 'free' | 'held' | 'shredding' | 'shredded'
@@ -59,8 +60,8 @@ export function standingOf({ shred, holds }: CustodyState): CustodyStanding {
   return holds.length > 0 ? 'held' : 'free'
 }
 
-/** Whether it is as it was decided that an object of this kind is not there. */
-export function isShredded(custody: CustodyVerdict | undefined, kind: string): boolean {
+/** Whether it is as it was decided that an object of this name is not there. */
+export function isShredded(custody: CustodyVerdict | undefined, name: string): boolean {
   if (custody?.state !== 'shredding' && custody?.state !== 'shredded') return false
-  return kind === 'key' || kind === 'held-key' || custody.scope === 'objects'
+  return custody.scope !== undefined && isDestroyedBy(custody.scope, name)
 }

@@ -1,7 +1,8 @@
 import { EarwitnessError } from '../../errors.ts'
 import type { ShredScope } from '../../evidence/custody/custody-record.ts'
+import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
 import type { CustodyStore, ObjectCopy } from '../storage/object-store.ts'
-import { isDestroyedBy, nodeCopies } from './node-copies.ts'
+import { nodeCopies } from './node-copies.ts'
 import { troubleOf, type RecordingCustody, type Trouble } from './recording-custody.ts'
 
 /** Copies destroyed beside each other. */

@@ -1,7 +1,7 @@
+import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
 import { isUuidV7 } from '../../ids.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { StoreSide } from '../storage/store-side.ts'
-import { isDestroyedBy } from './node-copies.ts'
 import type { ShreddedMarks } from './shredded-marks.ts'
 
 export interface KeyGuardOptions {

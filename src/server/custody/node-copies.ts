@@ -2,7 +2,7 @@ import { chmod, chown, readdir, readFile, rename, stat, unlink, writeFile } from
 import { join } from 'node:path'
 
 import type { ShredScope } from '../../evidence/custody/custody-record.ts'
-import { isConsentName, isCustodyName, isSealedKeyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
@@ -10,12 +10,6 @@ import { errnoOf } from '../storage/storage-error.ts'
 export interface NodeCopy {
   readonly path: string
   destroy(): Promise<void>
-}
-
-/** True for an object that goes when so much is destroyed. */
-export function isDestroyedBy(scope: ShredScope, name: string): boolean {
-  if (isSealedKeyName(name)) return true
-  return scope === 'objects' && name !== MANIFEST_NAME && !isCustodyName(name) && !isConsentName(name)
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   signCustodyRecord,
   type CustodyDecision,
 } from '../../../../src/evidence/custody/custody-record.ts'
-import { custodyName, KEY_NAME, MANIFEST_NAME } from '../../../../src/evidence/object-names.ts'
+import { consentName, custodyName, KEY_NAME, MANIFEST_NAME } from '../../../../src/evidence/object-names.ts'
 import { signJson } from '../../../../src/evidence/signed-json.ts'
 import { describeVerdict, verifyRecording, type Verdict } from '../../../../src/evidence/verify.ts'
 import {
@@ -18,6 +18,7 @@ import {
   RECORDING_ID,
   sampleRecording,
   vault,
+  vectorContents,
   vectorRandom,
   vectorSigner,
   type SampleRecording,
@@ -110,6 +111,16 @@ describe('a shredded recording', () => {
     await decided(BEGIN_ALL, DONE_ALL)
     recording.objects.delete(KEY_NAME)
     expect(await found()).toContain('shred-undone chunk-000000.age')
+  })
+
+  test('keeps its consent events, and one of them that is gone is missed', async () => {
+    recording = await sampleRecording(vectorContents('recording-3'))
+    await decided(BEGIN_ALL, DONE_ALL)
+    for (const name of recording.objects.keys()) if (name.endsWith('.age')) recording.objects.delete(name)
+    expect(recording.objects.has(consentName(0))).toBe(true)
+    expect(await found()).toEqual([])
+    recording.objects.delete(consentName(0))
+    expect(await found()).toContain(`consent-missing ${consentName(0)}`)
   })
 
   test('of which nobody says that it is', async () => {
