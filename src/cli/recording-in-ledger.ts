@@ -59,17 +59,25 @@ export async function withLedger(
   const testimonies = asked.map(({ testimony }) => testimony)
   const explained = withRotations(verdict, manifest, testimonies)
   const proofs = asked.map(({ proof }) => proof).filter((proof) => proof !== undefined)
-  const testimony = testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined)
-  if (testimony !== undefined) {
-    const others = testimonies.filter((each) => each !== testimony).flatMap(({ findings }) => findings)
-    const custody = [...others.filter(({ code }) => code === 'custody-removed'), ...unsaidCustody(testimonies)]
-    return { ...told(explained, testimony, custody), proofs }
-  }
-  // A ledger that began later, or another node's, cannot know of it.
-  const silent = testimonies.find(({ hadBegun }) => hadBegun)
-  return silent === undefined
-    ? { verdict: explained, lines: ['Ledger: none at hand was being written when this recording began.'], proofs }
-    : { ...told(explained, silent), proofs }
+  return { ...withTestimonies(explained, testimonies), proofs }
+}
+
+/** The verdict with what the logs at hand say: one of them tells of opening and closing, all of them of what was decided later. */
+export function withTestimonies(verdict: Verdict, testimonies: readonly LogTestimony[]): Omit<WithLedger, 'proofs'> {
+  // A ledger that began later, or another node's, cannot know of its opening.
+  const testimony =
+    testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined) ??
+    testimonies.find(({ hadBegun }) => hadBegun)
+  const others = testimonies.filter((each) => each !== testimony).flatMap(({ findings }) => findings)
+  const custody = [...others.filter(({ code }) => code === 'custody-removed'), ...unsaidCustody(testimonies)]
+  if (testimony !== undefined) return told(verdict, testimony, custody)
+  const lines = ['Ledger: none at hand was being written when this recording began.']
+  return { verdict: withFindings(verdict, custody), lines }
+}
+
+function withFindings(verdict: Verdict, more: readonly Finding[]): Verdict {
+  const findings = [...verdict.findings, ...more]
+  return { ...verdict, findings, verified: findings.length === 0 && verdict.verified }
 }
 
 /** What every log at hand says of a recording, with the proofs. */
@@ -126,12 +134,11 @@ function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: re
 function told(
   verdict: Verdict,
   { findings, custodySaid: _said, custodyUnsaid: _unsaid, ...testimony }: LogTestimony,
-  custody: readonly Finding[] = [],
+  custody: readonly Finding[],
 ): Omit<WithLedger, 'proofs'> {
   const missing = missingInLog(testimony)
-  const all = [...verdict.findings, ...findings, ...missing, ...custody]
   return {
-    verdict: { ...verdict, verified: all.length === 0 && verdict.verified, findings: all, ledger: testimony },
+    verdict: { ...withFindings(verdict, [...findings, ...missing, ...custody]), ledger: testimony },
     lines: [testimonyLine(testimony), ...rotationLines(testimony.rotations)],
   }
 }
