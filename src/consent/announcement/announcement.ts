@@ -159,7 +159,7 @@ export class Announcement {
       this.#act({ kind: 'stopPlaying' })
       return
     }
-    this.#restarts += 1
+    if (this.#hasPlayed) this.#restarts += 1
     if (this.#restarts > RESTARTS_MAX) this.#breakOff('failed', nowUs)
     else this.#play(play.index)
   }

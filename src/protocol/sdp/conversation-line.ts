@@ -3,6 +3,8 @@ import type { CryptoAttribute } from './crypto-attribute.ts'
 import { canonicalAddress } from './ip-address.ts'
 import type { MediaCodec, MediaDescription, SessionDescription } from './session-description.ts'
 
+const PORT_MAX = 65_535
+
 /** The m-line of an offer on which we speak and listen. */
 export interface ConversationLine<Codec extends string> {
   /** Its place in the offer. */
@@ -25,7 +27,7 @@ export interface ConversationLine<Codec extends string> {
 
 /**
  * The first audio line with a codec of ours, in the order of the offer; undefined when there is none. A line on hold counts, one that is refused does
- * not; nor does one whose address is a name, which is looked up by nobody here, or no address of one host.
+ * not; nor does one whose address is a name, which is looked up by nobody here, or no address of one host; nor one with no port for its RTCP.
  *
  * @param known codecs that can be spoken, by their names in upper case
  * @see RFC 3264 6.1
@@ -49,6 +51,8 @@ function lineOf<Codec extends string>(
   const address = canonicalAddress(media.connectionAddress ?? '')
   const wantsToHear = isListening(media)
   if (!judged.ok || media.port === 0 || (address === undefined && wantsToHear)) return undefined
+  const rtcpPort = media.rtcpMux ? media.port : (media.rtcpPort ?? media.port + 1)
+  if (rtcpPort === 0 || rtcpPort > PORT_MAX) return undefined
   const codec = media.codecs.find(({ name, clockRate }) => isKnown(name, known) && clockRate === clockOf(name))
   if (codec === undefined || !isKnown(codec.name, known)) return undefined
   const events = media.codecs.filter(({ name }) => name === 'TELEPHONE-EVENT')
@@ -60,7 +64,7 @@ function lineOf<Codec extends string>(
     crypto: judged.value.crypto,
     address,
     port: media.port,
-    rtcpPort: media.rtcpMux ? media.port : (media.rtcpPort ?? media.port + 1),
+    rtcpPort,
     isMuxed: media.rtcpMux,
     isListening: wantsToHear,
   }

@@ -105,6 +105,8 @@ export class AnnouncementDialog {
     this.#payloads = await Promise.all(prompts.map((prompt) => library.encoded(prompt, codec)))
     if (this.#announcement.isOver) return
     const sdp = this.#describe(description, line)
+    // A call may arrive on hold, as one does that is being transferred.
+    this.#announcement.handleHeld(!line.isListening, nowUs())
     pace.add(this.#paced)
     if (plan.mode === 'early') {
       offer.progress(183, sdp)
@@ -285,8 +287,11 @@ export class AnnouncementDialog {
   #over(outcome: AnnouncementOutcome): void {
     clearTimeout(this.#timer)
     this.#options.pace.remove(this.#paced)
-    this.media.close()
-    this.#options.over(outcome)
+    try {
+      this.media.close()
+    } finally {
+      this.#options.over(outcome)
+    }
   }
 
   #enter(action: () => void): void {

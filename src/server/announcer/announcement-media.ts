@@ -165,8 +165,14 @@ export class AnnouncementMedia implements Paced {
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    // What is sent is on its way only when the socket says so.
-    this.report({ isLeaving: true, sent: () => this.#options.sockets.close() })
+    const { sockets } = this.#options
+    try {
+      // What is sent is on its way only when the socket says so.
+      this.report({ isLeaving: true, sent: () => sockets.close() })
+    } catch (error) {
+      sockets.close()
+      throw error
+    }
   }
 
   #sendRtp(packet: Uint8Array): void {

@@ -13,6 +13,7 @@ export interface AnnouncementSockets {
   readonly port: number
   readonly rtp: Socket
   readonly rtcp: Socket
+  /** Gives the ports back; once, however often it is called. */
   close(): void
 }
 
@@ -25,7 +26,10 @@ export async function openSockets(pool: PortPool, bindAddress: string): Promise<
     const rtp = await bind(bindAddress, port)
     const rtcp = rtp === undefined ? undefined : await bind(bindAddress, port + 1)
     if (rtp !== undefined && rtcp !== undefined) {
+      let isOpen = true
       const close = (): void => {
+        if (!isOpen) return
+        isOpen = false
         rtp.close()
         rtcp.close()
         pool.give(ports)

@@ -70,6 +70,20 @@ describe('what becomes of a call', () => {
     expect(facts()).toEqual(['2000 played unknown', ...answers])
   })
 
+  it('waits for a call that arrives on hold, whose end is no restart', () => {
+    const { announcement, acts } = announcementOf('answer')
+    announcement.handleHeld(true, 0)
+    announcement.handleConfirmed()
+    expect(acts).toEqual([])
+    announcement.handleHeld(false, 1)
+    for (let hold = 0; hold < RESTARTS_MAX; hold += 1) {
+      announcement.handleHeld(true, 2)
+      announcement.handleHeld(false, 3)
+    }
+    expect(acts.filter((act) => act === 'play 0')).toHaveLength(1 + RESTARTS_MAX)
+    expect(acts).not.toContain('over failed')
+  })
+
   it('goes on after a no, or not after none, where the configuration says so', () => {
     const no = announcementOf('early', { onNo: 'continue' })
     no.announcement.handleConfirmed()

@@ -72,10 +72,15 @@ describe('the line on which we speak', () => {
     ['another clock', ['m=audio 4000 RTP/AVP 96', 'a=rtpmap:96 PCMU/16000']],
     ['a name for an address', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 media.example.com']],
     ['many hosts', ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 239.1.1.1']],
+    ['no port left for RTCP', ['m=audio 65535 RTP/AVP 0']],
     ['keys by DTLS', ['m=audio 4000 UDP/TLS/RTP/SAVP 0']],
   ])('none: %s', (_, lines) => {
     expect(conversationLine(offerOf(...lines), CODECS)).toBeUndefined()
   })
+})
+
+it('needs no port for RTCP where it shares that of RTP', () => {
+  expect(conversationLine(offerOf('m=audio 65535 RTP/AVP 0', 'a=rtcp-mux'), CODECS)?.rtcpPort).toBe(65_535)
 })
 
 describe('directions of an answer', () => {
