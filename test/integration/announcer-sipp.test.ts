@@ -76,6 +76,7 @@ beforeAll(async () => {
       live: () => {},
       late: () => {},
       discarded: () => {},
+      unsent: () => {},
       failed: (error) => {
         throw error
       },

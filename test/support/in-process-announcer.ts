@@ -34,6 +34,7 @@ export async function inProcessAnnouncer(
   const failures: unknown[] = []
   const refusals: string[] = []
   const over: Told[] = []
+  let unsent = 0
   const announcer = new Announcer({
     ...{ announcements, bindAddress: '127.0.0.1', mediaAddress: undefined, nowUs: monotonicUs, nowUnixMs: Date.now },
     library: new PromptLibrary(await readPrompts(folder), 'libopus-wasm'),
@@ -53,21 +54,28 @@ export async function inProcessAnnouncer(
       live: () => {},
       late: () => {},
       discarded: () => {},
+      unsent: () => {
+        unsent += 1
+      },
       failed: (error) => void failures.push(error),
     },
     randomBytes: (length) => new Uint8Array(length).fill(1),
     ...change.options,
   })
-  return { announcer, kept, byes, failures, refusals, over }
+  return { announcer, kept, byes, failures, refusals, over, unsent: () => unsent }
 }
 
 /** An INVITE to the announcer, and how it was answered. */
 export function offerTo(
   uri: string,
   sdp: string,
-  change: { readonly name?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+  change: {
+    readonly name?: string
+    readonly headers?: Readonly<Record<string, string>>
+    readonly source?: string
+  } = {},
 ) {
-  const { name = 'dialog', headers = {} } = change
+  const { name = 'dialog', headers = {}, source = '127.0.0.1' } = change
   const answers: string[] = []
   const header = (wanted: string): string | undefined =>
     ({ 'content-type': 'application/sdp', ...headers })[wanted.toLowerCase()]
@@ -78,7 +86,7 @@ export function offerTo(
       return value === undefined ? [] : [value]
     },
     ...{ from: '<sip:100@127.0.0.1>', to: '<sip:200@127.0.0.1>', body: new TextEncoder().encode(sdp) },
-    source: { transport: 'udp', address: '127.0.0.1', port: 5060, tlsNames: [], user: undefined },
+    source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
     ...{ localAddress: '127.0.0.1', receivedUs: 0 },
     progress: (status) => void answers.push(String(status)),
     answer: () => void answers.push('200'),

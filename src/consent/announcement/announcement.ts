@@ -198,6 +198,22 @@ export class Announcement {
     this.#close(cause, nowUs)
   }
 
+  /** What is played does not leave us. */
+  handleBroken(nowUs: number): void {
+    if (this.#state === 'opening' || this.#state === 'playing' || this.#state === 'asking')
+      this.#breakOff('failed', nowUs)
+  }
+
+  /** The facts that `settle` asked to keep could not be kept: the call does not go on as if they were. */
+  handleUnsettled(): void {
+    if (this.#state !== 'settling') return
+    if (this.#end === undefined) {
+      this.#end = 'failed'
+      this.#letGo()
+    }
+    this.#over()
+  }
+
   handleTimeout(nowUs: number): void {
     if (nowUs < this.nextTimeoutUs) return
     if (this.#state === 'asking' && nowUs >= this.#askingUntilUs) this.#answered('none', nowUs)
@@ -260,6 +276,10 @@ export class Announcement {
   /** Something here goes wrong, or lasts too long: what was played counts, and the caller is let go. */
   #breakOff(cause: 'failed', nowUs: number): void {
     this.#close(cause, nowUs)
+    this.#letGo()
+  }
+
+  #letGo(): void {
     this.#act(this.#plan.mode === 'early' ? { kind: 'decline' } : { kind: 'bye', outcome: 'failed' })
   }
 

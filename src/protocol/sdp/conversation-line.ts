@@ -52,7 +52,7 @@ function lineOf<Codec extends string>(
   const wantsToHear = isListening(media)
   if (!judged.ok || media.port === 0 || (address === undefined && wantsToHear)) return undefined
   const rtcpPort = media.rtcpMux ? media.port : (media.rtcpPort ?? media.port + 1)
-  if (rtcpPort === 0 || rtcpPort > PORT_MAX) return undefined
+  if (rtcpPort > PORT_MAX) return undefined
   const codec = media.codecs.find(({ name, clockRate }) => isKnown(name, known) && clockRate === clockOf(name))
   if (codec === undefined || !isKnown(codec.name, known)) return undefined
   const events = media.codecs.filter(({ name }) => name === 'TELEPHONE-EVENT')

@@ -46,8 +46,8 @@ export function readRtcpHeader(packet: Uint8Array): Result<PacketHeader, HeaderR
   return accepted({ length: RTCP_HEADER_LENGTH, ssrc: uint32(packet, 4), sequenceNumber: 0 })
 }
 
-/** RFC 5761 4 */
-function isRtcpType(type: number): boolean {
+/** Whether the second octet of a packet is a packet type of RTCP, not a payload type of RTP. RFC 5761 4 */
+export function isRtcpType(type: number): boolean {
   return type >= 192 && type <= 223
 }
 

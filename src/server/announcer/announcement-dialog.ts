@@ -167,6 +167,10 @@ export class AnnouncementDialog {
     if (isFinal || isTerminated) this.#enter(() => this.#announcement.handleTransferred(!isFinal || status < 300))
   }
 
+  handleBroken(): void {
+    this.#enter(() => this.#announcement.handleBroken(this.#options.nowUs()))
+  }
+
   handlePlayed(): void {
     const range = this.media.lastRange
     if (range !== undefined) this.#ranges.set(this.#playing, range)
@@ -188,6 +192,13 @@ export class AnnouncementDialog {
     } as const
     const end = ends[cause]
     if (end !== undefined) this.#enter(() => this.#announcement.handleEnded(end, this.#options.nowUs()))
+  }
+
+  /** It could not be opened: gives back what it has. The call is refused by whoever opened it. */
+  abandon(): void {
+    clearTimeout(this.#timer)
+    this.#options.pace.remove(this.#paced)
+    this.media.close()
   }
 
   /** The recorder goes down: whoever still listens is let go. */
@@ -230,7 +241,10 @@ export class AnnouncementDialog {
   #settle(): void {
     this.#keep()
       .then(() => this.#enter(() => this.#announcement.handleSettled(this.#options.nowUs())))
-      .catch(this.#options.failed)
+      .catch((error: unknown) => {
+        this.#options.failed(error)
+        this.#enter(() => this.#announcement.handleUnsettled())
+      })
   }
 
   async #keep(): Promise<void> {

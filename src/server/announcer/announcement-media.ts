@@ -2,6 +2,7 @@ import type { RemoteInfo } from 'node:dgram'
 
 import type { ReceptionNews } from '../../consent/announcement/heard-to-end.ts'
 import { KeyListener } from '../../media/key-listener.ts'
+import { concat } from '../../media/opus-headers.ts'
 import { CODEC_RATES, FRAME_MS, type PromptCodec } from '../../media/prompt-audio.ts'
 import { RtpPacketiser, type RtpStart } from '../../media/rtp-packetiser.ts'
 import { parseRtp } from '../../protocol/rtp/packet.ts'
@@ -10,15 +11,19 @@ import { parseRtcp } from '../../protocol/rtp/rtcp.ts'
 import type { DtmfDigit } from '../../protocol/rtp/telephone-event.ts'
 import type { ConversationLine } from '../../protocol/sdp/conversation-line.ts'
 import { canonicalAddress } from '../../protocol/sdp/ip-address.ts'
+import { isRtcpType } from '../../protocol/srtp/packet-header.ts'
 import type { SrtpReceiver } from '../../protocol/srtp/srtp-receiver.ts'
 import type { SrtpSender } from '../../protocol/srtp/srtp-sender.ts'
-import type { AnnouncementSockets } from './announcement-sockets.ts'
+import { type AnnouncementSockets, sendableAddress } from './announcement-sockets.ts'
 import type { Paced } from './pace-timer.ts'
 
 /** Silence before each prompt: the way of the audio is only just being opened, and the first word must not be lost. */
 export const LEAD_IN_TICKS = 10
 /** Sender reports every five seconds. RFC 3550 6.2 */
 const REPORT_TICKS = 250
+
+/** Packets one after the other that the socket refuses before the prompt is given up: nobody hears it. */
+export const SEND_ERRORS_MAX = 5
 
 /** Why a packet that came was of no use; each is a metric label. */
 export type PacketDiscard = 'source' | 'srtp' | 'rtp' | 'rtcp' | 'payloadType'
@@ -33,6 +38,8 @@ export interface SentRange {
 export interface AnnouncementMediaOptions {
   readonly sockets: AnnouncementSockets
   readonly line: ConversationLine<PromptCodec>
+  /** @see sendableAddress */
+  readonly isIpv6: boolean
   /** Undefined: RTP in clear. */
   readonly protection: { readonly sender: SrtpSender; readonly receiver: SrtpReceiver } | undefined
   readonly start: RtpStart
@@ -43,6 +50,10 @@ export interface AnnouncementMediaOptions {
   /** The prompt that plays has been sent to its end. */
   readonly finished: () => void
   readonly discarded: (reason: PacketDiscard) => void
+  /** The socket refused a packet. */
+  readonly unsent: () => void
+  /** It refused {@link SEND_ERRORS_MAX} of them in a row. */
+  readonly broken: () => void
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
 }
@@ -50,14 +61,15 @@ export interface AnnouncementMediaOptions {
 /**
  * The RTP of one announcement: sends the payloads of a prompt, one at each tick, and hears keys and reports of the other side.
  *
- * Packets count only from the address in the SDP: a stranger must not be able to press a key for the caller.
+ * Packets count only from the address in the SDP, with symmetric RTP from that of the signalling too: a stranger must not be able to press a key for the
+ * caller. Whoever can send from one of them can; SRTP is what keeps him out.
  */
 export class AnnouncementMedia implements Paced {
   readonly #options: AnnouncementMediaOptions
   readonly #packetiser: RtpPacketiser
   readonly #keys: KeyListener
   #line: ConversationLine<PromptCodec>
-  /** Where audio comes from, once known, with symmetric RTP. RFC 4961 */
+  /** Where audio came from last, with symmetric RTP: after another offer late packets may still come from the former port. RFC 4961 */
   #latched: { readonly address: string; readonly port: number } | undefined
   #payloads: readonly Uint8Array[] | undefined
   #next = 0
@@ -66,6 +78,12 @@ export class AnnouncementMedia implements Paced {
   #lastRange: SentRange | undefined
   #ticksToReport = REPORT_TICKS
   #news: ReceptionNews | undefined
+  /** Packets of the prompt that were refused, and those in a row. */
+  #unsent = 0
+  #sendErrors = 0
+  /** Where packets go, as the socket takes it. */
+  #to: { readonly address: string; readonly port: number } | undefined
+  readonly #sent = (error: Error | null): void => this.#handleSent(error)
   #isClosed = false
 
   constructor(options: AnnouncementMediaOptions) {
@@ -75,14 +93,15 @@ export class AnnouncementMedia implements Paced {
     const timestampStep = (CODEC_RATES[codec].clock * FRAME_MS) / 1_000
     this.#packetiser = new RtpPacketiser({ start: options.start, payloadType, timestampStep })
     this.#keys = new KeyListener({ codec, eventClockRate: events?.clockRate ?? 8_000, pressed: options.pressed })
+    this.setLine(options.line)
     const { rtp, rtcp } = options.sockets
-    rtp.on('message', (datagram, from) => this.#receive(datagram, from, isRtcp(datagram)))
+    rtp.on('message', (datagram, from) => this.#receive(datagram, from, isRtcpType(datagram[1] ?? 0)))
     rtcp.on('message', (datagram, from) => this.#receive(datagram, from, true))
   }
 
-  /** How much of the prompt that plays, or played last, has been sent. */
+  /** How much of the prompt that plays, or played last, has been sent; not what the system refused. */
   get playedMs(): number {
-    return this.#next * FRAME_MS
+    return Math.max(0, this.#next - this.#unsent) * FRAME_MS
   }
 
   /** Of the prompt that was sent to its end last. */
@@ -103,12 +122,19 @@ export class AnnouncementMedia implements Paced {
   setLine(line: ConversationLine<PromptCodec>): void {
     this.#line = line
     this.#latched = undefined
+    const address = this.#sendable(line.address)
+    this.#to = address === undefined ? undefined : { address, port: line.port }
+  }
+
+  #sendable(address: string | undefined): string | undefined {
+    return address === undefined ? undefined : sendableAddress(address, this.#options.isIpv6)
   }
 
   /** Plays a prompt from its beginning. */
   play(payloads: readonly Uint8Array[]): void {
     this.#payloads = payloads
     this.#next = 0
+    this.#unsent = 0
     this.#leadIn = LEAD_IN_TICKS
   }
 
@@ -140,7 +166,7 @@ export class AnnouncementMedia implements Paced {
     this.#ticksToReport = REPORT_TICKS
     const { ssrc, timestamp, packetCount, octetCount } = this.#packetiser
     const { address, rtcpPort, isMuxed } = this.#line
-    const to = this.#latched?.address ?? address
+    const to = this.#latched?.address ?? this.#sendable(address)
     if (packetCount === 0 || to === undefined) return sent()
     const parts = [
       serializeSenderReport({
@@ -155,7 +181,7 @@ export class AnnouncementMedia implements Paced {
       serializeCname(ssrc, this.#options.cname),
       ...(isLeaving ? [serializeGoodbye([ssrc])] : []),
     ]
-    const packet = concatenated(parts)
+    const packet = concat(parts)
     const { sockets, protection } = this.#options
     const port = isMuxed ? (this.#latched?.port ?? rtcpPort) : rtcpPort
     const socket = isMuxed ? sockets.rtp : sockets.rtcp
@@ -177,10 +203,21 @@ export class AnnouncementMedia implements Paced {
 
   #sendRtp(packet: Uint8Array): void {
     const { sockets, protection } = this.#options
-    const address = this.#latched?.address ?? this.#line.address
-    if (address === undefined) return
-    const port = this.#latched?.port ?? this.#line.port
-    sockets.rtp.send(protection === undefined ? packet : protection.sender.protectRtp(packet), port, address)
+    const to = this.#to
+    if (to === undefined) return
+    const datagram = protection === undefined ? packet : protection.sender.protectRtp(packet)
+    sockets.rtp.send(datagram, to.port, to.address, this.#sent)
+  }
+
+  #handleSent(error: Error | null): void {
+    if (error === null) {
+      this.#sendErrors = 0
+      return
+    }
+    this.#options.unsent()
+    this.#unsent += 1
+    this.#sendErrors += 1
+    if (this.#sendErrors === SEND_ERRORS_MAX && !this.#isClosed) this.#options.broken()
   }
 
   #receive(datagram: Uint8Array, from: RemoteInfo, isControl: boolean): void {
@@ -206,12 +243,18 @@ export class AnnouncementMedia implements Paced {
   #takeAudio(datagram: Uint8Array, from: RemoteInfo, nowIsUs: number): PacketDiscard | undefined {
     const packet = parseRtp(datagram)
     if (!packet.ok) return 'rtp'
-    if (this.#options.symmetricWith !== undefined) this.#latched ??= { address: from.address, port: from.port }
     const { payloadType, events } = this.#line
     if (packet.value.payloadType === events?.payloadType) this.#keys.handleEvents(packet.value, nowIsUs)
     else if (packet.value.payloadType === payloadType) this.#keys.handleAudio(packet.value)
     else return 'payloadType'
+    if (this.#options.symmetricWith !== undefined) this.#latch(from)
     return undefined
+  }
+
+  #latch({ address, port }: RemoteInfo): void {
+    if (this.#latched?.port === port && this.#latched.address === address) return
+    this.#latched = { address, port }
+    this.#to = this.#latched
   }
 
   #takeReports(datagram: Uint8Array, arrivalUs: number): PacketDiscard | undefined {
@@ -234,20 +277,4 @@ export class AnnouncementMedia implements Paced {
     if (from === this.#line.address) return true
     return symmetricWith !== undefined && from === canonicalAddress(symmetricWith)
   }
-}
-
-/** RFC 5761 4 */
-function isRtcp(datagram: Uint8Array): boolean {
-  const second = datagram[1] ?? 0
-  return second >= 192 && second <= 223
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
 }

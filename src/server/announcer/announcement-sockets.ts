@@ -42,6 +42,17 @@ export async function openSockets(pool: PortPool, bindAddress: string): Promise<
   return undefined
 }
 
+/** Whether packets can be exchanged between a socket of ours and an address in one spelling. `::` listens to IPv4 too. RFC 4291 2.5.5.2 */
+export function isReachable(address: string, bindAddress: string): boolean {
+  if (isIPv6(address) || bindAddress === '::') return isIPv6(bindAddress)
+  return !isIPv6(bindAddress)
+}
+
+/** An address as a socket of that family takes it: IPv4 inside IPv6. */
+export function sendableAddress(address: string, isIpv6Socket: boolean): string {
+  return isIpv6Socket && !isIPv6(address) ? `::ffff:${address}` : address
+}
+
 async function bind(address: string, port: number): Promise<Socket | undefined> {
   const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4' })
   try {

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net'
+
 import type { AnnouncementMode, AnnouncementOutcome } from '../../consent/announcement/announcement.ts'
 import type { AnnouncementsConfig } from '../../config/config.ts'
 import type { DialogId } from '../../ids.ts'
@@ -14,7 +16,7 @@ import {
   type AnnouncementRefusal,
   type AnnouncementRequest,
 } from './announcement-request.ts'
-import { openSockets, type AnnouncementSockets } from './announcement-sockets.ts'
+import { isReachable, openSockets, type AnnouncementSockets } from './announcement-sockets.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
 import { AnnouncementProtection } from './announcement-protection.ts'
 import type { AnnouncementTokens } from './announcement-tokens.ts'
@@ -38,6 +40,7 @@ export interface AnnouncerEvents {
   live(count: number): void
   late(ticks: number): void
   discarded(reason: PacketDiscard): void
+  unsent(): void
   failed(error: unknown): void
 }
 
@@ -81,7 +84,7 @@ const REFUSALS: Readonly<
   noCodec: {
     status: 488,
     phrase: 'Not Acceptable Here',
-    warning: 'No audio line with PCMU, PCMA, G722 or opus and an IP address',
+    warning: 'No audio line with PCMU, PCMA, G722 or opus and an IP address that can be reached',
   },
 }
 
@@ -129,6 +132,7 @@ export class Announcer {
     if (this.#dialogs.size >= announcements.simultaneousMax) return this.#refuse(offer, 'full', source.name)
     const request = readAnnouncementRequest(offer, { announcements, targets: this.#targets, prompts: library.prompts })
     if (!request.ok) return this.#refuse(offer, request.reason, source.name)
+    if (!this.#isReachable(request.value)) return this.#refuse(offer, 'noCodec', source.name)
     this.#dialogs.set(offer.dialogId, undefined)
     this.#count()
     this.#open(offer, request.value, source.name).catch((error: unknown) => {
@@ -141,7 +145,8 @@ export class Announcer {
   handleReinvite(offer: OfferRequest): void {
     const dialog = this.#dialogs.get(offer.dialogId)
     const spoken = readOffer(offer)
-    const answer = dialog === undefined || !spoken.ok ? undefined : dialog.change(spoken.value)
+    const isRefused = dialog === undefined || !spoken.ok || !this.#isReachable(spoken.value)
+    const answer = isRefused ? undefined : dialog.change(spoken.value)
     if (answer === undefined) offer.refuse(488, 'Not Acceptable Here')
     else offer.answer(answer)
   }
@@ -173,6 +178,10 @@ export class Announcer {
     for (const dialog of this.#dialogs.values()) dialog?.hangUp()
   }
 
+  #isReachable({ line: { address } }: Pick<AnnouncementRequest, 'line'>): boolean {
+    return address === undefined || isReachable(address, this.#options.bindAddress)
+  }
+
   async #open(offer: OfferRequest, request: AnnouncementRequest, src: string): Promise<void> {
     const sockets = await openSockets(this.#ports, this.#options.bindAddress)
     if (!this.#dialogs.has(offer.dialogId)) {
@@ -185,9 +194,16 @@ export class Announcer {
       this.#refuse(offer, 'ports', src)
       return
     }
-    const dialog = this.#create(offer, { request, src, sockets })
-    this.#dialogs.set(offer.dialogId, dialog)
-    await dialog.open(request)
+    let dialog: AnnouncementDialog | undefined
+    try {
+      dialog = this.#create(offer, { request, src, sockets })
+      this.#dialogs.set(offer.dialogId, dialog)
+      await dialog.open(request)
+    } catch (error) {
+      dialog?.abandon()
+      sockets.close()
+      throw error
+    }
   }
 
   #create(
@@ -195,18 +211,31 @@ export class Announcer {
     parts: { readonly request: AnnouncementRequest; readonly src: string; readonly sockets: AnnouncementSockets },
   ): AnnouncementDialog {
     const { request, src, sockets } = parts
-    const { library, table, tokens, signalling, events, nowUs, nowUnixMs, announcements, mediaAddress, randomBytes } =
-      this.#options
+    const {
+      library,
+      table,
+      tokens,
+      signalling,
+      events,
+      nowUs,
+      nowUnixMs,
+      announcements,
+      mediaAddress,
+      bindAddress,
+      randomBytes,
+    } = this.#options
     const { plan, prompts, line, ids } = request
     const protection = line.crypto === undefined ? undefined : new AnnouncementProtection(line.crypto, randomBytes)
     const media = new AnnouncementMedia({
-      ...{ sockets, line, protection },
+      ...{ sockets, line, protection, isIpv6: isIPv6(bindAddress) },
       start: startFrom(randomBytes(10)),
       cname: hex(randomBytes(8)),
       symmetricWith: announcements.symmetricRtp ? offer.source.address : undefined,
       pressed: (digit) => dialog.handleKey(digit),
       finished: () => dialog.handlePlayed(),
       discarded: (reason) => events.discarded(reason),
+      unsent: () => events.unsent(),
+      broken: () => dialog.handleBroken(),
       ...{ nowUs, nowUnixMs },
     })
     const dialog: AnnouncementDialog = new AnnouncementDialog({

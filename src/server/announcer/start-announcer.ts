@@ -86,6 +86,7 @@ function eventsOf({ log, metrics }: AnnouncerParts): AnnouncerEvents {
     live: (count) => metrics.announcements.set(count),
     late: (ticks) => metrics.announcementLateTicksTotal.inc(ticks),
     discarded: (reason) => metrics.announcementPacketsDiscardedTotal.inc({ reason }),
+    unsent: () => metrics.announcementPacketsUnsentTotal.inc(),
     failed: (error) => log.error({ err: error }, 'an announcement failed'),
   }
 }

@@ -28,6 +28,10 @@ export function announcementMetrics(make: Factory) {
       'Packets towards the announcer that were of no use, by why.',
       { reason: firstSeen() },
     ),
+    announcementPacketsUnsentTotal: make.plainCounter(
+      'announcement_packets_unsent_total',
+      'RTP packets of announcements that the system refused to send; five in a row end the announcement.',
+    ),
     announcementLateTicksTotal: make.plainCounter(
       'announcement_late_ticks_total',
       'Times of 20 ms at which all announcements stood still because the main thread was too busy.',

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 
 import { parseRtp, serializeRtp } from '../../../../src/protocol/rtp/packet.ts'
 import type { ConversationLine } from '../../../../src/protocol/sdp/conversation-line.ts'
@@ -8,6 +8,7 @@ import type { PromptCodec } from '../../../../src/media/prompt-audio.ts'
 import {
   AnnouncementMedia,
   LEAD_IN_TICKS,
+  SEND_ERRORS_MAX,
   type PacketDiscard,
 } from '../../../../src/server/announcer/announcement-media.ts'
 
@@ -32,17 +33,21 @@ async function mediaTowards(peer: Socket, symmetricWith: string | undefined) {
   }
   const discarded: PacketDiscard[] = []
   const finished: number[] = []
+  const unsent: string[] = []
+  const closed: true[] = []
   const media: AnnouncementMedia = new AnnouncementMedia({
-    ...{ line, symmetricWith, protection: undefined, cname: 'c' },
-    sockets: { port: rtp.address().port, rtp, rtcp, close: () => {} },
+    ...{ line, symmetricWith, protection: undefined, cname: 'c', isIpv6: false },
+    sockets: { port: rtp.address().port, rtp, rtcp, close: () => void closed.push(true) },
     start: { ssrc: 1, sequenceNumber: 7, timestamp: 9 },
     pressed: () => {},
     finished: () => void finished.push(media.playedMs),
     discarded: (reason) => void discarded.push(reason),
+    unsent: () => void unsent.push('packet'),
+    broken: () => void unsent.push('broken'),
     nowUs: () => 0,
     nowUnixMs: () => 0,
   })
-  return { media, discarded, finished, port: rtp.address().port }
+  return { media, line, discarded, finished, unsent, closed, port: rtp.address().port }
 }
 
 const audio = (payloadType = 0) =>
@@ -99,4 +104,42 @@ it('sends to where audio comes from, where that is wanted, and counts what is of
   const first = nextPacket(natted)
   for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
   expect(await first).toMatchObject({ sequenceNumber: 7 })
+})
+
+it('follows whoever sends audio last, also after another offer', async () => {
+  const [former, present] = [await socketAt('127.0.0.1'), await socketAt('127.0.0.1')]
+  const { media, line, port } = await mediaTowards(former, '127.0.0.1')
+  const ours = sockets[2]!
+  media.setLine({ ...line, port: present.address().port })
+  // A late packet from the former port, then the first from the new one.
+  for (const socket of [former, present]) {
+    const came = once(ours, 'message')
+    socket.send(audio(), port, '127.0.0.1')
+    await came
+  }
+  const first = nextPacket(present)
+  media.play([Uint8Array.of(1)])
+  for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+  expect(await first).toMatchObject({ sequenceNumber: 7 })
+})
+
+it('tells that the system refuses its packets, and that nothing is heard of them', async () => {
+  const { media, line, unsent } = await mediaTowards(await socketAt('127.0.0.1'), undefined)
+  // No route from an IPv4 socket to there.
+  media.setLine({ ...line, address: '2001:db8:0:0:0:0:0:1' })
+  media.play(Array.from({ length: SEND_ERRORS_MAX + 1 }, () => Uint8Array.of(1)))
+  for (let tick = 0; tick < LEAD_IN_TICKS + SEND_ERRORS_MAX + 1; tick += 1) media.tick()
+  await vi.waitFor(() => expect(unsent).toHaveLength(SEND_ERRORS_MAX + 2), 30_000)
+  expect(unsent.filter((each) => each === 'broken')).toHaveLength(1)
+  expect(media.playedMs).toBe(0)
+})
+
+it('closes its sockets also when the last report cannot be sent', async () => {
+  const peer = await socketAt('127.0.0.1')
+  const { media, line, closed } = await mediaTowards(peer, undefined)
+  media.play([Uint8Array.of(1)])
+  for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+  media.setLine({ ...line, isMuxed: false, rtcpPort: 65_536 })
+  expect(() => media.close()).toThrow(RangeError)
+  expect(closed).toEqual([true])
 })

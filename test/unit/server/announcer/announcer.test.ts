@@ -2,6 +2,8 @@ import type { Socket } from 'node:dgram'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
+import { SEND_ERRORS_MAX } from '../../../../src/server/announcer/announcement-media.ts'
+import { PromptLibrary, readPrompts } from '../../../../src/server/announcer/prompt-library.ts'
 import { shortPrompts } from '../../../support/announcer.ts'
 import { eventually, makeDataDir, removeDataDir } from '../../../support/daemon.ts'
 import { inProcessAnnouncer, offerTo, sdpOf, udpListener } from '../../../support/in-process-announcer.ts'
@@ -68,4 +70,85 @@ it('plays nothing to a call that arrives on hold, and begins when the hold ends'
   await eventually('the last packet', async () => (onHold.count() >= 82 ? true : undefined))
   expect(over.map(({ outcome }) => outcome)).toEqual(['played', 'played'])
   expect(kept.map(({ facts }) => facts[0]?.fact)).toMatchObject([{ playedMs: 1_625 }, { playedMs: 1_625 }])
+})
+
+it.each(['::', '127.0.0.1'])('speaks to an IPv4 caller from %s', async (bindAddress) => {
+  const { announcer, over, kept, unsent } = await inProcessAnnouncer(folder, { options: { bindAddress } })
+  const { port, count } = await listener()
+  const { offer, answers } = offerTo(URI, sdpOf(port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  announcer.handleConfirmed(offer.dialogId)
+  await eventually('packets', async () => (count() > 10 ? true : undefined))
+  announcer.handleEnded(offer.dialogId, { cause: 'bye', receivedUs: 0 })
+  await eventually('the end', async () => over[0])
+  expect([unsent(), kept[0]?.facts[0]?.fact]).toMatchObject([0, { endCause: 'hangUp' }])
+})
+
+it('refuses a caller whom its sockets cannot reach, at the beginning and later', async () => {
+  const { announcer, refusals } = await inProcessAnnouncer(folder)
+  const v6 = sdpOf(4_000).replace('c=IN IP4 127.0.0.1', 'c=IN IP6 2001:db8::1')
+  const refused = offerTo(URI, v6)
+  announcer.handleInvite(refused.offer)
+  expect([refused.answers, refusals]).toEqual([['488'], ['noCodec']])
+  const { offer, answers } = offerTo(URI, sdpOf(4_000))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  const changed = offerTo(URI, v6)
+  announcer.handleReinvite(changed.offer)
+  expect(changed.answers).toEqual(['488'])
+  announcer.hangUpAll()
+  await announcer.drain()
+})
+
+it('gives up what the system refuses to send: nobody was told anything', async () => {
+  // Bound to loopback, there is no way to an address of documentation.
+  const { announcer, over, kept, byes, unsent } = await inProcessAnnouncer(folder)
+  const { offer, answers } = offerTo(URI, sdpOf(4_000).replace('c=IN IP4 127.0.0.1', 'c=IN IP4 192.0.2.1'))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  announcer.handleConfirmed(offer.dialogId)
+  await eventually('the end', async () => over[0])
+  expect(over[0]).toMatchObject({ outcome: 'failed' })
+  expect([byes[0]?.text, kept[0]?.facts[0]?.fact]).toMatchObject(['Announcement failed', { endCause: 'failed' }])
+  expect(unsent()).toBeGreaterThanOrEqual(SEND_ERRORS_MAX)
+})
+
+it.each(['encoding', 'answer'])('gives its slot and its ports back when opening fails: %s', async (what) => {
+  const failing = async (): Promise<never> => {
+    throw new Error('it does not work')
+  }
+  const usual = new PromptLibrary(await readPrompts(folder), 'libopus-wasm')
+  let isFirst = true
+  const library = Object.assign(new PromptLibrary(usual.prompts, 'libopus-wasm'), {
+    encoded: async (...asked: Parameters<PromptLibrary['encoded']>) => {
+      if (what !== 'encoding' || !isFirst) return usual.encoded(...asked)
+      isFirst = false
+      return failing()
+    },
+  })
+  const { announcer, failures } = await inProcessAnnouncer(folder, { options: { library } })
+  const { offer, answers } = offerTo(URI, sdpOf(4_000))
+  const answer = (): never => {
+    throw new Error('no answer can be given')
+  }
+  announcer.handleInvite(what === 'answer' ? { ...offer, answer } : offer)
+  await eventually('a refusal', async () => answers[0])
+  expect([answers, failures.length]).toEqual([['500'], 1])
+  await takesAnother(announcer)
+})
+
+it.each([
+  ['answer', URI, ['200'], 'Announcement failed'],
+  ['early', `${URI};early=yes;target=sip%3A1%40127.0.0.1%3A5999`, ['183', '603'], undefined],
+])('lets the call go when its facts cannot be kept, in %s mode', async (_, uri, expected, text) => {
+  const table = { put: () => Promise.reject(new Error('a signer without a key')) }
+  const { announcer, over, byes, failures } = await inProcessAnnouncer(folder, { options: { table } })
+  const { port } = await listener()
+  const { offer, answers } = offerTo(uri, sdpOf(port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  announcer.handleConfirmed(offer.dialogId)
+  await eventually('the end', async () => over[0])
+  expect([over[0]?.outcome, answers, byes[0]?.text, failures.length]).toEqual(['failed', expected, text, 1])
 })
