@@ -135,6 +135,7 @@ export class DtmfWatch {
    * @param isLast nothing more will be read: all that is left, cut to what was read
    */
   takePresses(isLast = false): KeyPress[] {
+    this.#tell(isLast)
     if (this.#policy !== 'store' || this.#noted.length === 0) return []
     const { readPosition, gaps } = this.#timeline
     const taken = this.#noted.filter(
@@ -148,15 +149,17 @@ export class DtmfWatch {
     })
   }
 
-  /** Tells of what is over, has found its place and been read, so that it is known what lies in a pause. */
-  #tell(): void {
+  /** Tells of what is over, has found its place and been read, so that it is known what lies in a pause; at the end, of all that is left. */
+  #tell(isLast = false): void {
     if (this.#pressed === undefined) return
     const { readPosition, gaps } = this.#timeline
     for (const noted of this.#noted) {
       const { digit, via, from, to, mapping, isTold, isOver } = noted
-      if (isTold || !isOver || mapping === undefined || to + mapping > readPosition) continue
+      const isRead = isOver && mapping !== undefined && to + mapping <= readPosition
+      if (isTold || (!isRead && !isLast)) continue
       noted.isTold = true
-      const press = { digit, via, fromSample: Math.max(0, from + mapping), toSample: to + mapping }
+      const toSample = Math.min(Math.max(0, to + (mapping ?? 0)), readPosition)
+      const press = { digit, via, fromSample: Math.min(Math.max(0, from + (mapping ?? 0)), toSample), toSample }
       if (!liesInPause(gaps, press.fromSample, press.toSample)) this.#pressed(press)
     }
   }

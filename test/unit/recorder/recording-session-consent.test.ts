@@ -51,13 +51,18 @@ async function listened(options: {
   readonly seconds: number
   readonly dtmf?: DtmfPolicy
   readonly consent?: ConsentListening
+  readonly chunkUs?: number
   readonly during?: (rig: RecordingRig) => void
 }) {
   const ears: ScriptedEar[] = []
   const rig = new RecordingRig({
     encoders: await EncoderStock.of(1),
     plans: [PLAN],
-    facts: { dtmf: options.dtmf ?? 'discard', ...(options.consent === undefined ? {} : { consent: options.consent }) },
+    facts: {
+      chunkUs: options.chunkUs ?? 15_000_000,
+      dtmf: options.dtmf ?? 'discard',
+      ...(options.consent === undefined ? {} : { consent: options.consent }),
+    },
     createPromptEar: () => {
       // A second of announcement from 1 s on.
       const ear = new ScriptedEar([heardPrompt(RATE, RATE)])
@@ -106,6 +111,26 @@ describe('a recording session that listens for consent', () => {
     })
     expect(facts.map(({ type }) => type)).toEqual(['announcementHeard', 'answered'])
     expect(facts[1]).toMatchObject({ answer: 'no', atSample: 3 * 48_000 })
+  })
+
+  it.each(['discard', 'store', 'mask'] as const)(
+    'tells of a key that is pressed just before the end, under `%s`',
+    async (dtmf) => {
+      const last = spoken(4, [{ digits: '*9', atSecond: 3.6 }])
+      const { facts } = await listened({
+        ...{ arrivals: packetsOf({ plan: PLAN, samples: last, ssrc: SSRC }), seconds: 3.9, consent: CONSENT, dtmf },
+      })
+      expect(facts.map(({ type }) => type)).toEqual(['announcementHeard', 'withdrawn'])
+    },
+  )
+
+  it('tells of every key under `store`, wherever chunks are cut', async () => {
+    const digits = [2, 2.4, 2.8, 3.2, 3.6, 4, 4.4, 4.8, 5.2, 5.6].map((atSecond) => ({ digits: '1', atSecond }))
+    const { facts } = await listened({
+      ...{ arrivals: packetsOf({ plan: PLAN, samples: spoken(7, digits), ssrc: SSRC }), seconds: 7, dtmf: 'store' },
+      ...{ consent: CONSENT, chunkUs: 500_000 },
+    })
+    expect(facts.filter(({ type }) => type === 'answered')).toHaveLength(digits.length)
   })
 
   it('knows nothing of what is pressed in a pause', async () => {
