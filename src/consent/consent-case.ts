@@ -71,6 +71,11 @@ export class ConsentCase {
     return this.#held === 'holding'
   }
 
+  /** The recording is to be paused, as far as consent goes. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   /** Facts beyond {@link CONSENT_FACTS_MAX} that were not kept. */
   get factsDropped(): number {
     return this.#factsDropped
@@ -93,6 +98,14 @@ export class ConsentCase {
   /** Another rule holds: metadata said more of who takes part. */
   setRule(nowUs: number, rule: ConsentRule): readonly ConsentOutput[] {
     return this.#change(nowUs, () => {
+      this.#needs = needsOf(this.#policy, rule)
+    })
+  }
+
+  /** Metadata said more of who takes part, and so perhaps of the rule: both at once, since neither is judged by what the other was. */
+  setCall(nowUs: number, parties: readonly ConsentParty[], rule: ConsentRule): readonly ConsentOutput[] {
+    return this.#change(nowUs, () => {
+      this.#parties = parties
       this.#needs = needsOf(this.#policy, rule)
     })
   }
@@ -220,9 +233,7 @@ export class ConsentCase {
   }
 
   #keepFact(fact: ConsentFact): void {
-    const isObjection =
-      fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
-    if (this.#facts.length >= CONSENT_FACTS_MAX && (!isObjection || this.#hasLateObjection)) {
+    if (this.#facts.length >= CONSENT_FACTS_MAX && (!isObjection(fact) || this.#hasLateObjection)) {
       this.#factsDropped += 1
       return
     }
@@ -245,3 +256,8 @@ export class ConsentCase {
 /** Something is needed that has not come; other than an objection, which is no lack. */
 const isLacking = ({ isSatisfied, state }: ConsentFindings): boolean =>
   !isSatisfied && state !== 'refused' && state !== 'withdrawn'
+
+/** Somebody refuses, or takes consent back. */
+export function isObjection(fact: ConsentFact): boolean {
+  return fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
+}

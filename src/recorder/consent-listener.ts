@@ -1,8 +1,11 @@
 import type { ConsentFact, ConsentFactAt, PromptRef } from '../consent/words.ts'
+import { isObjection } from '../consent/consent-case.ts'
 import { Resampler } from '../media/resampler.ts'
 import { AnswerKeys, type ConsentKeys } from './answer-keys.ts'
 import type { KeyPress } from './dtmf-watch.ts'
+import type { Incident } from './incident-notes.ts'
 import type { RecordingClock } from './recording-clock.ts'
+import { POSITIONS_PER_SECOND } from './receiver-set.ts'
 import type { RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 
@@ -37,11 +40,14 @@ export interface PromptEar {
 }
 
 export const PROMPT_RATE = 8_000
-const POSITIONS_PER_SECOND = 48_000
 /** Facts of one recording that are told; whoever holds a key down must not fill a ledger. */
-export const CONSENT_FACTS_MAX = 200
+export const HEARD_FACTS_MAX = 200
 /** Answers that came before the announcement they answer was known to have been one. */
 const EARLY_ANSWERS_MAX = 16
+const UNTOLD = {
+  code: 'consent-facts-dropped',
+  detail: 'More announcements and answers were heard than are told.',
+} as const
 
 interface Ear {
   readonly ear: PromptEar
@@ -85,6 +91,9 @@ export class ConsentListener {
   readonly #announcements: { readonly fromSample: number; readonly toSample: number }[] = []
   #early: EarlyAnswer[] = []
   #facts = 0
+  #untold = 0
+  /** Streams whose first objection was told although there were many facts before it. */
+  readonly #objected = new Set<string>()
   #isOver = false
 
   constructor(options: {
@@ -102,7 +111,7 @@ export class ConsentListener {
 
   /** Facts that found the list full. */
   get untold(): number {
-    return Math.max(0, this.#facts - CONSENT_FACTS_MAX)
+    return this.#untold
   }
 
   /** A key was pressed on a stream, at samples of its rate. */
@@ -135,15 +144,16 @@ export class ConsentListener {
     }
   }
 
-  /** Looks for no announcements any more. */
-  finish(): void {
-    if (this.#isOver) return
+  /** Looks for no announcements any more. The incident to note, when more was heard than is told. */
+  finish(): Incident | undefined {
+    if (this.#isOver) return undefined
     this.#isOver = true
     for (const [streamId, ear] of this.#ears) {
       ear.ear.finish()
       this.#takeFindings(streamId, ear)
     }
     this.#ears.clear()
+    return this.#untold === 0 ? undefined : UNTOLD
   }
 
   #listen(stream: StreamReceiver, frame: Int16Array, position: number): void {
@@ -197,6 +207,14 @@ export class ConsentListener {
     )
   }
 
+  /** A flood of answers must not keep a withdrawal out. */
+  #isFirstObjection(fact: ConsentFact): boolean {
+    if (!isObjection(fact) || !('streamId' in fact) || fact.streamId === undefined) return false
+    const isFirst = !this.#objected.has(fact.streamId)
+    this.#objected.add(fact.streamId)
+    return isFirst
+  }
+
   #keysOf(streamId: string): AnswerKeys {
     const known = this.#keys.get(streamId) ?? new AnswerKeys(this.#listening.keys)
     this.#keys.set(streamId, known)
@@ -204,8 +222,11 @@ export class ConsentListener {
   }
 
   #tell(fact: ConsentFact, atSample: number): void {
+    if (this.#facts >= HEARD_FACTS_MAX && !this.#isFirstObjection(fact)) {
+      this.#untold += 1
+      return
+    }
     this.#facts += 1
-    if (this.#facts > CONSENT_FACTS_MAX) return
     const us = (this.#clock.originUs ?? 0) + (atSample * 1_000_000) / POSITIONS_PER_SECOND
     this.#told({ at: this.#clock.wallClock(us), fact })
   }

@@ -335,7 +335,7 @@ export class RecordingSession {
         }
         this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
         this.#state = 'over'
-        this.#consent?.finish()
+        this.#incidents.noteIf(this.#consent?.finish(), nowUs)
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
         return this.#describe({ nowUs, cause, state: 'complete', streams: this.#reported() })

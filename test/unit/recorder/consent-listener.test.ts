@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { ConsentFactAt } from '../../../src/consent/words.ts'
 import { asStreamId } from '../../../src/ids.ts'
-import { CONSENT_FACTS_MAX, ConsentListener, type HeardPrompt } from '../../../src/recorder/consent-listener.ts'
+import { HEARD_FACTS_MAX, ConsentListener, type HeardPrompt } from '../../../src/recorder/consent-listener.ts'
 import { RecordingClock } from '../../../src/recorder/recording-clock.ts'
 import type { StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
 import { heardPrompt, ScriptedEar } from '../../support/scripted-ear.ts'
@@ -125,11 +125,20 @@ describe('what is listened for in a recording', () => {
     ])
   })
 
-  it('whoever goes on pressing fills no ledger', () => {
-    const { told, listener, press } = listenerOf()
-    for (let count = 0; count < CONSENT_FACTS_MAX + 7; count++) press('*9', count * 10)
-    expect(told).toHaveLength(CONSENT_FACTS_MAX)
+  it('whoever goes on pressing fills no ledger, and keeps no withdrawal out', () => {
+    const { told, listener, run, press } = listenerOf([heardPrompt(0, 8_000)])
+    run(0, 2)
+    for (let count = 0; count < HEARD_FACTS_MAX + 6; count++) press('1', 2)
+    expect(told).toHaveLength(HEARD_FACTS_MAX)
     expect(listener.untold).toBe(7)
+    press('*9', 3)
+    press('*9', 4)
+    press('*9', 3, stream(8_000, 'other'))
+    expect(told.slice(HEARD_FACTS_MAX).map(({ fact }) => fact)).toMatchObject([
+      { type: 'withdrawn', streamId: STREAM_ID, atSample: 3 * 48_000 },
+      { type: 'withdrawn', streamId: 'other' },
+    ])
+    expect(listener.finish()?.code).toBe('consent-facts-dropped')
   })
 
   it('no fact says which key it was', () => {
