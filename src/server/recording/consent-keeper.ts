@@ -29,12 +29,12 @@ interface ConsentKeeperOptions {
   readonly outbox: Pick<Outbox, 'add'>
   readonly ledger: Pick<StatementSink, 'append'> | undefined
   readonly onEvent: ((type: ConsentEventType) => void) | undefined
-  /** Resolves when the line is in the journal; the object follows to the store. */
+  /** Resolves to whether the line is in the journal; the object follows to the store. */
   readonly keep: (
     recording: LiveRecording,
     entry: OpenJournalEntry,
     object: { readonly name: string; readonly bytes: Uint8Array },
-  ) => Promise<void>
+  ) => Promise<boolean>
   /** An event could not be signed. */
   readonly failed: (recording: LiveRecording) => void
 }
@@ -122,7 +122,7 @@ export class ConsentKeeper {
     }
     const { entry, jws } = signed
     consent.entries.push(entry)
-    await this.#options.keep(
+    const isWritten = await this.#options.keep(
       recording,
       { kind: 'consent', consent: entry, jws },
       { name: entry.name, bytes: new TextEncoder().encode(jws) },
@@ -130,7 +130,7 @@ export class ConsentKeeper {
     consent.events.push(signed)
     this.say(consent.events)
     this.#options.onEvent?.(entry.type)
-    return true
+    return isWritten
   }
 
   async #sign(body: ConsentEventBody, place: ConsentEventPlace) {

@@ -30,7 +30,7 @@ export interface TakenConsentEvent {
   /** Of the event, for the `because` of a decision. */
   readonly number: number
   /**
-   * Settles when its line is in the journal, so that no crash takes it: true, unless it could not be signed. What becomes allowed by an event must wait for
+   * Settles when its line is in the journal, so that no crash takes it: true, unless it could not be signed or the disk did not take it. What becomes allowed by an event must wait for
    * it. Never, when the recording session comes to nothing before it is opened.
    */
   readonly kept: Promise<boolean>

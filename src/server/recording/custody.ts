@@ -229,6 +229,7 @@ export class Custody {
     this.#outbox.add(closedRecord(manifest, manifestSha256))
     await this.#journal.close(manifest.recordingId)
     this.#journalled.over(manifest.recordingId)
+    this.#held?.over(manifest.recordingId)
     this.#spool?.over(manifest.recordingId)
   }
 
@@ -364,8 +365,8 @@ export class Custody {
   #keep(recording: LiveRecording, entry: OpenJournalEntry, object: SealedBytes): Promise<boolean> {
     const { recordingId } = recording.facts
     return new Promise((resolve) => {
-      const handedOver = this.#journal.append(recordingId, entry).then(() => {
-        object.journalled?.()
+      const handedOver = this.#journal.append(recordingId, entry).then((isWritten) => {
+        object.journalled?.(isWritten)
         resolve(this.#put(recording, object))
       })
       this.#handedOver.set(recordingId, handedOver)
@@ -391,6 +392,6 @@ interface SealedBytes {
   readonly bytes: Uint8Array
   /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
   readonly durable?: () => void
-  /** Is called when its line is in the journal. */
-  readonly journalled?: () => void
+  /** Is called when its line was handed to the journal, and whether the disk has it. */
+  readonly journalled?: (isWritten: boolean) => void
 }

@@ -51,8 +51,10 @@ export class HeldCustody {
     if (held === undefined) return
     const { recordingId } = facts
     const key = objectKey(objectPrefix, held.wrappedKey.name)
-    const done = this.#journal.append(recordingId, { kind: 'held', decision }).then(() => {
+    const done = this.#journal.append(recordingId, { kind: 'held', decision }).then((isWritten) => {
       if (decision.outcome === 'destroyed') return this.#destroy(recordingId, key, decision)
+      // What no start would know of is not allowed: it stays undecided.
+      if (!isWritten) return undefined
       // Before the manifest, which is put behind it; the file goes when the store has it.
       void this.#store(recordingId, key, held.bytes)
       return decision
@@ -62,9 +64,12 @@ export class HeldCustody {
 
   /** What the manifest says, once that is true; undefined when nobody has decided, or the key could not be destroyed. */
   async decisionOf(recordingId: string): Promise<HeldDecision | undefined> {
-    const decision = await this.#decided.get(recordingId)
+    return this.#decided.get(recordingId)
+  }
+
+  /** Its manifest is stored. */
+  over(recordingId: string): void {
     this.#decided.delete(recordingId)
-    return decision
   }
 
   /**
@@ -81,24 +86,24 @@ export class HeldCustody {
     return 'done'
   }
 
-  /** After a crash: carries out what had been decided. Gives what the manifest may say, and what went wrong. */
+  /** After a crash: carries out what had been decided. True when the key that it takes is lost. */
   async recover(
     store: Pick<ObjectStore, 'put'>,
     left: HeldFacts & { readonly objectPrefix: string },
     isStored: boolean,
-  ): Promise<{ readonly decision: HeldDecision | undefined; readonly isLost: boolean }> {
+  ): Promise<boolean> {
     const { held, heldDecision } = left
-    if (held === undefined) return { decision: undefined, isLost: false }
+    if (held === undefined) return false
     const key = objectKey(left.objectPrefix, held.wrappedKey.name)
     if (heldDecision?.outcome === 'destroyed') {
       await this.#keys.destroy(key)
-      return { decision: heldDecision, isLost: false }
+      return false
     }
     const bytes = isStored ? undefined : await this.#keys.read(key)
     const isLost = !isStored && (bytes === undefined || sha256Hex(bytes) !== held.wrappedKey.sha256)
     if (heldDecision !== undefined && bytes !== undefined && !isLost) await store.put(key, bytes)
     if (heldDecision !== undefined || isStored || isLost) await this.#keys.destroy(key)
-    return { decision: heldDecision, isLost }
+    return isLost
   }
 
   async #store(recordingId: string, key: string, bytes: Uint8Array): Promise<void> {

@@ -83,9 +83,9 @@ export class OpenJournal {
   readonly #directory: string
   readonly #onError: (error: unknown) => void
   readonly #nowUnixMs: () => number
-  readonly #chains = new Map<string, Promise<void>>()
+  readonly #chains = new Map<string, Promise<boolean>>()
   /** Lines that wait for their turn, to be written together. */
-  readonly #waiting = new Map<string, { lines: string; readonly written: Promise<void> }>()
+  readonly #waiting = new Map<string, { lines: string; readonly written: Promise<boolean> }>()
   /** Lines that the disk did not take: they are written before the next one. */
   readonly #unwritten = new Map<string, string>()
   /** Recordings whose file has its name for good. */
@@ -107,11 +107,11 @@ export class OpenJournal {
   }
 
   /**
-   * Resolves when the line is on the disk: what it names is stored after it, so that a power cut leaves no object without a
+   * Resolves when the line is on the disk, to whether it is: what it names is stored after it, so that a power cut leaves no object without a
    * line. Lines that come while one is written are written together. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
    * after what the disk may have taken of it. So a line may be there twice, whole or in part.
    */
-  append(recordingId: string, entry: OpenJournalEntry): Promise<void> {
+  append(recordingId: string, entry: OpenJournalEntry): Promise<boolean> {
     const line = `${JSON.stringify({ at: new Date(this.#nowUnixMs()).toISOString(), ...entry })}\n`
     const waiting = this.#waiting.get(recordingId)
     if (waiting !== undefined) {
@@ -134,8 +134,8 @@ export class OpenJournal {
   }
 
   /** The recording has its manifest: forget it. */
-  close(recordingId: string): Promise<void> {
-    return this.#chain(recordingId, async () => {
+  async close(recordingId: string): Promise<void> {
+    await this.#chain(recordingId, async () => {
       this.#unwritten.delete(recordingId)
       this.#named.delete(recordingId)
       await unlink(this.#file(recordingId)).catch((error: unknown) => {
@@ -169,12 +169,20 @@ export class OpenJournal {
     )
   }
 
-  async #chain(recordingId: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#chains.get(recordingId) ?? Promise.resolve()
-    const done = before.then(work).catch(this.#onError)
+  /** Resolves to whether it was done. */
+  async #chain(recordingId: string, work: () => Promise<void>): Promise<boolean> {
+    const before = this.#chains.get(recordingId) ?? Promise.resolve(true)
+    const done = before.then(work).then(
+      () => true,
+      (error: unknown) => {
+        this.#onError(error)
+        return false
+      },
+    )
     this.#chains.set(recordingId, done)
-    await done
+    const isDone = await done
     if (this.#chains.get(recordingId) === done) this.#chains.delete(recordingId)
+    return isDone
   }
 
   #file(recordingId: string): string {

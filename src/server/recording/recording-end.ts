@@ -62,7 +62,10 @@ export class RecordingEnd {
       this.#commitment.commit(recording)
     }
     this.#options.events.ended(recording, manifest)
-    const signed = this.#ending(recording).then(() => this.#options.custody.close(recording.objectPrefix, manifest))
+    const signed = this.#ending(recording).then(() => {
+      const incidents = [...manifest.incidents, ...recording.lateIncidents]
+      return this.#options.custody.close(recording.objectPrefix, { ...manifest, incidents })
+    })
     const closing = signed.catch((error: unknown) => {
       // What no verifier would accept is not signed: then a manifest that says less.
       if (!(error instanceof TypeError)) throw error
@@ -120,7 +123,8 @@ export class RecordingEnd {
     const { sealedKey } = recording
     if (sealedKey === undefined) throw new Error('a recording without its sealed key was answered')
     const endedAt = new Date(this.#options.nowUnixMs()).toISOString()
-    await this.#options.custody.interrupted({ ...recording, ...sealedKey, endedAt }, detail)
+    // What was decided about held audio is said once it is true: custody knows.
+    await this.#options.custody.interrupted({ ...recording, ...sealedKey, heldDecision: undefined, endedAt }, detail)
   }
 
   #bye(recording: LiveRecording, cause: number, text: string): void {

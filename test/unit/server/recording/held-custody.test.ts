@@ -178,6 +178,28 @@ describe('the key of what is held', () => {
     expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
   })
 
+  it('is not handed over by a decision that the disk does not have', async () => {
+    record()
+    await expect.poll(heldFiles).toHaveLength(1)
+    rmSync(join(dataDir, 'open'), { recursive: true })
+    custody.decideHeld(recording, KEPT)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(errors.join()).toContain('ENOENT')
+    expect(await storedKey()).toBeUndefined()
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
+    expect(heldFiles()).toHaveLength(1)
+  })
+
+  it('is destroyed by a decision that the disk does not have', async () => {
+    record()
+    await expect.poll(heldFiles).toHaveLength(1)
+    rmSync(join(dataDir, 'open'), { recursive: true })
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(heldFiles()).toEqual([])
+    expect(await heldInManifest()).toMatchObject([DESTROYED])
+  })
+
   it('decided before the SRC had our 200 is dealt with when it has', async () => {
     recording.heldBack = []
     custody.decideHeld(recording, DESTROYED)

@@ -96,10 +96,11 @@ describe('what an earlier run left', () => {
 
 it('a line that cannot be written is reported, and written with the next one', async () => {
   rmSync(join(dataDir, 'open'), { recursive: true })
-  await journal.append(ID, incident('one'))
+  // Whoever must not go on before the disk has it, is told that it has not.
+  expect(await journal.append(ID, incident('one'))).toBe(false)
   await journal.run()
   writeFileSync(fileOf(ID), '{"at":"half of it')
-  await journal.append(ID, incident('two'))
+  expect(await journal.append(ID, incident('two'))).toBe(true)
   expect(errors).toHaveLength(1)
   const [left] = await journal.leftOpen()
   expect(left?.entries).toEqual([written(incident('one')), written(incident('two'))])
