@@ -93,12 +93,15 @@ export class Daemon {
   async drain(timeoutMs: number, hurry: AbortSignal): Promise<boolean> {
     const services = this.#services
     if (services === undefined) return true
-    const { control, spool, outbox, signalling, ledger, storage, announcer } = services
+    const { control, shredder, spool, outbox, signalling, ledger, storage, announcer } = services
     this.#health.drain()
     this.#log.info({ count: control.live.length }, 'draining')
     await Promise.race([Promise.all([control.whenIdle(), announcer?.drain()]), patience(timeoutMs, hurry)])
     announcer?.hangUpAll()
-    const closed = control.endAll('drain').then(() => ledger.close(LEDGER_CLOSE_MS))
+    const closed = control
+      .endAll('drain')
+      .then(() => shredder.whenIdle())
+      .then(() => ledger.close(LEDGER_CLOSE_MS))
     const ended = closed.then(() => spool.uploads.drain(CUSTODY_DRAIN_MS))
     const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
     const written = await outbox.drain(CUSTODY_DRAIN_MS)

@@ -1,7 +1,7 @@
 import { readConsentPacks } from '../config/read-consent-packs.ts'
 import type { Config } from '../config/config.ts'
 import type { ConsentSettings } from './consent/consent-desk.ts'
-import { policyShredder } from './consent/policy-shredder.ts'
+import { policyShredder, type PolicyShredder } from './consent/policy-shredder.ts'
 import { listenedPrompts } from './consent/listened-prompts.ts'
 import type { ListenedPrompt } from './media/prompt-ears.ts'
 import { randomBytes } from 'node:crypto'
@@ -27,6 +27,7 @@ import type { Keeping, StartOptions } from './keeping.ts'
 export interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
+  readonly shredder: PolicyShredder
   readonly signalling: Signalling
   readonly listening: LiveListening
   readonly sources: SourceTable
@@ -44,13 +45,14 @@ export async function joinServices(parts: JoinParts): Promise<Joined> {
   const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
   const signalling = joinSignalling(parts, sources)
   const media = createMediaPlane(parts, await promptsToHear(config))
+  const shredder = policyShredder(parts)
   const events = new RecordingEvents({ ...parts, publish: parts.eventHub.publish })
   const control = new RecordingControl({
     signalling: signalling.port,
     media,
     ...{ custody: parts.custody, spool: parts.spool, spoolWatch: watchSpool(parts) },
     sources,
-    consent: consentSettings(parts),
+    consent: consentSettings(parts, shredder),
     events,
     settings: {
       ...{ layout: config.recording.layout, dtmf: config.recording.dtmf },
@@ -80,7 +82,7 @@ export async function joinServices(parts: JoinParts): Promise<Joined> {
     ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
     live: () => control.live,
   })
-  return { control, media, signalling, listening, sources }
+  return { control, shredder, media, signalling, listening, sources }
 }
 
 function joinSignalling({ config, log }: JoinParts, sources: SourceTable): Signalling {
@@ -120,10 +122,9 @@ function createMediaPlane({ config, spool }: JoinParts, prompts: readonly Listen
   })
 }
 
-function consentSettings(parts: JoinParts): ConsentSettings {
-  const { config, custody, announcements } = parts
+function consentSettings({ config, custody, announcements }: JoinParts, shredder: PolicyShredder): ConsentSettings {
   return {
-    shred: policyShredder(parts),
+    shred: (recording) => shredder.shred(recording),
     sources: new Map(config.sources.map(({ name, consent }) => [name, consent])),
     byDefault: config.consent.byDefault,
     data: readConsentPacks({ ownFolder: config.consent.packs }),

@@ -1,9 +1,10 @@
 import { chooseRule, type ChosenRule, type RuleData } from '../../consent/choose-rule.ts'
-import { ConsentCase } from '../../consent/consent-case.ts'
+import { ConsentCase, isObjection } from '../../consent/consent-case.ts'
 import type { ConsentPolicy } from '../../consent/policy.ts'
 import type { ConsentAction, ConsentFactAt, ConsentOutput, ConsentState } from '../../consent/words.ts'
 import type { ConsentEventBody } from '../../evidence/consent-event.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'
+import { POSITIONS_PER_SECOND } from '../../recorder/receiver-set.ts'
 import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
 import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
@@ -12,7 +13,6 @@ import { ConsentParties, type OwnPeople } from './consent-parties.ts'
 
 /** What is heard is told so much later: audio waits for its place and is written in steps. Deadlines pass so much later too. */
 export const HEARD_LATE_US = 1_500_000
-const POSITIONS_PER_SECOND = 48_000
 /** Events that a decision names as its reasons; the newest. */
 const REASONS_MAX = 64
 
@@ -65,6 +65,8 @@ interface OpenCase {
   readonly announced: Set<ConsentFactAt>
   /** What is allowed, and waits for its event to be kept. */
   readonly pending: Promise<void>[]
+  /** Announcements that are being looked up. */
+  readonly lookups: Set<Promise<void>>
   readonly reasons: number[]
   rule: ChosenRule
   /** The decision that holds. */
@@ -124,7 +126,14 @@ export class ConsentDesk {
   opened(recording: LiveRecording): void {
     const source = this.#sourceOf(recording.facts.src)
     if (asksForConsent(source)) this.#begin(recording, source)
-    void this.#takeAnnounced(recording).catch(() => this.#actions.note(recording, NOT_LOOKED_UP))
+    this.#lookUp(recording)
+  }
+
+  #lookUp(recording: LiveRecording): void {
+    const looking = this.#takeAnnounced(recording).catch(() => this.#actions.note(recording, NOT_LOOKED_UP))
+    const lookups = this.#open.get(recording.facts.recordingId)?.lookups
+    lookups?.add(looking)
+    void looking.then(() => lookups?.delete(looking))
   }
 
   #begin(recording: LiveRecording, source: SourceConsent): OpenCase {
@@ -142,6 +151,7 @@ export class ConsentDesk {
       announced,
       reasons: [],
       pending: [],
+      lookups: new Set(),
       rule,
       decided: undefined,
       timer: undefined,
@@ -149,18 +159,18 @@ export class ConsentDesk {
     this.#open.set(recording.facts.recordingId, open)
     this.#noteRule(open)
     this.#carryOut(open, consentCase.begin(startedUs))
-    // Nothing is needed: nothing is held either.
-    if (this.holds(recording.facts.src) && !consentCase.isHolding)
-      this.#actions.settleHeld(recording, 'kept', consentCase.state)
     return open
   }
 
   /** What was announced before, as far as it is not known yet. Recordings of a source that asks for nothing have a case from then on. */
   async #takeAnnounced(recording: LiveRecording): Promise<void> {
     const facts = await this.#settings.announced(recording)
-    if (facts.length === 0 || recording.state === 'closing') return
+    if (facts.length === 0) return
     const { recordingId, src } = recording.facts
-    const open = this.#open.get(recordingId) ?? this.#begin(recording, this.#sourceOf(src))
+    // A case that is open still takes what the metadata of a BYE led to; none begins any more then.
+    const begun = this.#open.get(recordingId)
+    if (begun === undefined && recording.state === 'closing') return
+    const open = begun ?? this.#begin(recording, this.#sourceOf(src))
     for (const fact of facts) {
       if (open.announced.has(fact)) continue
       open.announced.add(fact)
@@ -182,16 +192,16 @@ export class ConsentDesk {
     const isOther = JSON.stringify(rule.explanation) !== JSON.stringify(open.rule.explanation)
     open.rule = rule
     if (isOther) this.#noteRule(open)
-    const outputs = open.consentCase.setParties(nowUs - HEARD_LATE_US, parties)
-    this.#carryOut(open, [...outputs, ...open.consentCase.setRule(nowUs - HEARD_LATE_US, rule.rule)])
-    void this.#takeAnnounced(recording).catch(() => this.#actions.note(recording, NOT_LOOKED_UP))
+    this.#carryOut(open, open.consentCase.setCall(nowUs - HEARD_LATE_US, parties, rule.rule))
+    this.#lookUp(recording)
   }
 
   /** Something that consent may rest on. False when nothing is decided about this recording. */
   handleFact(recording: LiveRecording, fact: ConsentFactAt): boolean {
     const open = this.#open.get(recording.facts.recordingId)
     if (open === undefined) return false
-    this.#noteFact(open, fact)
+    // What could not be signed allows nothing; what it forbids, it forbids.
+    if (this.#noteFact(open, fact) === undefined && !isObjection(fact.fact)) return true
     const { openedUs, openedAtUnixMs } = recording.facts
     const happenedUs = openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000
     this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
@@ -202,7 +212,7 @@ export class ConsentDesk {
   async ended(recording: LiveRecording): Promise<void> {
     const open = this.#open.get(recording.facts.recordingId)
     if (open === undefined) return
-    clearTimeout(open.timer)
+    await Promise.all(open.lookups)
     this.#carryOut(open, open.consentCase.end(this.#nowUs()))
     clearTimeout(open.timer)
     this.#open.delete(recording.facts.recordingId)
@@ -222,8 +232,8 @@ export class ConsentDesk {
     this.#note(open, { body: eventOfRule(open.rule) })
   }
 
-  #noteFact(open: OpenCase, { at, fact }: ConsentFactAt): void {
-    this.#note(open, eventOfFact(fact), at)
+  #noteFact(open: OpenCase, { at, fact }: ConsentFactAt): TakenConsentEvent | undefined {
+    return this.#note(open, eventOfFact(fact), at)
   }
 
   #note(
@@ -276,7 +286,8 @@ export class ConsentDesk {
     const allowed = decided.kept.then((isKept) => {
       if (!isKept) return
       if (action === 'keep') this.#actions.settleHeld(recording, 'kept', state)
-      else this.#actions.setPaused(recording, false)
+      // Somebody may have taken consent back while it waited.
+      else if (!open.consentCase.isPaused) this.#actions.setPaused(recording, false)
     })
     open.pending.push(allowed)
   }

@@ -18,6 +18,13 @@ const NOTE = {
   reason: 'There is no consent, and the policy of the source asks for the destruction of the recording.',
 } as const
 
+export interface PolicyShredder {
+  /** Resolves when the recording is over and its key is gone, or that has failed. */
+  shred(recording: LiveRecording): Promise<void>
+  /** Resolves when nothing is being destroyed. */
+  whenIdle(): Promise<void>
+}
+
 /**
  * Destroys the key of a recording once its manifest is stored, as `earwitness shred` does, because the policy about consent asks for it. Never rejects: what could not be
  * destroyed is logged, and the incident `consent-shred-wanted` of the manifest says to an administrator that it has to be.
@@ -28,7 +35,7 @@ export function policyShredder(parts: {
   readonly vaultRecipients: readonly string[]
   readonly outbox: Pick<Outbox, 'add'>
   readonly log: Logger
-}): (recording: LiveRecording) => Promise<void> {
+}): PolicyShredder {
   const { config, signer, vaultRecipients, outbox, log } = parts
   const { dataDir } = config
   const destroy = async ({ facts, objectPrefix, closed }: LiveRecording): Promise<void> => {
@@ -59,10 +66,15 @@ export function policyShredder(parts: {
       close()
     }
   }
-  return async (recording) => {
+  const running = new Set<Promise<void>>()
+  const shredOne = async (recording: LiveRecording): Promise<void> => {
     const { recordingId } = recording.facts
-    await destroy(recording).catch((error: unknown) =>
+    const done = destroy(recording).catch((error: unknown) =>
       log.error({ recordingId, err: error }, 'a recording could not be destroyed; run "earwitness shred"'),
     )
+    running.add(done)
+    await done
+    running.delete(done)
   }
+  return { shred: shredOne, whenIdle: async () => void (await Promise.all(running)) }
 }

@@ -11,10 +11,13 @@ import type { RecordingControlOptions } from './recording-control-options.ts'
  */
 export class Commitment {
   readonly #custody: RecordingControlOptions['custody']
+  readonly #opened: (recording: LiveRecording) => void
   #total = 0
 
-  constructor(custody: RecordingControlOptions['custody']) {
+  /** @param opened is told of each recording that there is from now on */
+  constructor(custody: RecordingControlOptions['custody'], opened: (recording: LiveRecording) => void = () => {}) {
     this.#custody = custody
+    this.#opened = opened
   }
 
   /** Recordings committed since the start. */
@@ -45,6 +48,7 @@ export class Commitment {
       if (held.kind === 'object') this.#custody.sealed(recording, held.object)
       else this.#custody.incident(recording, held.incident)
     }
+    this.#opened(recording)
   }
 }
 

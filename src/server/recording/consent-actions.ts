@@ -1,12 +1,12 @@
 import type { ConsentActions } from '../consent/consent-desk.ts'
-import type { LiveRecording } from './live-recording.ts'
+import { wallClock, type LiveRecording } from './live-recording.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import type { RecordingEnd } from './recording-end.ts'
 import type { RecordingPauses } from './recording-pauses.ts'
 
 /** What the rule about consent has done to recordings. */
 export function consentActions(
-  { media, events, nowUs }: Pick<RecordingControlOptions, 'media' | 'events' | 'nowUs'>,
+  { media, custody, events, nowUs }: Pick<RecordingControlOptions, 'media' | 'custody' | 'events' | 'nowUs'>,
   parts: {
     readonly pauses: RecordingPauses
     readonly end: RecordingEnd
@@ -17,7 +17,17 @@ export function consentActions(
     setPaused: (recording, isPaused) => parts.pauses.set(recording, { isPaused, by: 'consent', atUs: nowUs() }),
     settleHeld: parts.decideHeld,
     stop: (recording) => parts.end.hangUp(recording, 'noConsent', 'Consent is missing'),
-    note: ({ facts }, { code, detail }) => media.note(facts.recordingId, { code, detail, atUs: nowUs() }),
+    note: (recording, { code, detail }) => {
+      const atUs = nowUs()
+      if (recording.state !== 'closing') {
+        media.note(recording.facts.recordingId, { code, detail, atUs })
+        return
+      }
+      const incident = { code, at: wallClock(recording, atUs).toISOString(), detail }
+      recording.lateIncidents.push(incident)
+      custody.incident(recording, incident)
+      events.incident(recording, incident)
+    },
     notify: (recording, state) => events.consentWanted(recording, state),
     over: (recording, state) => events.consentOver(recording, state),
   }

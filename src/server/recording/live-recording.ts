@@ -123,6 +123,8 @@ export interface LiveRecording {
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
+  /** Those that its worker does not know of, as it has written its part of the manifest. */
+  readonly lateIncidents: RecordingIncident[]
   /** What was agreed on and asked for, as the journal has it. */
   readonly story: StoryEvent[]
   readonly communication: CommunicationFacts
@@ -243,13 +245,23 @@ function nothingSealed(
   | 'snapshots'
   | 'pendingSnapshots'
   | 'incidents'
+  | 'lateIncidents'
   | 'story'
   | 'consent'
   | 'held'
   | 'heldDecision'
   | 'heldPeaks'
 > {
-  const lists = { chunks: [], kept: [], dtmf: [], snapshots: [], pendingSnapshots: [], incidents: [], story: [] }
+  const lists = {
+    chunks: [],
+    kept: [],
+    dtmf: [],
+    snapshots: [],
+    pendingSnapshots: [],
+    incidents: [],
+    lateIncidents: [],
+    story: [],
+  }
   const nothing = { peaks: undefined, held: undefined, heldDecision: undefined, heldPeaks: undefined }
   return { ...lists, ...nothing, consent: new ConsentTrail(recordingId) }
 }

@@ -1,5 +1,5 @@
 import type { MediaPlane } from '../media/media-plane.ts'
-import type { OfferRequest, SignallingPort } from '../signalling/port.ts'
+import type { SignallingPort } from '../signalling/port.ts'
 import type { ConsentSettings } from '../consent/consent-desk.ts'
 import type { Custody } from './custody.ts'
 import type { RecordingSettings } from './live-recording.ts'
@@ -7,7 +7,7 @@ import type { SpoolWatch } from '../spool/spool-watch.ts'
 import type { Spool } from '../spool/spool.ts'
 import type { Refusal } from '../telemetry/health.ts'
 import type { RecordingEvents } from './recording-events.ts'
-import type { Source, SourceTable } from './source-table.ts'
+import type { SourceTable } from './source-table.ts'
 
 /** What the life of a recording session is carried on with. */
 export interface RecordingControlOptions {
@@ -21,8 +21,6 @@ export interface RecordingControlOptions {
   readonly spool?: Pick<Spool, 'keeper' | 'lostFrames'>
   readonly spoolWatch?: Pick<SpoolWatch, 'frames'>
   readonly sources: Pick<SourceTable, 'lookup'>
-  /** Audio of this source is held until there is consent. Absent: as the policy about consent wants it. */
-  readonly holdsAudio?: (source: Source, offer: OfferRequest) => boolean
   /** Absent: nothing is decided about consent. */
   readonly consent?: ConsentSettings
   readonly events: Pick<RecordingEvents, keyof RecordingEvents>

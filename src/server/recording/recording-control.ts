@@ -43,7 +43,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   constructor(options: RecordingControlOptions) {
     this.#options = options
-    this.#commitment = new Commitment(options.custody)
+    this.#commitment = new Commitment(options.custody, (recording) => this.#consent?.opened(recording))
     const { consent, nowUs } = options
     this.#end = new RecordingEnd(options, {
       ...{ table: this.#table, commitment: this.#commitment },
@@ -71,7 +71,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       end: this.#end,
       metadata: this.#metadata,
       pauses: this.#pauses,
-      holdsAudio: (source, offer) => options.holdsAudio?.(source, offer) ?? this.#consent?.holds(source.name) === true,
+      holdsAudio: (src) => this.#consent?.holds(src) === true,
       listeningFor: (src) => this.#consent?.listeningFor(src),
     })
   }
@@ -287,6 +287,5 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording.state !== 'answered') return
     this.#end.setState(recording, 'recording')
     this.#commitment.commit(recording)
-    this.#consent?.opened(recording)
   }
 }

@@ -1,4 +1,3 @@
-import type { Source } from './source-table.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'
 import { planDelayedOffer, type DelayedOffer } from '../../recorder/delayed-offer.ts'
 import {
@@ -29,7 +28,7 @@ export interface OfferParts {
   readonly end: RecordingEnd
   readonly metadata: MetadataIntake
   readonly pauses: RecordingPauses
-  readonly holdsAudio: (source: Source, offer: OfferRequest) => boolean
+  readonly holdsAudio: (src: string) => boolean
   readonly listeningFor: (src: string) => ConsentListening | undefined
 }
 
@@ -83,7 +82,7 @@ export class RecordingOffers {
         signallingAddress: offer.source.address,
         sendsRtcp: settings.sendsRtcp,
       },
-      isHeld: this.#parts.holdsAudio(source, offer),
+      isHeld: this.#parts.holdsAudio(source.name),
       consent: this.#parts.listeningFor(source.name),
       openedUs: offer.receivedUs,
       openedAtUnixMs: Math.round(nowUnixMs() - (nowUs() - offer.receivedUs) / 1_000),
@@ -176,9 +175,11 @@ export class RecordingOffers {
     }
     // An offer of the SRC does as well as its answer to one of ours, which will not come any more.
     recording.awaitsAnswer = undefined
+    // Before it is asked who takes part: a new line is somebody's.
+    const answer = sdpAnswer(recording, request, updated.ports, recording.mediaAddress)
     this.#parts.metadata.noteOffer(recording, offer, request.plans)
     this.#options.events.linesRefused(request.refusedLines)
-    offer.answer(sdpAnswer(recording, request, updated.ports, recording.mediaAddress))
+    offer.answer(answer)
   }
 
   /** A re-INVITE without SDP asks for an offer of ours. RFC 3261 14.2 */

@@ -1,3 +1,4 @@
+import type { ConsentSettings } from '../../../../src/server/consent/consent-desk.ts'
 import { asDialogId, type DialogId, type RecordingId } from '../../../../src/ids.ts'
 import type { MediaStreamPlan, RecordingFacts, SealedObject } from '../../../../src/recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../../../src/recorder/snapshot-keeper.ts'
@@ -114,7 +115,7 @@ export class ControlRig {
           return Promise.resolve()
         },
       },
-      holdsAudio: () => this.holdsAudio,
+      consent: consentOf(() => this.holdsAudio),
       sources: new SourceTable([
         { name: 'told', address: TOLD_SOURCE, tenant: 'acme', forceSiprec: false, tellPause: true },
         { name: 'phones', address: '192.0.2.3', tenant: 'acme', forceSiprec: true },
@@ -233,4 +234,21 @@ export class ControlRig {
 /** Everything that was promised has been kept, and what waits for the next turn has run. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Nothing is decided about consent, unless audio is to be held until there is some. */
+function consentOf(holds: () => boolean): ConsentSettings {
+  const policy = { deadlineMs: 3_600_000, onMissing: 'flag', onRefused: 'flag', onWithdrawn: 'flag' } as const
+  const rest = { heardShareMin: 1, mixedAnnouncement: 'ignored', apiAnswers: false } as const
+  return {
+    sources: new Map(),
+    get byDefault() {
+      const require = holds() ? 'agreement' : 'none'
+      return { policy: { ...policy, ...rest, require, holdUntilConsent: holds() } as const, own: [] }
+    },
+    data: { packs: new Map(), regions: new Map() },
+    keep: () => undefined,
+    announced: () => Promise.resolve([]),
+    shred: () => Promise.resolve(),
+  }
 }
