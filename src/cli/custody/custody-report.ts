@@ -35,20 +35,14 @@ export function shredLines(report: ShredReport): readonly string[] {
     const versions = copies > objects ? ` (${copies} versions)` : ''
     return `Destroyed in ${PLACES[place]}: ${names.map(printable).join(', ')}${more}${versions}.`
   })
-  if (state === 'partly') {
-    return [
-      ...lines,
-      ...troubleLines(troubles),
-      `Recording ${recordingId} is NOT SHREDDED yet: run the same command again.`,
-    ]
-  }
-  if (state === 'already' && lines.length === 0) {
-    return [`Recording ${recordingId} was shredded before (${what}), and nothing of that is left.`]
-  }
-  return [
-    ...lines,
-    `Recording ${recordingId} is shredded: no ${scope === 'objects' ? 'object' : 'sealed key'} of it was found any more.`,
-  ]
+  const isAsBefore = state === 'already' && lines.length === 0
+  const outcome =
+    state === 'partly'
+      ? 'is NOT SHREDDED yet: run the same command again.'
+      : isAsBefore
+        ? `was shredded before (${what}), and nothing of that is left.`
+        : `is shredded: no ${scope === 'objects' ? 'object' : 'sealed key'} of it was found any more.`
+  return [...lines, ...troubleLines(troubles), `Recording ${recordingId} ${outcome}`]
 }
 
 export function storeHoldLine({ place, outcome, copies }: StoreHold): string {
