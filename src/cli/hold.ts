@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 
 import { ExitCode } from '../errors.ts'
+import { NOT_TOLD } from '../evidence/custody/custody-note.ts'
 import { addHold, applyHolds, releaseHolds, type HoldReport } from '../server/custody/hold.ts'
 import { RecordingCustody } from '../server/custody/recording-custody.ts'
 import { clusterDirectory } from '../server/database/cluster.ts'
@@ -11,7 +12,6 @@ import { flag, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { exitCodeOf, holdLines, NO_LEDGER } from './custody/custody-report.ts'
 import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, talk, tellIndex } from './custody/open-custody.ts'
-import { userName } from './note-access.ts'
 import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
 import { recordingTable } from './recordings/render.ts'
 
@@ -46,7 +46,7 @@ async function runHold(context: CommandContext): Promise<ExitCode> {
 
 async function change(context: CommandContext, action: 'add' | 'release' | 'apply', id: string): Promise<ExitCode> {
   const { json, stdout, stderr } = context
-  const note = action === 'apply' ? { by: userName(), reason: '' } : decisionNote(context)
+  const note = action === 'apply' ? NOT_TOLD : decisionNote(context)
   const config = context.config()
   const open = await openCustody(context, config)
   try {

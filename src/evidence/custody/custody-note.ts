@@ -14,6 +14,9 @@ export interface CustodyNote {
   readonly reason: string
 }
 
+/** Of what somebody else decided: it is sealed. */
+export const NOT_TOLD: CustodyNote = { by: '', reason: '' }
+
 /** The member `note` of a record. Throws a TypeError when a text is too long. */
 export function sealNote(
   { by, reason }: CustodyNote,

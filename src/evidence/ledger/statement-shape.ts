@@ -25,7 +25,7 @@ const byHandMembers = {
   requestId: optional(uuid),
 }
 const holdMembers = { ...byHandMembers, holdId: optional(uuid) }
-const shredMembers = { ...byHandMembers, wrappedKeySha256: sha256, scope: optional(oneOf('key', 'objects')) }
+const shredMembers = { ...byHandMembers, wrappedKeySha256: optional(sha256), scope: optional(oneOf('key', 'objects')) }
 
 const CHECKS: Readonly<Record<StatementKind, Check>> = {
   nodeStarted: members({

@@ -85,7 +85,8 @@ export type StatementBody =
   | (AboutRecording &
       ByHand & {
         readonly kind: 'shredBegun' | 'shredded'
-        readonly wrappedKeySha256: string
+        /** Absent where nobody could tell it any more. */
+        readonly wrappedKeySha256?: string
         readonly scope?: 'key' | 'objects'
       })
   | (AboutRecording & {

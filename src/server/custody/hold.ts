@@ -1,6 +1,6 @@
 import { EarwitnessError } from '../../errors.ts'
 import type { CustodyState } from '../../evidence/custody/custody-chain.ts'
-import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
+import { NOT_TOLD, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { CustodyRequest } from '../ledger/custody-requests.ts'
@@ -65,12 +65,15 @@ export async function releaseHolds(options: HoldOptions & { readonly which: stri
   return finish(options, decided, wanted)
 }
 
-/** Does again all that holds ask of the stores and the ledger: after an error, or when a recording that was held while it was made is over. */
-export async function applyHolds(options: HoldOptions): Promise<HoldReport> {
+/**
+ * Does again all that holds ask of the stores and the ledger: after an error, or when a recording that was held while it was made is over. Who decided is sealed, and not said then: whoever
+ * applies it did not.
+ */
+export async function applyHolds(options: Omit<HoldOptions, 'note'>): Promise<HoldReport> {
   const { records } = await options.custody.read()
   const holds = records.filter(({ record }) => 'holdId' in record)
   if (holds.length === 0) throw noHold()
-  return finish(options, holds, [])
+  return finish({ ...options, note: NOT_TOLD }, holds, [])
 }
 
 async function finish(

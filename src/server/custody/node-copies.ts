@@ -6,9 +6,14 @@ import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
+/** In a journal of an open recording. */
+const KEY_MEMBER = /"wrappedKeyBase64":"([^"]+)"/g
+
 /** A file of this machine that holds what must go. */
 export interface NodeCopy {
   readonly path: string
+  /** The sealed keys in it; of another object, its bytes. */
+  keys(): Promise<readonly Uint8Array[]>
   destroy(): Promise<void>
 }
 
@@ -24,7 +29,7 @@ export async function nodeCopies(
   const copies: NodeCopy[] = []
   const journal = join(dataDir, 'open', `${recordingId}.jsonl`)
   if ((await keyInJournal(journal)) !== undefined) {
-    copies.push({ path: journal, destroy: () => takeKeyOut(journal) })
+    copies.push({ path: journal, keys: () => keysOfJournal(journal), destroy: () => takeKeyOut(journal) })
   }
   // A held key that nobody has decided about is in a folder of its own, and in no store.
   const folders = [join(dataDir, 'spool', 'objects'), join(dataDir, 'held')]
@@ -36,7 +41,7 @@ export async function nodeCopies(
     const [id, name = ''] = file.split('~').slice(-2)
     if (id !== recordingId || !isDestroyedBy(scope, name)) continue
     const path = join(folder, file)
-    copies.push({ path, destroy: () => remove(path, folder) })
+    copies.push({ path, keys: () => contentOf(path), destroy: () => remove(path, folder) })
   }
   return copies
 }
@@ -45,6 +50,11 @@ export async function nodeCopies(
 async function keyInJournal(path: string): Promise<string | undefined> {
   const text = await absentIsUndefined(() => readFile(path, 'utf8'))
   return text !== undefined && withoutKey(text) !== text ? text : undefined
+}
+
+async function keysOfJournal(path: string): Promise<readonly Uint8Array[]> {
+  const text = (await keyInJournal(path)) ?? ''
+  return [...text.matchAll(KEY_MEMBER)].map(([, base64 = '']) => Buffer.from(base64, 'base64'))
 }
 
 /** The recorder has no use for it any more: the manifest is in the store. It may remove the journal meanwhile; then the next start closes the recording once more. */
@@ -61,7 +71,12 @@ async function takeKeyOut(path: string): Promise<void> {
 }
 
 function withoutKey(text: string): string {
-  return text.replaceAll(/"wrappedKeyBase64":"[^"]+"/g, '"wrappedKeyBase64":""')
+  return text.replaceAll(KEY_MEMBER, '"wrappedKeyBase64":""')
+}
+
+async function contentOf(path: string): Promise<readonly Uint8Array[]> {
+  const bytes = await absentIsUndefined(() => readFile(path))
+  return bytes === undefined ? [] : [bytes]
 }
 
 async function remove(path: string, folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { EarwitnessError } from '../../errors.ts'
 import type { CustodyState } from '../../evidence/custody/custody-chain.ts'
-import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
+import { NOT_TOLD, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import type { CustodyDecision, CustodyRecord, ShredScope } from '../../evidence/custody/custody-record.ts'
 import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
@@ -10,6 +10,7 @@ import type { CustodyRequest } from '../ledger/custody-requests.ts'
 import type { CopyLock } from '../storage/object-store.ts'
 import { destroyEverywhere, leftEverywhere, type DestroyedPlace } from './destroy.ts'
 import type { RecordingCustody, Trouble } from './recording-custody.ts'
+import { sealedKeyHashes } from './sealed-key-hashes.ts'
 import type { ShreddedMarks } from './shredded-marks.ts'
 
 export interface ShredOptions {
@@ -69,6 +70,10 @@ class Shredding {
   readonly #options: ShredOptions
   readonly #scope: ShredScope
   readonly #decided = new Set<string>()
+  /** Of `key.age`; undefined where nobody can tell it any more. */
+  #wrappedKeySha256: string | undefined
+  /** Of all sealed keys that are there, or were. */
+  readonly #keyHashes = new Set<string>()
   #hasLedger = true
 
   constructor(options: ShredOptions, scope: ShredScope) {
@@ -79,21 +84,20 @@ class Shredding {
   async run(): Promise<ShredReport> {
     const { custody } = this.#options
     const before = await custody.read()
-    const wrappedKeySha256 = await this.#wrappedKeySha256()
+    await this.#findKeys(before.state)
     const isDone = covers(before.state.destroyed, this.#scope) && before.state.shred === 'done'
     if (!isDone && before.state.shred !== 'begun') {
       refuseHeld(before.state)
       await this.#refuseLocked()
       await this.#decide((state) => this.#order(state))
     }
-    await this.#sayAll(wrappedKeySha256)
-    const hashes = new Set([wrappedKeySha256])
-    const destroyed = await destroyEverywhere({ ...this.#options, scope: this.#scope, hashes })
+    await this.#sayAll()
+    const destroyed = await destroyEverywhere({ ...this.#options, scope: this.#scope, hashes: this.#keyHashes })
     const spread = await custody.spread()
     const left = [...(await leftEverywhere({ ...this.#options, scope: this.#scope })), ...spread]
     const troubles = distinct([...destroyed.troubles, ...left])
     if (troubles.length > 0) return this.#report('partly', destroyed.places, troubles)
-    if (!isDone) await this.#finish(destroyed.places, wrappedKeySha256)
+    if (!isDone) await this.#finish(destroyed.places)
     return this.#report(isDone ? 'already' : 'shredded', destroyed.places, isDone ? [] : await custody.spread())
   }
 
@@ -124,45 +128,49 @@ class Shredding {
     return { kind: 'shredBegun', scope: this.#scope }
   }
 
-  async #finish(places: readonly DestroyedPlace[], wrappedKeySha256: string): Promise<void> {
+  async #finish(places: readonly DestroyedPlace[]): Promise<void> {
     const destroyed = places.map(({ place, objects, copies }) => ({ place, objects, copies }))
     const outcome = { kind: 'shredded', scope: this.#scope, destroyed } as const
     await this.#decide((state) => {
       if (state.shred !== 'begun') throw underWay()
       return outcome
     })
-    await this.#sayAll(wrappedKeySha256)
+    await this.#sayAll()
   }
 
   /** Leaves for the ledger what was decided here and not left yet; the mark knows, over a crash too. */
-  async #sayAll(wrappedKeySha256: string): Promise<void> {
+  async #sayAll(): Promise<void> {
     const { custody, marks } = this.#options
     const { records } = await custody.read()
     const mark = await marks.read(custody.recordingId)
+    for (const hash of mark?.keys ?? []) this.#keyHashes.add(hash)
     const said = [...(mark?.said ?? [])]
     let scope: ShredScope = 'key'
     for (const { record, sha256, keyId } of records) {
       if (record.kind !== 'shredBegun' && record.kind !== 'shredded') continue
       if (record.scope === 'objects') scope = 'objects'
       if (keyId !== custody.signerKeyId || said.includes(record.recordId)) continue
-      this.#hasLedger = await this.#leaveOne(record, { sha256, wrappedKeySha256 })
+      this.#hasLedger = await this.#leaveOne(record, sha256)
       said.push(record.recordId)
     }
-    if (mark?.scope !== scope || mark.said.length !== said.length)
-      await marks.write(custody.recordingId, { scope, said })
+    const keys = [...this.#keyHashes]
+    const isKept = mark?.scope === scope && mark.said.length === said.length && mark.keys.length === keys.length
+    if (!isKept) await marks.write(custody.recordingId, { scope, said, keys })
   }
 
   async #leaveOne(
     record: CustodyRecord & { readonly kind: 'shredBegun' | 'shredded' },
-    { sha256, wrappedKeySha256 }: { readonly sha256: string; readonly wrappedKeySha256: string },
+    recordSha256: string,
   ): Promise<boolean> {
     const { note, leave } = this.#options
+    const wrappedKeySha256 = this.#wrappedKeySha256
     const { recordingId, recordId, at, kind, scope } = record
     try {
       return await leave({
-        ...{ requestId: recordId, recordingId, at, kind, scope, wrappedKeySha256, recordSha256: sha256 },
-        // What an earlier run decided, it decided for a reason of its own, which is sealed.
-        ...{ by: note.by, reason: this.#decided.has(recordId) ? note.reason : '' },
+        ...{ requestId: recordId, recordingId, at, kind, scope, recordSha256 },
+        ...(wrappedKeySha256 === undefined ? {} : { wrappedKeySha256 }),
+        // Who decided in an earlier run, and why, is sealed; whoever goes on did not.
+        ...(this.#decided.has(recordId) ? note : NOT_TOLD),
       })
     } catch (cause) {
       throw new EarwitnessError(
@@ -174,20 +182,22 @@ class Shredding {
     }
   }
 
-  /** As the manifest has it; where nobody can read that, of the key that is there. */
-  async #wrappedKeySha256(): Promise<string> {
-    const { custody } = this.#options
+  /** What was begun is finished whatever became of the manifest. */
+  async #findKeys({ shred: begun }: CustodyState): Promise<void> {
+    const { custody, dataDir } = this.#options
     const manifest = await custody.manifest()
-    if (manifest === undefined) throw stillOpen()
-    const decoded = decodeManifest(new TextDecoder('latin1').decode(manifest))
-    if (decoded.ok) return decoded.value.body.wrappedKey.sha256
-    const key = await custody.get(KEY_NAME)
-    if (key !== undefined) return sha256Hex(key)
-    throw new EarwitnessError(
-      'manifest-unreadable',
-      'The manifest of this recording cannot be read, and its key is not there.',
-      'Run `earwitness verify` on it: it says what was changed.',
-    )
+    if (manifest === undefined && begun === 'none') throw stillOpen()
+    this.#wrappedKeySha256 = await this.#hashOfKey(manifest)
+    for (const hash of await sealedKeyHashes(custody, dataDir)) this.#keyHashes.add(hash)
+    if (this.#wrappedKeySha256 !== undefined) this.#keyHashes.add(this.#wrappedKeySha256)
+  }
+
+  /** As the manifest has it; where nobody can read that, of the key that is there. */
+  async #hashOfKey(manifest: Uint8Array | undefined): Promise<string | undefined> {
+    const decoded = manifest === undefined ? undefined : decodeManifest(new TextDecoder('latin1').decode(manifest))
+    if (decoded?.ok === true) return decoded.value.body.wrappedKey.sha256
+    const key = await this.#options.custody.get(KEY_NAME)
+    return key === undefined ? undefined : sha256Hex(key)
   }
 
   /** Before anything is said: a store that will not let go now is no reason for an order that cannot be carried out. */

@@ -14,6 +14,8 @@ export interface ShreddedMark {
   readonly scope: ShredScope
   /** `recordId` of the decisions that were left for the ledger of this machine. */
   readonly said: readonly string[]
+  /** Hex SHA-256 of the sealed keys that were there, so that a copy of one is known when the others are gone. */
+  readonly keys: readonly string[]
 }
 
 /**
@@ -69,10 +71,11 @@ export class ShreddedMarks {
 
 function parseMark(text: string): ShreddedMark {
   try {
-    const { scope, said } = JSON.parse(text) as Partial<ShreddedMark>
-    if ((scope === 'key' || scope === 'objects') && Array.isArray(said)) return { scope, said }
+    const { scope, said, keys = [] } = JSON.parse(text) as Partial<ShreddedMark>
+    const isList = Array.isArray(said) && Array.isArray(keys)
+    if ((scope === 'key' || scope === 'objects') && isList) return { scope, said, keys }
   } catch {
     // Said below.
   }
-  return { scope: 'objects', said: [] }
+  return { scope: 'objects', said: [], keys: [] }
 }

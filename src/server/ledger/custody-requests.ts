@@ -8,19 +8,19 @@ export interface Asked {
   /** UUIDv7. */
   readonly requestId: string
   readonly recordingId: string
-  /** Who. Only its salted hash is said. */
+  /** Who. Only its salted hash is said; of a decision nothing when it is empty. */
   readonly by: string
   /** RFC 3339. */
   readonly at: string
 }
 
 /** A command on this machine decided something about a recording, and its custody record is stored. `reason`: only its salted hash is said, and
- * nothing when it is empty. */
+ * nothing when it is empty. `wrappedKeySha256` is absent where nobody can tell it any more. */
 export type CustodyRequest = Asked & { readonly reason: string; readonly recordSha256: string } & (
     | { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId: string }
     | {
         readonly kind: 'shredBegun' | 'shredded'
-        readonly wrappedKeySha256: string
+        readonly wrappedKeySha256?: string
         readonly scope: 'key' | 'objects'
       }
   )
@@ -30,7 +30,7 @@ export function custodyStatement(
   { by, reason, at, ...said }: CustodyRequest,
   saltedHash: (member: string, value: string) => string | undefined,
 ): StatementBody {
-  const byHash = saltedHash('byHash', by)
+  const byHash = by === '' ? undefined : saltedHash('byHash', by)
   const reasonHash = reason === '' ? undefined : saltedHash('reasonHash', reason)
   return {
     ...said,
@@ -48,8 +48,9 @@ export function parseCustody(asked: Asked, rest: Partial<Record<string, unknown>
     return typeof holdId === 'string' && isUuidV7(holdId) ? { ...about, kind, holdId } : undefined
   }
   if (kind !== 'shredBegun' && kind !== 'shredded') return undefined
-  if (!isSha256(wrappedKeySha256) || (scope !== 'key' && scope !== 'objects')) return undefined
-  return { ...about, kind, wrappedKeySha256, scope }
+  if (scope !== 'key' && scope !== 'objects') return undefined
+  if (wrappedKeySha256 === undefined) return { ...about, kind, scope }
+  return isSha256(wrappedKeySha256) ? { ...about, kind, wrappedKeySha256, scope } : undefined
 }
 
 function isSha256(value: unknown): value is string {

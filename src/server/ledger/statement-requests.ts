@@ -54,8 +54,8 @@ export function requestsFolder(dataDir: string): string {
 }
 
 /**
- * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. Resolves to false when there is no ledger on
- * this machine. Rejects when the folder cannot be written.
+ * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. One that waits already stays as it is: whoever left it first knew who had decided.
+ * Resolves to false when there is no ledger on this machine. Rejects when the folder cannot be written.
  */
 export async function leaveRequest(dataDir: string, request: StatementRequest): Promise<boolean> {
   const ledgerDir = join(dataDir, LEDGER_PREFIX)
@@ -64,6 +64,7 @@ export async function leaveRequest(dataDir: string, request: StatementRequest): 
   const folder = requestsFolder(dataDir)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, `${request.requestId}.json`)
+  if (await isThere(path)) return true
   // Of one that is left again, after a crash.
   await unlink(`${path}.new`).catch(() => {})
   const file = await open(`${path}.new`, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
@@ -77,6 +78,16 @@ export async function leaveRequest(dataDir: string, request: StatementRequest): 
   for (const made of [folder, `${path}.new`]) await chown(made, owner.uid, owner.gid).catch(() => {})
   await rename(`${path}.new`, path)
   return true
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
+  }
 }
 
 /** The requests that wait for the recorder. What is no request is put aside. */

@@ -5,7 +5,7 @@ import { EarwitnessError } from '../../errors.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { nodeFiles, type FileOperations } from './file-operations.ts'
-import { requireObjectKey, type CustodyStore, type ObjectCopy } from './object-store.ts'
+import { requireObjectKey, UNNAMED_BYTES_MAX, type CustodyStore, type ObjectCopy } from './object-store.ts'
 import { errnoOf, storageError } from './storage-error.ts'
 
 /** Objects in one answer of `list`. */
@@ -14,9 +14,6 @@ export const LIST_OBJECTS_MAX = 1_000_000
 export const LIST_DEPTH_MAX = 32
 /** A file in the incoming folder that is older than this was left by a crash. */
 export const INCOMING_AGE_MAX_MS = 24 * 60 * 60 * 1_000
-
-/** What is looked into for its content: wrapped keys are far smaller. */
-const UNNAMED_BYTES_MAX = 64 * 1024
 
 /** Beside the objects, so that a link never crosses a file system; its name can never be part of a key. */
 const INCOMING = '.incoming'

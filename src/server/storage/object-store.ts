@@ -38,6 +38,9 @@ export interface CopyLock {
   readonly until: Date | undefined
 }
 
+/** What is looked into for its content: sealed keys are far smaller. */
+export const UNNAMED_BYTES_MAX = 64 * 1024
+
 /** A store whose objects can be kept from being destroyed, and destroyed for good. Commands use it; the recorder never does. */
 export interface CustodyStore extends ObjectStore {
   /** Every copy of every object whose key begins with `prefix`, hidden ones too. */
@@ -46,7 +49,7 @@ export interface CustodyStore extends ObjectStore {
   lockOf(copy: ObjectCopy): Promise<CopyLock | undefined>
   /** Fine when there is none. @throws EarwitnessError `storage-denied` when the store does not allow it */
   destroy(copy: ObjectCopy, options: { readonly bypassesGovernance: boolean }): Promise<void>
-  /** Destroys what a crash may have left of objects with these contents (hex SHA-256) under no name; gives how many. */
+  /** Destroys what a crash may have left of objects with these contents (hex SHA-256, at most {@link UNNAMED_BYTES_MAX}) under no name; gives how many. */
   destroyUnnamed(hashes: ReadonlySet<string>): Promise<number>
   /** False where the store has no legal holds. */
   setLegalHold(copy: ObjectCopy, isOn: boolean): Promise<boolean>

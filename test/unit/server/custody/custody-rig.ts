@@ -85,7 +85,13 @@ export interface CustodyRig {
 
 let sample: Promise<SampleRecording> | undefined
 
-export async function custodyRig(setup: { readonly manifest?: boolean } = {}): Promise<CustodyRig> {
+/** Sealed keys that the manifest does not name: one that was sealed anew, and that of what is held. */
+const MORE_KEYS = { 'key-001.age': Buffer.from('sealed anew'), 'held-key-000.age': Buffer.from('of what is held') }
+
+/** @param setup.moreKeys {@link MORE_KEYS} are in both stores, and were left there under no name too */
+export async function custodyRig(
+  setup: { readonly manifest?: boolean; readonly moreKeys?: boolean } = {},
+): Promise<CustodyRig> {
   const dataDir = mkdtempSync(join(FOLDER, 'earwitness-custody-'))
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   const stores = { store: join(dataDir, 'recordings'), replica: join(dataDir, 'replica') }
@@ -100,6 +106,10 @@ export async function custodyRig(setup: { readonly manifest?: boolean } = {}): P
     for (const [name, bytes] of objects) write(join(root, PREFIX, name), bytes)
     // Left by a crash between writing and naming.
     write(join(root, '.incoming', 'left'), wrappedKey)
+    for (const [name, bytes] of setup.moreKeys === true ? Object.entries(MORE_KEYS) : []) {
+      write(join(root, PREFIX, name), bytes)
+      write(join(root, '.incoming', `left-${name}`), bytes)
+    }
   }
   const opened = { kind: 'opened', wrappedKeyBase64: Buffer.from(wrappedKey).toString('base64') }
   write(join(dataDir, 'open', `${RECORDING_ID}.jsonl`), Buffer.from(`${JSON.stringify(opened)}\n{"kind":"chunk"}\n`))
@@ -149,7 +159,8 @@ export async function custodyRig(setup: { readonly manifest?: boolean } = {}): P
     keysLeft: () =>
       filesUnder(dataDir).filter((path) => {
         const content = readFileSync(join(dataDir, path))
-        return content.equals(wrappedKey) || content.includes(Buffer.from(wrappedKey).toString('base64'))
+        const isWhole = [wrappedKey, ...Object.values(MORE_KEYS)].some((key) => content.equals(key))
+        return isWhole || content.includes(Buffer.from(wrappedKey).toString('base64'))
       }),
   }
   return rig

@@ -42,7 +42,7 @@ function guarded(folder: string): StoreSide {
 
 test('what is not destroyed is stored', async () => {
   const { store, writes } = guarded('store')
-  await marks.write(OTHER_ID, { scope: 'objects', said: [] })
+  await marks.write(OTHER_ID, { scope: 'objects', said: [], keys: [] })
   await store.put(keyOf('key.age'), bytes)
   await writes.put(keyOf('chunk-000000.age'), bytes)
   await writes.put('ledger/logs/one.jws', bytes)
@@ -52,7 +52,7 @@ test('what is not destroyed is stored', async () => {
 
 test('a destroyed key counts as stored, and is not; other objects are', async () => {
   const { store, writes } = guarded('store')
-  await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+  await marks.write(RECORDING_ID, { scope: 'key', said: [], keys: [] })
   for (const name of ['key.age', 'key-001.age']) {
     await writes.put(keyOf(name), bytes)
     await store.put(keyOf(name), bytes)
@@ -64,7 +64,7 @@ test('a destroyed key counts as stored, and is not; other objects are', async ()
 
 test('of what is destroyed whole, only the manifest and what was decided are stored', async () => {
   const { store } = guarded('store')
-  await marks.write(RECORDING_ID, { scope: 'objects', said: [] })
+  await marks.write(RECORDING_ID, { scope: 'objects', said: [], keys: [] })
   for (const name of ['chunk-000000.age', 'manifest.jws', 'custody-000.jws']) await store.put(keyOf(name), bytes)
   expect((await store.list('')).map(({ key }) => key)).toEqual([keyOf('custody-000.jws'), keyOf('manifest.jws')])
 })
@@ -75,7 +75,7 @@ test('a key that is destroyed while it is on its way is destroyed again', async 
     ...sideOf(folder).store,
     put: async (key, content) => {
       await folder.put(key, content)
-      await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+      await marks.write(RECORDING_ID, { scope: 'key', said: [], keys: [] })
     },
     get: (key) => folder.get(key),
     list: (prefix) => folder.list(prefix),
@@ -110,7 +110,7 @@ test('the replicator brings a destroyed key to neither side, from memory or from
   replicator.run()
   await replicator.put(keyOf('key.age'), bytes)
   // Destroyed while the replica lags behind.
-  await marks.write(RECORDING_ID, { scope: 'key', said: [] })
+  await marks.write(RECORDING_ID, { scope: 'key', said: [], keys: [] })
   await primary.store.delete(keyOf('key.age'))
   gate.resolve()
   expect(await replicator.drain(60_000)).toBe(true)
@@ -134,10 +134,16 @@ test('the replicator brings a destroyed key to neither side, from memory or from
 test('a mark survives, by month, and one that cannot be read stands for everything', async () => {
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
   expect(await marks.read(RECORDING_ID)).toBeUndefined()
-  await marks.write(RECORDING_ID, { scope: 'key', said: ['one'] })
-  await marks.write(RECORDING_ID, { scope: 'key', said: ['one', 'two'] })
-  expect(await new ShreddedMarks(dataDir).read(RECORDING_ID)).toEqual({ scope: 'key', said: ['one', 'two'] })
+  await marks.write(RECORDING_ID, { scope: 'key', said: ['one'], keys: [] })
+  await marks.write(RECORDING_ID, { scope: 'key', said: ['one', 'two'], keys: ['aa'] })
+  expect(await new ShreddedMarks(dataDir).read(RECORDING_ID)).toEqual({
+    scope: 'key',
+    said: ['one', 'two'],
+    keys: ['aa'],
+  })
   expect(await readdir(join(dataDir, 'shredded'))).toEqual(['2025-11'])
+  writeFileSync(join(dataDir, 'shredded', '2025-11', RECORDING_ID), '{"scope":"key","said":["one"]}')
+  expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'key', said: ['one'], keys: [] })
   writeFileSync(join(dataDir, 'shredded', '2025-11', RECORDING_ID), 'half a')
-  expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'objects', said: [] })
+  expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'objects', said: [], keys: [] })
 })

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -87,12 +87,72 @@ describe('shredding', () => {
     expect(await verdictOf(rig)).toMatchObject({ verified: true })
   })
 
-  test('of a rewrapped key destroys that too', async () => {
-    const rig = await custodyRig()
-    const custody = rig.custody()
-    await custody.places[0]?.store.put(custody.key('key-001.age'), Buffer.from('sealed anew'))
+  test('of a key that was sealed anew, and of one of what is held, destroys these too, under whatever name', async () => {
+    const rig = await custodyRig({ moreKeys: true })
+    expect(rig.keysLeft()).toHaveLength(16)
     await shred(rig.options())
-    expect(rig.objects('store').filter((name) => name.startsWith('key'))).toEqual([])
+    expect(rig.keysLeft()).toEqual([])
+  })
+
+  test.each([
+    ['in the folder of what nobody has decided about', (name: string) => join('held', name)],
+    ['in the spool', (name: string) => join('spool', 'objects', name)],
+  ])('destroys what a crash left of a held key on its way to the store, when it is %s', async (_where, at) => {
+    const rig = await custodyRig()
+    const path = join(rig.dataDir, at(`${rig.custody().prefix.replaceAll('/', '~')}~held-key-001.age`))
+    writeFileSync(path, 'of what was held later')
+    writeFileSync(join(rig.stores.store, '.incoming', 'other'), 'of what was held later')
+    writeFileSync(join(rig.stores.store, '.incoming', 'foreign'), 'of another recording')
+    await shred(rig.options())
+    expect(readdirSync(join(rig.stores.store, '.incoming'))).toEqual(['foreign'])
+  })
+
+  test('knows a copy by the key in a journal, when that is the last one that has a name', async () => {
+    const rig = await custodyRig()
+    for (const folder of ['spool', 'held']) rmSync(join(rig.dataDir, folder), { recursive: true })
+    const custody = rig.custody()
+    for (const { store } of custody.places) {
+      for (const name of ['manifest.jws', 'key.age']) await store.delete(custody.key(name))
+      await store.put(custody.key('manifest.jws'), Buffer.from('a.b.c'))
+    }
+    expect(await shred(rig.options())).toMatchObject({ state: 'shredded' })
+    expect(rig.keysLeft()).toEqual([])
+  })
+
+  test('that was begun is finished whatever became of the manifest and of the key', async () => {
+    for (const manifest of ['unreadable', 'gone']) {
+      const rig = await custodyRig()
+      const { replica } = rig.stores
+      await rename(replica, `${replica}.away`)
+      expect(await shred(rig.options())).toMatchObject({ state: 'partly' })
+      await rename(`${replica}.away`, replica)
+      const custody = rig.custody()
+      for (const { store } of custody.places) {
+        await store.delete(custody.key('manifest.jws'))
+        await store.delete(custody.key('key.age'))
+        if (manifest === 'unreadable') await store.put(custody.key('manifest.jws'), Buffer.from('a.b.c'))
+      }
+      expect(await shred(rig.options()), manifest).toMatchObject({ state: 'shredded', troubles: [] })
+      const said = [...rig.requests.values()]
+      expect(said.map(({ kind }) => kind)).toEqual(['shredBegun', 'shredded'])
+      // Nobody can tell its hash any more.
+      expect(said.map((request) => 'wrappedKeySha256' in request)).toEqual([true, false])
+      expect(await shred(rig.options()), manifest).toMatchObject({ state: 'already' })
+    }
+  })
+
+  test('is that of who decides, and not of who goes on', async () => {
+    const rig = await custodyRig()
+    const { replica } = rig.stores
+    await rename(replica, `${replica}.away`)
+    // The first could not hand anything to the ledger.
+    await codeOf(shred({ ...rig.options(), leave: () => Promise.reject(new Error('EACCES')) }))
+    await rename(`${replica}.away`, replica)
+    await shred({ ...rig.options(), note: { by: 'Grace', reason: 'case 4712' } })
+    expect([...rig.requests.values()].map(({ kind, by, reason }) => [kind, by, reason])).toEqual([
+      ['shredBegun', '', ''],
+      ['shredded', 'Grace', 'case 4712'],
+    ])
   })
 })
 
@@ -211,17 +271,17 @@ async function endState(rig: CustodyRig) {
 
 describe('killed between any two steps, and run again', () => {
   test.each(['key', 'objects'] as const)('it ends in the same: %s', async (scope) => {
-    const whole = await custodyRig()
+    const whole = await custodyRig({ moreKeys: true })
     const life = new Mortality(Number.POSITIVE_INFINITY)
     await shred({ ...whole.options(life), scope })
     const expected = await endState(whole)
     expect(expected).toMatchObject({ keys: [], said: ['shredBegun', 'shredded'], mark: 2, verdict: [] })
     expect(life.count).toBeGreaterThan(10)
     for (let at = 0; at < life.count; at += 1) {
-      const rig = await custodyRig()
+      const rig = await custodyRig({ moreKeys: true })
       const outcome = await shred({ ...rig.options(new Mortality(at)), scope }).catch(() => undefined)
       // Nothing is destroyed of which the ledger will not say that it was ordered.
-      if (rig.keysLeft().length < 7) expect([...rig.requests.values()][0]?.kind, `at ${at}`).toBe('shredBegun')
+      if (rig.keysLeft().length < 16) expect([...rig.requests.values()][0]?.kind, `at ${at}`).toBe('shredBegun')
       // And nothing is said to be done that is not.
       const isSaid = [...rig.requests.values()].some(({ kind }) => kind === 'shredded')
       if (isSaid) expect(rig.keysLeft(), `at ${at}`).toEqual([])
@@ -292,7 +352,8 @@ describe('holds', () => {
     for (let count = 0; count < 2; count += 1) {
       expect(await applyHolds(holdOptions(rig))).toMatchObject({ troubles: [], holds: [{}], decided: [] })
     }
-    expect(rig.requests.size).toBe(1)
+    // Whoever applies it has not decided it.
+    expect([...rig.requests.values()]).toMatchObject([{ kind: 'holdAdded', by: '', reason: '' }])
     expect(await codeOf(applyHolds(holdOptions(await custodyRig())))).toBe('hold-not-found')
   })
 

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { hashCount } from '../../../../src/evidence/ledger/tree-layout.ts'
 import { readSigningKey, readVerifyKey } from '../../../../src/evidence/signer-keys.ts'
 import { EarwitnessError } from '../../../../src/errors.ts'
+import type { CustodyRequest } from '../../../../src/server/ledger/custody-requests.ts'
 import { storedCopy, storedLogs, linesOf } from '../../../../src/server/ledger/log-copy.ts'
 import { QUEUE_STATEMENTS_MAX } from '../../../../src/server/ledger/statement-queue.ts'
 import {
@@ -253,6 +254,25 @@ describe('requests of commands', () => {
     expect(said).toHaveLength(2)
     expect(rig.lines().join('')).not.toContain('root')
     expect(readdirSync(join(rig.ledgerDir, 'requests'))).toEqual([])
+  })
+
+  it('that wait stay as they are when they are left again, and who is not known is not said', async () => {
+    const rig = ledgerRig()
+    await rig.run()
+    const decided = (number: number, by: string): CustodyRequest => {
+      const { requestId, recordingId: about, at } = request(number)
+      const recordSha256 = String(number).repeat(64)
+      return { requestId, recordingId: about, at, by, reason: '', kind: 'shredBegun', scope: 'key', recordSha256 }
+    }
+    for (const by of ['root', '']) await leaveRequest(rig.dataDir, decided(1, by))
+    await leaveRequest(rig.dataDir, decided(2, ''))
+    const ledger = await rig.run()
+    const said = rig
+      .lines()
+      .map(payloadOf)
+      .filter(({ kind }) => kind === 'shredBegun')
+    expect(said).toHaveLength(2)
+    expect(said.map(({ byHash }) => byHash)).toEqual([ledger.saltedHash('byHash', 'root'), undefined])
   })
 
   it('are said while it runs', async () => {
