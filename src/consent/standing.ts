@@ -101,7 +101,7 @@ class Folding {
   #takePlayed(fact: Extract<ConsentFact, { type: 'announcementPlayed' }>, isLate: boolean): void {
     const { needs } = this.#question
     if (!needs.notice.includes('announcement')) return
-    if (fact.heardToEnd !== 'yes') {
+    if (fact.heardToEnd !== 'yes' || fact.endCause !== 'played') {
       this.#notes.add('an announcement was played and perhaps not heard to its end')
       return
     }

@@ -5,7 +5,7 @@ type Numbered = ConsentEventBody & Pick<ConsentEvent, 'number'>
 
 /**
  * The consent state of a recording, as its events have it: that of the last decision, unless somebody refused or withdrew after it. A decision that its
- * events do not support counts as none. Without events it is `unknown`. FORMAT.md 4.3
+ * events do not support counts as none. For what a recorder has written whole it is the state that the recorder was in; a property test says so. Without events it is `unknown`. FORMAT.md 4.3
  *
  * @param events in their order, all of them
  */
@@ -23,15 +23,11 @@ function nextState(state: ConsentStateName, event: Numbered, events: readonly Nu
       return 'withdrawn'
     case 'answered':
     case 'reviewed':
-      // A spoken answer is a claim about what was said, until a person has listened: it takes nothing away either.
-      return event.answer === 'no' && !isSpoken(event) ? 'refused' : state
+      // A spoken no counts at once, as it does for who decided; and a withdrawal is not undone by somebody's no.
+      return event.answer === 'no' && state !== 'withdrawn' ? 'refused' : state
     default:
       return state
   }
-}
-
-function isSpoken(event: Numbered): boolean {
-  return event.type === 'answered' && event.by === 'speech'
 }
 
 /**
@@ -47,7 +43,11 @@ export function isSupported(
   if (needsNone(decision.state)) return true
   const withdrawals = events.filter(({ type, number }) => type === 'withdrawn' && number < decision.number)
   const withdrawn = decision.state === 'withdrawn' ? -1 : (withdrawals.at(-1)?.number ?? -1)
-  return because.some((event) => event !== undefined && event.number > withdrawn && supports(decision.state, event))
+  const supporting = because.filter((event) => event !== undefined && supports(decision.state, event))
+  if (supporting.some((event) => event !== undefined && event.number > withdrawn)) return true
+  // A rule that asks for nothing holds after a withdrawal as it did before, once somebody has said yes again.
+  const isRule = decision.state === 'notRequired' && supporting.length > 0
+  return isRule && because.some((event) => event !== undefined && event.number > withdrawn && isAgreement(event))
 }
 
 function needsNone(state: ConsentStateName): boolean {
@@ -78,5 +78,5 @@ function isAgreement(event: Numbered): boolean {
 function isNotice(event: Numbered): boolean {
   // From which share on a part of it counts is for the policy of the source to say.
   if (event.type === 'announcementHeard') return event.verdict !== 'uncertain'
-  return event.type === 'announcementPlayed' && event.endCause === 'played' && event.heardToEnd !== 'no'
+  return event.type === 'announcementPlayed' && event.endCause === 'played' && event.heardToEnd === 'yes'
 }

@@ -12,6 +12,7 @@ function stateOf(...bodies: readonly (ConsentEventBody | undefined)[]) {
 
 const [rule, played, heard, answered] = AGREED
 const spoken: ConsentEventBody = { type: 'answered', answer: 'yes', by: 'speech' }
+const spokenNo: ConsentEventBody = { ...spoken, answer: 'no' }
 const refused: ConsentEventBody = { type: 'answered', answer: 'no', by: 'dtmf' }
 const withdrawn: ConsentEventBody = { type: 'withdrawn', by: 'dtmf' }
 const decided = (state: (typeof CONSENT_STATES)[number], ...because: readonly number[]): ConsentEventBody => ({
@@ -52,6 +53,11 @@ describe('the consent state of a recording', () => {
       [{ ...played, heardToEnd: 'no' }, decided('notified', 0)],
       'unknown',
     ],
+    [
+      'is not notified by a prompt of which nobody knows whether it was heard',
+      [{ ...played, heardToEnd: 'unknown' }, decided('notified', 0)],
+      'unknown',
+    ],
     ['is not required by a rule', [rule, decided('notRequired', 0)], 'notRequired'],
     ['is not "not required" by nothing', [decided('notRequired')], 'unknown'],
     ['is missing by decision', [decided('missing')], 'missing'],
@@ -59,13 +65,26 @@ describe('the consent state of a recording', () => {
     ['is withdrawn, though the old answer is decided on again', [answered, withdrawn, decided('agreed', 0)], 'unknown'],
     ['is agreed by another answer after a withdrawal', [withdrawn, answered, decided('agreed', 1)], 'agreed'],
     ['is refused at once', [answered, decided('agreed', 0), refused], 'refused'],
+    ['is refused by a spoken no, which nobody has to review', [answered, decided('agreed', 0), spokenNo], 'refused'],
+    ['stays withdrawn when somebody says no', [withdrawn, decided('withdrawn', 0), refused], 'withdrawn'],
+    ['is not required after a withdrawal by nothing new', [rule, withdrawn, decided('notRequired', 0, 1)], 'unknown'],
+    [
+      'is not required after a withdrawal and another yes',
+      [rule, withdrawn, answered, decided('notRequired', 0, 1, 2)],
+      'notRequired',
+    ],
+    [
+      'is not "not required" by a yes after a withdrawal without a rule',
+      [withdrawn, answered, decided('notRequired', 0, 1)],
+      'unknown',
+    ],
     ['is refused by a review', [spoken, { type: 'reviewed', answer: 'no' }], 'refused'],
   ] as [string, ConsentEventBody[], string][])('%s', (_what, bodies, state) => {
     expect(stateOf(...bodies)).toBe(state)
   })
 
   const anyBody = fc.constantFrom(
-    ...[...AGREED, spoken, refused, withdrawn, ...CONSENT_STATES.map((state) => decided(state, 0, 1, 2, 3))],
+    ...[...AGREED, spoken, spokenNo, refused, withdrawn, ...CONSENT_STATES.map((state) => decided(state, 0, 1, 2, 3))],
   )
 
   it('is never agreed unless somebody said yes, or a person confirmed it', () => {
