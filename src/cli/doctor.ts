@@ -1,6 +1,7 @@
+import { describeProblem } from '../config/problems.ts'
 import { ExitCode } from '../errors.ts'
 import { diagnose } from '../server/doctor/diagnose.ts'
-import type { Finding, Verdict } from '../server/doctor/finding.ts'
+import { warn, type Finding, type Verdict } from '../server/doctor/finding.ts'
 import { machineProbes } from '../server/doctor/machine-probes.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Command, CommandContext } from './command.ts'
@@ -24,7 +25,9 @@ export const command: Command = {
 
 async function runDoctor(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
-  const findings = await diagnose(config, machineProbes(config, packageJson.dependencies.node))
+  const found = await diagnose(config, machineProbes(config, packageJson.dependencies.node))
+  const { warnings } = context.loadedConfig()
+  const findings = [...found, ...warnings.map((one) => warn(one.code, describeProblem(one), one.hint))]
   const verdict = worst(findings)
   if (context.json) writeJson(context.stdout, { verdict, findings })
   else {

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { describeProblem } from '../config/problems.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { Daemon, type DaemonAddresses } from '../server/daemon.ts'
 import type { DaemonNotice } from '../server/keys-at-start.ts'
@@ -24,6 +25,7 @@ export const command: Command = {
 async function runServe(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
   const log = createLogger({ level: config.log.level })
+  for (const warning of context.loadedConfig().warnings) log.warn({ code: warning.code }, describeProblem(warning))
   const daemon = new Daemon({ config, log, version: packageJson.version })
   const signals = new SignalWatch()
   const terminals = [0, 1, 2].filter((fd) => isatty(fd))

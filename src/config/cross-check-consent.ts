@@ -22,6 +22,8 @@ export function checkConsent(checking: Checking): void {
   checkKeys(checking)
   for (const place of sound) {
     checkWays(checking, place)
+    checkPauses(checking, place)
+    checkMoment(checking, place)
     checkHolding(checking, place)
   }
   checkJurisdictions(checking, sound)
@@ -51,46 +53,77 @@ function checkKeys(checking: Checking): void {
   )
 }
 
+/** Where that which decides has been set; undefined: nowhere, it is the default. */
+const whereOf = (checking: Checking, paths: readonly string[]): string | undefined =>
+  paths.map((path) => checking.origins.get(path)).find((origin) => origin !== undefined && origin !== 'default')
+
+/**
+ * An announcer asks who calls it, and nobody else: all others must be the operator's own, and have agreed by his word.
+ * Only sources with an entry may use it.
+ */
+function isAskedByAnnouncer({ raw }: Checking, { consent }: Place): boolean {
+  const onlyCallerIsAsked = consent.ownParties.length > 0 && consent.ownPartiesAre === 'agreed'
+  return raw.announcements.enabled && raw.sources.length > 0 && onlyCallerIsAsked
+}
+
 function checkWays(checking: Checking, place: Place): void {
   const { require, keys, apiAnswers } = place.consent
-  const isAskedByAnnouncer = checking.raw.announcements.enabled
-  if (keys.yes !== null || apiAnswers || isAskedByAnnouncer || !isOwn(checking, place, 'require')) return
+  const isAsked = isAskedByAnnouncer(checking, place)
+  if (keys.yes !== null || apiAnswers || isAsked || !isOwn(checking, place, 'require')) return
   const hint =
-    'Give consent.keys.yes, enable announcements that ask, or set consent.apiAnswers: true if software of yours asks. A yes that was spoken counts only once a person has reviewed it.'
+    'Give consent.keys.yes, or set consent.apiAnswers: true if software of yours asks. An announcement before the call (announcements.enabled, of a source that is listed) asks the caller alone: list your own people in ownParties, with ownPartiesAre: agreed.'
   if (require === 'agreement') {
     report(checking, 'config-conflict', pathsOf(place, 'require'), {
       sentence: `${place.path}.require is agreement, and there is no way in which anybody could say yes.`,
       hint,
     })
   } else if (require === 'byRule') {
-    const where = pathsOf(place, 'require')
-      .map((path) => checking.origins.get(path))
-      .find((origin) => origin !== undefined && origin !== 'default')
+    const where = whereOf(checking, pathsOf(place, 'require'))
     const sentence = `${place.path}.require is byRule, some rules want agreement, and there is no way in which anybody could say yes.`
     checking.problems.warn({ code: 'config-conflict', where, sentence, hint })
   }
 }
 
+/** In a recording that is paused neither announcements nor keys are heard. */
+function checkPauses(checking: Checking, place: Place): void {
+  const { require, apiAnswers, onMissing, onRefused, onWithdrawn } = place.consent
+  if (require === 'none' || apiAnswers) return
+  for (const [key, action] of Object.entries({ onMissing, onRefused, onWithdrawn })) {
+    if ((action !== 'pause' && action !== 'discard') || !isOwn(checking, place, key)) continue
+    checking.problems.warn({
+      code: 'consent-cannot-come',
+      where: whereOf(checking, pathsOf(place, key)),
+      sentence: `${place.path}.${key} is ${action}, and nothing is heard in a recording that is paused: without apiAnswers nobody can agree any more, and it stays paused to its end.`,
+      hint: 'Set consent.apiAnswers: true if software of yours asks the parties, or take stop.',
+    })
+  }
+}
+
+function checkMoment(checking: Checking, place: Place): void {
+  const { require, holdUntilConsent } = place.consent
+  if (require !== 'byRule' || holdUntilConsent || !isOwn(checking, place, 'require', 'holdUntilConsent')) return
+  checking.problems.warn({
+    code: 'consent-before-not-held',
+    where: whereOf(checking, pathsOf(place, 'holdUntilConsent', 'require')),
+    sentence: `${place.path}.require is byRule, most rules want notice or agreement before recording, and what is recorded before it comes is not held.`,
+    hint: 'Set holdUntilConsent: true. Without it such a rule is taken as one that wants it at the start, within the deadline.',
+  })
+}
+
 function checkHolding(checking: Checking, place: Place): void {
-  const { require, onMissing, onRefused, holdUntilConsent } = place.consent
-  if (!isOwn(checking, place, 'require', 'onMissing', 'onRefused', 'holdUntilConsent')) return
+  const { require, onMissing, holdUntilConsent } = place.consent
+  if (!isOwn(checking, place, 'require', 'onMissing', 'holdUntilConsent')) return
   if (holdUntilConsent && require === 'none') {
     report(checking, 'config-conflict', pathsOf(place, 'holdUntilConsent'), {
       sentence: `${place.path} holds recordings until there is consent, and requires none.`,
       hint: 'Set require to notice, agreement or byRule, or take holdUntilConsent out.',
     })
   }
-  if (holdUntilConsent) return
-  for (const [key, action] of [
-    ['onMissing', onMissing],
-    ['onRefused', onRefused],
-  ] as const) {
-    if (action !== 'discard') continue
-    report(checking, 'config-conflict', pathsOf(place, key), {
-      sentence: `${place.path}.${key} is discard, and nothing is held that could be discarded.`,
-      hint: 'Set holdUntilConsent: true, or take pause or stop.',
-    })
-  }
+  if (holdUntilConsent || onMissing !== 'discard') return
+  report(checking, 'config-conflict', pathsOf(place, 'onMissing'), {
+    sentence: `${place.path}.onMissing is discard, and nothing is held that could be discarded.`,
+    hint: 'Set holdUntilConsent: true, or take pause or stop.',
+  })
 }
 
 function checkJurisdictions(checking: Checking, places: readonly Place[]): void {

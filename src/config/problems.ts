@@ -13,6 +13,8 @@ export type ConfigProblemCode =
   | 'config-unknown-variable'
   | 'config-unreadable'
   | 'config-weak-password-hash'
+  | 'consent-before-not-held'
+  | 'consent-cannot-come'
   | 'consent-pack-invalid'
   | 'consent-pack-unreadable'
 

@@ -45,7 +45,10 @@ const jurisdiction = group('A place and its rule.', {
       'none: the consent of the operator, who takes part, is enough. notice: the parties must know. agreement: they must say yes.',
   }),
   parties: Type.Enum(['one', 'all'], { description: 'Whose notice or agreement it takes.' }),
-  when: Type.Enum([...MOMENTS], { description: 'By when: before recording starts, at its start, or during the call.' }),
+  when: Type.Enum([...MOMENTS], {
+    description:
+      'By when: before recording starts (which holdUntilConsent gives, and which is otherwise taken as atStart), at its start, or during the call.',
+  }),
   notice: Type.Array(Type.Enum([...NOTICES], { description: 'A kind of notice.' }), {
     description:
       'What counts as notice. The recorder proves an announcement; tone, written and contract are what an operator declares (ownPartiesAre).',

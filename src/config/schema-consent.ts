@@ -3,7 +3,7 @@ import { duration, group, optionalText } from './schema-parts.ts'
 
 const REQUIRE = ['none', 'notice', 'agreement', 'byRule'] as const
 const ON_MISSING = ['flag', 'pause', 'discard', 'stop', 'notify'] as const
-const ON_OBJECTION = ['stop', 'pause', 'discard', 'shred', 'flag'] as const
+const ON_OBJECTION = ['stop', 'pause', 'shred', 'flag'] as const
 const MIXED = ['ignored', 'heardByAll'] as const
 const OWN = ['informed', 'agreed'] as const
 
@@ -35,13 +35,13 @@ export const consent = group(
     }),
     onMissing: Type.Enum([...ON_MISSING], {
       description:
-        'When it has not come. flag: recording goes on, and its state is "missing". notify: likewise, and whoever watches /events is told. pause: nothing ' +
+        'When it has not come. While a recording is paused nothing is heard in it: consent can then come by the API alone (apiAnswers). flag: recording goes on, and its state is "missing". notify: likewise, and whoever watches /events is told. pause: nothing ' +
         'is recorded until it comes. discard: what was held is destroyed, and nothing is recorded until it comes. stop: the recording ends, and what was held is destroyed.',
       default: 'flag',
     }),
     onRefused: Type.Enum([...ON_OBJECTION], {
       description:
-        'When a party says no. What was held is destroyed in any case. shred: the recording ends and its key is destroyed, so that nobody can ever hear it.',
+        'When a party says no. What was held is destroyed in any case. pause: nothing is recorded until that party says yes. flag: recording goes on, unless what was held is destroyed: then it is paused as well. shred: the recording ends and its key is destroyed, so that nobody can ever hear it.',
       default: 'stop',
     }),
     onWithdrawn: Type.Enum([...ON_OBJECTION], {
@@ -52,7 +52,8 @@ export const consent = group(
     holdUntilConsent: Type.Boolean({
       description:
         'Seal what is recorded before consent under a key of its own, which is destroyed when consent does not come, and kept when it does. Then nothing from before is lost that ' +
-        'may be kept (some laws want the announcement itself recorded), and nobody can hear it before.',
+        'may be kept (some laws want the announcement itself recorded), and nobody can hear it before. Rules that want it "before recording" are met by this; without it they are ' +
+        'taken as "at the start", and what was said until then stays in the recording.',
       default: false,
     }),
     heardPercentMin: Type.Integer({

@@ -20,8 +20,6 @@ export const STRICTEST_ID = 'strictest'
 export interface RuleParty {
   /** A number or an address of record; nothing when it is withheld. */
   readonly number?: string | undefined
-  /** ISO 3166-1: where the SRC or the operator says that this party is, besides what its number says. */
-  readonly country?: string | undefined
   /** Where the party is by the operator's word, as an agent of his is: the id of a jurisdiction, in place of its number. */
   readonly jurisdiction?: string | undefined
 }
@@ -40,8 +38,6 @@ export interface RuleQuestion {
     /** ISO 3166-1: whose national numbers parties without "+" have. */
     readonly country?: string | undefined
   }
-  /** Ids that the metadata of the call name; they can add a rule and never take one away. */
-  readonly metadata?: { readonly jurisdictions?: readonly string[] } | undefined
 }
 
 /** A rule that was looked at, and on whose account. */
@@ -72,7 +68,7 @@ export interface ChosenRule {
 }
 
 /**
- * The rule for a recording: of all that is known about its parties, its source and its metadata the strictest in each
+ * The rule for a recording: of all that is known about its parties and its source the strictest in each
  * respect. What is unknown is taken for the strictest there is; so is a call of whose parties nothing is known.
  */
 export function chooseRule(question: RuleQuestion, data: RuleData): ChosenRule {
@@ -87,7 +83,6 @@ export function chooseRule(question: RuleQuestion, data: RuleData): ChosenRule {
     for (const one of ofParty(party, source.country, data)) add(one)
   const named = source.jurisdiction === undefined ? [] : [source.jurisdiction]
   for (const id of named) for (const one of ofId(id, 'the source', data)) add(one)
-  for (const id of question.metadata?.jurisdictions ?? []) for (const one of ofId(id, 'the metadata', data)) add(one)
   return chosen([...found.values()])
 }
 
@@ -125,16 +120,9 @@ const WHY_UNKNOWN: Readonly<Record<Extract<Place, { kind: 'unknown' }>['reason']
 }
 
 function ofParty(party: RuleParty, national: string | undefined, data: RuleData): readonly RuleCandidate[] {
-  const asserted = party.country === undefined ? [] : ofCountry(party.country.toUpperCase(), 'a party', data)
-  if (party.jurisdiction !== undefined)
-    return [...ofId(party.jurisdiction, 'a party of the operator', data), ...asserted]
+  if (party.jurisdiction !== undefined) return ofId(party.jurisdiction, 'a party of the operator', data)
   const place = placeOf(party.number, { regions: data.regions, country: national })
-  if (place.kind === 'known') return [...ofPlace(place, data), ...asserted]
-  return asserted.length > 0 ? asserted : [strictest(WHY_UNKNOWN[place.reason])]
-}
-
-function ofCountry(country: string, prefix: string, data: RuleData): readonly RuleCandidate[] {
-  return ofPlace({ kind: 'known', country, regions: [], prefix }, data)
+  return place.kind === 'known' ? ofPlace(place, data) : [strictest(WHY_UNKNOWN[place.reason])]
 }
 
 function ofPlace(place: Extract<Place, { kind: 'known' }>, data: RuleData): readonly RuleCandidate[] {

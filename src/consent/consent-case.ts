@@ -190,7 +190,7 @@ export class ConsentCase {
     const discards = this.#held === 'holding' || this.#held === 'keptMissing'
     if (discards) this.#discard(outputs)
     // What would follow a discarded beginning has nobody's consent either.
-    if (action === 'pause' || action === 'discard' || (action === 'flag' && discards)) this.#do(outputs, 'pause')
+    if (action === 'pause' || (action === 'flag' && discards)) this.#do(outputs, 'pause')
     if (action === 'flag') this.#do(outputs, 'flag')
     if (action === 'stop' || action === 'shred') this.#do(outputs, 'stop')
     if (action === 'shred') this.#do(outputs, 'shred')

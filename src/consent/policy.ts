@@ -19,7 +19,8 @@ export interface ConsentPolicy {
   readonly apiAnswers?: boolean | undefined
 }
 
-export type OnObjection = 'stop' | 'pause' | 'discard' | 'shred' | 'flag'
+/** What was held is destroyed by a no whatever is chosen here. */
+export type OnObjection = 'stop' | 'pause' | 'shred' | 'flag'
 
 /**
  * Somebody in the recording, present or gone. Whoever was ever in it stays in the list; a stream that no known

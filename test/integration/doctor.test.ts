@@ -61,6 +61,7 @@ test('what is broken is found, each by its own line, with a hint; exit code 1', 
     EARWITNESS_DATA_DIR: join(dataDir, 'broken'),
     EARWITNESS_SIP_LISTEN_0: `udp:127.0.0.1:${busy.address().port}`,
     EARWITNESS_RTP_ADDRESS: '192.0.2.1',
+    EARWITNESS_CONSENT_REQUIRE: 'byRule',
     EARWITNESS_STORAGE_FOLDER_PATH: join(keys, 'signer.pem', 'below-a-file'),
     EARWITNESS_DATABASE_URL: `postgres://user:hidden@127.0.0.1:${await freeTcpPort()}/x`,
   })
@@ -68,7 +69,7 @@ test('what is broken is found, each by its own line, with a hint; exit code 1', 
   for (const check of ['sip', 'rtp-address', 'storage', 'database', 'vault', 'signer']) {
     expect(verdictOf(check), check).toBe('fail')
   }
-  expect(verdictOf('vault-private-half')).toBe('warn')
+  for (const check of ['vault-private-half', 'consent-before-not-held']) expect(verdictOf(check)).toBe('warn')
   for (const found of all) if (found.verdict !== 'ok') expect(found.hint).toMatch(/\S/u)
   expect(JSON.stringify(all)).not.toContain('hidden')
   busy.close()

@@ -239,7 +239,7 @@ describe('the rule of a call', () => {
     fc.bigInt({ min: 1n, max: 999_999_999_999_999n }).map((digits) => `+${digits}`),
   )
   const ruleParties = fc.array(
-    fc.record({ number: addresses, country: fc.constantFrom('US', 'DE', 'JP', 'ZZ', 'us') }, { requiredKeys: [] }),
+    fc.record({ number: addresses, jurisdiction: fc.constantFrom('us-ny', 'de', 'nowhere') }, { requiredKeys: [] }),
     { minLength: 1, maxLength: 4 },
   )
   const sources = fc.record(

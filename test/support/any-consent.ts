@@ -103,8 +103,8 @@ const policies: fc.Arbitrary<ConsentPolicy> = fc.record({
   require: fc.constantFrom('none', 'notice', 'agreement', 'byRule' as const),
   deadlineMs: fc.constant(20_000),
   onMissing: fc.constantFrom('flag', 'pause', 'discard', 'stop', 'notify' as const),
-  onRefused: fc.constantFrom('stop', 'pause', 'discard', 'shred', 'flag' as const),
-  onWithdrawn: fc.constantFrom('stop', 'pause', 'discard', 'shred', 'flag' as const),
+  onRefused: fc.constantFrom('stop', 'pause', 'shred', 'flag' as const),
+  onWithdrawn: fc.constantFrom('stop', 'pause', 'shred', 'flag' as const),
   holdUntilConsent: fc.boolean(),
   heardShareMin: fc.constantFrom(1, 0.8),
   mixedAnnouncement: fc.constantFrom('ignored', 'heardByAll' as const),
@@ -116,6 +116,9 @@ export interface World {
   readonly rule: ConsentRule
   readonly parties: readonly ConsentParty[]
 }
-export const timed = fc.array(fc.tuple(fc.integer({ min: -10_000_000, max: 50_000_000 }), fc.oneof(others, objections)), {
-  maxLength: 25,
-})
+export const timed = fc.array(
+  fc.tuple(fc.integer({ min: -10_000_000, max: 50_000_000 }), fc.oneof(others, objections)),
+  {
+    maxLength: 25,
+  },
+)

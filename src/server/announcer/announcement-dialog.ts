@@ -14,7 +14,8 @@ import { sipfragStatus } from '../../protocol/sip/sipfrag.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingPort } from '../signalling/port.ts'
 import type { AnnouncementMedia, SentRange } from './announcement-media.ts'
-import type { AnnouncementTable, DatedConsentFact } from './announcement-table.ts'
+import type { ConsentFactAt } from '../../consent/words.ts'
+import type { AnnouncementTable } from './announcement-table.ts'
 import type { AnnouncementProtection } from './announcement-protection.ts'
 import { type AnnouncementTokens, TOKEN_HEADER } from './announcement-tokens.ts'
 import type { Paced, PaceTimer } from './pace-timer.ts'
@@ -253,7 +254,7 @@ export class AnnouncementDialog {
     if (target !== undefined) this.#token = await tokens.issue(announcementId)
   }
 
-  #facts(): readonly DatedConsentFact[] {
+  #facts(): readonly ConsentFactAt[] {
     const { nowUs, nowUnixMs } = this.#options
     const heard = (index: number): 'yes' | 'no' | 'unknown' => {
       const range = this.#ranges.get(index)

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { ConsentFact } from '../../consent/words.ts'
+import type { ConsentFactAt } from '../../consent/words.ts'
 import type { CorrelationId, CorrelationKind } from '../../protocol/siprec/correlation-values.ts'
 
 /** Announcements remembered; the oldest goes first. */
@@ -24,13 +24,6 @@ const LINKING_KINDS: ReadonlySet<CorrelationKind> = new Set([
   'vendorCall',
 ])
 
-/** A fact and when it came true. */
-export interface DatedConsentFact {
-  /** RFC 3339, UTC, milliseconds. */
-  readonly at: string
-  readonly fact: ConsentFact
-}
-
 /** One announcement, as it is remembered until its recording begins. */
 export interface KeptAnnouncement {
   /** Unguessable; a token bears it. */
@@ -38,7 +31,7 @@ export interface KeptAnnouncement {
   /** Call-IDs, Session-IDs and whatever else names the call. */
   readonly ids: readonly CorrelationId[]
   readonly keptUnixMs: number
-  readonly facts: readonly DatedConsentFact[]
+  readonly facts: readonly ConsentFactAt[]
 }
 
 /** By what a recording finds its announcements. */
@@ -107,7 +100,7 @@ export class AnnouncementTable {
   }
 
   /** The facts of all announcements that have one of these ids and are not older than the window, oldest first. */
-  take({ ids, announcementIds }: AnnouncementKeys, nowUnixMs: number): readonly DatedConsentFact[] {
+  take({ ids, announcementIds }: AnnouncementKeys, nowUnixMs: number): readonly ConsentFactAt[] {
     this.#forgetOld(nowUnixMs)
     this.#options.changed(this.#kept.size)
     const wanted = new Set(ids.filter(({ kind }) => LINKING_KINDS.has(kind)).map(keyOf))

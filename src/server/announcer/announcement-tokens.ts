@@ -1,7 +1,8 @@
 import { readConsentToken, signConsentToken, type TokenRejectReason } from '../../evidence/consent-token.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { AnnouncementTable, DatedConsentFact } from './announcement-table.ts'
+import type { ConsentFactAt } from '../../consent/words.ts'
+import type { AnnouncementTable } from './announcement-table.ts'
 
 /** The header in which a token travels. SIPREC clients copy such headers into their metadata, or send them in the INVITE to the recorder. */
 export const TOKEN_HEADER = 'X-Earwitness-Consent'
@@ -40,7 +41,7 @@ export class AnnouncementTokens {
   async take(call: {
     readonly ids: readonly CorrelationId[]
     readonly tokens: readonly string[]
-  }): Promise<readonly DatedConsentFact[]> {
+  }): Promise<readonly ConsentFactAt[]> {
     const { table, verifyKey, counted, nowUnixMs } = this.#options
     const announcementIds: string[] = []
     for (const token of call.tokens.slice(0, TOKENS_MAX)) {

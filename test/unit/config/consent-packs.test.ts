@@ -89,7 +89,10 @@ describe('packs of the operator', () => {
     expect(own.packs.get('de')?.rule.require).toBe('notice')
     expect(own.packs.get('de')?.within).toEqual([])
     expect(own.packs.size).toBe(readConsentPacks().packs.size)
-    const { explanation } = chooseRule({ parties: [{ number: '+4930123456' }, { country: 'JP' }], source: {} }, own)
+    const { explanation } = chooseRule(
+      { parties: [{ number: '+4930123456' }, { number: '+81345678901' }], source: {} },
+      own,
+    )
     expect(explanation[1]).toBe(
       'a party is of Germany, as our lawyer reads it (a pack of the operator): Letter of our lawyer',
     )

@@ -97,17 +97,53 @@ describe('what could never be fulfilled', () => {
     ])
     expect(problemsOf("consent: {require: agreement, keys: {yes: '1'}}")).toEqual([])
     expect(problemsOf('consent: {require: agreement, apiAnswers: true}')).toEqual([])
-    expect(
-      problemsOf('consent: {require: agreement}\nannouncements: {enabled: true}').map(({ sentence }) => sentence),
-    ).not.toContain('consent.require is agreement, and there is no way in which anybody could say yes.')
+  })
+
+  test('an announcer asks the caller alone, and of a source that is listed', () => {
+    const NO_WAY = 'consent.require is agreement, and there is no way in which anybody could say yes.'
+    const problems = (consent: string, ...lines: readonly string[]) =>
+      problemsOf(
+        [`consent: {require: agreement${consent}}`, 'announcements: {enabled: true}', ...lines].join('\n'),
+      ).map(({ sentence }) => sentence)
+    const listed = 'sources: [{name: pbx, address: 192.0.2.10}]'
+    const agreed = ", ownParties: ['1???'], ownPartiesAre: agreed"
+    expect(problems(agreed, listed)).not.toContain(NO_WAY)
+    expect(problems(agreed)).toContain(NO_WAY)
+    expect(problems('', listed)).toContain(NO_WAY)
+    expect(problems(", ownParties: ['1???']", listed)).toContain(NO_WAY)
   })
 
   test('a rule that may want agreement is a warning', () => {
-    const { warnings } = load('consent: {require: byRule}')
+    const { warnings } = load('consent: {require: byRule, holdUntilConsent: true}')
     expect(warnings.map(({ where, sentence }) => `${where} ${sentence}`)).toEqual([
       'test.yaml:1:20 consent.require is byRule, some rules want agreement, and there is no way in which anybody could say yes.',
     ])
-    expect(load("consent: {require: byRule, keys: {yes: '1'}}").warnings).toEqual([])
+    expect(load("consent: {require: byRule, holdUntilConsent: true, keys: {yes: '1'}}").warnings).toEqual([])
+  })
+
+  test('a rule that wants it before recording, while nothing is held, is a warning', () => {
+    const keys = "keys: {yes: '1'}"
+    const brief = (yaml: string) => load(yaml).warnings.map(({ code, where }) => `${code} ${where}`)
+    expect(brief(`consent: {require: byRule, ${keys}}`)).toEqual(['consent-before-not-held test.yaml:1:20'])
+    expect(brief(`consent: {require: agreement, ${keys}}`)).toEqual([])
+    const own = `consent: {require: byRule, holdUntilConsent: true, ${keys}}\n${SOURCE}{holdUntilConsent: record}`
+    expect(brief(own)).toEqual(['consent-before-not-held test.yaml:5:33'])
+  })
+
+  test('a pause that nobody could end is a warning', () => {
+    const found = (yaml: string) => load(yaml).warnings.map(({ code, sentence }) => `${code} ${sentence.split(',')[0]}`)
+    expect(found('consent: {require: notice, onMissing: pause, onRefused: pause}')).toEqual([
+      'consent-cannot-come consent.onMissing is pause',
+      'consent-cannot-come consent.onRefused is pause',
+    ])
+    expect(found('consent: {require: notice, holdUntilConsent: true, onMissing: discard}')).toEqual([
+      'consent-cannot-come consent.onMissing is discard',
+    ])
+    expect(found('consent: {require: notice, apiAnswers: true, onMissing: pause}')).toEqual([])
+    expect(found('consent: {onMissing: pause}')).toEqual([])
+    expect(found(`consent: {require: notice}\n${SOURCE}{onWithdrawn: pause}`)).toEqual([
+      'consent-cannot-come sources[0].consent.onWithdrawn is pause',
+    ])
   })
 
   test('what is inherited is told once, where it stands', () => {
@@ -120,9 +156,8 @@ describe('what could never be fulfilled', () => {
     expect(sentences('consent: {holdUntilConsent: true}')).toEqual([
       'test.yaml:1:29 consent holds recordings until there is consent, and requires none.',
     ])
-    expect(sentences(`${SOURCE}{require: notice, onMissing: discard, onRefused: discard}`)).toEqual([
+    expect(sentences(`${SOURCE}{require: notice, onMissing: discard}`)).toEqual([
       'test.yaml:4:43 sources[0].consent.onMissing is discard, and nothing is held that could be discarded.',
-      'test.yaml:4:63 sources[0].consent.onRefused is discard, and nothing is held that could be discarded.',
     ])
   })
 

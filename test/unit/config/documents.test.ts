@@ -2,6 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { effectiveValues } from '../../../src/cli/check-config.ts'
+import { readConsentPacks } from '../../../src/config/read-consent-packs.ts'
+import { chooseRule } from '../../../src/consent/choose-rule.ts'
+import { ConsentCase } from '../../../src/consent/consent-case.ts'
+import type { ConsentParty } from '../../../src/consent/policy.ts'
 import { renderExample, renderJsonSchema } from '../../../src/config/example.ts'
 import { listLeaves } from '../../../src/config/leaves.ts'
 import { load, SOURCE_DEFAULTS } from './support.ts'
@@ -50,6 +54,25 @@ describe('the example file', () => {
   test('keeps its lines within 120 columns', () => {
     expect(text.split('\n').filter((line) => line.length > 120)).toEqual([])
   })
+})
+
+test('with the example of the README a caller can agree to a recorded call, and nothing is to be warned of', () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  const [, example = ''] = /^## Consent\n.*?^```yaml\n(.*?)^```$/msu.exec(readme) ?? []
+  const { config, warnings } = load(example)
+  expect(warnings).toEqual([])
+  const { policy, own, country, jurisdiction, listening } = config.consent.byDefault
+  const agent = own.find(({ includes }) => includes('sip:1001@pbx.example.com'))
+  const ruleParties = [{ number: '+4930123456' }, { number: '1001', jurisdiction: agent?.jurisdiction }]
+  const { rule } = chooseRule({ parties: ruleParties, source: { country, jurisdiction } }, readConsentPacks())
+  const parties: readonly ConsentParty[] = [
+    { id: 'A', role: 'caller', streamIds: ['a'], own: 'asked' },
+    { id: 'B', role: 'other', streamIds: ['b'], own: agent?.consent ?? 'asked' },
+  ]
+  expect(listening?.keys.yes).toBeDefined()
+  const consent = new ConsentCase({ policy, rule, parties, startedUs: 0 })
+  consent.handleFact(15_000_000, { type: 'answered', answer: 'yes', by: 'dtmf', streamId: 'a' })
+  expect(consent.state).toBe('agreed')
 })
 
 describe('the pages on SBCs and PBXs', () => {

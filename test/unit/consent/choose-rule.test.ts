@@ -115,25 +115,9 @@ describe('the strictest wins', () => {
     expect(brief(choose(parties, { jurisdiction: 'atlantis' }))).toBe(STRICTEST)
   })
 
-  test('metadata can add a rule and take none away', () => {
-    const parties = [{ number: '+18135550100' }, { number: TOKYO }]
-    const withMetadata = (jurisdictions: string[]) =>
-      brief(chooseRule({ parties, source: {}, metadata: { jurisdictions } }, RULE_DATA))
-    expect(withMetadata(['de'])).toBe(AGREEMENT)
-    expect(withMetadata(['jp'])).toBe(NOTICE)
-    expect(withMetadata(['nowhere'])).toBe(STRICTEST)
-  })
-
   test('a party of the operator is where the operator says', () => {
     expect(brief(choose([{ number: '1001', jurisdiction: 'us-tx' }, { number: NEW_YORK }]))).toBe(NOTHING)
     expect(brief(choose([{ number: '1001', jurisdiction: 'xx' }, { number: NEW_YORK }]))).toBe(STRICTEST)
-  })
-
-  test('a country that is asserted places who has no number, and adds to who has one', () => {
-    expect(brief(choose([{ country: 'JP' }, { number: NEW_YORK }]))).toBe(NOTHING)
-    expect(brief(choose([{ country: 'jp', number: '+4930123456' }, { number: NEW_YORK }]))).toBe(AGREEMENT)
-    expect(brief(choose([{ country: 'US' }, { number: NEW_YORK }]))).toBe(RECORDED_NOTICE)
-    expect(brief(choose([{ country: 'ZZ' }, { number: NEW_YORK }]))).toBe(STRICTEST)
   })
 })
 
