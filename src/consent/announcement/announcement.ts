@@ -58,6 +58,8 @@ interface Play {
   endCause: 'played' | AnnouncementEnd | undefined
   playedMs: number
   endUs: number
+  /** To the question that it asks; final when it has ended and nobody is waited for any more. */
+  answer: { readonly value: Answer; readonly atUs: number } | undefined
 }
 
 /** One fact, and the monotonic instant at which it came true. */
@@ -66,13 +68,15 @@ export interface DatedFact {
   readonly fact: ConsentFact
 }
 
+type Answer = 'yes' | 'no' | 'none'
 type State = 'opening' | 'playing' | 'asking' | 'settling' | 'transferring' | 'left' | 'over'
 
 /**
  * One announcement: its prompts one after the other, the key that is pressed, and how the call goes on. Time is monotonic microseconds.
  *
  * A prompt is played to its end whatever key is pressed meanwhile, so that nobody agrees to half a sentence: of the keys that mean something the last
- * one before its end counts, after it the first. A hold stops a prompt, and the end of the hold begins it anew. In `answer` and `refer` mode nothing is
+ * one before its end counts, after it the first. Each prompt that asks has an answer of its own, and the strictest of them says how the call goes on;
+ * who has said no is not asked anything more. A hold stops a prompt, and the end of the hold begins it anew. In `answer` and `refer` mode nothing is
  * played before the ACK: without it nobody is known to listen.
  */
 export class Announcement {
@@ -86,7 +90,6 @@ export class Announcement {
   /** Something of the prompt at hand was sent. */
   #hasPlayed = false
   #restarts = 0
-  #answer: { readonly value: 'yes' | 'no' | 'none'; readonly atUs: number } | undefined
   #askingUntilUs = Infinity
   #transferUntilUs = Infinity
   #end: AnnouncementEnd | 'transferFailed' | undefined
@@ -106,11 +109,6 @@ export class Announcement {
     return this.#state === 'over'
   }
 
-  /** What the caller answered; undefined when nothing was asked or the time is not over. */
-  get answer(): 'yes' | 'no' | 'none' | undefined {
-    return this.#answer?.value
-  }
-
   /** Infinity for never. */
   get nextTimeoutUs(): number {
     if (this.#state === 'over' || this.#state === 'left' || this.#state === 'settling') return Infinity
@@ -120,9 +118,7 @@ export class Announcement {
   /** The way to the caller is open: ACK, or early media from the start. */
   handleConfirmed(): void {
     if (this.#state !== 'opening') return
-    this.#state = 'playing'
-    this.#plays.push({ index: 0, endCause: undefined, playedMs: 0, endUs: 0 })
-    if (!this.#isHeld) this.#play(0)
+    this.#begin(0)
   }
 
   /** The prompt that played has been sent to its end. */
@@ -131,11 +127,10 @@ export class Announcement {
     if (this.#state !== 'playing' || play === undefined || this.#isHeld) return
     this.#endPlay('played', nowUs)
     const prompt = this.#plan.prompts[play.index]
-    const next = play.index + 1
-    if (prompt?.asks === true && this.#answer === undefined) {
+    if (prompt?.asks === true && play.answer === undefined) {
       this.#state = 'asking'
       this.#askingUntilUs = nowUs + this.#plan.answer.windowUs
-    } else this.#goOn(next)
+    } else this.#goOn()
   }
 
   /** A key was pressed. One without a meaning changes nothing; nor does one while nothing asks. */
@@ -145,7 +140,7 @@ export class Announcement {
     const value = digit === yes ? 'yes' : 'no'
     const play = this.#plays.at(-1)
     if (this.#state === 'playing' && play !== undefined && this.#plan.prompts[play.index]?.asks === true) {
-      this.#answer = { value, atUs: nowUs }
+      play.answer = { value, atUs: nowUs }
     } else if (this.#state === 'asking') this.#answered(value, nowUs)
   }
 
@@ -228,18 +223,23 @@ export class Announcement {
    */
   facts(heard: (index: number) => 'yes' | 'no' | 'unknown'): readonly DatedFact[] {
     const { mode, prompts } = this.#plan
-    const facts: DatedFact[] = this.#plays.flatMap(({ index, endCause, playedMs, endUs }) => {
+    return this.#plays.flatMap(({ index, endCause, playedMs, endUs, answer }): readonly DatedFact[] => {
       const prompt = prompts[index]
       if (prompt === undefined || endCause === undefined) return []
       const { ref, totalMs } = prompt
       const heardToEnd = endCause === 'played' ? heard(index) : 'no'
       const fact = { type: 'announcementPlayed', prompt: ref, mode, playedMs, totalMs, heardToEnd, endCause } as const
-      return [{ atUs: endUs, fact }]
+      const played = { atUs: endUs, fact }
+      if (answer === undefined) return [played]
+      return [played, { atUs: answer.atUs, fact: { type: 'answered', answer: answer.value, by: 'dtmf' } }]
     })
-    const answer = this.#answer
-    const isFinal = answer !== undefined && this.#state !== 'playing' && this.#state !== 'asking'
-    if (isFinal) facts.push({ atUs: answer.atUs, fact: { type: 'answered', answer: answer.value, by: 'dtmf' } })
-    return facts
+  }
+
+  #begin(index: number): void {
+    this.#state = 'playing'
+    this.#hasPlayed = false
+    this.#plays.push({ index, endCause: undefined, playedMs: 0, endUs: 0, answer: undefined })
+    if (!this.#isHeld) this.#play(index)
   }
 
   #play(index: number): void {
@@ -249,26 +249,34 @@ export class Announcement {
 
   get #isOnward(): boolean {
     const { onNo, onNone } = this.#plan.answer
-    const answer = this.#answer?.value
+    const answer = this.#strictestAnswer
     if (answer === 'no') return onNo === 'continue'
     return answer !== 'none' || onNone === 'continue'
   }
 
-  #answered(value: 'yes' | 'no' | 'none', nowUs: number): void {
-    this.#answer = { value, atUs: nowUs }
-    this.#askingUntilUs = Infinity
-    this.#goOn((this.#plays.at(-1)?.index ?? 0) + 1)
+  /** Of the answers to all questions. */
+  get #strictestAnswer(): Answer | undefined {
+    const values = this.#plays.map(({ answer }) => answer?.value)
+    return (['no', 'none', 'yes'] as const).find((value) => values.includes(value))
   }
 
-  /** The next prompt; none when there is no more, or the answer ends it. */
-  #goOn(index: number): void {
-    if (index < this.#plan.prompts.length && this.#isOnward) {
-      this.#state = 'playing'
-      this.#plays.push({ index, endCause: undefined, playedMs: 0, endUs: 0 })
-      this.#hasPlayed = false
-      if (!this.#isHeld) this.#play(index)
-      return
-    }
+  #answered(value: Answer, nowUs: number): void {
+    this.#answerLast(value, nowUs)
+    this.#askingUntilUs = Infinity
+    this.#goOn()
+  }
+
+  #answerLast(value: Answer, nowUs: number): void {
+    const play = this.#plays.at(-1)
+    if (play !== undefined) play.answer = { value, atUs: nowUs }
+  }
+
+  /** The next prompt; none when there is no more, or the answer ends it. Who said no is asked no more: a later yes must not undo it. */
+  #goOn(): void {
+    const last = this.#plays.at(-1)?.index ?? -1
+    const isRefused = this.#strictestAnswer === 'no'
+    const next = this.#plan.prompts.findIndex(({ asks }, index) => index > last && !(asks && isRefused))
+    if (next >= 0 && this.#isOnward) return this.#begin(next)
     this.#state = 'settling'
     this.#act({ kind: 'settle' })
   }
@@ -286,13 +294,11 @@ export class Announcement {
   #close(cause: AnnouncementEnd, nowUs: number): void {
     this.#act({ kind: 'stopPlaying' })
     this.#askingUntilUs = Infinity
-    if (this.#state === 'opening') this.#plays.push({ index: 0, endCause: undefined, playedMs: 0, endUs: 0 })
-    if (this.#state === 'opening' || this.#state === 'playing') {
-      this.#endPlay(cause, nowUs)
-      // A key before the end of the prompt would have counted at its end.
-      this.#answer = undefined
+    if (this.#state === 'opening') {
+      this.#plays.push({ index: 0, endCause: undefined, playedMs: 0, endUs: 0, answer: undefined })
     }
-    if (this.#state === 'asking') this.#answer = { value: 'none', atUs: nowUs }
+    if (this.#state === 'opening' || this.#state === 'playing') this.#endPlay(cause, nowUs)
+    if (this.#state === 'asking') this.#answerLast('none', nowUs)
     // While facts are being kept already, what is kept stands, and nothing is left to be done.
     const wasSettling = this.#state === 'settling'
     this.#end = cause
@@ -306,6 +312,8 @@ export class Announcement {
     play.endCause = endCause
     play.playedMs = this.#hasPlayed ? this.#playedMs() : 0
     play.endUs = nowUs
+    // A key before the end of the prompt would have counted at its end.
+    if (endCause !== 'played') play.answer = undefined
   }
 
   #over(): void {
@@ -316,7 +324,7 @@ export class Announcement {
 
   get #outcome(): AnnouncementOutcome {
     if (this.#end !== undefined) return this.#end
-    const answer = this.#answer?.value
+    const answer = this.#strictestAnswer
     if (answer === undefined) return 'played'
     if (answer === 'yes') return 'agreed'
     return answer === 'no' ? 'refused' : 'noAnswer'

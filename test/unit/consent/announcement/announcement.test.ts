@@ -109,6 +109,36 @@ describe('what becomes of a call', () => {
     expect(facts()).toHaveLength(4)
   })
 
+  it.each<[readonly ('1' | '2' | undefined)[], string, readonly string[]]>([
+    [['1', '1'], 'agreed', ['yes', 'yes']],
+    [['1', '2'], 'refused', ['yes', 'no']],
+    [['1', undefined], 'noAnswer', ['yes', 'none']],
+    [[undefined, '1'], 'noAnswer', ['none', 'yes']],
+    [['2'], 'refused', ['no']],
+  ])('asks each question by itself, and none after a no: keys %j', (keys, outcome, answers) => {
+    const { announcement, acts, facts, play } = announcementOf('answer', { asks: [true, true], onNo: 'continue' })
+    announcement.handleConfirmed()
+    for (const [index, key] of keys.entries()) {
+      const nowUs = (index + 1) * 10_000_000
+      play(2_000, nowUs)
+      if (key === undefined) announcement.handleTimeout(nowUs + 5_000_000)
+      else announcement.handleKey(key, nowUs + 1)
+    }
+    expect(acts).toEqual([...keys.map((_, index) => `play ${index}`), 'settle', 'bye', `over ${outcome}`])
+    expect(facts()).toEqual(answers.flatMap((answer) => ['2000 played unknown', `answered ${answer}`]))
+  })
+
+  it('has no answer to the second question from a hang-up within it', () => {
+    const { announcement, facts, play } = announcementOf('answer', { asks: [true, true] })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleKey('1', 2)
+    play(500, 3)
+    announcement.handleKey('2', 4)
+    announcement.handleEnded('hangUp', 5)
+    expect(facts()).toEqual(['2000 played unknown', 'answered yes', '500 hangUp no'])
+  })
+
   it('leaves out what comes after a no', () => {
     const { announcement, acts, play } = announcementOf('answer', { asks: [true, false] })
     announcement.handleConfirmed()
