@@ -35,6 +35,8 @@ const BYE_REASONS: Readonly<Record<AnnouncementOutcome, { readonly cause: number
 }
 /** How often a 183 is repeated in early mode, so that proxies do not take the call for dead. RFC 3261 13.3.1.1 */
 const PROGRESS_US = 45_000_000
+/** How long the last reports of the listener are awaited: most come with the end of his media, after our BYE. RFC 3550 6.6 */
+const LINGER_MS = 1_500
 
 /** An offer, and the line of it on which we speak. */
 interface SpokenOffer {
@@ -63,7 +65,10 @@ export interface AnnouncementDialogOptions {
   readonly tokens: Pick<AnnouncementTokens, 'issue'>
   readonly signalling: Pick<SignallingPort, 'bye' | 'request'>
   readonly pace: PaceTimer
+  /** The call has gone on, or is over. */
   readonly over: (outcome: AnnouncementOutcome) => void
+  /** Its ports are given back, and nothing more is kept of it. */
+  readonly closed: () => void
   readonly failed: (error: unknown) => void
   readonly nowUs: () => number
   readonly nowUnixMs: () => number
@@ -78,18 +83,25 @@ export class AnnouncementDialog {
   readonly #paced: Paced
   /** Of each prompt that was sent to its end. */
   readonly #ranges = new Map<number, SentRange>()
+  /** What the table was given. */
+  #kept: readonly ConsentFactAt[] = []
   #payloads: readonly (readonly Uint8Array[])[] = []
   #playing = 0
   readonly #sessionId: string
   #descriptions = 0
   #token: string | undefined
   #timer: NodeJS.Timeout | undefined
+  #lingering: NodeJS.Timeout | undefined
+  #isHurried = false
+  /** How unix time and monotonic time differ: the same for all facts, however often they are kept. */
+  readonly #unixMsAtZero: number
   #progressAtUs = Infinity
 
   constructor(options: AnnouncementDialogOptions) {
     this.#options = options
     this.dialogId = options.offer.dialogId
     this.media = options.media
+    this.#unixMsAtZero = options.nowUnixMs() - options.nowUs() / 1_000
     // Decimal digits. RFC 8866 5.2
     this.#sessionId = String(Number.parseInt(options.announcementId.slice(0, 12), 16))
     this.#paced = { tick: () => this.#guard(() => options.media.tick()) }
@@ -204,8 +216,16 @@ export class AnnouncementDialog {
 
   /** The recorder goes down: whoever still listens is let go. */
   hangUp(): void {
+    this.#isHurried = true
+    if (this.#lingering !== undefined) this.#close()
+    if (this.#announcement.isOver) return
     this.#enter(() => this.#announcement.handleEnded('failed', this.#options.nowUs()))
     this.#bye('failed')
+  }
+
+  /** The listener told how far he has heard us. */
+  handleReported(): void {
+    if (this.#lingering !== undefined && !this.#awaitsReport) this.#close()
   }
 
   #act(act: AnnouncementAct): void {
@@ -249,21 +269,32 @@ export class AnnouncementDialog {
   }
 
   async #keep(): Promise<void> {
-    const { table, tokens, announcementId, ids, target, nowUnixMs } = this.#options
-    await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts: this.#facts() })
+    const { tokens, announcementId, target } = this.#options
+    this.#kept = this.#facts()
+    await this.#put(this.#kept)
     if (target !== undefined) this.#token = await tokens.issue(announcementId)
   }
 
+  async #put(facts: readonly ConsentFactAt[]): Promise<void> {
+    const { table, announcementId, ids, nowUnixMs } = this.#options
+    await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts })
+  }
+
   #facts(): readonly ConsentFactAt[] {
-    const { nowUs, nowUnixMs } = this.#options
-    const heard = (index: number): 'yes' | 'no' | 'unknown' => {
-      const range = this.#ranges.get(index)
-      return range === undefined ? 'unknown' : heardToEnd(range, this.media.news)
-    }
-    const unixMsAt = (atUs: number): number => Math.round(nowUnixMs() - (nowUs() - atUs) / 1_000)
+    const unixMsAt = (atUs: number): number => Math.round(this.#unixMsAtZero + atUs / 1_000)
     return this.#announcement
-      .facts(heard)
+      .facts((index) => this.#heard(index))
       .map(({ atUs, fact }) => ({ at: new Date(unixMsAt(atUs)).toISOString(), fact }))
+  }
+
+  #heard(index: number): 'yes' | 'no' | 'unknown' {
+    const range = this.#ranges.get(index)
+    return range === undefined ? 'unknown' : heardToEnd(range, this.media.news)
+  }
+
+  /** Something was sent to its end, and a report may still say whether it was heard. */
+  get #awaitsReport(): boolean {
+    return [...this.#ranges.keys()].some((index) => this.#heard(index) === 'unknown')
   }
 
   /** The call goes on from the PBX itself, with the token in the header that its INVITE then bears. RFC 3261 8.1.3.4, 19.1.1 */
@@ -303,10 +334,32 @@ export class AnnouncementDialog {
     clearTimeout(this.#timer)
     this.#options.pace.remove(this.#paced)
     try {
-      this.media.close()
-    } finally {
       this.#options.over(outcome)
+    } finally {
+      if (this.#awaitsReport && !this.#isHurried) this.#linger()
+      else this.#close()
     }
+  }
+
+  /** Listens for a last report of the other side; one of ours lets it know how much there was to hear. */
+  #linger(): void {
+    this.#lingering = setTimeout(() => this.#close(), LINGER_MS)
+    this.#guard(() => this.media.report({ isLeaving: false, sent: () => {} }))
+  }
+
+  /** Gives the ports back, and keeps the facts once more where a report has changed them. */
+  #close(): void {
+    clearTimeout(this.#lingering)
+    this.#lingering = undefined
+    this.#guard(() => this.media.close())
+    // What is the same stays the same object: a recording that has taken it does not take it for another answer.
+    const facts = this.#facts().map((fact, index) => {
+      const former = this.#kept[index]
+      return JSON.stringify(fact) === JSON.stringify(former) ? (former ?? fact) : fact
+    })
+    const isNews = facts.some((fact, index) => fact !== this.#kept[index])
+    const put = isNews ? this.#put(facts) : Promise.resolve()
+    put.catch(this.#options.failed).finally(this.#options.closed)
   }
 
   #enter(action: () => void): void {

@@ -50,6 +50,8 @@ export interface AnnouncementMediaOptions {
   /** The prompt that plays has been sent to its end. */
   readonly finished: () => void
   readonly discarded: (reason: PacketDiscard) => void
+  /** The other side reported about our packets: see {@link AnnouncementMedia.news}. */
+  readonly reported: () => void
   /** The socket refused a packet. */
   readonly unsent: () => void
   /** It refused {@link SEND_ERRORS_MAX} of them in a row. */
@@ -260,13 +262,16 @@ export class AnnouncementMedia implements Paced {
   #takeReports(datagram: Uint8Array, arrivalUs: number): PacketDiscard | undefined {
     const packets = parseRtcp(datagram)
     if (!packets.ok) return 'rtcp'
+    let isNews = false
     for (const packet of packets.value) {
       if (packet.type !== 'senderReport' && packet.type !== 'receiverReport') continue
       const block = packet.reports.find(({ ssrc }) => ssrc === this.#packetiser.ssrc)
       if (block === undefined) continue
       const { extendedHighestSequenceNumber: highestSequence, cumulativeLost } = block
       this.#news = { highestSequence, cumulativeLost, arrivalUs }
+      isNews = true
     }
+    if (isNews) this.#options.reported()
     return undefined
   }
 

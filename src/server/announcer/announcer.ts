@@ -234,6 +234,7 @@ export class Announcer {
       pressed: (digit) => dialog.handleKey(digit),
       finished: () => dialog.handlePlayed(),
       discarded: (reason) => events.discarded(reason),
+      reported: () => dialog.handleReported(),
       unsent: () => events.unsent(),
       broken: () => dialog.handleBroken(),
       ...{ nowUs, nowUnixMs },
@@ -246,8 +247,8 @@ export class Announcer {
       port: sockets.port,
       pace: this.#pace,
       failed: (error) => events.failed(error),
+      closed: () => this.#forget(offer.dialogId),
       over: (outcome) => {
-        this.#forget(offer.dialogId)
         const { sipCallId } = offer
         const promptIds = prompts.map(({ id }) => id)
         events.over({ src, sipCallId, mode: plan.mode, outcome, promptIds, packets: media.packetCount })

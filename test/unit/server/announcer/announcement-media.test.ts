@@ -42,6 +42,7 @@ async function mediaTowards(peer: Socket, symmetricWith: string | undefined) {
     pressed: () => {},
     finished: () => void finished.push(media.playedMs),
     discarded: (reason) => void discarded.push(reason),
+    reported: () => {},
     unsent: () => void unsent.push('packet'),
     broken: () => void unsent.push('broken'),
     nowUs: () => 0,

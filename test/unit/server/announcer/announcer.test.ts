@@ -1,7 +1,9 @@
 import type { Socket } from 'node:dgram'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 
+import { parseRtp, type RtpPacket } from '../../../../src/protocol/rtp/packet.ts'
+import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp-writer.ts'
 import { SEND_ERRORS_MAX } from '../../../../src/server/announcer/announcement-media.ts'
 import { PromptLibrary, readPrompts } from '../../../../src/server/announcer/prompt-library.ts'
 import { shortPrompts } from '../../../support/announcer.ts'
@@ -13,6 +15,8 @@ const URI = 'sip:announce@127.0.0.1'
 let dataDir: string
 let folder: string
 const sockets: Socket[] = []
+type Started = Awaited<ReturnType<typeof inProcessAnnouncer>>
+const started: Started[] = []
 
 beforeAll(async () => {
   dataDir = await makeDataDir()
@@ -22,6 +26,20 @@ afterAll(async () => {
   for (const socket of sockets) socket.close()
   await removeDataDir(dataDir)
 })
+
+// All have the same ports, and one that waits for reports still has them.
+afterEach(async () => {
+  for (const { announcer } of started.splice(0)) {
+    announcer.hangUpAll()
+    await announcer.drain()
+  }
+})
+
+async function start(change: Parameters<typeof inProcessAnnouncer>[1] = {}): Promise<Started> {
+  const rig = await inProcessAnnouncer(folder, change)
+  started.push(rig)
+  return rig
+}
 
 /** Who listens, and how many packets came. */
 async function listener(address?: string) {
@@ -33,7 +51,7 @@ async function listener(address?: string) {
 }
 
 /** The one slot and the one pair of ports are free again: another call is answered. */
-async function takesAnother(announcer: Awaited<ReturnType<typeof inProcessAnnouncer>>['announcer']): Promise<void> {
+async function takesAnother(announcer: Started['announcer']): Promise<void> {
   const { offer, answers } = offerTo(URI, sdpOf(4_000), { name: 'another' })
   announcer.handleInvite(offer)
   await eventually('an answer', async () => answers[0])
@@ -43,7 +61,7 @@ async function takesAnother(announcer: Awaited<ReturnType<typeof inProcessAnnoun
 }
 
 it('refuses a line whose RTCP would have no port', async () => {
-  const { announcer, refusals } = await inProcessAnnouncer(folder)
+  const { announcer, refusals } = await start()
   const { offer, answers } = offerTo(URI, sdpOf(65_535))
   announcer.handleInvite(offer)
   expect([answers, refusals]).toEqual([['488'], ['noCodec']])
@@ -53,7 +71,7 @@ it('refuses a line whose RTCP would have no port', async () => {
 it('plays nothing to a call that arrives on hold, and begins when the hold ends', async () => {
   const { portMin } = await claimRtpPortRange()
   const announcements = { simultaneousMax: 2, portMax: portMin + 3 }
-  const { announcer, kept, over } = await inProcessAnnouncer(folder, { announcements })
+  const { announcer, kept, over } = await start({ announcements })
   const [onHold, listening] = [await listener(), await listener()]
   const held = offerTo(URI, sdpOf(onHold.port, 'a=sendonly', 'a=rtcp-mux'))
   const heard = offerTo(URI, sdpOf(listening.port, 'a=rtcp-mux'), { name: 'beside it' })
@@ -73,7 +91,7 @@ it('plays nothing to a call that arrives on hold, and begins when the hold ends'
 })
 
 it.each(['::', '127.0.0.1'])('speaks to an IPv4 caller from %s', async (bindAddress) => {
-  const { announcer, over, kept, unsent } = await inProcessAnnouncer(folder, { options: { bindAddress } })
+  const { announcer, over, kept, unsent } = await start({ options: { bindAddress } })
   const { port, count } = await listener()
   const { offer, answers } = offerTo(URI, sdpOf(port, 'a=rtcp-mux'))
   announcer.handleInvite(offer)
@@ -86,7 +104,7 @@ it.each(['::', '127.0.0.1'])('speaks to an IPv4 caller from %s', async (bindAddr
 })
 
 it('refuses a caller whom its sockets cannot reach, at the beginning and later', async () => {
-  const { announcer, refusals } = await inProcessAnnouncer(folder)
+  const { announcer, refusals } = await start()
   const v6 = sdpOf(4_000).replace('c=IN IP4 127.0.0.1', 'c=IN IP6 2001:db8::1')
   const refused = offerTo(URI, v6)
   announcer.handleInvite(refused.offer)
@@ -103,7 +121,7 @@ it('refuses a caller whom its sockets cannot reach, at the beginning and later',
 
 it('gives up what the system refuses to send: nobody was told anything', async () => {
   // Bound to loopback, there is no way to an address of documentation.
-  const { announcer, over, kept, byes, unsent } = await inProcessAnnouncer(folder)
+  const { announcer, over, kept, byes, unsent } = await start()
   const { offer, answers } = offerTo(URI, sdpOf(4_000).replace('c=IN IP4 127.0.0.1', 'c=IN IP4 192.0.2.1'))
   announcer.handleInvite(offer)
   await eventually('an answer', async () => answers[0])
@@ -112,6 +130,58 @@ it('gives up what the system refuses to send: nobody was told anything', async (
   expect(over[0]).toMatchObject({ outcome: 'failed' })
   expect([byes[0]?.text, kept[0]?.facts[0]?.fact]).toMatchObject(['Announcement failed', { endCause: 'failed' }])
   expect(unsent()).toBeGreaterThanOrEqual(SEND_ERRORS_MAX)
+})
+
+/** A report of the listener about our packets, up to the last one he has. */
+function reportOn(packets: readonly RtpPacket[]): Uint8Array {
+  const [first, last] = [packets[0]!, packets.at(-1)!]
+  const cycles = last.sequenceNumber < first.sequenceNumber ? 0x1_0000 : 0
+  const extendedHighestSequenceNumber = cycles + last.sequenceNumber
+  const none = { fractionLost: 0, cumulativeLost: 0, jitter: 0, lastSenderReport: 0, delaySinceLastSenderReport: 0 }
+  const reports = [{ ssrc: last.ssrc, extendedHighestSequenceNumber, ...none }]
+  return serializeReceiverReport({ type: 'receiverReport', ssrc: 9, reports })
+}
+
+it('takes the report that comes after the end of the call for what it says', async () => {
+  const { announcer, over, kept } = await start({
+    announcements: { answer: { yes: '1', no: '2', windowMs: 100, onNo: 'hangUp', onNone: 'continue' } },
+  })
+  const socket = await udpListener()
+  sockets.push(socket)
+  const packets: RtpPacket[] = []
+  let from = 0
+  socket.on('message', (datagram, { port }) => {
+    from = port
+    const packet = parseRtp(datagram)
+    if (packet.ok && packet.value.payloadType === 0) packets.push(packet.value)
+  })
+  const { offer, answers } = offerTo(`${URI};play=ask`, sdpOf(socket.address().port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  announcer.handleConfirmed(offer.dialogId)
+  await eventually('the end', async () => over[0])
+  await eventually('the last packet', async () => (packets.length === 82 ? true : undefined))
+  expect([announcer.has(offer.dialogId), kept.length]).toEqual([true, 1])
+  socket.send(reportOn(packets), from, '127.0.0.1')
+  await announcer.drain()
+  const [first, last] = kept
+  expect(kept.map(({ facts }) => facts[0]?.fact)).toMatchObject([{ heardToEnd: 'unknown' }, { heardToEnd: 'yes' }])
+  expect([last?.announcementId, last?.facts[0]?.at]).toEqual([first?.announcementId, first?.facts[0]?.at])
+  // What has not changed is the same object: a recording that has taken it does not take it again.
+  expect(last?.facts[1]).toBe(first?.facts[1])
+  expect(over).toHaveLength(1)
+})
+
+it('keeps nothing again where no report comes', async () => {
+  const { announcer, over, kept } = await start()
+  const { port } = await listener()
+  const { offer, answers } = offerTo(URI, sdpOf(port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  announcer.handleConfirmed(offer.dialogId)
+  await eventually('the end', async () => over[0])
+  await announcer.drain()
+  expect(kept).toHaveLength(1)
 })
 
 it.each(['encoding', 'answer'])('gives its slot and its ports back when opening fails: %s', async (what) => {
@@ -127,7 +197,7 @@ it.each(['encoding', 'answer'])('gives its slot and its ports back when opening 
       return failing()
     },
   })
-  const { announcer, failures } = await inProcessAnnouncer(folder, { options: { library } })
+  const { announcer, failures } = await start({ options: { library } })
   const { offer, answers } = offerTo(URI, sdpOf(4_000))
   const answer = (): never => {
     throw new Error('no answer can be given')
@@ -143,7 +213,7 @@ it.each([
   ['early', `${URI};early=yes;target=sip%3A1%40127.0.0.1%3A5999`, ['183', '603'], undefined],
 ])('lets the call go when its facts cannot be kept, in %s mode', async (_, uri, expected, text) => {
   const table = { put: () => Promise.reject(new Error('a signer without a key')) }
-  const { announcer, over, byes, failures } = await inProcessAnnouncer(folder, { options: { table } })
+  const { announcer, over, byes, failures } = await start({ options: { table } })
   const { port } = await listener()
   const { offer, answers } = offerTo(uri, sdpOf(port, 'a=rtcp-mux'))
   announcer.handleInvite(offer)
