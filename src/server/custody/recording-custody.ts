@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { readCustodyChain, type CustodyChain, type CustodyState } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyChain, CustodyState } from '../../evidence/custody/custody-chain.ts'
 import { sealNote, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import {
   CUSTODY_RECORDS_MAX,
@@ -7,13 +7,13 @@ import {
   type CustodyDecision,
   type CustodyRecord,
 } from '../../evidence/custody/custody-record.ts'
-import { FindingList } from '../../evidence/findings.ts'
 import { custodyName, isCustodyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 import { isUuidV7, uuidV7 } from '../../ids.ts'
 import { objectKey, recordingPrefix } from '../storage/layout.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
+import { readDecisions } from './read-decisions.ts'
 
 /** How often a decision is made again because somebody else decided at the same moment. */
 const ATTEMPTS_MAX = 20
@@ -120,21 +120,11 @@ export class RecordingCustody {
     return this.get(MANIFEST_NAME)
   }
 
-  /** @throws EarwitnessError `custody-damaged`: what cannot be believed may be a hold */
+  /** @throws EarwitnessError `custody-damaged`, see {@link readDecisions} */
   async read(): Promise<CustodyChain> {
-    const findings = new FindingList()
-    const { keys } = this.#parts
-    const trust = { recordingId: this.recordingId, keys, findings }
-    const chain = await readCustodyChain({ get: (name) => this.get(name) }, await this.names(), trust)
-    const [first] = findings.findings
-    if (first === undefined) return chain
-    throw new EarwitnessError(
-      'custody-damaged',
-      `What was decided about this recording cannot be believed: ${first.name ?? ''} ${first.sentence} [${first.code}]`,
-      first.code === 'custody-unknown-signer'
-        ? 'If another recorder decided it, give its public key too: --key signer.pub.pem.'
-        : 'Nothing was done. Run `earwitness verify` on it, and find out who changed it.',
-    )
+    const { recordingId } = this
+    const trust = { recordingId, keys: this.#parts.keys }
+    return readDecisions({ get: (name) => this.get(name) }, await this.names(), trust)
   }
 
   /**

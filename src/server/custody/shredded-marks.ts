@@ -1,13 +1,5 @@
-import { chown, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-
 import type { ShredScope } from '../../evidence/custody/custody-record.ts'
-import { uuidV7UnixMs } from '../../ids.ts'
-import { nodeFiles } from '../storage/file-operations.ts'
-import { errnoOf } from '../storage/storage-error.ts'
-
-/** In the data folder; a folder for each month inside, by the id of the recording. */
-const FOLDER = 'shredded'
+import { MarkFolder } from './mark-folder.ts'
 
 /** What this machine knows of a recording that is destroyed. */
 export interface ShreddedMark {
@@ -19,53 +11,25 @@ export interface ShreddedMark {
 }
 
 /**
- * A small file for each recording that was destroyed from this machine, on the disk before anything of it is destroyed: by it a recorder that runs knows, without
- * asking a store, what must not be stored again. They are never removed; removing one is safe once nothing waits for a store any more.
+ * A mark for each recording that was destroyed from this machine, on the disk before anything of it is destroyed: what must not be stored again. They are never removed; removing one is safe
+ * once nothing waits for a store any more.
  */
 export class ShreddedMarks {
-  readonly #dataDir: string
+  readonly #folder: MarkFolder
 
   constructor(dataDir: string) {
-    this.#dataDir = dataDir
+    this.#folder = new MarkFolder(dataDir, 'shredded')
   }
 
   /** Undefined when there is none. A mark that cannot be read stands for all objects: rather too little is stored than too much. */
   async read(recordingId: string): Promise<ShreddedMark | undefined> {
-    try {
-      return parseMark(await readFile(this.#path(recordingId), 'utf8'))
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw error
-    }
+    const text = await this.#folder.read(recordingId)
+    return text === undefined ? undefined : parseMark(text)
   }
 
   /** Resolves when it would survive a power cut. */
-  async write(recordingId: string, mark: ShreddedMark): Promise<void> {
-    const path = this.#path(recordingId)
-    const folder = dirname(path)
-    const owner = await stat(this.#dataDir)
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 })
-    const incoming = `${path}.new`
-    await unlink(incoming).catch(() => {})
-    const file = await open(incoming, 'wx', 0o600)
-    try {
-      await file.writeFile(`${JSON.stringify(mark)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    // A command that root runs must not leave what the user of the recorder cannot read.
-    for (const each of [dirname(folder), folder, incoming]) await chown(each, owner.uid, owner.gid).catch(() => {})
-    await rename(incoming, path)
-    await nodeFiles.syncDirectory(folder)
-    if (made === undefined) return
-    await nodeFiles.syncDirectory(dirname(folder))
-    await nodeFiles.syncDirectory(this.#dataDir)
-  }
-
-  #path(recordingId: string): string {
-    const month = new Date(uuidV7UnixMs(recordingId) ?? 0).toISOString().slice(0, 7)
-    return join(this.#dataDir, FOLDER, month, recordingId)
+  write(recordingId: string, mark: ShreddedMark): Promise<void> {
+    return this.#folder.write(recordingId, `${JSON.stringify(mark)}\n`)
   }
 }
 

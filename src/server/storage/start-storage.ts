@@ -1,6 +1,7 @@
 import type { Logger } from '../telemetry/logger.ts'
 import { guardSide } from '../custody/key-guard.ts'
 import { ShreddedMarks } from '../custody/shredded-marks.ts'
+import { RotatedMarks } from '../vault/rotated-marks.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { ObjectStore } from './object-store.ts'
 import { storageFolder, type StorageConfig } from './open-store.ts'
@@ -44,7 +45,8 @@ export async function startStorage(config: StorageConfig, parts: Parts): Promise
   const { s3 } = config.storage
   const guard = {
     marks: new ShreddedMarks(config.dataDir),
-    onRefused: () => log.warn({}, 'an object of a destroyed recording was about to be stored again, and was not'),
+    rotated: new RotatedMarks(config.dataDir),
+    onRefused: () => log.warn({}, 'an object that was destroyed was about to be stored again, and was not'),
   }
   const opened =
     s3 === undefined

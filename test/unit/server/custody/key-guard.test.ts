@@ -7,6 +7,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest'
 
 import { guardSide } from '../../../../src/server/custody/key-guard.ts'
 import { ShreddedMarks } from '../../../../src/server/custody/shredded-marks.ts'
+import { RotatedMarks } from '../../../../src/server/vault/rotated-marks.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import type { ObjectStore } from '../../../../src/server/storage/object-store.ts'
@@ -22,11 +23,13 @@ const keyOf = (name: string, id = RECORDING_ID): string => `${recordingPrefix('d
 
 let dataDir: string
 let marks: ShreddedMarks
+let rotated: RotatedMarks
 let refused: number
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-guard-'))
   marks = new ShreddedMarks(dataDir)
+  rotated = new RotatedMarks(dataDir)
   refused = 0
 })
 
@@ -37,7 +40,7 @@ function sideOf(store: ObjectStore): StoreSide {
 
 function guarded(folder: string): StoreSide {
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  return guardSide(sideOf(new FolderStore(join(dataDir, folder))), { marks, onRefused: () => (refused += 1) })
+  return guardSide(sideOf(new FolderStore(join(dataDir, folder))), { marks, rotated, onRefused: () => (refused += 1) })
 }
 
 test('what is not destroyed is stored', async () => {
@@ -83,7 +86,7 @@ test('a key that is destroyed while it is on its way is destroyed again', async 
     check: () => folder.check(),
   }
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  const { writes } = guardSide(sideOf(slow), { marks, onRefused: () => (refused += 1) })
+  const { writes } = guardSide(sideOf(slow), { marks, rotated, onRefused: () => (refused += 1) })
   await writes.put(keyOf('key.age'), bytes)
   expect(await folder.list('')).toEqual([])
   expect(refused).toBe(1)
@@ -146,4 +149,33 @@ test('a mark survives, by month, and one that cannot be read stands for everythi
   expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'key', said: ['one'], keys: [] })
   writeFileSync(join(dataDir, 'shredded', '2025-11', RECORDING_ID), 'half a')
   expect(await marks.read(RECORDING_ID)).toEqual({ scope: 'objects', said: [], keys: [] })
+})
+
+test('a key before the one that was sealed anew counts as stored, and is not', async () => {
+  const { store, writes } = guarded('store')
+  await rotated.write(RECORDING_ID, 2)
+  for (const name of ['key.age', 'key-001.age', 'key-002.age', 'key-003.age', 'chunk-000000.age']) {
+    await writes.put(keyOf(name), bytes)
+  }
+  await writes.put(keyOf('key.age', OTHER_ID), bytes)
+  const names = (await store.list('')).map(({ key }) => key.split('/').slice(-2))
+  expect(names).toEqual([
+    ...['chunk-000000.age', 'key-002.age', 'key-003.age'].map((name) => [RECORDING_ID, name]),
+    [OTHER_ID, 'key.age'],
+  ])
+  expect(refused).toBe(2)
+})
+
+test('what is known of a rotation is forgotten after 30 days, and one that cannot be read says nothing', async () => {
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  const dayMs = 86_400_000
+  await rotated.forgetOld(Date.now())
+  await rotated.write(RECORDING_ID, 1)
+  await rotated.forgetOld(Date.now() + 29 * dayMs)
+  expect(await rotated.lowest(RECORDING_ID)).toBe(1)
+  await rotated.forgetOld(Date.now() + 31 * dayMs)
+  expect(await rotated.lowest(RECORDING_ID)).toBe(0)
+  await rotated.write(RECORDING_ID, 1)
+  writeFileSync(join(dataDir, 'rotated', '2025-11', RECORDING_ID), 'half a')
+  expect(await rotated.lowest(RECORDING_ID)).toBe(0)
 })
