@@ -1,18 +1,22 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 
 import type { Config } from '../config/config.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { parseRecipient, recipientOfIdentity } from '../evidence/age-keys.ts'
 import { RECIPIENTS_MAX } from '../evidence/age-seal.ts'
+import type { VerifyKey } from '../evidence/signer-keys.ts'
 import { isUuidV7, uuidV7 } from '../ids.ts'
 import { storedDays } from '../server/reindex/stored-recordings.ts'
 import { HeldKeys } from '../server/recording/held-keys.ts'
-import { loadIdentities } from '../server/storage/key-files.ts'
+import { loadIdentities, loadSigner, loadVerifyKey, SIGNER_FILE } from '../server/storage/key-files.ts'
 import { recordingPrefix } from '../server/storage/layout.ts'
 import type { ObjectStore } from '../server/storage/object-store.ts'
 import { openForCustody } from '../server/storage/open-store.ts'
 import type { Vaults } from '../server/vault/rotate-key.ts'
 import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
+import { RotatedMarks } from '../server/vault/rotated-marks.ts'
 import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
 import { flag, instantOption, textOption, textOptions, usageError } from './arguments.ts'
@@ -31,11 +35,12 @@ export const command: Command = {
   name: 'keys',
   summary: 'seals the keys of recordings to another vault, when its key is rotated',
   usage:
-    'keys rotate --identity OLDKEYFILE [--to RECIPIENT]... [--check-with NEWKEYFILE] (ID... | --all [--tenant NAME]... [--from DAY] [--until DAY]) [--dry-run]',
+    'keys rotate --identity OLDKEYFILE [--to RECIPIENT]... [--check-with NEWKEYFILE] (ID... | --all [--tenant NAME]... [--from DAY] [--until DAY]) [--key FILE]... [--dry-run]',
   description:
     'Opens the sealed key of each recording with the old vault key, seals it to the new recipients and stores it beside the old one; audio is not touched. When the new key has been ' +
     'read back and the recorder of this machine has said in its ledger that it stands in the place of the old one, the old one is destroyed. So run it on the machine of a recorder, while that runs. ' +
     'With --check-with each new key is opened before anything is destroyed. Stopped anywhere, every recording opens with the old or the new vault key, and running it again goes on. ' +
+    'A recording on legal hold keeps the old key too (held), and of one whose destruction was ordered nothing is stored (shredded). ' +
     'Keys of audio held until consent are not sealed anew: what has one that the old vault key opens is named (heldKey), and the old vault key is still needed. Exit code 0: nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
   examples: [
     'keys rotate --identity old.agekey --all --dry-run',
@@ -63,6 +68,12 @@ export const command: Command = {
       placeholder: 'NAME',
       description: 'only this tenant (default: default, and those of sources in the configuration)',
     },
+    key: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'public key of another recorder whose decisions about recordings are trusted too',
+    },
     from: { type: 'string', placeholder: 'DAY', description: 'with --all: only recordings of this day and later' },
     until: { type: 'string', placeholder: 'DAY', description: 'with --all: only recordings up to this day' },
     'dry-run': { type: 'boolean', description: 'only say what would be done' },
@@ -86,11 +97,14 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   const tenants = new Set(textOptions(args, 'tenant'))
   if (tenants.size === 0)
     for (const tenant of ['default', ...config.sources.map((one) => one.tenant)]) tenants.add(tenant)
+  const trusted = await trustedKeys(context, config)
+  const marks = new RotatedMarks(config.dataDir)
+  if (!isDryRun) await marks.forgetOld(Date.now())
   const { places, close } = await openForCustody(config)
   try {
     const by = userName()
     const summary = await rotateKeys(ids.length > 0 ? named(reader, ids, tenants) : all(context, reader, tenants), {
-      ...{ places: places.map(rotationPlace), vaults, isDryRun, signal },
+      ...{ places: places.map(rotationPlace), vaults, trusted, marks, isDryRun, signal },
       ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config) },
       asked: () => ({ requestId: uuidV7(Date.now(), randomBytes(16)), by, at: new Date().toISOString() }),
       onProgress: (lookedAt, counts) => {
@@ -104,6 +118,14 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   } finally {
     close()
   }
+}
+
+/** Who may have put a recording on hold, or ordered its destruction. On another machine than a recorder's only a dry run comes so far. */
+async function trustedKeys({ args }: CommandContext, config: Config): Promise<readonly VerifyKey[]> {
+  const others = await Promise.all(textOptions(args, 'key').map(loadVerifyKey))
+  const file = config.signer.keyFile ?? join(config.dataDir, 'keys', SIGNER_FILE)
+  if (flag(args, 'dry-run') && !existsSync(file)) return others
+  return [(await loadSigner(file)).verifyKey, ...others]
 }
 
 function checkWhich(ids: readonly string[], isAll: boolean): void {
@@ -209,6 +231,7 @@ const WORDS: Readonly<Record<RotationOutcome, string>> = {
   rotated: 'sealed to the new vault, and the key before destroyed',
   already: 'sealed to the new vault before',
   noKey: 'without a key: shredded, or it was taken away; `earwitness verify` tells which',
+  shredded: 'whose destruction was ordered and is not done: nothing was stored; `earwitness shred` finishes it',
   running: 'without a manifest: still being made; run this again when they are over',
   notOpened: 'not opened by the key that was given: they are of another vault, or damaged',
   keyWrong: 'with the key of another recording: run `earwitness verify`',
@@ -218,7 +241,9 @@ const WORDS: Readonly<Record<RotationOutcome, string>> = {
   unsaid: 'with both keys: the recorder has not said so in its ledger; start it and run this again',
   heldKey:
     'with a key of audio held until consent, which is not sealed anew: the OLD vault key is still needed for it, so keep it; their own key was dealt with',
-  failed: 'for which a store did not do its work; run this again',
+  held: 'on legal hold: sealed to the new vault, and the key before kept; run this again when the hold is released',
+  failed:
+    'for which a store did not do its work, or about which something was decided that cannot be believed; run this again',
 }
 
 function describe({ counts, left, leftDropped, isDryRun, isCut }: RotationSummary): readonly string[] {

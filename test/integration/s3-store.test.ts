@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { S3Config } from '../../src/config/config.ts'
 import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
+import { rotationPlace, type RotationPlace } from '../../src/server/vault/rotation-place.ts'
 import { codeOf, describeObjectStoreContract } from '../support/object-store-contract.ts'
 import { s3Config } from '../support/s3/s3-config.ts'
 import { makeBucket, s3Client, sharedS3Server, type S3Server } from '../support/s3/s3-server.ts'
-import { findings, keysIn, NEW, OLD, opens, PREFIX, rotationRig } from '../unit/server/vault/rotation-rig.ts'
+import { HOLD } from '../unit/evidence/custody/decide.ts'
+import { decideIn, findings, keysIn, NEW, OLD, opens, PREFIX, rotationRig } from '../unit/server/vault/rotation-rig.ts'
 
 const KEY = 'default/2026/11/29/id/chunk-000000.age'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -28,6 +30,11 @@ async function opened(bucket: string, changes: Partial<S3Config> = {}): Promise<
   const store = new S3Store(s3Config(server, bucket, changes))
   await store.check()
   return store
+}
+
+/** As `keys rotate` opens it. */
+function placeOf(store: S3Store): RotationPlace {
+  return rotationPlace({ place: 'store', store, description: '', adopt: () => Promise.resolve() })
 }
 
 let one: Promise<S3Store> | undefined
@@ -115,7 +122,7 @@ describe('a bucket with versions, where the condition is ignored', () => {
 
 describe('a key that is sealed to another vault', () => {
   it('is destroyed with all versions of it', async () => {
-    const rig = await rotationRig({ stores: [await opened(locked, { prefix: 'rotated/' })] })
+    const rig = await rotationRig({ stores: [placeOf(await opened(locked, { prefix: 'rotated/' }))] })
     const old = { Bucket: locked, Key: `rotated/${PREFIX}/key.age` }
     await client.send(new PutObjectCommand({ ...old, Body: rig.recording.objects.get('key.age') ?? '' }))
     const listing = new ListObjectVersionsCommand({ Bucket: locked, Prefix: old.Key })
@@ -128,7 +135,7 @@ describe('a key that is sealed to another vault', () => {
 
   it('stays while it is locked, which is said each time, and the new one is not made twice', async () => {
     const objectLock = { mode: 'compliance', days: 1 } as const
-    const rig = await rotationRig({ stores: [await opened(locked, { prefix: 'kept/', objectLock })] })
+    const rig = await rotationRig({ stores: [placeOf(await opened(locked, { prefix: 'kept/', objectLock }))] })
     for (const _time of [1, 2]) {
       const kept = [{ outcome: 'oldKept', code: 'storage-denied' }]
       expect(await rig.rotate()).toMatchObject({ counts: { oldKept: 1 }, left: kept })
@@ -139,6 +146,19 @@ describe('a key that is sealed to another vault', () => {
     )
     expect(Versions).toHaveLength(1)
     expect(await findings(rig)).toEqual([])
+  })
+
+  it('is put on legal hold, and no other key is, when the recording is held', async () => {
+    const store = await opened(locked, { prefix: 'held/' })
+    const rig = await rotationRig({ stores: [placeOf(store)] })
+    await decideIn(rig, { kind: 'holdAdded', holdId: HOLD })
+    expect(await rig.rotate()).toMatchObject({ counts: { held: 1 } })
+    const locks = new Map<string, string | undefined>()
+    for (const copy of await store.copies(`${PREFIX}/key`)) locks.set(copy.key, (await store.lockOf(copy))?.reason)
+    expect([...locks]).toEqual([
+      [`${PREFIX}/key-001.age`, 'legalHold'],
+      [`${PREFIX}/key.age`, undefined],
+    ])
   })
 })
 

@@ -1,9 +1,12 @@
 import { EarwitnessError } from '../../errors.ts'
+import { standingOf, type CustodyStanding } from '../../evidence/custody/verify-custody.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
 import { isWrappedKeyName, MANIFEST_NAME, wrappedKeyName, wrappedKeyNumber } from '../../evidence/object-names.ts'
 import { openRecordingKey } from '../../evidence/recording-key.ts'
 import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import { readDecisions } from '../custody/read-decisions.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
@@ -25,6 +28,8 @@ export type RotationRest =
   | 'already'
   /** It has no key, so it is shredded, or somebody took the key away. */
   | 'noKey'
+  /** Its destruction was ordered, and a key of it is there: nothing is stored. */
+  | 'shredded'
   /** It has no manifest yet. */
   | 'running'
   /** No identity given opens it. */
@@ -43,6 +48,8 @@ export interface RotatedKey {
   readonly replacesSha256: string
   /** Names of the keys before, which the old vault opens. */
   readonly oldNames: readonly string[]
+  /** By a legal hold: the keys before stay. */
+  readonly isHeld: boolean
 }
 
 interface OpenedKey {
@@ -56,19 +63,28 @@ interface Recording {
   readonly objectPrefix: string
 }
 
+interface RotateOptions {
+  readonly vaults: Vaults
+  /** Who may have decided about recordings. */
+  readonly trusted: readonly VerifyKey[]
+  readonly isDryRun: boolean
+}
+
 /**
  * Seals the key of one recording to the new vault, stores that in every place and proves it. Nothing is destroyed here. Doing it again, whatever happened in between,
- * finds what was done and goes on from there.
+ * finds what was done and goes on from there. Of what is held the new key is kept by the stores' own legal holds too.
  *
  * @param isDryRun stores nothing; the result is what would be stored
  */
 export async function rotateKey(
   places: readonly RotationPlace[],
   recording: Recording,
-  { vaults, isDryRun }: { readonly vaults: Vaults; readonly isDryRun: boolean },
+  { vaults, trusted, isDryRun }: RotateOptions,
 ): Promise<RotatedKey | RotationRest> {
   const names = await keyNames(places, recording)
   if (names.length === 0) return 'noKey'
+  const before = await standingIn(places, recording, trusted)
+  if (isOrdered(before)) return 'shredded'
   const recipient = await recipientOf(places, recording)
   if (recipient === undefined) return 'running'
   const opened = await openAll(places, recording, { names, recipient, identities: vaults.oldIdentities })
@@ -89,16 +105,40 @@ export async function rotateKey(
     ...{ name: target, sha256: sha256Hex(bytes), replacesSha256: replaced.sha256 },
     oldNames: old.map(({ name }) => name),
   }
-  if (isDryRun) return rotated
+  if (isDryRun) return { ...rotated, isHeld: before === 'held' }
   const key = objectKey(recording.objectPrefix, target)
   for (const place of places) await place.put(key, bytes)
   for (const place of places) {
     if (!(await isProven(await place.get(key), { bytes, recipient, vaults }))) return 'notProven'
   }
-  if (await isStored(places, recording, replaced.name)) return rotated
-  // Shredded in this very moment: the key that we made would bring it back.
-  for (const place of places) await place.delete(key)
-  return 'noKey'
+  const now = await standingIn(places, recording, trusted)
+  if (isOrdered(now)) {
+    // In this very moment: the key that we made would bring it back.
+    for (const place of places) await place.delete(key)
+    return 'shredded'
+  }
+  if (now === 'held') for (const place of places) await place.hold(key)
+  return { ...rotated, isHeld: now === 'held' }
+}
+
+/**
+ * What was decided about it, by what is in any place.
+ *
+ * @throws EarwitnessError `custody-damaged`
+ */
+export async function standingIn(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  trusted: readonly VerifyKey[],
+): Promise<CustodyStanding> {
+  const names = await namesIn(places, recording, 'custody-')
+  const get = (name: string): Promise<Uint8Array | undefined> => getAny(places, recording, name)
+  const trust = { recordingId: recording.recordingId, keys: trusted }
+  return standingOf((await readDecisions({ get }, names, trust)).state)
+}
+
+function isOrdered(standing: CustodyStanding): boolean {
+  return standing === 'shredding' || standing === 'shredded'
 }
 
 /** Destroys the keys before. Gives the code of the first error, when a place keeps one of them, as Object Lock does. */
@@ -121,15 +161,23 @@ export async function destroyOldKeys(
 }
 
 /** Of all places: one of them may be behind. */
-async function keyNames(places: readonly RotationPlace[], { objectPrefix }: Recording): Promise<readonly string[]> {
+async function namesIn(
+  places: readonly RotationPlace[],
+  { objectPrefix }: Recording,
+  start: string,
+): Promise<readonly string[]> {
   const names = new Set<string>()
   for (const place of places) {
-    for (const { key } of await place.list(objectKey(objectPrefix, 'key'))) {
-      const name = key.slice(objectPrefix.length + 1)
-      if (isWrappedKeyName(name)) names.add(name)
+    for (const { key } of await place.list(objectKey(objectPrefix, start))) {
+      names.add(key.slice(objectPrefix.length + 1))
     }
   }
-  return [...names].toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
+  return [...names]
+}
+
+async function keyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
+  const names = (await namesIn(places, recording, 'key')).filter(isWrappedKeyName)
+  return names.toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
 }
 
 async function getAny(
@@ -142,10 +190,6 @@ async function getAny(
     if (bytes !== undefined) return bytes
   }
   return undefined
-}
-
-async function isStored(places: readonly RotationPlace[], recording: Recording, name: string): Promise<boolean> {
-  return (await getAny(places, recording, name)) !== undefined
 }
 
 /** Undefined while there is no manifest, or none that can be read. */

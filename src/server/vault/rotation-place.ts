@@ -2,7 +2,10 @@ import type { CustodyStore } from '../storage/object-store.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
 
 /** A store in which wrapped keys lie: the configured one, or its replica. A key must change in both, by itself. */
-export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete'>
+export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete'> & {
+  /** Puts the legal hold of the store itself on an object, where it has such. */
+  hold(key: string): Promise<void>
+}
 
 /** What root writes belongs to the owner of the folder, or the recorder could not read it. */
 export function rotationPlace(place: CustodyPlace): RotationPlace {
@@ -14,6 +17,9 @@ export function rotationPlace(place: CustodyPlace): RotationPlace {
     async put(key, bytes) {
       await store.put(key, bytes)
       await place.adopt(key)
+    },
+    async hold(key) {
+      for (const copy of await store.copies(key)) if (copy.key === key) await store.setLegalHold(copy, true)
     },
   }
 }

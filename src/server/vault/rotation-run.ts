@@ -1,6 +1,9 @@
 import { EarwitnessError } from '../../errors.ts'
+import { wrappedKeyNumber } from '../../evidence/object-names.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { heldKeysLeft, type HeldKeysLeft } from './held-keys-left.ts'
-import { destroyOldKeys, rotateKey, type RotatedKey, type RotationRest, type Vaults } from './rotate-key.ts'
+import { destroyOldKeys, rotateKey, standingIn, type RotatedKey, type RotationRest, type Vaults } from './rotate-key.ts'
+import type { RotatedMarks } from './rotated-marks.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
 import type { RotationLedger } from './rotation-ledger.ts'
 import type { RotationPlace } from './rotation-place.ts'
@@ -15,13 +18,14 @@ const NAMED_MAX = 1_000
 /**
  * What became of a recording. `rotated`: nothing but the new vault opens it. `oldKept`: the new vault opens it, and a place keeps a key of the old one. `unsaid`: both are
  * there, since the recorder has not said in its ledger yet that they are. `heldKey`: nothing but the new vault opens its own key, and the old one opens that of what is held until
- * consent, which nobody seals anew. `failed`: a store did not do its work.
+ * consent, which nobody seals anew. `held`: both are there, since it is on legal hold. `failed`: a store did not do its work, or what was decided about it cannot be believed.
  */
-export type RotationOutcome = RotationRest | 'rotated' | 'oldKept' | 'unsaid' | 'heldKey' | 'failed'
+export type RotationOutcome = RotationRest | 'rotated' | 'oldKept' | 'unsaid' | 'heldKey' | 'held' | 'failed'
 
 /** Running again may finish these, and what is left of others. */
 export const LEFT_OUTCOMES: ReadonlySet<RotationOutcome> = new Set<RotationOutcome>([
-  ...(['running', 'notOpened', 'keyWrong', 'notProven', 'oldKept', 'unsaid', 'heldKey', 'failed'] as const),
+  ...(['shredded', 'running', 'notOpened', 'keyWrong', 'notProven'] as const),
+  ...(['oldKept', 'unsaid', 'heldKey', 'held', 'failed'] as const),
 ])
 
 /** Nothing would be left of these, were there no held key. */
@@ -55,6 +59,10 @@ interface RunOptions {
   /** Of this machine: what nobody has decided about. */
   readonly heldKeys: Pick<HeldKeys, 'undecided' | 'read'>
   readonly vaults: Vaults
+  /** Who may have decided about recordings. */
+  readonly trusted: readonly VerifyKey[]
+  /** By which the recorder of this machine knows what must not be stored again. */
+  readonly marks: Pick<RotatedMarks, 'write'>
   readonly isDryRun: boolean
   /** Ends it between two recordings. */
   readonly signal: AbortSignal
@@ -88,7 +96,7 @@ class Run {
   readonly #options: RunOptions
   readonly #counts: Record<RotationOutcome, number> = {
     ...{ rotated: 0, already: 0, noKey: 0, running: 0, notOpened: 0, keyWrong: 0 },
-    ...{ notProven: 0, oldKept: 0, unsaid: 0, heldKey: 0, failed: 0 },
+    ...{ shredded: 0, notProven: 0, oldKept: 0, unsaid: 0, heldKey: 0, held: 0, failed: 0 },
   }
   readonly #left: LeftRecording[] = []
   #leftDropped = 0
@@ -136,12 +144,12 @@ class Run {
   }
 
   async #storeNew(recording: StoredRecording, held: HeldKeysLeft): Promise<readonly [string, RotatedKey] | undefined> {
-    const { places, vaults, isDryRun, ledger, asked, signal } = this.#options
+    const { places, vaults, trusted, isDryRun, ledger, asked, signal } = this.#options
     if (signal.aborted) return undefined
     try {
-      const key = await rotateKey(places, recording, { vaults, isDryRun })
+      const key = await rotateKey(places, recording, { vaults, trusted, isDryRun })
       if (typeof key === 'string') await this.#done(recording, key, held)
-      else if (isDryRun) await this.#done(recording, 'rotated', held)
+      else if (isDryRun) await this.#done(recording, key.isHeld ? 'held' : 'rotated', held)
       else {
         const request = asked()
         const { recordingId, name, sha256, replacesSha256 } = key
@@ -155,8 +163,13 @@ class Run {
   }
 
   async #destroyOld(key: RotatedKey, held: HeldKeysLeft): Promise<void> {
+    const { places, trusted, marks } = this.#options
     try {
-      const code = await destroyOldKeys(this.#options.places, key)
+      // It was decided meanwhile, if not before. Who destroys it destroys the new key as well.
+      const standing = await standingIn(places, key, trusted)
+      if (standing !== 'free') return this.#note(key.recordingId, standing === 'held' ? 'held' : 'shredded')
+      await marks.write(key.recordingId, wrappedKeyNumber(key.name))
+      const code = await destroyOldKeys(places, key)
       if (code === undefined) await this.#done(key, 'rotated', held)
       else this.#note(key.recordingId, 'oldKept', code)
     } catch (error) {

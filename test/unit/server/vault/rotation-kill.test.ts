@@ -28,12 +28,14 @@ function killedAt(rig: RotationRig, at: number, when: 'before' | 'after') {
     list: (prefix) => step(() => store.list(prefix)),
     put: (key, bytes) => step(() => store.put(key, bytes)),
     delete: (key) => step(() => store.delete(key)),
+    hold: (key) => step(() => store.hold(key)),
   }))
   const ledger: RotationLedger = {
     leave: (request) => step(() => rig.ledger.leave(request)),
     said: (requestIds, signal) => step(() => rig.ledger.said(requestIds, signal)),
   }
-  return { places, ledger }
+  const marks = { write: (id: string, lowest: number) => step(() => rig.marks.write(id, lowest)) }
+  return { places, ledger, marks }
 }
 
 async function wasKilled(work: Promise<unknown>): Promise<boolean> {

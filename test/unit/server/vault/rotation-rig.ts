@@ -1,21 +1,25 @@
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { generateIdentity } from '../../../../src/evidence/age-keys.ts'
+import type { CustodyDecision } from '../../../../src/evidence/custody/custody-record.ts'
 import { checkKeys, type KeyRotation } from '../../../../src/evidence/key-checks.ts'
-import { isWrappedKeyName } from '../../../../src/evidence/object-names.ts'
+import { isCustodyName, isWrappedKeyName } from '../../../../src/evidence/object-names.ts'
 import { openNewestKey } from '../../../../src/evidence/recording-key.ts'
 import { uuidV7 } from '../../../../src/ids.ts'
 import type { KeyRotatedRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import type { Vaults } from '../../../../src/server/vault/rotate-key.ts'
+import type { RotatedMarks } from '../../../../src/server/vault/rotated-marks.ts'
 import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
 import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { rotateKeys, type RotationSummary } from '../../../../src/server/vault/rotation-run.ts'
+import { decide } from '../../evidence/custody/decide.ts'
 import {
   RECORDING_ID,
   sampleRecording,
   sha256,
   vault,
   vectorRandom,
+  vectorSigner,
   type SampleRecording,
 } from '../../../vectors/evidence/sample-recording.ts'
 
@@ -32,8 +36,9 @@ export function vaults(change: Partial<Vaults> = {}): Vaults {
 /** Two stores with one recording, and a recorder that says at once what it is asked to. */
 export async function rotationRig({
   placeCount = 2,
-  stores = Array.from({ length: placeCount }, memoryPlace),
-}: { readonly placeCount?: number; readonly stores?: readonly RotationPlace[] } = {}) {
+  kept = [] as string[],
+  stores = Array.from({ length: placeCount }, () => memoryPlace(kept)),
+}: { readonly placeCount?: number; readonly kept?: string[]; readonly stores?: readonly RotationPlace[] } = {}) {
   const recording = await sampleRecording({
     chunks: [Buffer.from('OggS one')],
     snapshots: [Buffer.from('<recording/>')],
@@ -44,12 +49,20 @@ export async function rotationRig({
     said: [] as KeyRotatedRequest[],
     isSilent: false,
     undecided: new Map<string, Uint8Array>(),
+    /** Objects on which a store was asked to put its own legal hold. */
+    kept,
+    /** What the recorder of this machine must not store again, by recording. */
+    marked: new Map<string, number>(),
   }
+  const { verifyKey } = await vectorSigner()
   for (const store of stores) await putAll(store, recording)
   let requests = 0
   const ledger: RotationLedger = {
     leave: (request) => Promise.resolve(void rig.said.push(request)),
     said: (requestIds) => Promise.resolve(new Set(rig.isSilent ? [] : requestIds)),
+  }
+  const marks = {
+    write: (recordingId: string, lowest: number) => Promise.resolve(void rig.marked.set(recordingId, lowest)),
   }
   const rotate = (
     options: {
@@ -57,6 +70,7 @@ export async function rotationRig({
       readonly isDryRun?: boolean
       readonly places?: readonly RotationPlace[]
       readonly ledger?: RotationLedger
+      readonly marks?: Pick<RotatedMarks, 'write'>
     } = {},
   ): Promise<RotationSummary> =>
     rotateKeys([{ recordingId: RECORDING_ID, objectPrefix: PREFIX }], {
@@ -65,7 +79,8 @@ export async function rotationRig({
         undecided: () => Promise.resolve([...rig.undecided.keys()]),
         read: (key) => Promise.resolve(rig.undecided.get(key)),
       },
-      ...{ vaults: options.vaults ?? vaults(), isDryRun: options.isDryRun ?? false },
+      ...{ vaults: options.vaults ?? vaults(), trusted: [verifyKey], isDryRun: options.isDryRun ?? false },
+      marks: options.marks ?? marks,
       ...{ signal: new AbortController().signal, onProgress: () => {} },
       asked: () => {
         requests += 1
@@ -73,13 +88,13 @@ export async function rotationRig({
         return { requestId, by: 'root', at: new Date(1_764_000_000_000 + requests).toISOString() }
       },
     })
-  return Object.assign(rig, { ledger, rotate })
+  return Object.assign(rig, { ledger, marks, rotate })
 }
 
 export type RotationRig = Awaited<ReturnType<typeof rotationRig>>
 
 /** Keeps the contract of a store: created once, the same again is fine. */
-function memoryPlace(): RotationPlace {
+function memoryPlace(kept: string[]): RotationPlace {
   const objects = new Map<string, Uint8Array>()
   return {
     get: (key) => Promise.resolve(objects.get(key)),
@@ -88,6 +103,7 @@ function memoryPlace(): RotationPlace {
       return Promise.resolve(keys.map((key) => ({ key, sizeBytes: objects.get(key)?.length ?? 0 })))
     },
     delete: (key) => Promise.resolve(void objects.delete(key)),
+    hold: (key) => Promise.resolve(void kept.push(key)),
     put: (key, bytes) => {
       const there = objects.get(key)
       if (there !== undefined && !Buffer.from(there).equals(bytes))
@@ -100,6 +116,13 @@ function memoryPlace(): RotationPlace {
 
 async function putAll(store: RotationPlace, { objects }: SampleRecording): Promise<void> {
   for (const [name, bytes] of objects) await store.put(`${PREFIX}/${name}`, bytes)
+}
+
+/** Decides about the recording, one after the other, in all its stores. */
+export async function decideIn({ recording, stores }: RotationRig, ...decisions: CustodyDecision[]): Promise<void> {
+  for (const decision of decisions) await decide(recording.objects, decision)
+  for (const [name, bytes] of recording.objects)
+    if (isCustodyName(name)) for (const store of stores) await store.put(`${PREFIX}/${name}`, bytes)
 }
 
 /** Names of the wrapped keys in each place. */

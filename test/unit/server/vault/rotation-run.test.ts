@@ -6,7 +6,9 @@ import { uuidV7 } from '../../../../src/ids.ts'
 import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { PAGE_RECORDINGS, rotateKeys } from '../../../../src/server/vault/rotation-run.ts'
 import { RECORDING_ID, sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
+import { HOLD } from '../../evidence/custody/decide.ts'
 import {
+  decideIn,
   ESCROW,
   findings,
   keysIn,
@@ -20,7 +22,11 @@ import {
   type RotationRig,
 } from './rotation-rig.ts'
 
-const NONE_HELD = { undecided: () => Promise.resolve([]), read: () => Promise.resolve(undefined) }
+/** Nothing is held, and nothing was decided. */
+const NOTHING = {
+  heldKeys: { undecided: () => Promise.resolve([]), read: () => Promise.resolve(undefined) },
+  ...{ trusted: [], marks: { write: () => Promise.resolve() } },
+}
 
 const BOTH = (names: readonly string[]) => [names, names]
 
@@ -103,24 +109,6 @@ describe('a recording is left as it is', () => {
     expect(await keysIn(rig)).toEqual(BOTH([]))
   })
 
-  it('that is shredded in the same moment, and does not come back', async () => {
-    const rig = await rotationRig()
-    const [store, replica] = rig.stores
-    if (store === undefined || replica === undefined) throw new Error('no stores')
-    const shredding: RotationPlace = {
-      get: (key) => store.get(key),
-      list: (prefix) => store.list(prefix),
-      delete: (key) => store.delete(key),
-      async put(key, bytes) {
-        for (const each of rig.stores) await each.delete(`${PREFIX}/key.age`)
-        await store.put(key, bytes)
-      },
-    }
-    expect(await outcomes(rig, { places: [shredding, replica] })).toEqual(['noKey'])
-    expect(await keysIn(rig)).toEqual(BOTH([]))
-    expect(rig.said).toEqual([])
-  })
-
   it('that another vault opens', async () => {
     const rig = await rotationRig()
     const wrong = vaults({ oldIdentities: [THIRD.identity] })
@@ -146,8 +134,7 @@ describe('a recording is left as it is', () => {
     const [store] = rig.stores
     if (store === undefined) throw new Error('no store')
     const lying = (change: (bytes: Uint8Array) => Uint8Array | undefined): RotationPlace => ({
-      list: (prefix) => store.list(prefix),
-      delete: (key) => store.delete(key),
+      ...store,
       put: async () => {},
       async get(key) {
         const bytes = await store.get(key)
@@ -161,6 +148,111 @@ describe('a recording is left as it is', () => {
     expect(await keysIn(rig)).toEqual([['key-001.age', 'key.age']])
     expect(rig.said).toEqual([])
   })
+})
+
+describe('what was decided about a recording', () => {
+  const BEGIN = { kind: 'shredBegun', scope: 'key' } as const
+  const ADD = { kind: 'holdAdded', holdId: HOLD } as const
+
+  /** Something happens as soon as the first store has the new key. */
+  function onceStored(rig: RotationRig, work: () => Promise<void>): readonly RotationPlace[] {
+    const store = storeOf(rig, 0)
+    const first: RotationPlace = {
+      ...store,
+      async put(key, bytes) {
+        await store.put(key, bytes)
+        await work()
+      },
+    }
+    return [first, ...rig.stores.slice(1)]
+  }
+
+  it('is that its key is to be destroyed: nothing is stored, or said', async () => {
+    const rig = await rotationRig()
+    await decideIn(rig, BEGIN)
+    const places = onceStored(rig, () => Promise.reject(new Error('it was stored')))
+    expect(await outcomes(rig, { places, isDryRun: true })).toEqual(['shredded'])
+    expect(await outcomes(rig, { places })).toEqual(['shredded'])
+    expect(await keysIn(rig)).toEqual(BOTH(['key.age']))
+    expect(rig.said).toEqual([])
+  })
+
+  it('is that, in the same moment: the new key is not left behind', async () => {
+    const rig = await rotationRig()
+    const places = onceStored(rig, async () => {
+      await decideIn(rig, BEGIN)
+      for (const store of rig.stores) await store.delete(`${PREFIX}/key.age`)
+    })
+    expect(await outcomes(rig, { places })).toEqual(['shredded'])
+    expect(await keysIn(rig)).toEqual(BOTH([]))
+    expect(rig.said).toEqual([])
+  })
+
+  it('is nothing: a key that another rotation destroys meanwhile takes the new one with it in no case', async () => {
+    const rig = await rotationRig()
+    const places = onceStored(rig, async () => {
+      await rig.rotate()
+    })
+    expect(await outcomes(rig, { places })).toEqual(['rotated'])
+    expect(await keysIn(rig)).toEqual(BOTH(['key-001.age']))
+    expect(await opens(rig, NEW.identity)).toEqual([true, true])
+  })
+
+  it('is a hold: the keys before stay until it is released, and the stores keep the new one too', async () => {
+    const rig = await rotationRig()
+    await decideIn(rig, ADD)
+    expect(await outcomes(rig, { isDryRun: true })).toEqual(['held'])
+    expect(rig.kept).toEqual([])
+    expect(await outcomes(rig)).toEqual(['held'])
+    expect(await keysIn(rig)).toEqual(BOTH(['key-001.age', 'key.age']))
+    expect(rig.kept).toEqual(BOTH([`${PREFIX}/key-001.age`]).flat())
+    expect(await opens(rig, NEW.identity)).toEqual([true, true])
+    expect(await findings(rig)).toEqual([])
+    expect(rig.marked.size).toBe(0)
+    await decideIn(rig, { kind: 'holdReleased', holdId: HOLD })
+    expect(await outcomes(rig)).toEqual(['rotated'])
+    expect(await keysIn(rig)).toEqual(BOTH(['key-001.age']))
+    expect(await findings(rig)).toEqual([])
+  })
+
+  it.each([
+    ['a hold', ADD, 'held'],
+    ['its destruction', BEGIN, 'shredded'],
+  ] as const)(
+    'is %s, while the recorder is waited for: no key before is destroyed',
+    async (_what, decision, outcome) => {
+      const rig = await rotationRig()
+      const ledger = {
+        ...rig.ledger,
+        async said(requestIds: readonly string[]) {
+          await decideIn(rig, decision)
+          return new Set(requestIds)
+        },
+      }
+      expect(await outcomes(rig, { ledger })).toEqual([outcome])
+      expect(await keysIn(rig)).toEqual(BOTH(['key-001.age', 'key.age']))
+    },
+  )
+
+  it('cannot be believed: it may be a hold, and all is left as it is', async () => {
+    const rig = await rotationRig()
+    await storeOf(rig, 1).put(`${PREFIX}/custody-000.jws`, Buffer.from('a.b.c'))
+    expect(await outcomes(rig)).toEqual(['failed', 'custody-damaged'])
+    expect(await keysIn(rig)).toEqual(BOTH(['key.age']))
+  })
+})
+
+it('before a key is destroyed, the recorder is told not to store it again', async () => {
+  const rig = await rotationRig()
+  rig.isSilent = true
+  await rig.rotate()
+  expect(rig.marked.size).toBe(0)
+  rig.isSilent = false
+  const marks = { write: () => Promise.reject(new EarwitnessError('storage-failed', 'full', '')) }
+  expect(await outcomes(rig, { marks })).toEqual(['failed', 'storage-failed'])
+  expect(await keysIn(rig)).toEqual(BOTH(['key-001.age', 'key.age']))
+  await rig.rotate()
+  expect([...rig.marked]).toEqual([[RECORDING_ID, 1]])
 })
 
 describe('a key of what is held until consent is not sealed anew, so the old vault key is still needed', () => {
@@ -217,9 +309,7 @@ describe('a store', () => {
     const [store, replica] = rig.stores
     if (store === undefined || replica === undefined) throw new Error('no stores')
     const locked: RotationPlace = {
-      get: (key) => store.get(key),
-      list: (prefix) => store.list(prefix),
-      put: (key, bytes) => store.put(key, bytes),
+      ...store,
       delete: () => Promise.reject(denied),
     }
     expect(await outcomes(rig, { places: [locked, replica] })).toEqual(['oldKept', 'storage-denied'])
@@ -249,8 +339,7 @@ describe('a store', () => {
     if (store === undefined || replica === undefined) throw new Error('no stores')
     const down = new EarwitnessError('storage-unreachable', 'down', '')
     const broken: RotationPlace = {
-      get: (key) => replica.get(key),
-      list: (prefix) => replica.list(prefix),
+      ...replica,
       put: () => Promise.reject(down),
       delete: () => Promise.reject(down),
     }
@@ -279,7 +368,7 @@ it('pages are as long as what waits for the ledger, and all recordings are taken
   }
   const summary = await rotateKeys(recordings(), {
     ...{ places: [undying], vaults: vaults(), isDryRun: false, signal: new AbortController().signal },
-    heldKeys: NONE_HELD,
+    ...NOTHING,
     ledger: {
       leave: () => Promise.resolve(),
       said: (requestIds) => {
@@ -313,7 +402,7 @@ it('told to stop, it ends between two recordings and says so', async () => {
   const summary = await rotateKeys(
     prefixes.map((objectPrefix) => ({ recordingId: objectPrefix, objectPrefix })),
     {
-      ...{ places: [stopping, storeOf(rig, 1)], ledger: rig.ledger, vaults: vaults(), heldKeys: NONE_HELD },
+      ...{ places: [stopping, storeOf(rig, 1)], ledger: rig.ledger, vaults: vaults(), ...NOTHING },
       ...{ isDryRun: false, signal: stop.signal, onProgress: () => {} },
       asked: () => ({ requestId: String((requests += 1)), by: '', at: '' }),
     },
