@@ -31,7 +31,7 @@ export interface HeardPrompt {
 /** Looks for prompts in one media stream; lent by the shell, which knows them. */
 export interface PromptEar {
   push(samples: Int16Array): void
-  /** Nothing more will be found: what it looks for was heard, or its window has ended, and with it what began in it. */
+  /** Nothing more will be found: its window has ended, and with it what began in it. */
   readonly isOver: boolean
   /** Found since this was last asked. */
   takeFindings(): readonly HeardPrompt[]

@@ -4,7 +4,7 @@ import { AnnouncementMatcher } from '../../src/consent/matcher/announcement-matc
 import type { Finding } from '../../src/consent/matcher/finding.ts'
 import { type Prompt, registerPrompt } from '../../src/consent/matcher/prompt.ts'
 import { convertAudio } from '../support/ffmpeg.ts'
-import { fliteSpeech, type FliteVoice, SPEECH_RATE } from '../support/speech.ts'
+import { atSpeechRate, fliteSpeech, type FliteVoice, SPEECH_RATE } from '../support/speech.ts'
 
 /** Synthetic speech through FFmpeg's codecs; `npm run bench:consent` has many more, and people's voices. */
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
 })
 
 function promptOf(promptId: string, samples: Int16Array): Prompt {
-  const result = registerPrompt(samples, { promptId, version: '1', sampleRate: SPEECH_RATE })
+  const result = registerPrompt(samples, { promptId, version: '1' })
   if (!result.ok) throw new Error(result.reason)
   return result.value
 }
@@ -64,14 +64,11 @@ async function through(
   return new Int16Array(heard.buffer, heard.byteOffset, heard.length >> 1).slice()
 }
 
-function find(
-  samples: Int16Array,
-  prompts: readonly Prompt[],
-  sampleRate: 8_000 | 16_000 | 48_000 = 8_000,
-): readonly Finding[] {
-  const matcher = new AnnouncementMatcher({ prompts, sampleRate, windowMs: 60_000 })
+function find(samples: Int16Array, prompts: readonly Prompt[]): readonly Finding[] {
+  const matcher = new AnnouncementMatcher({ prompts, windowMs: 60_000 })
   for (let at = 0; at < samples.length; at += 160) matcher.push(samples.subarray(at, at + 160))
-  return matcher.finish()
+  matcher.finish()
+  return matcher.takeFindings()
 }
 
 describe('a spoken announcement', () => {
@@ -80,9 +77,9 @@ describe('a spoken announcement', () => {
     ['G.722', 16_000, ['-ar', '16000', '-c:a', 'g722', '-f', 'g722'], ['-f', 'g722']],
     ['Opus', 48_000, ['-ar', '48000', '-c:a', 'libopus', '-b:a', '16k', '-f', 'ogg'], ['-f', 'ogg']],
   ] as const)('is heard in full through %s, at its place', async (_, rate, encode, decode) => {
-    const findings = find(await through(channelOf(said.notice), encode, decode, rate), [notice], rate)
+    const findings = find(atSpeechRate(await through(channelOf(said.notice), encode, decode, rate), rate), [notice])
     expect(findings).toMatchObject([{ promptId: 'notice', verdict: 'heardInFull' }])
-    expect(Math.abs((findings[0]?.startSample ?? 0) / rate - 1)).toBeLessThan(0.02)
+    expect(Math.abs((findings[0]?.startSample ?? 0) / SPEECH_RATE - 1)).toBeLessThan(0.02)
   })
 
   test('of which the end is cut off was heard in part', () => {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { promptSamples } from '../../src/media/prompt-audio.ts'
 import { Resampler } from '../../src/media/resampler.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { convertAudio } from './ffmpeg.ts'
@@ -10,6 +11,11 @@ import { convertAudio } from './ffmpeg.ts'
 
 const UNPACKED = join(import.meta.dirname, '..', '..', 'node_modules', '.earwitness', 'speech')
 export const SPEECH_RATE = 8_000
+
+/** As the live recorder brings it down to what is listened to, and at its place. */
+export function atSpeechRate(samples: Int16Array, sampleRate: number): Int16Array {
+  return promptSamples({ channels: [samples], sampleRate }, SPEECH_RATE)
+}
 
 export type FliteVoice = 'awb' | 'kal' | 'rms' | 'slt'
 

@@ -4,62 +4,55 @@ import type { Finding } from './finding.ts'
 import { FineAligner, SPEED_MAX } from './fine-alignment.ts'
 import { Fingerprinter, HOP_SAMPLES, MATCHER_RATE } from './fingerprinter.ts'
 import { type Prompt, WORD_SAMPLES } from './prompt.ts'
-import { type InputRate, ToMatcherRate } from './to-matcher-rate.ts'
 
 /** Prompts one matcher listens for. */
 export const PROMPTS_MAX = 64
-/** Findings that are kept; those of a prompt that was not heard in full may be many. */
+/** Findings that are kept until they are taken. */
 export const FINDINGS_MAX = 16
 /** Places of one prompt that are followed at a time; a better one takes the place of the worst. */
 const SIGHTINGS_MAX = 4
 /** Sightings whose beginnings are no further apart than this part of the prompt, and a window, are of one place. */
 const SAME_START_PART = 0.02
 const SAME_START_SAMPLES = 1_280
-/** Samples that are brought to the matcher's rate at a time. */
-const PIECE_SAMPLES = 2_048
 
 export interface AnnouncementMatcherOptions {
   /** No more than {@link PROMPTS_MAX}; further ones are not listened for. */
   readonly prompts: readonly Prompt[]
-  readonly sampleRate: InputRate
   /** A prompt has to begin before so much of the channel has passed. */
   readonly windowMs: number
 }
 
-/** `listening`; `found`: a prompt was heard in full; `over`: the window has ended, or {@link AnnouncementMatcher.finish} was called. */
-export type MatcherState = 'listening' | 'found' | 'over'
+/** `over`: the window has ended, or {@link AnnouncementMatcher.finish} was called. */
+export type MatcherState = 'listening' | 'over'
 
 /**
  * Finds announcements in one channel while it is recorded: whether one was played, which one, where, and how much of it was heard.
  *
- * Audio comes in stretches of any length, without holes: what is missing has to be filled (silence will do), or {@link restart} called. The
- * result does not depend on the lengths of the stretches. Listens until a prompt was heard in full, or until the window has ended
- * and prompts that began in it have passed; from then on audio costs nothing. A finding comes when the end of its prompt has passed, or would
+ * Audio is of {@link MATCHER_RATE} and comes in stretches of any length, without holes: what is missing has to be filled (silence will do), or {@link restart} called. The
+ * result does not depend on the lengths of the stretches. Listens until the window has ended and prompts that
+ * began in it have passed, for others may follow on one that was heard; from then on audio costs nothing. A finding comes when the end of its prompt has passed, or would
  * have. Memory: see the README of the folder.
  */
 export class AnnouncementMatcher {
-  readonly #rate: ToMatcherRate
   #fingerprinter = new Fingerprinter()
-  readonly #pieces = new Float64Array(PIECE_SAMPLES + 1)
   readonly #ring: { readonly words: Int32Array; readonly mask: number }
   readonly #searches: readonly BlockSearch[]
   readonly #aligner: FineAligner | undefined
   readonly #windowSamples: number
-  readonly #inputPiece: number
-  /** Samples at the matcher's rate before the first word of this run; see {@link restart}. */
+  /** Samples before the first word of this run; see {@link restart}. */
   #origin = 0
   /** Words of this run. */
   #hops = 0
   #followed: { readonly prompt: Prompt; readonly sighting: Sighting }[] = []
   #contenders: Contender[] = []
-  readonly #findings: Finding[] = []
+  /** The last place where one was heard in full, in samples of this run: what looks like one there is that one. */
+  #heard: readonly [number, number] | undefined
+  #findings: Finding[] = []
   #omitted = 0
   #state: MatcherState = 'listening'
 
   constructor(options: AnnouncementMatcherOptions) {
     const prompts = options.prompts.slice(0, PROMPTS_MAX)
-    this.#rate = new ToMatcherRate(options.sampleRate)
-    this.#inputPiece = Math.floor(PIECE_SAMPLES / this.#rate.factor) * this.#rate.factor
     const longest = prompts.reduce((most, { lengthSamples }) => Math.max(most, lengthSamples), 0)
     const length = 2 ** Math.ceil(Math.log2((longest * (1 + 2 * SPEED_MAX)) / HOP_SAMPLES + 64))
     this.#ring = { words: new Int32Array(length), mask: length - 1 }
@@ -84,45 +77,37 @@ export class AnnouncementMatcher {
     return this.#omitted
   }
 
-  /** All findings so far, in the order of time. */
-  findings(): readonly Finding[] {
-    return this.#findings
+  /** Findings since this was last asked, in the order of time. */
+  takeFindings(): readonly Finding[] {
+    const taken = this.#findings
+    if (taken.length > 0) this.#findings = []
+    return taken
   }
 
-  /** Takes the next stretch of audio: 16-bit samples, or floats of which 1 is full scale. It is copied. */
-  push(samples: Int16Array | Float32Array): void {
-    for (let at = 0; at < samples.length && this.#state === 'listening'; at += this.#inputPiece) {
-      const count = this.#rate.write(samples.subarray(at, at + this.#inputPiece), this.#pieces)
-      this.#take(this.#pieces.subarray(0, count))
-    }
-  }
-
-  /** What comes next does not follow what came: prompts that were sounding end here. @param at of the next sample, at the channel's rate */
-  restart(at: number): void {
-    if (this.#state !== 'listening') return
-    this.#settle(Number.POSITIVE_INFINITY)
-    this.#rate.restart()
-    this.#fingerprinter = new Fingerprinter()
-    for (const search of this.#searches) search.restart()
-    this.#hops = 0
-    this.#origin = at / this.#rate.factor
-  }
-
-  /** The channel has ended. Prompts that were sounding are found as far as they were heard. */
-  finish(): readonly Finding[] {
-    if (this.#state === 'listening') {
-      this.#settle(Number.POSITIVE_INFINITY)
-      if (this.#state === 'listening') this.#state = 'over'
-    }
-    return this.#findings
-  }
-
-  #take(samples: Float64Array): void {
+  /** Takes the next stretch of audio: 16-bit samples. It is copied. */
+  push(samples: Int16Array): void {
     const fingerprinter = this.#fingerprinter
     for (let at = 0; at < samples.length && this.#state === 'listening';) {
       at += fingerprinter.take(samples, at)
       if (fingerprinter.hasWord) this.#look(fingerprinter.word)
     }
+  }
+
+  /** What comes next does not follow what came: prompts that were sounding end here. @param at of the next sample */
+  restart(at: number): void {
+    if (this.#state !== 'listening') return
+    this.#settle(Number.POSITIVE_INFINITY)
+    this.#fingerprinter = new Fingerprinter()
+    for (const search of this.#searches) search.restart()
+    this.#hops = 0
+    this.#heard = undefined
+    this.#origin = at
+  }
+
+  /** The channel has ended. Prompts that were sounding are found as far as they were heard. */
+  finish(): void {
+    if (this.#state === 'listening') this.#settle(Number.POSITIVE_INFINITY)
+    this.#state = 'over'
   }
 
   #look(word: number): void {
@@ -134,12 +119,13 @@ export class AnnouncementMatcher {
       if (sighting !== undefined) this.#follow(search.prompt, sighting)
     }
     if (this.isHearing) this.#settle(hop * HOP_SAMPLES)
-    if (now >= this.#windowSamples && !this.isHearing && this.#state === 'listening') this.#state = 'over'
+    if (now >= this.#windowSamples && !this.isHearing) this.#state = 'over'
   }
 
   #follow(prompt: Prompt, seen: Sighting): void {
     const start = seen.channelSample - seen.promptSample
     if (this.#origin + start > this.#windowSamples) return
+    if (this.#heard !== undefined && isSamePlace(this.#heard, [start, start + prompt.lengthSamples])) return
     const near = SAME_START_SAMPLES + SAME_START_PART * prompt.lengthSamples
     const own = this.#followed.filter((followed) => followed.prompt === prompt)
     const known = own.find(({ sighting }) => Math.abs(sighting.channelSample - sighting.promptSample - start) <= near)
@@ -169,7 +155,7 @@ export class AnnouncementMatcher {
       if (isOpen) continue
       const group = this.#contenders.filter((other) => isSamePlace(place, placeOf(other)))
       this.#contenders = this.#contenders.filter((other) => !group.includes(other))
-      this.#tell(decide(onePerPrompt(group), this.#rate.factor))
+      this.#tell(decide(onePerPrompt(group)))
     }
   }
 
@@ -185,7 +171,7 @@ export class AnnouncementMatcher {
     if (finding === undefined) return
     if (this.#findings.length === FINDINGS_MAX) this.#omitted += 1
     else {
-      const shift = Math.round(this.#origin * this.#rate.factor)
+      const shift = Math.round(this.#origin)
       this.#findings.push({
         ...finding,
         startSample: finding.startSample + shift,
@@ -193,9 +179,10 @@ export class AnnouncementMatcher {
       })
     }
     if (finding.verdict === 'heardInFull') {
-      this.#state = 'found'
-      this.#followed = []
-      this.#contenders = []
+      const place: readonly [number, number] = [finding.startSample, finding.endSample]
+      this.#heard = place
+      this.#followed = this.#followed.filter((followed) => !isSamePlace(place, this.#placeOf(followed)))
+      this.#contenders = this.#contenders.filter((contender) => !isSamePlace(place, placeOf(contender)))
     }
   }
 

@@ -42,8 +42,8 @@ export function isSamePlace(left: readonly [number, number], right: readonly [nu
   return common >= OVERLAP_MIN * Math.min(left[1] - left[0], right[1] - right[0])
 }
 
-/** The finding of a row of contenders for one place; `factor` brings samples to the rate of the channel. */
-export function decide(contenders: readonly Contender[], factor: number): Finding | undefined {
+/** The finding of a row of contenders for one place. */
+export function decide(contenders: readonly Contender[]): Finding | undefined {
   const [best, ...others] = contenders.toSorted((a, b) => b.parts.evidence - a.parts.evidence)
   if (best === undefined) return undefined
   const { alignment, parts } = best
@@ -62,9 +62,9 @@ export function decide(contenders: readonly Contender[], factor: number): Findin
     promptId: prompt.promptId,
     version: prompt.version,
     verdict: isAlone ? verdictOf(parts) : 'uncertain',
-    startSample: Math.round(start * factor),
-    endSample: Math.round(end * factor),
-    samplesHeard: Math.round((hops / all) * (prompt.lengthSamples / speed) * factor),
+    startSample: Math.round(start),
+    endSample: Math.round(end),
+    samplesHeard: Math.round((hops / all) * (prompt.lengthSamples / speed)),
     shareHeard: parts.share,
     confidence: Math.max(0, 1 - 2 * parts.errorRate),
     speed,

@@ -12,7 +12,7 @@ export interface OtherPrompt {
   readonly isToldApart: boolean
 }
 
-/** An announcement that was found in a channel. Samples are of the channel, at its rate, counted from where the matcher began. */
+/** An announcement that was found in a channel. Samples are of the channel, counted from where the matcher began. */
 export interface Finding {
   readonly promptId: string
   readonly version: string

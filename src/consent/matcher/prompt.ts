@@ -1,7 +1,6 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { popcount } from './bit-errors.ts'
 import { Fingerprinter, HOP_SAMPLES, MATCHER_RATE, WINDOW_SAMPLES, WORD_BITS } from './fingerprinter.ts'
-import { isInputRate, ToMatcherRate } from './to-matcher-rate.ts'
 
 /** Longest prompt, in seconds; it bounds the memory of every matcher that listens for it. */
 export const PROMPT_SECONDS_MAX = 120
@@ -28,16 +27,15 @@ const CAREFUL_WORDS = MATCHER_RATE / FINE_SAMPLES
 const ACTIVE_BITS_MIN = 96
 
 /**
- * Why a prompt is not taken. `sampleRate`: not 8, 16, 32 or 48 kHz. `tooLong`: beyond {@link PROMPT_SECONDS_MAX}. `tooFewActiveBlocks`: fewer than
+ * Why a prompt is not taken. `tooLong`: beyond {@link PROMPT_SECONDS_MAX}. `tooFewActiveBlocks`: fewer than
  * {@link ACTIVE_BLOCKS_MIN} half seconds with speech or the like in them.
  */
-export type PromptRejectReason = 'sampleRate' | 'tooLong' | 'tooFewActiveBlocks'
+export type PromptRejectReason = 'tooLong' | 'tooFewActiveBlocks'
 
 export interface PromptOptions {
   readonly promptId: string
   /** Tells prompts of one id apart; the hash of the file, say. */
   readonly version: string
-  readonly sampleRate: number
 }
 
 /** An announcement that can be found. Immutable: any number of matchers share it. 3 kB a second. */
@@ -56,17 +54,10 @@ export interface Prompt {
   readonly blockBits: Uint16Array
 }
 
-/** Makes a prompt of its audio: 16-bit samples, or floats of which 1 is full scale. */
-export function registerPrompt(
-  pcm: Int16Array | Float32Array,
-  options: PromptOptions,
-): Result<Prompt, PromptRejectReason> {
-  if (!isInputRate(options.sampleRate)) return rejected('sampleRate')
-  if (pcm.length > PROMPT_SECONDS_MAX * options.sampleRate) return rejected('tooLong')
-  const rate = new ToMatcherRate(options.sampleRate)
-  const audio = new Float64Array(Math.ceil(pcm.length / rate.factor) + 1)
-  const lengthSamples = rate.write(pcm, audio)
-  const changes = measure(audio.subarray(0, lengthSamples))
+/** Makes a prompt of its audio: 16-bit samples at {@link MATCHER_RATE}. */
+export function registerPrompt(pcm: Int16Array, options: PromptOptions): Result<Prompt, PromptRejectReason> {
+  if (pcm.length > PROMPT_SECONDS_MAX * MATCHER_RATE) return rejected('tooLong')
+  const changes = measure(pcm)
   const strong = strongBits(changes)
   const blockBits = countBlocks(strong)
   if (blockBits.filter((bits) => bits > 0).length < ACTIVE_BLOCKS_MIN) return rejected('tooFewActiveBlocks')
@@ -74,7 +65,7 @@ export function registerPrompt(
   return accepted({
     promptId,
     version,
-    lengthSamples,
+    lengthSamples: pcm.length,
     words: changes.words,
     strong,
     careful: carefulBits(changes),
@@ -88,7 +79,7 @@ interface Changes {
   readonly sizes: Float64Array
 }
 
-function measure(audio: Float64Array): Changes {
+function measure(audio: Int16Array): Changes {
   const count = Math.max(0, Math.floor((audio.length - WORD_SAMPLES) / FINE_SAMPLES) + 1)
   const words = new Int32Array(count)
   const sizes = new Float64Array(count * WORD_BITS)

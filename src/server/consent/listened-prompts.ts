@@ -6,7 +6,6 @@ import { readPrompts } from '../announcer/prompt-library.ts'
 import type { ListenedPrompt } from '../media/prompt-ears.ts'
 
 const REFUSED = {
-  sampleRate: 'has a sample rate that cannot be listened for',
   tooLong: 'is too long to be listened for',
   tooFewActiveBlocks: 'has too little speech to be told from other sound',
 } as const
@@ -21,7 +20,7 @@ export async function listenedPrompts(folder: string): Promise<readonly Listened
   return prompts.map(({ ref, audio, file }) => {
     const samples = promptSamples(audio, PROMPT_RATE)
     const { promptId, sha256: version } = ref
-    const registered = registerPrompt(samples, { promptId, version, sampleRate: PROMPT_RATE })
+    const registered = registerPrompt(samples, { promptId, version })
     if (registered.ok) return { ref, prompt: registered.value }
     throw new EarwitnessError(
       'prompt-not-found-again',

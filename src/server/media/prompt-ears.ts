@@ -1,12 +1,7 @@
 import { AnnouncementMatcher } from '../../consent/matcher/announcement-matcher.ts'
 import type { Prompt } from '../../consent/matcher/prompt.ts'
 import type { PromptRef } from '../../consent/words.ts'
-import {
-  PROMPT_RATE,
-  type ConsentListening,
-  type HeardPrompt,
-  type PromptEar,
-} from '../../recorder/consent-listener.ts'
+import { type ConsentListening, type HeardPrompt, type PromptEar } from '../../recorder/consent-listener.ts'
 
 /** A prompt that is listened for, and how facts name it. */
 export interface ListenedPrompt {
@@ -29,19 +24,17 @@ export function promptEars(
 class MatcherEar implements PromptEar {
   readonly #matcher: AnnouncementMatcher
   readonly #refs: ReadonlyMap<string, PromptRef>
-  #taken = 0
 
   constructor(prompts: readonly ListenedPrompt[], refs: ReadonlyMap<string, PromptRef>, windowMs: number) {
     this.#refs = refs
     this.#matcher = new AnnouncementMatcher({
       prompts: prompts.map(({ prompt }) => prompt),
-      sampleRate: PROMPT_RATE,
       windowMs,
     })
   }
 
   get isOver(): boolean {
-    return this.#matcher.state !== 'listening'
+    return this.#matcher.state === 'over'
   }
 
   push(samples: Int16Array): void {
@@ -49,13 +42,13 @@ class MatcherEar implements PromptEar {
   }
 
   takeFindings(): readonly HeardPrompt[] {
-    const found = this.#matcher.findings().slice(this.#taken)
-    this.#taken += found.length
-    return found.flatMap(({ version, startSample, samplesHeard, shareHeard, confidence, verdict }) => {
-      const prompt = this.#refs.get(version)
-      if (prompt === undefined) return []
-      return { prompt, fromSample: startSample, heardSamples: samplesHeard, share: shareHeard, confidence, verdict }
-    })
+    return this.#matcher
+      .takeFindings()
+      .flatMap(({ version, startSample, samplesHeard, shareHeard, confidence, verdict }) => {
+        const prompt = this.#refs.get(version)
+        if (prompt === undefined) return []
+        return { prompt, fromSample: startSample, heardSamples: samplesHeard, share: shareHeard, confidence, verdict }
+      })
   }
 
   finish(): void {

@@ -23,7 +23,6 @@ export function costOf({ announcements, speech }: Material): Cost {
   const listen = (count: number): number => {
     const matcher = new AnnouncementMatcher({
       prompts: prompts.slice(0, count),
-      sampleRate: SPEECH_RATE,
       windowMs: 1_000 * SECONDS,
     })
     const before = process.cpuUsage()

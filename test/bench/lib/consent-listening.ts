@@ -1,7 +1,7 @@
 import { AnnouncementMatcher } from '../../../src/consent/matcher/announcement-matcher.ts'
 import type { Finding } from '../../../src/consent/matcher/finding.ts'
 import type { Prompt } from '../../../src/consent/matcher/prompt.ts'
-import { SPEECH_RATE } from '../../support/speech.ts'
+import { atSpeechRate, SPEECH_RATE } from '../../support/speech.ts'
 import { type ChangedPair, joined } from './consent-material.ts'
 import type { Trial } from './consent-trials.ts'
 import { type Random, withLoss } from './impairments.ts'
@@ -66,16 +66,16 @@ function listenTo({ way, trials, heard: sent }: Sent, { random, pairs }: Ways): 
   return trials.map(({ samples, ...trial }) => {
     const heard = sent.subarray(at * factor, (at + samples.length) * factor)
     at += samples.length + PAUSE_SAMPLES
-    const audio = withLoss(heard, way.sampleRate, { share: trial.lossShare, random })
+    const audio = atSpeechRate(withLoss(heard, way.sampleRate, { share: trial.lossShare, random }), way.sampleRate)
     const pair = pairs.find(({ changed }) => changed.prompt === trial.played)
     const both = pair === undefined ? [] : [pair.registered.prompt, pair.changed.prompt]
-    return { trial, findings: findIn(audio, way, trial.prompts), withBoth: findIn(audio, way, both) }
+    return { trial, findings: findIn(audio, trial.prompts), withBoth: findIn(audio, both) }
   })
 }
 
-function findIn(audio: Int16Array, { sampleRate }: TelephoneChain, prompts: readonly Prompt[]): readonly Finding[] {
-  const matcher = new AnnouncementMatcher({ prompts, sampleRate, windowMs: WINDOW_MS })
+function findIn(audio: Int16Array, prompts: readonly Prompt[]): readonly Finding[] {
+  const matcher = new AnnouncementMatcher({ prompts, windowMs: WINDOW_MS })
   for (let at = 0; at < audio.length; at += PUSH_SAMPLES) matcher.push(audio.subarray(at, at + PUSH_SAMPLES))
-  const scale = SPEECH_RATE / sampleRate
-  return matcher.finish().map((finding) => ({ ...finding, startSample: finding.startSample * scale }))
+  matcher.finish()
+  return matcher.takeFindings()
 }

@@ -1,12 +1,5 @@
 import { type Prompt, registerPrompt } from '../../../src/consent/matcher/prompt.ts'
-import {
-  espeakSpeech,
-  fliteSpeech,
-  type FliteVoice,
-  SPEECH_RATE,
-  type SpokenPrompt,
-  spokenPrompts,
-} from '../../support/speech.ts'
+import { espeakSpeech, fliteSpeech, type FliteVoice, type SpokenPrompt, spokenPrompts } from '../../support/speech.ts'
 import { pick, type Random } from './impairments.ts'
 
 /** What the trials of the announcement matcher are made of. */
@@ -79,7 +72,7 @@ const ESPEAK_CHANGES: readonly (readonly [string, string, readonly [string, stri
 ]
 
 export function announcementOf(promptId: string, voice: string, samples: Int16Array): Announcement | undefined {
-  const prompt = registerPrompt(samples, { promptId, version: '1', sampleRate: SPEECH_RATE })
+  const prompt = registerPrompt(samples, { promptId, version: '1' })
   return prompt.ok ? { prompt: prompt.value, voice, samples } : undefined
 }
 

@@ -7,7 +7,7 @@ import { mulberry32 } from '../../../support/random.ts'
 import { registerPrompt } from '../../../../src/consent/matcher/prompt.ts'
 
 const BITS = 16
-const registered = registerPrompt(babbled(1, 5), { promptId: 'notice', version: '1', sampleRate: 8_000 })
+const registered = registerPrompt(babbled(1, 5), { promptId: 'notice', version: '1' })
 if (!registered.ok) throw new Error(registered.reason)
 const prompt = registered.value
 

@@ -5,7 +5,7 @@ import { Fingerprinter } from '../../../../src/consent/matcher/fingerprinter.ts'
 import { PROMPT_SECONDS_MAX, registerPrompt } from '../../../../src/consent/matcher/prompt.ts'
 import { babbled } from '../../../support/babbled.ts'
 
-const OPTIONS = { promptId: 'notice', version: '1', sampleRate: 8_000 }
+const OPTIONS = { promptId: 'notice', version: '1' }
 
 test('a bit is counted for each that is set', () => {
   expect([0, 1, 0x80_00_00_00, 0xff_ff_ff, -1].map((word) => popcount(word | 0))).toEqual([0, 1, 1, 24, 32])
@@ -36,13 +36,6 @@ describe('a prompt', () => {
     ],
   ])('is refused if it is %s: it would match silence', (_, samples) => {
     expect(registerPrompt(samples, OPTIONS)).toEqual({ ok: false, reason: 'tooFewActiveBlocks' })
-  })
-
-  test('is refused if its rate is none that can be compared', () => {
-    expect(registerPrompt(babbled(1, 4), { ...OPTIONS, sampleRate: 44_100 })).toEqual({
-      ok: false,
-      reason: 'sampleRate',
-    })
   })
 
   test('is refused if it is too long', () => {
