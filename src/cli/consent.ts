@@ -6,32 +6,48 @@ import { chooseRule, type ChosenRule, type RuleData } from '../consent/choose-ru
 import { ExitCode } from '../errors.ts'
 import { textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { LATER_ACTIONS, sayLater } from './consent/later.ts'
 import { reportConsent } from './consent/report.ts'
+import { DECISION_OPTIONS } from './custody/open-custody.ts'
 import { terminalColumns, wrap, writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'consent',
-  summary: 'says which rule on consent holds for a call, and what a recording proves of it',
-  usage: 'consent rule --from NUMBER --to NUMBER [options] | consent report ID [--html] [--key SIGNER.pub.pem]...',
+  summary: 'says which rule on consent holds for a call, what a recording proves of it, and what a person adds',
+  usage:
+    'consent rule --from NUMBER --to NUMBER [options] | consent report ID [--html] [--key SIGNER.pub.pem]... | ' +
+    'consent review ID --answer yes|no --reason TEXT | consent withdraw ID --reason TEXT | consent decide ID agreed|notified|missing --reason TEXT',
   description:
     'rule reads the jurisdiction packs and says what a recording of such a call needs: whose notice or agreement, by when, and by ' +
     'which law. A number that says nothing (withheld, an extension, a freephone number) counts as the strictest that it may be. ' +
     'report says what the signed events of a recording prove about consent, and how to check that; exit code 3 when the recording does not verify. ' +
+    'review, withdraw and decide write down what a person has to say of a recording that is over, signed behind its events: that they listened to a spoken answer; that a party took its ' +
+    'consent back; what all of it comes to. What is still held until consent is then handed over (agreed, notified), or destroyed. Run them on the machine of the recorder. Exit code 4: something could not be done. ' +
     'Not legal advice.',
   examples: [
     'consent rule --from +18135550100 --to +4930123456',
     'consent rule --from 1001 --to +12065550100 --jurisdiction us-ny',
     'consent rule --from "030 123456" --to +41446681800 --country DE --json',
+    'consent review 01990000-0000-7000-8000-000000000000 --answer yes --reason "listened to both"',
+    'consent decide 01990000-0000-7000-8000-000000000000 agreed --reason "both said yes"',
   ],
-  positionals: { min: 1, max: 2 },
+  positionals: { min: 1, max: 3 },
   options: {
     html: { type: 'boolean', description: 'of report: as a page' },
+    ...DECISION_OPTIONS,
     key: {
       type: 'string',
       multiple: true,
       placeholder: 'FILE',
-      description: 'of report: public key of a trusted signer (default: data/keys/signer.pub.pem)',
+      description: 'public key of a trusted signer (default: data/keys/signer.pub.pem)',
     },
+    answer: { type: 'string', placeholder: 'yes|no', description: 'of review: what was heard' },
+    party: {
+      type: 'string',
+      placeholder: 'ID',
+      description: 'of review and withdraw: which participant, as the manifest names it',
+    },
+    yes: { type: 'boolean', description: 'do not ask before what is held is destroyed' },
     from: { type: 'string', placeholder: 'NUMBER', description: 'who calls: a number, or a SIP or tel address' },
     to: { type: 'string', placeholder: 'NUMBER', description: 'who is called' },
     source: {
@@ -58,11 +74,15 @@ async function runConsent(context: CommandContext): Promise<ExitCode> {
   const { args, stdout, json } = context
   const [action, id, ...rest] = args.positionals
   if (action === 'report' && id !== undefined && rest.length === 0) return reportConsent(context, id)
+  const later = LATER_ACTIONS.find((each) => each === action)
+  if (later !== undefined && id !== undefined && rest.length === (later === 'decide' ? 1 : 0)) {
+    return sayLater(context, later, id)
+  }
   if (action !== 'rule' || id !== undefined) {
     throw usageError(
       'consent-unknown',
       'There is no such part of this command.',
-      'Write: earwitness consent rule --from NUMBER --to NUMBER, or earwitness consent report ID',
+      'Write: earwitness consent rule --from NUMBER --to NUMBER, or consent report, review, withdraw or decide with an id.',
     )
   }
   const [from, to] = [textOption(args, 'from'), textOption(args, 'to')]

@@ -1,14 +1,13 @@
-import { createInterface } from 'node:readline/promises'
-
 import type { ExitCode } from '../errors.ts'
 import { RecordingCustody } from '../server/custody/recording-custody.ts'
 import { shred } from '../server/custody/shred.ts'
 import { ShreddedMarks } from '../server/custody/shredded-marks.ts'
-import { flag, usageError } from './arguments.ts'
+import { flag } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { confirmFor } from './confirm.ts'
 import { exitCodeOf, NO_LEDGER, shredLines } from './custody/custody-report.ts'
 import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, tellIndex } from './custody/open-custody.ts'
-import { isTerminal, writeJson, writeLines } from './output.ts'
+import { writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'shred',
@@ -41,7 +40,7 @@ async function runShred(context: CommandContext): Promise<ExitCode> {
   const open = await openCustody(context, config)
   try {
     const custody = await RecordingCustody.find(open, id, open.tenants)
-    if (!flag(args, 'yes')) await confirm(context, id)
+    if (!flag(args, 'yes')) await confirmFor(context, id, `This destroys recording ${id} for ever.`)
     const report = await shred({
       ...{ custody, note, dataDir: config.dataDir, marks: new ShreddedMarks(config.dataDir), leave: leaveOn(config) },
       scope: flag(args, 'chunks') ? 'objects' : 'key',
@@ -56,19 +55,4 @@ async function runShred(context: CommandContext): Promise<ExitCode> {
   } finally {
     open.close()
   }
-}
-
-/** @throws EarwitnessError `usage-not-confirmed` */
-async function confirm({ stderr }: CommandContext, id: string): Promise<void> {
-  const sentence = 'A destroyed key cannot be brought back, and nobody has confirmed this.'
-  const refused = usageError(
-    'usage-not-confirmed',
-    sentence,
-    'Add --yes, or answer with the last four characters of the id.',
-  )
-  if (!isTerminal(process.stdin) || !isTerminal(stderr)) throw refused
-  const terminal = createInterface({ input: process.stdin, output: stderr })
-  const answer = await terminal.question(`This destroys recording ${id} for ever. Type ${id.slice(-4)} to go on: `)
-  terminal.close()
-  if (answer.trim() !== id.slice(-4)) throw refused
 }

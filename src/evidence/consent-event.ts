@@ -62,7 +62,11 @@ export type ConsentEventBody = {
     })
   /** A person listened to a spoken answer. */
   | (ByParty & { readonly type: 'reviewed'; readonly answer: 'yes' | 'no' })
-  | (ByParty & { readonly type: 'withdrawn'; readonly by: 'dtmf' | 'api' | 'reInvite' })
+  | (ByParty & {
+      readonly type: 'withdrawn'
+      /** `person`: somebody wrote it down after the call. */
+      readonly by: 'dtmf' | 'api' | 'reInvite' | 'person'
+    })
   /** What an SRC asserts; its words are personal data, and so in `personal` alone. */
   | { readonly type: 'declared'; readonly by: 'metadata' | 'header' }
   | {

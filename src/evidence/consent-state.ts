@@ -21,13 +21,17 @@ function nextState(state: ConsentStateName, event: Numbered, events: readonly Nu
       return isSupported(event, events) ? event.state : 'unknown'
     case 'withdrawn':
       return 'withdrawn'
-    case 'answered':
-    case 'reviewed':
-      // A spoken no counts at once, as it does for who decided; and a withdrawal is not undone by somebody's no.
-      return event.answer === 'no' && state !== 'withdrawn' ? 'refused' : state
     default:
-      return state
+      // A withdrawal is not undone by somebody's no.
+      return isObjection(event) && state !== 'withdrawn' ? 'refused' : state
   }
+}
+
+/** Somebody withdrew or said no. A spoken no counts at once, as it does for who decided. */
+function isObjection(event: Numbered): boolean {
+  return (
+    event.type === 'withdrawn' || ((event.type === 'answered' || event.type === 'reviewed') && event.answer === 'no')
+  )
 }
 
 /**
@@ -48,6 +52,12 @@ export function isSupported(
   // A rule that asks for nothing holds after a withdrawal as it did before, once somebody has said yes again.
   const isRule = decision.state === 'notRequired' && supporting.length > 0
   return isRule && because.some((event) => event !== undefined && event.number > withdrawn && isAgreement(event))
+}
+
+/** Numbers of the events from which a state follows, and after which nobody refused or withdrew. */
+export function supportingEvents(events: readonly Numbered[], state: ConsentStateName): readonly number[] {
+  const objected = events.findLastIndex((event) => isObjection(event))
+  return events.filter((event, index) => index > objected && supports(state, event)).map(({ number }) => number)
 }
 
 function needsNone(state: ConsentStateName): boolean {

@@ -24,7 +24,13 @@ const VERDICTS = {
   uncertain: 'may have been heard',
 } as const
 const HEARD = { yes: 'to its end', no: 'not to its end', unknown: 'whether to its end is not known' } as const
-const WAYS = { dtmf: 'by a key', speech: 'by voice', api: 'to the operator', reInvite: 'by the signalling' } as const
+const WAYS = {
+  dtmf: 'by a key',
+  speech: 'by voice',
+  api: 'to the operator',
+  reInvite: 'by the signalling',
+  person: 'to a person, who wrote it down after the call',
+} as const
 
 /** What happened, in plain words, without the names of people. */
 export function consentEventWords(event: ConsentEventBody): string {

@@ -249,4 +249,28 @@ test('a killed recorder never turns what was missing into agreed', { timeout: 18
   expect(typesOf(await manifestOf(daemon, half.recordingId))).toEqual(
     expect.arrayContaining(['announcementHeard', 'answered']),
   )
+  await decideLater(asked, half)
 })
+
+/** A person decides about what is still held: nothing supports a yes of one, the other has an answer to rest on. */
+async function decideLater(asked: Placed, half: Placed): Promise<void> {
+  const say = (...words: string[]) => daemon.commandHere('consent', ...words, '--reason', 'case 4711')
+  const unsupported = await say('decide', asked.recordingId, 'agreed')
+  expect(unsupported.stderr).toContain('[consent-unsupported]')
+  const withdrawn = await say('withdraw', asked.recordingId, '--yes')
+  expect(withdrawn, withdrawn.stderr).toMatchObject({ code: 0 })
+  expect(withdrawn.stdout).toContain('its key was destroyed')
+  await expectUnheard(asked)
+  // On a slow machine its deadline had passed.
+  if ((await shown(half.recordingId)).consentState === 'missing') return
+  const agreed = await say('decide', half.recordingId, 'agreed')
+  expect(agreed, agreed.stderr).toMatchObject({ code: 0 })
+  for (const [state, { recordingId }] of Object.entries({ withdrawn: asked, agreed: half })) {
+    expect(await shown(recordingId)).toMatchObject({ consentState: state })
+    const verified = await daemon.commandHere('verify', recordingId)
+    expect(verified, verified.stdout).toMatchObject({ code: 0 })
+  }
+  const [heard] = await exportedChannels(daemon, half.recordingId, { folder })
+  const [said] = await sides('1')
+  expect(matchWindows(said ?? new Int16Array(0), heard ?? new Int16Array(0)).correlation).toBeGreaterThan(0.9)
+}

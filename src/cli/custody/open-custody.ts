@@ -12,10 +12,11 @@ import { clusterDirectory } from '../../server/database/cluster.ts'
 import { custodyDecidedRecord } from '../../server/database/index-records.ts'
 import type { DatabaseLog } from '../../server/database/log.ts'
 import { openDatabase } from '../../server/database/open-database.ts'
+import type { DatabaseRecord } from '../../server/database/records.ts'
 import { blamesRecord } from '../../server/database/server-errors.ts'
 import { vaultRecipientsAtStart } from '../../server/keys-at-start.ts'
 import type { CustodyRequest } from '../../server/ledger/custody-requests.ts'
-import { leaveRequest } from '../../server/ledger/statement-requests.ts'
+import { leaveRequest, type ConsentRequest } from '../../server/ledger/statement-requests.ts'
 import { loadSigner, loadVerifyKey, SIGNER_FILE } from '../../server/storage/key-files.ts'
 import { openForCustody } from '../../server/storage/open-store.ts'
 import { textOption, textOptions, usageError } from '../arguments.ts'
@@ -76,32 +77,43 @@ export async function openCustody(context: CommandContext, config: Config): Prom
 }
 
 /** Leaves a statement for the recorder of this machine. */
-export function leaveOn(config: Config): (request: CustodyRequest) => Promise<boolean> {
+export function leaveOn(config: Config): (request: CustodyRequest | ConsentRequest) => Promise<boolean> {
   return (request) => leaveRequest(config.dataDir, request)
 }
 
 /**
- * Tells the index what was decided about a recording, all of it again. An index that does not know the recording is no trouble: `reindex` brings both.
+ * Tells the index what was decided about a recording, all of it again.
  *
  * @param decision who and why, of the records with the ids in `decided`; those of others are sealed
  */
-export async function tellIndex(
+export function tellIndex(
   context: CommandContext,
   custody: RecordingCustody,
   { note, decided }: { readonly note: CustodyNote; readonly decided: readonly string[] },
 ): Promise<readonly Trouble[]> {
+  return writeToIndex(context, async () => {
+    const { records } = await custody.read()
+    return records.flatMap((stored) => {
+      const row = custodyDecidedRecord(stored, decided.includes(stored.record.recordId) ? note : undefined)
+      return row === undefined ? [] : [row]
+    })
+  })
+}
+
+/** Writes to the index, where there is one. One that does not know the recording is no trouble: `reindex` brings both. */
+export async function writeToIndex(
+  context: CommandContext,
+  rows: () => Promise<readonly DatabaseRecord[]>,
+): Promise<readonly Trouble[]> {
   const config = context.config()
   if (config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))) return []
   try {
-    const { records } = await custody.read()
+    const records = await rows()
     const database = await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
     try {
-      const rows = records.map((stored) =>
-        custodyDecidedRecord(stored, decided.includes(stored.record.recordId) ? note : undefined),
-      )
       await applyRecords(
         database.pool,
-        rows.flatMap((row) => (row === undefined ? [] : [planRecord(row)])),
+        records.map((row) => planRecord(row)),
       )
       return []
     } finally {

@@ -146,7 +146,7 @@ export class RecordingCustody {
       }
       const bytes = new TextEncoder().encode(await signCustodyRecord({ ...place, ...decision }, signer))
       try {
-        await this.#put(custodyName(next.seq), bytes)
+        await this.put(custodyName(next.seq), bytes)
       } catch (error) {
         if (attempt >= ATTEMPTS_MAX || !(error instanceof EarwitnessError) || error.code !== 'storage-conflict') {
           throw error
@@ -158,14 +158,14 @@ export class RecordingCustody {
     }
   }
 
-  /** Brings every custody record to every place that lacks it. */
-  async spread(): Promise<readonly Trouble[]> {
+  /** Brings every object of a kind, custody records if nothing else is said, to every place that lacks it. */
+  async spread(isWanted: (name: string) => boolean = isCustodyName): Promise<readonly Trouble[]> {
     const troubles: Trouble[] = []
-    const names = (await this.names()).filter(isCustodyName)
+    const names = (await this.names()).filter(isWanted)
     for (const at of this.places) {
       const { place, store } = at
       try {
-        const there = new Set((await store.list(this.key('custody-'))).map(({ key }) => key))
+        const there = new Set((await store.list(this.key(''))).map(({ key }) => key))
         for (const name of names.filter((each) => !there.has(this.key(each)))) {
           const bytes = await this.get(name)
           if (bytes !== undefined) await store.put(this.key(name), bytes)
@@ -178,7 +178,8 @@ export class RecordingCustody {
     return troubles
   }
 
-  async #put(name: string, bytes: Uint8Array): Promise<void> {
+  /** Stores an object in the store; its replica gets it by {@link spread}. @throws EarwitnessError `storage-conflict` when another one is there */
+  async put(name: string, bytes: Uint8Array): Promise<void> {
     const [first] = this.places
     if (first === undefined) throw new TypeError('there is no store')
     await first.store.put(this.key(name), bytes)

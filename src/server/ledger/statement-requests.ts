@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { CONSENT_EVENT_TYPES } from '../../evidence/consent-event-shape.ts'
 import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
 import type { StatementBody } from '../../evidence/ledger/statement.ts'
 import { isWrappedKeyName } from '../../evidence/object-names.ts'
@@ -33,8 +34,16 @@ export interface KeyRotatedRequest extends Asked {
   readonly replacesSha256: string
 }
 
+/** A command on this machine added a consent event to a recording that is over, and has stored it. The event itself says who, hidden. */
+export interface ConsentRequest extends Asked {
+  readonly kind: 'consent'
+  readonly type: string
+  readonly number: number
+  readonly evidenceSha256: string
+}
+
 /** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
-export type StatementRequest = AccessRequest | KeyRotatedRequest | CustodyRequest
+export type StatementRequest = AccessRequest | KeyRotatedRequest | ConsentRequest | CustodyRequest
 
 /** What is said of it. `byHash` gives what stands for a name, where there is a salt. */
 export function statementOf(
@@ -42,6 +51,10 @@ export function statementOf(
   saltedHash: (member: string, value: string) => string | undefined,
 ): StatementBody {
   if ('recordSha256' in asked) return custodyStatement(asked, saltedHash)
+  if (asked.kind === 'consent') {
+    const { kind, recordingId, type, number, evidenceSha256 } = asked
+    return { kind, recordingId, type, number, evidenceSha256 }
+  }
   const { by, at, ...request } = asked
   const byHash = saltedHash('byHash', by)
   const who = { ...(byHash === undefined ? {} : { byHash }), askedAt: at }
@@ -140,6 +153,7 @@ function parseRequest(json: string): StatementRequest | undefined {
     if (typeof at !== 'string' || !UTC_TIME.test(at) || Number.isNaN(Date.parse(at))) return undefined
     const asked = { requestId, recordingId, by, at }
     if ('recordSha256' in rest) return parseCustody(asked, rest)
+    if (rest['kind'] === 'consent') return parseConsent(asked, rest)
     return rest['kind'] === 'keyRotated' ? parseKeyRotated(asked, rest) : parseAccess(asked, rest)
   } catch {
     return undefined
@@ -156,4 +170,12 @@ function parseKeyRotated(asked: Asked, rest: Partial<Record<string, unknown>>): 
   if (typeof sha256 !== 'string' || !SHA256.test(sha256)) return undefined
   if (typeof replacesSha256 !== 'string' || !SHA256.test(replacesSha256)) return undefined
   return { ...asked, kind: 'keyRotated', name, sha256, replacesSha256 }
+}
+
+function parseConsent(asked: Asked, rest: Partial<Record<string, unknown>>): ConsentRequest | undefined {
+  const { type, number, evidenceSha256 } = rest
+  if (typeof type !== 'string' || !CONSENT_EVENT_TYPES.includes(type)) return undefined
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0) return undefined
+  if (typeof evidenceSha256 !== 'string' || !SHA256.test(evidenceSha256)) return undefined
+  return { ...asked, kind: 'consent', type, number, evidenceSha256 }
 }

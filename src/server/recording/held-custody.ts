@@ -1,7 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import type { RecordingId } from '../../ids.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
-import { heldKeyName } from '../../evidence/object-names.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { HeldDecision, HeldFacts } from './held-decision.ts'
@@ -70,20 +68,6 @@ export class HeldCustody {
   /** Its manifest is stored. */
   over(recordingId: string): void {
     this.#decided.delete(recordingId)
-  }
-
-  /**
-   * Decides about a recording whose manifest says `pending`. Resolves when its key is stored, or gone; `unknown`: no undecided key of
-   * that recording is here.
-   */
-  async decideLater(recordingId: RecordingId, outcome: HeldDecision['outcome']): Promise<'done' | 'unknown'> {
-    const end = `/${recordingId}/${heldKeyName(0)}`
-    const key = (await this.#keys.undecided()).find((candidate) => candidate.endsWith(end))
-    const bytes = key === undefined ? undefined : await this.#keys.read(key)
-    if (key === undefined || bytes === undefined) return 'unknown'
-    if (outcome === 'kept') await this.#put(recordingId, key, bytes)
-    await this.#keys.destroy(key)
-    return 'done'
   }
 
   /** After a crash: carries out what had been decided. True when the key that it takes is lost. */

@@ -117,7 +117,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   /**
    * Decides about audio that is held until consent: `kept`, it is part of the recording from now on; `destroyed`, nobody can ever open it. The first decision holds.
-   * `notHeld`: this recording holds nothing. `decided`: somebody has. `unknown`: it is not under way; see `HeldCustody.decideLater`.
+   * `notHeld`: this recording holds nothing. `decided`: somebody has. `unknown`: it is not under way; see `settleHeld`.
    *
    * @param decision.cause a word for the manifest, as `agreed`
    * @param decision.fromUs monotonic microseconds: what is said from then on is not held. Absent: all is, to the end

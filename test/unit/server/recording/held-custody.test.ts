@@ -211,16 +211,6 @@ describe('the key of what is held', () => {
     expect(await heldInManifest()).toMatchObject([DESTROYED])
   })
 
-  it('of which nobody has decided waits for who does later', async () => {
-    record()
-    await custody.close(recording.objectPrefix, workerManifest())
-    const { recordingId } = recording.facts
-    expect(await heldCustody.decideLater(recordingId, 'kept')).toBe('done')
-    expect(await storedKey()).toEqual(WRAPPED)
-    expect(heldFiles()).toEqual([])
-    expect(await heldCustody.decideLater(recordingId, 'destroyed')).toBe('unknown')
-  })
-
   it('has peaks beside those of the recording', async () => {
     record()
     const bytes = bytesOf('held peaks')
@@ -245,8 +235,6 @@ describe('a process that is killed', () => {
     expect(await heldInManifest()).toMatchObject([{ outcome: 'pending', fromSample: 0, toSample: 96_000 }])
     expect(await storedKey()).toBeUndefined()
     expect(heldFiles()).toHaveLength(1)
-    expect(await heldCustody.decideLater(recording.facts.recordingId, 'destroyed')).toBe('done')
-    expect([heldFiles(), await storedKey()]).toEqual([[], undefined])
   })
 
   it.each([KEPT, DESTROYED])(

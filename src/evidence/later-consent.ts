@@ -1,0 +1,61 @@
+import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
+import { consentState, supportingEvents } from './consent-state.ts'
+import { accepted, rejected, type Result } from '../result.ts'
+
+/** Of the events that a decision names; the newest. */
+const REASONS_MAX = 64
+
+/** What a person has to say of the consent to a recording that is over. */
+export type LaterWish =
+  /** They listened to what was answered. */
+  | { readonly kind: 'review'; readonly answer: 'yes' | 'no'; readonly participantId?: string }
+  /** A party took its consent back. */
+  | { readonly kind: 'withdraw'; readonly participantId?: string }
+  /** They weighed what the events say. */
+  | { readonly kind: 'decide'; readonly state: DecidableState }
+
+/** States that a person may decide on; `refused` and `withdrawn` follow from what a party said, `notRequired` from the rule of its time. */
+export const DECIDABLE_STATES = ['agreed', 'notified', 'missing'] as const
+export type DecidableState = (typeof DECIDABLE_STATES)[number]
+
+/**
+ * `unsupported`: no event of the recording is of a kind from which that state follows. `objected`: somebody refused or withdrew, and no such event came after that.
+ * `alreadySo`: there is nothing to write.
+ */
+export type LaterReason = 'unsupported' | 'objected' | 'alreadySo'
+
+/**
+ * The events to be written, in order. An objection decides by itself; a reviewed yes alone does not decide, since others may have to agree too.
+ *
+ * @param events all of the recording, in order
+ */
+export function laterEvents(
+  events: readonly ConsentEvent[],
+  wish: LaterWish,
+): Result<readonly ConsentEventBody[], LaterReason> {
+  if (wish.kind === 'decide') return decide(events, wish.state)
+  const state = consentState(events)
+  const next = (events.at(-1)?.number ?? -1) + 1
+  const of = wish.participantId === undefined ? {} : { participantId: wish.participantId }
+  if (wish.kind === 'withdraw') {
+    if (state === 'withdrawn' && wish.participantId === undefined) return rejected('alreadySo')
+    const withdrawn = { type: 'withdrawn', by: 'person', ...of } as const
+    return accepted([withdrawn, { type: 'decided', state: 'withdrawn', because: [next] }])
+  }
+  const reviewed = { type: 'reviewed', answer: wish.answer, ...of } as const
+  // Who has withdrawn has not refused.
+  if (wish.answer === 'yes' || state === 'withdrawn') return accepted([reviewed])
+  return accepted([reviewed, { type: 'decided', state: 'refused', because: [next] }])
+}
+
+function decide(
+  events: readonly ConsentEvent[],
+  state: DecidableState,
+): Result<readonly ConsentEventBody[], LaterReason> {
+  const now = consentState(events)
+  if (now === state) return rejected('alreadySo')
+  const because = state === 'missing' ? [] : supportingEvents(events, state)
+  if (because.length === 0 && (now === 'refused' || now === 'withdrawn')) return rejected('objected')
+  if (because.length === 0 && state !== 'missing') return rejected('unsupported')
+  return accepted([{ type: 'decided', state, because: because.slice(-REASONS_MAX) }])
+}

@@ -1,0 +1,237 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
+import { consentName, heldKeyName, KEY_NAME } from '../../../../src/evidence/object-names.ts'
+import type { LaterWish } from '../../../../src/evidence/later-consent.ts'
+import { verifyRecording, type Verdict } from '../../../../src/evidence/verify.ts'
+import { addLater, type LaterReport } from '../../../../src/server/consent/later-consent.ts'
+import { settleHeld, type SettledHeld } from '../../../../src/server/consent/settle-held.ts'
+import { addHold } from '../../../../src/server/custody/hold.ts'
+import { RecordingCustody } from '../../../../src/server/custody/recording-custody.ts'
+import { statementOf, type ConsentRequest } from '../../../../src/server/ledger/statement-requests.ts'
+import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
+import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
+import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
+import {
+  RECORDING_ID,
+  sampleRecording,
+  sha256,
+  storeManifest,
+  vault,
+  vectorRandom,
+  vectorSigner,
+} from '../../../vectors/evidence/sample-recording.ts'
+
+const PREFIX = recordingPrefix('default', RECORDING_ID)
+const HELD_KEY = new TextEncoder().encode('wrapped held key')
+const SPOKEN_YES = { type: 'answered', answer: 'yes', by: 'speech' } as const
+const PRESSED_YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
+const PRESSED_NO = { type: 'answered', answer: 'no', by: 'dtmf' } as const
+const NOTE = { by: 'Ada Lovelace', reason: 'case 4711' }
+
+let dataDir: string
+let requests: ConsentRequest[]
+let nowUnixMs: number
+const random = vectorRandom('earwitness later consent')
+const { signingKey, verifyKey } = await vectorSigner()
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-later-'))
+  requests = []
+  nowUnixMs = Date.parse('2025-11-24T10:00:00.000Z')
+})
+
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
+
+/** A recording whose events are these, and of which a part is held. */
+async function place(consent: readonly ConsentEventBody[]): Promise<void> {
+  const { body, objects } = await sampleRecording({ chunks: [Buffer.from('OggS one')], snapshots: [], consent })
+  const wrappedKey = { name: heldKeyName(0), sha256: sha256(HELD_KEY), sizeBytes: HELD_KEY.length }
+  const entry = {
+    heldSeq: 0,
+    recipient: 'age1held',
+    wrappedKey,
+    fromSample: 0,
+    toSample: 0,
+    outcome: 'pending',
+  } as const
+  await storeManifest(objects, { ...body, held: [entry] })
+  for (const root of ['recordings', 'replica']) rmSync(join(dataDir, root), { recursive: true, force: true })
+  for (const [name, bytes] of objects) {
+    for (const root of ['recordings', 'replica']) {
+      mkdirSync(join(dataDir, root, PREFIX), { recursive: true })
+      writeFileSync(join(dataDir, root, PREFIX, name), bytes)
+    }
+  }
+  await new HeldKeys({ dataDir }).write(`${PREFIX}/${heldKeyName(0)}`, HELD_KEY)
+}
+
+function parts() {
+  const adopt = (): Promise<void> => Promise.resolve()
+  const places = (['store', 'replica'] as const).map((at) => ({
+    ...{ place: at, description: at, adopt },
+    store: new FolderStore(join(dataDir, at === 'store' ? 'recordings' : 'replica')),
+  }))
+  const own = { keys: [verifyKey], signer: signingKey, vaultRecipients: [vault.recipient], randomBytes: random }
+  return { places, ...own, nowUnixMs: () => (nowUnixMs += 1_000) }
+}
+
+const custodyOf = (): RecordingCustody => new RecordingCustody(parts(), RECORDING_ID, PREFIX)
+
+async function say(wish: LaterWish): Promise<{ readonly said: LaterReport; readonly held: SettledHeld }> {
+  const custody = custodyOf()
+  const leave = (request: ConsentRequest): Promise<boolean> => {
+    requests.push(request)
+    return Promise.resolve(true)
+  }
+  const said = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
+  const held = await settleHeld({ custody, manifest: said.manifest, heldKeys: new HeldKeys({ dataDir }) }, said.state)
+  return { said, held }
+}
+
+const refused = (wish: LaterWish): Promise<unknown> =>
+  say(wish).then(
+    () => 'said',
+    (error: unknown) => (error instanceof Error && 'code' in error ? error.code : error),
+  )
+
+async function verdict(root = 'recordings'): Promise<Verdict> {
+  const store = new FolderStore(join(dataDir, root))
+  const list = async (): Promise<string[]> =>
+    (await store.list(`${PREFIX}/`)).map(({ key }) => key.slice(PREFIX.length + 1))
+  const objects = { list, get: (name: string) => store.get(`${PREFIX}/${name}`) }
+  return verifyRecording({ recordingId: RECORDING_ID, objects, keys: [verifyKey] })
+}
+
+const isHeldHere = (): boolean => existsSync(join(dataDir, 'held', `${PREFIX.replaceAll('/', '~')}~${heldKeyName(0)}`))
+const hasKey = (root: string): boolean => existsSync(join(dataDir, root, PREFIX, heldKeyName(0)))
+
+describe('who has listened to a spoken yes', () => {
+  beforeEach(() => place([SPOKEN_YES]))
+
+  it('makes it an answer, and another decision of a person is what it comes to', async () => {
+    expect(await refused({ kind: 'decide', state: 'agreed' })).toBe('consent-unsupported')
+    const reviewed = await say({ kind: 'review', answer: 'yes' })
+    expect([reviewed.said.state, reviewed.held.outcome]).toEqual(['unknown', 'pending'])
+    const { said, held } = await say({ kind: 'decide', state: 'agreed' })
+    expect([said.state, held]).toEqual(['agreed', { outcome: 'kept', troubles: [] }])
+    expect([isHeldHere(), hasKey('recordings'), hasKey('replica')]).toEqual([false, true, true])
+    for (const root of ['recordings', 'replica']) {
+      expect(await verdict(root)).toMatchObject({ findings: [], consent: { state: 'agreed' } })
+    }
+  })
+
+  it('is named by a salted hash alone', async () => {
+    const { said } = await say({ kind: 'review', answer: 'yes' })
+    const [added] = said.added
+    expect(Object.keys(added?.event.personal?.hashes ?? {})).toEqual(['by', 'value'])
+    const clear = Buffer.from(added?.jws.split('.')[1] ?? '', 'base64url').toString('utf8')
+    expect(clear).toContain('"reviewed"')
+    for (const secret of [NOTE.by, NOTE.reason]) expect(clear).not.toContain(secret)
+  })
+
+  it('heard a no: it is refused, and what was held is gone', async () => {
+    const { said, held } = await say({ kind: 'review', answer: 'no' })
+    expect([said.state, held.outcome, isHeldHere(), hasKey('recordings')]).toEqual([
+      'refused',
+      'destroyed',
+      false,
+      false,
+    ])
+    expect(await verdict()).toMatchObject({ findings: [], consent: { state: 'refused' } })
+    expect(await refused({ kind: 'decide', state: 'agreed' })).toBe('consent-objected')
+  })
+})
+
+describe('a party that takes its consent back after the call', () => {
+  beforeEach(() => place([PRESSED_YES]))
+
+  it('has withdrawn, until it agrees anew', async () => {
+    const { said, held } = await say({ kind: 'withdraw', participantId: 'srfBElmCRp2QB23b7Mpk0w==' })
+    expect([said.state, held.outcome, isHeldHere()]).toEqual(['withdrawn', 'destroyed', false])
+    expect(said.added.map(({ event }) => event.type)).toEqual(['withdrawn', 'decided'])
+    expect(await refused({ kind: 'decide', state: 'agreed' })).toBe('consent-objected')
+    await say({ kind: 'review', answer: 'yes' })
+    expect((await say({ kind: 'decide', state: 'agreed' })).said.state).toBe('agreed')
+    expect(await verdict()).toMatchObject({ findings: [], consent: { state: 'agreed' } })
+  })
+
+  it('while the recording is on legal hold: nothing is destroyed', async () => {
+    const custody = custodyOf()
+    await addHold({ ...parts(), custody, note: NOTE, leave: () => Promise.resolve(true) })
+    const { said, held } = await say({ kind: 'withdraw' })
+    expect(said.state).toBe('withdrawn')
+    expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'recording-held' }] })
+    expect(isHeldHere()).toBe(true)
+  })
+
+  it('after what was held was handed over: only the destruction of the recording helps, and that is said', async () => {
+    await say({ kind: 'decide', state: 'agreed' })
+    const { held } = await say({ kind: 'withdraw' })
+    expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'held-key-stored' }] })
+  })
+})
+
+describe('what is written', () => {
+  beforeEach(() => place([PRESSED_YES]))
+
+  it('is told to the ledger in its order, without who and why', async () => {
+    const { said } = await say({ kind: 'withdraw' })
+    expect(requests.map(({ number, type }) => [number, type])).toEqual([
+      [1, 'withdrawn'],
+      [2, 'decided'],
+    ])
+    expect(requests.map(({ requestId }) => requestId)).toEqual(requests.map(({ requestId }) => requestId).toSorted())
+    const statements = requests.map((request) => statementOf(request, () => 'salted'))
+    expect(statements).toEqual(
+      said.added.map(({ event: { number, type }, jws }) => ({
+        ...{ kind: 'consent', recordingId: RECORDING_ID, number, type },
+        evidenceSha256: sha256(new TextEncoder().encode(jws)),
+      })),
+    )
+  })
+
+  it('twice is written once, and told again', async () => {
+    await say({ kind: 'decide', state: 'agreed' })
+    const again = await say({ kind: 'decide', state: 'agreed' })
+    expect(again.said.added).toEqual([])
+    expect(requests.map(({ number }) => number)).toEqual([1, 1])
+  })
+
+  it('goes behind what somebody else wrote at the same moment', async () => {
+    const wishes = [{ kind: 'review', answer: 'yes' } as const, { kind: 'review', answer: 'yes' } as const]
+    await Promise.all(wishes.map((wish) => say(wish)))
+    const { consent, findings } = await verdict()
+    expect([findings, consent?.events.map(({ event }) => event.number)]).toEqual([[], [0, 1, 2]])
+  })
+
+  it('is refused behind events that were tampered with', async () => {
+    const path = join(dataDir, 'recordings', PREFIX, consentName(0))
+    writeFileSync(path, 'forged')
+    expect(await refused({ kind: 'withdraw' })).toBe('consent-damaged')
+    expect(requests).toEqual([])
+  })
+
+  it('is refused while the recording is being made', async () => {
+    for (const root of ['recordings', 'replica']) rmSync(join(dataDir, root, PREFIX, 'manifest.jws'))
+    expect(existsSync(join(dataDir, 'recordings', PREFIX, KEY_NAME))).toBe(true)
+    expect(await refused({ kind: 'withdraw' })).toBe('consent-recording-open')
+  })
+
+  it('is lacking: `missing` destroys what was held, and takes nothing from who refused', async () => {
+    expect((await say({ kind: 'decide', state: 'missing' })).held.outcome).toBe('destroyed')
+    await place([PRESSED_NO])
+    expect(await refused({ kind: 'decide', state: 'missing' })).toBe('consent-objected')
+  })
+})
+
+it('what was held, whose key is on another machine, is not handed over, and that is said', async () => {
+  await place([PRESSED_YES])
+  rmSync(join(dataDir, 'held'), { recursive: true })
+  const { held } = await say({ kind: 'decide', state: 'agreed' })
+  expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'held-key-absent' }] })
+})
