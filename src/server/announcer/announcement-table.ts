@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { ConsentFactAt } from '../../consent/words.ts'
 import type { CorrelationId, CorrelationKind } from '../../protocol/siprec/correlation-values.ts'
+import { nodeFiles } from '../storage/file-operations.ts'
 
 /** Announcements remembered; the oldest goes first. */
 export const ANNOUNCEMENTS_KEPT_MAX = 10_000
@@ -11,6 +12,8 @@ const IDS_MAX = 64
 const FACTS_MAX = 64
 const FILE = 'announcements.jsonl'
 const FILE_BYTES_MAX = 256 * 1024 * 1024
+/** After the disk has failed nothing is tried for so long: what is tried then writes the whole file anew. */
+const RETRY_MS = 5_000
 
 /** Ids that a recording and its announcement can share. Those of groups are not among them: who consented is one caller. */
 const LINKING_KINDS: ReadonlySet<CorrelationKind> = new Set([
@@ -41,8 +44,24 @@ export interface AnnouncementKeys {
   readonly announcementIds: readonly string[]
 }
 
-/** What is lost, and why; each is a metric label. */
-export type AnnouncementLoss = 'full' | 'expired' | 'disk'
+/**
+ * Why an announcement is not kept, or not safely; each is a metric label. `expired`: no recording came in time. `full`: there were too many. `restart`:
+ * its time is over, it is of an earlier run, and nothing tells whether a recording found it there. `disk`: it is known only as long as this process lives.
+ */
+export type AnnouncementLoss = 'full' | 'expired' | 'restart' | 'disk'
+
+/** `waiting`: no recording has found it. `former`: of an earlier run, and none has in this one. */
+type Standing = 'waiting' | 'former' | 'taken'
+
+interface TableOptions {
+  readonly dataDir: string
+  /** How long after an announcement its recording may begin. */
+  readonly windowMs: number
+  readonly lost: (reason: AnnouncementLoss) => void
+  /** The disk failed. What is in memory is written when it works again. */
+  readonly failed: (error: unknown) => void
+  readonly changed: (count: number) => void
+}
 
 /**
  * Announcements that wait for the recording of their call: in memory, and in a file that is read again at the start. They are found by any id that both
@@ -51,38 +70,32 @@ export type AnnouncementLoss = 'full' | 'expired' | 'disk'
  * A fact is never made up by a crash: what is not in the file was not promised. Lines that were cut off are passed over.
  */
 export class AnnouncementTable {
-  readonly #options: {
-    readonly dataDir: string
-    readonly windowMs: number
-    readonly lost: (reason: AnnouncementLoss, error?: unknown) => void
-    readonly changed: (count: number) => void
-  }
+  readonly #options: TableOptions
   /** Oldest first. */
-  readonly #kept = new Map<string, KeptAnnouncement>()
+  readonly #kept = new Map<string, { readonly announcement: KeptAnnouncement; standing: Standing }>()
+  /** Undefined before the first writing, after one that failed, and at the end. */
   #file: FileHandle | undefined
   #lines = 0
+  /** Memory has what the file has not. */
+  #isBehind = false
+  #retryAtUnixMs = 0
+  #isStopped = false
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(options: {
-    readonly dataDir: string
-    /** How long after an announcement its recording may begin. */
-    readonly windowMs: number
-    readonly lost: (reason: AnnouncementLoss, error?: unknown) => void
-    readonly changed: (count: number) => void
-  }) {
+  constructor(options: TableOptions) {
     this.#options = options
   }
 
-  /** Reads what an earlier run left, and writes it anew without what is too old. */
+  /** Reads what an earlier run left, and writes it anew without what is too old. Where that fails the former file stays as it is, and recording goes on. */
   async run(nowUnixMs: number): Promise<void> {
     const text = await readBounded(join(this.#options.dataDir, FILE))
     for (const line of text.split('\n')) {
       const kept = readLine(line)
-      if (kept !== undefined) this.#remember(kept)
+      if (kept !== undefined) this.#remember(kept, 'former')
     }
     this.#forgetOld(nowUnixMs)
     this.#options.changed(this.#kept.size)
-    await this.#rewrite()
+    await this.#rewrite().catch((error: unknown) => this.#handleFailure(error, nowUnixMs))
   }
 
   /**
@@ -94,9 +107,10 @@ export class AnnouncementTable {
     const ids = announcement.ids.filter(({ kind }) => LINKING_KINDS.has(kind)).slice(0, IDS_MAX)
     const kept = { announcementId, ids, keptUnixMs, facts: announcement.facts.slice(0, FACTS_MAX) }
     this.#forgetOld(keptUnixMs)
-    this.#remember(kept)
+    this.#remember(kept, this.#kept.get(announcementId)?.standing ?? 'waiting')
     this.#options.changed(this.#kept.size)
-    await this.#write(`${JSON.stringify(kept)}\n`)
+    this.#writing = this.#writing.then(() => this.#write(`${JSON.stringify(kept)}\n`, keptUnixMs))
+    await this.#writing
   }
 
   /** The facts of all announcements that have one of these ids and are not older than the window, oldest first. */
@@ -105,48 +119,73 @@ export class AnnouncementTable {
     this.#options.changed(this.#kept.size)
     const wanted = new Set(ids.filter(({ kind }) => LINKING_KINDS.has(kind)).map(keyOf))
     const byToken = new Set(announcementIds)
-    const found = [...this.#kept.values()].filter(
-      (kept) => byToken.has(kept.announcementId) || kept.ids.some((id) => wanted.has(keyOf(id))),
-    )
-    return found.flatMap(({ facts }) => facts)
+    return [...this.#kept.values()].flatMap((entry) => {
+      const { announcementId, ids: its, facts } = entry.announcement
+      if (!byToken.has(announcementId) && !its.some((id) => wanted.has(keyOf(id)))) return []
+      entry.standing = 'taken'
+      return facts
+    })
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true
     await this.#writing
-    await this.#file?.close()
-    this.#file = undefined
+    if (this.#isBehind) await this.#rewrite().catch(this.#options.failed)
+    await this.#closeFile()
   }
 
-  #remember(kept: KeptAnnouncement): void {
-    this.#kept.delete(kept.announcementId)
-    this.#kept.set(kept.announcementId, kept)
+  #remember(announcement: KeptAnnouncement, standing: Standing): void {
+    const { announcementId } = announcement
+    this.#kept.delete(announcementId)
+    this.#kept.set(announcementId, { announcement, standing })
     const [oldest] = this.#kept.keys()
-    if (this.#kept.size <= ANNOUNCEMENTS_KEPT_MAX || oldest === undefined) return
-    this.#kept.delete(oldest)
-    this.#options.lost('full')
+    if (this.#kept.size > ANNOUNCEMENTS_KEPT_MAX && oldest !== undefined) this.#forget(oldest, 'full')
   }
 
   #forgetOld(nowUnixMs: number): void {
-    for (const { announcementId, keptUnixMs } of this.#kept.values()) {
-      if (keptUnixMs + this.#options.windowMs >= nowUnixMs) break
-      this.#kept.delete(announcementId)
-      this.#options.lost('expired')
+    for (const { announcement, standing } of this.#kept.values()) {
+      if (announcement.keptUnixMs + this.#options.windowMs >= nowUnixMs) break
+      this.#forget(announcement.announcementId, standing === 'former' ? 'restart' : 'expired')
     }
   }
 
-  /** One write after the other; the file is written anew when most of its lines say nothing any more. */
-  async #write(line: string): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      try {
-        if (this.#lines >= 2 * ANNOUNCEMENTS_KEPT_MAX) return await this.#rewrite()
-        await this.#file?.appendFile(line)
-        await this.#file?.datasync()
-        this.#lines += 1
-      } catch (error) {
-        this.#options.lost('disk', error)
-      }
-    })
-    await this.#writing
+  /** What a recording has found is not lost. */
+  #forget(announcementId: string, reason: AnnouncementLoss): void {
+    const isTaken = this.#kept.get(announcementId)?.standing === 'taken'
+    this.#kept.delete(announcementId)
+    if (!isTaken) this.#options.lost(reason)
+  }
+
+  /** One after the other. The file is written anew when most of its lines say nothing any more, and after a failure: then its last line may be half a one. */
+  async #write(line: string, nowUnixMs: number): Promise<void> {
+    if (this.#isStopped || nowUnixMs < this.#retryAtUnixMs) {
+      this.#isBehind = true
+      return this.#options.lost('disk')
+    }
+    try {
+      const file = this.#file
+      if (file === undefined || this.#lines >= 2 * ANNOUNCEMENTS_KEPT_MAX) return await this.#rewrite()
+      await file.appendFile(line)
+      await file.datasync()
+      this.#lines += 1
+    } catch (error) {
+      this.#options.lost('disk')
+      await this.#handleFailure(error, nowUnixMs)
+    }
+  }
+
+  async #handleFailure(error: unknown, nowUnixMs: number): Promise<void> {
+    this.#options.failed(error)
+    this.#isBehind = true
+    this.#retryAtUnixMs = nowUnixMs + RETRY_MS
+    await this.#closeFile()
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    // What it had to say was said when something was written.
+    await file?.close().catch(() => undefined)
   }
 
   async #rewrite(): Promise<void> {
@@ -154,13 +193,21 @@ export class AnnouncementTable {
     await mkdir(dataDir, { recursive: true })
     const path = join(dataDir, FILE)
     const next = await open(`${path}.new`, 'w', 0o600)
-    const lines = [...this.#kept.values()].map((kept) => `${JSON.stringify(kept)}\n`)
-    await next.appendFile(lines.join(''))
-    await next.datasync()
-    await rename(`${path}.new`, path)
-    await this.#file?.close()
+    const lines = [...this.#kept.values()].map(({ announcement }) => `${JSON.stringify(announcement)}\n`)
+    try {
+      await next.appendFile(lines.join(''))
+      await next.datasync()
+      await rename(`${path}.new`, path)
+      await nodeFiles.syncDirectory(dataDir)
+    } catch (error) {
+      await next.close()
+      await rm(`${path}.new`, { force: true })
+      throw error
+    }
+    await this.#closeFile()
     this.#file = next
     this.#lines = lines.length
+    this.#isBehind = false
   }
 }
 
@@ -168,10 +215,18 @@ function keyOf({ kind, value }: CorrelationId): string {
   return `${kind} ${value}`
 }
 
+/** The newest of it, where it is longer than it can have become. */
 async function readBounded(path: string): Promise<string> {
   try {
-    const bytes = await readFile(path)
-    return bytes.subarray(0, FILE_BYTES_MAX).toString('utf8')
+    const file = await open(path, 'r')
+    try {
+      const { size } = await file.stat()
+      const bytes = new Uint8Array(Math.min(size, FILE_BYTES_MAX))
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, size - bytes.length)
+      return new TextDecoder().decode(bytes.subarray(0, bytesRead))
+    } finally {
+      await file.close()
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
     throw error

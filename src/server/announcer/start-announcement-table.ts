@@ -21,10 +21,8 @@ export async function startAnnouncementTable(
   const table = new AnnouncementTable({
     dataDir: config.dataDir,
     windowMs,
-    lost: (reason, error) => {
-      metrics.announcementsLostTotal.inc({ reason })
-      if (error !== undefined) log.error({ err: error }, 'what was announced could not be written to disk')
-    },
+    lost: (reason) => metrics.announcementsLostTotal.inc({ reason }),
+    failed: (error) => log.error({ err: error }, 'what was announced could not be written to disk'),
     changed: (count) => metrics.announcementsKept.set(count),
   })
   await table.run(Date.now())

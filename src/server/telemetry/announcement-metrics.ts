@@ -42,8 +42,8 @@ export function announcementMetrics(make: Factory) {
     ),
     announcementsLostTotal: make.counter(
       'announcements_lost_total',
-      'Announcements that are not kept any more, by why: no recording came in time, there were too many, or the disk failed.',
-      { reason: oneOf(['full', 'expired', 'disk']) },
+      'Announcements that no recording found, by why: none came in time, there were too many, a restart came between and nobody knows, or that were not written because the disk failed.',
+      { reason: oneOf(['full', 'expired', 'restart', 'disk']) },
     ),
     consentTokensTotal: make.counter(
       'consent_tokens_total',

@@ -1,4 +1,4 @@
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, readlink, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -9,15 +9,18 @@ import {
   type KeptAnnouncement,
 } from '../../../../src/server/announcer/announcement-table.ts'
 import { makeDataDir, removeDataDir } from '../../../support/daemon.ts'
+import { limitFileSize } from '../../../support/small-disk.ts'
 
 const WINDOW_MS = 60_000
 let dataDir: string
 const lost: string[] = []
+const failures: unknown[] = []
 let count = 0
 
 beforeEach(async () => {
   dataDir = await makeDataDir()
   lost.length = 0
+  failures.length = 0
 })
 afterEach(() => removeDataDir(dataDir))
 
@@ -26,6 +29,7 @@ async function tableAt(nowUnixMs: number): Promise<AnnouncementTable> {
     dataDir,
     windowMs: WINDOW_MS,
     lost: (reason) => void lost.push(reason),
+    failed: (error) => void failures.push(error),
     changed: (kept) => {
       count = kept
     },
@@ -42,6 +46,24 @@ function announcement(
   ids: KeptAnnouncement['ids'] = [{ kind: 'sipCallId', value: name }],
 ): KeptAnnouncement {
   return { announcementId: name, ids, keptUnixMs, facts: [{ at: '2026-01-01T00:00:00.000Z', fact: answered('yes') }] }
+}
+
+const FILE = 'announcements.jsonl'
+
+async function namesOnDisk(): Promise<readonly string[]> {
+  const text = await readFile(join(dataDir, FILE), 'utf8')
+  expect(text.endsWith('\n')).toBe(true)
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as KeptAnnouncement).announcementId)
+}
+
+/** Files below `folder`, or of that name, that this process has open. */
+async function openFiles(folder: string): Promise<readonly string[]> {
+  const descriptors = await readdir('/proc/self/fd')
+  const targets = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  return targets.filter((target) => target.startsWith(folder))
 }
 
 const byCall = (value: string) => ({ ids: [{ kind: 'sipCallId', value } as const], announcementIds: [] })
@@ -73,7 +95,10 @@ describe('announcements that wait for their recording', () => {
   it('are forgotten when the window is over', async () => {
     const table = await tableAt(0)
     await table.put(announcement('first', 1_000))
+    await table.put(announcement('second', 1_000))
     expect(table.take(byCall('first'), 1_000 + WINDOW_MS)).toHaveLength(1)
+    expect(lost).toEqual([])
+    // A recording has found the first.
     expect([table.take(byCall('first'), 1_001 + WINDOW_MS), lost, count]).toEqual([[], ['expired'], 0])
     await table.stop()
   })
@@ -87,16 +112,26 @@ describe('announcements that wait for their recording', () => {
     await appendFile(join(dataDir, 'announcements.jsonl'), '{"announcementId":"cut","ids":[{"kind":"sipC')
     const next = await tableAt(61_000)
     expect(next.take(byCall('new'), 61_000).map(({ fact }) => fact)).toEqual([answered('no')])
-    expect([next.take(byCall('old'), 61_000), lost]).toEqual([[], ['expired']])
+    expect([next.take(byCall('old'), 61_000), lost]).toEqual([[], ['restart']])
     await next.stop()
     expect((await readFile(join(dataDir, 'announcements.jsonl'), 'utf8')).split('\n')).toHaveLength(2)
   })
 
-  it('are still known when nothing can be written', async () => {
+  it('stay found when what was told is put again', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1))
+    table.take(byCall('first'), 2)
+    await table.put(announcement('first', 3))
+    table.take(byCall('other'), 4 + WINDOW_MS)
+    expect([count, lost]).toEqual([0, []])
+    await table.stop()
+  })
+
+  it('are still known when the table is closed, and counted as not on the disk', async () => {
     const table = await tableAt(0)
     await table.stop()
     await table.put(announcement('first', 1))
-    expect(table.take(byCall('first'), 2)).toHaveLength(1)
+    expect([table.take(byCall('first'), 2).length, lost]).toEqual([1, ['disk']])
   })
 
   it('are bounded: the oldest goes first', async () => {
@@ -105,6 +140,57 @@ describe('announcements that wait for their recording', () => {
     await table.stop()
     for (let index = 0; index <= ANNOUNCEMENTS_KEPT_MAX; index += 1) await table.put(announcement(`call-${index}`, 1))
     expect(table.take(byCall('call-0'), 2)).toEqual([])
-    expect([table.take(byCall(`call-${ANNOUNCEMENTS_KEPT_MAX}`), 2).length, lost]).toEqual([1, ['full']])
+    expect(table.take(byCall(`call-${ANNOUNCEMENTS_KEPT_MAX}`), 2)).toHaveLength(1)
+    expect(lost.filter((reason) => reason !== 'disk')).toEqual(['full'])
+  })
+})
+
+describe('a disk that fails', () => {
+  it('is tried again after a while, and then has all that is known', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('before', 1))
+    await limitFileSize(process.pid, '0')
+    try {
+      await table.put(announcement('during', 2))
+    } finally {
+      await limitFileSize(process.pid, 'unlimited')
+    }
+    expect([lost, failures]).toMatchObject([['disk'], [{ code: 'EFBIG' }]])
+    await table.put(announcement('too soon', 3))
+    expect([lost, failures.length, await namesOnDisk()]).toEqual([['disk', 'disk'], 1, ['before']])
+    expect(table.take(byCall('during'), 4)).toHaveLength(1)
+    await table.put(announcement('after', 10_000))
+    expect(await namesOnDisk()).toEqual(['before', 'during', 'too soon', 'after'])
+    await table.put(announcement('as usual', 10_001))
+    expect([(await namesOnDisk()).at(-1), lost.length]).toEqual(['as usual', 2])
+    await table.stop()
+  })
+
+  it('is tried once more at the end', async () => {
+    const table = await tableAt(0)
+    await limitFileSize(process.pid, '0')
+    try {
+      await table.put(announcement('first', 1))
+    } finally {
+      await limitFileSize(process.pid, 'unlimited')
+    }
+    await table.stop()
+    expect(await namesOnDisk()).toEqual(['first'])
+  })
+
+  it('at the start leaves the former file as it is, and nothing open', async () => {
+    const former = await tableAt(0)
+    await former.put(announcement('first', 1))
+    await former.stop()
+    await symlink('/dev/full', join(dataDir, `${FILE}.new`))
+    const table = await tableAt(2)
+    expect([failures, await namesOnDisk()]).toMatchObject([[{ code: 'ENOSPC' }], ['first']])
+    expect([await openFiles(dataDir), await openFiles('/dev/full')]).toEqual([[], []])
+    expect([table.take(byCall('first'), 3).length, lost]).toEqual([1, []])
+    await table.put(announcement('second', 10_000))
+    expect(await namesOnDisk()).toEqual(['first', 'second'])
+    expect(await openFiles(dataDir)).toEqual([join(dataDir, FILE)])
+    await table.stop()
+    expect(await openFiles(dataDir)).toEqual([])
   })
 })
