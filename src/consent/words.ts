@@ -30,11 +30,13 @@ interface AnnouncementPlayed {
   readonly type: 'announcementPlayed'
   readonly prompt: PromptRef
   readonly mode: 'answer' | 'early' | 'refer' | 'adapter'
-  readonly playedMs: number
+  /** Left out where nobody counted: by an element in the media path. */
+  readonly playedMs?: number
   readonly totalMs: number
   /** Whether RTCP and the end of the dialog say that it arrived to its end. */
   readonly heardToEnd: 'yes' | 'no' | 'unknown'
-  readonly endCause: 'played' | 'hangUp' | 'cancelled' | 'noAck' | 'failed'
+  /** `unknown`: by an element in the media path, which does not tell. */
+  readonly endCause: 'played' | 'hangUp' | 'cancelled' | 'noAck' | 'failed' | 'unknown'
   /** To whom; without it, to the calling party, who is the one an announcer talks to. */
   readonly participantId?: string
 }

@@ -44,10 +44,10 @@ const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
   announcementPlayed: members({
     prompt,
     mode: oneOf('answer', 'early', 'refer', 'adapter'),
-    playedMs: integer,
+    playedMs: optional(integer),
     totalMs: integer,
     heardToEnd: oneOf('yes', 'no', 'unknown'),
-    endCause: oneOf('played', 'hangUp', 'cancelled', 'noAck', 'failed'),
+    endCause: oneOf('played', 'hangUp', 'cancelled', 'noAck', 'failed', 'unknown'),
     participantId: optional(text),
   }),
   announcementHeard: members({

@@ -38,10 +38,11 @@ export type ConsentEventBody = {
       readonly type: 'announcementPlayed'
       readonly prompt: PromptEntry
       readonly mode: 'answer' | 'early' | 'refer' | 'adapter'
-      readonly playedMs: number
+      /** Left out where nobody counted. */
+      readonly playedMs?: number
       readonly totalMs: number
       readonly heardToEnd: 'yes' | 'no' | 'unknown'
-      readonly endCause: 'played' | 'hangUp' | 'cancelled' | 'noAck' | 'failed'
+      readonly endCause: 'played' | 'hangUp' | 'cancelled' | 'noAck' | 'failed' | 'unknown'
     })
   | {
       readonly type: 'announcementHeard'

@@ -98,27 +98,32 @@ const announce = async (body: object) =>
     headers: { 'content-type': 'application/json' },
   })
 
-test('a real rtpengine plays a prompt to one party of a call, and that is kept', async () => {
+/** Two parties of a call that rtpengine knows. */
+async function callOf(sipCallId: string) {
   const [caller, callee] = [await party(), await party()]
-  const call = { 'call-id': 'media-path-1', 'from-tag': 'caller' }
+  const call = { 'call-id': sipCallId, 'from-tag': 'caller' }
   expect(await ask({ command: 'offer', ...call, sdp: caller.sdp })).toContain('m=audio')
   expect(await ask({ command: 'answer', ...call, 'to-tag': 'callee', sdp: callee.sdp })).toContain('m=audio')
-  const answered = await announce({ sipCallId: 'media-path-1', tag: 'caller', prompt: 'notice' })
-  expect([answered.status, await answered.json()]).toEqual([202, { lastsMs: 1_625 }])
-  const facts = await eventually('what was told', async () => {
-    const kept = await keptFacts(dataDir, 'media-path-1').catch(() => [])
+  return { caller, callee }
+}
+
+/** What is kept of it, when it is over. */
+async function toldOf(sipCallId: string) {
+  return eventually('what was told', async () => {
+    const kept = await keptFacts(dataDir, sipCallId).catch(() => [])
     return kept.length > 0 ? kept : undefined
   })
+}
+
+test('a real rtpengine plays a prompt to one party of a call, and that is kept', async () => {
+  const { caller, callee } = await callOf('media-path-1')
+  const answered = await announce({ sipCallId: 'media-path-1', tag: 'caller', prompt: 'notice' })
+  expect([answered.status, await answered.json()]).toEqual([202, { lastsMs: 1_625 }])
+  const facts = await toldOf('media-path-1')
   expect(facts).toMatchObject([
-    {
-      type: 'announcementPlayed',
-      mode: 'adapter',
-      playedMs: 1_625,
-      totalMs: 1_625,
-      heardToEnd: 'unknown',
-      endCause: 'played',
-    },
+    { type: 'announcementPlayed', mode: 'adapter', totalMs: 1_625, heardToEnd: 'unknown', endCause: 'unknown' },
   ])
+  expect(facts[0], 'nobody counted').not.toHaveProperty('playedMs')
   const wav = readWav(await readFile(join(folder, 'notice.en.wav')))
   const prompt = wav.ok ? wav.value.channels[0]! : new Int16Array(0)
   const both = [caller, callee].map(({ heard }) => decodePcmu(Buffer.concat(heard)))
@@ -126,6 +131,24 @@ test('a real rtpengine plays a prompt to one party of a call, and that is kept',
     (samples) => samples.length > 4_000 && matchAudio(prompt, samples, { lagMax: 2_000 }).correlation > 0.9,
   )
   expect(matches.filter(Boolean)).toHaveLength(1)
+})
+
+/** rtpengine otherwise keeps a call for 30 s after its end. */
+const AT_ONCE = { 'from-tag': 'caller', 'delete delay': '0' }
+
+test('a call that is gone before the end, and an rtpengine that does not answer any more', async () => {
+  const expected = { type: 'announcementPlayed', mode: 'adapter', totalMs: 1_625 }
+  await Promise.all(['media-path-2', 'media-path-3'].map(callOf))
+  expect((await announce({ sipCallId: 'media-path-2', tag: 'caller' })).status).toBe(202)
+  expect(await ask({ command: 'delete', 'call-id': 'media-path-2', ...AT_ONCE })).toBe('ok')
+  expect(await toldOf('media-path-2')).toMatchObject([{ ...expected, heardToEnd: 'no', endCause: 'hangUp' }])
+  expect((await announce({ sipCallId: 'media-path-3', tag: 'caller' })).status).toBe(202)
+  rtpengine.kill('SIGSTOP')
+  try {
+    expect(await toldOf('media-path-3')).toMatchObject([{ ...expected, heardToEnd: 'unknown', endCause: 'unknown' }])
+  } finally {
+    rtpengine.kill('SIGCONT')
+  }
 })
 
 test('what cannot be played is said', async () => {

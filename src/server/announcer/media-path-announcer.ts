@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { choosePrompts } from '../../consent/announcement/choose-prompts.ts'
 import type { AnnouncementsConfig } from '../../config/config.ts'
 import { readCorrelationValue } from '../../protocol/siprec/correlation-values.ts'
-import { accepted, rejected, type Result } from '../../result.ts'
+import { rejected, type Result } from '../../result.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
 import type { Prompt } from './prompt-library.ts'
 import type { MediaPathPlayer, MediaPathRejectReason } from './rtpengine-player.ts'
@@ -28,15 +28,16 @@ export interface MediaPathOptions {
   /** Undefined where none is configured. */
   readonly player: MediaPathPlayer | undefined
   readonly table: Pick<AnnouncementTable, 'put'>
-  readonly over: (outcome: 'played' | 'hangUp', promptId: string) => void
+  readonly over: (outcome: 'hangUp' | 'unknown', promptId: string) => void
   readonly failed: (error: unknown) => void
   readonly newId: () => string
   readonly nowUnixMs: () => number
 }
 
 /**
- * Has an element in the media path play a prompt to a party of a call, and keeps that it did when the time of the prompt is over and the call still there.
- * Nothing tells whether the party heard it: `heardToEnd` is `unknown`, and `no` when the call is gone.
+ * Has an element in the media path play a prompt to a party of a call, and keeps when its time is over what is known of it: that the element undertook to
+ * play it, and whether the party had left by then. Nobody counted packets or knows how it ended, and the facts say so. Whether it was heard is found in
+ * the audio (`consent.listening`), if at all.
  */
 export class MediaPathAnnouncer {
   readonly #options: MediaPathOptions
@@ -55,17 +56,14 @@ export class MediaPathAnnouncer {
     if (prompt === undefined) return rejected('prompt')
     this.#playing += 1
     const folder = announcements.rtpengine?.folder ?? announcements.folder
-    const lasts = await player.play(request, join(folder, prompt.file))
-    if (!lasts.ok) {
-      this.#playing -= 1
-      return lasts
-    }
-    this.#await(request, prompt, lasts.value)
+    const begun = player.play(request, join(folder, prompt.file))
+    begun
+      .then((lasts) => (lasts.ok ? this.#await(request, prompt, lasts.value) : undefined))
       .catch(this.#options.failed)
       .finally(() => {
         this.#playing -= 1
       })
-    return accepted(lasts.value)
+    return begun
   }
 
   #choose({ prompt, language, dialled, jurisdiction }: MediaPathRequest): Prompt | undefined {
@@ -87,19 +85,19 @@ export class MediaPathAnnouncer {
   async #await(request: MediaPathRequest, { id, ref, totalMs }: Prompt, lastsMs: number): Promise<void> {
     const { player, table, over, newId, nowUnixMs } = this.#options
     await sleep(lastsMs, undefined, { ref: false })
-    const isThere = (await player?.isThere(request)) === true
+    const isGone = (await player?.isGone(request)) === true
+    const endCause = isGone ? 'hangUp' : 'unknown'
     const keptUnixMs = nowUnixMs()
     const fact = {
       type: 'announcementPlayed',
       ...{ prompt: ref, totalMs },
       mode: 'adapter',
-      playedMs: isThere ? totalMs : 0,
-      heardToEnd: isThere ? 'unknown' : 'no',
-      endCause: isThere ? 'played' : 'hangUp',
+      heardToEnd: isGone ? 'no' : 'unknown',
+      endCause,
     } as const
     const facts = [{ at: new Date(keptUnixMs).toISOString(), fact }]
     const ids = readCorrelationValue('sipCallId', 'text', request.sipCallId)
     await table.put({ announcementId: newId(), ids, keptUnixMs, facts })
-    over(isThere ? 'played' : 'hangUp', id)
+    over(endCause, id)
   }
 }

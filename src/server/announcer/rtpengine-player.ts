@@ -24,8 +24,8 @@ export interface MediaPathParty {
 export interface MediaPathPlayer {
   /** @param file as that element sees it @returns how long it lasts, in milliseconds */
   play(party: MediaPathParty, file: string): Promise<Result<number, MediaPathRejectReason>>
-  /** Whether the call is still there. */
-  isThere(party: MediaPathParty): Promise<boolean>
+  /** Whether the party has left for certain. False says nothing: rtpengine knows calls for 30 s after their end (`delete-delay`), or does not answer. */
+  isGone(party: MediaPathParty): Promise<boolean>
 }
 
 /** rtpengine, by its ng protocol: a cookie and a bencoded dictionary in a datagram. */
@@ -45,8 +45,11 @@ export class RtpenginePlayer implements MediaPathPlayer {
     return typeof duration === 'number' && duration > 0 ? accepted(duration) : rejected('refused')
   }
 
-  async isThere({ sipCallId }: MediaPathParty): Promise<boolean> {
-    return (await this.#ask({ command: 'query', 'call-id': sipCallId })).ok
+  async isGone({ sipCallId, tag }: MediaPathParty): Promise<boolean> {
+    const answer = await this.#ask({ command: 'query', 'call-id': sipCallId })
+    if (!answer.ok) return answer.reason === 'refused'
+    const { tags } = answer.value
+    return typeof tags === 'object' && tags !== null && !Object.hasOwn(tags, tag)
   }
 
   async #ask(
