@@ -36,7 +36,13 @@ beforeAll(async () => {
   dataDir = await makeDataDir()
   const { portMin, portMax } = await claimRtpPortRange()
   const folder = await shortPrompts(join(dataDir, 'prompts'), { notice: 'recording-notice', ask: 'recording-consent' })
-  const table = new AnnouncementTable({ dataDir, windowMs: 600_000, lost: () => {}, failed: () => {}, changed: () => {} })
+  const table = new AnnouncementTable({
+    dataDir,
+    windowMs: 600_000,
+    lost: () => {},
+    failed: () => {},
+    changed: () => {},
+  })
   await table.run(Date.now())
   const signalling = new EmbeddedSignalling({
     listen: [{ transport: 'udp', address: '127.0.0.1', port: 0 }],

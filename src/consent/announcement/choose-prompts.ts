@@ -7,10 +7,12 @@ export interface PromptRule {
   readonly dialled: readonly string[]
   /** Likewise of the caller's. */
   readonly caller: readonly string[]
-  /** Jurisdictions as the request or the profile of the source names them; `US` fits `US-FL` too. */
+  /** Jurisdictions as the request names them; `US` fits `US-FL` too. */
   readonly jurisdiction: readonly string[]
+  /** None: the usual ones. */
   readonly prompts: readonly string[]
-  readonly language: string | undefined
+  /** Empty: the usual one. */
+  readonly language: string
 }
 
 /** What is known of a call when prompts are chosen. */
@@ -24,9 +26,9 @@ export interface PromptWish {
 }
 
 /**
- * The prompts for a call, in their order: those that the request asks for, else those of the first rule that fits, else the usual ones. The
- * language is that of the request, else of the rule, else the usual one; a prompt that is not there in it is taken in the language without
- * region (`de` for `de-CH`), in the usual language, or in whichever comes first in the index.
+ * The prompts for a call, in their order: those that the request asks for, else those of the first rule that fits, else the usual ones. Each is taken in
+ * the first language that it is there in: that of the request, of the rule, the usual one, each also without its region (`de` for `de-CH`); else in
+ * whichever comes first in the index.
  *
  * Rejected with the name of a prompt that the index does not have.
  */
@@ -39,7 +41,7 @@ export function choosePrompts<Prompt extends IndexedPrompt>(
   },
 ): Result<readonly Prompt[], string> {
   const rule = choices.rules.find((candidate) => fits(candidate, wish))
-  const asked = wish.promptIds.length > 0 ? wish.promptIds : (rule?.prompts ?? choices.usual.prompts)
+  const asked = [wish.promptIds, rule?.prompts ?? [], choices.usual.prompts].find((ids) => ids.length > 0) ?? []
   const languages = [wish.language, rule?.language, choices.usual.language].flatMap(withoutRegion)
   const chosen: Prompt[] = []
   for (const id of asked) {
@@ -68,7 +70,7 @@ function fits(rule: PromptRule, { dialled, caller, jurisdiction }: PromptWish): 
 }
 
 function withoutRegion(language: string | undefined): readonly string[] {
-  if (language === undefined) return []
+  if (language === undefined || language === '') return []
   const [primary = language] = language.split('-', 1)
   return [language, primary]
 }

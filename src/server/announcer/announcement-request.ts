@@ -11,6 +11,7 @@ import { parseSdp } from '../../protocol/sdp/parse.ts'
 import type { SessionDescription } from '../../protocol/sdp/session-description.ts'
 import { headerCorrelation } from '../../protocol/siprec/correlation.ts'
 import { type CorrelationId, readCorrelationValue } from '../../protocol/siprec/correlation-values.ts'
+import { splitBody } from '../../protocol/siprec/multipart.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { OfferRequest } from '../signalling/port.ts'
 import type { Prompt } from './prompt-library.ts'
@@ -68,14 +69,7 @@ export function readAnnouncementRequest(
   const { language, jurisdiction, promptIds } = uri
   const prompts = choosePrompts(
     { promptIds, language, jurisdiction, dialled, caller: userIn(offer.from) },
-    {
-      rules: announcements.rules.map((rule) => ({
-        ...rule,
-        language: rule.language === '' ? undefined : rule.language,
-      })),
-      usual: announcements,
-      index: settings.prompts,
-    },
+    { rules: announcements.rules, usual: announcements, index: settings.prompts },
   )
   if (!prompts.ok || prompts.value.length === 0) return rejected('prompt')
   const spoken = readOffer(offer)
@@ -89,12 +83,13 @@ export function readAnnouncementRequest(
   })
 }
 
-/** The description of an offer, and the line of it on which we speak. */
+/** The description of an offer, and the line of it on which we speak. It may be one part of several: of SIP-I, or with a location. RFC 5621 */
 export function readOffer(
   offer: OfferRequest,
 ): Result<Pick<AnnouncementRequest, 'description' | 'line'>, 'noOffer' | 'noCodec'> {
-  const isSdp = offer.header('content-type')?.toLowerCase().startsWith('application/sdp') === true
-  const description = isSdp ? parseSdp(offer.body) : undefined
+  const parts = splitBody(offer.header('content-type'), offer.body)
+  const sdp = parts.ok ? parts.value.find(({ contentType }) => contentType === 'application/sdp') : undefined
+  const description = sdp === undefined ? undefined : parseSdp(sdp.body)
   if (description?.ok !== true) return rejected('noOffer')
   const line = conversationLine(description.value, PROMPT_CODECS)
   return line === undefined ? rejected('noCodec') : accepted({ description: description.value, line })

@@ -70,14 +70,7 @@ export class MediaPathAnnouncer {
     const { announcements, prompts } = this.#options
     const chosen = choosePrompts(
       { promptIds: prompt === undefined ? [] : [prompt], language, dialled, jurisdiction, caller: undefined },
-      {
-        rules: announcements.rules.map((rule) => ({
-          ...rule,
-          language: rule.language === '' ? undefined : rule.language,
-        })),
-        usual: announcements,
-        index: prompts,
-      },
+      { rules: announcements.rules, usual: announcements, index: prompts },
     )
     return chosen.ok ? chosen.value[0] : undefined
   }

@@ -26,7 +26,7 @@ const NO_WISH: PromptWish = {
   caller: undefined,
   jurisdiction: undefined,
 }
-const ANY: PromptRule = { dialled: [], caller: [], jurisdiction: [], prompts: [], language: undefined }
+const ANY: PromptRule = { dialled: [], caller: [], jurisdiction: [], prompts: [], language: '' }
 
 function chosen(wish: Partial<PromptWish>, rules: readonly Partial<PromptRule>[] = []): readonly string[] | string {
   const result = choosePrompts(
@@ -49,6 +49,13 @@ describe('choosing prompts', () => {
     ['the language without its region', { language: 'de-CH' }, [], ['notice de']],
     ['the usual language where that is not there', { language: 'it' }, [], ['notice en']],
     ['a rule by what was dialled', { dialled: '+1813555' }, [{ dialled: ['+1813'], language: 'es-MX' }], ['ask es-MX']],
+    ['the usual ones in the language of a rule that names none', {}, [{ prompts: [], language: 'de' }], ['notice de']],
+    [
+      'the language of the rule where that asked for is not there',
+      { language: 'it' },
+      [{ language: 'es-MX' }],
+      ['ask es-MX'],
+    ],
     ['no rule for another number', { dialled: '+1212555' }, [{ dialled: ['+1813'] }], ['notice en']],
     ['no rule without a number', {}, [{ dialled: ['+1813'] }], ['notice en']],
     [

@@ -68,6 +68,23 @@ it('refuses a line whose RTCP would have no port', async () => {
   await takesAnother(announcer)
 })
 
+it('takes the offer out of a body of several parts, at the beginning and later', async () => {
+  const { announcer } = await start()
+  const parts = (sdp: string): string =>
+    ['--x', 'Content-Type: application/ISUP;version=itu-t92+', '', '\u0001', '--x', 'Content-Type: application/sdp']
+      .concat('', sdp, '--x--', '')
+      .join('\r\n')
+  const headers = { 'content-type': 'multipart/mixed;boundary=x' }
+  const { offer, answers } = offerTo(URI, parts(sdpOf(4_000)), { headers })
+  announcer.handleInvite(offer)
+  await eventually('an answer', async () => answers[0])
+  const again = offerTo(URI, parts(sdpOf(4_002)), { headers })
+  announcer.handleReinvite(again.offer)
+  const none = offerTo(URI, 'v=0', { headers: { 'content-type': 'application/ISUP' } })
+  announcer.handleReinvite(none.offer)
+  expect([answers, again.answers, none.answers]).toEqual([['200'], ['200'], ['488']])
+})
+
 it('plays nothing to a call that arrives on hold, and begins when the hold ends', async () => {
   const { portMin } = await claimRtpPortRange()
   const announcements = { simultaneousMax: 2, portMax: portMin + 3 }
