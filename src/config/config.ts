@@ -70,21 +70,26 @@ export interface SourceConfig {
   readonly consent: SourceConsentConfig
 }
 
+/** What the operator declares of people of his own: who they are, what they have agreed to, and where they are. */
+export interface OwnPeople {
+  /** Whether an address of record is one of theirs. */
+  readonly includes: (aor: string) => boolean
+  readonly consent: 'informed' | 'agreed'
+  /** Id of a jurisdiction, in place of what their number says. */
+  readonly jurisdiction?: string | undefined
+}
+
 /** What is asked for of the calls of one source. */
 export interface SourceConsentConfig {
   readonly policy: ConsentPolicy
   /** Id of a jurisdiction that holds for every call. */
-  readonly jurisdiction: string | undefined
+  readonly jurisdiction?: string | undefined
   /** ISO 3166-1: whose national numbers parties without "+" have. */
-  readonly country: string | undefined
+  readonly country?: string | undefined
   /** The operator's own people, none or one entry. */
-  readonly own: readonly {
-    readonly includes: (aor: string) => boolean
-    readonly consent: 'informed' | 'agreed'
-    readonly jurisdiction: string | undefined
-  }[]
+  readonly own: readonly OwnPeople[]
   /** Undefined: nothing is listened for in the audio. */
-  readonly listening:
+  readonly listening?:
     | {
         readonly keys: { readonly yes?: string; readonly no?: string; readonly withdraw?: string }
         readonly answerWithinMs: number

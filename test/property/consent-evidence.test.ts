@@ -6,6 +6,7 @@ import type { ConsentOutput, ConsentState } from '../../src/consent/words.ts'
 import type { ConsentEventBody } from '../../src/evidence/consent-event.ts'
 import { consentState, isSupported } from '../../src/evidence/consent-state.ts'
 import { eventOfFact, eventOfRule, eventOfState } from '../../src/server/consent/consent-events.ts'
+import { ConsentReasons } from '../../src/server/consent/consent-reasons.ts'
 import { objections, others, parties, rules, type World, worlds } from '../support/any-consent.ts'
 import { RULE_DATA } from '../unit/consent/support.ts'
 
@@ -21,7 +22,7 @@ const steps = fc.array(
     { weight: 1, arbitrary: fc.record({ does: fc.constant('rule' as const), rule: rules }) },
     { weight: 1, arbitrary: fc.record({ does: fc.constant('wait' as const) }) },
   ),
-  { maxLength: 25 },
+  { maxLength: 60 },
 )
 type Step = typeof steps extends fc.Arbitrary<readonly (infer One)[]> ? One : never
 
@@ -31,6 +32,7 @@ class Kept {
   readonly consent: ConsentCase
   /** As the events have it when the recorder dies between the last fact and what is decided because of it. */
   stateAtCrash: ConsentState = 'unknown'
+  readonly #reasons = new ConsentReasons()
   #nowUs = 0
 
   constructor(world: World) {
@@ -60,16 +62,13 @@ class Kept {
 
   #take(outputs: readonly ConsentOutput[]): void {
     for (const output of outputs) {
-      if (output.kind === 'state') this.#note(eventOfState(output.state, this.#reasons(), output.explanation))
+      if (output.kind === 'state') this.#note(eventOfState(output.state, this.#reasons.numbers, output.explanation))
       else this.#note({ type: 'enforced', action: output.action })
     }
   }
 
-  #reasons(): readonly number[] {
-    return this.events.flatMap(({ type, number }) => (type === 'decided' || type === 'enforced' ? [] : [number]))
-  }
-
   #note(body: ConsentEventBody): void {
+    this.#reasons.add(this.events.length, body)
     this.events.push({ ...body, number: this.events.length })
   }
 }

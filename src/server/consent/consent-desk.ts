@@ -1,6 +1,6 @@
+import type { SourceConsentConfig } from '../../config/config.ts'
 import { chooseRule, type ChosenRule, type RuleData } from '../../consent/choose-rule.ts'
 import { ConsentCase, isObjection } from '../../consent/consent-case.ts'
-import type { ConsentPolicy } from '../../consent/policy.ts'
 import type { ConsentAction, ConsentFactAt, ConsentOutput, ConsentState } from '../../consent/words.ts'
 import type { ConsentEventBody } from '../../evidence/consent-event.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'
@@ -9,31 +9,18 @@ import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
 import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
 import { eventOfFact, eventOfRule, eventOfState } from './consent-events.ts'
-import { ConsentParties, type OwnPeople } from './consent-parties.ts'
+import { ConsentParties } from './consent-parties.ts'
+import { ConsentReasons } from './consent-reasons.ts'
 
 /** What is heard is told so much later: audio waits for its place and is written in steps. Deadlines pass so much later too. */
 export const HEARD_LATE_US = 1_500_000
-/** Events that a decision names as its reasons; the newest. */
-const REASONS_MAX = 64
-
-/** What one source wants. */
-export interface SourceConsent {
-  readonly policy: ConsentPolicy
-  /** Id of a jurisdiction that holds for every call. */
-  readonly jurisdiction?: string | undefined
-  /** ISO 3166-1: whose national numbers parties without "+" have. */
-  readonly country?: string | undefined
-  readonly own: readonly OwnPeople[]
-  /** Undefined: nothing is listened for. */
-  readonly listening?: ConsentListening | undefined
-}
 
 /** What consent is decided by. */
 export interface ConsentSettings {
   /** By the names of their profiles. */
-  readonly sources: ReadonlyMap<string, SourceConsent>
+  readonly sources: ReadonlyMap<string, SourceConsentConfig>
   /** What holds for sources that have no profile. */
-  readonly byDefault: SourceConsent
+  readonly byDefault: SourceConsentConfig
   /** Destroys a recording once it is over. */
   readonly shred: (recording: LiveRecording) => Promise<void>
   /** What was announced to the parties before, in order; the same object for the same announcement. */
@@ -58,7 +45,7 @@ export interface ConsentActions {
 
 interface OpenCase {
   readonly recording: LiveRecording
-  readonly source: SourceConsent
+  readonly source: SourceConsentConfig
   readonly consentCase: ConsentCase
   readonly parties: ConsentParties
   /** What was announced before, as far as it is known here. */
@@ -67,7 +54,7 @@ interface OpenCase {
   readonly pending: Promise<void>[]
   /** Announcements that are being looked up. */
   readonly lookups: Set<Promise<void>>
-  readonly reasons: number[]
+  readonly reasons: ConsentReasons
   rule: ChosenRule
   /** The decision that holds. */
   decided: TakenConsentEvent | undefined
@@ -136,7 +123,7 @@ export class ConsentDesk {
     void looking.then(() => lookups?.delete(looking))
   }
 
-  #begin(recording: LiveRecording, source: SourceConsent): OpenCase {
+  #begin(recording: LiveRecording, source: SourceConsentConfig): OpenCase {
     const people = new ConsentParties(source.own)
     const { parties, ruleParties } = people.update(recording.communication.history, streamIdsOf(recording), 0)
     const rule = this.#choose(source, ruleParties)
@@ -149,7 +136,7 @@ export class ConsentDesk {
       consentCase,
       parties: people,
       announced,
-      reasons: [],
+      reasons: new ConsentReasons(),
       pending: [],
       lookups: new Set(),
       rule,
@@ -220,11 +207,14 @@ export class ConsentDesk {
     await Promise.all(open.pending)
   }
 
-  #sourceOf(src: string): SourceConsent {
+  #sourceOf(src: string): SourceConsentConfig {
     return this.#settings.sources.get(src) ?? this.#settings.byDefault
   }
 
-  #choose({ jurisdiction, country }: SourceConsent, parties: Parameters<typeof chooseRule>[0]['parties']): ChosenRule {
+  #choose(
+    { jurisdiction, country }: SourceConsentConfig,
+    parties: Parameters<typeof chooseRule>[0]['parties'],
+  ): ChosenRule {
     return chooseRule({ parties, source: { jurisdiction, country } }, this.#settings.data)
   }
 
@@ -242,10 +232,7 @@ export class ConsentDesk {
     at = wallClock(open.recording, this.#nowUs()).toISOString(),
   ): TakenConsentEvent | undefined {
     const taken = this.#keep(open.recording, { ...event, at })
-    if (taken !== undefined && event.body.type !== 'decided' && event.body.type !== 'enforced') {
-      open.reasons.push(taken.number)
-      if (open.reasons.length > REASONS_MAX) open.reasons.shift()
-    }
+    if (taken !== undefined) open.reasons.add(taken.number, event.body)
     return taken
   }
 
@@ -270,7 +257,7 @@ export class ConsentDesk {
   }
 
   #decide(open: OpenCase, output: ConsentOutput & { readonly kind: 'state' }): TakenConsentEvent | undefined {
-    return this.#note(open, { body: eventOfState(output.state, open.reasons, output.explanation) })
+    return this.#note(open, { body: eventOfState(output.state, open.reasons.numbers, output.explanation) })
   }
 
   #enforce(open: OpenCase, action: ConsentAction): void {
@@ -317,7 +304,7 @@ export class ConsentDesk {
 }
 
 /** A source that asks for nothing and listens for nothing has no cases: its recordings say that nothing is known of consent. */
-function asksForConsent({ policy, listening }: SourceConsent): boolean {
+function asksForConsent({ policy, listening }: SourceConsentConfig): boolean {
   return policy.require !== 'none' || listening !== undefined
 }
 

@@ -1,15 +1,7 @@
+import type { OwnPeople } from '../../config/config.ts'
 import type { RuleParty } from '../../consent/choose-rule.ts'
 import type { ConsentParty } from '../../consent/policy.ts'
 import type { AttributionHistory } from '../../protocol/siprec/attribution-history.ts'
-
-/** What the operator declares of people of his own: who they are, what they have agreed to, and where they are. */
-export interface OwnPeople {
-  /** Whether an address of record is one of theirs. */
-  readonly includes: (aor: string) => boolean
-  readonly consent: 'informed' | 'agreed'
-  /** Id of a jurisdiction, in place of what their number says. */
-  readonly jurisdiction?: string | undefined
-}
 
 /** Who takes part in a recording, for the evaluator, and where they are, for the choice of the rule. */
 export interface PartiesOfRecording {

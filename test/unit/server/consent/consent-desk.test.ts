@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import type { SourceConsentConfig } from '../../../../src/config/config.ts'
 import type { RuleData } from '../../../../src/consent/choose-rule.ts'
 import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
 import type { ConsentFact, ConsentFactAt } from '../../../../src/consent/words.ts'
 import { findConsentEventFault } from '../../../../src/evidence/consent-event-shape.ts'
+import { consentState } from '../../../../src/evidence/consent-state.ts'
 import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
-import { ConsentDesk, HEARD_LATE_US, type SourceConsent } from '../../../../src/server/consent/consent-desk.ts'
+import { ConsentDesk, HEARD_LATE_US } from '../../../../src/server/consent/consent-desk.ts'
+import { REASONS_PER_KIND_MAX } from '../../../../src/server/consent/consent-reasons.ts'
 import { wallClock, type LiveRecording } from '../../../../src/server/recording/live-recording.ts'
 import { liveRecording } from '../recording/live-recordings.ts'
 
@@ -33,7 +36,7 @@ class DeskRig {
 
   constructor(policy: Partial<ConsentPolicy> = {}) {
     this.recording.described = { media: [], plans: [{ streamId: 's1' }, { streamId: 's2' }] as never, ports: new Map() }
-    const source: SourceConsent = { policy: { ...POLICY, ...policy }, own: [] }
+    const source: SourceConsentConfig = { policy: { ...POLICY, ...policy }, own: [] }
     this.desk = new ConsentDesk({
       settings: {
         sources: new Map([['sbc', source]]),
@@ -87,6 +90,22 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 describe('a recording that needs the agreement of all', () => {
+  it('names what its decision follows from, however much else was said since', () => {
+    const rig = new DeskRig({ require: 'byRule' })
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    for (let count = 0; count < 200; count += 1) rig.say({ type: 'answered', answer: 'none', by: 'dtmf' })
+    rig.say({
+      ...{ type: 'announcementHeard', prompt: PROMPT, streamId: 's1', fromSample: 0, heardSamples: 48_000 },
+      ...{ share: 1, confidence: 1, verdict: 'heardInFull' },
+    })
+    expect(rig.recording.consentState).toBe('agreed')
+    const events = rig.events.map(({ body }, number) => ({ ...body, number }))
+    expect(consentState(events)).toBe('agreed')
+    expect(rig.lastDecision?.because.length).toBeLessThanOrEqual(3 * REASONS_PER_KIND_MAX)
+  })
+
   it('is agreed when all have said yes, and every event says so in its shape and order', async () => {
     const rig = new DeskRig()
     rig.desk.opened(rig.recording)

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 
 import type { AttributionInterval } from '../../../../src/protocol/siprec/attribution-history.ts'
 import type { KnownParticipant } from '../../../../src/protocol/siprec/metadata-state.ts'
-import { ConsentParties, type OwnPeople } from '../../../../src/server/consent/consent-parties.ts'
+import type { OwnPeople } from '../../../../src/config/config.ts'
+import { ConsentParties } from '../../../../src/server/consent/consent-parties.ts'
 
 const AGENTS: OwnPeople = {
   includes: (aor) => aor.includes('@agents.example'),
