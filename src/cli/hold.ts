@@ -1,17 +1,13 @@
-import { existsSync } from 'node:fs'
-
 import { ExitCode } from '../errors.ts'
 import { NOT_TOLD } from '../evidence/custody/custody-note.ts'
 import { addHold, applyHolds, releaseHolds, type HoldReport } from '../server/custody/hold.ts'
 import { RecordingCustody } from '../server/custody/recording-custody.ts'
-import { clusterDirectory } from '../server/database/cluster.ts'
 import { LIST_LIMIT_MAX } from '../server/database/list-filters.ts'
-import { openDatabase } from '../server/database/open-database.ts'
 import { listRecordings } from '../server/database/queries.ts'
 import { flag, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { exitCodeOf, holdLines, NO_LEDGER } from './custody/custody-report.ts'
-import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, talk, tellIndex } from './custody/open-custody.ts'
+import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, openIndex, tellIndex } from './custody/open-custody.ts'
 import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
 import { recordingTable } from './recordings/render.ts'
 
@@ -98,11 +94,7 @@ async function listOne(context: CommandContext, id: string): Promise<ExitCode> {
 /** Recordings that are held, from the index. */
 async function listHeld(context: CommandContext): Promise<ExitCode> {
   const { json, stdout, stderr, env } = context
-  const config = context.config()
-  const hasNone = config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))
-  const database = hasNone
-    ? undefined
-    : await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
+  const database = await openIndex(context)
   try {
     const filters = { custodyState: 'held', limit: LIST_LIMIT_MAX } as const
     const { recordings } = database === undefined ? { recordings: [] } : await listRecordings(database, filters)

@@ -6,6 +6,7 @@ import { flag } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { confirmFor } from './confirm.ts'
 import { exitCodeOf, NO_LEDGER, shredLines } from './custody/custody-report.ts'
+import { knownHolds } from './custody/known-holds.ts'
 import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, tellIndex } from './custody/open-custody.ts'
 import { writeJson, writeLines } from './output.ts'
 
@@ -16,7 +17,7 @@ export const command: Command = {
   description:
     'Destroys the sealed key of a recording in the store, its replica (all versions and delete markers of a bucket) and on this machine. What is left proves that the recording existed and ' +
     'that its key was destroyed: manifest, ledger, a signed record, the row of the index. It says what it destroyed and what it could not. Run it on the machine of the recorder, whether or not that runs. ' +
-    'A recording that is still being made, or on legal hold, is refused. ' +
+    'A recording that is still being made, or on legal hold, is refused; so is one of whose hold ledger or index know and whose record is gone. ' +
     'Exit code 0: nothing is left. 4: something is; running it again finishes the work.',
   examples: ['shred 01990000-0000-7000-8000-000000000000 --reason "erasure request 4711"'],
   positionals: { min: 1, max: 1 },
@@ -44,6 +45,7 @@ async function runShred(context: CommandContext): Promise<ExitCode> {
     const report = await shred({
       ...{ custody, note, dataDir: config.dataDir, marks: new ShreddedMarks(config.dataDir), leave: leaveOn(config) },
       scope: flag(args, 'chunks') ? 'objects' : 'key',
+      knownHolds: () => knownHolds(context, { recordingId: custody.recordingId, keys: open.keys }),
       bypassesGovernance: flag(args, 'bypass-governance'),
     })
     const troubles = [...report.troubles, ...(await tellIndex(context, custody, { note, decided: report.decided }))]

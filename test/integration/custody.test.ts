@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -95,6 +95,11 @@ test('a held recording is told as held, said in the ledger without a name, and n
   expect(said).toMatchObject({ byHash: expect.any(String) as string, reasonHash: expect.any(String) as string })
   expect(JSON.stringify(said)).not.toMatch(/case 4711|Ada L/)
   expect(await daemon.commandHere('shred', kept, ...WHY, '--yes')).toMatchObject({ code: 1 })
+  const record = join(objectFolder(daemon, kept), 'custody-000.jws')
+  await rename(record, join(dataDir, 'taken-away'))
+  const refused = await daemon.commandHere('shred', kept, ...WHY, '--yes')
+  expect(refused.stderr).toContain('is known to the ledger and the index, and its record is not beside the recording')
+  await rename(join(dataDir, 'taken-away'), record)
   expect(await daemon.commandHere('verify', kept)).toMatchObject({ code: 0 })
   expect(await daemon.commandHere('hold', 'release', kept, ...WHY)).toMatchObject({ code: 0 })
   expect(await listed('held')).toEqual([])

@@ -11,7 +11,7 @@ import { applyRecords, planRecord } from '../../server/database/apply-records.ts
 import { clusterDirectory } from '../../server/database/cluster.ts'
 import { custodyDecidedRecord } from '../../server/database/index-records.ts'
 import type { DatabaseLog } from '../../server/database/log.ts'
-import { openDatabase } from '../../server/database/open-database.ts'
+import { openDatabase, type Database } from '../../server/database/open-database.ts'
 import type { DatabaseRecord } from '../../server/database/records.ts'
 import { blamesRecord } from '../../server/database/server-errors.ts'
 import { vaultRecipientsAtStart } from '../../server/keys-at-start.ts'
@@ -105,12 +105,11 @@ export async function writeToIndex(
   context: CommandContext,
   rows: () => Promise<readonly DatabaseRecord[]>,
 ): Promise<readonly Trouble[]> {
-  const config = context.config()
-  if (config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))) return []
   try {
-    const records = await rows()
-    const database = await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
+    const database = await openIndex(context)
+    if (database === undefined) return []
     try {
+      const records = await rows()
       await applyRecords(
         database.pool,
         records.map((row) => planRecord(row)),
@@ -126,8 +125,15 @@ export async function writeToIndex(
   }
 }
 
+/** Undefined where there is none. */
+export async function openIndex(context: CommandContext): Promise<Database | undefined> {
+  const { database, dataDir } = context.config()
+  const hasNone = database.url === undefined && !existsSync(clusterDirectory(dataDir))
+  return hasNone ? undefined : openDatabase({ url: database.url, dataDir, log: talk(context) })
+}
+
 /** What the database has to say while a command writes to it: only what is wrong. */
-export function talk({ stderr, env }: CommandContext): DatabaseLog {
+function talk({ stderr, env }: CommandContext): DatabaseLog {
   const paint = paintFor(stderr, env)
   const warn = (_fields: object, message: string): void =>
     writeLines(stderr, [`${paint('yellow', 'warning:')} ${printable(message)}`])

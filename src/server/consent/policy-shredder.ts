@@ -48,6 +48,8 @@ export function policyShredder(parts: {
       const report = await shred({
         ...{ custody, dataDir, note: NOTE, scope: 'key', bypassesGovernance: false },
         marks: new ShreddedMarks(dataDir),
+        // Reading a whole ledger is not for the process that records.
+        knownHolds: () => Promise.resolve([]),
         leave: (request) => leaveRequest(dataDir, request),
       })
       for (const stored of (await custody.read()).records) {

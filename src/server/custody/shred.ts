@@ -9,6 +9,7 @@ import { sha256Hex } from '../../evidence/sha256.ts'
 import type { CustodyRequest } from '../ledger/custody-requests.ts'
 import type { CopyLock } from '../storage/object-store.ts'
 import { destroyEverywhere, leftEverywhere, type DestroyedPlace } from './destroy.ts'
+import { refuseLost, type KnownHold } from './lost-holds.ts'
 import type { RecordingCustody, Trouble } from './recording-custody.ts'
 import { sealedKeyHashes } from './sealed-key-hashes.ts'
 import type { ShreddedMarks } from './shredded-marks.ts'
@@ -21,6 +22,8 @@ export interface ShredOptions {
   readonly note: CustodyNote
   /** Objects under retention in mode governance too. */
   readonly bypassesGovernance: boolean
+  /** What ledger and index know of open holds on it. */
+  readonly knownHolds: () => Promise<readonly KnownHold[]>
   /** Leaves a statement for the ledger of this machine; false where there is none. */
   readonly leave: (request: CustodyRequest) => Promise<boolean>
 }
@@ -46,7 +49,7 @@ export interface ShredReport {
  * Each step may be the last one: running it again goes on where it stopped, and ends in the same. In this order: the intent is stored and left for the ledger; this machine is told not to
  * store it again; files of this machine, the store, the replica; all are looked at again; the outcome is stored and left for the ledger.
  *
- * @throws EarwitnessError `recording-open`, `recording-held`, `shred-locked`, `custody-damaged`, `ledger-request-failed`, `storage-…` of the store itself; nothing was destroyed then
+ * @throws EarwitnessError `recording-open`, `recording-held`, `hold-lost`, `shred-locked`, `custody-damaged`, `ledger-request-failed`, `storage-…` of the store itself; nothing was destroyed then
  */
 export async function shred(options: ShredOptions): Promise<ShredReport> {
   const { scope } = options
@@ -88,6 +91,7 @@ class Shredding {
     const isDone = covers(before.state.destroyed, this.#scope) && before.state.shred === 'done'
     if (!isDone && before.state.shred !== 'begun') {
       refuseHeld(before.state)
+      refuseLost(await this.#options.knownHolds(), before.records)
       await this.#refuseLocked()
       await this.#decide((state) => this.#order(state))
     }

@@ -1,6 +1,7 @@
 import { isUuidV7 } from '../../ids.ts'
 import type { Database } from './database.ts'
-import { CUSTODY_STATE } from './custody-statements.ts'
+import type { KnownHold } from '../custody/lost-holds.ts'
+import { CUSTODY_STATE, OPEN_HOLDS } from './custody-statements.ts'
 import {
   encodeCursor,
   filterConditions,
@@ -166,6 +167,15 @@ function toListed(row: RecordingRow, participants: readonly ListedParticipant[])
     custodyState: row.custody_state,
     participants,
   }
+}
+
+/** Holds of a recording that were added and not released. */
+export async function openHolds({ pool }: Queries, recordingId: string): Promise<readonly KnownHold[]> {
+  const { rows } = await pool.query<{ hold_id: string; sha256: string }>(
+    `SELECT added.hold_id, added.sha256 FROM ${OPEN_HOLDS} AND added.recording_id = $1`,
+    [recordingId],
+  )
+  return rows.map(({ hold_id: holdId, sha256 }) => ({ holdId, recordSha256: sha256, knownBy: 'index' }))
 }
 
 /** One recording of the same story. */

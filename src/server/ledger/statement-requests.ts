@@ -115,12 +115,8 @@ export class RequestFolder {
 
   /** The oldest first, at most {@link REQUESTS_MAX}. */
   async list(): Promise<readonly StatementRequest[]> {
-    const names = await readdir(this.#folder).catch((error: unknown) => {
-      if (errnoOf(error) === 'ENOENT') return []
-      throw error
-    })
     const requests: StatementRequest[] = []
-    for (const name of names.filter((each) => NAME.test(each)).toSorted()) {
+    for (const name of await waitingNames(this.#folder)) {
       if (requests.length >= REQUESTS_MAX) break
       const request = await this.#read(name)
       if (request !== undefined) requests.push(request)
@@ -143,6 +139,28 @@ export class RequestFolder {
     await rename(path, `${path}.refused`).catch(() => {})
     return undefined
   }
+}
+
+/** Those that wait in a data folder, for a reader who changes nothing there. What is no request is passed over. */
+export async function waitingRequests(dataDir: string): Promise<readonly StatementRequest[]> {
+  const folder = requestsFolder(dataDir)
+  const requests: StatementRequest[] = []
+  for (const name of await waitingNames(folder)) {
+    // The recorder may take it meanwhile.
+    const bytes = await readFile(join(folder, name)).catch(() => undefined)
+    const request = bytes === undefined ? undefined : parseRequest(bytes.toString('utf8'))
+    if (request !== undefined) requests.push(request)
+  }
+  return requests
+}
+
+/** The oldest first. */
+async function waitingNames(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  })
+  return names.filter((each) => NAME.test(each)).toSorted()
 }
 
 function parseRequest(json: string): StatementRequest | undefined {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
@@ -60,6 +60,31 @@ test('a recording is held, released, shredded, and told as such', async () => {
   const requests = readdirSync(join(dataDir, 'ledger', 'requests'))
   // One of them is the export that was tried.
   expect(requests).toHaveLength(5)
+})
+
+test('a hold whose record was taken away is known by what waits to be said, until its release is', async () => {
+  const { run, folder } = await node()
+  await run('hold', 'add', RECORDING_ID, ...WHY)
+  const record = readFileSync(join(folder, 'custody-000.jws'))
+  rmSync(join(folder, 'custody-000.jws'))
+  const refused = await run('shred', RECORDING_ID, ...WHY, '--yes')
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain('is known to the ledger')
+  expect(refused.stderr).toContain('hold-lost')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+  writeFileSync(join(folder, 'custody-000.jws'), record)
+  await run('hold', 'release', RECORDING_ID, ...WHY)
+  for (const name of ['custody-000.jws', 'custody-001.jws']) rmSync(join(folder, name))
+  expect(await run('shred', RECORDING_ID, ...WHY, '--yes')).toMatchObject({ code: 0 })
+})
+
+test('a hold whose record was taken away is known by what was said', async () => {
+  const { dataDir, folder } = await nodeWithRecording({ decided: 'held' })
+  rmSync(join(folder, 'custody-000.jws'))
+  const refused = await runCommandHere(['shred', RECORDING_ID, ...WHY, '--yes'], { EARWITNESS_DATA_DIR: dataDir })
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain('hold-lost')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
 })
 
 test('a bundle of a shredded recording verifies where nothing else is', async () => {

@@ -144,6 +144,7 @@ export async function custodyRig(
       const marks = new ShreddedMarks(dataDir)
       return {
         ...{ custody: custody(life), dataDir, note: NOTE, scope: 'key', bypassesGovernance: false },
+        knownHolds: () => Promise.resolve([]),
         marks: {
           read: (id) => life.look(() => marks.read(id)),
           write: (id, mark) => life.change(() => marks.write(id, mark)),

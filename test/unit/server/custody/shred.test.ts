@@ -201,6 +201,31 @@ describe('shredding is refused, and nothing is destroyed or said', () => {
     expect(await refused(rig)).toBe('custody-damaged')
   })
 
+  test.each([
+    ['which record was of the hold', { recordSha256: 'ab'.repeat(32), holdId: 'a hold' }],
+    ['the hold', { holdId: 'a hold' }],
+    ['that there was one', {}],
+  ])('when the ledger knows %s, and there is no such record', async (_what, hold) => {
+    const rig = await custodyRig()
+    const knownHolds = () => Promise.resolve([{ ...hold, knownBy: 'ledger' as const }])
+    expect(await refused(rig, { ...rig.options(), knownHolds })).toBe('hold-lost')
+    // What was ordered before is finished.
+    await codeOf(shred({ ...rig.options(), leave: () => Promise.reject(new Error('EACCES')) }))
+    expect(await shred({ ...rig.options(), knownHolds })).toMatchObject({ state: 'shredded' })
+  })
+
+  test('by no hold that the ledger knows and the records end', async () => {
+    for (const what of ['record', 'hold', 'neither'] as const) {
+      const rig = await custodyRig()
+      const { holdIds } = await addHold(holdOptions(rig))
+      await releaseHolds({ ...holdOptions(rig), which: 'only' })
+      const [added] = (await rig.custody().read()).records
+      const hold = { record: { recordSha256: added?.sha256 }, hold: { holdId: holdIds[0] }, neither: {} }[what]
+      const knownHolds = () => Promise.resolve([{ ...hold, knownBy: 'index' as const }])
+      expect(await shred({ ...rig.options(), knownHolds }), what).toMatchObject({ state: 'shredded' })
+    }
+  })
+
   test('when another recorder decided, whose key is not trusted', async () => {
     const rig = await custodyRig()
     await addHold(holdOptions(rig))

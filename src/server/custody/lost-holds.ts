@@ -1,0 +1,25 @@
+import { EarwitnessError } from '../../errors.ts'
+import type { StoredRecord } from '../../evidence/custody/custody-chain.ts'
+import type { SaidHold } from '../../evidence/ledger/said-holds.ts'
+
+/** A hold of which nothing says that it was released. */
+export interface KnownHold extends SaidHold {
+  readonly knownBy: 'ledger' | 'index'
+}
+
+/** @throws EarwitnessError `hold-lost`: a hold whose record is gone may still hold */
+export function refuseLost(known: readonly KnownHold[], records: readonly StoredRecord[]): void {
+  const hashes = new Set(records.map(({ sha256 }) => sha256))
+  const isThere = ({ recordSha256, holdId }: KnownHold): boolean =>
+    recordSha256 === undefined
+      ? records.some(({ record }) => record.kind === 'holdAdded' && (holdId === undefined || record.holdId === holdId))
+      : hashes.has(recordSha256)
+  const lost = known.filter((hold) => !isThere(hold))
+  if (lost.length === 0) return
+  const who = [...new Set(lost.map(({ knownBy }) => `the ${knownBy}`))].join(' and ')
+  throw new EarwitnessError(
+    'hold-lost',
+    `A legal hold on this recording is known to ${who}, and its record is not beside the recording; nothing was destroyed.`,
+    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing.',
+  )
+}
