@@ -129,7 +129,8 @@ function consentSettings({ config, custody, announcements }: JoinParts, shredder
     byDefault: config.consent.byDefault,
     data: readConsentPacks({ ownFolder: config.consent.packs }),
     keep: (recording, note) => custody.consented(recording, note),
-    announced: ({ communication: { ids, consentTokens } }) => announcements.tokens.take({ ids, tokens: consentTokens }),
+    announced: ({ communication: { ids, consentTokens } }, changed) =>
+      announcements.tokens.take({ ids, tokens: consentTokens, changed }),
   }
 }
 

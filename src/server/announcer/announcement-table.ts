@@ -50,8 +50,20 @@ export interface AnnouncementKeys {
  */
 export type AnnouncementLoss = 'full' | 'expired' | 'restart' | 'disk'
 
+/** How long after it was put an announcement may be put again with more in it: a report of the listener that came late. */
+const CHANGE_MS = 5_000
+/** Of one announcement; others find out with their next metadata. */
+const TOLD_MAX = 8
+
 /** `waiting`: no recording has found it. `former`: of an earlier run, and none has in this one. */
 type Standing = 'waiting' | 'former' | 'taken'
+
+interface Entry {
+  readonly announcement: KeptAnnouncement
+  standing: Standing
+  /** Who took it, and is told when it changes. */
+  readonly told: (() => void)[]
+}
 
 interface TableOptions {
   readonly dataDir: string
@@ -72,7 +84,7 @@ interface TableOptions {
 export class AnnouncementTable {
   readonly #options: TableOptions
   /** Oldest first. */
-  readonly #kept = new Map<string, { readonly announcement: KeptAnnouncement; standing: Standing }>()
+  readonly #kept = new Map<string, Entry>()
   /** Undefined before the first writing, after one that failed, and at the end. */
   #file: FileHandle | undefined
   #lines = 0
@@ -107,22 +119,33 @@ export class AnnouncementTable {
     const ids = announcement.ids.filter(({ kind }) => LINKING_KINDS.has(kind)).slice(0, IDS_MAX)
     const kept = { announcementId, ids, keptUnixMs, facts: announcement.facts.slice(0, FACTS_MAX) }
     this.#forgetOld(keptUnixMs)
-    this.#remember(kept, this.#kept.get(announcementId)?.standing ?? 'waiting')
+    const former = this.#kept.get(announcementId)
+    this.#remember(kept, former?.standing ?? 'waiting')
     this.#options.changed(this.#kept.size)
+    for (const tell of former?.told ?? []) tell()
     this.#writing = this.#writing.then(() => this.#write(`${JSON.stringify(kept)}\n`, keptUnixMs))
     await this.#writing
   }
 
-  /** The facts of all announcements that have one of these ids and are not older than the window, oldest first. */
-  take({ ids, announcementIds }: AnnouncementKeys, nowUnixMs: number): readonly ConsentFactAt[] {
+  /**
+   * The facts of all announcements that have one of these ids and are not older than the window, oldest first.
+   *
+   * @param tell is called when one of them is put again soon; what has not changed is then the same object
+   */
+  take(
+    { ids, announcementIds }: AnnouncementKeys,
+    nowUnixMs: number,
+    tell: () => void = () => {},
+  ): readonly ConsentFactAt[] {
     this.#forgetOld(nowUnixMs)
     this.#options.changed(this.#kept.size)
     const wanted = new Set(ids.filter(({ kind }) => LINKING_KINDS.has(kind)).map(keyOf))
     const byToken = new Set(announcementIds)
     return [...this.#kept.values()].flatMap((entry) => {
-      const { announcementId, ids: its, facts } = entry.announcement
+      const { announcementId, ids: its, facts, keptUnixMs } = entry.announcement
       if (!byToken.has(announcementId) && !its.some((id) => wanted.has(keyOf(id)))) return []
       entry.standing = 'taken'
+      if (nowUnixMs - keptUnixMs < CHANGE_MS && entry.told.length < TOLD_MAX) entry.told.push(tell)
       return facts
     })
   }
@@ -137,7 +160,7 @@ export class AnnouncementTable {
   #remember(announcement: KeptAnnouncement, standing: Standing): void {
     const { announcementId } = announcement
     this.#kept.delete(announcementId)
-    this.#kept.set(announcementId, { announcement, standing })
+    this.#kept.set(announcementId, { announcement, standing, told: [] })
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > ANNOUNCEMENTS_KEPT_MAX && oldest !== undefined) this.#forget(oldest, 'full')
   }

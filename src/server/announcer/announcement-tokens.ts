@@ -36,11 +36,13 @@ export class AnnouncementTokens {
   /**
    * What was announced before a recording began: the facts of all announcements that share an id with it or whose token it bears, oldest first.
    *
+   * @param call.changed is called when one of these announcements says more soon after, by a report of its listener
    * @param call.tokens values of the header {@link TOKEN_HEADER}; forged and expired ones are counted and give nothing
    */
   async take(call: {
     readonly ids: readonly CorrelationId[]
     readonly tokens: readonly string[]
+    readonly changed: () => void
   }): Promise<readonly ConsentFactAt[]> {
     const { table, verifyKey, counted, nowUnixMs } = this.#options
     const announcementIds: string[] = []
@@ -49,6 +51,6 @@ export class AnnouncementTokens {
       counted(read.ok ? 'taken' : read.reason)
       if (read.ok) announcementIds.push(read.value)
     }
-    return table.take({ ids: call.ids, announcementIds }, nowUnixMs())
+    return table.take({ ids: call.ids, announcementIds }, nowUnixMs(), call.changed)
   }
 }

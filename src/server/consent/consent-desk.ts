@@ -24,7 +24,7 @@ export interface ConsentSettings {
   /** Destroys a recording once it is over. */
   readonly shred: (recording: LiveRecording) => Promise<void>
   /** What was announced to the parties before, in order; the same object for the same announcement. */
-  readonly announced: (recording: LiveRecording) => Promise<readonly ConsentFactAt[]>
+  readonly announced: (recording: LiveRecording, changed: () => void) => Promise<readonly ConsentFactAt[]>
   readonly data: RuleData
   /** Signs an event and keeps it; undefined when the recording has as many as it may, or is over. */
   readonly keep: (recording: LiveRecording, note: ConsentNote) => TakenConsentEvent | undefined
@@ -151,7 +151,7 @@ export class ConsentDesk {
 
   /** What was announced before, as far as it is not known yet. Recordings of a source that asks for nothing have a case from then on. */
   async #takeAnnounced(recording: LiveRecording): Promise<void> {
-    const facts = await this.#settings.announced(recording)
+    const facts = await this.#settings.announced(recording, () => this.#lookUp(recording))
     if (facts.length === 0) return
     const { recordingId, src } = recording.facts
     // A case that is open still takes what the metadata of a BYE led to; none begins any more then.

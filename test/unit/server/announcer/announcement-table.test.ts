@@ -117,6 +117,20 @@ describe('announcements that wait for their recording', () => {
     expect((await readFile(join(dataDir, 'announcements.jsonl'), 'utf8')).split('\n')).toHaveLength(2)
   })
 
+  it('tell whoever took them when they are put again soon', async () => {
+    const table = await tableAt(0)
+    const told: string[] = []
+    await table.put(announcement('first', 1_000))
+    table.take(byCall('other'), 1_001, () => void told.push('of no concern'))
+    table.take(byCall('first'), 1_001, () => void told.push('changed'))
+    await table.put(announcement('first', 2_500))
+    await table.put(announcement('first', 2_600))
+    table.take(byCall('first'), 9_000, () => void told.push('long over'))
+    await table.put(announcement('first', 9_001))
+    expect(told).toEqual(['changed'])
+    await table.stop()
+  })
+
   it('stay found when what was told is put again', async () => {
     const table = await tableAt(0)
     await table.put(announcement('first', 1))

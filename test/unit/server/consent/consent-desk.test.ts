@@ -27,6 +27,8 @@ class DeskRig {
   readonly events: { readonly body: ConsentEventBody; readonly at: string }[] = []
   readonly done: string[] = []
   announced: readonly ConsentFactAt[] = []
+  /** What was announced is different now. */
+  changed = (): void => {}
   /** Whether events come to stand in the journal. */
   kept: Promise<boolean> = Promise.resolve(true)
   isFull = false
@@ -42,7 +44,10 @@ class DeskRig {
         sources: new Map([['sbc', source]]),
         byDefault: { policy: { ...POLICY, require: 'none' }, own: [] },
         shred: async () => void this.done.push('shred'),
-        announced: async () => this.announced,
+        announced: async (_recording, changed) => {
+          this.changed = changed
+          return this.announced
+        },
         data: NO_DATA,
         keep: (_recording, note) => {
           if (this.refuses(note.body)) throw new TypeError('The consent event is too long.')
@@ -278,6 +283,29 @@ describe('what is asked of a desk', () => {
     await Promise.resolve()
     await Promise.resolve()
     expect(rig.types.filter((type) => type === 'announcementPlayed')).toHaveLength(2)
+  })
+
+  it('an announcement whose listener reports late counts as heard, without more metadata', async () => {
+    const rig = new DeskRig({ require: 'notice' })
+    const played = (heardToEnd: 'yes' | 'unknown') => ({
+      at: '2026-11-29T11:59:00.000Z',
+      fact: {
+        type: 'announcementPlayed',
+        ...({ prompt: PROMPT, mode: 'answer', playedMs: 4_000, totalMs: 4_000 } as const),
+        ...({ endCause: 'played', participantId: 's1' } as const),
+        heardToEnd,
+      } as const,
+    })
+    const answer = { at: '2026-11-29T11:59:05.000Z', fact: { type: 'answered', answer: 'yes', by: 'dtmf' } } as const
+    rig.announced = [played('unknown'), answer]
+    rig.desk.opened(rig.recording)
+    await vi.advanceTimersByTimeAsync(1)
+    rig.announced = [played('yes'), answer]
+    rig.changed()
+    await vi.advanceTimersByTimeAsync(1)
+    const facts = rig.events.flatMap(({ body }) => (body.type === 'announcementPlayed' ? [body.heardToEnd] : []))
+    expect(facts).toEqual(['unknown', 'yes'])
+    expect(rig.types.filter((type) => type === 'answered')).toHaveLength(1)
   })
 
   it('a source that asks for nothing has a case once something was announced', async () => {
