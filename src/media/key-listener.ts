@@ -7,10 +7,9 @@ import { G722Decoder } from './g722.ts'
 import { CODEC_RATES, type PromptCodec } from './prompt-audio.ts'
 
 /**
- * Hears the keys in the packets of one stream: telephone-event (RFC 4733), and tones in audio that can be decoded cheaply. Who sends both ways has
- * each press told twice.
+ * Hears the keys in the packets of one stream: telephone-event (RFC 4733), and tones in audio that can be decoded cheaply.
  *
- * `pressed` is called once for each press and way, as soon as it is certain.
+ * `pressed` is called once for each press and way, as soon as it is certain: of who sends both ways twice.
  */
 export class KeyListener {
   readonly #tracker: EventTracker
@@ -25,7 +24,7 @@ export class KeyListener {
   constructor(options: {
     readonly codec: PromptCodec
     readonly eventClockRate: number
-    readonly pressed: (digit: DtmfDigit) => void
+    readonly pressed: (digit: DtmfDigit, way: 'event' | 'tone') => void
   }) {
     const { codec, eventClockRate, pressed } = options
     const { audio, clock } = CODEC_RATES[codec]
@@ -34,12 +33,12 @@ export class KeyListener {
     this.#tracker = new EventTracker(eventClockRate, (press) => {
       if (this.#told.has(press)) return
       this.#told.add(press)
-      pressed(press.digit)
+      pressed(press.digit, 'event')
     })
     this.#detector = new DtmfDetector({
       sampleRate: audio,
       heard: ({ digit, isOver }) => {
-        if (!this.#isToneTold) pressed(digit)
+        if (!this.#isToneTold) pressed(digit, 'tone')
         this.#isToneTold = !isOver
       },
     })

@@ -165,6 +165,30 @@ describe.concurrent('keys', () => {
     expect(pbx.heard).toHaveLength(PROMPT_PACKETS)
   })
 
+  test.each([
+    ['application/dtmf-relay', 'Signal=1\r\nDuration=160\r\n', 'Consent given', 'yes'],
+    ['application/dtmf', '2', 'Consent refused', 'no'],
+    ['application/dtmf-relay', 'Signal=hf\r\n', 'No answer to the announcement', 'none'],
+  ])('by INFO: %s %j', async (type, body, reason, answer) => {
+    const pbx = await caller()
+    await pbx.call('sip:announce@127.0.0.1;play=ask')
+    await heard(pbx, PROMPT_PACKETS)
+    pbx.src.peer.send(pbx.src.text('INFO', { body }).replace('application/sdp', type))
+    expect((await pbx.src.answer('INFO')).status).toBe(200)
+    expect(await endOf(pbx)).toEqual([reason, [ASKED, answer]])
+  })
+
+  test('told by telephone-event and by INFO too answer one question, not the next as well', async () => {
+    const pbx = await caller()
+    const { port } = await pbx.call('sip:announce@127.0.0.1;play=ask,ask')
+    await heard(pbx, PROMPT_PACKETS)
+    pbx.press('1', port)
+    await heard(pbx, PROMPT_PACKETS + 1)
+    pbx.src.peer.send(pbx.src.text('INFO', { body: '1' }).replace('application/sdp', 'application/dtmf'))
+    expect((await pbx.src.answer('INFO')).status).toBe(200)
+    expect(await endOf(pbx)).toEqual(['No answer to the announcement', [ASKED, 'yes', ASKED, 'none']])
+  })
+
   test('from somebody else count for nothing; nor does one after the window', async () => {
     const pbx = await caller()
     const { port } = await pbx.call('sip:announce@127.0.0.1;play=ask')

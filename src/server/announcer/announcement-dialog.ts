@@ -4,17 +4,19 @@ import {
   type AnnouncementOutcome,
   type AnnouncementPlan,
 } from '../../consent/announcement/announcement.ts'
-import { heardToEnd } from '../../consent/announcement/heard-to-end.ts'
+import { type KeyWay, SamePress } from '../../consent/announcement/same-press.ts'
 import type { DialogId } from '../../ids.ts'
 import type { PromptCodec } from '../../media/prompt-audio.ts'
+import type { DtmfDigit } from '../../protocol/rtp/telephone-event.ts'
 import { buildAnswer } from '../../protocol/sdp/answer.ts'
 import type { ConversationLine } from '../../protocol/sdp/conversation-line.ts'
 import type { SessionDescription } from '../../protocol/sdp/session-description.ts'
+import { readInfoKey } from '../../protocol/sip/info-key.ts'
 import { sipfragStatus } from '../../protocol/sip/sipfrag.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingPort } from '../signalling/port.ts'
-import type { AnnouncementMedia, SentRange } from './announcement-media.ts'
-import type { ConsentFactAt } from '../../consent/words.ts'
+import type { AnnouncementMedia } from './announcement-media.ts'
+import { AnnouncementRecord } from './announcement-record.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
 import type { AnnouncementProtection } from './announcement-protection.ts'
 import { type AnnouncementTokens, TOKEN_HEADER } from './announcement-tokens.ts'
@@ -81,27 +83,22 @@ export class AnnouncementDialog {
   readonly #options: AnnouncementDialogOptions
   readonly #announcement: Announcement
   readonly #paced: Paced
-  /** Of each prompt that was sent to its end. */
-  readonly #ranges = new Map<number, SentRange>()
-  /** What the table was given. */
-  #kept: readonly ConsentFactAt[] = []
+  readonly #record: AnnouncementRecord
   #payloads: readonly (readonly Uint8Array[])[] = []
   #playing = 0
+  readonly #presses = new SamePress()
   readonly #sessionId: string
   #descriptions = 0
   #token: string | undefined
   #timer: NodeJS.Timeout | undefined
   #lingering: NodeJS.Timeout | undefined
   #isHurried = false
-  /** How unix time and monotonic time differ: the same for all facts, however often they are kept. */
-  readonly #unixMsAtZero: number
   #progressAtUs = Infinity
 
   constructor(options: AnnouncementDialogOptions) {
     this.#options = options
     this.dialogId = options.offer.dialogId
     this.media = options.media
-    this.#unixMsAtZero = options.nowUnixMs() - options.nowUs() / 1_000
     // Decimal digits. RFC 8866 5.2
     this.#sessionId = String(Number.parseInt(options.announcementId.slice(0, 12), 16))
     this.#paced = { tick: () => this.#guard(() => options.media.tick()) }
@@ -110,6 +107,9 @@ export class AnnouncementDialog {
       playedMs: () => Math.min(options.media.playedMs, options.prompts[this.#playing]?.totalMs ?? 0),
       nowUs: options.nowUs(),
     })
+    const { announcementId, ids, table, media, nowUnixMs } = options
+    const facts = { announcement: this.#announcement, announcementId, ids, table, news: () => media.news, nowUnixMs }
+    this.#record = new AnnouncementRecord(facts, options.nowUs())
   }
 
   /** Encodes the prompts and answers; in early mode with a 183, and the prompt begins. */
@@ -186,12 +186,19 @@ export class AnnouncementDialog {
 
   handlePlayed(): void {
     const range = this.media.lastRange
-    if (range !== undefined) this.#ranges.set(this.#playing, range)
+    if (range !== undefined) this.#record.handleSent(this.#playing, range)
     this.#enter(() => this.#announcement.handlePlayed(this.#options.nowUs()))
   }
 
-  handleKey(digit: Parameters<Announcement['handleKey']>[0]): void {
-    this.#enter(() => this.#announcement.handleKey(digit, this.#options.nowUs()))
+  handleKey(digit: DtmfDigit, way: KeyWay): void {
+    const nowUs = this.#options.nowUs()
+    if (this.#presses.isAnother(digit, way, nowUs)) this.#enter(() => this.#announcement.handleKey(digit, nowUs))
+  }
+
+  /** Where keys come by the signalling; whatever else it tells is not for us. */
+  handleInfo(request: InDialogRequest): void {
+    const digit = readInfoKey(request.header('content-type'), request.body)
+    if (digit.ok) this.handleKey(digit.value, 'info')
   }
 
   handleEnded({ cause }: DialogEnd): void {
@@ -225,7 +232,7 @@ export class AnnouncementDialog {
 
   /** The listener told how far he has heard us. */
   handleReported(): void {
-    if (this.#lingering !== undefined && !this.#awaitsReport) this.#close()
+    if (this.#lingering !== undefined && !this.#record.awaitsReport) this.#close()
   }
 
   #act(act: AnnouncementAct): void {
@@ -270,31 +277,8 @@ export class AnnouncementDialog {
 
   async #keep(): Promise<void> {
     const { tokens, announcementId, target } = this.#options
-    this.#kept = this.#facts()
-    await this.#put(this.#kept)
+    await this.#record.keep()
     if (target !== undefined) this.#token = await tokens.issue(announcementId)
-  }
-
-  async #put(facts: readonly ConsentFactAt[]): Promise<void> {
-    const { table, announcementId, ids, nowUnixMs } = this.#options
-    await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts })
-  }
-
-  #facts(): readonly ConsentFactAt[] {
-    const unixMsAt = (atUs: number): number => Math.round(this.#unixMsAtZero + atUs / 1_000)
-    return this.#announcement
-      .facts((index) => this.#heard(index))
-      .map(({ atUs, fact }) => ({ at: new Date(unixMsAt(atUs)).toISOString(), fact }))
-  }
-
-  #heard(index: number): 'yes' | 'no' | 'unknown' {
-    const range = this.#ranges.get(index)
-    return range === undefined ? 'unknown' : heardToEnd(range, this.media.news)
-  }
-
-  /** Something was sent to its end, and a report may still say whether it was heard. */
-  get #awaitsReport(): boolean {
-    return [...this.#ranges.keys()].some((index) => this.#heard(index) === 'unknown')
   }
 
   /** The call goes on from the PBX itself, with the token in the header that its INVITE then bears. RFC 3261 8.1.3.4, 19.1.1 */
@@ -336,7 +320,7 @@ export class AnnouncementDialog {
     try {
       this.#options.over(outcome)
     } finally {
-      if (this.#awaitsReport && !this.#isHurried) this.#linger()
+      if (this.#record.awaitsReport && !this.#isHurried) this.#linger()
       else this.#close()
     }
   }
@@ -352,14 +336,7 @@ export class AnnouncementDialog {
     clearTimeout(this.#lingering)
     this.#lingering = undefined
     this.#guard(() => this.media.close())
-    // What is the same stays the same object: a recording that has taken it does not take it for another answer.
-    const facts = this.#facts().map((fact, index) => {
-      const former = this.#kept[index]
-      return JSON.stringify(fact) === JSON.stringify(former) ? (former ?? fact) : fact
-    })
-    const isNews = facts.some((fact, index) => fact !== this.#kept[index])
-    const put = isNews ? this.#put(facts) : Promise.resolve()
-    put.catch(this.#options.failed).finally(this.#options.closed)
+    this.#record.keepAgain().catch(this.#options.failed).finally(this.#options.closed)
   }
 
   #enter(action: () => void): void {

@@ -46,7 +46,7 @@ export interface AnnouncementMediaOptions {
   readonly cname: string
   /** Where the signalling comes from, when audio may be sent to where audio comes from; undefined when it may not. */
   readonly symmetricWith: string | undefined
-  readonly pressed: (digit: DtmfDigit) => void
+  readonly pressed: (digit: DtmfDigit, way: 'event' | 'tone') => void
   /** The prompt that plays has been sent to its end. */
   readonly finished: () => void
   readonly discarded: (reason: PacketDiscard) => void

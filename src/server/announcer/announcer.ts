@@ -152,7 +152,9 @@ export class Announcer {
   }
 
   handleInDialog(dialogId: DialogId, request: InDialogRequest): void {
-    if (request.method === 'NOTIFY') this.#dialogs.get(dialogId)?.handleNotify(request)
+    const dialog = this.#dialogs.get(dialogId)
+    if (request.method === 'NOTIFY') dialog?.handleNotify(request)
+    if (request.method === 'INFO') dialog?.handleInfo(request)
   }
 
   handleConfirmed(dialogId: DialogId): void {
@@ -231,7 +233,7 @@ export class Announcer {
       start: startFrom(randomBytes(10)),
       cname: hex(randomBytes(8)),
       symmetricWith: announcements.symmetricRtp ? offer.source.address : undefined,
-      pressed: (digit) => dialog.handleKey(digit),
+      pressed: (digit, way) => dialog.handleKey(digit, way),
       finished: () => dialog.handlePlayed(),
       discarded: (reason) => events.discarded(reason),
       reported: () => dialog.handleReported(),
