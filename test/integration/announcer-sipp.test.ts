@@ -120,6 +120,7 @@ const EXPECTED: Readonly<Record<AnnouncerScenarioName, readonly [AnnouncementOut
   'key-no': ['refused', ['played', 'no']],
   'key-within': ['agreed', ['played', 'yes']],
   'key-wrong': ['noAnswer', ['played', 'none']],
+  'key-info': ['agreed', ['played', 'yes']],
   'key-late': ['noAnswer', ['played', 'none']],
   'key-none': ['noAnswer', ['played', 'none']],
   'hang-up': ['hangUp', ['hangUp']],

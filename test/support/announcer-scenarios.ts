@@ -26,6 +26,7 @@ export const ANNOUNCER_SCENARIOS = {
   'key-no': { file: 'answer-key.xml', play: 'recording-consent', key: '2', when: 'after' },
   'key-within': { file: 'answer-key.xml', play: 'recording-consent', key: '1', when: 'within' },
   'key-wrong': { file: 'answer-key.xml', play: 'recording-consent', key: '7', when: 'after' },
+  'key-info': { file: 'info-key.xml', play: 'recording-consent', key: '1', when: 'after' },
   'key-late': { file: 'late-key.xml', play: 'recording-consent', key: '1' },
   'key-none': { file: 'answer.xml', play: 'recording-consent' },
   'hang-up': { file: 'hang-up.xml', play: 'recording-notice', when: 'within' },

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { AnnouncementsConfig } from '../../src/config/config.ts'
 import { asDialogId } from '../../src/ids.ts'
 import type { KeptAnnouncement } from '../../src/server/announcer/announcement-table.ts'
+import { FRAME_MS } from '../../src/media/prompt-audio.ts'
 import { Announcer, type AnnouncerOptions } from '../../src/server/announcer/announcer.ts'
 import { PromptLibrary, readPrompts } from '../../src/server/announcer/prompt-library.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
@@ -37,7 +38,7 @@ export async function inProcessAnnouncer(
   let unsent = 0
   const announcer = new Announcer({
     ...{ announcements, bindAddress: '127.0.0.1', mediaAddress: undefined, nowUs: monotonicUs, nowUnixMs: Date.now },
-    library: new PromptLibrary(await readPrompts(folder), 'libopus-wasm'),
+    library: await briefLibrary(folder),
     table: { put: async (announcement) => void kept.push(announcement) },
     tokens: { issue: async () => 'token' },
     sources: { lookup: () => ({ name: 'pbx', refusal: undefined }) as never },
@@ -63,6 +64,20 @@ export async function inProcessAnnouncer(
     ...change.options,
   })
   return { announcer, kept, byes, failures, refusals, over, unsent: () => unsent }
+}
+
+/** Of each prompt as much, and no more: what can be found again must be longer, but nobody looks for it here. */
+export const BRIEF_MS = 325
+export const BRIEF_PACKETS = Math.ceil(BRIEF_MS / FRAME_MS)
+
+export async function briefLibrary(folder: string): Promise<PromptLibrary> {
+  const brief = (await readPrompts(folder)).map((prompt) => {
+    const { sampleRate, channels } = prompt.audio
+    const length = (sampleRate * BRIEF_MS) / 1_000
+    const audio = { sampleRate, channels: channels.map((samples) => samples.subarray(0, length)) }
+    return { ...prompt, audio, totalMs: BRIEF_MS }
+  })
+  return new PromptLibrary(brief, 'libopus-wasm')
 }
 
 /** An INVITE to the announcer, and how it was answered. */
