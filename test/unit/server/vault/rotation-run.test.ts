@@ -278,6 +278,20 @@ describe('a key of what is held until consent is not sealed anew, so the old vau
     await rig.stores[0]?.put(name, sealed(NEW.recipient))
     expect(await outcomes(rig)).toEqual(['rotated'])
   })
+
+  it('unless it is of another recording, or no such key', async () => {
+    const rig = await rotationRig()
+    rig.undecided.set('default/2026/11/29/another/held-key-000.age', sealed(OLD.recipient))
+    await rig.stores[0]?.put(`${PREFIX}/held-key-of-mine.age`, sealed(OLD.recipient))
+    expect(await outcomes(rig)).toEqual(['rotated'])
+  })
+
+  it('which does not hide what keeps the own key from being sealed anew', async () => {
+    const rig = await rotationRig()
+    await storeOf(rig, 0).put(name, sealed(OLD.recipient))
+    for (const store of rig.stores) await store.delete(`${PREFIX}/manifest.jws`)
+    expect(await outcomes(rig)).toEqual(['running'])
+  })
 })
 
 describe('what somebody put there', () => {
@@ -381,6 +395,40 @@ it('pages are as long as what waits for the ledger, and all recordings are taken
   })
   expect(summary).toMatchObject({ counts: { rotated: total }, isCut: false, left: [] })
   expect([waiting, progress]).toEqual([[PAGE_RECORDINGS, 7], total])
+})
+
+it('a recorder that says nothing ends it after the page, and that is told', async () => {
+  const rig = await rotationRig({ placeCount: 1 })
+  let taken = 0
+  function* recordings() {
+    for (; taken < PAGE_RECORDINGS + 1; taken += 1) yield { recordingId: RECORDING_ID, objectPrefix: PREFIX }
+  }
+  // Each of them is the same one.
+  const summary = await rotateKeys(recordings(), {
+    ...{ places: rig.stores, vaults: vaults(), isDryRun: false, signal: new AbortController().signal, ...NOTHING },
+    ledger: { leave: () => Promise.resolve(), said: () => Promise.resolve(new Set()) },
+    asked: () => ({ requestId: String(taken), by: '', at: '' }),
+    onProgress: () => {},
+  })
+  expect(summary.isCut).toBe(true)
+  expect(taken).toBe(PAGE_RECORDINGS - 1)
+  expect(await keysIn(rig)).toEqual([['key-001.age', 'key.age']])
+})
+
+it('a thousand recordings that are left are named, and those beyond are counted', async () => {
+  const place: RotationPlace = {
+    list: (prefix) => Promise.resolve(prefix.endsWith('/key') ? [{ key: `${prefix}.age`, sizeBytes: 1 }] : []),
+    get: () => Promise.resolve(undefined),
+    ...{ put: () => Promise.resolve(), delete: () => Promise.resolve(), hold: () => Promise.resolve() },
+  }
+  const recordings = Array.from({ length: 1_003 }, (_, index) => ({ recordingId: String(index), objectPrefix: 'x' }))
+  const summary = await rotateKeys(recordings, {
+    ...{ places: [place], vaults: vaults(), isDryRun: true, signal: new AbortController().signal, ...NOTHING },
+    ...{ ledger: { leave: () => Promise.resolve(), said: () => Promise.resolve(new Set()) }, onProgress: () => {} },
+    asked: () => ({ requestId: '', by: '', at: '' }),
+  })
+  expect(summary).toMatchObject({ counts: { running: 1_003 }, leftDropped: 3 })
+  expect(summary.left).toHaveLength(1_000)
 })
 
 it('told to stop, it ends between two recordings and says so', async () => {
