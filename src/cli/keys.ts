@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Config } from '../config/config.ts'
+import { tenantsOf } from '../config/tenants.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { parseRecipient, recipientOfIdentity } from '../evidence/age-keys.ts'
 import { RECIPIENTS_MAX } from '../evidence/age-seal.ts'
@@ -11,7 +12,7 @@ import { isUuidV7, uuidV7 } from '../ids.ts'
 import { storedDays } from '../server/reindex/stored-recordings.ts'
 import { HeldKeys } from '../server/recording/held-keys.ts'
 import { loadIdentities, loadSigner, loadVerifyKey, SIGNER_FILE } from '../server/storage/key-files.ts'
-import { recordingPrefix } from '../server/storage/layout.ts'
+import { findRecordingPrefix } from '../server/storage/find-recording.ts'
 import type { ObjectStore } from '../server/storage/object-store.ts'
 import { openForCustody } from '../server/storage/open-store.ts'
 import type { Vaults } from '../server/vault/rotate-key.ts'
@@ -94,9 +95,8 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   const vaults = await vaultsOf(context, config)
   if (!isDryRun && !(await hasLedger(config.dataDir))) throw withoutLedger()
   const reader = await openForReading(config, stderr)
-  const tenants = new Set(textOptions(args, 'tenant'))
-  if (tenants.size === 0)
-    for (const tenant of ['default', ...config.sources.map((one) => one.tenant)]) tenants.add(tenant)
+  const only = textOptions(args, 'tenant')
+  const tenants = only.length > 0 ? new Set(only) : tenantsOf(config)
   const trusted = await trustedKeys(context, config)
   const marks = new RotatedMarks(config.dataDir)
   if (!isDryRun) await marks.forgetOld(Date.now())
@@ -197,16 +197,8 @@ async function* named(
   tenants: Iterable<string>,
 ): AsyncGenerator<Found> {
   for (const recordingId of new Set(ids)) {
-    let found: Found | undefined
-    for (const tenant of tenants) {
-      const objectPrefix = recordingPrefix(tenant, recordingId)
-      if ((await store.list(`${objectPrefix}/`)).length > 0) found = { recordingId, objectPrefix }
-    }
-    if (found === undefined) {
-      const hint = 'Check the id with `earwitness recordings list`, and that --config names the recorder it belongs to.'
-      throw new EarwitnessError('recording-not-found', `The object store holds nothing under ${recordingId}.`, hint)
-    }
-    yield found
+    const isThere = async (prefix: string): Promise<boolean> => (await store.list(`${prefix}/`)).length > 0
+    yield { recordingId, objectPrefix: await findRecordingPrefix(recordingId, tenants, isThere) }
   }
 }
 

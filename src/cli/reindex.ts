@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Config } from '../config/config.ts'
+import { tenantsOf } from '../config/tenants.ts'
 import { ExitCode } from '../errors.ts'
 import { clusterDirectory } from '../server/database/cluster.ts'
 import type { DatabaseLog } from '../server/database/log.ts'
@@ -72,7 +73,7 @@ async function runReindex(context: CommandContext): Promise<ExitCode> {
     const summary = await reindex({
       store: await openForReading(config, context.stderr),
       ...{ database, trust, isDryRun },
-      tenants: tenants.length > 0 ? tenants : new Set(['default', ...config.sources.map(({ tenant }) => tenant)]),
+      tenants: tenants.length > 0 ? tenants : tenantsOf(config),
       fromUnixMs: instantOption(args, 'from')?.getTime() ?? FIRST_DAY_UNIX_MS,
       toUnixMs: instantOption(args, 'to')?.getTime() ?? Date.now() + DAYS_AHEAD_MS,
       signal: context.signal,

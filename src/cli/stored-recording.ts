@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 
 import type { Config } from '../config/config.ts'
+import { tenantsOf } from '../config/tenants.ts'
 import { EarwitnessError } from '../errors.ts'
 import { openSealed } from '../evidence/age-open.ts'
 import { heldEntryOf, type HeldEntry, type MaybeHeld } from '../evidence/held-entry.ts'
@@ -12,9 +13,8 @@ import { isChunkName, isCustodyName, isKeptName, MANIFEST_NAME } from '../eviden
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import type { OpenedKept } from './export/kept-packets.ts'
-import { isUuidV7 } from '../ids.ts'
 import { VAULT_IDENTITY_FILE } from '../server/storage/key-files.ts'
-import { recordingPrefix } from '../server/storage/layout.ts'
+import { findRecordingPrefix } from '../server/storage/find-recording.ts'
 import { recordingObjects } from '../server/storage/object-store.ts'
 import { openForReading } from './open-for-reading.ts'
 
@@ -24,24 +24,10 @@ import { openForReading } from './open-for-reading.ts'
  * @throws EarwitnessError `recording-id-invalid`, `recording-not-found`
  */
 export async function findRecording(config: Config, id: string): Promise<ObjectReader> {
-  if (!isUuidV7(id)) {
-    throw new EarwitnessError(
-      'recording-id-invalid',
-      'That is not the id of a recording.',
-      'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.',
-    )
-  }
   const store = await openForReading(config)
-  const tenants = new Set(['default', ...config.sources.map((source) => source.tenant)])
-  for (const tenant of tenants) {
-    const objects = recordingObjects(store, recordingPrefix(tenant, id))
-    if ((await namesOf(objects)).length > 0) return objects
-  }
-  throw new EarwitnessError(
-    'recording-not-found',
-    'The object store holds nothing under that id.',
-    'Check the id with `earwitness recordings list`, and that --config names the recorder it belongs to.',
-  )
+  const objectsAt = (prefix: string): ObjectReader => recordingObjects(store, prefix)
+  const isThere = async (prefix: string): Promise<boolean> => (await namesOf(objectsAt(prefix))).length > 0
+  return objectsAt(await findRecordingPrefix(id, tenantsOf(config), isThere))
 }
 
 export function defaultIdentityFile(config: Config): string {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 
 import type { Config } from '../config/config.ts'
+import { tenantsOf } from '../config/tenants.ts'
 import { ApiServer, type ApiServerOptions } from './http/api-server.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { BoundHttpAddress } from './http/listen.ts'
@@ -30,7 +31,7 @@ export async function startHttpServices(
   },
 ): Promise<{ readonly http: BoundHttpAddress; readonly telemetry: BoundHttpAddress }> {
   const { board, eventHub, listening, store, metrics, registry, health, log, started } = options
-  const tenants = new Set(['default', ...sources.map(({ tenant }) => tenant)])
+  const tenants = tenantsOf({ sources })
   const apiServer = new ApiServer({
     listen: http.listen,
     status: () => board.report(),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Config } from '../../config/config.ts'
+import { tenantsOf } from '../../config/tenants.ts'
 import { BY_LENGTH_MAX, REASON_LENGTH_MAX, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { CustodyParts, RecordingCustody, Trouble } from '../../server/custody/recording-custody.ts'
@@ -72,7 +73,7 @@ export async function openCustody(context: CommandContext, config: Config): Prom
     vaultRecipients,
     nowUnixMs: Date.now,
     randomBytes: (length) => randomBytes(length),
-    tenants: new Set(['default', ...config.sources.map(({ tenant }) => tenant)]),
+    tenants: tenantsOf(config),
   }
 }
 

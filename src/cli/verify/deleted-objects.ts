@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts'
+import { tenantsOf } from '../../config/tenants.ts'
 import { EarwitnessError } from '../../errors.ts'
 import type { Verdict } from '../../evidence/verify.ts'
 import { objectKey, recordingPrefix } from '../../server/storage/layout.ts'
@@ -24,7 +25,7 @@ export async function deletedObjects(config: Config, verdict: Verdict): Promise<
   const deleted: DeletedObject[] = []
   try {
     for (const name of names.slice(0, ASKED_MAX)) {
-      for (const tenant of new Set(['default', ...config.sources.map((source) => source.tenant)])) {
+      for (const tenant of tenantsOf(config)) {
         const deletion = await store.deletion(objectKey(recordingPrefix(tenant, verdict.recordingId), name))
         if (deletion !== undefined) deleted.push({ name, ...deletion })
       }

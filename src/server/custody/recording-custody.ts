@@ -10,8 +10,9 @@ import {
 import { custodyName, isCustodyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
-import { isUuidV7, uuidV7 } from '../../ids.ts'
-import { objectKey, recordingPrefix } from '../storage/layout.ts'
+import { uuidV7 } from '../../ids.ts'
+import { findRecordingPrefix } from '../storage/find-recording.ts'
+import { objectKey } from '../storage/layout.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
 import { readDecisions } from './read-decisions.ts'
 
@@ -62,22 +63,8 @@ export class RecordingCustody {
 
   /** @throws EarwitnessError `recording-id-invalid`, `recording-not-found`, `storage-…` of the store itself */
   static async find(parts: CustodyParts, id: string, tenants: Iterable<string>): Promise<RecordingCustody> {
-    if (!isUuidV7(id)) {
-      throw new EarwitnessError(
-        'recording-id-invalid',
-        'That is not the id of a recording.',
-        'Copy an id from `earwitness recordings list`; it looks like 01990000-0000-7000-8000-000000000000.',
-      )
-    }
-    for (const tenant of tenants) {
-      const custody = new RecordingCustody(parts, id, recordingPrefix(tenant, id))
-      if ((await custody.names()).length > 0) return custody
-    }
-    throw new EarwitnessError(
-      'recording-not-found',
-      'The object store holds nothing under that id.',
-      'Check the id with `earwitness recordings list`, and that --config names the recorder it belongs to.',
-    )
+    const at = (prefix: string): RecordingCustody => new RecordingCustody(parts, id, prefix)
+    return at(await findRecordingPrefix(id, tenants, async (prefix) => (await at(prefix).names()).length > 0))
   }
 
   /** Whose decisions this machine makes. */
