@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -226,6 +226,11 @@ test('a killed recorder never turns what was missing into agreed', { timeout: 18
     const isThere = (await heardTotal()) >= heardBefore + 3 && (await answeredTotal()) >= answeredBefore + 3
     return isThere && (await stateOf(agreed)) === 'agreed' ? true : undefined
   })
+  // Said, it is not yet on the disk: killed in between, what is held stays undecided.
+  await eventually('what was held of it is handed over', async () => {
+    const names = await readdir(join(dataDir, 'held'))
+    return names.some((name) => name.includes(agreed.recordingId)) ? undefined : true
+  })
   await daemon.stop('SIGKILL')
   for (const { session } of [missing, asked, half, agreed]) session.fallSilent()
   await Promise.allSettled(speaking)
@@ -254,6 +259,16 @@ test('a killed recorder never turns what was missing into agreed', { timeout: 18
 
 /** A person decides about what is still held: nothing supports a yes of one, the other has an answer to rest on. */
 async function decideLater(asked: Placed, half: Placed): Promise<void> {
+  const undecided = async (): Promise<readonly { readonly recordingId: string; readonly state: string }[]> => {
+    const { stdout } = await daemon.commandHere('consent', 'undecided', '--json')
+    return (JSON.parse(stdout) as { recordings: { recordingId: string; state: string }[] }).recordings
+  }
+  const before = await undecided()
+  // On a slow machine its deadline had passed, and what was held of it is destroyed.
+  if ((await shown(asked.recordingId)).consentState === 'unknown') {
+    const listed = before.find(({ recordingId }) => recordingId === asked.recordingId)
+    expect(listed).toMatchObject({ state: 'interrupted', consentState: 'unknown' })
+  }
   const say = (...words: string[]) => daemon.commandHere('consent', ...words, '--reason', 'case 4711')
   const unsupported = await say('decide', asked.recordingId, 'agreed')
   expect(unsupported.stderr).toContain('[consent-unsupported]')
@@ -261,6 +276,7 @@ async function decideLater(asked: Placed, half: Placed): Promise<void> {
   expect(withdrawn, withdrawn.stderr).toMatchObject({ code: 0 })
   expect(withdrawn.stdout).toContain('its key was destroyed')
   await expectUnheard(asked)
+  expect((await undecided()).map(({ recordingId }) => recordingId)).not.toContain(asked.recordingId)
   // On a slow machine its deadline had passed.
   if ((await shown(half.recordingId)).consentState === 'missing') return
   const agreed = await say('decide', half.recordingId, 'agreed')

@@ -15,11 +15,14 @@ export async function readManifestOf(config: Config, id: string): Promise<Manife
     const manifest = jws === undefined ? undefined : decodeManifest(new TextDecoder().decode(jws))
     return manifest?.ok === true ? manifest.value.body : undefined
   } catch (error) {
-    // The database knows of recordings whose store is not here.
-    const isAbsent = error instanceof EarwitnessError && ABSENT_CODES.has(error.code)
-    if (isAbsent) return undefined
+    if (isAbsent(error)) return undefined
     throw error
   }
+}
+
+/** The database and the data folder know of recordings whose store is not here. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof EarwitnessError && ABSENT_CODES.has(error.code)
 }
 
 /** What only the manifest knows of the media of a recording, for programs. */

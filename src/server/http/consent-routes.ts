@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 
-import { CONSENT_EVENTS_MAX, decodeConsentEvent, type ConsentEvent } from '../../evidence/consent-event.ts'
 import { consentState } from '../../evidence/consent-state.ts'
+import { storedConsentEvents } from '../../evidence/stored-consent-events.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
-import { consentName, KEY_NAME, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { KEY_NAME, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { vconOf } from '../../evidence/vcon.ts'
 import { problem, sendProblem } from './problem.ts'
@@ -33,7 +33,7 @@ const VCON_TYPE = 'application/vcon'
 export function addConsentRoutes(app: FastifyInstance, readObject: ReadObject): void {
   app.get<{ Params: { id: string } }>('/api/v1/recordings/:id/consent-events', async (request, reply) => {
     const { id: recordingId } = request.params
-    const stored = await storedEvents(recordingId, readObject)
+    const stored = await storedConsentEvents(recordingId, (name) => readObject(recordingId, name))
     if (stored.length === 0 && (await readObject(recordingId, KEY_NAME)) === undefined) {
       return sendProblem(reply, NOT_FOUND)
     }
@@ -50,26 +50,10 @@ export function addConsentRoutes(app: FastifyInstance, readObject: ReadObject): 
     const manifestJws = new TextDecoder('latin1').decode(bytes)
     const decoded = decodeManifest(manifestJws)
     if (!decoded.ok) return sendProblem(reply, NOT_OVER)
-    const events = await storedEvents(recordingId, readObject)
+    const events = await storedConsentEvents(recordingId, (name) => readObject(recordingId, name))
     const manifest = decoded.value.body
     return reply
       .type(VCON_TYPE)
       .send(JSON.stringify(vconOf({ manifest, manifestJws, events, createdAt: manifest.endedAt })))
   })
-}
-
-async function storedEvents(
-  recordingId: string,
-  readObject: ReadObject,
-): Promise<readonly { readonly event: ConsentEvent; readonly jws: string }[]> {
-  const events: { readonly event: ConsentEvent; readonly jws: string }[] = []
-  for (let number = 0; number < CONSENT_EVENTS_MAX; number += 1) {
-    const bytes = await readObject(recordingId, consentName(number))
-    if (bytes === undefined) return events
-    const jws = new TextDecoder('latin1').decode(bytes)
-    const decoded = decodeConsentEvent(jws)
-    if (!decoded.ok || decoded.value.event.recordingId !== recordingId) return events
-    events.push({ event: decoded.value.event, jws })
-  }
-  return events
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -40,6 +40,18 @@ describe('consent rule', () => {
     expect((await run(args, { cwd: folder })).stdout).toContain('all parties, agreement')
     expect((await run([...args, '--source', 'sbc'], { cwd: folder })).stdout).toContain('one party, nothing further')
     expect((await run([...args, '--source', 'sbd'], { cwd: folder })).stderr).toContain('Did you mean sbc?')
+  })
+
+  test('undecided says that nothing is held where nothing is', async () => {
+    const env = { EARWITNESS_DATA_DIR: folder }
+    const nothing = await run(['consent', 'undecided'], { cwd: folder, env })
+    expect(nothing).toMatchObject({ exitCode: 0, stdout: '', stderr: 'Nothing is held undecided on this machine.\n' })
+    const id = '01990000-0000-7000-8000-000000000000'
+    mkdirSync(join(folder, 'held'))
+    writeFileSync(join(folder, 'held', `default~2025~08~31~${id}~held-key-000.age`), 'sealed')
+    const { stdout, stderr } = await run(['consent', 'undecided', '--json'], { cwd: folder, env })
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toMatchObject({ recordings: [{ recordingId: id, state: 'absent' }] })
   })
 
   test.each([
