@@ -38,6 +38,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./ledger.ts'),
   },
   {
+    name: 'witness',
+    summary: 'signs under the ledgers of recorders, as long as they only grow',
+    load: () => import('./witness.ts'),
+  },
+  {
     name: 'hold',
     summary: 'keeps a recording from being destroyed, until it is released',
     load: () => import('./hold.ts'),

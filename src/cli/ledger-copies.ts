@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
+import type { WitnessKey } from '../evidence/ledger/cosignature.ts'
 import { LEDGER_PREFIX } from '../evidence/ledger/log-names.ts'
 import { findFork, verifyLog, type LogVerdict, type NamedNote } from '../evidence/ledger/verify-log.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
@@ -44,6 +45,12 @@ export async function findLogs(config: Config, nowUnixMs: number): Promise<reado
   return found
 }
 
+/** Whose signatures count. */
+interface Trusted {
+  readonly keys: readonly VerifyKey[]
+  readonly witnesses: readonly WitnessKey[]
+}
+
 /** What was found about one copy of a log. */
 export interface CopyVerdict extends LogVerdict {
   readonly copy: 'data folder' | 'object store' | 'none'
@@ -54,26 +61,26 @@ export interface CopyVerdict extends LogVerdict {
 /** Verifies the copies of a log by themselves, against each other, and against checkpoints that were kept. */
 export async function verifyCopies(
   { logId, local, stored }: LogCopies,
-  keys: readonly VerifyKey[],
+  trusted: Trusted,
   held: readonly NamedNote[],
 ): Promise<readonly CopyVerdict[]> {
   const verdicts: CopyVerdict[] = []
   if (local !== undefined) {
     // The store is behind its node by a minute, never before it.
     const newest = stored === undefined ? [] : await newestNote(stored)
-    const verdict = await verifyCopy(local, keys, [...held, ...newest])
+    const verdict = await verifyCopy(local, trusted, [...held, ...newest])
     const forkedAt = stored === undefined ? undefined : await findFork(linesOf(local), linesOf(stored))
     verdicts.push({ ...withFork(verdict, forkedAt), copy: 'data folder', notStored: verdict.size })
   }
   if (stored !== undefined) {
-    const verdict = await verifyCopy(stored, keys, local === undefined ? held : [])
+    const verdict = await verifyCopy(stored, trusted, local === undefined ? held : [])
     // What both have is said once: a reader who sees fewer statements in the store must not wonder where the others are.
     const behind = verdicts.map((ours) => ({ ...ours, notStored: Math.max(0, ours.size - verdict.size) }))
     return [...behind, { ...verdict, copy: 'object store' }]
   }
   if (verdicts.length > 0) return verdicts
   const nothing: LogCopy = { logId, entries: [], checkpoints: [], read: async () => undefined }
-  return [{ ...(await verifyCopy(nothing, keys, held)), copy: 'none' }]
+  return [{ ...(await verifyCopy(nothing, trusted, held)), copy: 'none' }]
 }
 
 /** The logs that checkpoints are of. @throws EarwitnessError `checkpoint-unreadable` */
@@ -91,8 +98,8 @@ export function logsOfNotes(notes: readonly NamedNote[]): ReadonlyMap<string, re
   return byLog
 }
 
-function verifyCopy(copy: LogCopy, keys: readonly VerifyKey[], held: readonly NamedNote[]): Promise<LogVerdict> {
-  return verifyLog({ logId: copy.logId, lines: linesOf(copy), checkpoints: notesOf(copy), held, keys })
+function verifyCopy(copy: LogCopy, trusted: Trusted, held: readonly NamedNote[]): Promise<LogVerdict> {
+  return verifyLog({ logId: copy.logId, lines: linesOf(copy), checkpoints: notesOf(copy), held, ...trusted })
 }
 
 async function newestNote(copy: LogCopy): Promise<readonly NamedNote[]> {

@@ -5,6 +5,7 @@ import { EarwitnessError, ExitCode } from '../errors.ts'
 import { describeLog } from '../evidence/ledger/ledger-text.ts'
 import { NOTE_LENGTH_MAX } from '../evidence/ledger/signed-note.ts'
 import type { NamedNote } from '../evidence/ledger/verify-log.ts'
+import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
 import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -14,11 +15,11 @@ import { writeJson, writeLines } from './output.ts'
 export const command: Command = {
   name: 'ledger',
   summary: 'checks the log of signed statements: what was recorded, paused, listened to',
-  usage: 'ledger verify [--key SIGNER.pub.pem]... [--checkpoint FILE]...',
+  usage: 'ledger verify [--key SIGNER.pub.pem]... [--checkpoint FILE]... [--witness KEY]...',
   description:
     'Checks every statement of every log, in the data folder and in the object store, and compares them with all signed checkpoints: what was cut off, ' +
     'rewritten, forked, slipped in or back-dated is named. It needs no private key. A checkpoint that you kept elsewhere (--checkpoint) ' +
-    'proves that nothing before it was changed since, whoever has the signer key. Exit code 0: verified. 3: not verified.',
+    'proves that nothing before it was changed since, whoever has the signer key; so does the signature of a witness (--witness) under one. Exit code 0: verified. 3: not verified.',
   examples: ['ledger verify', 'ledger verify --key signer.pub.pem --checkpoint kept-last-year.note'],
   positionals: { min: 1, max: 1 },
   options: {
@@ -33,6 +34,12 @@ export const command: Command = {
       multiple: true,
       placeholder: 'FILE',
       description: 'a signed checkpoint that was kept elsewhere',
+    },
+    witness: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'KEY',
+      description: 'key of a witness that is trusted, NAME+KEYID+KEY (default: those of ledger.witnesses)',
     },
   },
   run: runLedger,
@@ -49,6 +56,10 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
   const keys = await Promise.all(
     (keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]).map(loadVerifyKey),
   )
+  const witnessTexts = textOptions(args, 'witness')
+  const witnesses = await Promise.all(
+    (witnessTexts.length > 0 ? witnessTexts : config.ledger.witnesses.map(({ key }) => key)).map(witnessKeyOf),
+  )
   const kept = await Promise.all(textOptions(args, 'checkpoint').map((file) => readNoteFile(resolve(cwd, file), file)))
   const held = logsOfNotes(kept)
   const logs = [...(await findLogs(config, Date.now()))]
@@ -57,7 +68,7 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
   }
   if (logs.length === 0) throw noLedger()
   const verdicts: CopyVerdict[] = []
-  for (const log of logs) verdicts.push(...(await verifyCopies(log, keys, held.get(log.logId) ?? [])))
+  for (const log of logs) verdicts.push(...(await verifyCopies(log, { keys, witnesses }, held.get(log.logId) ?? [])))
   const isVerified = verdicts.every(({ verified }) => verified)
   if (context.json) writeJson(stdout, { verified: isVerified, logs: verdicts })
   else

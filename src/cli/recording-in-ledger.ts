@@ -11,7 +11,6 @@ import {
 import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
 import { rotationLines, testimonyLine } from '../evidence/ledger/ledger-text.ts'
 import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
-import { timestampName } from '../evidence/ledger/log-names.ts'
 import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import { isShredded } from '../evidence/custody/verify-custody.ts'
@@ -21,7 +20,7 @@ import { KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
-import { linesOf, notesOf, type LogCopy } from '../server/ledger/log-copy.ts'
+import { besideCheckpoint, linesOf, notesOf, type LogCopy } from '../server/ledger/log-copy.ts'
 import { findLogs } from './ledger-copies.ts'
 
 /** Checkpoints that are looked through for one with a time stamp. */
@@ -98,12 +97,14 @@ async function askLogs(
   return testimonies
 }
 
-/** With its time stamp, which is in the store only. */
+/** With its time stamp and cosignatures, which are in the store only. */
 async function newestCheckpoint(copy: LogCopy, stored: LogCopy | undefined): Promise<KeptCheckpoint | undefined> {
   for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) {
     const decoded = decodeCheckpoint(note)
-    const reply = decoded.ok ? await stored?.read(timestampName(decoded.value.checkpoint.size)) : undefined
-    return { note, ...(reply === undefined ? {} : { timestamp: Buffer.from(reply).toString('base64') }) }
+    if (!decoded.ok || stored === undefined) return { note }
+    const { timestamp, ...cosigned } = await besideCheckpoint(stored, decoded.value.checkpoint.size)
+    const stamped = timestamp === undefined ? {} : { timestamp: Buffer.from(timestamp).toString('base64') }
+    return { note, ...cosigned, ...stamped }
   }
   return undefined
 }

@@ -6,6 +6,7 @@ import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import { describeVerdict, verifyRecording, type Verdict } from '../evidence/verify.ts'
 import { isUuidV7 } from '../ids.ts'
+import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
@@ -19,7 +20,7 @@ import { deletedObjects, describeDeleted } from './verify/deleted-objects.ts'
 export const command: Command = {
   name: 'verify',
   summary: 'checks that nothing of a recording was changed, cut out or added',
-  usage: 'verify ID|FILE.zip [--key SIGNER.pub.pem]... [--identity KEYFILE] [--allow-unsigned]',
+  usage: 'verify ID|FILE.zip [--key SIGNER.pub.pem]... [--identity KEYFILE] [--witness KEY]... [--allow-unsigned]',
   description:
     'Checks every object of the recording against its signed manifest, and the manifest against the ledger where one is at hand. It needs no private key; with --identity it also opens ' +
     'every chunk. Exit code 0: verified. 3: not verified, and the text says what was found. ' +
@@ -38,6 +39,12 @@ export const command: Command = {
       type: 'string',
       placeholder: 'KEYFILE',
       description: 'private half of a vault key: open every chunk too',
+    },
+    witness: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'KEY',
+      description: 'of a bundle: key of a witness of the ledger, NAME+KEYID+KEY',
     },
     'allow-unsigned': {
       type: 'boolean',
@@ -88,9 +95,13 @@ async function runVerifyBundle(
   file: string,
   trusted: { readonly keys: readonly VerifyKey[]; readonly identities?: readonly string[] },
 ): Promise<ExitCode> {
+  const witnesses = await Promise.all(textOptions(context.args, 'witness').map(witnessKeyOf))
   const members = await openBundle(file)
   try {
-    const checked = await verifyBundle({ members, ...trusted, allowUnsigned: flag(context.args, 'allow-unsigned') })
+    const checked = await verifyBundle({
+      ...{ members, witnesses, ...trusted },
+      allowUnsigned: flag(context.args, 'allow-unsigned'),
+    })
     if (checked === undefined) throw noBundle(file, 'it holds neither a list nor a manifest')
     const { verdict, bundle } = checked
     if (context.json) writeJson(context.stdout, { ...verdict, bundle: { file, ...bundle } })

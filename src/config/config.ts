@@ -186,6 +186,13 @@ type AnnouncementDigit = RawConfig['announcements']['answer']['yes']
  *
  * Its keys are those of the schema (`schema.ts`), except that a duration `x` is `xMs` here and a size `x` is `xBytes`.
  */
+/** Who is asked to sign under the checkpoints of the ledger. */
+export interface WitnessConfig {
+  readonly url: string
+  /** `NAME+KEYID+KEY` */
+  readonly key: string
+}
+
 export interface Config {
   /** Absolute. */
   readonly dataDir: string
@@ -227,8 +234,11 @@ export interface Config {
   readonly vault: { readonly recipients: readonly string[] }
   /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
   readonly signer: { readonly keyFile: string | undefined }
-  /** `ledger.timestamp.url` */
-  readonly ledger: { readonly timestampUrl: string | undefined }
+  readonly ledger: {
+    /** `ledger.timestamp.url` */
+    readonly timestampUrl: string | undefined
+    readonly witnesses: readonly WitnessConfig[]
+  }
   readonly recording: {
     readonly layout: 'separate' | 'mixed'
     readonly dtmf: DtmfPolicyName

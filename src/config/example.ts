@@ -61,6 +61,8 @@ const SAMPLES: ReadonlyMap<string, string> = new Map([
   ['sources.name', 'sbc-berlin'],
   ['sources.address', '192.0.2.10'],
   ['sources.users.name', 'sbc-berlin'],
+  ['ledger.witnesses.url', 'https://witness.example.com'],
+  ['ledger.witnesses.key', 'witness.example.com+00651b21+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f'],
 ])
 
 function renderValue(value: unknown): string {

@@ -48,7 +48,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     storage: normaliseStorage(raw.storage, options),
     vault: { recipients: [...new Set(raw.vault.recipients)] },
     signer: { keyFile: path(raw.signer.keyFile) },
-    ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined },
+    ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined, witnesses: raw.ledger.witnesses },
     recording: {
       layout: raw.recording.layout,
       dtmf: raw.recording.dtmf,

@@ -1,4 +1,11 @@
-import { group, optionalText } from './schema-parts.ts'
+import { Type } from 'typebox'
+
+import { group, optionalText, text } from './schema-parts.ts'
+
+const witness = group('A witness.', {
+  url: text({ description: 'http:// or https:// URL under which its add-checkpoint is.', 'x-kind': 'httpUrl' }),
+  key: text({ description: 'NAME+KEYID+KEY, as it prints it.', 'x-kind': 'witnessKey' }),
+})
 
 export const ledger = group('The log of signed statements about recordings.', {
   timestamp: group(
@@ -12,4 +19,12 @@ export const ledger = group('The log of signed statements about recordings.', {
       }),
     },
   ),
+  witnesses: Type.Array(witness, {
+    description:
+      'Others who remember how far they have seen the ledger, and sign under each checkpoint that goes on from there (C2SP tlog-witness; `earwitness witness` is one). With them ' +
+      'nobody can take back or tell in two ways what the ledger has said, not even who holds all keys of this machine. Each is asked at most once a minute and learns hashes and times only; ' +
+      'while one does not answer, recording goes on.',
+    default: [],
+    maxItems: 8,
+  }),
 })

@@ -88,10 +88,10 @@ export async function startKeeping(
   })
   await journal.run()
   const { dataDir } = config
-  const ledger = startLedger({
+  const ledger = await startLedger({
     ...{ dataDir, signer, store, uploads, metrics },
     software: options.software,
-    timestampUrl: config.ledger.timestampUrl,
+    ...config.ledger,
     log,
   })
   undo.push(() => ledger.close(LEDGER_CLOSE_MS))

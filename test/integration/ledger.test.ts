@@ -14,6 +14,7 @@ import {
 import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
 import { objectFolder } from '../support/recorded.ts'
 import { simulatedRecording } from '../support/simulated.ts'
+import { startWitness } from '../support/witness.ts'
 
 /** The real daemon says what it does in its ledger, is killed, goes on, and `ledger verify` finds what is changed behind its back. */
 let dataDir: string
@@ -71,18 +72,32 @@ test('who opens or exports it by a command stands in it, without a name', async 
   ])
 })
 
-test('it verifies while the recorder runs, after it was killed, and after it was stopped', async () => {
+test('it verifies while the recorder runs, after it was killed, and after it was stopped; a witness signs under it', async () => {
   expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
   await daemon.stop('SIGKILL')
-  daemon = await startDaemon(dataDir)
+  const witness = await startWitness(join(dataDir, 'witness'), join(dataDir, 'keys', 'signer.pub.pem'))
+  daemon = await startDaemon(dataDir, {
+    EARWITNESS_LEDGER_WITNESSES_0_URL: witness.http,
+    EARWITNESS_LEDGER_WITNESSES_0_KEY: witness.key,
+  })
   await eventually('the second start in the ledger', async () => ((await statements()).length >= 6 ? true : undefined))
   expect(await daemon.command('ledger', 'verify')).toMatchObject({ code: 0 })
   await daemon.stop()
+  expect(await witness.stop()).toBe(0)
   const verified = await daemon.command('ledger', 'verify', '--json')
   expect(verified.code).toBe(0)
   const { logs } = JSON.parse(verified.stdout) as { logs: { copy: string; size: number; coveredSize: number }[] }
   expect(logs).toMatchObject([
     { copy: 'data folder', size: 7, coveredSize: 7 },
-    { copy: 'object store', size: 7, coveredSize: 7 },
+    { copy: 'object store', size: 7, coveredSize: 7, witnessed: [{ witness: 'witness.example.com', size: 7 }] },
   ])
+  const bundle = join(dataDir, 'recording.zip')
+  const identity = join(dataDir, 'keys', 'vault.agekey')
+  expect(
+    await daemon.command('export', recordingId, '--format', 'bundle', '--identity', identity, '-o', bundle),
+  ).toMatchObject({ code: 0 })
+  const signer = join(dataDir, 'keys', 'signer.pub.pem')
+  const proved = await daemon.command('verify', bundle, '--key', signer, '--witness', witness.key)
+  expect(proved, proved.stdout).toMatchObject({ code: 0 })
+  expect(proved.stdout).toContain('witness witness.example.com signed under it')
 })

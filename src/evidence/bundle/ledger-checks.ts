@@ -2,6 +2,7 @@ import type { ConsentTestimony } from '../consent-checks.ts'
 import type { CustodyVerdict } from '../custody/verify-custody.ts'
 import type { FindingList } from '../findings.ts'
 import { checkLogProof } from '../ledger/check-log-proof.ts'
+import type { WitnessKey } from '../ledger/cosignature.ts'
 import { documentFault } from '../canonical-document.ts'
 import { readLogProof } from '../ledger/log-proof.ts'
 import { missingInLog, type ToldTestimony } from '../ledger/recording-in-log.ts'
@@ -31,6 +32,7 @@ export async function checkLedger(
   {
     members,
     keys,
+    witnesses,
     consent,
     custody,
   }: {
@@ -38,6 +40,7 @@ export async function checkLedger(
     readonly members: BundleMembers
     readonly keys: readonly VerifyKey[]
     readonly custody: CustodyVerdict | undefined
+    readonly witnesses?: readonly WitnessKey[] | undefined
   },
   findings: FindingList,
 ): Promise<CheckedLedger> {
@@ -61,7 +64,7 @@ export async function checkLedger(
       findings.add('log-proof-unreadable', sentence, name)
       continue
     }
-    const testimony = await checkLogProof(proof.value, { name, recording, keys }, findings)
+    const testimony = await checkLogProof(proof.value, { name, recording, keys, witnesses }, findings)
     if (testimony !== undefined) testimonies.push(testimony)
   }
   const knows = testimonies.find(({ openedSeq, closedSeq }) => openedSeq !== undefined && closedSeq !== undefined)

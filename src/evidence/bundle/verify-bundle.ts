@@ -7,6 +7,7 @@ import { verifyRecording, type LedgerWord, type ObjectReader, type Verdict } fro
 import { documentFault } from '../canonical-document.ts'
 import { readBundleList, type BundleList } from './bundle-list.ts'
 import type { BundleMembers } from './bundle-members.ts'
+import type { WitnessKey } from '../ledger/cosignature.ts'
 import { checkLedger, type BundledTestimony } from './ledger-checks.ts'
 import { checkListSignature, type ListSignatureRejectReason } from './list-signature.ts'
 import { BUNDLE_LIST_NAME, LIST_SIGNATURE_NAME, OBJECTS_FOLDER } from './member-names.ts'
@@ -41,6 +42,8 @@ export async function verifyBundle(options: {
   readonly members: BundleMembers
   readonly keys: readonly VerifyKey[]
   readonly identities?: readonly string[]
+  /** Whose signatures under a checkpoint count. */
+  readonly witnesses?: readonly WitnessKey[]
   /** That the list bears no signature at all is no finding: what is no object of the recording then proves nothing. */
   readonly allowUnsigned?: boolean
 }): Promise<BundleVerdict | undefined> {
@@ -62,7 +65,7 @@ export async function verifyBundle(options: {
     ...(identities === undefined ? {} : { identities }),
     findings,
     alsoCheck: async (body, found): Promise<LedgerWord> => {
-      const checked = await checkLedger(body, { members, keys, ...found }, findings)
+      const checked = await checkLedger(body, { members, keys, witnesses: options.witnesses, ...found }, findings)
       ledger = checked.best
       await checkOpened(body, { members, objects, isOpened: list?.opened === true }, findings)
       return checked

@@ -3,11 +3,13 @@ import type { VerifyKey } from '../signer-keys.ts'
 import { fromBase64 } from './base64.ts'
 import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
 import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
+import { checkCosignatures, type Cosigned, type WitnessKey } from './cosignature.ts'
+import { CHECKPOINT_FAULTS, COSIGNATURE_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { PROVED_STATEMENTS_MAX, type LogProof, type ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type ToldTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { decodeStatement, readStatement, type Statement } from './statement.ts'
+import { parseNote } from './signed-note.ts'
 import { compareTimestamp } from './timestamp.ts'
 
 /**
@@ -20,10 +22,17 @@ export async function checkLogProof(
     name,
     recording,
     keys,
-  }: { readonly name: string; readonly recording: RecordingFacts; readonly keys: readonly VerifyKey[] },
+    witnesses = [],
+  }: {
+    readonly name: string
+    readonly recording: RecordingFacts
+    readonly keys: readonly VerifyKey[]
+    readonly witnesses?: readonly WitnessKey[] | undefined
+  },
   findings: FindingList,
 ): Promise<ToldTestimony | undefined> {
   const newest = await checkCheckpoints(proof, { name, keys }, findings)
+  const witnessed = await checkWitnesses(proof, { name, witnesses }, findings)
   if (newest === undefined) return undefined
   const story = new RecordingStory(recording, findings)
   // Of another node, which knows at most that a key was sealed anew.
@@ -48,6 +57,7 @@ export async function checkLogProof(
     coveredAt: newest.at,
     statements: told,
     rotations,
+    witnessed,
   }
 }
 
@@ -81,6 +91,25 @@ async function checkCheckpoints(
     }
   }
   return newest
+}
+
+/** Who has signed under the last one, of those who are trusted. */
+async function checkWitnesses(
+  { checkpoints }: LogProof,
+  { name, witnesses }: { readonly name: string; readonly witnesses: readonly WitnessKey[] },
+  findings: FindingList,
+): Promise<readonly Cosigned[]> {
+  const witnessed: (readonly Cosigned[])[] = []
+  for (const { note, cosignatures } of checkpoints) {
+    const parsed = parseNote(note)
+    const read =
+      cosignatures === undefined || !parsed.ok
+        ? undefined
+        : await checkCosignatures(parsed.value.text, cosignatures, witnesses)
+    if (read?.ok === false) findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
+    witnessed.push(read?.ok === true ? read.value : [])
+  }
+  return witnessed.at(-1) ?? []
 }
 
 async function checkStatement(

@@ -36,6 +36,7 @@ export type LedgerFindingCode =
   | 'custody-not-in-log'
   | 'log-proof-unreadable'
   | 'timestamp-wrong'
+  | 'cosignature-wrong'
 
 export const STATEMENT_FAULTS: Readonly<Record<StatementRejectReason, readonly [LedgerFindingCode, string]>> = {
   tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
@@ -58,4 +59,9 @@ export const CHECKPOINT_FAULTS: Readonly<Record<CheckpointRejectReason, readonly
 export const TIMESTAMP_FAULTS = {
   unreadable: 'The time stamp beside it cannot be read.',
   foreign: 'The time stamp beside it is of something else.',
+} as const
+
+export const COSIGNATURE_FAULTS = {
+  unreadable: 'The cosignatures of witnesses beside it cannot be read.',
+  forged: 'A cosignature beside it bears the name of a witness that is trusted, and is not by it.',
 } as const

@@ -1,6 +1,6 @@
 import { LINES_MAX } from '../verdict-text.ts'
 import type { Finding } from '../findings.ts'
-import type { LogTestimony } from './recording-in-log.ts'
+import type { ToldTestimony } from './recording-in-log.ts'
 import type { StatementKind } from './statement.ts'
 import type { KeyRotation } from '../key-checks.ts'
 import type { LogVerdict } from './verify-log.ts'
@@ -28,20 +28,33 @@ export function describeLog(verdict: LogVerdict): readonly string[] {
   }
   if (timestamps > 0)
     lines.push(`  Beside ${plural(timestamps, 'checkpoint')} lies a time stamp; \`openssl ts\` says whose.`)
+  lines.push(...witnessLines(verdict))
   if (statementsLost > 0) lines.push(`  The node says that it could not keep ${plural(statementsLost, 'statement')}.`)
   if (previousLogId !== undefined) lines.push(`  It goes on from log ${previousLogId}.`)
   return lines
 }
 
+/** Who else has seen that the log only ever grew. */
+function witnessLines({ cosigned, witnessed }: LogVerdict): readonly string[] {
+  const lines = witnessed.map(
+    ({ witness, size, at }) => `  Witness ${witness} has seen it grow to ${plural(size, 'statement')}, last at ${at}.`,
+  )
+  if (cosigned === 0 || lines.length > 0) return lines
+  return [
+    `  Beside ${plural(cosigned, 'checkpoint')} lie cosignatures; give the key of a witness (--witness) to check them.`,
+  ]
+}
+
 /** What a log says of one recording, in one line. */
 export function testimonyLine(
-  testimony: Pick<LogTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'coveredAt'>,
+  testimony: Pick<ToldTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'coveredAt' | 'witnessed'>,
 ): string {
-  const { logId, openedSeq, closedSeq, coveredAt } = testimony
+  const { logId, openedSeq, closedSeq, coveredAt, witnessed = [] } = testimony
   const covered =
     coveredAt === undefined ? 'no checkpoint covers it yet' : `covered by a checkpoint that was signed ${coveredAt}`
   const place = `opened as statement ${openedSeq ?? '(none)'}, closed as statement ${closedSeq ?? '(none)'}`
-  return `Ledger ${logId}: ${place}; ${covered}.`
+  const witnesses = witnessed.map(({ witness, at }) => `; witness ${witness} signed under it ${at}`).join('')
+  return `Ledger ${logId}: ${place}; ${covered}${witnesses}.`
 }
 
 /** When the key of a recording was sealed to another vault, a line for each time, the first {@link LINES_MAX}. */

@@ -33,6 +33,11 @@ export function timestampName(size: number): string {
   return `checkpoint-${padded(size)}.tsr`
 }
 
+/** Cosignatures of witnesses over the checkpoint of that size. */
+export function cosignaturesName(size: number): string {
+  return `checkpoint-${padded(size)}.cosig`
+}
+
 export function parseEntriesName(name: string): EntriesName | undefined {
   const [, first, end] = ENTRIES_NAME.exec(name) ?? []
   return first === undefined ? undefined : { first: Number(first), end: end === undefined ? undefined : Number(end) }

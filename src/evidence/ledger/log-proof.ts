@@ -23,6 +23,8 @@ export interface ProvedCheckpoint {
   readonly consistency?: readonly string[]
   /** Answer of a time stamping authority (RFC 3161) over the note, DER in Base64. */
   readonly timestamp?: string
+  /** Signature lines of witnesses under the note, each with its LF. */
+  readonly cosignatures?: string
 }
 
 export interface ProvedStatement {
@@ -56,6 +58,7 @@ const findFault = members({
       note: ofLength(NOTE_LENGTH_MAX),
       consistency: optional(list(hash)),
       timestamp: optional(ofLength(TIMESTAMP_LENGTH_MAX)),
+      cosignatures: optional(ofLength(NOTE_LENGTH_MAX)),
     }),
   ),
   statements: list(members({ seq: integer, jws: ofLength(STATEMENT_LENGTH_MAX), inclusion: list(hash) })),

@@ -13,6 +13,7 @@ import {
   type ProvedCheckpoint,
   type ProvedStatement,
 } from './log-proof.ts'
+import type { Cosigned } from './cosignature.ts'
 import { consistencyNodes, HashPicker, inclusionNodes, proveConsistency, proveInclusion } from './proofs.ts'
 import { RecordingStory, type CustodyFact, type RecordingFacts, type ToldStatement } from './recording-story.ts'
 import { decodeStatement, readStatement } from './statement.ts'
@@ -26,6 +27,8 @@ export interface KeptCheckpoint {
   readonly note: string
   /** Answer of a time stamping authority, DER in Base64. */
   readonly timestamp?: string
+  /** Signature lines of witnesses under the note. */
+  readonly cosignatures?: string
 }
 
 /** What one log says about a recording. */
@@ -51,7 +54,10 @@ export interface LogTestimony {
 }
 
 /** The part of a testimony that is handed on. */
-export type ToldTestimony = Omit<LogTestimony, 'findings' | 'custodySaid' | 'custodyUnsaid'>
+export type ToldTestimony = Omit<LogTestimony, 'findings' | 'custodySaid' | 'custodyUnsaid'> & {
+  /** Trusted witnesses that have signed under the newest checkpoint of a proof that was handed on. */
+  readonly witnessed?: readonly Cosigned[]
+}
 
 /** Custody records that a log should know of, and none of these does: several logs of one signer may share the work. */
 export function unsaidCustody(

@@ -5,7 +5,7 @@ import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 import { sha256Hex } from '../web-digest.ts'
 import { fromBase64, toBase64 } from './base64.ts'
 
-/** Text with signatures under it: C2SP `signed-note`. Of the kinds of signatures, Ed25519 (0x01) is written and checked. */
+/** Text with signatures under it: C2SP `signed-note`. Of the kinds of signatures, Ed25519 (0x01) is written and checked here, that of witnesses (0x04) in `cosignature`. */
 
 /** Longest note that is read, in characters. */
 export const NOTE_LENGTH_MAX = 65_536
@@ -40,11 +40,17 @@ export function parseNote(note: string): Result<SignedNote, NoteRejectReason> {
   if (/[\u0000-\u0009\u000b-\u001f]/.test(note) || !note.isWellFormed()) return rejected('notNote')
   const split = note.lastIndexOf('\n\n')
   if (split < 0 || !note.endsWith('\n')) return rejected('notNote')
-  const lines = note.slice(split + 2, -1).split('\n')
-  if (lines.length > NOTE_SIGNATURES_MAX) return rejected('tooLarge')
+  const lines = note.slice(split + 2)
+  if (lines.split('\n').length > NOTE_SIGNATURES_MAX + 1) return rejected('tooLarge')
+  const signatures = parseSignatureLines(lines)
+  return signatures === undefined ? rejected('notNote') : accepted({ text: note.slice(0, split + 1), signatures })
+}
+
+/** Signatures, each on a line that ends with LF; undefined when one of them is none, or there are too many. */
+export function parseSignatureLines(text: string): readonly NoteSignature[] | undefined {
+  const lines = text.slice(0, -1).split('\n')
   const signatures = lines.map(parseSignature).filter((signature) => signature !== undefined)
-  if (signatures.length < lines.length) return rejected('notNote')
-  return accepted({ text: note.slice(0, split + 1), signatures })
+  return signatures.length < lines.length || lines.length > NOTE_SIGNATURES_MAX ? undefined : signatures
 }
 
 /**
@@ -92,11 +98,20 @@ export async function checkNote(
 
 /** The id of a key under a name: the first four bytes of SHA-256(name LF 0x01 key), as hex. */
 export async function noteKeyId(name: string, { publicKey }: VerifyKey): Promise<string> {
-  const { x } = await exportJWK(publicKey)
-  const key = base64url.decode(x ?? '')
+  return keyIdOf(name, KIND_ED25519, await rawKeyOf(publicKey))
+}
+
+/** The id of a key of some kind: the first four bytes of SHA-256(name LF kind key), as hex. */
+export async function keyIdOf(name: string, kind: number, key: Uint8Array): Promise<string> {
   const named = new TextEncoder().encode(`${name}\n`)
-  const hash = await sha256Hex(Uint8Array.from([...named, KIND_ED25519, ...key]))
+  const hash = await sha256Hex(Uint8Array.from([...named, kind, ...key]))
   return hash.slice(0, 2 * KEY_ID_BYTES)
+}
+
+/** The 32 bytes of a public key. */
+export async function rawKeyOf(publicKey: VerifyKey['publicKey']): Promise<Uint8Array> {
+  const { x } = await exportJWK(publicKey)
+  return base64url.decode(x ?? '')
 }
 
 function parseSignature(line: string): NoteSignature | undefined {
@@ -110,6 +125,6 @@ function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-function bytesOfHex(hex: string): number[] {
+export function bytesOfHex(hex: string): number[] {
   return Array.from(hex.matchAll(/../g), ([byte]) => Number.parseInt(byte, 16))
 }

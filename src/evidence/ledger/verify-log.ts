@@ -2,8 +2,9 @@ import { FindingList, type Finding } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { areSame } from './check-proof.ts'
 import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { checkCosignatures, type Cosigned, type WitnessKey } from './cosignature.ts'
 import { GrowingTree } from './growing-tree.ts'
-import { CHECKPOINT_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
+import { CHECKPOINT_FAULTS, COSIGNATURE_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { decodeStatement, readStatement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
 
@@ -17,6 +18,13 @@ export interface NamedNote {
   readonly size?: number
   /** The answer of a time stamping authority that lies beside it. */
   readonly timestamp?: Uint8Array
+  /** Signature lines of witnesses that lie beside it. */
+  readonly cosignatures?: string
+}
+
+/** The newest checkpoint under which a trusted witness has signed. */
+export interface WitnessedCheckpoint extends Cosigned {
+  readonly size: number
 }
 
 export interface LogVerdict {
@@ -35,6 +43,10 @@ export interface LogVerdict {
   readonly checkpoints: number
   /** Checkpoints beside which a time stamp over them lies. */
   readonly timestamps: number
+  /** Checkpoints beside which cosignatures lie, whoever signed them. */
+  readonly cosigned: number
+  /** For each trusted witness that has signed, in the order of their keys. */
+  readonly witnessed: readonly WitnessedCheckpoint[]
   readonly firstAt: string | undefined
   readonly lastAt: string | undefined
   /** Statements that the node says it could not keep. */
@@ -49,6 +61,7 @@ export interface LogVerdict {
  * @param options.lines the statements in order, each without LF
  * @param options.checkpoints in ascending order of the sizes in their names
  * @param options.held checkpoints that were kept elsewhere, in any order
+ * @param options.witnesses whose cosignatures count; absent: nobody's
  */
 export async function verifyLog(options: {
   readonly logId: string
@@ -56,8 +69,9 @@ export async function verifyLog(options: {
   readonly checkpoints: AsyncIterable<NamedNote>
   readonly held: readonly NamedNote[]
   readonly keys: readonly VerifyKey[]
+  readonly witnesses?: readonly WitnessKey[]
 }): Promise<LogVerdict> {
-  const verifier = new LogVerifier(options.logId, options.keys)
+  const verifier = new LogVerifier(options.logId, options.keys, options.witnesses ?? [])
   const lines = options.lines[Symbol.asyncIterator]()
   const advance = async (size: number): Promise<void> => {
     while (verifier.nextSeq < size) {
@@ -120,15 +134,19 @@ class LogVerifier {
   #newest: Checkpoint | undefined
   #checkpoints = 0
   #timestamps = 0
+  #cosigned = 0
+  readonly #witnesses: readonly WitnessKey[]
+  readonly #witnessed = new Map<string, WitnessedCheckpoint>()
   #statementsLost = 0
   #previousLogId: string | undefined
   /** Each is said once: what follows from it would bury it. */
   #isRewritten = false
   #isTruncated = false
 
-  constructor(logId: string, keys: readonly VerifyKey[]) {
+  constructor(logId: string, keys: readonly VerifyKey[], witnesses: readonly WitnessKey[]) {
     this.#logId = logId
     this.#keys = keys
+    this.#witnesses = witnesses
   }
 
   get nextSeq(): number {
@@ -163,7 +181,7 @@ class LogVerifier {
   }
 
   /** The checkpoint, if it is one of this log by a trusted signer. */
-  async readNote({ name, note, size, timestamp }: NamedNote): Promise<Checkpoint | undefined> {
+  async readNote({ name, note, size, timestamp, cosignatures }: NamedNote): Promise<Checkpoint | undefined> {
     this.#checkpoints += 1
     const compared = timestamp === undefined ? undefined : await compareTimestamp(note, timestamp)
     if (compared === 'right') this.#timestamps += 1
@@ -184,7 +202,20 @@ class LogVerifier {
       this.#findings.add('checkpoint-swapped', sentence, name)
       return undefined
     }
+    if (cosignatures !== undefined && decoded.ok) {
+      await this.#takeCosignatures(cosignatures, { text: decoded.value.note.text, size: read.value.size, name })
+    }
     return read.value
+  }
+
+  async #takeCosignatures(
+    lines: string,
+    { text, size, name }: { readonly text: string; readonly size: number; readonly name: string },
+  ): Promise<void> {
+    this.#cosigned += 1
+    const read = await checkCosignatures(text, lines, this.#witnesses)
+    if (!read.ok) this.#findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
+    else for (const cosigned of read.value) this.#witnessed.set(cosigned.witness, { ...cosigned, size })
   }
 
   /** To be called when all statements that it covers have been taken, as far as they are there. */
@@ -224,6 +255,8 @@ class LogVerifier {
       coveredAt: this.#covered?.at,
       checkpoints: this.#checkpoints,
       timestamps: this.#timestamps,
+      cosigned: this.#cosigned,
+      witnessed: this.#witnesses.flatMap(({ name }) => this.#witnessed.get(name) ?? []),
       firstAt: this.#firstAt,
       lastAt: this.#lastAt,
       statementsLost: this.#statementsLost,

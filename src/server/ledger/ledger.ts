@@ -10,7 +10,7 @@ import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { localLogs } from './log-copy.ts'
 import type { LogSigner } from './log-writer.ts'
-import { NodeLog, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
+import { NodeLog, type AskedWitness, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
 import { openLog, type LogRefusal } from './open-log.ts'
 import { RequestFolder, statementOf, type StatementRequest } from './statement-requests.ts'
 import { StatementQueue } from './statement-queue.ts'
@@ -67,6 +67,8 @@ export interface LedgerOptions {
   readonly checkpointMs?: number
   /** Has somebody else stamp these bytes (RFC 3161); gives the answer. */
   readonly stamp?: (bytes: Uint8Array) => Promise<Uint8Array>
+  /** Asked to sign under each checkpoint. */
+  readonly witnesses?: readonly AskedWitness[]
 }
 
 /**
@@ -88,16 +90,19 @@ export class Ledger implements StatementSink {
   #refusal: LogRefusal | StoreRefusal | undefined
   #failing: string | undefined
   #isClosing = false
+  /** That a witness has seen more has been said. */
+  #isCaught = false
   #wake: () => void = () => {}
   #working: Promise<void> | undefined
 
   constructor(options: LedgerOptions) {
-    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, stamp } = options
+    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, stamp, witnesses = [] } = options
     this.#options = options
     this.#logOptions = {
       ...{ ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs },
       ...(stamp === undefined ? {} : { stamp }),
-      stampFailed: () => observer.failed('timestamp'),
+      ...{ stampFailed: () => observer.failed('timestamp'), witnesses },
+      witnessFailed: (error: unknown) => this.#witnessFailed(error),
     }
     this.#queue = new StatementQueue({ nowUnixMs, clock, onLost: (reason) => observer.failed(reason) })
     this.#requests = new RequestFolder(dataDir, () => observer.failed('requestInvalid'))
@@ -215,6 +220,15 @@ export class Ledger implements StatementSink {
     await this.#cover(log)
     this.#log = log
     return log
+  }
+
+  /** A witness that is away is asked again with the next checkpoint; one that has seen more of the log than there is has caught somebody. */
+  #witnessFailed(error: unknown): void {
+    const isAhead = error instanceof EarwitnessError && error.code === 'witness-ahead'
+    this.#options.observer.failed(isAhead ? 'witnessAhead' : 'witness')
+    if (!isAhead || this.#isCaught) return
+    this.#isCaught = true
+    this.#options.log.error({ code: error.code, err: error }, 'a witness has seen more of the ledger than there is')
   }
 
   async #writeBatch(log: NodeLog): Promise<void> {

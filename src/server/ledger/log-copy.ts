@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import {
+  cosignaturesName,
   logIdOfKey,
   LOG_LIST_PREFIX,
   logMonthPrefixes,
@@ -109,8 +110,21 @@ export async function* notesOf(copy: LogCopy): AsyncGenerator<NamedNote> {
     const bytes = await copy.read(name)
     if (bytes === undefined) continue
     const note = { name, note: Buffer.from(bytes).toString('utf8'), ...(size === undefined ? {} : { size }) }
-    const timestamp = size === undefined ? undefined : await copy.read(timestampName(size))
-    yield timestamp === undefined ? note : { ...note, timestamp }
+    if (size === undefined) yield note
+    else yield { ...note, ...(await besideCheckpoint(copy, size)) }
+  }
+}
+
+/** What others have said of a checkpoint. */
+export async function besideCheckpoint(
+  copy: Pick<LogCopy, 'read'>,
+  size: number,
+): Promise<Pick<NamedNote, 'timestamp' | 'cosignatures'>> {
+  const timestamp = await copy.read(timestampName(size))
+  const lines = await copy.read(cosignaturesName(size))
+  return {
+    ...(timestamp === undefined ? {} : { timestamp }),
+    ...(lines === undefined ? {} : { cosignatures: Buffer.from(lines).toString('utf8') }),
   }
 }
 

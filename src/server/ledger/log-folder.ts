@@ -3,12 +3,14 @@ import { mkdir, open, readFile, rename, truncate, writeFile, type FileHandle } f
 import { join } from 'node:path'
 
 import { entriesName, HASHES_NAME, NEWEST_CHECKPOINT_NAME, SALT_NAME } from '../../evidence/ledger/log-names.ts'
+import { hashPlace, type TreeNode } from '../../evidence/ledger/tree-layout.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 
 /** A file of entries is ended when it is larger. */
 export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
+const HASH_BYTES = 32
 
 /** What is changed in the files of one log. */
 export interface LogFiles {
@@ -81,6 +83,23 @@ export class LogFolder implements LogFiles {
   async appendHashes(bytes: Uint8Array): Promise<void> {
     this.#hashes ??= await open(join(this.#folder, HASHES_NAME), 'a', FILE_MODE)
     await this.#hashes.writeFile(bytes)
+  }
+
+  /** Stored hashes of subtrees, in the order asked for; undefined when one is not there. */
+  async readHashes(nodes: readonly TreeNode[]): Promise<readonly Uint8Array[] | undefined> {
+    const file = await open(join(this.#folder, HASHES_NAME), 'r')
+    try {
+      const hashes: Uint8Array[] = []
+      for (const node of nodes) {
+        const hash = Buffer.alloc(HASH_BYTES)
+        const { bytesRead } = await file.read(hash, 0, HASH_BYTES, hashPlace(node) * HASH_BYTES)
+        if (bytesRead < HASH_BYTES) return undefined
+        hashes.push(hash)
+      }
+      return hashes
+    } finally {
+      await file.close()
+    }
   }
 
   async writeCheckpoint(note: string): Promise<void> {

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
 import { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
-import { logMonthPrefix, timestampName } from '../../evidence/ledger/log-names.ts'
+import { cosignaturesName, logMonthPrefix, timestampName } from '../../evidence/ledger/log-names.ts'
+import { consistencyNodes, proveConsistency } from '../../evidence/ledger/proofs.ts'
+import { hashPlace } from '../../evidence/ledger/tree-layout.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
@@ -12,6 +14,7 @@ import { LogFolder } from './log-folder.ts'
 import { LogPublisher, UPLOAD_ORDER } from './log-publisher.ts'
 import { LogWriter, type LogSigner, type StatementDraft } from './log-writer.ts'
 import type { OpenedLog } from './open-log.ts'
+import type { CosignRequest } from './witness-client.ts'
 
 const SALT_BYTES = 32
 
@@ -24,6 +27,14 @@ export interface NodeLogOptions {
   /** Has somebody else stamp a checkpoint (RFC 3161). */
   readonly stamp?: (note: Uint8Array) => Promise<Uint8Array>
   readonly stampFailed: () => void
+  /** Those who are asked to sign under each checkpoint. */
+  readonly witnesses: readonly AskedWitness[]
+  readonly witnessFailed: (error: unknown) => void
+}
+
+/** A witness; see `WitnessClient`. */
+export interface AskedWitness {
+  cosign(request: CosignRequest): Promise<string>
 }
 
 /** `behindStore`: the store has more of this log than its node. `forked`: it has something else under a name that is to be written. */
@@ -34,6 +45,7 @@ export class NodeLog {
   readonly #writer: LogWriter
   readonly #publisher: LogPublisher
   readonly #salt: Uint8Array | undefined
+  readonly #files: Pick<LogFolder, 'readHashes'>
   readonly #options: NodeLogOptions
   readonly #nowUnixMs: () => number
   /** The newest checkpoint, as long as the upload queue does not have it. */
@@ -42,12 +54,13 @@ export class NodeLog {
   #isHandedOver = true
   #refusal: StoreRefusal | undefined
 
-  private constructor(writer: LogWriter, salt: Uint8Array | undefined, options: NodeLogOptions) {
+  private constructor(writer: LogWriter, files: LogFolder, salt: Uint8Array | undefined, options: NodeLogOptions) {
     const { ledgerDir, store, uploads } = options
     const { logId } = writer
     this.#writer = writer
     this.#options = options
     this.#salt = salt
+    this.#files = files
     this.#nowUnixMs = options.nowUnixMs
     this.#publisher = new LogPublisher({ logId, store, uploads, copy: () => localCopy(ledgerDir, logId) })
   }
@@ -60,14 +73,14 @@ export class NodeLog {
     await LogFolder.create(join(ledgerDir, logId), salt)
     const files = new LogFolder(join(ledgerDir, logId))
     const tree = new GrowingTree()
-    return new NodeLog(new LogWriter({ logId, files, tree, signer }), salt, options)
+    return new NodeLog(new LogWriter({ logId, files, tree, signer }), files, salt, options)
   }
 
   /** Goes on with one of an earlier run. */
   static async resume(opened: OpenedLog, options: NodeLogOptions): Promise<NodeLog> {
     const { logId, folder, tree, lastAt, checkpoint } = opened
     const writer = new LogWriter({ ...{ logId, tree, lastAt, checkpoint }, files: folder, signer: options.signer })
-    return new NodeLog(writer, await folder.salt(), options)
+    return new NodeLog(writer, folder, await folder.salt(), options)
   }
 
   get logId(): string {
@@ -134,8 +147,8 @@ export class NodeLog {
     const stored = await this.#publisher.publish(unpublished.size, unpublished.note, nowUnixMs)
     this.#unpublished = undefined
     this.#isHandedOver = false
-    const stamped = this.#stamp(unpublished, nowUnixMs)
-    if (when === 'last') await stamped
+    const seconded = Promise.all([this.#stamp(unpublished, nowUnixMs), this.#cosign(unpublished, nowUnixMs)])
+    if (when === 'last') await seconded
     // What the queue gives up otherwise is handed over at the next start.
     void stored.done
       .catch((error: unknown) => {
@@ -157,6 +170,29 @@ export class NodeLog {
     } catch {
       stampFailed()
     }
+  }
+
+  /** Under a checkpoint that a witness did not sign there is the next one, which goes on from it. */
+  async #cosign({ size, note }: { readonly size: number; readonly note: string }, nowUnixMs: number): Promise<void> {
+    const { witnesses, witnessFailed, uploads } = this.#options
+    const prove = (oldSize: number): Promise<readonly Uint8Array[] | undefined> => this.#prove(oldSize, size)
+    const asked = await Promise.allSettled(witnesses.map((witness) => witness.cosign({ note, size, prove })))
+    const lines = asked.map((one) => {
+      if (one.status === 'rejected') witnessFailed(one.reason)
+      return one.status === 'fulfilled' ? one.value : ''
+    })
+    const text = lines.join('')
+    if (text === '') return
+    const key = `${logMonthPrefix(this.logId, nowUnixMs)}/${cosignaturesName(size)}`
+    void uploads.put(UPLOAD_ORDER, key, Buffer.from(text)).catch(witnessFailed)
+  }
+
+  async #prove(oldSize: number, size: number): Promise<readonly Uint8Array[] | undefined> {
+    if (oldSize === 0) return []
+    const nodes = consistencyNodes(oldSize, size)
+    const hashes = await this.#files.readHashes(nodes)
+    const byPlace = new Map(nodes.map((node, index) => [hashPlace(node), hashes?.[index]]))
+    return proveConsistency(oldSize, size, (node) => byPlace.get(hashPlace(node)))
   }
 
   close(): Promise<void> {

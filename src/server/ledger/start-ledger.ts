@@ -1,27 +1,33 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 
+import type { WitnessConfig } from '../../config/config.ts'
 import type { StatementClock } from '../../evidence/ledger/statement.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
 import { stamp } from './time-stamper.ts'
+import { WitnessClient } from './witness-client.ts'
+import { witnessKeyOf } from './witness-keys.ts'
 
 /** systemd-timesyncd keeps it as long as the clock is synchronised. */
 const SYNCHRONIZED_FILE = '/run/systemd/timesync/synchronized'
 
-/** Makes the ledger of a daemon and starts it; it opens its log in the background. */
-export function startLedger(
+/** Makes the ledger of a daemon and starts it; it opens its log in the background. @throws EarwitnessError `witness-key-invalid` */
+export async function startLedger(
   options: Pick<LedgerOptions, 'dataDir' | 'signer' | 'software' | 'store' | 'uploads'> & {
     /** Of a time stamping authority. */
     readonly timestampUrl?: string | undefined
+    readonly witnesses: readonly WitnessConfig[]
     readonly log: Logger
     readonly metrics: Pick<Metrics, 'ledgerEntriesTotal' | 'ledgerWriteFailuresTotal'>
   },
-): Ledger {
+): Promise<Ledger> {
   const { metrics, timestampUrl, ...rest } = options
+  const witnesses = await Promise.all(options.witnesses.map(witnessClient))
   const ledger = new Ledger({
     ...rest,
+    witnesses,
     ...(timestampUrl === undefined ? {} : { stamp: (bytes: Uint8Array) => stamp(timestampUrl, bytes) }),
     observer: {
       written: (count) => metrics.ledgerEntriesTotal.inc(count),
@@ -33,6 +39,10 @@ export function startLedger(
   })
   ledger.run()
   return ledger
+}
+
+async function witnessClient({ url, key }: WitnessConfig): Promise<WitnessClient> {
+  return new WitnessClient(url, await witnessKeyOf(key))
 }
 
 /** What can be told at once: chrony, which has to be asked by a program, leaves it `unknown`. */

@@ -24,7 +24,7 @@ async function findingsOf({ rig }: TamperedLog, heldPaths: readonly string[] = [
   const held = logsOfNotes(heldPaths.map((path) => ({ name: path, note: readFileSync(path, 'utf8') })))
   const verdicts = []
   for (const log of await findLogs(config, rig.clock.nowUnixMs)) {
-    verdicts.push(...(await verifyCopies(log, keys, held.get(log.logId) ?? [])))
+    verdicts.push(...(await verifyCopies(log, { keys, witnesses: [] }, held.get(log.logId) ?? [])))
   }
   for (const verdict of verdicts)
     expect(describeLog(verdict)[0]).toMatch(verdict.verified ? /^VERIFIED/ : /^NOT VERIFIED/)

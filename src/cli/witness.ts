@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+
+import { parseListen } from '../config/values.ts'
+import { ExitCode } from '../errors.ts'
+import { writeWitnessKey } from '../evidence/ledger/cosignature.ts'
+import { close, httpUrl, listen } from '../server/http/listen.ts'
+import { loadOrCreateSigner, loadVerifyKey } from '../server/storage/key-files.ts'
+import { openWitnessFolder } from '../server/witness/witness-folder.ts'
+import { witnessServer } from '../server/witness/witness-server.ts'
+import { Witness } from '../server/witness/witness.ts'
+import { textOption, textOptions, usageError } from './arguments.ts'
+import type { Command, CommandContext } from './command.ts'
+import { paintFor, writeJson, writeLines } from './output.ts'
+
+const DEFAULT_LISTEN = '127.0.0.1:8786'
+
+export const command: Command = {
+  name: 'witness',
+  summary: 'signs under the ledgers of recorders, as long as they only grow',
+  usage: 'witness --name NAME --data DIR --key SIGNER.pub.pem... [--listen ADDRESS:PORT]',
+  description:
+    'Runs on a machine that those who run the recorders do not control. It remembers how far it has seen each ledger and signs under a checkpoint only when that goes on from there (C2SP tlog-witness). ' +
+    'It prints the key that goes into ledger.witnesses of the recorders and behind --witness of `ledger verify`. It needs no configuration file, and learns hashes only. It speaks HTTP without TLS: put a proxy in front of it. ' +
+    'DIR holds its key and, of each ledger, the newest checkpoint, which `ledger verify --checkpoint` takes.',
+  examples: ['witness --name witness.example.com --data /var/lib/witness --key recorder-1.pub.pem'],
+  options: {
+    name: {
+      type: 'string',
+      placeholder: 'NAME',
+      description: 'its name in signatures, such as its host name; for ever',
+    },
+    data: { type: 'string', placeholder: 'DIR', description: 'where its key and what it has seen are kept' },
+    key: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'FILE',
+      description: 'public key of a recorder whose ledgers it follows',
+    },
+    listen: { type: 'string', placeholder: 'ADDRESS:PORT', description: `(default: ${DEFAULT_LISTEN})` },
+  },
+  run: runWitness,
+}
+
+async function runWitness(context: CommandContext): Promise<ExitCode> {
+  const { cwd, json, signal, stdout, stderr, env } = context
+  const { name, data, keyFiles, where } = whatToServe(context)
+  const signer = await loadOrCreateSigner(resolve(cwd, data))
+  const trusted = await Promise.all(keyFiles.map((file) => loadVerifyKey(resolve(cwd, file))))
+  const paint = paintFor(stderr, env)
+  const witness = new Witness({
+    ...{ name, signer, trusted, memory: await openWitnessFolder(resolve(cwd, data, 'logs')), nowUnixMs: Date.now },
+    onEvent: (event, logId) => {
+      if (event === 'cosigned' || event === 'stale') return
+      writeLines(stderr, [`${paint('yellow', 'warning:')} ledger ${logId}: ${EVENTS[event]}`])
+    },
+  })
+  const app = witnessServer(witness, (error) => {
+    writeLines(stderr, [`${paint('red', 'error:')} ${error instanceof Error ? error.message : String(error)}`])
+  })
+  try {
+    const http = httpUrl(await listen(app, where, '--listen'))
+    const key = await writeWitnessKey(name, signer.verifyKey)
+    if (json) writeJson(stdout, { ready: true, http, key })
+    else writeLines(stdout, [`ready http=${http} key=${key}`])
+    if (!signal.aborted) await once(signal, 'abort')
+    return ExitCode.done
+  } finally {
+    await close(app)
+  }
+}
+
+const EVENTS = {
+  refused: 'not signed under: nobody of --key has signed it, or there are too many ledgers.',
+  forked: 'NOT SIGNED UNDER: it does not go on from what this witness has seen. Somebody changed it; keep this folder.',
+} as const
+
+/** @throws EarwitnessError `usage-…` */
+function whatToServe({ args }: CommandContext) {
+  const [name, data] = [textOption(args, 'name') ?? '', textOption(args, 'data') ?? '']
+  const keyFiles = textOptions(args, 'key')
+  if (name === '' || data === '' || keyFiles.length === 0) {
+    throw usageError(
+      'usage-missing-value',
+      '--name, --data and --key are needed.',
+      `Usage: earwitness ${command.usage}`,
+    )
+  }
+  if (!/^[^\s+]{1,200}$/u.test(name)) {
+    const hint = 'Take its host name: a name of a signature has no blank and no plus.'
+    throw usageError('usage-invalid-value', 'That is no name for a witness.', hint)
+  }
+  const where = parseListen(textOption(args, 'listen') ?? DEFAULT_LISTEN)
+  if (!where.ok) {
+    throw usageError(
+      'usage-invalid-value',
+      'That is not where anybody can listen.',
+      'Write ADDRESS:PORT, as 0.0.0.0:8786.',
+    )
+  }
+  return { name, data, keyFiles, where: where.value }
+}

@@ -1,0 +1,124 @@
+import { accepted, rejected, type Result } from '../../result.ts'
+import type { SigningKey, VerifyKey } from '../signer-keys.ts'
+import { fromBase64, toBase64 } from './base64.ts'
+import {
+  bytesOfHex,
+  keyIdOf,
+  NOTE_LENGTH_MAX,
+  parseSignatureLines,
+  rawKeyOf,
+  type NoteSignature,
+} from './signed-note.ts'
+
+/** What a witness signs under a checkpoint: that of the logs it knows this one only ever grew. C2SP `tlog-cosignature` (cosignature/v1). FORMAT.md 5 */
+
+const KIND_COSIGNATURE = 4
+const KEY_BYTES = 32
+const TIME_BYTES = 8
+const SIGNATURE_BYTES = 64
+const WITNESS_KEY = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u
+
+/** A witness that is trusted. */
+export interface WitnessKey {
+  readonly name: string
+  /** Eight hex digits. */
+  readonly keyId: string
+  readonly publicKey: VerifyKey['publicKey']
+}
+
+/** A cosignature by a trusted witness. */
+export interface Cosigned {
+  readonly witness: string
+  /** When it looked, by its clock. RFC 3339 */
+  readonly at: string
+}
+
+/** Reads a verifier key (C2SP `signed-note`): `NAME+KEYID+KEY`. */
+export async function readWitnessKey(text: string): Promise<Result<WitnessKey, 'notWitnessKey'>> {
+  const [, name = '', keyId = '', encoded = ''] = WITNESS_KEY.exec(text.trim()) ?? []
+  const blob = fromBase64(encoded)
+  if (blob?.length !== 1 + KEY_BYTES || blob[0] !== KIND_COSIGNATURE) return rejected('notWitnessKey')
+  const raw = blob.slice(1)
+  if ((await keyIdOf(name, KIND_COSIGNATURE, raw)) !== keyId) return rejected('notWitnessKey')
+  try {
+    const publicKey = await globalThis.crypto.subtle.importKey('raw', raw, 'Ed25519', true, ['verify'])
+    return accepted({ name, keyId, publicKey })
+  } catch {
+    return rejected('notWitnessKey')
+  }
+}
+
+/** The verifier key of a witness, to be handed to whoever trusts it. */
+export async function writeWitnessKey(name: string, { publicKey }: Pick<VerifyKey, 'publicKey'>): Promise<string> {
+  const raw = await rawKeyOf(publicKey)
+  const keyId = await keyIdOf(name, KIND_COSIGNATURE, raw)
+  return `${name}+${keyId}+${toBase64(Uint8Array.from([KIND_COSIGNATURE, ...raw]))}`
+}
+
+/**
+ * Signs the text of a checkpoint as a witness; gives the line that belongs under it.
+ *
+ * @param text of the note, which ends with LF
+ */
+export async function cosign(
+  text: string,
+  witness: {
+    readonly name: string
+    readonly signingKey: SigningKey
+    readonly verifyKey: VerifyKey
+    readonly nowUnixMs: number
+  },
+): Promise<string> {
+  const { name, signingKey, verifyKey, nowUnixMs } = witness
+  const seconds = Math.floor(nowUnixMs / 1_000)
+  const signed = await globalThis.crypto.subtle.sign('Ed25519', signingKey.privateKey, messageOf(text, seconds))
+  const keyId = await keyIdOf(name, KIND_COSIGNATURE, await rawKeyOf(verifyKey.publicKey))
+  const time = new DataView(new ArrayBuffer(TIME_BYTES))
+  time.setBigUint64(0, BigInt(seconds))
+  const blob = [...bytesOfHex(keyId), ...new Uint8Array(time.buffer), ...new Uint8Array(signed)]
+  return `\u2014 ${name} ${toBase64(Uint8Array.from(blob))}\n`
+}
+
+/**
+ * Looks for cosignatures by `witnesses` among signature lines; those of others are passed over. `unreadable`: these are no signature lines. `forged`: one that bears the
+ * name and id of a trusted witness is not by it.
+ *
+ * @param text of the note that they are under
+ * @param lines each ends with LF
+ */
+export async function checkCosignatures(
+  text: string,
+  lines: string,
+  witnesses: readonly WitnessKey[],
+): Promise<Result<readonly Cosigned[], 'unreadable' | 'forged'>> {
+  const signatures = lines.length > NOTE_LENGTH_MAX || !lines.endsWith('\n') ? undefined : parseSignatureLines(lines)
+  if (signatures === undefined) return rejected('unreadable')
+  const found: Cosigned[] = []
+  for (const witness of witnesses) {
+    for (const signature of signatures.filter(({ name, keyId }) => name === witness.name && keyId === witness.keyId)) {
+      const at = await timeOfCosignature(text, signature, witness)
+      if (at === undefined) return rejected('forged')
+      found.push({ witness: witness.name, at })
+    }
+  }
+  return accepted(found)
+}
+
+async function timeOfCosignature(
+  text: string,
+  { signature }: NoteSignature,
+  { publicKey }: WitnessKey,
+): Promise<string | undefined> {
+  if (signature.length !== TIME_BYTES + SIGNATURE_BYTES) return undefined
+  const seconds = Number(new DataView(signature.slice(0, TIME_BYTES).buffer).getBigUint64(0))
+  const at = new Date(seconds * 1_000)
+  if (Number.isNaN(at.getTime())) return undefined
+  const isRight = await globalThis.crypto.subtle
+    .verify('Ed25519', publicKey, Uint8Array.from(signature.subarray(TIME_BYTES)), messageOf(text, seconds))
+    .catch(() => false)
+  return isRight ? at.toISOString() : undefined
+}
+
+function messageOf(text: string, seconds: number): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`cosignature/v1\ntime ${seconds}\n${text}`)
+}
