@@ -17,3 +17,11 @@ export function rejected<Reason extends string>(
 ): { readonly ok: false; readonly reason: Reason; readonly detail?: string } {
   return detail === undefined ? { ok: false, reason } : { ok: false, reason, detail }
 }
+
+/** The same, with something else made of its value. */
+export function mapped<Value, Other, Reason extends string>(
+  result: Result<Value, Reason>,
+  change: (value: Value) => Other,
+): Result<Other, Reason> {
+  return result.ok ? accepted(change(result.value)) : result
+}

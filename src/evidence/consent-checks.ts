@@ -1,9 +1,5 @@
-import {
-  CONSENT_EVENTS_MAX,
-  readConsentEvent,
-  type ConsentEvent,
-  type ConsentEventRejectReason,
-} from './consent-event.ts'
+import { CONSENT_EVENTS_MAX, readConsentEvent, type ConsentEvent } from './consent-event.ts'
+import type { DocumentRejectReason } from './signed-document.ts'
 import type { ConsentStateName } from './consent-event-shape.ts'
 import { consentState, isSupported } from './consent-state.ts'
 import type { FindingCode, FindingList } from './findings.ts'
@@ -31,7 +27,7 @@ export interface ConsentTestimony {
   readonly unlisted: number
 }
 
-const FAULTS: Record<ConsentEventRejectReason, readonly [FindingCode, string]> = {
+const FAULTS: Record<DocumentRejectReason, readonly [FindingCode, string]> = {
   tooLarge: ['consent-unreadable', 'This consent event is longer than any may be.'],
   notJws: ['consent-unreadable', 'This is not a signed consent event.'],
   notCanonical: ['consent-unreadable', 'This consent event is not in canonical form, as no recorder writes it.'],

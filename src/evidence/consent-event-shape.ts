@@ -1,5 +1,5 @@
 import { isUuidV7 } from '../ids.ts'
-import type { ConsentEvent, ConsentEventType } from './consent-event.ts'
+import type { ConsentEventType } from './consent-event.ts'
 import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from './shape-checks.ts'
 
 /** What may be said of the consent to a recording. FORMAT.md 4.3 */
@@ -74,11 +74,6 @@ export function findConsentEventFault(value: unknown): string | undefined {
   if (fault !== undefined) return fault
   const type: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'type') : undefined
   return typeof type === 'string' && Object.hasOwn(CHECKS, type) ? CHECKS[type as ConsentEventType](value, '') : 'type'
-}
-
-/** Narrows what {@link findConsentEventFault} found no fault with. */
-export function hasConsentEventShape(value: unknown): value is ConsentEvent {
-  return findConsentEventFault(value) === undefined
 }
 
 export const CONSENT_EVENT_TYPES: readonly string[] = Object.keys(CHECKS)

@@ -1,16 +1,26 @@
-import { accepted, rejected, type Result } from '../result.ts'
-import { findConsentEventFault, hasConsentEventShape, type ConsentStateName } from './consent-event-shape.ts'
+import { mapped, type Result } from '../result.ts'
+import { findConsentEventFault, type ConsentStateName } from './consent-event-shape.ts'
 import type { PersonalMember } from './consent-personal.ts'
-import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
+import {
+  decodeDocument,
+  readDocument,
+  signDocument,
+  type DocumentKind,
+  type DocumentRejectReason,
+} from './signed-document.ts'
 import type { SigningKey, VerifyKey } from './signer-keys.ts'
 
 /** What the parties of a recording were told and what they answered, signed. The meaning of every member is in `FORMAT.md` 4.3. */
 
 const CONSENT_EVENT_FORMAT = 'earwitness-consent-event/1'
-/** `typ` of the protected header: its signature can never pass for that of a manifest or a statement. RFC 8725 3.11 */
-const CONSENT_EVENT_TYPE = 'earwitness-consent-event+jws'
 /** Longest consent event, as JWS. */
 export const CONSENT_EVENT_LENGTH_MAX = 16_384
+
+const CONSENT_EVENT: DocumentKind = {
+  ...{ what: 'consent event', format: CONSENT_EVENT_FORMAT, type: 'earwitness-consent-event+jws' },
+  ...{ lengthMax: CONSENT_EVENT_LENGTH_MAX, findFault: findConsentEventFault },
+}
+
 /** Consent events of one recording; those beyond are counted. */
 export const CONSENT_EVENTS_MAX = 1_000
 
@@ -107,57 +117,29 @@ export interface ConsentEventPlace {
 export type ConsentEvent = ConsentEventPlace & { readonly format: typeof CONSENT_EVENT_FORMAT } & ConsentEventBody
 
 /**
- * `tooLarge`, `notJws`, `notCanonical`, `format`, `shape`: no consent event of format 1 (`detail` says where). `signerUnknown`: none of the keys is the
- * one it names. `forged`: the signature does not belong to this text.
- */
-export type ConsentEventRejectReason =
-  | 'tooLarge'
-  | 'notJws'
-  | 'notCanonical'
-  | 'format'
-  | 'shape'
-  | 'signerUnknown'
-  | 'forged'
-
-/**
- * Signs an event at its place: a compact JWS over its canonical JSON, without a line break.
+ * Signs an event at its place.
  *
- * Throws a TypeError when it is not of the shape of format 1 or too long: a recorder must not sign what no verifier accepts.
+ * Throws as {@link signDocument}.
  */
-export async function signConsentEvent(
+export function signConsentEvent(
   body: ConsentEventBody,
   place: ConsentEventPlace,
   signer: SigningKey,
 ): Promise<string> {
-  const event = { ...body, ...place, format: CONSENT_EVENT_FORMAT }
-  const fault = findConsentEventFault(event)
-  if (fault !== undefined) throw new TypeError(`The consent event is not of format 1 at ${fault}.`)
-  const jws = await signJson(event, CONSENT_EVENT_TYPE, signer)
-  if (jws.length > CONSENT_EVENT_LENGTH_MAX) throw new TypeError('The consent event is too long.')
-  return jws
+  return signDocument({ ...body, ...place, format: CONSENT_EVENT_FORMAT }, CONSENT_EVENT, signer)
 }
 
 /** Reads an event *without* checking who signed it. */
 export function decodeConsentEvent(
   jws: string,
-): Result<{ readonly keyId: string; readonly event: ConsentEvent }, ConsentEventRejectReason> {
-  if (jws.length > CONSENT_EVENT_LENGTH_MAX) return rejected('tooLarge')
-  const decoded = decodeSignedJson(jws, CONSENT_EVENT_TYPE)
-  if (!decoded.ok) return decoded
-  const { keyId, value } = decoded.value
-  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
-  if (format !== CONSENT_EVENT_FORMAT) return rejected('format')
-  if (!hasConsentEventShape(value)) return rejected('shape', findConsentEventFault(value))
-  return accepted({ keyId, event: value })
+): Result<{ readonly keyId: string; readonly event: ConsentEvent }, DocumentRejectReason> {
+  return mapped(decodeDocument<ConsentEvent>(jws, CONSENT_EVENT), ({ keyId, body: event }) => ({ keyId, event }))
 }
 
 /** Reads an event and checks its signature against the keys that are trusted. Never throws. */
 export async function readConsentEvent(
   jws: string,
   keys: readonly VerifyKey[],
-): Promise<Result<ConsentEvent, ConsentEventRejectReason>> {
-  const decoded = decodeConsentEvent(jws)
-  if (!decoded.ok) return decoded
-  const signature = await checkSignature(jws, decoded.value.keyId, keys)
-  return signature.ok ? accepted(decoded.value.event) : signature
+): Promise<Result<ConsentEvent, DocumentRejectReason>> {
+  return mapped(await readDocument<ConsentEvent>(jws, CONSENT_EVENT, keys), ({ body }) => body)
 }

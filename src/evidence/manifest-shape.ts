@@ -1,6 +1,5 @@
 import { HELD_OUTCOMES } from './held-entry.ts'
 import { CONSENT_EVENT_TYPES } from './consent-event-shape.ts'
-import type { ManifestBody } from './manifest.ts'
 import { PAUSE_REQUESTERS } from './words.ts'
 import { integer, list, members, objectName, oneOf, optional, sha256, text, time, truth } from './shape-checks.ts'
 
@@ -31,11 +30,6 @@ export type AlignmentBasisName = (typeof ALIGNMENT_BASES)[number]
  */
 export function findShapeFault(value: unknown): string | undefined {
   return checkBody(value, '')
-}
-
-/** Narrows what {@link findShapeFault} found no fault with. */
-export function hasManifestShape(value: unknown): value is ManifestBody {
-  return findShapeFault(value) === undefined
 }
 
 const checkGapSamples = members({

@@ -1,8 +1,15 @@
-import { accepted, rejected, type Result } from '../result.ts'
+import { mapped, type Result } from '../result.ts'
 import type { HeldEntry } from './held-entry.ts'
 import type { ConsentEventType } from './consent-event.ts'
-import { findShapeFault, hasManifestShape, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
-import { checkSignature, decodeSignedJson, signJson } from './signed-json.ts'
+import { findShapeFault, type GapCauseName, type OptionalGapCauseName } from './manifest-shape.ts'
+import {
+  decodeDocument,
+  readDocument,
+  type DocumentKind,
+  type DocumentRejectReason,
+  type SignedDocument,
+} from './signed-document.ts'
+import { signJson } from './signed-json.ts'
 import type { SigningKey, VerifyKey } from './signer-keys.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from './stream-facts.ts'
 
@@ -253,28 +260,15 @@ export interface ManifestBody {
 /** Longest compact JWS that is read. FORMAT.md 5 */
 export const MANIFEST_LENGTH_MAX = 32 * 1024 * 1024
 
-/** `typ` of the protected header: a manifest's signature can never pass for that of another statement. RFC 8725 3.11 */
 export const MANIFEST_TYPE = 'earwitness-manifest+jws'
 
-/**
- * `notJws`: not three Base64url parts with the header of format 1. `format`: a version this software does not know.
- * `notCanonical`, `shape`: the payload is not what FORMAT.md asks for (`detail` says where). `signerUnknown`: none of
- * the keys is the one it names. `forged`: the signature does not belong to this text.
- */
-export type ManifestRejectReason =
-  | 'tooLarge'
-  | 'notJws'
-  | 'notCanonical'
-  | 'format'
-  | 'shape'
-  | 'signerUnknown'
-  | 'forged'
+const MANIFEST: DocumentKind = {
+  ...{ what: 'manifest', format: MANIFEST_FORMAT, type: MANIFEST_TYPE, lengthMax: MANIFEST_LENGTH_MAX },
+  findFault: findShapeFault,
+}
 
 /** A manifest whose signature nobody has checked. */
-export interface UntrustedManifest {
-  readonly keyId: string
-  readonly body: ManifestBody
-}
+export type UntrustedManifest = SignedDocument<ManifestBody>
 
 /**
  * Signs a manifest as a compact JWS over its canonical JSON. The result is ASCII and has no line break at its end.
@@ -291,21 +285,11 @@ export async function signManifest(body: ManifestBody, signer: SigningKey): Prom
 export async function readManifest(
   jws: string,
   keys: readonly VerifyKey[],
-): Promise<Result<ManifestBody, ManifestRejectReason>> {
-  const untrusted = decodeManifest(jws)
-  if (!untrusted.ok) return untrusted
-  const signature = await checkSignature(jws, untrusted.value.keyId, keys)
-  return signature.ok ? accepted(untrusted.value.body) : signature
+): Promise<Result<ManifestBody, DocumentRejectReason>> {
+  return mapped(await readDocument<ManifestBody>(jws, MANIFEST, keys), ({ body }) => body)
 }
 
 /** Reads a manifest *without* checking its signature, for telling what is wrong with one that is not trusted. */
-export function decodeManifest(jws: string): Result<UntrustedManifest, ManifestRejectReason> {
-  if (jws.length > MANIFEST_LENGTH_MAX) return rejected('tooLarge')
-  const decoded = decodeSignedJson(jws, MANIFEST_TYPE)
-  if (!decoded.ok) return decoded
-  const { keyId, value } = decoded.value
-  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
-  if (format !== MANIFEST_FORMAT) return rejected('format')
-  if (!hasManifestShape(value)) return rejected('shape', findShapeFault(value))
-  return accepted({ keyId, body: value })
+export function decodeManifest(jws: string): Result<UntrustedManifest, DocumentRejectReason> {
+  return decodeDocument(jws, MANIFEST)
 }

@@ -9,7 +9,8 @@ import { checkHeldKeys, identityFor, isDestroyed } from './held-objects.ts'
 import { heldObjects, type MaybeHeld } from './held-entry.ts'
 import { listObjects } from './list-objects.ts'
 import { checkManifest } from './manifest-checks.ts'
-import { decodeManifest, readManifest, type ManifestBody, type ManifestRejectReason } from './manifest.ts'
+import { decodeManifest, readManifest, type ManifestBody } from './manifest.ts'
+import type { DocumentRejectReason } from './signed-document.ts'
 import { KEY_NAME, MANIFEST_NAME } from './object-names.ts'
 import { openNewestKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
@@ -171,7 +172,7 @@ export async function verifyRecording(options: {
   }
 }
 
-const MANIFEST_FAULTS: Record<ManifestRejectReason, readonly [FindingCode, string]> = {
+const MANIFEST_FAULTS: Record<DocumentRejectReason, readonly [FindingCode, string]> = {
   tooLarge: ['manifest-unreadable', 'The manifest is larger than any manifest may be.'],
   notJws: ['manifest-unreadable', 'The manifest is not a signed document of this format.'],
   notCanonical: ['manifest-unreadable', 'The manifest is not in canonical form, as no recorder writes it.'],
@@ -196,7 +197,7 @@ async function loadManifest(
   // Latin-1 keeps every byte apart, where UTF-8 would fold wrong ones together; a manifest is ASCII.
   const jws = new TextDecoder('latin1').decode(bytes)
   const untrusted = decodeManifest(jws)
-  const trusted: Result<ManifestBody, ManifestRejectReason> = await readManifest(jws, keys)
+  const trusted: Result<ManifestBody, DocumentRejectReason> = await readManifest(jws, keys)
   if (!trusted.ok) {
     const [code, sentence] = MANIFEST_FAULTS[trusted.reason]
     findings.add(code, trusted.detail === undefined ? sentence : `${sentence} (${trusted.detail})`, MANIFEST_NAME)

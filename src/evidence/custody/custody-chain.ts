@@ -2,13 +2,8 @@ import type { FindingCode, FindingList } from '../findings.ts'
 import { custodyName, isCustodyName } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { sha256Hex } from '../web-digest.ts'
-import {
-  CUSTODY_RECORDS_MAX,
-  readCustodyRecord,
-  type CustodyRecord,
-  type CustodyRejectReason,
-  type ShredScope,
-} from './custody-record.ts'
+import { CUSTODY_RECORDS_MAX, readCustodyRecord, type CustodyRecord, type ShredScope } from './custody-record.ts'
+import type { DocumentRejectReason } from '../signed-document.ts'
 
 /** A record that a trusted key has signed, as it is stored. */
 export interface StoredRecord {
@@ -40,7 +35,7 @@ export interface CustodyChain {
   readonly next: { readonly seq: number; readonly previousSha256?: string }
 }
 
-const FAULTS: Record<CustodyRejectReason, readonly [FindingCode, string]> = {
+const FAULTS: Record<DocumentRejectReason, readonly [FindingCode, string]> = {
   tooLarge: ['custody-unreadable', 'It is longer than any custody record may be.'],
   notJws: ['custody-unreadable', 'It is not a signed custody record.'],
   notCanonical: ['custody-unreadable', 'It is not in canonical form, as no recorder writes it.'],
@@ -102,7 +97,7 @@ export async function readCustodyChain(
   return { state: story.state, records, next: previousSha256 === undefined ? { seq } : { seq, previousSha256 } }
 }
 
-function faultOf(reason: CustodyRejectReason, detail: string | undefined): readonly [FindingCode, string] {
+function faultOf(reason: DocumentRejectReason, detail: string | undefined): readonly [FindingCode, string] {
   const [code, sentence] = FAULTS[reason]
   return [code, detail === undefined ? sentence : `${sentence} (${detail})`]
 }

@@ -1,7 +1,14 @@
-import { accepted, rejected, type Result } from '../../result.ts'
+import { mapped, type Result } from '../../result.ts'
 import { isUuidV7 } from '../../ids.ts'
 import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
-import { checkSignature, decodeSignedJson, signJson } from '../signed-json.ts'
+import {
+  decodeDocument,
+  readDocument,
+  signDocument,
+  type DocumentKind,
+  type DocumentRejectReason,
+  type SignedDocument,
+} from '../signed-document.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 
 /** What is decided about a recording after it was made. The meaning of every member is in `FORMAT.md` section 2. */
@@ -51,16 +58,6 @@ export type CustodyRecord = CustodyPlace & { readonly format: typeof CUSTODY_FOR
     | { readonly kind: 'unknown' }
   )
 
-/** As `StatementRejectReason`. */
-export type CustodyRejectReason =
-  | 'tooLarge'
-  | 'notJws'
-  | 'notCanonical'
-  | 'format'
-  | 'shape'
-  | 'signerUnknown'
-  | 'forged'
-
 const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 const base64: Check = (value, path) =>
   typeof value === 'string' && value.length <= CUSTODY_LENGTH_MAX && /^[A-Za-z0-9+/]+={0,2}$/.test(value)
@@ -97,41 +94,39 @@ function findFault(value: unknown): string | undefined {
   return Object.hasOwn(CHECKS, kind) ? CHECKS[kind as CustodyKind](value, '') : undefined
 }
 
+const CUSTODY_RECORD: DocumentKind = {
+  ...{ what: 'custody record', format: CUSTODY_FORMAT, type: CUSTODY_TYPE, lengthMax: CUSTODY_LENGTH_MAX },
+  findFault,
+}
+
 /**
- * Signs a record: a compact JWS over its canonical JSON, without a line break.
+ * Signs a record.
  *
- * Throws a TypeError when it is not of the shape of format 1 or too long.
+ * Throws as {@link signDocument}.
  */
-export async function signCustodyRecord(record: CustodyPlace & CustodyDecision, signer: SigningKey): Promise<string> {
-  const body = { ...record, format: CUSTODY_FORMAT }
-  const fault = findFault(body)
-  if (fault !== undefined) throw new TypeError(`The custody record is not of format 1 at ${fault}.`)
-  const jws = await signJson(body, CUSTODY_TYPE, signer)
-  if (jws.length > CUSTODY_LENGTH_MAX) throw new TypeError('The custody record is too long.')
-  return jws
+export function signCustodyRecord(record: CustodyPlace & CustodyDecision, signer: SigningKey): Promise<string> {
+  return signDocument({ ...record, format: CUSTODY_FORMAT }, CUSTODY_RECORD, signer)
+}
+
+/** A record and who claims to have signed it. */
+export interface SignedRecord {
+  readonly keyId: string
+  readonly record: CustodyRecord
 }
 
 /** Reads a record *without* checking who signed it. */
-export function decodeCustodyRecord(
-  jws: string,
-): Result<{ readonly keyId: string; readonly record: CustodyRecord }, CustodyRejectReason> {
-  if (jws.length > CUSTODY_LENGTH_MAX) return rejected('tooLarge')
-  const decoded = decodeSignedJson(jws, CUSTODY_TYPE)
-  if (!decoded.ok) return decoded
-  const { keyId, value } = decoded.value
-  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
-  if (format !== CUSTODY_FORMAT) return rejected('format')
-  const fault = findFault(value)
-  return fault === undefined ? accepted({ keyId, record: value as CustodyRecord }) : rejected('shape', fault)
+export function decodeCustodyRecord(jws: string): Result<SignedRecord, DocumentRejectReason> {
+  return mapped(decodeDocument<CustodyRecord>(jws, CUSTODY_RECORD), toRecord)
 }
 
 /** Reads a record and checks its signature against the keys that are trusted. Never throws. */
 export async function readCustodyRecord(
   jws: string,
   keys: readonly VerifyKey[],
-): Promise<Result<{ readonly keyId: string; readonly record: CustodyRecord }, CustodyRejectReason>> {
-  const decoded = decodeCustodyRecord(jws)
-  if (!decoded.ok) return decoded
-  const signature = await checkSignature(jws, decoded.value.keyId, keys)
-  return signature.ok ? decoded : signature
+): Promise<Result<SignedRecord, DocumentRejectReason>> {
+  return mapped(await readDocument<CustodyRecord>(jws, CUSTODY_RECORD, keys), toRecord)
+}
+
+function toRecord({ keyId, body: record }: SignedDocument<CustodyRecord>): SignedRecord {
+  return { keyId, record }
 }

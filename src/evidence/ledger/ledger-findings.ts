@@ -1,5 +1,5 @@
 import type { CheckpointRejectReason } from './checkpoint.ts'
-import type { StatementRejectReason } from './statement.ts'
+import type { DocumentRejectReason } from '../signed-document.ts'
 
 /** What may be wrong with a log. FORMAT.md 6 */
 export type LedgerFindingCode =
@@ -38,7 +38,7 @@ export type LedgerFindingCode =
   | 'timestamp-wrong'
   | 'cosignature-wrong'
 
-export const STATEMENT_FAULTS: Readonly<Record<StatementRejectReason, readonly [LedgerFindingCode, string]>> = {
+export const STATEMENT_FAULTS: Readonly<Record<DocumentRejectReason, readonly [LedgerFindingCode, string]>> = {
   tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
   notJws: ['statement-unreadable', 'It is not a signed statement of this format.'],
   notCanonical: ['statement-unreadable', 'It is not in canonical form, as no recorder writes it.'],

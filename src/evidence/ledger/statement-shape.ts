@@ -1,7 +1,7 @@
 import { isUuidV7 } from '../../ids.ts'
 import { integer, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
 import { PAUSE_REQUESTERS } from '../words.ts'
-import type { Statement, StatementKind } from './statement.ts'
+import type { StatementKind } from './statement.ts'
 
 const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 const always: Check = (value, path) => (value === true ? undefined : path)
@@ -88,9 +88,4 @@ export function findStatementFault(value: unknown): string | undefined {
   if (fault !== undefined) return fault
   const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined
   return typeof kind === 'string' && Object.hasOwn(CHECKS, kind) ? CHECKS[kind as StatementKind](value, '') : undefined
-}
-
-/** Narrows what {@link findStatementFault} found no fault with. */
-export function hasStatementShape(value: unknown): value is Statement {
-  return findStatementFault(value) === undefined
 }

@@ -1,16 +1,25 @@
-import { accepted, rejected, type Result } from '../../result.ts'
-import { checkSignature, decodeSignedJson, signJson } from '../signed-json.ts'
+import { mapped, type Result } from '../../result.ts'
+import {
+  decodeDocument,
+  readDocument,
+  signDocument,
+  type DocumentKind,
+  type DocumentRejectReason,
+} from '../signed-document.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 import type { PauseRequester } from '../words.ts'
-import { findStatementFault, hasStatementShape } from './statement-shape.ts'
+import { findStatementFault } from './statement-shape.ts'
 
 /** What a log says about recordings and its node. The meaning of every member is in `FORMAT.md` section 2. */
 
 export const STATEMENT_FORMAT = 'earwitness-statement/1'
-/** `typ` of the protected header: a statement's signature can never pass for that of a manifest. RFC 8725 3.11 */
-export const STATEMENT_TYPE = 'earwitness-statement+jws'
 /** Longest statement, as JWS. */
 export const STATEMENT_LENGTH_MAX = 16_384
+
+const STATEMENT: DocumentKind = {
+  ...{ what: 'statement', format: STATEMENT_FORMAT, type: 'earwitness-statement+jws', lengthMax: STATEMENT_LENGTH_MAX },
+  findFault: findStatementFault,
+}
 
 interface AboutRecording {
   readonly recordingId: string
@@ -124,53 +133,26 @@ export type Statement = StatementPlace & { readonly format: typeof STATEMENT_FOR
   )
 
 /**
- * `tooLarge`, `notJws`, `notCanonical`, `format`, `shape`: no statement of format 1 (`detail` says where). `signerUnknown`: none of the keys is the
- * one it names. `forged`: the signature does not belong to this text.
- */
-export type StatementRejectReason =
-  | 'tooLarge'
-  | 'notJws'
-  | 'notCanonical'
-  | 'format'
-  | 'shape'
-  | 'signerUnknown'
-  | 'forged'
-
-/**
- * Signs a statement at its place in a log: a compact JWS over its canonical JSON, without a line break.
+ * Signs a statement at its place in a log.
  *
- * Throws a TypeError when it is not of the shape of format 1 or too long: a recorder must not sign what no verifier accepts.
+ * Throws as {@link signDocument}.
  */
-export async function signStatement(body: StatementBody, place: StatementPlace, signer: SigningKey): Promise<string> {
-  const statement = { ...body, ...place, format: STATEMENT_FORMAT }
-  const fault = findStatementFault(statement)
-  if (fault !== undefined) throw new TypeError(`The statement is not of format 1 at ${fault}.`)
-  const jws = await signJson(statement, STATEMENT_TYPE, signer)
-  if (jws.length > STATEMENT_LENGTH_MAX) throw new TypeError('The statement is too long.')
-  return jws
+export function signStatement(body: StatementBody, place: StatementPlace, signer: SigningKey): Promise<string> {
+  return signDocument({ ...body, ...place, format: STATEMENT_FORMAT }, STATEMENT, signer)
 }
 
 /** Reads a statement *without* checking who signed it. */
 export function decodeStatement(
   jws: string,
-): Result<{ readonly keyId: string; readonly statement: Statement }, StatementRejectReason> {
-  if (jws.length > STATEMENT_LENGTH_MAX) return rejected('tooLarge')
-  const decoded = decodeSignedJson(jws, STATEMENT_TYPE)
-  if (!decoded.ok) return decoded
-  const { keyId, value } = decoded.value
-  const format: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'format') : undefined
-  if (format !== STATEMENT_FORMAT) return rejected('format')
-  if (!hasStatementShape(value)) return rejected('shape', findStatementFault(value))
-  return accepted({ keyId, statement: value })
+): Result<{ readonly keyId: string; readonly statement: Statement }, DocumentRejectReason> {
+  const decoded = decodeDocument<Statement>(jws, STATEMENT)
+  return mapped(decoded, ({ keyId, body: statement }) => ({ keyId, statement }))
 }
 
 /** Reads a statement and checks its signature against the keys that are trusted. Never throws. */
 export async function readStatement(
   jws: string,
   keys: readonly VerifyKey[],
-): Promise<Result<Statement, StatementRejectReason>> {
-  const decoded = decodeStatement(jws)
-  if (!decoded.ok) return decoded
-  const signature = await checkSignature(jws, decoded.value.keyId, keys)
-  return signature.ok ? accepted(decoded.value.statement) : signature
+): Promise<Result<Statement, DocumentRejectReason>> {
+  return mapped(await readDocument<Statement>(jws, STATEMENT, keys), ({ body }) => body)
 }

@@ -3,7 +3,8 @@ import { openNote } from '../../evidence/custody/custody-note.ts'
 import { openSealed } from '../../evidence/age-open.ts'
 import { FindingList } from '../../evidence/findings.ts'
 import { readIndexFacts, type IndexFacts } from '../../evidence/index-facts.ts'
-import { readManifest, type ManifestBody, type ManifestRejectReason } from '../../evidence/manifest.ts'
+import { readManifest, type ManifestBody } from '../../evidence/manifest.ts'
+import type { DocumentRejectReason } from '../../evidence/signed-document.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { openNewestKey } from '../../evidence/recording-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
@@ -44,7 +45,7 @@ export interface Trust {
 
 type Report = (code: ProblemCode, name?: string) => void
 
-const MANIFEST_PROBLEMS: Record<ManifestRejectReason, ProblemCode> = {
+const MANIFEST_PROBLEMS: Record<DocumentRejectReason, ProblemCode> = {
   tooLarge: 'manifest-unreadable',
   notJws: 'manifest-unreadable',
   notCanonical: 'manifest-unreadable',
