@@ -31,8 +31,7 @@ export function evaluateConsent(question: EvaluationQuestion): ConsentFindings {
   const everybodyAgreed = enough && asked.length > 0 && asked.every(({ answer }) => answer === 'yes')
   const agreed = everybodyAgreed || (needs.require === 'agreement' && needs.parties === 'one' && saidYes > 0)
   const lacksAnnouncement = needs.require === 'agreement' && needs.recordAnnouncement && !standing.hasAnnouncement
-  if (agreed && lacksAnnouncement) return missing(standing, isOverdue, 'no announcement is in the recording')
-  if (agreed)
+  if (agreed && !lacksAnnouncement)
     return {
       state: 'agreed',
       isSatisfied: true,
@@ -40,6 +39,7 @@ export function evaluateConsent(question: EvaluationQuestion): ConsentFindings {
     }
   if (needs.require === 'agreement') {
     if (enough && asked.length === 0) return nobodyToAsk('asked')
+    if (agreed) return missing(standing, isOverdue, 'no announcement is in the recording')
     return missing(
       standing,
       isOverdue,

@@ -265,7 +265,8 @@ async function decideLater(asked: Placed, half: Placed): Promise<void> {
   }
   const before = await undecided()
   // On a slow machine its deadline had passed, and what was held of it is destroyed.
-  if ((await shown(asked.recordingId)).consentState === 'unknown') {
+  const isHeld = (await shown(asked.recordingId)).consentState === 'unknown'
+  if (isHeld) {
     const listed = before.find(({ recordingId }) => recordingId === asked.recordingId)
     expect(listed).toMatchObject({ state: 'interrupted', consentState: 'unknown' })
   }
@@ -274,7 +275,7 @@ async function decideLater(asked: Placed, half: Placed): Promise<void> {
   expect(unsupported.stderr).toContain('[consent-unsupported]')
   const withdrawn = await say('withdraw', asked.recordingId, '--yes')
   expect(withdrawn, withdrawn.stderr).toMatchObject({ code: 0 })
-  expect(withdrawn.stdout).toContain('its key was destroyed')
+  if (isHeld) expect(withdrawn.stdout).toContain('its key was destroyed')
   await expectUnheard(asked)
   expect((await undecided()).map(({ recordingId }) => recordingId)).not.toContain(asked.recordingId)
   // On a slow machine its deadline had passed.

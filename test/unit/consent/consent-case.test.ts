@@ -68,6 +68,14 @@ describe('who hears what', () => {
     expect(live(early(withdrawn()), { parties: own }).state).toBe('withdrawn')
   })
 
+  test("a yes of the operator's own people takes nothing away, whatever the rule wants in the recording", () => {
+    const parties = PARTIES.map((party) => ({ ...party, own: 'agreed' as const }))
+    const rule = { ...STRICTEST_RULE, parties: 'one' as const, recordAnnouncement: true }
+    for (const facts of [[], [reviewed('yes', 'A')]]) {
+      expect(live(early(...facts), { policy: { require: 'byRule' }, rule, parties }).state).toBe('notRequired')
+    }
+  })
+
   test('employees who are only informed must still agree', () => {
     const own = [PARTIES[0]!, { ...PARTIES[1]!, own: 'informed' as const }]
     expect(live(early(keys('yes', 'a')), { parties: own }).state).toBe('missing')
