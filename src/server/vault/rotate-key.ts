@@ -46,8 +46,8 @@ export interface RotatedKey {
   readonly name: string
   readonly sha256: string
   readonly replacesSha256: string
-  /** Names of the keys before, which the old vault opens. */
-  readonly oldNames: readonly string[]
+  /** The keys before, which the old vault opens. */
+  readonly old: readonly { readonly name: string; readonly sha256: string }[]
   /** By a legal hold: the keys before stay. */
   readonly isHeld: boolean
 }
@@ -103,7 +103,7 @@ export async function rotateKey(
   const rotated = {
     ...recording,
     ...{ name: target, sha256: sha256Hex(bytes), replacesSha256: replaced.sha256 },
-    oldNames: old.map(({ name }) => name),
+    old: old.map(({ name, sha256 }) => ({ name, sha256 })),
   }
   if (isDryRun) return { ...rotated, isHeld: before === 'held' }
   const key = objectKey(recording.objectPrefix, target)
@@ -141,13 +141,16 @@ function isOrdered(standing: CustodyStanding): boolean {
   return standing === 'shredding' || standing === 'shredded'
 }
 
-/** Destroys the keys before. Gives the code of the first error, when a place keeps one of them, as Object Lock does. */
+/** Destroys the keys before, and what a crash left of them. Gives the code of the first error, when a place keeps one of them, as Object Lock does. */
 export async function destroyOldKeys(
   places: readonly RotationPlace[],
-  { objectPrefix, oldNames }: RotatedKey,
+  { objectPrefix, old }: RotatedKey,
 ): Promise<string | undefined> {
+  // Copies that a crash left under no name go first: they are known by the keys that still have one.
+  const hashes = new Set(old.map(({ sha256 }) => sha256))
+  for (const place of places) await place.destroyUnnamed(hashes)
   let kept: string | undefined
-  for (const name of oldNames) {
+  for (const { name } of old) {
     for (const place of places) {
       try {
         await place.delete(objectKey(objectPrefix, name))

@@ -2,7 +2,7 @@ import type { CustodyStore } from '../storage/object-store.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
 
 /** A store in which wrapped keys lie: the configured one, or its replica. A key must change in both, by itself. */
-export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete'> & {
+export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete' | 'destroyUnnamed'> & {
   /** Puts the legal hold of the store itself on an object, where it has such. */
   hold(key: string): Promise<void>
 }
@@ -14,6 +14,7 @@ export function rotationPlace(place: CustodyPlace): RotationPlace {
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     delete: (key) => store.delete(key),
+    destroyUnnamed: (hashes) => store.destroyUnnamed(hashes),
     async put(key, bytes) {
       await store.put(key, bytes)
       await place.adopt(key)

@@ -29,6 +29,7 @@ function killedAt(rig: RotationRig, at: number, when: 'before' | 'after') {
     put: (key, bytes) => step(() => store.put(key, bytes)),
     delete: (key) => step(() => store.delete(key)),
     hold: (key) => step(() => store.hold(key)),
+    destroyUnnamed: (hashes) => step(() => store.destroyUnnamed(hashes)),
   }))
   const ledger: RotationLedger = {
     leave: (request) => step(() => rig.ledger.leave(request)),

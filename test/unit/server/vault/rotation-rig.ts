@@ -104,6 +104,7 @@ function memoryPlace(kept: string[]): RotationPlace {
     },
     delete: (key) => Promise.resolve(void objects.delete(key)),
     hold: (key) => Promise.resolve(void kept.push(key)),
+    destroyUnnamed: () => Promise.resolve(0),
     put: (key, bytes) => {
       const there = objects.get(key)
       if (there !== undefined && !Buffer.from(there).equals(bytes))

@@ -1,9 +1,14 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { sealToRecipients } from '../../../../src/evidence/age-seal.ts'
 import { uuidV7 } from '../../../../src/ids.ts'
-import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
+import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
+import { rotationPlace, type RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { PAGE_RECORDINGS, rotateKeys } from '../../../../src/server/vault/rotation-run.ts'
 import { RECORDING_ID, sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
 import { HOLD } from '../../evidence/custody/decide.ts'
@@ -255,6 +260,18 @@ it('before a key is destroyed, the recorder is told not to store it again', asyn
   expect([...rig.marked]).toEqual([[RECORDING_ID, 1]])
 })
 
+it('a copy of the old key that a crash left under no name goes too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'earwitness-rotation-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const adopt = (): Promise<void> => Promise.resolve()
+  const place = rotationPlace({ place: 'store', store: new FolderStore(folder), description: folder, adopt })
+  const rig = await rotationRig({ stores: [place] })
+  writeFileSync(join(folder, '.incoming', 'left'), rig.recording.objects.get('key.age') ?? '')
+  writeFileSync(join(folder, '.incoming', 'foreign'), 'of another recording')
+  expect(await outcomes(rig)).toEqual(['rotated'])
+  expect(readdirSync(join(folder, '.incoming'))).toEqual(['foreign'])
+})
+
 describe('a key of what is held until consent is not sealed anew, so the old vault key is still needed', () => {
   const name = `${PREFIX}/held-key-000.age`
   const sealed = (recipient: string) =>
@@ -420,6 +437,7 @@ it('a thousand recordings that are left are named, and those beyond are counted'
     list: (prefix) => Promise.resolve(prefix.endsWith('/key') ? [{ key: `${prefix}.age`, sizeBytes: 1 }] : []),
     get: () => Promise.resolve(undefined),
     ...{ put: () => Promise.resolve(), delete: () => Promise.resolve(), hold: () => Promise.resolve() },
+    destroyUnnamed: () => Promise.resolve(0),
   }
   const recordings = Array.from({ length: 1_003 }, (_, index) => ({ recordingId: String(index), objectPrefix: 'x' }))
   const summary = await rotateKeys(recordings, {
