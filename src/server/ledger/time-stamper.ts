@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { EarwitnessError } from '../../errors.ts'
 import { areSame } from '../../evidence/ledger/check-proof.ts'
 import { hasNonce, readTimestamp, timestampRequest, TIMESTAMP_BYTES_MAX } from '../../evidence/ledger/timestamp.ts'
+import { readBounded } from '../http/read-bounded.ts'
 
 /** How long an authority has time to answer. */
 const ANSWER_WAIT_MS = 10_000
@@ -23,7 +24,7 @@ export async function stamp(url: string, bytes: Uint8Array): Promise<Uint8Array>
     redirect: 'error',
     signal: AbortSignal.timeout(ANSWER_WAIT_MS),
   })
-  const reply = response.ok ? await readBounded(response) : undefined
+  const reply = response.ok ? await readBounded(response, TIMESTAMP_BYTES_MAX) : undefined
   const read = reply === undefined ? undefined : readTimestamp(reply)
   const isRight = read?.ok === true && areSame(read.value.imprint, imprint) && hasNonce(read.value, nonce)
   if (reply !== undefined && isRight) return reply
@@ -32,15 +33,4 @@ export async function stamp(url: string, bytes: Uint8Array): Promise<Uint8Array>
     'The time stamping authority did not stamp the checkpoint of the ledger.',
     'Check ledger.timestamp.url: it must answer POST of application/timestamp-query (RFC 3161) with a token over SHA-256.',
   )
-}
-
-async function readBounded(response: Response): Promise<Uint8Array | undefined> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of response.body ?? []) {
-    parts.push(part)
-    length += part.length
-    if (length > TIMESTAMP_BYTES_MAX) return undefined
-  }
-  return Buffer.concat(parts)
 }

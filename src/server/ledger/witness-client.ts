@@ -1,7 +1,8 @@
 import { EarwitnessError } from '../../errors.ts'
-import { ADD_CHECKPOINT_BYTES_MAX, TREE_SIZE_TYPE, writeAddCheckpoint } from '../../evidence/ledger/add-checkpoint.ts'
+import { TREE_SIZE_TYPE, writeAddCheckpoint } from '../../evidence/ledger/add-checkpoint.ts'
 import { checkCosignatures, type WitnessKey } from '../../evidence/ledger/cosignature.ts'
 import { NOTE_LENGTH_MAX, parseNote } from '../../evidence/ledger/signed-note.ts'
+import { readBounded } from '../http/read-bounded.ts'
 
 /** How long a witness has time to answer. */
 const ANSWER_WAIT_MS = 10_000
@@ -62,9 +63,10 @@ export class WitnessClient {
       redirect: 'error',
       signal: AbortSignal.timeout(ANSWER_WAIT_MS),
     })
-    const text = await readBounded(response)
-    if (response.ok && text !== undefined) return text
-    const [, treeSize] = TREE_SIZE.exec(text ?? '') ?? []
+    const bytes = await readBounded(response, NOTE_LENGTH_MAX)
+    const text = Buffer.from(bytes ?? []).toString('utf8')
+    if (response.ok && bytes !== undefined) return text
+    const [, treeSize] = TREE_SIZE.exec(text) ?? []
     const isSize = response.status === CONFLICT && response.headers.get('content-type') === TREE_SIZE_TYPE
     if (!isSize || treeSize === undefined) throw refused(this.#key.name)
     return Number(treeSize)
@@ -77,17 +79,6 @@ export class WitnessClient {
     this.#oldSize = size
     return lines
   }
-}
-
-async function readBounded(response: Response): Promise<string | undefined> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of response.body ?? []) {
-    parts.push(part)
-    length += part.length
-    if (length > Math.min(NOTE_LENGTH_MAX, ADD_CHECKPOINT_BYTES_MAX)) return undefined
-  }
-  return Buffer.concat(parts).toString('utf8')
 }
 
 function refused(name: string): EarwitnessError {
