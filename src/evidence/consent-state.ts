@@ -54,10 +54,39 @@ export function isSupported(
   return isRule && because.some((event) => event !== undefined && event.number > withdrawn && isAgreement(event))
 }
 
-/** Numbers of the events from which a state follows, and after which nobody refused or withdrew. */
+/** Numbers of the events from which a state follows. Of what came before a withdrawal none: see {@link isSupported}. */
 export function supportingEvents(events: readonly Numbered[], state: ConsentStateName): readonly number[] {
-  const objected = events.findLastIndex((event) => isObjection(event))
-  return events.filter((event, index) => index > objected && supports(state, event)).map(({ number }) => number)
+  const withdrawn = events.findLastIndex(({ type }) => type === 'withdrawn')
+  return events.filter((event, index) => index > withdrawn && supports(state, event)).map(({ number }) => number)
+}
+
+/** Whether an objection stands: a later yes of whoever made it takes it back, and so does one that is said of nobody in particular. */
+export function hasOpenObjection(events: readonly Numbered[]): boolean {
+  return events.some((objection, index) => {
+    const isTakenBack = (event: Numbered): boolean =>
+      isAgreement(event) && (isOfNobody(event) || (!isOfNobody(objection) && isOfSame(event, objection)))
+    return isObjection(objection) && !events.slice(index + 1).some(isTakenBack)
+  })
+}
+
+function partyOf(event: Numbered): {
+  readonly participantId: string | undefined
+  readonly streamId: string | undefined
+} {
+  return {
+    participantId: 'participantId' in event ? event.participantId : undefined,
+    streamId: 'streamId' in event ? event.streamId : undefined,
+  }
+}
+
+function isOfNobody(event: Numbered): boolean {
+  const { participantId, streamId } = partyOf(event)
+  return participantId === undefined && streamId === undefined
+}
+
+function isOfSame(one: Numbered, other: Numbered): boolean {
+  const [left, right] = [partyOf(one), partyOf(other)]
+  return left.participantId === right.participantId && left.streamId === right.streamId
 }
 
 function needsNone(state: ConsentStateName): boolean {

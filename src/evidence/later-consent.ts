@@ -1,5 +1,5 @@
 import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
-import { consentState, supportingEvents } from './consent-state.ts'
+import { consentState, hasOpenObjection, supportingEvents } from './consent-state.ts'
 import { accepted, rejected, type Result } from '../result.ts'
 
 /** Of the events that a decision names; the newest. */
@@ -19,10 +19,10 @@ export const DECIDABLE_STATES = ['agreed', 'notified', 'missing'] as const
 export type DecidableState = (typeof DECIDABLE_STATES)[number]
 
 /**
- * `unsupported`: no event of the recording is of a kind from which that state follows. `objected`: somebody refused or withdrew, and no such event came after that.
- * `alreadySo`: there is nothing to write.
+ * `unsupported`: no event of the recording is of a kind from which that state follows. `objected`: somebody refused or withdrew, and has not said yes since. `unanswered`:
+ * there is no answer to listen to. `alreadySo`: there is nothing to write.
  */
-export type LaterReason = 'unsupported' | 'objected' | 'alreadySo'
+export type LaterReason = 'unsupported' | 'objected' | 'unanswered' | 'alreadySo'
 
 /**
  * The events to be written, in order. An objection decides by itself; a reviewed yes alone does not decide, since others may have to agree too.
@@ -37,11 +37,19 @@ export function laterEvents(
   const state = consentState(events)
   const next = (events.at(-1)?.number ?? -1) + 1
   const of = wish.participantId === undefined ? {} : { participantId: wish.participantId }
+  const isSame = (event: ConsentEvent | undefined): boolean =>
+    event !== undefined && 'participantId' in event
+      ? event.participantId === wish.participantId
+      : wish.participantId === undefined
   if (wish.kind === 'withdraw') {
-    if (state === 'withdrawn' && wish.participantId === undefined) return rejected('alreadySo')
+    if (state === 'withdrawn' && isSame(events.findLast(({ type }) => type === 'withdrawn')))
+      return rejected('alreadySo')
     const withdrawn = { type: 'withdrawn', by: 'person', ...of } as const
     return accepted([withdrawn, { type: 'decided', state: 'withdrawn', because: [next] }])
   }
+  if (!events.some(({ type }) => type === 'answered')) return rejected('unanswered')
+  const last = events.findLast((event) => event.type !== 'decided' && event.type !== 'enforced')
+  if (last?.type === 'reviewed' && last.answer === wish.answer && isSame(last)) return rejected('alreadySo')
   const reviewed = { type: 'reviewed', answer: wish.answer, ...of } as const
   // Who has withdrawn has not refused.
   if (wish.answer === 'yes' || state === 'withdrawn') return accepted([reviewed])
@@ -54,8 +62,8 @@ function decide(
 ): Result<readonly ConsentEventBody[], LaterReason> {
   const now = consentState(events)
   if (now === state) return rejected('alreadySo')
+  if (hasOpenObjection(events)) return rejected('objected')
   const because = state === 'missing' ? [] : supportingEvents(events, state)
-  if (because.length === 0 && (now === 'refused' || now === 'withdrawn')) return rejected('objected')
   if (because.length === 0 && state !== 'missing') return rejected('unsupported')
   return accepted([{ type: 'decided', state, because: because.slice(-REASONS_MAX) }])
 }

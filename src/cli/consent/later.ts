@@ -3,7 +3,7 @@ import type { ExitCode } from '../../errors.ts'
 import { CONSENT_WORDS } from '../../evidence/consent-text.ts'
 import { consentState } from '../../evidence/consent-state.ts'
 import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
-import { addLater, type LaterReport } from '../../server/consent/later-consent.ts'
+import { addLater, readConsent, type LaterReport } from '../../server/consent/later-consent.ts'
 import { settleHeld, type SettledHeld } from '../../server/consent/settle-held.ts'
 import { RecordingCustody, type Trouble } from '../../server/custody/recording-custody.ts'
 import { consentRecord } from '../../server/database/index-records.ts'
@@ -14,6 +14,7 @@ import { flag, textOption, usageError } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { confirmFor } from '../confirm.ts'
 import { exitCodeOf, NO_LEDGER, troubleLines } from '../custody/custody-report.ts'
+import { knownHolds } from '../custody/known-holds.ts'
 import { decisionNote, leaveOn, openCustody, writeToIndex } from '../custody/open-custody.ts'
 import { writeJson, writeLines } from '../output.ts'
 
@@ -37,12 +38,20 @@ export async function sayLater(context: CommandContext, action: LaterAction, id:
     }
     const said = await addLater({ ...open, custody, note, leave: leaveOn(config) }, wish)
     const heldKeys = new HeldKeys({ dataDir: config.dataDir })
-    const held = await settleHeld({ custody, manifest: said.manifest, heldKeys }, said.state)
+    const held = await settleHeld(
+      {
+        ...{ custody, manifest: said.manifest, heldKeys },
+        knownHolds: () => knownHolds(context, { recordingId: id, keys: open.keys }),
+        stateNow: async () => consentState((await readConsent(custody, open.keys)).events.map(({ event }) => event)),
+      },
+      decides(wish) ? said.state : undefined,
+    )
     const index = await writeToIndex(context, () => Promise.resolve(indexRows(said)))
     const troubles = [...said.troubles, ...held.troubles, ...index]
     if (json) writeJson(stdout, jsonOf(id, said, held, troubles))
     else writeLines(stdout, [...linesOf(id, said, held), ...troubleLines(troubles)])
     if (!said.hasLedger) writeLines(stderr, [NO_LEDGER])
+    if ((await custody.read()).state.shred !== 'none') writeLines(stderr, [SHREDDED])
     return exitCodeOf(troubles)
   } finally {
     open.close()
@@ -81,11 +90,18 @@ function indexRows({ events, manifest: { recordingId } }: LaterReport): readonly
   })
 }
 
+/** A reviewed yes is one answer; what all of them come to is another thing, which somebody has to decide. */
+const decides = (wish: LaterWish): boolean => wish.kind !== 'review' || wish.answer === 'no'
+
+const SHREDDED =
+  'note: the recording is shredded: who said this, and why, is sealed with it, and nobody can open it any more.'
+
 const HELD: Readonly<Record<SettledHeld['outcome'], string>> = {
   none: '',
   kept: 'What was held until consent is kept: it opens with the vault key from now on.',
   destroyed: 'What was held until consent can be opened by nobody any more: its key was destroyed.',
   pending: 'What was held until consent is still held: nothing was decided about it.',
+  unfinished: 'What was held until consent is not where it should be yet:',
 }
 
 function linesOf(id: string, { added, state }: LaterReport, { outcome }: SettledHeld): readonly string[] {

@@ -60,7 +60,7 @@ export interface LaterReport {
 /**
  * Adds what a person has to say of the consent to a recording that is over: signed events behind those that are there, bound to its manifest. FORMAT.md 4.3
  *
- * When that is said already, it tells ledger and index of all later events again, as after an error.
+ * The ledger is told of all later events, also of those that were there: told twice is told once.
  *
  * @throws EarwitnessError `consent-…` when it cannot be said, `storage-…`
  */
@@ -68,6 +68,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
   const { custody, keys } = options
   const added: StoredEvent[] = []
   let soFar = await readConsent(custody, keys)
+  refuseUnknownParty(wish, soFar.manifest)
   for (let attempt = 1; ; attempt += 1) {
     const bodies = laterEvents(
       soFar.events.map(({ event }) => event),
@@ -90,8 +91,9 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
       soFar = await readConsent(custody, keys)
     }
   }
-  const told = added.length > 0 ? added : soFar.events.filter(({ event }) => event.manifestSha256 !== undefined)
-  const ledger = await tellLedger(options, told)
+  // All of them, in their order: a command that died left some untold, and two at once may have told theirs in the wrong one.
+  const later = soFar.events.filter(({ event }) => event.manifestSha256 !== undefined)
+  const ledger = await tellLedger(options, later)
   const troubles = [...ledger.troubles, ...(await custody.spread(isConsentName))]
   const state = consentState(soFar.events.map(({ event }) => event))
   return { manifest: soFar.manifest, added, events: soFar.events, state, hasLedger: ledger.hasLedger, troubles }
@@ -111,13 +113,25 @@ async function tellLedger(
     }
     return { hasLedger: true, troubles: [] }
   } catch (error) {
-    const hint = 'Run `earwitness consent decide` with the state it has, as the user of the recorder or as root.'
+    const hint = 'Run the same command again, as the user of the recorder or as root.'
     return { hasLedger: true, troubles: [{ ...troubleOf('ledger', error), code: 'ledger-request-failed', hint }] }
   }
 }
 
+/** @throws EarwitnessError `consent-unknown-party`: free text must not get into what is signed, in clear, for ever */
+function refuseUnknownParty(wish: LaterWish, { participants }: ManifestBody): void {
+  if (wish.kind === 'decide' || wish.participantId === undefined) return
+  const ids = participants.map(({ participantId }) => participantId)
+  if (ids.includes(wish.participantId)) return
+  throw new EarwitnessError(
+    'consent-unknown-party',
+    'No participant of this recording has that id.',
+    ids.length === 0 ? 'The recording names none: leave --party out.' : `Write one of ${ids.slice(0, 8).join(', ')}.`,
+  )
+}
+
 /** @throws EarwitnessError `consent-recording-open`, `consent-damaged` */
-async function readConsent(custody: RecordingCustody, keys: LaterConsentOptions['keys']): Promise<ConsentSoFar> {
+export async function readConsent(custody: RecordingCustody, keys: LaterConsentOptions['keys']): Promise<ConsentSoFar> {
   const signed = await custody.manifest()
   if (signed === undefined) {
     throw new EarwitnessError(
@@ -178,7 +192,7 @@ function damaged(what: string): EarwitnessError {
   return new EarwitnessError(
     'consent-damaged',
     `What this recording says about consent cannot be believed: ${what}`,
-    'Nothing was written. Run `earwitness verify` on it; if another recorder made it, give its public key too: --key signer.pub.pem.',
+    'Nothing was written. Run `earwitness verify` on it; if another recorder made it, give its public key too: --key signer.pub.pem. `earwitness shred` destroys it in any case.',
   )
 }
 
@@ -194,8 +208,15 @@ function refusalOf(reason: Exclude<LaterReason, 'alreadySo'>): EarwitnessError {
   if (reason === 'objected') {
     return new EarwitnessError(
       'consent-objected',
-      'Somebody refused this recording or withdrew, and nothing that was said after that takes it back.',
-      'When that party has agreed since: earwitness consent review ID --answer yes, then decide.',
+      'Somebody refused this recording or withdrew, and has not said yes since.',
+      'When that party has said yes since, and you have heard it: earwitness consent review ID --answer yes --party PARTICIPANT, then decide.',
+    )
+  }
+  if (reason === 'unanswered') {
+    return new EarwitnessError(
+      'consent-unanswered',
+      'Nobody answered in this recording: there is nothing to listen to.',
+      '`earwitness consent report` with its id shows what there is.',
     )
   }
   return new EarwitnessError(

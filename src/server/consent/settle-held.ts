@@ -1,13 +1,14 @@
 import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
+import { refuseLost, type KnownHold } from '../custody/lost-holds.ts'
 import { troubleOf, type RecordingCustody, type Trouble } from '../custody/recording-custody.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
 
 /** What became of the keys of audio that was held until consent, and about which nobody had decided when the recording ended. */
 export interface SettledHeld {
-  /** `pending`: this state decides nothing, or it could not be done. `none`: nothing was open. */
-  readonly outcome: 'kept' | 'destroyed' | 'pending' | 'none'
+  /** `pending`: nothing was decided. `unfinished`: not all of it could be done; see `troubles`. `none`: nothing was open. */
+  readonly outcome: 'kept' | 'destroyed' | 'pending' | 'unfinished' | 'none'
   readonly troubles: readonly Trouble[]
 }
 
@@ -22,19 +23,25 @@ const OUTCOMES: Readonly<Partial<Record<ConsentStateName, 'kept' | 'destroyed'>>
 
 /**
  * Hands over, or destroys, what is still held, as the consent state wants it. The event that says so is stored by then: a crash in between leaves it pending, and doing it again
- * finishes it.
+ * finishes it. Somebody else may decide the other way meanwhile: once a key is stored it is looked whether that may still be.
+ *
+ * @param state absent: what was said decides nothing
  */
 export async function settleHeld(
   parts: {
     readonly custody: RecordingCustody
     readonly manifest: ManifestBody
     readonly heldKeys: Pick<HeldKeys, 'read' | 'destroy'>
+    /** What ledger and index know of open holds on it. */
+    readonly knownHolds: () => Promise<readonly KnownHold[]>
+    /** As it is now, whoever decided. */
+    readonly stateNow: () => Promise<ConsentStateName>
   },
-  state: ConsentStateName,
+  state: ConsentStateName | undefined,
 ): Promise<SettledHeld> {
   const open = (parts.manifest.held ?? []).filter(({ outcome }) => outcome === 'pending')
   if (open.length === 0) return { outcome: 'none', troubles: [] }
-  const outcome = OUTCOMES[state]
+  const outcome = state === undefined ? undefined : OUTCOMES[state]
   if (outcome === undefined) return { outcome: 'pending', troubles: [] }
   const troubles: Trouble[] = []
   for (const { wrappedKey } of open) {
@@ -45,29 +52,32 @@ export async function settleHeld(
       troubles.push(troubleOf('node', error, wrappedKey.name))
     }
   }
-  return { outcome: troubles.length === 0 ? outcome : 'pending', troubles }
+  return { outcome: troubles.length === 0 ? outcome : 'unfinished', troubles }
 }
 
 type Parts = Parameters<typeof settleHeld>[0]
 
 async function handOver(
-  { custody, heldKeys }: Parts,
+  { custody, heldKeys, stateNow }: Parts,
   { name, sha256 }: { readonly name: string; readonly sha256: string },
 ): Promise<Trouble | undefined> {
   if ((await custody.read()).state.shred !== 'none') return shredded(name)
   const key = custody.key(name)
   const bytes = await heldKeys.read(key)
-  if (bytes === undefined) return (await custody.get(name)) === undefined ? absent(name) : undefined
-  if (sha256Hex(bytes) !== sha256) return damaged(name)
-  await custody.put(name, bytes)
+  if (bytes !== undefined) {
+    if (sha256Hex(bytes) !== sha256) return damaged(name)
+    await custody.put(name, bytes)
+  } else if ((await custody.get(name)) === undefined) return absent(name)
   const [trouble] = await custody.spread((each) => each === name)
   await heldKeys.destroy(key)
-  return trouble
+  const isAllowed = OUTCOMES[await stateNow()] === 'kept' && (await custody.read()).state.shred === 'none'
+  return isAllowed ? trouble : handedOver(name)
 }
 
-async function destroy({ custody, heldKeys }: Parts, name: string): Promise<Trouble | undefined> {
-  const { state } = await custody.read()
+async function destroy({ custody, heldKeys, knownHolds }: Parts, name: string): Promise<Trouble | undefined> {
+  const { state, records } = await custody.read()
   if (state.holds.length > 0) return onHold(name)
+  refuseLost(await knownHolds(), records)
   await heldKeys.destroy(custody.key(name))
   return (await custody.get(name)) === undefined ? undefined : handedOver(name)
 }

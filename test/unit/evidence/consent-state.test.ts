@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import type { ConsentEventBody } from '../../../src/evidence/consent-event.ts'
 import { CONSENT_STATES } from '../../../src/evidence/consent-event-shape.ts'
-import { consentState } from '../../../src/evidence/consent-state.ts'
+import { consentState, hasOpenObjection } from '../../../src/evidence/consent-state.ts'
 import { AGREED } from '../../vectors/evidence/sample-consent.ts'
 
 function stateOf(...bodies: readonly (ConsentEventBody | undefined)[]) {
@@ -109,4 +109,87 @@ describe('the consent state of a recording', () => {
       }),
     )
   })
+})
+
+const YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
+const NO = { ...YES, answer: 'no' } as const
+
+it.each<readonly [string, readonly ConsentEventBody[], boolean]>([
+  ['nobody objected', [YES], false],
+  ['a no', [YES, { ...NO, participantId: 'A' }], true],
+  [
+    'and a yes of the same party',
+    [
+      { ...NO, participantId: 'A' },
+      { ...YES, participantId: 'A' },
+    ],
+    false,
+  ],
+  [
+    'and a yes of another',
+    [
+      { ...NO, participantId: 'A' },
+      { ...YES, participantId: 'B' },
+    ],
+    true,
+  ],
+  [
+    'and a yes of the same stream',
+    [
+      { ...NO, streamId: '1' },
+      { ...YES, streamId: '1' },
+    ],
+    false,
+  ],
+  [
+    'and a yes of another stream',
+    [
+      { ...NO, streamId: '1' },
+      { ...YES, streamId: '2' },
+    ],
+    true,
+  ],
+  [
+    'and a yes before it',
+    [
+      { ...YES, participantId: 'A' },
+      { ...NO, participantId: 'A' },
+    ],
+    true,
+  ],
+  [
+    'of one of two, who alone said yes again',
+    [
+      { ...NO, participantId: 'A' },
+      { ...NO, participantId: 'B' },
+      { ...YES, participantId: 'A' },
+    ],
+    true,
+  ],
+  [
+    'and a person who heard a yes of whoever was asked',
+    [
+      { ...NO, participantId: 'A' },
+      { type: 'reviewed', answer: 'yes' },
+    ],
+    false,
+  ],
+  [
+    'a withdrawal by nobody in particular, and a yes of one',
+    [
+      { type: 'withdrawn', by: 'api' },
+      { ...YES, participantId: 'A' },
+    ],
+    true,
+  ],
+  [
+    'and a spoken yes that nobody has listened to',
+    [
+      { ...NO, streamId: '1' },
+      { ...YES, by: 'speech', streamId: '1' },
+    ],
+    true,
+  ],
+])('an objection stands: %s', (_what, bodies, expected) => {
+  expect(hasOpenObjection(bodies.map((body, number) => ({ ...body, number })))).toBe(expected)
 })

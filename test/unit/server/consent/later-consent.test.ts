@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
+import { consentState } from '../../../../src/evidence/consent-state.ts'
 import { consentName, heldKeyName, KEY_NAME } from '../../../../src/evidence/object-names.ts'
 import type { LaterWish } from '../../../../src/evidence/later-consent.ts'
 import { verifyRecording, type Verdict } from '../../../../src/evidence/verify.ts'
-import { addLater, type LaterReport } from '../../../../src/server/consent/later-consent.ts'
+import { addLater, readConsent, type LaterReport } from '../../../../src/server/consent/later-consent.ts'
 import { settleHeld, type SettledHeld } from '../../../../src/server/consent/settle-held.ts'
 import { addHold } from '../../../../src/server/custody/hold.ts'
+import type { KnownHold } from '../../../../src/server/custody/lost-holds.ts'
 import { RecordingCustody } from '../../../../src/server/custody/recording-custody.ts'
 import { statementOf, type ConsentRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
@@ -31,17 +33,21 @@ const HELD_KEY = new TextEncoder().encode('wrapped held key')
 const SPOKEN_YES = { type: 'answered', answer: 'yes', by: 'speech' } as const
 const PRESSED_YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
 const PRESSED_NO = { type: 'answered', answer: 'no', by: 'dtmf' } as const
+const PARTICIPANT = 'srfBElmCRp2QB23b7Mpk0w=='
 const NOTE = { by: 'Ada Lovelace', reason: 'case 4711' }
 
 let dataDir: string
 let requests: ConsentRequest[]
 let nowUnixMs: number
+/** What ledger and index know of holds. */
+let known: readonly KnownHold[]
 const random = vectorRandom('earwitness later consent')
 const { signingKey, verifyKey } = await vectorSigner()
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-later-'))
   requests = []
+  known = []
   nowUnixMs = Date.parse('2025-11-24T10:00:00.000Z')
 })
 
@@ -82,16 +88,25 @@ function parts() {
 
 const custodyOf = (): RecordingCustody => new RecordingCustody(parts(), RECORDING_ID, PREFIX)
 
-async function say(wish: LaterWish): Promise<{ readonly said: LaterReport; readonly held: SettledHeld }> {
-  const custody = custodyOf()
+async function say(
+  wish: LaterWish,
+  custody = custodyOf(),
+): Promise<{ readonly said: LaterReport; readonly held: SettledHeld }> {
   const leave = (request: ConsentRequest): Promise<boolean> => {
     requests.push(request)
     return Promise.resolve(true)
   }
   const said = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
-  const held = await settleHeld({ custody, manifest: said.manifest, heldKeys: new HeldKeys({ dataDir }) }, said.state)
+  const isYes = wish.kind === 'review' && wish.answer === 'yes'
+  const held = await settleHeld(settling(said, custody), isYes ? undefined : said.state)
   return { said, held }
 }
+
+const settling = ({ manifest }: Pick<LaterReport, 'manifest'>, custody = custodyOf()): Settling => ({
+  ...{ custody, manifest, heldKeys: new HeldKeys({ dataDir }), knownHolds: () => Promise.resolve(known) },
+  stateNow: async () => consentState((await readConsent(custody, [verifyKey])).events.map(({ event }) => event)),
+})
+type Settling = Parameters<typeof settleHeld>[0]
 
 const refused = (wish: LaterWish): Promise<unknown> =>
   say(wish).then(
@@ -151,11 +166,11 @@ describe('a party that takes its consent back after the call', () => {
   beforeEach(() => place([PRESSED_YES]))
 
   it('has withdrawn, until it agrees anew', async () => {
-    const { said, held } = await say({ kind: 'withdraw', participantId: 'srfBElmCRp2QB23b7Mpk0w==' })
+    const { said, held } = await say({ kind: 'withdraw', participantId: PARTICIPANT })
     expect([said.state, held.outcome, isHeldHere()]).toEqual(['withdrawn', 'destroyed', false])
     expect(said.added.map(({ event }) => event.type)).toEqual(['withdrawn', 'decided'])
     expect(await refused({ kind: 'decide', state: 'agreed' })).toBe('consent-objected')
-    await say({ kind: 'review', answer: 'yes' })
+    await say({ kind: 'review', answer: 'yes', participantId: PARTICIPANT })
     expect((await say({ kind: 'decide', state: 'agreed' })).said.state).toBe('agreed')
     expect(await verdict()).toMatchObject({ findings: [], consent: { state: 'agreed' } })
   })
@@ -165,14 +180,36 @@ describe('a party that takes its consent back after the call', () => {
     await addHold({ ...parts(), custody, note: NOTE, leave: () => Promise.resolve(true) })
     const { said, held } = await say({ kind: 'withdraw' })
     expect(said.state).toBe('withdrawn')
-    expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'recording-held' }] })
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'recording-held' }] })
     expect(isHeldHere()).toBe(true)
+  })
+
+  it('while ledger or index know of a hold whose record is gone: nothing is destroyed', async () => {
+    known = [{ holdId: RECORDING_ID, recordSha256: 'ab'.repeat(32), knownBy: 'ledger' }]
+    const { held } = await say({ kind: 'withdraw' })
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'hold-lost' }] })
+    expect(isHeldHere()).toBe(true)
+  })
+
+  it('is not undone by the yes of another, nor is what is held destroyed by a yes', async () => {
+    known = [{ holdId: RECORDING_ID, recordSha256: 'ab'.repeat(32), knownBy: 'ledger' }]
+    await say({ kind: 'withdraw', participantId: PARTICIPANT })
+    known = []
+    const { said, held } = await say({ kind: 'review', answer: 'yes', participantId: PARTICIPANT })
+    expect([said.state, held, isHeldHere()]).toEqual(['withdrawn', { outcome: 'pending', troubles: [] }, true])
+    expect((await say({ kind: 'decide', state: 'agreed' })).held.outcome).toBe('kept')
+  })
+
+  it('while somebody else hands over what was held: who does that says that it is there', async () => {
+    const { said } = await say({ kind: 'review', answer: 'yes' })
+    const withdrawn = { ...settling(said), stateNow: () => Promise.resolve('withdrawn' as const) }
+    expect(await settleHeld(withdrawn, 'agreed')).toMatchObject({ troubles: [{ code: 'held-key-stored' }] })
   })
 
   it('after what was held was handed over: only the destruction of the recording helps, and that is said', async () => {
     await say({ kind: 'decide', state: 'agreed' })
     const { held } = await say({ kind: 'withdraw' })
-    expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'held-key-stored' }] })
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'held-key-stored' }] })
   })
 })
 
@@ -195,15 +232,49 @@ describe('what is written', () => {
     )
   })
 
-  it('twice is written once, and told again', async () => {
-    await say({ kind: 'decide', state: 'agreed' })
-    const again = await say({ kind: 'decide', state: 'agreed' })
+  it.each([
+    { kind: 'decide', state: 'agreed' },
+    { kind: 'review', answer: 'yes' },
+    { kind: 'withdraw', participantId: PARTICIPANT },
+  ] as const)('twice is written once, and told again: %o', async (wish) => {
+    const { said } = await say(wish)
+    const again = await say(wish)
     expect(again.said.added).toEqual([])
-    expect(requests.map(({ number }) => number)).toEqual([1, 1])
+    const numbers = said.added.map(({ event }) => event.number)
+    expect(requests.map(({ number }) => number)).toEqual([...numbers, ...numbers])
+  })
+
+  it('by a command that dies before it told the ledger is told by the next, in its order', async () => {
+    const custody = custodyOf()
+    const leave = (): Promise<boolean> => Promise.reject(new Error('killed'))
+    const wish = { kind: 'review', answer: 'yes' } as const
+    const { troubles } = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
+    expect(troubles).toMatchObject([{ code: 'ledger-request-failed' }])
+    await say({ kind: 'withdraw' })
+    expect(requests.map(({ number }) => number)).toEqual([1, 2, 3])
+  })
+
+  it('reaches a replica that was away, with the key that was handed over', async () => {
+    await say({ kind: 'decide', state: 'agreed' })
+    for (const name of [heldKeyName(0), consentName(1)]) rmSync(join(dataDir, 'replica', PREFIX, name))
+    expect((await say({ kind: 'decide', state: 'agreed' })).held).toEqual({ outcome: 'kept', troubles: [] })
+    expect(hasKey('replica')).toBe(true)
+    expect(existsSync(join(dataDir, 'replica', PREFIX, consentName(1)))).toBe(true)
+  })
+
+  it('names no party that the recording does not know: nothing but ids gets into what is signed', async () => {
+    expect(await refused({ kind: 'withdraw', participantId: '+4930123456' })).toBe('consent-unknown-party')
+  })
+
+  it('of an answer that nobody gave is refused', async () => {
+    await place([])
+    expect(await refused({ kind: 'review', answer: 'yes' })).toBe('consent-unanswered')
+    expect(await refused({ kind: 'decide', state: 'agreed' })).toBe('consent-unsupported')
   })
 
   it('goes behind what somebody else wrote at the same moment', async () => {
-    const wishes = [{ kind: 'review', answer: 'yes' } as const, { kind: 'review', answer: 'yes' } as const]
+    const yes = { kind: 'review', answer: 'yes' } as const
+    const wishes = [yes, { ...yes, participantId: PARTICIPANT }]
     await Promise.all(wishes.map((wish) => say(wish)))
     const { consent, findings } = await verdict()
     expect([findings, consent?.events.map(({ event }) => event.number)]).toEqual([[], [0, 1, 2]])
@@ -233,5 +304,5 @@ it('what was held, whose key is on another machine, is not handed over, and that
   await place([PRESSED_YES])
   rmSync(join(dataDir, 'held'), { recursive: true })
   const { held } = await say({ kind: 'decide', state: 'agreed' })
-  expect(held).toMatchObject({ outcome: 'pending', troubles: [{ code: 'held-key-absent' }] })
+  expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'held-key-absent' }] })
 })
