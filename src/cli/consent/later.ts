@@ -3,6 +3,7 @@ import type { ExitCode } from '../../errors.ts'
 import { CONSENT_WORDS } from '../../evidence/consent-text.ts'
 import { consentState } from '../../evidence/consent-state.ts'
 import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
+import type { ManifestBody } from '../../evidence/manifest.ts'
 import { addLater, readConsent, type LaterReport } from '../../server/consent/later-consent.ts'
 import { settleHeld, type SettledHeld } from '../../server/consent/settle-held.ts'
 import { RecordingCustody, type Trouble } from '../../server/custody/recording-custody.ts'
@@ -33,7 +34,8 @@ export async function sayLater(context: CommandContext, action: LaterAction, id:
   const open = await openCustody(context, config)
   try {
     const custody = await RecordingCustody.find(open, id, open.tenants)
-    if (isAgainst(wish) && !flag(args, 'yes')) {
+    const { manifest } = await readConsent(custody, open.keys)
+    if (isAgainst(wish) && holdsAudio(manifest) && !flag(args, 'yes')) {
       await confirmFor(context, id, `What is still held of recording ${id} until consent is destroyed by this.`)
     }
     const said = await addLater({ ...open, custody, note, leave: leaveOn(config) }, wish)
@@ -81,6 +83,8 @@ const isAgainst = (wish: LaterWish): boolean =>
   (wish.kind === 'review' && wish.answer === 'no') ||
   (wish.kind === 'decide' && wish.state === 'missing')
 
+const holdsAudio = ({ held = [] }: ManifestBody): boolean => held.some(({ outcome }) => outcome === 'pending')
+
 /** Rows of those after the manifest, each with the state as of then: also of those that the index may have missed. */
 function indexRows({ events, manifest: { recordingId } }: LaterReport): readonly ConsentNotedRecord[] {
   return events.flatMap(({ event, jws }, index) => {
@@ -113,7 +117,7 @@ function linesOf(id: string, { added, state }: LaterReport, { outcome }: Settled
     `${written}. Consent to recording ${id}: ${CONSENT_WORDS[state]}.`,
     ...(outcome === 'none' ? [] : [HELD[outcome]]),
     ...(state === 'refused' || state === 'withdrawn'
-      ? [`The rest of it is still there: \`earwitness shred\` destroys it.`]
+      ? [`What was recorded ${outcome === 'none' ? '' : 'besides '}is still there: \`earwitness shred\` destroys it.`]
       : []),
   ]
 }
