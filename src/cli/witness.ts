@@ -6,12 +6,14 @@ import { ExitCode } from '../errors.ts'
 import { writeWitnessKey } from '../evidence/ledger/cosignature.ts'
 import { close, httpUrl, listen } from '../server/http/listen.ts'
 import { loadOrCreateSigner, loadVerifyKey } from '../server/storage/key-files.ts'
+import { acquireDataLock } from '../server/data-lock.ts'
 import { openWitnessFolder } from '../server/witness/witness-folder.ts'
 import { witnessServer } from '../server/witness/witness-server.ts'
 import { Witness } from '../server/witness/witness.ts'
 import { textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { paintFor, writeJson, writeLines } from './output.ts'
+import { eventLines, rarely } from './witness-lines.ts'
 
 const DEFAULT_LISTEN = '127.0.0.1:8786'
 
@@ -43,21 +45,31 @@ export const command: Command = {
 }
 
 async function runWitness(context: CommandContext): Promise<ExitCode> {
-  const { cwd, json, signal, stdout, stderr, env } = context
-  const { name, data, keyFiles, where } = whatToServe(context)
+  const asked = whatToServe(context)
+  // Two of them on one memory could sign under two histories.
+  const lock = await acquireDataLock({ dataDir: resolve(context.cwd, asked.data), purpose: 'serve' })
+  try {
+    return await serveWitness(context, asked)
+  } finally {
+    lock.release()
+  }
+}
+
+async function serveWitness(
+  { cwd, json, signal, stdout, stderr, env }: CommandContext,
+  { name, data, keyFiles, where }: ReturnType<typeof whatToServe>,
+): Promise<ExitCode> {
   const signer = await loadOrCreateSigner(resolve(cwd, data))
   const trusted = await Promise.all(keyFiles.map((file) => loadVerifyKey(resolve(cwd, file))))
   const paint = paintFor(stderr, env)
   const witness = new Witness({
     ...{ name, signer, trusted, memory: await openWitnessFolder(resolve(cwd, data, 'logs')), nowUnixMs: Date.now },
-    onEvent: (event, logId) => {
-      if (event === 'cosigned' || event === 'stale') return
-      writeLines(stderr, [`${paint('yellow', 'warning:')} ledger ${logId}: ${EVENTS[event]}`])
-    },
+    onEvent: eventLines((line) => writeLines(stderr, [`${paint('yellow', 'warning:')} ${line}`]), Date.now),
   })
-  const app = witnessServer(witness, (error) => {
-    writeLines(stderr, [`${paint('red', 'error:')} ${error instanceof Error ? error.message : String(error)}`])
-  })
+  const sayError = rarely((line) => writeLines(stderr, [`${paint('red', 'error:')} ${line}`]), Date.now)
+  const app = witnessServer(witness, (error) =>
+    sayError('error', error instanceof Error ? error.message : String(error)),
+  )
   try {
     const http = httpUrl(await listen(app, where, '--listen'))
     const key = await writeWitnessKey(name, signer.verifyKey)
@@ -69,11 +81,6 @@ async function runWitness(context: CommandContext): Promise<ExitCode> {
     await close(app)
   }
 }
-
-const EVENTS = {
-  refused: 'not signed under: nobody of --key has signed it, or there are too many ledgers.',
-  forked: 'NOT SIGNED UNDER: it does not go on from what this witness has seen. Somebody changed it; keep this folder.',
-} as const
 
 /** @throws EarwitnessError `usage-…` */
 function whatToServe({ args }: CommandContext) {

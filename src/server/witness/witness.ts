@@ -13,6 +13,9 @@ export interface WitnessMemory {
   read(logId: string): Promise<string | undefined>
   /** Resolves when a power cut does not take it any more. */
   write(logId: string, note: string): Promise<void>
+  /** Keeps a checkpoint that contradicts the newest one: both together are the proof. The first few of each kind, and each once. */
+  keep(logId: string, kind: Contradiction, note: string): Promise<void>
+  /** Logs that are followed. */
   count(): Promise<number>
 }
 
@@ -23,8 +26,11 @@ export interface WitnessAnswer {
   readonly body: string
 }
 
-/** What is counted: `forked`, two checkpoints of one size, each signed by the log, that differ. */
-export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | 'forked'
+/** `forked`: two checkpoints of one size, each signed by the log, differ. `notProven`: a larger one came without a proof that it goes on from the one that is kept. */
+export type Contradiction = 'forked' | 'notProven'
+
+/** What is counted. */
+export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | Contradiction
 
 export interface WitnessOptions {
   readonly name: string
@@ -85,18 +91,23 @@ export class Witness {
     const before = kept === undefined ? undefined : decodeCheckpoint(kept)
     if (before?.ok === false) throw new Error(`the checkpoint that is kept of log ${logId} cannot be read`)
     const seen = before?.value.checkpoint
+    if (size === 0) return plain(400, 'There is nothing yet to sign under.')
     if (oldSize > size) return plain(400, 'The old size is larger than the checkpoint.')
     if (oldSize !== (seen?.size ?? 0)) {
       onEvent('stale', logId)
       return { status: 409, contentType: TREE_SIZE_TYPE, body: `${seen?.size ?? 0}\n` }
     }
     if (seen?.size === size && !areSame(seen.root, root)) {
-      onEvent('forked', logId)
+      await this.#contradict('forked', logId, note)
       return { status: 409, contentType: TREE_SIZE_TYPE, body: `${size}\n` }
     }
-    const isGrown = seen === undefined || (await checkConsistency({ oldSize, oldRoot: seen.root, size, root, proof }))
+    // Nothing has to be proved of what goes on from nothing.
+    const isGrown =
+      seen === undefined
+        ? proof.length === 0
+        : await checkConsistency({ oldSize, oldRoot: seen.root, size, root, proof })
     if (!isGrown) {
-      onEvent('forked', logId)
+      await this.#contradict('notProven', logId, seen === undefined ? undefined : note)
       return plain(422, 'It does not go on from the checkpoint that this witness has seen.')
     }
     if (seen === undefined && (await memory.count()) >= WITNESSED_LOGS_MAX) {
@@ -108,6 +119,11 @@ export class Witness {
     const { name, signer, nowUnixMs } = this.#options
     const body = await cosign(text, { ...signer, name, nowUnixMs: nowUnixMs() })
     return { status: 200, contentType: 'text/plain; charset=utf-8', body }
+  }
+
+  async #contradict(kind: Contradiction, logId: string, note: string | undefined): Promise<void> {
+    if (note !== undefined) await this.#options.memory.keep(logId, kind, note)
+    this.#options.onEvent(kind, logId)
   }
 }
 
