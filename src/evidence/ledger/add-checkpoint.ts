@@ -1,11 +1,12 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { fromBase64, toBase64 } from './base64.ts'
-import { PROOF_HASHES_MAX } from './check-proof.ts'
 import { NOTE_LENGTH_MAX } from './signed-note.ts'
 
 /** What a log asks of a witness: C2SP `tlog-witness`, `add-checkpoint`. */
 
-/** Longest request, in bytes: old size, 64 hashes, a note. */
+/** Hashes of a proof in a request. C2SP `tlog-witness` */
+export const REQUEST_HASHES_MAX = 63
+/** Longest request, in bytes: old size, 63 hashes, a note. */
 export const ADD_CHECKPOINT_BYTES_MAX = NOTE_LENGTH_MAX + 4_096
 /** Content type of the answer 409, whose body is the size that the witness has. */
 export const TREE_SIZE_TYPE = 'text/x.tlog.size'
@@ -33,7 +34,7 @@ export function readAddCheckpoint(body: string): Result<AddCheckpoint, 'notAddCh
   const [, oldSize] = OLD_SIZE.exec(first) ?? []
   const proof = hashes.map(fromBase64).filter((hash) => hash?.length === HASH_BYTES)
   if (oldSize === undefined || !Number.isSafeInteger(Number(oldSize))) return rejected('notAddCheckpoint')
-  if (proof.length < hashes.length || proof.length > PROOF_HASHES_MAX) return rejected('notAddCheckpoint')
+  if (proof.length < hashes.length || proof.length > REQUEST_HASHES_MAX) return rejected('notAddCheckpoint')
   return accepted({
     oldSize: Number(oldSize),
     proof: proof.filter((hash) => hash !== undefined),

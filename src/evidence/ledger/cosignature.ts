@@ -3,9 +3,10 @@ import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 import { fromBase64, toBase64 } from './base64.ts'
 import {
   bytesOfHex,
+  findSignatureLines,
   keyIdOf,
   NOTE_LENGTH_MAX,
-  parseSignatureLines,
+  NOTE_SIGNATURES_MAX,
   rawKeyOf,
   type NoteSignature,
 } from './signed-note.ts'
@@ -16,10 +17,11 @@ const KIND_COSIGNATURE = 4
 const KEY_BYTES = 32
 const TIME_BYTES = 8
 const SIGNATURE_BYTES = 64
-const WITNESS_KEY = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u
+const WITNESS_KEY = /^([^\s+]{1,200})\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u
 
 /** A witness that is trusted. */
 export interface WitnessKey {
+  /** At most 200 characters. */
   readonly name: string
   /** Eight hex digits. */
   readonly keyId: string
@@ -29,6 +31,8 @@ export interface WitnessKey {
 /** A cosignature by a trusted witness. */
 export interface Cosigned {
   readonly witness: string
+  /** Of its key: two witnesses may bear one name. */
+  readonly keyId: string
   /** When it looked, by its clock. RFC 3339 */
   readonly at: string
 }
@@ -75,13 +79,13 @@ export async function cosign(
   const keyId = await keyIdOf(name, KIND_COSIGNATURE, await rawKeyOf(verifyKey.publicKey))
   const time = new DataView(new ArrayBuffer(TIME_BYTES))
   time.setBigUint64(0, BigInt(seconds))
-  const blob = [...bytesOfHex(keyId), ...new Uint8Array(time.buffer), ...new Uint8Array(signed)]
-  return `\u2014 ${name} ${toBase64(Uint8Array.from(blob))}\n`
+  const signature = Uint8Array.from([...new Uint8Array(time.buffer), ...new Uint8Array(signed)])
+  return lineOf({ name, keyId, signature })
 }
 
 /**
- * Looks for cosignatures by `witnesses` among signature lines; those of others are passed over. `unreadable`: these are no signature lines. `forged`: one that bears the
- * name and id of a trusted witness is not by it.
+ * Looks for cosignatures by `witnesses` among signature lines. Whatever stands in other lines is passed over: one witness must not be able to spoil what another has
+ * signed. `unreadable`: not one line is a signature line. `forged`: one that bears the name and id of a trusted witness is not by it.
  *
  * @param text of the note that they are under
  * @param lines each ends with LF
@@ -91,17 +95,34 @@ export async function checkCosignatures(
   lines: string,
   witnesses: readonly WitnessKey[],
 ): Promise<Result<readonly Cosigned[], 'unreadable' | 'forged'>> {
-  const signatures = lines.length > NOTE_LENGTH_MAX || !lines.endsWith('\n') ? undefined : parseSignatureLines(lines)
-  if (signatures === undefined) return rejected('unreadable')
+  const signatures = lines.length > NOTE_LENGTH_MAX ? [] : findSignatureLines(lines)
+  if (signatures.length === 0) return rejected('unreadable')
   const found: Cosigned[] = []
   for (const witness of witnesses) {
-    for (const signature of signatures.filter(({ name, keyId }) => name === witness.name && keyId === witness.keyId)) {
+    for (const signature of signatures.filter(isNamed(witness))) {
       const at = await timeOfCosignature(text, signature, witness)
       if (at === undefined) return rejected('forged')
-      found.push({ witness: witness.name, at })
+      found.push({ witness: witness.name, keyId: witness.keyId, at })
     }
   }
   return accepted(found)
+}
+
+/** The one line by `witness` in its answer, in canonical form, and nothing else of what it may have written; undefined when there is none that is right. */
+export async function findCosignature(text: string, answer: string, witness: WitnessKey): Promise<string | undefined> {
+  if (answer.length > NOTE_LENGTH_MAX) return undefined
+  for (const signature of findSignatureLines(answer).filter(isNamed(witness)).slice(0, NOTE_SIGNATURES_MAX)) {
+    if ((await timeOfCosignature(text, signature, witness)) !== undefined) return lineOf(signature)
+  }
+  return undefined
+}
+
+function isNamed(witness: WitnessKey): (signature: NoteSignature) => boolean {
+  return ({ name, keyId }) => name === witness.name && keyId === witness.keyId
+}
+
+function lineOf({ name, keyId, signature }: NoteSignature): string {
+  return `\u2014 ${name} ${toBase64(Uint8Array.from([...bytesOfHex(keyId), ...signature]))}\n`
 }
 
 async function timeOfCosignature(

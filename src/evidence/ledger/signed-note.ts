@@ -41,16 +41,17 @@ export function parseNote(note: string): Result<SignedNote, NoteRejectReason> {
   const split = note.lastIndexOf('\n\n')
   if (split < 0 || !note.endsWith('\n')) return rejected('notNote')
   const lines = note.slice(split + 2)
-  if (lines.split('\n').length > NOTE_SIGNATURES_MAX + 1) return rejected('tooLarge')
-  const signatures = parseSignatureLines(lines)
-  return signatures === undefined ? rejected('notNote') : accepted({ text: note.slice(0, split + 1), signatures })
+  const lineCount = lines.split('\n').length - 1
+  if (lineCount > NOTE_SIGNATURES_MAX) return rejected('tooLarge')
+  const signatures = findSignatureLines(lines)
+  const isNote = lineCount > 0 && signatures.length === lineCount
+  return isNote ? accepted({ text: note.slice(0, split + 1), signatures }) : rejected('notNote')
 }
 
-/** Signatures, each on a line that ends with LF; undefined when one of them is none, or there are too many. */
-export function parseSignatureLines(text: string): readonly NoteSignature[] | undefined {
-  const lines = text.slice(0, -1).split('\n')
-  const signatures = lines.map(parseSignature).filter((signature) => signature !== undefined)
-  return signatures.length < lines.length || lines.length > NOTE_SIGNATURES_MAX ? undefined : signatures
+/** The signature lines among others; each ends with LF. */
+export function findSignatureLines(text: string): readonly NoteSignature[] {
+  const lines = text.split('\n').slice(0, -1)
+  return lines.map(parseSignature).filter((signature) => signature !== undefined)
 }
 
 /**

@@ -215,7 +215,9 @@ class LogVerifier {
     this.#cosigned += 1
     const read = await checkCosignatures(text, lines, this.#witnesses)
     if (!read.ok) this.#findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
-    else for (const cosigned of read.value) this.#witnessed.set(cosigned.witness, { ...cosigned, size })
+    else
+      for (const cosigned of read.value)
+        this.#witnessed.set(nameOf(cosigned.witness, cosigned.keyId), { ...cosigned, size })
   }
 
   /** To be called when all statements that it covers have been taken, as far as they are there. */
@@ -256,7 +258,7 @@ class LogVerifier {
       checkpoints: this.#checkpoints,
       timestamps: this.#timestamps,
       cosigned: this.#cosigned,
-      witnessed: this.#witnesses.flatMap(({ name }) => this.#witnessed.get(name) ?? []),
+      witnessed: this.#witnesses.flatMap(({ name, keyId }) => this.#witnessed.get(nameOf(name, keyId)) ?? []),
       firstAt: this.#firstAt,
       lastAt: this.#lastAt,
       statementsLost: this.#statementsLost,
@@ -321,4 +323,9 @@ class LogVerifier {
     this.#lastAt = at
     this.#firstUncoveredAt ??= at
   }
+}
+
+/** Of a witness: names alone may be given twice. */
+function nameOf(name: string, keyId: string): string {
+  return `${name}+${keyId}`
 }
