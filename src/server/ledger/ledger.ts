@@ -8,9 +8,10 @@ import type { ObjectStore } from '../storage/object-store.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { Cosigners, type AskedWitness } from './cosigners.ts'
 import { localLogs } from './log-copy.ts'
 import type { LogSigner } from './log-writer.ts'
-import { NodeLog, type AskedWitness, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
+import { NodeLog, type NodeLogOptions, type StoreRefusal } from './node-log.ts'
 import { openLog, type LogRefusal } from './open-log.ts'
 import { RequestFolder, statementOf, type StatementRequest } from './statement-requests.ts'
 import { StatementQueue } from './statement-queue.ts'
@@ -55,7 +56,7 @@ export interface LedgerOptions {
   readonly software: { readonly name: string; readonly version: string }
   readonly store: Pick<ObjectStore, 'list'>
   readonly uploads: Pick<UploadQueue, 'put'>
-  readonly log: Pick<Logger, 'warn' | 'error'>
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly observer: {
     written(count: number): void
     /** A statement was lost, an attempt to write failed, or a log was refused. */
@@ -90,19 +91,18 @@ export class Ledger implements StatementSink {
   #refusal: LogRefusal | StoreRefusal | undefined
   #failing: string | undefined
   #isClosing = false
-  /** That a witness has seen more has been said. */
-  #isCaught = false
+  readonly #cosigners: Cosigners
   #wake: () => void = () => {}
   #working: Promise<void> | undefined
 
   constructor(options: LedgerOptions) {
-    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, stamp, witnesses = [] } = options
+    const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, log, stamp, witnesses = [] } = options
     this.#options = options
+    this.#cosigners = new Cosigners({ witnesses, log, failed: (reason) => observer.failed(reason) })
     this.#logOptions = {
       ...{ ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs },
       ...(stamp === undefined ? {} : { stamp }),
-      ...{ stampFailed: () => observer.failed('timestamp'), witnesses },
-      witnessFailed: (error: unknown) => this.#witnessFailed(error),
+      ...{ stampFailed: () => observer.failed('timestamp'), cosigners: this.#cosigners, stopped: this.#stopped.signal },
     }
     this.#queue = new StatementQueue({ nowUnixMs, clock, onLost: (reason) => observer.failed(reason) })
     this.#requests = new RequestFolder(dataDir, () => observer.failed('requestInvalid'))
@@ -116,7 +116,7 @@ export class Ledger implements StatementSink {
       checkpointSize: this.#log?.checkpoint?.size ?? 0,
       checkpointAt: this.#log?.checkpoint?.at,
       isRefused: this.#refusal !== undefined,
-      problem: this.#failing ?? this.#refusal,
+      problem: this.#failing ?? this.#refusal ?? this.#cosigners.problem,
       uncoveredSinceUnixMs: this.#uncoveredSinceUnixMs ?? this.#queue.oldestUnixMs,
     }
   }
@@ -220,15 +220,6 @@ export class Ledger implements StatementSink {
     await this.#cover(log)
     this.#log = log
     return log
-  }
-
-  /** A witness that is away is asked again with the next checkpoint; one that has seen more of the log than there is has caught somebody. */
-  #witnessFailed(error: unknown): void {
-    const isAhead = error instanceof EarwitnessError && error.code === 'witness-ahead'
-    this.#options.observer.failed(isAhead ? 'witnessAhead' : 'witness')
-    if (!isAhead || this.#isCaught) return
-    this.#isCaught = true
-    this.#options.log.error({ code: error.code, err: error }, 'a witness has seen more of the ledger than there is')
   }
 
   async #writeBatch(log: NodeLog): Promise<void> {

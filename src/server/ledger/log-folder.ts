@@ -16,8 +16,8 @@ const HASH_BYTES = 32
 export interface LogFiles {
   /** Adds whole lines at the end; resolves when they would survive a power cut. When it rejects, none of them counts and they may be tried again. */
   append(firstSeq: number, lines: string): Promise<void>
-  /** Stored hashes; they can be made again, so nobody waits for the disk. */
-  appendHashes(bytes: Uint8Array): Promise<void>
+  /** Stored hashes, from that at `place`; they can be made again, so nobody waits for the disk. */
+  writeHashes(place: number, bytes: Uint8Array): Promise<void>
   writeCheckpoint(note: string): Promise<void>
   close(): Promise<void>
 }
@@ -26,7 +26,7 @@ export interface LogFiles {
 export class LogFolder implements LogFiles {
   readonly #folder: string
   #segment: { readonly file: FileHandle; bytes: number } | undefined
-  #hashes: FileHandle | undefined
+  #hashes: Promise<FileHandle> | undefined
 
   constructor(folder: string) {
     this.#folder = folder
@@ -76,13 +76,17 @@ export class LogFolder implements LogFiles {
 
   /** Begins the row of stored hashes anew. */
   async resetHashes(): Promise<void> {
-    await this.#hashes?.close()
-    this.#hashes = await open(join(this.#folder, HASHES_NAME), 'w', FILE_MODE)
+    await this.#closeHashes()
+    await this.#openHashes(constants.O_TRUNC)
   }
 
-  async appendHashes(bytes: Uint8Array): Promise<void> {
-    this.#hashes ??= await open(join(this.#folder, HASHES_NAME), 'a', FILE_MODE)
-    await this.#hashes.writeFile(bytes)
+  /** Each at its place: after a write that failed there is a gap, and what follows is still right. */
+  async writeHashes(place: number, bytes: Uint8Array): Promise<void> {
+    const file = await (this.#hashes ?? this.#openHashes())
+    for (let written = 0; written < bytes.length;) {
+      const position = place * HASH_BYTES + written
+      written += (await file.write(bytes, written, bytes.length - written, position)).bytesWritten
+    }
   }
 
   /** Stored hashes of subtrees, in the order asked for; undefined when one is not there. */
@@ -111,9 +115,23 @@ export class LogFolder implements LogFiles {
 
   async close(): Promise<void> {
     await this.#segment?.file.close()
-    await this.#hashes?.close()
     this.#segment = undefined
+    await this.#closeHashes()
+  }
+
+  #openHashes(more = 0): Promise<FileHandle> {
+    const opening = open(join(this.#folder, HASHES_NAME), constants.O_CREAT | constants.O_RDWR | more, FILE_MODE)
+    this.#hashes = opening
+    opening.catch(() => {
+      if (this.#hashes === opening) this.#hashes = undefined
+    })
+    return opening
+  }
+
+  async #closeHashes(): Promise<void> {
+    const opened = this.#hashes
     this.#hashes = undefined
+    await opened?.then((file) => file.close())
   }
 
   async #createSegment(firstSeq: number): Promise<{ readonly file: FileHandle; bytes: number }> {

@@ -1,5 +1,6 @@
 import { signCheckpoint, type Checkpoint } from '../../evidence/ledger/checkpoint.ts'
 import type { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
+import { hashCount } from '../../evidence/ledger/tree-layout.ts'
 import { signStatement, type StatementBody, type StatementClock } from '../../evidence/ledger/statement.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 import type { LogFiles } from './log-folder.ts'
@@ -71,20 +72,21 @@ export class LogWriter {
   /** Writes signed statements; when it rejects none of them is in the log, and they may be tried again as they are. */
   async append(lines: readonly string[]): Promise<void> {
     await this.#files.append(this.#tree.size, lines.map((line) => `${line}\n`).join(''))
+    const place = hashCount(this.#tree.size)
     const hashes = lines.flatMap((line) => this.#tree.append(line))
-    // Losing them costs nothing: they are made again at the next start.
-    await this.#files.appendHashes(Buffer.concat(hashes)).catch(() => {})
+    // Losing them costs nothing: they are made again at the next start, or when a proof needs them.
+    await this.#files.writeHashes(place, Buffer.concat(hashes)).catch(() => {})
   }
 
-  /** Signs a checkpoint of all that is there and writes it; gives the note. */
-  async signCheckpoint(nowUnixMs: number): Promise<string> {
+  /** Signs a checkpoint of all that is there and writes it. */
+  async signCheckpoint(nowUnixMs: number): Promise<Checkpoint & { readonly note: string }> {
     this.#lastUnixMs = Math.max(this.#lastUnixMs, nowUnixMs)
     const at = new Date(this.#lastUnixMs).toISOString()
     const checkpoint = { logId: this.logId, size: this.#tree.size, root: this.#tree.root(), at }
     const note = await signCheckpoint(checkpoint, this.#signer)
     await this.#files.writeCheckpoint(note)
     this.#checkpoint = checkpoint
-    return note
+    return { ...checkpoint, note }
   }
 
   close(): Promise<void> {

@@ -1,20 +1,20 @@
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { join } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
 import { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
 import { cosignaturesName, logMonthPrefix, timestampName } from '../../evidence/ledger/log-names.ts'
-import { consistencyNodes, proveConsistency } from '../../evidence/ledger/proofs.ts'
-import { hashPlace } from '../../evidence/ledger/tree-layout.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
-import { localCopy } from './log-copy.ts'
+import type { Cosigners } from './cosigners.ts'
+import { linesOf, localCopy } from './log-copy.ts'
 import { LogFolder } from './log-folder.ts'
+import { LogProver } from './log-prover.ts'
 import { LogPublisher, UPLOAD_ORDER } from './log-publisher.ts'
 import { LogWriter, type LogSigner, type StatementDraft } from './log-writer.ts'
 import type { OpenedLog } from './open-log.ts'
-import type { CosignRequest } from './witness-client.ts'
 
 const SALT_BYTES = 32
 
@@ -28,13 +28,16 @@ export interface NodeLogOptions {
   readonly stamp?: (note: Uint8Array) => Promise<Uint8Array>
   readonly stampFailed: () => void
   /** Those who are asked to sign under each checkpoint. */
-  readonly witnesses: readonly AskedWitness[]
-  readonly witnessFailed: (error: unknown) => void
+  readonly cosigners: Pick<Cosigners, 'ask' | 'notStored'>
+  /** Nobody waits any longer. */
+  readonly stopped: AbortSignal
 }
 
-/** A witness; see `WitnessClient`. */
-export interface AskedWitness {
-  cosign(request: CosignRequest): Promise<string>
+/** A checkpoint that the upload queue does not have yet. */
+interface Unpublished {
+  readonly size: number
+  readonly root: Uint8Array
+  readonly note: string
 }
 
 /** `behindStore`: the store has more of this log than its node. `forked`: it has something else under a name that is to be written. */
@@ -45,11 +48,11 @@ export class NodeLog {
   readonly #writer: LogWriter
   readonly #publisher: LogPublisher
   readonly #salt: Uint8Array | undefined
-  readonly #files: Pick<LogFolder, 'readHashes'>
+  readonly #prover: LogProver
   readonly #options: NodeLogOptions
   readonly #nowUnixMs: () => number
   /** The newest checkpoint, as long as the upload queue does not have it. */
-  #unpublished: { readonly size: number; readonly note: string } | undefined
+  #unpublished: Unpublished | undefined
   /** One hand-over at a time, so that a store in trouble does not fill the memory. */
   #isHandedOver = true
   #refusal: StoreRefusal | undefined
@@ -60,7 +63,7 @@ export class NodeLog {
     this.#writer = writer
     this.#options = options
     this.#salt = salt
-    this.#files = files
+    this.#prover = new LogProver(files, () => statementsOf(ledgerDir, logId))
     this.#nowUnixMs = options.nowUnixMs
     this.#publisher = new LogPublisher({ logId, store, uploads, copy: () => localCopy(ledgerDir, logId) })
   }
@@ -128,7 +131,7 @@ export class NodeLog {
   /** Signs a checkpoint of what none covers yet. */
   async cover(): Promise<void> {
     if (this.checkpoint?.size === this.size) return
-    this.#unpublished = { size: this.size, note: await this.#writer.signCheckpoint(this.#nowUnixMs()) }
+    this.#unpublished = await this.#writer.signCheckpoint(this.#nowUnixMs())
   }
 
   /**
@@ -147,8 +150,9 @@ export class NodeLog {
     const stored = await this.#publisher.publish(unpublished.size, unpublished.note, nowUnixMs)
     this.#unpublished = undefined
     this.#isHandedOver = false
-    const seconded = Promise.all([this.#stamp(unpublished, nowUnixMs), this.#cosign(unpublished, nowUnixMs)])
-    if (when === 'last') await seconded
+    const stamped = this.#stamp(unpublished, nowUnixMs)
+    const cosigned = this.#cosign(unpublished, nowUnixMs)
+    if (when === 'last') await Promise.all([cosigned, Promise.race([stamped, aborted(this.#options.stopped)])])
     // What the queue gives up otherwise is handed over at the next start.
     void stored.done
       .catch((error: unknown) => {
@@ -160,7 +164,7 @@ export class NodeLog {
   }
 
   /** A checkpoint that the authority did not stamp is behind the next one, which covers all that it does. */
-  async #stamp({ size, note }: { readonly size: number; readonly note: string }, nowUnixMs: number): Promise<void> {
+  async #stamp({ size, note }: Unpublished, nowUnixMs: number): Promise<void> {
     const { stamp, stampFailed, uploads } = this.#options
     if (stamp === undefined) return
     try {
@@ -173,29 +177,26 @@ export class NodeLog {
   }
 
   /** Under a checkpoint that a witness did not sign there is the next one, which goes on from it. */
-  async #cosign({ size, note }: { readonly size: number; readonly note: string }, nowUnixMs: number): Promise<void> {
-    const { witnesses, witnessFailed, uploads } = this.#options
-    const prove = (oldSize: number): Promise<readonly Uint8Array[] | undefined> => this.#prove(oldSize, size)
-    const asked = await Promise.allSettled(witnesses.map((witness) => witness.cosign({ note, size, prove })))
-    const lines = asked.map((one) => {
-      if (one.status === 'rejected') witnessFailed(one.reason)
-      return one.status === 'fulfilled' ? one.value : ''
+  async #cosign({ size, root, note }: Unpublished, nowUnixMs: number): Promise<void> {
+    const { cosigners, uploads, stopped } = this.#options
+    const lines = await cosigners.ask({
+      ...{ logId: this.logId, note, size, signal: stopped, currentSize: () => this.size },
+      prove: (oldSize) => this.#prover.prove({ oldSize, size, root }),
     })
-    const text = lines.join('')
-    if (text === '') return
+    if (lines === '') return
     const key = `${logMonthPrefix(this.logId, nowUnixMs)}/${cosignaturesName(size)}`
-    void uploads.put(UPLOAD_ORDER, key, Buffer.from(text)).catch(witnessFailed)
-  }
-
-  async #prove(oldSize: number, size: number): Promise<readonly Uint8Array[] | undefined> {
-    if (oldSize === 0) return []
-    const nodes = consistencyNodes(oldSize, size)
-    const hashes = await this.#files.readHashes(nodes)
-    const byPlace = new Map(nodes.map((node, index) => [hashPlace(node), hashes?.[index]]))
-    return proveConsistency(oldSize, size, (node) => byPlace.get(hashPlace(node)))
+    void uploads.put(UPLOAD_ORDER, key, Buffer.from(lines)).catch(() => cosigners.notStored())
   }
 
   close(): Promise<void> {
     return this.#writer.close()
   }
+}
+
+async function* statementsOf(ledgerDir: string, logId: string): AsyncGenerator<string> {
+  yield* linesOf(await localCopy(ledgerDir, logId))
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort')
 }

@@ -6,8 +6,9 @@ import { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
 import { decodeStatement, readStatement } from '../../evidence/ledger/statement.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
-import { localCopy, type LogCopy, type NamedEntries } from './log-copy.ts'
+import { linesOf, localCopy, type LogCopy, type NamedEntries } from './log-copy.ts'
 import { LogFolder } from './log-folder.ts'
+import { remakeHashes } from './log-prover.ts'
 
 /**
  * Why a log is not gone on with. `signerChanged`: it is of another key. `empty`: there is nothing in it. `checkpointMissing`, `checkpointUnreadable`:
@@ -57,7 +58,7 @@ export async function openLog(
   const { name, soundBytes } = scan.tail
   await folder.resume(name, soundBytes)
   if (scan.unendedLine !== undefined) await folder.append(scan.tree.size - 1, `${scan.unendedLine}\n`)
-  await remakeHashes(folder, copy, scan.tree.size)
+  await remakeHashes(folder, linesOf(copy), scan.tree.size)
   return accepted({
     ...{ logId, folder, tree: scan.tree, lastAt: scan.lastAt },
     checkpoint: checkpoint?.ok === true ? checkpoint.value : undefined,
@@ -155,19 +156,4 @@ class LogScan {
 function timeOf(line: string): string | undefined {
   const decoded = decodeStatement(line)
   return decoded.ok ? decoded.value.statement.at : undefined
-}
-
-/** They are no evidence, and nobody synced them: what follows from the entries is simply made again. */
-async function remakeHashes(folder: LogFolder, copy: LogCopy, size: number): Promise<void> {
-  const tree = new GrowingTree()
-  await folder.resetHashes()
-  for (const { name } of copy.entries) {
-    const hashes: Uint8Array[] = []
-    const lines = Buffer.from((await copy.read(name)) ?? new Uint8Array())
-      .toString('latin1')
-      .split('\n')
-      .slice(0, -1)
-    for (const line of lines) if (tree.size < size) hashes.push(...tree.append(line))
-    await folder.appendHashes(Buffer.concat(hashes))
-  }
 }

@@ -1,98 +1,132 @@
-import { EarwitnessError } from '../../errors.ts'
 import { TREE_SIZE_TYPE, writeAddCheckpoint } from '../../evidence/ledger/add-checkpoint.ts'
-import { checkCosignatures, type WitnessKey } from '../../evidence/ledger/cosignature.ts'
+import { findCosignature, type WitnessKey } from '../../evidence/ledger/cosignature.ts'
 import { NOTE_LENGTH_MAX, parseNote } from '../../evidence/ledger/signed-note.ts'
+import { accepted, rejected, type Result } from '../../result.ts'
 import { readBounded } from '../http/read-bounded.ts'
 
 /** How long a witness has time to answer. */
 const ANSWER_WAIT_MS = 10_000
 const TREE_SIZE = /^(0|[1-9]\d{0,15})\n$/
 const CONFLICT = 409
+const UNPROCESSABLE = 422
 
-/** A signed checkpoint, and the proof that it goes on from an earlier size; undefined when that cannot be made. */
+/** A signed checkpoint that a witness is asked to sign under. */
 export interface CosignRequest {
+  readonly logId: string
   readonly note: string
   readonly size: number
+  /** How large the log is by now. */
+  readonly currentSize: () => number
+  /** That it goes on from an earlier size, checked; undefined when that cannot be made. */
   readonly prove: (oldSize: number) => Promise<readonly Uint8Array[] | undefined>
+  /** Nobody waits any longer. */
+  readonly signal: AbortSignal
 }
 
-/** Asks one witness to sign under checkpoints of one log. C2SP `tlog-witness` */
+/**
+ * Why there is no signature. `away`: no answer. `refused`: another answer than a signature by its key. `unproved`: our own statements do not yield the proof. `ahead`: the witness
+ * has seen more than there is. `forked`: it has seen something else. `superseded`: a newer checkpoint came while this one waited. `stopped`: see `signal`.
+ */
+export type WitnessFault = 'away' | 'refused' | 'unproved' | 'ahead' | 'forked' | 'superseded' | 'stopped'
+
+export type CosignResult = Result<string, WitnessFault>
+
+/** Asks one witness to sign under checkpoints, of one log at a time. C2SP `tlog-witness` */
 export class WitnessClient {
+  readonly name: string
   readonly #url: string
   readonly #key: WitnessKey
   /** What the witness has, as far as is known: it says so when it is something else. */
-  #oldSize = 0
-  #turn: Promise<unknown> = Promise.resolve()
+  #known = { logId: '', size: 0 }
+  #isBusy = false
+  #waiting: { readonly request: CosignRequest; readonly settle: (result: CosignResult) => void } | undefined
 
   /** @param url under which `add-checkpoint` is */
   constructor(url: string, key: WitnessKey) {
+    this.name = key.name
     this.#url = `${url.replace(/\/$/, '')}/add-checkpoint`
     this.#key = key
   }
 
-  /**
-   * The signature line of the witness, checked. One request at a time.
-   *
-   * @throws EarwitnessError `witness-refused`; `witness-ahead`: it has seen more of this log than there is; or what the network throws
-   */
-  cosign(request: CosignRequest): Promise<string> {
-    const asked = this.#turn.then(() => this.#cosign(request))
-    this.#turn = asked.catch(() => {})
-    return asked
+  /** The signature line of the witness, checked. One request at a time; of those that come meanwhile only the newest waits. Never rejects. */
+  cosign(request: CosignRequest): Promise<CosignResult> {
+    if (!this.#isBusy) return this.#run(request)
+    this.#waiting?.settle(rejected('superseded'))
+    return new Promise((settle) => {
+      this.#waiting = { request, settle }
+    })
   }
 
-  async #cosign(request: CosignRequest): Promise<string> {
-    const first = await this.#ask(request)
-    if (typeof first === 'string') return this.#checked(request, first)
-    if (first > request.size) throw ahead(this.#key.name)
-    this.#oldSize = first
-    const second = await this.#ask(request)
-    if (typeof second === 'string') return this.#checked(request, second)
-    throw refused(this.#key.name)
+  async #run(request: CosignRequest): Promise<CosignResult> {
+    this.#isBusy = true
+    const result = await this.#cosign(request).catch((error: unknown) =>
+      request.signal.aborted ? rejected('stopped' as const) : rejected('away' as const, causeOf(error)),
+    )
+    this.#isBusy = false
+    const next = this.#waiting
+    this.#waiting = undefined
+    if (next !== undefined) void this.#run(next.request).then(next.settle)
+    return result
   }
 
-  /** Signature lines, or the size that the witness has. */
-  async #ask({ note, size, prove }: CosignRequest): Promise<string | number> {
-    const oldSize = Math.min(this.#oldSize, size)
-    const proof = await prove(oldSize)
-    if (proof === undefined) throw refused(this.#key.name)
+  async #cosign(request: CosignRequest): Promise<CosignResult> {
+    const { logId } = request
+    if (this.#known.logId !== logId) this.#known = { logId, size: 0 }
+    const first = await this.#ask(request, Math.min(this.#known.size, request.size))
+    if (typeof first !== 'number') return first
+    if (first > request.currentSize()) return rejected('ahead')
+    // It has signed under what came after this one.
+    if (first > request.size) return rejected('superseded')
+    this.#known = { logId, size: first }
+    const second = await this.#ask(request, first)
+    return typeof second === 'number' ? rejected('refused') : second
+  }
+
+  /** The outcome, or the size that the witness has. */
+  async #ask(request: CosignRequest, oldSize: number): Promise<CosignResult | number> {
+    const { note, signal } = request
+    const proof = await request.prove(oldSize)
+    if (proof === undefined) return rejected('unproved')
     const response = await fetch(this.#url, {
       method: 'POST',
       headers: { 'Content-Type': 'text/plain; charset=utf-8' },
       body: writeAddCheckpoint({ oldSize, proof, note }),
       redirect: 'error',
-      signal: AbortSignal.timeout(ANSWER_WAIT_MS),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WAIT_MS)]),
     })
     const bytes = await readBounded(response, NOTE_LENGTH_MAX)
     const text = Buffer.from(bytes ?? []).toString('utf8')
-    if (response.ok && bytes !== undefined) return text
-    const [, treeSize] = TREE_SIZE.exec(text) ?? []
-    const isSize = response.status === CONFLICT && response.headers.get('content-type') === TREE_SIZE_TYPE
-    if (!isSize || treeSize === undefined) throw refused(this.#key.name)
-    return Number(treeSize)
+    if (response.ok) return this.#checked(request, text)
+    const treeSize = treeSizeOf(response, text)
+    if (treeSize !== undefined && treeSize !== oldSize) return treeSize
+    // The proof is right, and nothing goes on from nothing: it has seen another history.
+    const isForked = treeSize !== undefined || response.status === UNPROCESSABLE
+    return isForked && oldSize > 0 ? rejected('forked') : rejected('refused', `HTTP ${response.status}`)
   }
 
-  async #checked({ note, size }: CosignRequest, lines: string): Promise<string> {
+  async #checked({ logId, note, size }: CosignRequest, answer: string): Promise<CosignResult> {
     const parsed = parseNote(note)
-    const read = parsed.ok ? await checkCosignatures(parsed.value.text, lines, [this.#key]) : undefined
-    if (read?.ok !== true || read.value.length === 0) throw refused(this.#key.name)
-    this.#oldSize = size
-    return lines
+    const line = parsed.ok ? await findCosignature(parsed.value.text, answer, this.#key) : undefined
+    if (line === undefined) return rejected('refused', 'no signature by its key')
+    this.#known = { logId, size }
+    return accepted(line)
   }
 }
 
-function refused(name: string): EarwitnessError {
-  return new EarwitnessError(
-    'witness-refused',
-    `Witness ${name} did not sign under the checkpoint of the ledger.`,
-    'Check ledger.witnesses: its url must answer POST …/add-checkpoint (C2SP tlog-witness), its key must be the one the witness prints, and it must trust the signer of this recorder.',
-  )
+/** The size that a witness says it has, in its answer 409. */
+export function treeSizeOf(
+  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  body: string,
+): number | undefined {
+  const [type = ''] = (headers.get('content-type') ?? '').split(';')
+  if (status !== CONFLICT || type.trim().toLowerCase() !== TREE_SIZE_TYPE) return undefined
+  const [, size] = TREE_SIZE.exec(body) ?? []
+  return size === undefined ? undefined : Number(size)
 }
 
-function ahead(name: string): EarwitnessError {
-  return new EarwitnessError(
-    'witness-ahead',
-    `Witness ${name} has signed under more of this ledger than there is: statements were taken away.`,
-    'Was this data folder restored from an older copy? Keep it, run `earwitness ledger verify` with the checkpoint that the witness keeps, and find out who changed it.',
-  )
+/** Such as ECONNREFUSED or TimeoutError. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed'
+  const { cause } = error
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name
 }

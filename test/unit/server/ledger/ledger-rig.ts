@@ -33,6 +33,7 @@ export function ledgerRig() {
       ...{ dataDir, signer, store, uploads },
       software: { name: 'earwitness', version: '0.0.0' },
       log: {
+        info: (_fields: object, text: string) => logged.push(text),
         warn: (_fields: object, text: string) => logged.push(text),
         error: (_fields: object, text: string) => logged.push(text),
       },

@@ -1,96 +1,54 @@
 import { createPublicKey, verify } from 'node:crypto'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 
 import { readAddCheckpoint, writeAddCheckpoint } from '../../../../src/evidence/ledger/add-checkpoint.ts'
-import { checkpointOrigin, signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
-import {
-  checkCosignatures,
-  readWitnessKey,
-  writeWitnessKey,
-  type WitnessKey,
-} from '../../../../src/evidence/ledger/cosignature.ts'
-import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
+import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
+import { checkCosignatures, readWitnessKey, writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
 import { NOTE_LENGTH_MAX, parseNote } from '../../../../src/evidence/ledger/signed-note.ts'
-import { verifyLog, type LogVerdict } from '../../../../src/evidence/ledger/verify-log.ts'
-import { close, httpUrl, listen } from '../../../../src/server/http/listen.ts'
-import { linesOf, notesOf, storedCopy } from '../../../../src/server/ledger/log-copy.ts'
-import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
-import { loadOrCreateSigner, type SignerFiles } from '../../../../src/server/storage/key-files.ts'
+import type { StatementBody } from '../../../../src/evidence/ledger/statement.ts'
+import { WitnessClient, type CosignRequest } from '../../../../src/server/ledger/witness-client.ts'
 import { openWitnessFolder } from '../../../../src/server/witness/witness-folder.ts'
-import { witnessServer } from '../../../../src/server/witness/witness-server.ts'
-import { Witness, WITNESSED_LOGS_MAX, type WitnessMemory } from '../../../../src/server/witness/witness.ts'
+import { WITNESSED_LOGS_MAX } from '../../../../src/server/witness/witness.ts'
 import { ledgerRig, signer, storyOf, type LedgerRig } from './ledger-rig.ts'
+import {
+  answering,
+  cosignedIn,
+  LOG_ID,
+  requestOf,
+  SEEN_AT_UNIX_MS,
+  verdictOf,
+  WITNESS_NAME,
+  witnessRig,
+  type WitnessRig,
+} from './witness-rig.ts'
 
 /** A log whose checkpoints another party signs under, over real HTTP. */
-const NAME = 'witness.example.com'
-const SEEN_AT_UNIX_MS = Date.parse('2026-11-29T10:00:00.000Z')
-let folder: string
-let keys: SignerFiles
-let witnessKey: WitnessKey
-let events: string[]
-let app: ReturnType<typeof witnessServer>
-let url: string
+let witness: WitnessRig
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'earwitness-witness-'))
-  keys = await loadOrCreateSigner(folder)
-  const read = await readWitnessKey(await writeWitnessKey(NAME, keys.verifyKey))
-  if (!read.ok) throw new Error(read.reason)
-  witnessKey = read.value
-  events = []
-  await start()
+  witness = await witnessRig()
 })
 
-afterEach(async () => {
-  await close(app)
-  rmSync(folder, { recursive: true, force: true })
-})
-
-async function start(changes: { readonly memory?: WitnessMemory; readonly trusts?: boolean } = {}): Promise<void> {
-  const memory = changes.memory ?? (await openWitnessFolder(join(folder, 'logs')))
-  const witness = new Witness({
-    ...{ name: NAME, signer: keys, memory, nowUnixMs: () => SEEN_AT_UNIX_MS },
-    trusted: changes.trusts === false ? [keys.verifyKey] : [signer.verifyKey],
-    onEvent: (event) => events.push(event),
-  })
-  app = witnessServer(witness, (error) => events.push(String(error)))
-  url = httpUrl(await listen(app, { address: '127.0.0.1', port: 0 }, 'listen'))
-}
-
-const client = (): WitnessClient => new WitnessClient(url, witnessKey)
-
-async function verdictOf(rig: LedgerRig, witnesses: readonly WitnessKey[] = [witnessKey]): Promise<LogVerdict> {
-  const [logId = ''] = rig.logIds()
-  const copy = await storedCopy(rig.store, logId, rig.clock.nowUnixMs)
-  const parts = { lines: linesOf(copy), checkpoints: notesOf(copy), held: [] }
-  return verifyLog({ logId, keys: [signer.verifyKey], witnesses, ...parts })
-}
-
-/** The cosignatures in the store, with their folder. */
-function cosigned(rig: LedgerRig): { readonly at: string; readonly names: readonly string[] } {
-  const at = join(rig.dataDir, 'recordings', 'ledger', rig.logIds()[0] ?? '', '2026', '11')
-  const names = readdirSync(at).filter((name) => name.endsWith('.cosig'))
-  return { at, names: names.toSorted() }
-}
+const client = (): WitnessClient => new WitnessClient(witness.url(), witness.key)
 
 describe('a witness', () => {
   test('signs under every checkpoint, over restarts of both, and anybody can check it', async () => {
     const rig = ledgerRig()
     await rig.run(storyOf(1), { witnesses: [client()] })
-    await close(app)
-    await start()
+    await witness.stop()
+    await witness.start()
     await rig.run(storyOf(2), { witnesses: [client()] })
     expect(rig.failures).toEqual([])
-    const { at, names } = cosigned(rig)
-    expect(names.length).toBeGreaterThanOrEqual(2)
-    expect(await verdictOf(rig)).toMatchObject({
-      ...{ verified: true, cosigned: names.length },
-      witnessed: [{ witness: NAME, size: 12, at: new Date(SEEN_AT_UNIX_MS).toISOString() }],
+    const { at, names } = cosignedIn(rig)
+    const verdict = await verdictOf(rig, [witness.key])
+    expect(verdict.checkpoints).toBeGreaterThanOrEqual(4)
+    expect(verdict).toMatchObject({
+      ...{ verified: true, cosigned: verdict.checkpoints },
+      witnessed: [{ witness: WITNESS_NAME, size: 12, at: new Date(SEEN_AT_UNIX_MS).toISOString() }],
     })
     // As C2SP tlog-cosignature has it, by other means than ours.
     const note = readFileSync(join(at, names.at(-1)?.replace('.cosig', '.note') ?? ''), 'utf8')
@@ -99,13 +57,15 @@ describe('a witness', () => {
     const seconds = blob.readBigUInt64BE(4)
     const message = `cosignature/v1\ntime ${seconds}\n${note.slice(0, note.indexOf('\n\n') + 1)}`
     expect(Number(seconds)).toBe(SEEN_AT_UNIX_MS / 1_000)
-    expect(verify(null, Buffer.from(message), createPublicKey(keys.publicKeyPem), blob.subarray(12))).toBe(true)
+    expect(verify(null, Buffer.from(message), createPublicKey(witness.signer.publicKeyPem), blob.subarray(12))).toBe(
+      true,
+    )
   })
 
   test('keeps the newest checkpoint of each log as it was signed', async () => {
     const rig = ledgerRig()
     await rig.run(storyOf(1), { witnesses: [client()] })
-    const kept = readFileSync(join(folder, 'logs', `${rig.logIds()[0]}.note`), 'utf8')
+    const kept = readFileSync(join(witness.folder, 'logs', `${rig.logIds()[0]}.note`), 'utf8')
     expect(kept).toBe(readFileSync(join(rig.folderOf(), 'checkpoint'), 'utf8'))
   })
 
@@ -113,9 +73,9 @@ describe('a witness', () => {
     const rig = ledgerRig()
     await rig.run(storyOf(1), { witnesses: [client()] })
     expect(await verdictOf(rig, [])).toMatchObject({ verified: true, witnessed: [] })
-    const { at, names } = cosigned(rig)
+    const { at, names } = cosignedIn(rig)
     cpSync(join(at, names[0] ?? ''), join(at, names[1] ?? ''))
-    expect((await verdictOf(rig)).findings).toMatchObject([{ code: 'cosignature-wrong' }])
+    expect((await verdictOf(rig, [witness.key])).findings).toMatchObject([{ code: 'cosignature-wrong' }])
     writeFileSync(join(at, names[1] ?? ''), 'anything')
     expect((await verdictOf(rig, [])).findings).toMatchObject([{ code: 'cosignature-wrong' }])
   })
@@ -125,74 +85,113 @@ describe('what a witness catches', () => {
   test('a log that was put back to an older state, on the node and in the store', async () => {
     const rig = ledgerRig()
     await rig.run(storyOf(1), { witnesses: [client()] })
-    const old = join(folder, 'old')
+    const old = join(witness.folder, 'old')
     cpSync(rig.dataDir, old, { recursive: true })
     await rig.run(storyOf(2), { witnesses: [client()] })
     rmSync(rig.dataDir, { recursive: true })
     cpSync(old, rig.dataDir, { recursive: true })
     await rig.run([], { witnesses: [client()] })
     expect(rig.failures).toContain('witnessAhead')
-    expect(rig.logged).toEqual(['a witness has seen more of the ledger than there is'])
+    expect(rig.logged).toEqual(['a witness has seen more of the ledger than there is, or something else'])
   })
 
-  test('two histories of one size, or one that does not go on from the other, whoever has the signer key', async () => {
-    const logId = '019aaff1-0680-7abc-8def-0123456789ad'
-    const checkpointOf = async (lines: readonly string[]) => {
-      const tree = new GrowingTree()
-      for (const line of lines) tree.append(line)
-      const checkpoint = { logId, size: lines.length, root: tree.root(), at: '2026-11-29T09:00:00.000Z' }
-      return { size: lines.length, note: await signCheckpoint(checkpoint, signer) }
-    }
-    const ask = async (lines: readonly string[], proof: readonly Uint8Array[] = []): Promise<string> =>
-      client().cosign({ ...(await checkpointOf(lines)), prove: () => Promise.resolve(proof) })
-    await ask(['a', 'b'])
-    await expect(ask(['a', 'c'])).rejects.toMatchObject({ code: 'witness-refused' })
-    await expect(ask(['x', 'y', 'z'], [Buffer.alloc(32)])).rejects.toMatchObject({ code: 'witness-refused' })
-    expect(events.filter((event) => event === 'forked')).toHaveLength(2)
-    expect(checkpointOrigin(logId)).toContain(logId)
+  test.each([
+    ['as far', 0],
+    ['further', 1],
+  ])('a log that was put back and has grown again %s', async (_what, more) => {
+    const rig = ledgerRig()
+    await rig.run(storyOf(1), { witnesses: [client()] })
+    const old = join(witness.folder, 'old')
+    cpSync(rig.dataDir, old, { recursive: true })
+    await rig.run(storyOf(2), { witnesses: [client()] })
+    rmSync(rig.dataDir, { recursive: true })
+    cpSync(old, rig.dataDir, { recursive: true })
+    // Nobody is asked, until there are as many statements as the witness has seen.
+    await rig.run(storyOf(3).slice(0, 1))
+    await rig.run(storyOf(3).slice(0, more))
+    const ledger = await rig.run(storyOf(3).slice(0, 1), { witnesses: [client()] })
+    expect(rig.failures).toContain('witnessForked')
+    expect(rig.failures).not.toContain('witness')
+    expect(ledger.status.problem).toBe('witnessForked')
+    expect(rig.logged).toEqual(['a witness has seen more of the ledger than there is, or something else'])
   })
+})
+
+test('that a witness does not sign is logged once, and so is that it does again', async () => {
+  let isAway = true
+  const url = await answering(async (body, response) => {
+    const answer = isAway ? undefined : await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })
+    response.writeHead(answer?.status ?? 503, Object.fromEntries(answer?.headers ?? []))
+    response.end((await answer?.text()) ?? '')
+  })
+  const rig = ledgerRig()
+  await rig.store.check()
+  const { ledger, uploads } = rig.start({ witnesses: [new WitnessClient(url, witness.key)], checkpointMs: 0 })
+  await expect.poll(() => rig.failures.length, { timeout: 30_000 }).toBe(1)
+  ledger.append(storyOf(1)[0] as StatementBody)
+  await expect.poll(() => rig.failures.length, { timeout: 30_000 }).toBe(2)
+  expect(rig.logged).toEqual(['a witness does not sign under the ledger'])
+  isAway = false
+  await ledger.close(30_000)
+  await uploads.drain(30_000)
+  expect(rig.logged.slice(1)).toEqual(['a witness signs under the ledger again'])
+  expect(ledger.status.problem).toBeUndefined()
+})
+
+test('two witnesses of one name are told apart', async () => {
+  const other = await witnessRig()
+  const rig = ledgerRig()
+  await rig.run(storyOf(1), { witnesses: [client(), new WitnessClient(other.url(), other.key)] })
+  const { witnessed } = await verdictOf(rig, [witness.key, other.key])
+  expect(witnessed.map(({ keyId }) => keyId)).toEqual([witness.key.keyId, other.key.keyId])
 })
 
 describe('nothing is held up by', () => {
   const unanswered = async (rig: LedgerRig): Promise<void> => {
     await rig.run(storyOf(1), { witnesses: [client()] })
     expect(new Set(rig.failures)).toEqual(new Set(['witness']))
-    expect(cosigned(rig).names).toEqual([])
-    expect(await verdictOf(rig)).toMatchObject({ verified: true, cosigned: 0, size: 6 })
+    expect(cosignedIn(rig).names).toEqual([])
+    expect(await verdictOf(rig, [witness.key])).toMatchObject({ verified: true, cosigned: 0, size: 6 })
   }
 
   test('a witness that is away', async () => {
-    await app.close()
+    await witness.stop()
     await unanswered(ledgerRig())
   })
 
   test('one that does not know this recorder', async () => {
-    await close(app)
-    await start({ trusts: false })
+    await witness.stop()
+    await witness.start({ trusts: false })
     await unanswered(ledgerRig())
-    expect(events).toContain('refused')
+    expect(witness.events).toContain('refused')
   })
 
   test('one that cannot remember', async () => {
-    await close(app)
-    const full = { read: async () => undefined, count: async () => 0, write: () => Promise.reject(new Error('full')) }
-    await start({ memory: full })
+    await witness.stop()
+    const full = {
+      ...{ read: async () => undefined, count: async () => 0, keep: async () => {} },
+      write: () => Promise.reject(new Error('full')),
+    }
+    await witness.start({ memory: full })
     await unanswered(ledgerRig())
-    expect(events).toContain('Error: full')
+    expect(witness.events).toContain('Error: full')
   })
 
   test('one that follows as many logs as it can', async () => {
-    await close(app)
-    const memory = await openWitnessFolder(join(folder, 'logs'))
-    await start({ memory: { ...memory, count: async () => WITNESSED_LOGS_MAX } })
+    await witness.stop()
+    const memory = await openWitnessFolder(join(witness.folder, 'logs'))
+    await witness.start({ memory: { ...memory, count: async () => WITNESSED_LOGS_MAX } })
     await unanswered(ledgerRig())
   })
 
   test('one of two: the other signs', async () => {
     const rig = ledgerRig()
-    const away = new WitnessClient('http://127.0.0.1:9', witnessKey)
+    const away = new WitnessClient('http://127.0.0.1:9', witness.key)
     await rig.run(storyOf(1), { witnesses: [away, client()] })
-    expect(await verdictOf(rig)).toMatchObject({ verified: true, witnessed: [{ witness: NAME }] })
+    expect(await verdictOf(rig, [witness.key])).toMatchObject({
+      verified: true,
+      witnessed: [{ witness: WITNESS_NAME }],
+    })
   })
 })
 
@@ -202,15 +201,47 @@ test.each([
   ['a proof that is none', 'old 0\nAAAA\n\nhello\n', 400],
   ['too much', 'x'.repeat(2 * NOTE_LENGTH_MAX), 413],
 ])('%s is refused', async (_what, body, status) => {
-  const response = await fetch(`${url}/add-checkpoint`, { method: 'POST', body })
+  const response = await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })
   expect(response.status).toBe(status)
-  expect(existsSync(join(folder, 'logs'))).toBe(true)
-  expect(readdirSync(join(folder, 'logs'))).toEqual([])
-  expect((await fetch(url)).status).toBe(404)
+  expect(existsSync(join(witness.folder, 'logs'))).toBe(true)
+  expect(readdirSync(join(witness.folder, 'logs'))).toEqual([])
+  expect((await fetch(witness.url())).status).toBe(404)
+})
+
+describe('what contradicts a log', () => {
+  const post = async ({ note, prove }: CosignRequest, oldSize: number, proof?: readonly Uint8Array[]) => {
+    const body = writeAddCheckpoint({ oldSize, proof: proof ?? (await prove(oldSize)) ?? [], note })
+    return (await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })).status
+  }
+
+  test('is kept as it was signed, each once and the first few, and the log is followed on', async () => {
+    const folder = join(witness.folder, 'logs')
+    const first = await requestOf(['a', 'b'])
+    expect(await post(first, 0)).toBe(200)
+    const forked = await requestOf(['a', 'c'])
+    expect([await post(forked, 2), await post(forked, 2)]).toEqual([409, 409])
+    for (const last of 'abcdefgh') expect(await post(await requestOf(['x', 'y', last]), 2)).toBe(422)
+    expect(readdirSync(folder).toSorted()).toEqual([
+      `${LOG_ID}.forked-1`,
+      ...[1, 2, 3, 4].map((number) => `${LOG_ID}.notProven-${number}`),
+      `${LOG_ID}.note`,
+    ])
+    expect(readFileSync(join(folder, `${LOG_ID}.forked-1`), 'utf8')).toBe(forked.note)
+    expect(readFileSync(join(folder, `${LOG_ID}.note`), 'utf8')).toBe(first.note)
+    expect(await (await openWitnessFolder(folder)).count()).toBe(1)
+    expect(await post(await requestOf(['a', 'b', 'c']), 2)).toBe(200)
+  })
+
+  test('is not what comes first: that needs no proof, and may have none', async () => {
+    expect(await post(await requestOf(['a']), 0, [Buffer.alloc(32)])).toBe(422)
+    expect(await post(await requestOf([]), 0)).toBe(400)
+    expect(witness.events).toEqual(['notProven'])
+    expect(readdirSync(join(witness.folder, 'logs'))).toEqual([])
+  })
 })
 
 test('a request is read as it was written; whatever else comes is read or refused, never thrown at', () => {
-  const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 64 })
+  const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 63 })
   fc.assert(
     fc.property(fc.nat(), hashes, fc.string(), (oldSize, proof, note) => {
       expect(readAddCheckpoint(writeAddCheckpoint({ oldSize, proof, note }))).toEqual({
@@ -220,15 +251,17 @@ test('a request is read as it was written; whatever else comes is read or refuse
     }),
   )
   fc.assert(fc.property(fc.string(), (text) => void readAddCheckpoint(text)))
+  const long = { oldSize: 1, proof: Array.from({ length: 64 }, () => new Uint8Array(32)), note: '' }
+  expect(readAddCheckpoint(writeAddCheckpoint(long))).toMatchObject({ ok: false })
 })
 
 test('whatever stands for a key or a cosignature is read or refused, never thrown at', async () => {
-  const key = await writeWitnessKey(NAME, keys.verifyKey)
+  const key = await writeWitnessKey(WITNESS_NAME, witness.signer.verifyKey)
   const note = parseNote(
     await signCheckpoint(
       {
-        logId: '019aaff1-0680-7abc-8def-0123456789ad',
-        size: 0,
+        logId: LOG_ID,
+        size: 1,
         root: Buffer.alloc(32),
         at: '2026-11-29T09:00:00.000Z',
       },
@@ -239,14 +272,14 @@ test('whatever stands for a key or a cosignature is read or refused, never throw
   await fc.assert(
     fc.asyncProperty(fc.nat(key.length - 1), fc.string({ unit: 'binary', maxLength: 1 }), async (place, bent) => {
       const read = await readWitnessKey(key.slice(0, place) + bent + key.slice(place + 1))
-      if (read.ok) expect(read.value.keyId).toBe(witnessKey.keyId)
+      if (read.ok) expect(read.value.keyId).toBe(witness.key.keyId)
     }),
   )
   await fc.assert(
-    fc.asyncProperty(fc.string(), async (lines) => void (await checkCosignatures(text, `${lines}\n`, [witnessKey]))),
+    fc.asyncProperty(fc.string(), async (lines) => void (await checkCosignatures(text, `${lines}\n`, [witness.key]))),
   )
-  const blob = Buffer.concat([Buffer.from(witnessKey.keyId, 'hex'), Buffer.alloc(72, 0xff)]).toString('base64')
-  expect(await checkCosignatures(text, `\u2014 ${NAME} ${blob}\n`, [witnessKey])).toEqual({
+  const blob = Buffer.concat([Buffer.from(witness.key.keyId, 'hex'), Buffer.alloc(72, 0xff)]).toString('base64')
+  expect(await checkCosignatures(text, `\u2014 ${WITNESS_NAME} ${blob}\n`, [witness.key])).toEqual({
     ok: false,
     reason: 'forged',
   })
