@@ -5,6 +5,7 @@ import { type DataLock } from './data-lock.ts'
 import { MonthPartitions } from './database/month-partitions.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
+import { isOnLegalHold } from './custody/legal-hold.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { startLedger } from './ledger/start-ledger.ts'
 import { Custody } from './recording/custody.ts'
@@ -98,11 +99,7 @@ export async function startKeeping(
   const spool = await openSpool({ dataDir, limits: config.spool, queue: uploads, log })
   undo.push(() => spool.stop())
   const heldKeys = new HeldKeys({ dataDir })
-  const held = new HeldCustody({
-    ...{ keys: heldKeys, journal, put: (order, key, bytes) => spool.uploads.put(order, key, bytes) },
-    onError: (recordingId, error) =>
-      log.error({ recordingId, err: error }, 'the key of what is held until consent is not where it should be'),
-  })
+  const held = heldCustody({ store, signer, journal, heldKeys, log, uploads: spool.uploads })
   const custody = new Custody({
     ...{ outbox, journal, ledger, held, uploads: spool.uploads, spool: spool.keeper },
     signer: signer.signingKey,
@@ -124,4 +121,21 @@ export async function startKeeping(
   undo.push(() => announcements.table.stop())
   const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
   return { storage, ...kept, vaultRecipients, signer, recover }
+}
+
+function heldCustody(parts: {
+  readonly store: Keeping['store']
+  readonly signer: Keeping['signer']
+  readonly journal: OpenJournal
+  readonly heldKeys: HeldKeys
+  readonly uploads: Spool['uploads']
+  readonly log: StartOptions['log']
+}): HeldCustody {
+  const { store, signer, journal, heldKeys, uploads, log } = parts
+  return new HeldCustody({
+    ...{ keys: heldKeys, journal, put: (order, key, bytes) => uploads.put(order, key, bytes) },
+    isOnHold: (recordingId, prefix) => isOnLegalHold(store, { recordingId, prefix }, [signer.verifyKey]),
+    onError: (recordingId, error) =>
+      log.error({ recordingId, err: error }, 'the key of what is held until consent is not where it should be'),
+  })
 }

@@ -1,5 +1,6 @@
 import { EarwitnessError } from '../../errors.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
+import type { RecordingFacts } from '../../recorder/recording-types.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import type { HeldDecision, HeldFacts } from './held-decision.ts'
@@ -18,6 +19,7 @@ export class HeldCustody {
   readonly #keys: HeldKeys
   readonly #journal: Pick<OpenJournal, 'append'>
   readonly #put: Put
+  readonly #isOnHold: (recordingId: string, objectPrefix: string) => Promise<boolean>
   readonly #onError: (recordingId: string, error: unknown) => void
   /** Of recordings that are not closed: settles to what the manifest may say. */
   readonly #decided = new Map<string, Promise<HeldDecision | undefined>>()
@@ -26,11 +28,14 @@ export class HeldCustody {
     readonly keys: HeldKeys
     readonly journal: Pick<OpenJournal, 'append'>
     readonly put: Put
+    /** Nothing of what is on legal hold is destroyed. Rejects when that cannot be told. */
+    readonly isOnHold: (recordingId: string, objectPrefix: string) => Promise<boolean>
     readonly onError: (recordingId: string, error: unknown) => void
   }) {
     this.#keys = options.keys
     this.#journal = options.journal
     this.#put = options.put
+    this.#isOnHold = options.isOnHold
     this.#onError = options.onError
   }
 
@@ -50,7 +55,7 @@ export class HeldCustody {
     const { recordingId } = facts
     const key = objectKey(objectPrefix, held.wrappedKey.name)
     const done = this.#journal.append(recordingId, { kind: 'held', decision }).then((isWritten) => {
-      if (decision.outcome === 'destroyed') return this.#destroy(recordingId, key, decision)
+      if (decision.outcome === 'destroyed') return this.#destroyUnlessHeld(recordingId, objectPrefix, { key, decision })
       // What no start would know of is not allowed: it stays undecided.
       if (!isWritten) return undefined
       // Before the manifest, which is put behind it; the file goes when the store has it.
@@ -70,24 +75,25 @@ export class HeldCustody {
     this.#decided.delete(recordingId)
   }
 
-  /** After a crash: carries out what had been decided. True when the key that it takes is lost. */
+  /** After a crash: carries out what had been decided. `lost`: the key that it takes is gone. `undecided`: it could not be destroyed, or must not be. */
   async recover(
     store: Pick<ObjectStore, 'put'>,
-    left: HeldFacts & { readonly objectPrefix: string },
+    left: HeldFacts & Pick<LiveRecording, 'objectPrefix'> & { readonly facts: Pick<RecordingFacts, 'recordingId'> },
     isStored: boolean,
-  ): Promise<boolean> {
-    const { held, heldDecision } = left
-    if (held === undefined) return false
+  ): Promise<'done' | 'lost' | 'undecided'> {
+    const { held, heldDecision, objectPrefix } = left
+    const { recordingId } = left.facts
+    if (held === undefined) return 'done'
     const key = objectKey(left.objectPrefix, held.wrappedKey.name)
     if (heldDecision?.outcome === 'destroyed') {
-      await this.#keys.destroy(key)
-      return false
+      const done = await this.#destroyUnlessHeld(recordingId, objectPrefix, { key, decision: heldDecision })
+      return done === undefined ? 'undecided' : 'done'
     }
     const bytes = isStored ? undefined : await this.#keys.read(key)
     const isLost = !isStored && (bytes === undefined || sha256Hex(bytes) !== held.wrappedKey.sha256)
     if (heldDecision !== undefined && bytes !== undefined && !isLost) await store.put(key, bytes)
     if (heldDecision !== undefined || isStored || isLost) await this.#keys.destroy(key)
-    return isLost
+    return isLost ? 'lost' : 'done'
   }
 
   async #store(recordingId: string, key: string, bytes: Uint8Array): Promise<void> {
@@ -98,6 +104,21 @@ export class HeldCustody {
       // It stays where it is: the next start finds it, and the store decides by what it has.
       this.#onError(recordingId, error)
     }
+  }
+
+  /** Undefined when it stays as it is, which is reported. */
+  async #destroyUnlessHeld(
+    recordingId: string,
+    objectPrefix: string,
+    { key, decision }: { readonly key: string; readonly decision: HeldDecision },
+  ): Promise<HeldDecision | undefined> {
+    try {
+      if (!(await this.#isOnHold(recordingId, objectPrefix))) return await this.#destroy(recordingId, key, decision)
+      this.#onError(recordingId, onHold('The recording is on legal hold'))
+    } catch (error) {
+      this.#onError(recordingId, onHold('Whether the recording is on legal hold could not be asked', error))
+    }
+    return undefined
   }
 
   async #destroy(recordingId: string, key: string, decision: HeldDecision): Promise<HeldDecision | undefined> {
@@ -111,4 +132,13 @@ export class HeldCustody {
       return undefined
     }
   }
+}
+
+function onHold(why: string, cause?: unknown): EarwitnessError {
+  return new EarwitnessError(
+    'recording-held',
+    `${why}: the key of what was held until consent was not destroyed, and nothing is decided about it.`,
+    'Nobody can open it without the vault. When there is no hold any more: earwitness consent undecided, then consent decide ID missing.',
+    { cause },
+  )
 }

@@ -128,8 +128,9 @@ async function settleHeld(
 ): Promise<Omit<InterruptedRecording, 'endedAt'>> {
   if (held === undefined || left.held === undefined) return left
   const isStored = (await store.get(objectKey(left.objectPrefix, left.held.wrappedKey.name))) !== undefined
-  const isLost = await held.recover(store, left, isStored)
-  if (!isLost) return left
+  const settled = await held.recover(store, left, isStored)
+  if (settled === 'undecided') return { ...left, heldDecision: undefined }
+  if (settled === 'done') return left
   const at = left.startedAt
   const incident = {
     code: 'held-key-lost',

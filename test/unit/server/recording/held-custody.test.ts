@@ -6,8 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import type { HeldEntry } from '../../../../src/evidence/held-entry.ts'
 import { readManifest, type ManifestBody } from '../../../../src/evidence/manifest.ts'
-import { heldKeyName, heldPeaksName } from '../../../../src/evidence/object-names.ts'
+import { signCustodyRecord } from '../../../../src/evidence/custody/custody-record.ts'
+import { custodyName, heldKeyName, heldPeaksName } from '../../../../src/evidence/object-names.ts'
 import type { SealedObject } from '../../../../src/recorder/recording-types.ts'
+import { isOnLegalHold } from '../../../../src/server/custody/legal-hold.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
 import { HeldCustody } from '../../../../src/server/recording/held-custody.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
@@ -58,6 +60,7 @@ async function start(): Promise<void> {
   heldKeys = new HeldKeys({ dataDir })
   heldCustody = new HeldCustody({
     ...{ keys: heldKeys, journal, put: (order, key, bytes) => uploads.put(order, key, bytes) },
+    isOnHold: (recordingId, prefix) => isOnLegalHold(store, { recordingId, prefix }, [verifyKey]),
     onError: (_recordingId, error) => void errors.push(String(error)),
   })
   custody = new Custody({
@@ -102,6 +105,14 @@ async function heldInManifest(): Promise<readonly HeldEntry[] | undefined> {
   ])
   if (!read.ok) throw new Error(read.reason)
   return read.value.held
+}
+
+/** As `earwitness hold add` does. */
+async function putOnHold(): Promise<void> {
+  const { recordingId } = recording.facts
+  const place = { recordingId, recordId: recordingId, seq: 0, at: DECIDED_AT, note: 'sealed' }
+  const record = await signCustodyRecord({ ...place, kind: 'holdAdded', holdId: recordingId }, signingKey)
+  await store.put(`${recording.objectPrefix}/${custodyName(0)}`, Buffer.from(record))
 }
 
 const storedKey = () => store.get(`${recording.objectPrefix}/${heldKeyName(0)}`)
@@ -200,6 +211,26 @@ describe('the key of what is held', () => {
     expect(await heldInManifest()).toMatchObject([DESTROYED])
   })
 
+  it('is not destroyed while the recording is on legal hold', async () => {
+    record()
+    await putOnHold()
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(errors.join()).toContain('on legal hold')
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
+    expect(heldFiles()).toHaveLength(1)
+  })
+
+  it('is not destroyed while nobody can say whether the recording is on legal hold', async () => {
+    record()
+    await expect.poll(heldFiles).toHaveLength(1)
+    store.list = () => Promise.reject(new Error('away'))
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(errors.join()).toContain('could not be asked')
+    expect(heldFiles()).toHaveLength(1)
+  })
+
   it('decided before the SRC had our 200 is dealt with when it has', async () => {
     recording.heldBack = []
     custody.decideHeld(recording, DESTROYED)
@@ -249,6 +280,16 @@ describe('a process that is killed', () => {
       expect(heldFiles()).toEqual([])
     },
   )
+
+  it('when it was decided, and is on legal hold since, leaves it undecided', async () => {
+    record()
+    await killed()
+    await journal.append(recording.facts.recordingId, { kind: 'held', decision: DESTROYED })
+    await putOnHold()
+    await recover()
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
+    expect(heldFiles()).toHaveLength(1)
+  })
 
   it.each([KEPT, DESTROYED])('when it was done, says so: %o', async (decision) => {
     record()
