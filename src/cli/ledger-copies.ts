@@ -5,7 +5,13 @@ import { EarwitnessError } from '../errors.ts'
 import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
 import type { WitnessKey } from '../evidence/ledger/cosignature.ts'
 import { LEDGER_PREFIX } from '../evidence/ledger/log-names.ts'
-import { findFork, verifyLog, type LogVerdict, type NamedNote } from '../evidence/ledger/verify-log.ts'
+import {
+  findFork,
+  verifyLog,
+  type LogVerdict,
+  type NamedNote,
+  type WitnessesDue,
+} from '../evidence/ledger/verify-log.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import {
   linesOf,
@@ -49,6 +55,7 @@ export async function findLogs(config: Config, nowUnixMs: number): Promise<reado
 interface Trusted {
   readonly keys: readonly VerifyKey[]
   readonly witnesses: readonly WitnessKey[]
+  readonly witnessesDue?: WitnessesDue
 }
 
 /** What was found about one copy of a log. */
@@ -68,7 +75,12 @@ export async function verifyCopies(
   if (local !== undefined) {
     // The store is behind its node by a minute, never before it.
     const newest = stored === undefined ? [] : await newestNote(stored)
-    const verdict = await verifyCopy(local, trusted, [...held, ...newest])
+    // What witnesses have signed is in the store only.
+    const { keys } = trusted
+    const verdict = await verifyCopy(local, stored === undefined ? trusted : { keys, witnesses: [] }, [
+      ...held,
+      ...newest,
+    ])
     const forkedAt = stored === undefined ? undefined : await findFork(linesOf(local), linesOf(stored))
     verdicts.push({ ...withFork(verdict, forkedAt), copy: 'data folder', notStored: verdict.size })
   }
@@ -103,7 +115,11 @@ function verifyCopy(copy: LogCopy, trusted: Trusted, held: readonly NamedNote[])
 }
 
 async function newestNote(copy: LogCopy): Promise<readonly NamedNote[]> {
-  for await (const note of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) return [note]
+  for await (const { cosignatures: _elsewhere, ...note } of notesOf({
+    ...copy,
+    checkpoints: copy.checkpoints.slice(-1),
+  }))
+    return [note]
   return []
 }
 

@@ -3,14 +3,12 @@ import {
   findRecordingInLog,
   missingInLog,
   unsaidCustody,
-  type KeptCheckpoint,
   type LogTestimony,
   type ToldTestimony,
   type ProvedTestimony,
 } from '../evidence/ledger/recording-in-log.ts'
 import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
 import { rotationLines, testimonyLine } from '../evidence/ledger/ledger-text.ts'
-import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
 import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import { isShredded } from '../evidence/custody/verify-custody.ts'
@@ -20,11 +18,9 @@ import { KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
-import { besideCheckpoint, linesOf, notesOf, type LogCopy } from '../server/ledger/log-copy.ts'
+import { linesOf } from '../server/ledger/log-copy.ts'
+import { firstCovering, newestCheckpoint } from './kept-checkpoints.ts'
 import { findLogs } from './ledger-copies.ts'
-
-/** Checkpoints that are looked through for one with a time stamp. */
-const STAMPED_WITHIN_MAX = 20
 
 /** A verdict with what the ledger at hand adds to it. */
 export interface WithLedger {
@@ -95,30 +91,6 @@ async function askLogs(
     testimonies.push(await findRecordingInLog({ logId, recording, lines: linesOf(copy), newest, keys, ...earlier }))
   }
   return testimonies
-}
-
-/** With its time stamp and cosignatures, which are in the store only. */
-async function newestCheckpoint(copy: LogCopy, stored: LogCopy | undefined): Promise<KeptCheckpoint | undefined> {
-  for await (const { note } of notesOf({ ...copy, checkpoints: copy.checkpoints.slice(-1) })) {
-    const decoded = decodeCheckpoint(note)
-    if (!decoded.ok || stored === undefined) return { note }
-    const { timestamp, ...cosigned } = await besideCheckpoint(stored, decoded.value.checkpoint.size)
-    const stamped = timestamp === undefined ? {} : { timestamp: Buffer.from(timestamp).toString('base64') }
-    return { note, ...cosigned, ...stamped }
-  }
-  return undefined
-}
-
-/** Of the checkpoints in the store the first that covers statement `seq` and has a time stamp; the first at all, where none soon has. */
-async function firstCovering(stored: LogCopy, seq: number): Promise<KeptCheckpoint | undefined> {
-  const covering = stored.checkpoints.filter(({ size }) => size !== undefined && size > seq)
-  let first: KeptCheckpoint | undefined
-  for (const checkpoint of covering.slice(0, STAMPED_WITHIN_MAX)) {
-    const kept = await newestCheckpoint({ ...stored, checkpoints: [checkpoint] }, stored)
-    if (kept?.timestamp !== undefined) return kept
-    first ??= kept
-  }
-  return first
 }
 
 /** The verdict with what all logs at hand together say of the keys, whichever node sealed them anew. */

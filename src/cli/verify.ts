@@ -60,6 +60,11 @@ async function runVerify(context: CommandContext): Promise<ExitCode> {
   const identityFile = textOption(context.args, 'identity')
   const identities = identityFile === undefined ? {} : { identities: await loadIdentities(identityFile) }
   if (isBundle(target)) return runVerifyBundle(context, target, { keys: await bundleKeys(keyFiles), ...identities })
+  if (textOptions(context.args, 'witness').length > 0) {
+    const hint =
+      'Give the file of a bundle, or ask `earwitness ledger verify --witness KEY`: it checks the whole ledger.'
+    throw usageError('usage-witness-no-bundle', 'Only of a bundle can a witness be named (--witness).', hint)
+  }
   const config = context.config()
   const keys = await loadKeys(keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)])
   const objects = await findRecording(config, target)

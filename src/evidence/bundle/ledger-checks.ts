@@ -70,5 +70,12 @@ export async function checkLedger(
   const knows = testimonies.find(({ openedSeq, closedSeq }) => openedSeq !== undefined && closedSeq !== undefined)
   const best = knows ?? testimonies.find(({ hadBegun }) => hadBegun) ?? testimonies[0]
   for (const { code, sentence } of best === undefined ? [] : missingInLog(best)) findings.add(code, sentence)
+  // Whoever names a witness wants to know that it has signed: a proof without, or none at all, is what a forger hands on.
+  for (const { name } of best === undefined ? (witnesses ?? []) : []) {
+    findings.add('witness-missing', `There is no proof from a ledger that witness ${name} could have signed under.`)
+  }
+  for (const name of best?.witnesses?.unwitnessed ?? []) {
+    findings.add('witness-missing', `Witness ${name} has signed under nothing that covers this recording.`)
+  }
   return { best, rotations: testimonies.flatMap(({ rotations }) => rotations) }
 }

@@ -2,14 +2,13 @@ import type { FindingList } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { fromBase64 } from './base64.ts'
 import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
-import { readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { checkCosignatures, type Cosigned, type WitnessKey } from './cosignature.ts'
+import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { checkCosignatures, type WitnessedCheckpoint, type WitnessKey } from './cosignature.ts'
 import { CHECKPOINT_FAULTS, COSIGNATURE_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { PROVED_STATEMENTS_MAX, type LogProof, type ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type ToldTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { decodeStatement, readStatement, type Statement } from './statement.ts'
-import { parseNote } from './signed-note.ts'
 import { compareTimestamp } from './timestamp.ts'
 
 /**
@@ -32,7 +31,6 @@ export async function checkLogProof(
   findings: FindingList,
 ): Promise<ToldTestimony | undefined> {
   const newest = await checkCheckpoints(proof, { name, keys }, findings)
-  const witnessed = await checkWitnesses(proof, { name, witnesses }, findings)
   if (newest === undefined) return undefined
   const story = new RecordingStory(recording, findings)
   // Of another node, which knows at most that a key was sealed anew.
@@ -48,6 +46,9 @@ export async function checkLogProof(
   }
   story.finish({ lastAt: newest.at, isWhole: proof.statements.length < PROVED_STATEMENTS_MAX })
   const { openedSeq, closedSeq, told, rotations } = story
+  const witnessed = await checkWitnesses(proof, { name, witnesses, closedSeq }, findings)
+  const signed = new Set(witnessed.map(({ keyId }) => keyId))
+  const unwitnessed = witnesses.filter(({ keyId }) => !signed.has(keyId)).map((witness) => witness.name)
   return {
     logId: proof.logId,
     hadBegun: firstAt !== undefined && Date.parse(firstAt) < Date.parse(recording.startedAt),
@@ -57,7 +58,7 @@ export async function checkLogProof(
     coveredAt: newest.at,
     statements: told,
     rotations,
-    witnessed,
+    witnesses: { witnessed, unwitnessed, size: newest.size },
   }
 }
 
@@ -93,23 +94,27 @@ async function checkCheckpoints(
   return newest
 }
 
-/** Who has signed under the last one, of those who are trusted. */
+/** Who has signed, of those who are trusted, under a checkpoint that covers all up to `closedSeq`. */
 async function checkWitnesses(
   { checkpoints }: LogProof,
-  { name, witnesses }: { readonly name: string; readonly witnesses: readonly WitnessKey[] },
+  {
+    name,
+    witnesses,
+    closedSeq = 0,
+  }: { readonly name: string; readonly witnesses: readonly WitnessKey[]; readonly closedSeq: number | undefined },
   findings: FindingList,
-): Promise<readonly Cosigned[]> {
-  const witnessed: (readonly Cosigned[])[] = []
+): Promise<readonly WitnessedCheckpoint[]> {
+  const newest = new Map<string, WitnessedCheckpoint>()
   for (const { note, cosignatures } of checkpoints) {
-    const parsed = parseNote(note)
-    const read =
-      cosignatures === undefined || !parsed.ok
-        ? undefined
-        : await checkCosignatures(parsed.value.text, cosignatures, witnesses)
-    if (read?.ok === false) findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
-    witnessed.push(read?.ok === true ? read.value : [])
+    const decoded = decodeCheckpoint(note)
+    if (cosignatures === undefined || !decoded.ok) continue
+    const { checkpoint, note: parsed } = decoded.value
+    const read = await checkCosignatures(parsed.text, cosignatures, witnesses)
+    if (!read.ok) findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
+    else if (checkpoint.size > closedSeq)
+      for (const cosigned of read.value) newest.set(cosigned.keyId, { ...cosigned, size: checkpoint.size })
   }
-  return witnessed.at(-1) ?? []
+  return witnesses.flatMap(({ keyId }) => newest.get(keyId) ?? [])
 }
 
 async function checkStatement(

@@ -37,6 +37,11 @@ export interface Cosigned {
   readonly at: string
 }
 
+/** The newest checkpoint under which a trusted witness has signed. */
+export interface WitnessedCheckpoint extends Cosigned {
+  readonly size: number
+}
+
 /** Reads a verifier key (C2SP `signed-note`): `NAME+KEYID+KEY`. */
 export async function readWitnessKey(text: string): Promise<Result<WitnessKey, 'notWitnessKey'>> {
   const [, name = '', keyId = '', encoded = ''] = WITNESS_KEY.exec(text.trim()) ?? []

@@ -37,6 +37,7 @@ export type LedgerFindingCode =
   | 'log-proof-unreadable'
   | 'timestamp-wrong'
   | 'cosignature-wrong'
+  | 'witness-missing'
 
 export const STATEMENT_FAULTS: Readonly<Record<DocumentRejectReason, readonly [LedgerFindingCode, string]>> = {
   tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
@@ -65,3 +66,8 @@ export const COSIGNATURE_FAULTS = {
   unreadable: 'The cosignatures of witnesses beside it cannot be read.',
   forged: 'A cosignature beside it bears the name of a witness that is trusted, and is not by it.',
 } as const
+
+/** Of a trusted witness that has signed nothing. */
+export function unwitnessedText(name: string, checkpoints: number): string {
+  return `Witness ${name} has signed under none of ${checkpoints} ${checkpoints === 1 ? 'checkpoint' : 'checkpoints'}.`
+}

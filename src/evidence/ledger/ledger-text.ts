@@ -1,6 +1,7 @@
 import { LINES_MAX } from '../verdict-text.ts'
 import type { Finding } from '../findings.ts'
-import type { ToldTestimony } from './recording-in-log.ts'
+import { unwitnessedText } from './ledger-findings.ts'
+import type { ToldTestimony, WitnessesOfProof } from './recording-in-log.ts'
 import type { StatementKind } from './statement.ts'
 import type { KeyRotation } from '../key-checks.ts'
 import type { LogVerdict } from './verify-log.ts'
@@ -34,27 +35,50 @@ export function describeLog(verdict: LogVerdict): readonly string[] {
   return lines
 }
 
-/** Who else has seen that the log only ever grew. */
-function witnessLines({ cosigned, witnessed }: LogVerdict): readonly string[] {
+/** Who else has seen that the log only ever grew, and how far. */
+function witnessLines({
+  size: all,
+  checkpoints,
+  cosigned,
+  witnessed,
+  unwitnessed,
+  findings,
+}: LogVerdict): readonly string[] {
   const lines = witnessed.map(
-    ({ witness, size, at }) => `  Witness ${witness} has seen it grow to ${plural(size, 'statement')}, last at ${at}.`,
+    ({ witness, size, at }) =>
+      `  Witness ${witness} has seen it grow to ${plural(size, 'statement')}, last at ${at}${behindText(all - size)}.`,
   )
-  if (cosigned === 0 || lines.length > 0) return lines
+  // What is a finding has been said.
+  const isSaid = findings.some(({ code }) => code === 'witness-missing')
+  if (!isSaid) lines.push(...unwitnessed.map((name) => `  ${unwitnessedText(name, checkpoints)}`))
+  if (cosigned === 0 || witnessed.length + unwitnessed.length > 0) return lines
   return [
     `  Beside ${plural(cosigned, 'checkpoint')} lie cosignatures; give the key of a witness (--witness) to check them.`,
   ]
 }
 
+function behindText(count: number): string {
+  return count > 0 ? `; ${plural(count, 'statement')} behind that ${count === 1 ? 'is' : 'are'} not signed under` : ''
+}
+
 /** What a log says of one recording, in one line. */
 export function testimonyLine(
-  testimony: Pick<ToldTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'coveredAt' | 'witnessed'>,
+  testimony: Pick<ToldTestimony, 'logId' | 'openedSeq' | 'closedSeq' | 'coveredAt' | 'witnesses'>,
 ): string {
-  const { logId, openedSeq, closedSeq, coveredAt, witnessed = [] } = testimony
+  const { logId, openedSeq, closedSeq, coveredAt, witnesses } = testimony
   const covered =
     coveredAt === undefined ? 'no checkpoint covers it yet' : `covered by a checkpoint that was signed ${coveredAt}`
   const place = `opened as statement ${openedSeq ?? '(none)'}, closed as statement ${closedSeq ?? '(none)'}`
-  const witnesses = witnessed.map(({ witness, at }) => `; witness ${witness} signed under it ${at}`).join('')
-  return `Ledger ${logId}: ${place}; ${covered}${witnesses}.`
+  return `Ledger ${logId}: ${place}; ${covered}${witnesses === undefined ? '' : witnessWords(witnesses)}.`
+}
+
+function witnessWords({ witnessed, unwitnessed, size: all }: WitnessesOfProof): string {
+  const signed = witnessed.map(({ witness, size, at }) => {
+    const what = size === all ? 'it' : `its first ${plural(size, 'statement')}`
+    return `; witness ${witness} signed under ${what} ${at}${behindText(all - size)}`
+  })
+  const others = unwitnessed.map((name) => `; witness ${name} has signed under nothing that covers this recording`)
+  return [...signed, ...others].join('')
 }
 
 /** When the key of a recording was sealed to another vault, a line for each time, the first {@link LINES_MAX}. */

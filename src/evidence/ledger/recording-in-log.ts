@@ -13,7 +13,7 @@ import {
   type ProvedCheckpoint,
   type ProvedStatement,
 } from './log-proof.ts'
-import type { Cosigned } from './cosignature.ts'
+import type { WitnessedCheckpoint } from './cosignature.ts'
 import { consistencyNodes, HashPicker, inclusionNodes, proveConsistency, proveInclusion } from './proofs.ts'
 import { RecordingStory, type CustodyFact, type RecordingFacts, type ToldStatement } from './recording-story.ts'
 import { decodeStatement, readStatement } from './statement.ts'
@@ -55,8 +55,18 @@ export interface LogTestimony {
 
 /** The part of a testimony that is handed on. */
 export type ToldTestimony = Omit<LogTestimony, 'findings' | 'custodySaid' | 'custodyUnsaid'> & {
-  /** Trusted witnesses that have signed under the newest checkpoint of a proof that was handed on. */
-  readonly witnessed?: readonly Cosigned[]
+  /** Of a proof that was handed on. */
+  readonly witnesses?: WitnessesOfProof
+}
+
+/** Which trusted witnesses have signed under checkpoints that cover what is said of the recording. */
+export interface WitnessesOfProof {
+  /** The newest such checkpoint of each. */
+  readonly witnessed: readonly WitnessedCheckpoint[]
+  /** Names of those who have signed under none. */
+  readonly unwitnessed: readonly string[]
+  /** Statements that the newest checkpoint of the proof covers. */
+  readonly size: number
 }
 
 /** Custody records that a log should know of, and none of these does: several logs of one signer may share the work. */

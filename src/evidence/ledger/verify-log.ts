@@ -2,9 +2,15 @@ import { FindingList, type Finding } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { areSame } from './check-proof.ts'
 import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { checkCosignatures, type Cosigned, type WitnessKey } from './cosignature.ts'
+import { checkCosignatures, type WitnessedCheckpoint, type WitnessKey } from './cosignature.ts'
 import { GrowingTree } from './growing-tree.ts'
-import { CHECKPOINT_FAULTS, COSIGNATURE_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
+import {
+  CHECKPOINT_FAULTS,
+  COSIGNATURE_FAULTS,
+  STATEMENT_FAULTS,
+  TIMESTAMP_FAULTS,
+  unwitnessedText,
+} from './ledger-findings.ts'
 import { decodeStatement, readStatement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
 
@@ -22,10 +28,11 @@ export interface NamedNote {
   readonly cosignatures?: string
 }
 
-/** The newest checkpoint under which a trusted witness has signed. */
-export interface WitnessedCheckpoint extends Cosigned {
-  readonly size: number
-}
+/**
+ * Whether a trusted witness has to have signed: `always`; `inTime`: when the log is older than {@link CHECKPOINT_STALE_MS}, so that it could be asked; `never`: that it has not is
+ * said, and no finding.
+ */
+export type WitnessesDue = 'always' | 'inTime' | 'never'
 
 export interface LogVerdict {
   readonly logId: string
@@ -47,6 +54,8 @@ export interface LogVerdict {
   readonly cosigned: number
   /** For each trusted witness that has signed, in the order of their keys. */
   readonly witnessed: readonly WitnessedCheckpoint[]
+  /** Names of trusted witnesses that have signed under no checkpoint. */
+  readonly unwitnessed: readonly string[]
   readonly firstAt: string | undefined
   readonly lastAt: string | undefined
   /** Statements that the node says it could not keep. */
@@ -62,6 +71,7 @@ export interface LogVerdict {
  * @param options.checkpoints in ascending order of the sizes in their names
  * @param options.held checkpoints that were kept elsewhere, in any order
  * @param options.witnesses whose cosignatures count; absent: nobody's
+ * @param options.witnessesDue `never` when absent
  */
 export async function verifyLog(options: {
   readonly logId: string
@@ -70,8 +80,10 @@ export async function verifyLog(options: {
   readonly held: readonly NamedNote[]
   readonly keys: readonly VerifyKey[]
   readonly witnesses?: readonly WitnessKey[]
+  readonly witnessesDue?: WitnessesDue
 }): Promise<LogVerdict> {
-  const verifier = new LogVerifier(options.logId, options.keys, options.witnesses ?? [])
+  const { logId, keys, witnesses = [], witnessesDue = 'never' } = options
+  const verifier = new LogVerifier({ logId, keys, witnesses, witnessesDue })
   const lines = options.lines[Symbol.asyncIterator]()
   const advance = async (size: number): Promise<void> => {
     while (verifier.nextSeq < size) {
@@ -136,6 +148,7 @@ class LogVerifier {
   #timestamps = 0
   #cosigned = 0
   readonly #witnesses: readonly WitnessKey[]
+  readonly #witnessesDue: WitnessesDue
   readonly #witnessed = new Map<string, WitnessedCheckpoint>()
   #statementsLost = 0
   #previousLogId: string | undefined
@@ -143,10 +156,16 @@ class LogVerifier {
   #isRewritten = false
   #isTruncated = false
 
-  constructor(logId: string, keys: readonly VerifyKey[], witnesses: readonly WitnessKey[]) {
-    this.#logId = logId
-    this.#keys = keys
-    this.#witnesses = witnesses
+  constructor(options: {
+    readonly logId: string
+    readonly keys: readonly VerifyKey[]
+    readonly witnesses: readonly WitnessKey[]
+    readonly witnessesDue: WitnessesDue
+  }) {
+    this.#logId = options.logId
+    this.#keys = options.keys
+    this.#witnesses = options.witnesses
+    this.#witnessesDue = options.witnessesDue
   }
 
   get nextSeq(): number {
@@ -247,6 +266,7 @@ class LogVerifier {
       )
     }
     this.#checkStale()
+    const unwitnessed = this.#unwitnessed()
     return {
       logId: this.#logId,
       verified: this.#findings.isEmpty,
@@ -259,11 +279,23 @@ class LogVerifier {
       timestamps: this.#timestamps,
       cosigned: this.#cosigned,
       witnessed: this.#witnesses.flatMap(({ name, keyId }) => this.#witnessed.get(nameOf(name, keyId)) ?? []),
+      unwitnessed,
       firstAt: this.#firstAt,
       lastAt: this.#lastAt,
       statementsLost: this.#statementsLost,
       previousLogId: this.#previousLogId,
     }
+  }
+
+  /** A witness is trusted for what it would not sign: that it has signed nothing is what a log looks like that was rewritten. */
+  #unwitnessed(): readonly string[] {
+    const names = this.#witnesses
+      .filter(({ name, keyId }) => !this.#witnessed.has(nameOf(name, keyId)))
+      .map(({ name }) => name)
+    const ageMs = Date.parse(this.#lastAt ?? '') - Date.parse(this.#firstAt ?? '')
+    const isDue = this.#witnessesDue === 'always' || (this.#witnessesDue === 'inTime' && ageMs > CHECKPOINT_STALE_MS)
+    if (isDue) for (const name of names) this.#findings.add('witness-missing', unwitnessedText(name, this.#checkpoints))
+    return names
   }
 
   #compareRoot(checkpoint: Checkpoint, name: string): void {

@@ -2,15 +2,25 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+
+import { firstCovering } from '../../../src/cli/kept-checkpoints.ts'
+import { writeWitnessKey } from '../../../src/evidence/ledger/cosignature.ts'
+import { storedCopy } from '../../../src/server/ledger/log-copy.ts'
+import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'
 
 import { runCommandHere } from '../../support/daemon.ts'
-import { ledgerRig, storyOf, type LedgerRig } from '../server/ledger/ledger-rig.ts'
+import { ledgerRig, recordingId, storyOf, type LedgerRig } from '../server/ledger/ledger-rig.ts'
+import { cosignedIn, WITNESS_NAME, witnessRig } from '../server/ledger/witness-rig.ts'
 
 const KEY = fileURLToPath(new URL('../../vectors/evidence/recording-1/signer.pub.pem', import.meta.url))
 
 function verify(rig: LedgerRig, ...more: readonly string[]) {
-  const env = { EARWITNESS_DATA_DIR: rig.dataDir }
+  return verifyWith({}, rig, ...more)
+}
+
+function verifyWith(changes: NodeJS.ProcessEnv, rig: LedgerRig, ...more: readonly string[]) {
+  const env = { EARWITNESS_DATA_DIR: rig.dataDir, ...changes }
   return runCommandHere(['ledger', 'verify', '--key', KEY, ...more], env)
 }
 
@@ -39,4 +49,74 @@ test('a store that has nothing of a log is told too', async () => {
   await rig.run(storyOf(1))
   rmSync(join(rig.dataDir, 'recordings', 'ledger'), { recursive: true })
   expect(JSON.parse((await verify(rig, '--json')).stdout)).toMatchObject({ logs: [{ size: 6, notStored: 6 }] })
+})
+
+describe('a witness that is trusted', () => {
+  /** Two runs, ten minutes apart, under whose checkpoints a witness has signed. */
+  async function witnessed() {
+    const witness = await witnessRig()
+    const rig = ledgerRig()
+    const run = (number: number) =>
+      rig.run(storyOf(number), { witnesses: [new WitnessClient(witness.url(), witness.key)] })
+    await run(1)
+    rig.clock.nowUnixMs += 600_000
+    await run(2)
+    const { at, names } = cosignedIn(rig)
+    const forget = (some: readonly string[]): void => some.forEach((name) => rmSync(join(at, name)))
+    return { rig, key: await writeWitnessKey(WITNESS_NAME, witness.signer.verifyKey), names, forget }
+  }
+  const none = `Witness ${WITNESS_NAME} has signed under none of 4 checkpoints.`
+
+  test('is said to have seen all, some, or nothing of a log, and that is a finding when it was named', async () => {
+    const { rig, key, names, forget } = await witnessed()
+    const all = await verify(rig, '--witness', key)
+    expect(all).toMatchObject({ code: 0 })
+    expect(all.stdout).toMatch(/Witness \S+ has seen it grow to 12 statements, last at [^;]+\.$/m)
+    forget(names.slice(-2))
+    const some = await verify(rig, '--witness', key)
+    expect(some).toMatchObject({ code: 0 })
+    expect(some.stdout).toContain('6 statements behind that are not signed under')
+    forget(names.slice(0, -2))
+    const named = await verify(rig, '--witness', key)
+    expect(named).toMatchObject({ code: 3 })
+    expect(named.stdout).toContain(`${none} [witness-missing]`)
+    expect(named.stdout.split(none)).toHaveLength(2)
+    expect(await verify(rig)).toMatchObject({ code: 0 })
+    rmSync(join(rig.dataDir, 'recordings', 'ledger'), { recursive: true })
+    expect((await verify(rig, '--witness', key)).stdout).toContain('[witness-missing]')
+  })
+
+  test('by the configuration has to have signed under the log of this node, once it could', async () => {
+    const { rig, key, names, forget } = await witnessed()
+    const env = { EARWITNESS_LEDGER_WITNESSES_0_URL: 'http://127.0.0.1:9', EARWITNESS_LEDGER_WITNESSES_0_KEY: key }
+    expect(await verifyWith(env, rig)).toMatchObject({ code: 0 })
+    forget(names)
+    expect(await verifyWith(env, rig)).toMatchObject({ code: 3 })
+    const young = ledgerRig()
+    await young.run(storyOf(1))
+    const told = await verifyWith(env, young)
+    expect(told).toMatchObject({ code: 0 })
+    expect(told.stdout).toContain(`Witness ${WITNESS_NAME} has signed under none of 2 checkpoints.`)
+  })
+
+  test('is in a bundle by the first checkpoint that it has signed under', async () => {
+    const { rig, names, forget } = await witnessed()
+    forget(names.slice(0, 2))
+    const stored = await storedCopy(rig.store, rig.logIds()[0] ?? '', rig.clock.nowUnixMs)
+    expect(await firstCovering(stored, 4)).toMatchObject({
+      note: expect.stringContaining('\n7\n') as string,
+      cosignatures: expect.stringContaining(WITNESS_NAME) as string,
+    })
+    forget(names.slice(2))
+    const bare = await storedCopy(rig.store, rig.logIds()[0] ?? '', rig.clock.nowUnixMs)
+    expect(await firstCovering(bare, 4)).toEqual({ note: expect.stringContaining('\n6\n') as string })
+  })
+
+  test('is not asked for of one recording that lies here', async () => {
+    const { rig, key } = await witnessed()
+    const env = { EARWITNESS_DATA_DIR: rig.dataDir }
+    const refused = await runCommandHere(['verify', recordingId(1), '--witness', key], env)
+    expect(refused).toMatchObject({ code: 2 })
+    expect(refused.stderr).toContain('usage-witness-no-bundle')
+  })
 })

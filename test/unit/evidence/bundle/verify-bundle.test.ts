@@ -101,6 +101,12 @@ test('an untouched bundle verifies, sealed and opened, without and with the vaul
   expect(await found()).toEqual([])
 })
 
+test('of whom a witness is named, without a proof that it could have signed under, is not verified', async () => {
+  const witness = { name: 'witness.example.com', keyId: '00000000', publicKey: verifyKey.publicKey }
+  const checked = await verifyBundle({ members: readerOf(members), keys: [verifyKey], witnesses: [witness] })
+  expect(checked?.verdict).toMatchObject({ verified: false, findings: [{ code: 'witness-missing' }] })
+})
+
 test('what holds neither a list nor a manifest is no bundle', async () => {
   expect(await found(readerOf(new Map([['report.html', Buffer.from('')]])))).toEqual(['no bundle'])
 })

@@ -5,8 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
 import { FindingList } from '../../../../src/evidence/findings.ts'
 import { checkLogProof } from '../../../../src/evidence/ledger/check-log-proof.ts'
+import { cosign, readWitnessKey, writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
+import { testimonyLine } from '../../../../src/evidence/ledger/ledger-text.ts'
 import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
-import { readLogProof, writeLogProof, type LogProof } from '../../../../src/evidence/ledger/log-proof.ts'
+import {
+  readLogProof,
+  writeLogProof,
+  type LogProof,
+  type ProvedCheckpoint,
+} from '../../../../src/evidence/ledger/log-proof.ts'
 import { findRecordingInLog } from '../../../../src/evidence/ledger/recording-in-log.ts'
 import type { RecordingFacts } from '../../../../src/evidence/ledger/recording-story.ts'
 import { signStatement, type StatementBody } from '../../../../src/evidence/ledger/statement.ts'
@@ -145,6 +152,41 @@ describe('what is handed on of a log', () => {
     expect(proof.statements.map(({ seq }) => seq)).toEqual([0, 2, 4])
     expect(proof.checkpoints).toMatchObject([{ consistency: expect.any(Array) as unknown }, {}])
     expect(await check(proof)).toMatchObject({ codes: [], openedSeq: 2, closedSeq: 4, hadBegun: true })
+  })
+
+  it('tells of the newest checkpoint that a witness has signed under, if that covers the recording', async () => {
+    const proof = await handedOn()
+    const witness = { name: 'witness.example.com', ...signer, nowUnixMs: Date.parse('2026-11-29T09:02:00.000Z') }
+    const key = await readWitnessKey(await writeWitnessKey(witness.name, signer.verifyKey))
+    if (!key.ok) throw new Error(key.reason)
+    const [older, newest] = proof.checkpoints
+    if (!older || !newest) throw new Error('not whole')
+    const signed = async ({ note, ...rest }: ProvedCheckpoint): Promise<ProvedCheckpoint> => ({
+      ...{ note, ...rest },
+      cosignatures: await cosign(note.slice(0, note.indexOf('\n\n') + 1), witness),
+    })
+    const told = async (checkpoints: readonly ProvedCheckpoint[]) => {
+      const options = { name: 'log', recording, keys: [signer.verifyKey], witnesses: [key.value] }
+      const testimony = await checkLogProof({ ...proof, checkpoints }, options, new FindingList())
+      if (testimony === undefined) throw new Error('no testimony')
+      return testimony
+    }
+    const at = '2026-11-29T09:02:00.000Z'
+    const one = { witness: witness.name, keyId: key.value.keyId, at }
+    const whole = { unwitnessed: [], size: 14 }
+    expect((await told([older, await signed(newest)])).witnesses).toEqual({
+      witnessed: [{ ...one, size: 14 }],
+      ...whole,
+    })
+    const partly = await told([await signed(older), newest])
+    expect(partly.witnesses).toEqual({ witnessed: [{ ...one, size: 6 }], ...whole })
+    expect(testimonyLine(partly)).toContain(
+      'signed under its first 6 statements 2026-11-29T09:02:00.000Z; 8 statements behind that',
+    )
+    const none = { witnessed: [], unwitnessed: [witness.name], size: 14 }
+    expect((await told([older, newest])).witnesses).toEqual(none)
+    const before = await logOf(bodies.slice(0, 4))
+    expect((await told([await signed({ note: before.note }), newest])).witnesses).toEqual(none)
   })
 
   it('is found to be changed, wherever it is', async () => {
