@@ -169,16 +169,17 @@ export class Daemon {
       telemetry: httpUrl(addresses.telemetry),
     })
     this.#services = { ...keeping, ...joined, announcer }
-    this.#recoverInBackground(keeping)
+    this.#recoverInBackground(keeping, joined)
     return addresses
   }
 
   /** New recording sessions do not wait for old ones: a store in trouble would keep the SIP port closed. */
-  #recoverInBackground({ recover, storage }: Keeping): void {
+  #recoverInBackground({ recover, storage }: Keeping, { shredder }: Joined): void {
     const recovering = storage.ready
       .then((isReady) => (isReady ? recover() : 0))
       .then((count) => {
         if (count > 0) this.#log.warn({ count }, 'recordings of an earlier run were closed as interrupted')
+        return shredder.resume()
       })
       .catch((error: unknown) => this.#log.error({ err: error }, 'recordings of an earlier run could not be closed'))
     this.#undo.push(async () => {

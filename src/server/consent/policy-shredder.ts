@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 import type { Config } from '../../config/config.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
+import { MarkFolder } from '../custody/mark-folder.ts'
 import { RecordingCustody } from '../custody/recording-custody.ts'
 import { shred } from '../custody/shred.ts'
 import { ShreddedMarks } from '../custody/shredded-marks.ts'
@@ -21,13 +22,16 @@ const NOTE = {
 export interface PolicyShredder {
   /** Resolves when the recording is over and its key is gone, or that has failed. */
   shred(recording: LiveRecording): Promise<void>
+  /** Destroys what a run before this one was to destroy, and could not; to be called when its recordings are closed. Never rejects. */
+  resume(): Promise<void>
   /** Resolves when nothing is being destroyed. */
   whenIdle(): Promise<void>
 }
 
 /**
- * Destroys the key of a recording once its manifest is stored, as `earwitness shred` does, because the policy about consent asks for it. Never rejects: what could not be
- * destroyed is logged, and the incident `consent-shred-wanted` of the manifest says to an administrator that it has to be.
+ * Destroys the key of a recording once its manifest is stored, as `earwitness shred` does, because the policy about consent asks for it. That it does is on the disk first, so that
+ * the next start goes on after a crash. Never rejects: what could not be destroyed is logged and tried again at each start; the incident `consent-shred-wanted` of the manifest
+ * says it too.
  */
 export function policyShredder(parts: {
   readonly config: Config
@@ -38,13 +42,15 @@ export function policyShredder(parts: {
 }): PolicyShredder {
   const { config, signer, vaultRecipients, outbox, log } = parts
   const { dataDir } = config
-  const destroy = async ({ facts, objectPrefix, closed }: LiveRecording): Promise<void> => {
-    await closed
+  const wanted = new MarkFolder(dataDir, 'shred-wanted')
+  const destroy = async (recordingId: string, objectPrefix: string): Promise<void> => {
     const { places, close } = await openForCustody(config)
     try {
       const keys = { keys: [signer.verifyKey], signer: signer.signingKey, vaultRecipients }
       const clock = { nowUnixMs: Date.now, randomBytes: (length: number) => randomBytes(length) }
-      const custody = new RecordingCustody({ places, ...keys, ...clock }, facts.recordingId, objectPrefix)
+      const custody = new RecordingCustody({ places, ...keys, ...clock }, recordingId, objectPrefix)
+      // Of a recording session that came to nothing.
+      if ((await custody.names()).length === 0) return await wanted.remove(recordingId)
       const report = await shred({
         ...{ custody, dataDir, note: NOTE, scope: 'key', bypassesGovernance: false },
         marks: new ShreddedMarks(dataDir),
@@ -56,27 +62,40 @@ export function policyShredder(parts: {
         const record = custodyDecidedRecord(stored, report.decided.includes(stored.record.recordId) ? NOTE : undefined)
         if (record !== undefined) outbox.add(record)
       }
-      const said = {
-        recordingId: facts.recordingId,
-        state: report.state,
-        troubles: report.troubles.map(({ code }) => code),
-      }
-      if (report.troubles.length > 0)
+      const said = { recordingId, state: report.state, troubles: report.troubles.map(({ code }) => code) }
+      if (report.troubles.length > 0) {
         log.error(said, 'a recording could not be destroyed whole; run "earwitness shred"')
-      else log.warn(said, 'a recording was destroyed, as the policy about consent asks')
+        return
+      }
+      await wanted.remove(recordingId)
+      log.warn(said, 'a recording was destroyed, as the policy about consent asks')
     } finally {
       close()
     }
   }
   const running = new Set<Promise<void>>()
-  const shredOne = async (recording: LiveRecording): Promise<void> => {
-    const { recordingId } = recording.facts
-    const done = destroy(recording).catch((error: unknown) =>
+  const run = async (recordingId: string, work: () => Promise<void>): Promise<void> => {
+    const done = work().catch((error: unknown) =>
       log.error({ recordingId, err: error }, 'a recording could not be destroyed; run "earwitness shred"'),
     )
     running.add(done)
     await done
     running.delete(done)
   }
-  return { shred: shredOne, whenIdle: async () => void (await Promise.all(running)) }
+  const resumeAll = async (): Promise<void> => {
+    for (const recordingId of await wanted.list()) {
+      await run(recordingId, async () => destroy(recordingId, (await wanted.read(recordingId)) ?? ''))
+    }
+  }
+  return {
+    shred: ({ facts: { recordingId }, objectPrefix, closed }) =>
+      run(recordingId, async () => {
+        await wanted.write(recordingId, objectPrefix)
+        await closed
+        await destroy(recordingId, objectPrefix)
+      }),
+    resume: () =>
+      resumeAll().catch((error: unknown) => log.error({ err: error }, 'what is to be destroyed cannot be read')),
+    whenIdle: async () => void (await Promise.all(running)),
+  }
 }

@@ -1,7 +1,7 @@
 import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import { uuidV7UnixMs } from '../../ids.ts'
+import { isUuidV7, uuidV7UnixMs } from '../../ids.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
@@ -49,6 +49,22 @@ export class MarkFolder {
     if (made === undefined) return
     await nodeFiles.syncDirectory(dirname(folder))
     await nodeFiles.syncDirectory(this.#dataDir)
+  }
+
+  /** The recordings that have one, the oldest first. */
+  async list(): Promise<readonly string[]> {
+    const root = join(this.#dataDir, this.#name)
+    const months = (await namesIn(root)).toSorted()
+    const names = await Promise.all(months.map((month) => namesIn(join(root, month))))
+    return names.flat().filter(isUuidV7).toSorted()
+  }
+
+  /** Fine when there is none. */
+  async remove(recordingId: string): Promise<void> {
+    const path = this.#path(recordingId)
+    await unlink(path).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
   }
 
   /** Removes marks that were written before. */
