@@ -1,5 +1,6 @@
 import type { Config } from '../../config/config.ts'
 import { CHECKPOINT_STALE_MS } from '../../evidence/ledger/verify-log.ts'
+import { faultOf } from '../ledger/cosigners.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { LedgerReport } from './ledger-report.ts'
 import type { Probes } from './probes.ts'
@@ -7,7 +8,7 @@ import type { Probes } from './probes.ts'
 /** Requests of commands that may wait while a recorder runs: it looks every two seconds. */
 const REQUESTS_GOOD_MAX = 1_000
 
-export const LEDGER_CHECKS = [checkLedger]
+export const LEDGER_CHECKS = [checkLedger, checkWitnesses]
 
 /** Whether the log of signed statements is in order on this node, by its newest checkpoint and the key of the recorder. */
 export async function checkLedger(_config: Config, probes: Probes): Promise<readonly Finding[]> {
@@ -15,6 +16,18 @@ export async function checkLedger(_config: Config, probes: Probes): Promise<read
   if (report === undefined) return [ok('ledger', 'A ledger is begun at the first start.')]
   const isRunning = probes.daemonPid() !== undefined
   return [verdictOn(report, isRunning), ...waitingRequests(report, isRunning)]
+}
+
+/** Whether the witnesses of the configuration sign under it. */
+async function checkWitnesses(_config: Config, probes: Probes): Promise<readonly Finding[]> {
+  return (await probes.witnesses()).map(({ name, size, fault }) => {
+    if (size === undefined) return ok('ledger-witness', `Witness ${name} is asked when there is a ledger.`)
+    if (fault === undefined)
+      return ok('ledger-witness', `Witness ${name} signs under the ledger, up to statement ${size - 1}.`)
+    const { message, hint } = faultOf(name, fault)
+    const isCaught = fault === 'ahead' || fault === 'forked'
+    return isCaught ? fail('ledger-witness', message, hint) : warn('ledger-witness', message, hint)
+  })
 }
 
 function verdictOn(report: LedgerReport, isRunning: boolean): Finding {

@@ -24,6 +24,7 @@ import type { S3Report } from '../storage/s3/s3-report.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import { reportLedger } from './ledger-report.ts'
 import type { Probes } from './probes.ts'
+import { reportWitnesses } from './witness-report.ts'
 
 const PROGRAM_WAIT_MS = 10_000
 const REACH_WAIT_MS = 3_000
@@ -71,6 +72,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
       return key.ok ? undefined : key.reason
     },
     ledger: () => reportLedger(config, Date.now()),
+    witnesses: () => reportWitnesses(config),
   }
 }
 

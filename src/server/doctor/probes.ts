@@ -3,6 +3,7 @@ import type { EarwitnessError } from '../../errors.ts'
 import type { DatabaseReport } from '../database/database-report.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
 import type { LedgerReport } from './ledger-report.ts'
+import type { WitnessReport } from './witness-report.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 
 /** What the checks ask of the machine; a test answers in its place. Nothing here changes anything for good. */
@@ -38,4 +39,6 @@ export interface Probes {
   prompts(folder: string): Promise<readonly { readonly id: string; readonly language: string }[] | EarwitnessError>
   /** The newest log of this node, read and compared with its checkpoint; undefined when there is none. */
   ledger(): Promise<LedgerReport | undefined>
+  /** Asks the witnesses of the configuration to sign under its newest checkpoint. */
+  witnesses(): Promise<readonly WitnessReport[]>
 }

@@ -1,7 +1,13 @@
 import { checkConsistency } from '../../evidence/ledger/check-proof.ts'
 import { GrowingTree } from '../../evidence/ledger/growing-tree.ts'
-import { consistencyNodes, proveConsistency, rootFromHashes } from '../../evidence/ledger/proofs.ts'
-import { hashCount, hashPlace, nodesOf } from '../../evidence/ledger/tree-layout.ts'
+import {
+  consistencyNodes,
+  HashPicker,
+  proveConsistency,
+  rootFromHashes,
+  type ReadHash,
+} from '../../evidence/ledger/proofs.ts'
+import { hashCount, hashPlace, nodesOf, type TreeNode } from '../../evidence/ledger/tree-layout.ts'
 import type { LogFolder } from './log-folder.ts'
 
 /** Hashes that are written at a time. */
@@ -43,17 +49,42 @@ export class LogProver {
     return this.#proveFromHashes(claim)
   }
 
-  async #proveFromHashes({ oldSize, size, root }: GrowthClaim): Promise<readonly Uint8Array[] | undefined> {
-    const nodes = [...consistencyNodes(oldSize, size), ...nodesOf({ fromLeaf: 0, toLeaf: oldSize })]
+  async #proveFromHashes(claim: GrowthClaim): Promise<readonly Uint8Array[] | undefined> {
+    const nodes = nodesFor(claim)
     // Hashes that cannot be read are as good as none.
     const hashes = await this.#files.readHashes(nodes).catch(() => undefined)
     const byPlace = new Map(nodes.map((node, index) => [hashPlace(node), hashes?.[index]]))
-    const readHash: Parameters<typeof rootFromHashes>[1] = (node) => byPlace.get(hashPlace(node))
-    const oldRoot = rootFromHashes(oldSize, readHash)
-    const proof = proveConsistency(oldSize, size, readHash)
-    if (oldRoot === undefined || proof === undefined) return undefined
-    return (await checkConsistency({ oldSize, oldRoot, size, root, proof })) ? proof : undefined
+    return checked(claim, (node) => byPlace.get(hashPlace(node)))
   }
+}
+
+/** The same from the statements alone, read once; nothing is written. */
+export async function proveFromLines(
+  lines: AsyncIterable<string>,
+  claim: GrowthClaim,
+): Promise<readonly Uint8Array[] | undefined> {
+  if (claim.oldSize === 0 || claim.oldSize === claim.size) return []
+  const picker = new HashPicker(nodesFor(claim))
+  const tree = new GrowingTree()
+  for await (const line of lines) {
+    if (tree.size >= claim.size) break
+    picker.take(tree.append(line))
+  }
+  return checked(claim, picker.read)
+}
+
+function nodesFor({ oldSize, size }: GrowthClaim): readonly TreeNode[] {
+  return [...consistencyNodes(oldSize, size), ...nodesOf({ fromLeaf: 0, toLeaf: oldSize })]
+}
+
+async function checked(
+  { oldSize, size, root }: GrowthClaim,
+  readHash: ReadHash,
+): Promise<readonly Uint8Array[] | undefined> {
+  const oldRoot = rootFromHashes(oldSize, readHash)
+  const proof = proveConsistency(oldSize, size, readHash)
+  if (oldRoot === undefined || proof === undefined) return undefined
+  return (await checkConsistency({ oldSize, oldRoot, size, root, proof })) ? proof : undefined
 }
 
 /** Hashes are no evidence, and nobody synced them: what follows from the first `size` statements is simply made again. */

@@ -9,6 +9,7 @@ import { diagnose } from '../../../../src/server/doctor/diagnose.ts'
 import type { Finding, Verdict } from '../../../../src/server/doctor/finding.ts'
 import type { LedgerReport } from '../../../../src/server/doctor/ledger-report.ts'
 import type { Probes } from '../../../../src/server/doctor/probes.ts'
+import type { WitnessReport } from '../../../../src/server/doctor/witness-report.ts'
 import type { S3Report } from '../../../../src/server/storage/s3/s3-report.ts'
 import { vault } from '../../../support/recording-rig.ts'
 
@@ -61,6 +62,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     signerProblem: async () => undefined,
     prompts: async () => [{ id: 'recording-notice', language: 'en' }],
     ledger: async () => undefined,
+    witnesses: async () => [],
     ...probes,
   }
 }
@@ -102,6 +104,10 @@ test('all is well: every check says so in a sentence', async () => {
 
 const WAITING = { coveredSize: 3, silentMs: 3_600_000 }
 
+function witness(fault: WitnessReport['fault']): Machine {
+  return { witnesses: async () => [{ name: 'witness.example.com', size: 6, fault }] }
+}
+
 function ledger(change: Partial<LedgerReport>): Machine {
   const report = {
     ...{ logId: '019aaff1-0680-7abc-8def-0123456789aa', findings: [], size: 5, coveredSize: 5, silentMs: 0 },
@@ -117,6 +123,16 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ['a ledger of another key', ledger({ findings: ['statement-unknown-signer', 'x'] }), ['ledger warn']],
   ['a ledger that waits for a checkpoint', { ...ledger(WAITING), daemonPid: () => 1 }, ['ledger warn']],
   ['the same of a recorder that was killed', ledger(WAITING), []],
+  ['a witness that signs', witness(undefined), []],
+  [
+    'a witness without a ledger to ask about',
+    { witnesses: async () => [{ name: 'witness.example.com', size: undefined, fault: undefined }] },
+    [],
+  ],
+  ['a witness that is away', witness('away'), ['ledger-witness warn']],
+  ['a witness that does not know this recorder', witness('refused'), ['ledger-witness warn']],
+  ['a witness that has seen more', witness('ahead'), ['ledger-witness fail']],
+  ['a witness that has seen something else', witness('forked'), ['ledger-witness fail']],
   ['many accesses that wait', { ...ledger({ requestsWaiting: 1_001 }), daemonPid: () => 1 }, ['ledger-requests warn']],
   ['another Node', { nodeVersion: '20.1.0' }, ['node warn']],
   ['no module in C', { addon: () => 'absent' }, ['receiver warn']],

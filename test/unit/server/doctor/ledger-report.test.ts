@@ -1,12 +1,16 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
 import { loadConfig } from '../../../../src/config/load.ts'
 import { reportLedger } from '../../../../src/server/doctor/ledger-report.ts'
+import { reportWitnesses } from '../../../../src/server/doctor/witness-report.ts'
+import { writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
+import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { vectorText } from '../../../vectors/evidence/sample-recording.ts'
 import { ledgerRig, storyOf } from '../ledger/ledger-rig.ts'
+import { WITNESS_NAME, witnessRig } from '../ledger/witness-rig.ts'
 
 test('the newest log is read, with the key of the recorder, and what is wrong with it is named', async () => {
   const rig = ledgerRig()
@@ -21,4 +25,35 @@ test('the newest log is read, with the key of the recorder, and what is wrong wi
   const entries = join(rig.folderOf(), 'entries-000000000000.jwsl')
   writeFileSync(entries, readFileSync(entries, 'latin1').split('\n').slice(1).join('\n'))
   expect((await report())?.findings).toContain('statement-missing')
+})
+
+test('witnesses are asked as the recorder asks them, whatever became of its stored hashes', async () => {
+  const witness = await witnessRig()
+  const rig = ledgerRig()
+  const asked = async () => {
+    const env = {
+      ...{ EARWITNESS_DATA_DIR: rig.dataDir, EARWITNESS_LEDGER_WITNESSES_0_URL: witness.url() },
+      EARWITNESS_LEDGER_WITNESSES_0_KEY: await writeWitnessKey(WITNESS_NAME, witness.signer.verifyKey),
+    }
+    const [report] = await reportWitnesses(loadConfig({ cwd: rig.dataDir, env }).config)
+    return report
+  }
+  const told = (size: number | undefined, fault?: string) => ({ name: WITNESS_NAME, size, fault })
+  expect(await asked()).toEqual(told(undefined))
+  await rig.run(storyOf(1), { witnesses: [new WitnessClient(witness.url(), witness.key)] })
+  const old = join(witness.folder, 'old')
+  cpSync(rig.dataDir, old, { recursive: true })
+  await rig.run(storyOf(2))
+  rmSync(join(rig.folderOf(), 'hashes.bin'))
+  expect(await asked()).toEqual(told(12))
+  rmSync(rig.dataDir, { recursive: true })
+  cpSync(old, rig.dataDir, { recursive: true })
+  expect(await asked()).toEqual(told(6, 'ahead'))
+  await rig.run(storyOf(3))
+  expect(await asked()).toEqual(told(12, 'forked'))
+  await witness.stop()
+  await witness.start({ trusts: false })
+  expect(await asked()).toEqual(told(12, 'refused'))
+  await witness.stop()
+  expect(await asked()).toEqual(told(12, 'away'))
 })
