@@ -110,13 +110,17 @@ describe('a slow witness', () => {
 
   test('does not keep the recorder from stopping', async () => {
     const { key } = await witnessRig()
-    const url = await answering(() => {})
+    let asked = 0
+    const url = await answering(() => {
+      asked += 1
+    })
     const rig = ledgerRig()
     await rig.store.check()
     const { ledger, uploads } = rig.start({ witnesses: [new WitnessClient(url, key)] })
     await ledger.close(500)
     await uploads.drain(30_000)
-    // Had it been waited for, it would have been called away.
+    // Had it been waited for, it would have been asked about the last checkpoint too.
+    expect(asked).toBe(1)
     expect(rig.logged).toEqual([])
     expect(rig.failures).toContain('witness')
   })
