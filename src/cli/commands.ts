@@ -64,7 +64,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'consent',
-    summary: 'says which rule on consent holds for a call, what a recording proves of it, and what a person adds',
+    summary: 'says which rule on consent holds, what a recording proves, and adds to it',
     load: () => import('./consent.ts'),
   },
   {

@@ -14,7 +14,7 @@ import { terminalColumns, wrap, writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'consent',
-  summary: 'says which rule on consent holds for a call, what a recording proves of it, and what a person adds',
+  summary: 'says which rule on consent holds, what a recording proves, and adds to it',
   usage:
     'consent rule --from NUMBER --to NUMBER [options] | consent report ID [--html] [--key SIGNER.pub.pem]... | ' +
     'consent review ID --answer yes|no --reason TEXT | consent withdraw ID --reason TEXT | consent decide ID agreed|notified|missing --reason TEXT | consent undecided',
