@@ -1,7 +1,7 @@
 import { ExitCode } from '../errors.ts'
-import { openDatabase } from '../server/database/open-database.ts'
 import type { Command, CommandContext } from './command.ts'
-import { paintFor, printable, writeJson, writeLines } from './output.ts'
+import { openOrMakeIndex } from './open-index.ts'
+import { printable, writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'migrate',
@@ -22,12 +22,8 @@ interface AppliedRow {
 }
 
 async function runMigrate(context: CommandContext): Promise<ExitCode> {
-  const { stdout, stderr, env, json } = context
-  const config = context.config()
-  const warn = (_fields: object, message: string): void =>
-    writeLines(stderr, [`${paintFor(stderr, env)('yellow', 'warning:')} ${printable(message)}`])
-  const log = { debug: () => {}, info: () => {}, warn, error: warn }
-  const database = await openDatabase({ url: config.database.url, dataDir: config.dataDir, log })
+  const { stdout, json } = context
+  const database = await openOrMakeIndex(context)
   try {
     const { rows } = await database.pool.query<AppliedRow>(
       'SELECT name, applied_at FROM schema_migrations ORDER BY version',

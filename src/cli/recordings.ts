@@ -1,17 +1,13 @@
-import { existsSync } from 'node:fs'
-import type { Config } from '../config/config.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { CONSENT_STATES } from '../evidence/consent-event-shape.ts'
 import { isUuidV7 } from '../ids.ts'
-import { clusterDirectory } from '../server/database/cluster.ts'
 import type { Database } from '../server/database/database.ts'
-import type { DatabaseLog } from '../server/database/log.ts'
-import { openDatabase } from '../server/database/open-database.ts'
 import { LIST_LIMIT_MAX, type RecordingFilters } from '../server/database/list-filters.ts'
 import { listRecordings, showRecording, type RecordingPage } from '../server/database/queries.ts'
 import { choiceOption, instantOption, integerOption, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext, ParsedArguments } from './command.ts'
-import { paintFor, printable, terminalColumns, writeJson, writeLines } from './output.ts'
+import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
+import { openIndex } from './open-index.ts'
 import { printPeaks } from './recordings/peaks.ts'
 import { describeRecording, recordingTable } from './recordings/render.ts'
 import { describeManifestFacts, mediaFacts, readManifestOf } from './recordings/manifest-facts.ts'
@@ -147,24 +143,11 @@ async function withDatabase<Answer>(
   context: CommandContext,
   ask: (database: Database) => Promise<Answer>,
 ): Promise<Answer | undefined> {
-  const config = context.config()
-  if (hasNoDatabase(config)) return undefined
-  const database = await openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
+  const database = await openIndex(context)
+  if (database === undefined) return undefined
   try {
     return await ask(database)
   } finally {
     await database.stop()
   }
-}
-
-function hasNoDatabase(config: Config): boolean {
-  return config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))
-}
-
-/** What the database has to say while a command asks it: only what is wrong, as talk. */
-function talk({ stderr, env }: CommandContext): DatabaseLog {
-  const paint = paintFor(stderr, env)
-  const warn = (_fields: object, message: string): void =>
-    writeLines(stderr, [`${paint('yellow', 'warning:')} ${printable(message)}`])
-  return { debug: () => {}, info: () => {}, warn, error: warn }
 }

@@ -4,15 +4,13 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { tenantsOf } from '../config/tenants.ts'
 import { ExitCode } from '../errors.ts'
-import { clusterDirectory } from '../server/database/cluster.ts'
-import type { DatabaseLog } from '../server/database/log.ts'
-import { openDatabase, type Database } from '../server/database/open-database.ts'
 import { reindex, type ReindexOptions, type ReindexSummary } from '../server/reindex/reindex.ts'
 import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { flag, instantOption, textOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { openForReading } from './open-for-reading.ts'
-import { paintFor, printable, writeJson, writeLines } from './output.ts'
+import { openIndex, openOrMakeIndex } from './open-index.ts'
+import { paintFor, writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile } from './stored-recording.ts'
 
 /** No release of this program is older. */
@@ -68,7 +66,7 @@ async function runReindex(context: CommandContext): Promise<ExitCode> {
   const isDryRun = flag(args, 'dry-run')
   const trust = { keys: await trustedKeys(context, config), identities: await vaultIdentities(context, config) }
   const tenants = textOptions(args, 'tenant')
-  const database = isDryRun && hasNoDatabase(config) ? undefined : await open(context, config)
+  const database = await (isDryRun ? openIndex(context) : openOrMakeIndex(context))
   try {
     const summary = await reindex({
       store: await openForReading(config, context.stderr),
@@ -103,21 +101,6 @@ async function vaultIdentities({ args, stderr, env }: CommandContext, config: Co
     `${warning} without a vault key people, numbers and ids stay sealed; run this again with --identity KEYFILE.`,
   ])
   return []
-}
-
-function hasNoDatabase(config: Config): boolean {
-  return config.database.url === undefined && !existsSync(clusterDirectory(config.dataDir))
-}
-
-function open(context: CommandContext, config: Config): Promise<Database> {
-  return openDatabase({ url: config.database.url, dataDir: config.dataDir, log: talk(context) })
-}
-
-function talk({ stderr, env }: CommandContext): DatabaseLog {
-  const paint = paintFor(stderr, env)
-  const warn = (_fields: object, message: string): void =>
-    writeLines(stderr, [`${paint('yellow', 'warning:')} ${printable(message)}`])
-  return { debug: () => {}, info: () => {}, warn, error: warn }
 }
 
 function progressOf({ stderr }: CommandContext): (summary: ReindexSummary) => void {

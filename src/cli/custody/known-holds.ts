@@ -8,7 +8,7 @@ import { linesOf } from '../../server/ledger/log-copy.ts'
 import { waitingRequests } from '../../server/ledger/statement-requests.ts'
 import type { CommandContext } from '../command.ts'
 import { findLogs } from '../ledger-copies.ts'
-import { openIndex } from './open-custody.ts'
+import { openIndex } from '../open-index.ts'
 
 /**
  * Holds of a recording that the ledgers at hand and the index know as open, whether or not their records are beside it. An index that does not answer knows of none: whoever tells it of the

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Config } from '../../config/config.ts'
@@ -9,10 +8,7 @@ import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { CustodyParts, RecordingCustody, Trouble } from '../../server/custody/recording-custody.ts'
 import { troubleOf } from '../../server/custody/recording-custody.ts'
 import { applyRecords, planRecord } from '../../server/database/apply-records.ts'
-import { clusterDirectory } from '../../server/database/cluster.ts'
 import { custodyDecidedRecord } from '../../server/database/index-records.ts'
-import type { DatabaseLog } from '../../server/database/log.ts'
-import { openDatabase, type Database } from '../../server/database/open-database.ts'
 import type { DatabaseRecord } from '../../server/database/records.ts'
 import { blamesRecord } from '../../server/database/server-errors.ts'
 import { vaultRecipientsAtStart } from '../../server/keys-at-start.ts'
@@ -23,7 +19,7 @@ import { openForCustody } from '../../server/storage/open-store.ts'
 import { textOption, textOptions, usageError } from '../arguments.ts'
 import type { CommandContext, CommandOption } from '../command.ts'
 import { userName } from '../note-access.ts'
-import { paintFor, printable, writeLines } from '../output.ts'
+import { openIndex } from '../open-index.ts'
 
 /** Options that every command has which decides something about a recording. */
 export const DECISION_OPTIONS: Readonly<Record<string, CommandOption>> = {
@@ -124,19 +120,4 @@ export async function writeToIndex(
     const trouble = troubleOf('index', error)
     return [{ ...trouble, hint: `${trouble.hint} Then run \`earwitness reindex\`, or this command again.` }]
   }
-}
-
-/** Undefined where there is none. */
-export async function openIndex(context: CommandContext): Promise<Database | undefined> {
-  const { database, dataDir } = context.config()
-  const hasNone = database.url === undefined && !existsSync(clusterDirectory(dataDir))
-  return hasNone ? undefined : openDatabase({ url: database.url, dataDir, log: talk(context) })
-}
-
-/** What the database has to say while a command writes to it: only what is wrong. */
-function talk({ stderr, env }: CommandContext): DatabaseLog {
-  const paint = paintFor(stderr, env)
-  const warn = (_fields: object, message: string): void =>
-    writeLines(stderr, [`${paint('yellow', 'warning:')} ${printable(message)}`])
-  return { debug: () => {}, info: () => {}, warn, error: warn }
 }
