@@ -5,7 +5,6 @@ import {
   CONSENT_EVENTS_MAX,
   decodeConsentEvent,
   signConsentEvent,
-  type ConsentEvent,
   type ConsentEventBody,
 } from '../../evidence/consent-event.ts'
 import { sealPersonal } from '../../evidence/consent-personal.ts'
@@ -17,6 +16,7 @@ import { laterEvents, type LaterReason, type LaterWish } from '../../evidence/la
 import { readManifest, type ManifestBody } from '../../evidence/manifest.ts'
 import { consentName, isConsentName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
+import type { StoredConsentEvent } from '../../evidence/stored-consent-events.ts'
 import { uuidV7 } from '../../ids.ts'
 import { troubleOf, type CustodyParts, type RecordingCustody, type Trouble } from '../custody/recording-custody.ts'
 import type { ConsentRequest } from '../ledger/statement-requests.ts'
@@ -24,18 +24,13 @@ import type { ConsentRequest } from '../ledger/statement-requests.ts'
 /** How often an event is signed again because somebody else was faster. */
 const ATTEMPTS_MAX = 20
 
-export interface StoredEvent {
-  readonly event: ConsentEvent
-  readonly jws: string
-}
-
 /** A recording that is over, with all that is there about consent. */
 interface ConsentSoFar {
   readonly manifest: ManifestBody
   /** Hex. */
   readonly manifestSha256: string
   /** In order; all of them are trusted and whole. */
-  readonly events: readonly StoredEvent[]
+  readonly events: readonly StoredConsentEvent[]
 }
 
 export interface LaterConsentOptions extends Pick<CustodyParts, 'keys' | 'signer' | 'nowUnixMs' | 'randomBytes'> {
@@ -48,9 +43,9 @@ export interface LaterConsentOptions extends Pick<CustodyParts, 'keys' | 'signer
 
 export interface LaterReport {
   readonly manifest: ManifestBody
-  readonly added: readonly StoredEvent[]
+  readonly added: readonly StoredConsentEvent[]
   /** All of the recording, in order. */
-  readonly events: readonly StoredEvent[]
+  readonly events: readonly StoredConsentEvent[]
   /** With all of them. */
   readonly state: ConsentStateName
   readonly hasLedger: boolean
@@ -66,7 +61,7 @@ export interface LaterReport {
  */
 export async function addLater(options: LaterConsentOptions, wish: LaterWish): Promise<LaterReport> {
   const { custody, keys } = options
-  const added: StoredEvent[] = []
+  const added: StoredConsentEvent[] = []
   let soFar = await readConsent(custody, keys)
   refuseUnknownParty(wish, soFar.manifest)
   for (let attempt = 1; ; attempt += 1) {
@@ -101,7 +96,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
 
 async function tellLedger(
   { leave, note, nowUnixMs, randomBytes }: LaterConsentOptions,
-  told: readonly StoredEvent[],
+  told: readonly StoredConsentEvent[],
 ): Promise<{ readonly hasLedger: boolean; readonly troubles: readonly Trouble[] }> {
   try {
     for (const [index, { event, jws }] of told.entries()) {
@@ -171,7 +166,7 @@ async function append(
   { custody, note, signer, nowUnixMs, randomBytes }: LaterConsentOptions,
   { manifest, manifestSha256, events }: ConsentSoFar,
   body: ConsentEventBody,
-): Promise<StoredEvent> {
+): Promise<StoredConsentEvent> {
   const { recordingId, recipient } = manifest
   const last = events.at(-1)
   const number = (last?.event.number ?? -1) + 1
