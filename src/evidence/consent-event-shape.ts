@@ -61,7 +61,11 @@ const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
     participantId: optional(text),
   }),
   reviewed: members({ answer: oneOf('yes', 'no'), participantId: optional(text) }),
-  withdrawn: members({ by: oneOf('dtmf', 'api', 'reInvite', 'person'), participantId: optional(text) }),
+  withdrawn: members({
+    by: oneOf('dtmf', 'api', 'reInvite', 'person'),
+    streamId: optional(text),
+    participantId: optional(text),
+  }),
   declared: members({ by: oneOf('metadata', 'header') }),
   ruleChosen: members({ rule: text, jurisdictions: list(text), explanation: list(text), reference: optional(text) }),
   decided: members({ state: oneOf(...CONSENT_STATES), because: list(integer), explanation: optional(list(text)) }),

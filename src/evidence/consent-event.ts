@@ -77,6 +77,7 @@ export type ConsentEventBody = {
       readonly type: 'withdrawn'
       /** `person`: somebody wrote it down after the call. */
       readonly by: 'dtmf' | 'api' | 'reInvite' | 'person'
+      readonly streamId?: string
     })
   /** What an SRC asserts; its words are personal data, and so in `personal` alone. */
   | { readonly type: 'declared'; readonly by: 'metadata' | 'header' }

@@ -60,33 +60,28 @@ export function supportingEvents(events: readonly Numbered[], state: ConsentStat
   return events.filter((event, index) => index > withdrawn && supports(state, event)).map(({ number }) => number)
 }
 
-/** Whether an objection stands: a later yes of whoever made it takes it back, and so does one that is said of nobody in particular. */
-export function hasOpenObjection(events: readonly Numbered[]): boolean {
+/** Whose media stream it is, when it is one participant's alone. */
+export type PartyOfStream = (streamId: string) => string | undefined
+
+/**
+ * Whether an objection stands. A later yes of whoever made it takes it back, and so does a person's word, without saying whose, that they have listened and heard a yes. A yes of
+ * nobody in particular is the caller's, at an announcer, or an operator's word: it takes back an objection of the same kind only.
+ */
+export function hasOpenObjection(events: readonly Numbered[], partyOfStream: PartyOfStream): boolean {
   return events.some((objection, index) => {
     const isTakenBack = (event: Numbered): boolean =>
-      isAgreement(event) && (isOfNobody(event) || (!isOfNobody(objection) && isOfSame(event, objection)))
+      isAgreement(event) &&
+      ((event.type === 'reviewed' && event.participantId === undefined) ||
+        whoOf(event, partyOfStream) === whoOf(objection, partyOfStream))
     return isObjection(objection) && !events.slice(index + 1).some(isTakenBack)
   })
 }
 
-function partyOf(event: Numbered): {
-  readonly participantId: string | undefined
-  readonly streamId: string | undefined
-} {
-  return {
-    participantId: 'participantId' in event ? event.participantId : undefined,
-    streamId: 'streamId' in event ? event.streamId : undefined,
-  }
-}
-
-function isOfNobody(event: Numbered): boolean {
-  const { participantId, streamId } = partyOf(event)
-  return participantId === undefined && streamId === undefined
-}
-
-function isOfSame(one: Numbered, other: Numbered): boolean {
-  const [left, right] = [partyOf(one), partyOf(other)]
-  return left.participantId === right.participantId && left.streamId === right.streamId
+/** The participant, where it is known; else the stream; `''` for nobody in particular. */
+function whoOf(event: Numbered, partyOfStream: PartyOfStream): string {
+  const streamId = 'streamId' in event ? event.streamId : undefined
+  const ofStream = streamId === undefined ? undefined : (partyOfStream(streamId) ?? `stream ${streamId}`)
+  return ('participantId' in event ? event.participantId : undefined) ?? ofStream ?? ''
 }
 
 function needsNone(state: ConsentStateName): boolean {

@@ -1,5 +1,5 @@
 import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
-import { consentState, hasOpenObjection, supportingEvents } from './consent-state.ts'
+import { consentState, hasOpenObjection, supportingEvents, type PartyOfStream } from './consent-state.ts'
 import { accepted, rejected, type Result } from '../result.ts'
 
 /** Of the events that a decision names; the newest. */
@@ -24,16 +24,22 @@ export type DecidableState = (typeof DECIDABLE_STATES)[number]
  */
 export type LaterReason = 'unsupported' | 'objected' | 'unanswered' | 'alreadySo'
 
+/** Whether a wish settles what all comes to. An objection does by itself; a reviewed yes alone does not, since others may have to agree too. */
+export function isDeciding(wish: LaterWish): boolean {
+  return wish.kind !== 'review' || wish.answer === 'no'
+}
+
 /**
- * The events to be written, in order. An objection decides by itself; a reviewed yes alone does not decide, since others may have to agree too.
+ * The events to be written, in order.
  *
  * @param events all of the recording, in order
  */
 export function laterEvents(
   events: readonly ConsentEvent[],
   wish: LaterWish,
+  partyOfStream: PartyOfStream,
 ): Result<readonly ConsentEventBody[], LaterReason> {
-  if (wish.kind === 'decide') return decide(events, wish.state)
+  if (wish.kind === 'decide') return decide(events, wish.state, partyOfStream)
   const state = consentState(events)
   const next = (events.at(-1)?.number ?? -1) + 1
   const of = wish.participantId === undefined ? {} : { participantId: wish.participantId }
@@ -59,10 +65,12 @@ export function laterEvents(
 function decide(
   events: readonly ConsentEvent[],
   state: DecidableState,
+  partyOfStream: PartyOfStream,
 ): Result<readonly ConsentEventBody[], LaterReason> {
   const now = consentState(events)
-  if (now === state) return rejected('alreadySo')
-  if (hasOpenObjection(events)) return rejected('objected')
+  // Who refused or withdrew has said more than that consent is missing.
+  if (now === state || (state === 'missing' && (now === 'refused' || now === 'withdrawn'))) return rejected('alreadySo')
+  if (hasOpenObjection(events, partyOfStream)) return rejected('objected')
   const because = state === 'missing' ? [] : supportingEvents(events, state)
   if (because.length === 0 && state !== 'missing') return rejected('unsupported')
   return accepted([{ type: 'decided', state, because: because.slice(-REASONS_MAX) }])

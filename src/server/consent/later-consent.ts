@@ -1,5 +1,4 @@
 import { EarwitnessError } from '../../errors.ts'
-import { checkAdded } from '../../evidence/added-objects.ts'
 import { ConsentChecker } from '../../evidence/consent-checks.ts'
 import {
   CONSENT_EVENTS_MAX,
@@ -68,6 +67,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
     const bodies = laterEvents(
       soFar.events.map(({ event }) => event),
       wish,
+      (streamId) => soleParticipant(soFar.manifest, streamId),
     )
     if (!bodies.ok && bodies.reason !== 'alreadySo') throw refusalOf(bodies.reason)
     const wanted = bodies.ok ? bodies.value : []
@@ -92,6 +92,12 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
   const troubles = [...ledger.troubles, ...(await custody.spread(isConsentName))]
   const state = consentState(soFar.events.map(({ event }) => event))
   return { manifest: soFar.manifest, added, events: soFar.events, state, hasLedger: ledger.hasLedger, troubles }
+}
+
+/** Undefined when a media stream carries several voices, or nobody knows whose. */
+function soleParticipant({ streams }: ManifestBody, streamId: string): string | undefined {
+  const [only, ...more] = streams.find((stream) => stream.streamId === streamId)?.participantIds ?? []
+  return more.length === 0 ? only : undefined
 }
 
 async function tellLedger(
@@ -152,7 +158,8 @@ export async function readConsent(custody: RecordingCustody, keys: LaterConsentO
     if (bytes === undefined || sha256Hex(bytes) !== entry.sha256) throw damaged(entry.name)
     await checker.take(entry, bytes)
   }
-  const { later } = checkAdded(body, await custody.names(), new FindingList())
+  const named = new Set(body.consentEvents.map(({ name }) => name))
+  const later = (await custody.names()).filter((name) => isConsentName(name) && !named.has(name))
   await checker.takeLate(later, read)
   const stored = checker
     .finish()
@@ -204,7 +211,7 @@ function refusalOf(reason: Exclude<LaterReason, 'alreadySo'>): EarwitnessError {
     return new EarwitnessError(
       'consent-objected',
       'Somebody refused this recording or withdrew, and has not said yes since.',
-      'When that party has said yes since, and you have heard it: earwitness consent review ID --answer yes --party PARTICIPANT, then decide.',
+      'When that party has said yes since, and you have heard it: earwitness consent review ID --answer yes, with --party PARTICIPANT where only one of several said so, then decide.',
     )
   }
   if (reason === 'unanswered') {

@@ -112,6 +112,8 @@ describe('the consent state of a recording', () => {
 })
 
 const YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
+const partyOfStream = (streamId: string): string | undefined => (streamId === '1' ? 'A' : undefined)
+const numbered = (bodies: readonly ConsentEventBody[]) => bodies.map((body, number) => ({ ...body, number }))
 const NO = { ...YES, answer: 'no' } as const
 
 it.each<readonly [string, readonly ConsentEventBody[], boolean]>([
@@ -190,6 +192,32 @@ it.each<readonly [string, readonly ConsentEventBody[], boolean]>([
     ],
     true,
   ],
+  [
+    'by a key, and a yes of whose stream it was',
+    [
+      { ...NO, streamId: '1' },
+      { type: 'reviewed', answer: 'yes', participantId: 'A' },
+    ],
+    false,
+  ],
+  [
+    'by a key in a stream of several, and a yes of one of them',
+    [
+      { ...NO, streamId: '2' },
+      { ...YES, participantId: 'A' },
+    ],
+    true,
+  ],
+  ['by the callee, and the caller said yes to an announcer', [{ ...NO, streamId: '1' }, YES], true],
+  [
+    'by the callee, and an operator was told yes by somebody',
+    [
+      { ...NO, streamId: '1' },
+      { ...YES, by: 'api' },
+    ],
+    true,
+  ],
+  ['by the caller at an announcer, who then pressed yes there', [NO, YES], false],
 ])('an objection stands: %s', (_what, bodies, expected) => {
-  expect(hasOpenObjection(bodies.map((body, number) => ({ ...body, number })))).toBe(expected)
+  expect(hasOpenObjection(numbered(bodies), partyOfStream)).toBe(expected)
 })
