@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import { EarwitnessError } from '../../errors.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
@@ -7,6 +9,9 @@ import type { HeldDecision, HeldFacts } from './held-decision.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenJournal } from './open-journal.ts'
+
+/** A manifest waits for this; a stop of the recorder must not wait longer. */
+const ASK_AGAIN_MS = [500, 1_500, 3_000]
 
 /** Puts an object into the store as all others of a recording; rejects when that is refused for good. */
 type Put = (order: string, key: string, bytes: Uint8Array) => Promise<void>
@@ -21,6 +26,7 @@ export class HeldCustody {
   readonly #put: Put
   readonly #isOnHold: (recordingId: string, objectPrefix: string) => Promise<boolean>
   readonly #onError: (recordingId: string, error: unknown) => void
+  readonly #pausesMs: readonly number[]
   /** Of recordings that are not closed: settles to what the manifest may say. */
   readonly #decided = new Map<string, Promise<HeldDecision | undefined>>()
 
@@ -31,12 +37,15 @@ export class HeldCustody {
     /** Nothing of what is on legal hold is destroyed. Rejects when that cannot be told. */
     readonly isOnHold: (recordingId: string, objectPrefix: string) => Promise<boolean>
     readonly onError: (recordingId: string, error: unknown) => void
+    /** Before a store that did not answer is asked again. */
+    readonly pausesMs?: readonly number[]
   }) {
     this.#keys = options.keys
     this.#journal = options.journal
     this.#put = options.put
     this.#isOnHold = options.isOnHold
     this.#onError = options.onError
+    this.#pausesMs = options.pausesMs ?? ASK_AGAIN_MS
   }
 
   /** The recording exists: its held key is where a crash does not take it. What was decided before is carried out now. */
@@ -91,9 +100,38 @@ export class HeldCustody {
     }
     const bytes = isStored ? undefined : await this.#keys.read(key)
     const isLost = !isStored && (bytes === undefined || sha256Hex(bytes) !== held.wrappedKey.sha256)
-    if (heldDecision !== undefined && bytes !== undefined && !isLost) await store.put(key, bytes)
+    if (heldDecision !== undefined && bytes !== undefined && !isLost) {
+      const isPut = await this.#tryPut(store, { recordingId, key, bytes })
+      if (!isPut) return 'undecided'
+    }
     if (heldDecision !== undefined || isStored || isLost) await this.#keys.destroy(key)
     return isLost ? 'lost' : 'done'
+  }
+
+  async #askAgain(ask: () => Promise<boolean>): Promise<boolean> {
+    for (const pauseMs of this.#pausesMs) {
+      try {
+        return await ask()
+      } catch {
+        await sleep(pauseMs, undefined, { ref: false })
+      }
+    }
+    return ask()
+  }
+
+  /** False when something else has its name in the store: the key stays where it is, and that is reported. */
+  async #tryPut(
+    store: Pick<ObjectStore, 'put'>,
+    { recordingId, key, bytes }: { readonly recordingId: string; readonly key: string; readonly bytes: Uint8Array },
+  ): Promise<boolean> {
+    try {
+      await store.put(key, bytes)
+      return true
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error) || error.code !== 'storage-conflict') throw error
+      this.#onError(recordingId, error)
+      return false
+    }
   }
 
   async #store(recordingId: string, key: string, bytes: Uint8Array): Promise<void> {
@@ -106,14 +144,15 @@ export class HeldCustody {
     }
   }
 
-  /** Undefined when it stays as it is, which is reported. */
+  /** Undefined when it stays as it is, which is reported. A store that is away for a moment is asked again. */
   async #destroyUnlessHeld(
     recordingId: string,
     objectPrefix: string,
     { key, decision }: { readonly key: string; readonly decision: HeldDecision },
   ): Promise<HeldDecision | undefined> {
     try {
-      if (!(await this.#isOnHold(recordingId, objectPrefix))) return await this.#destroy(recordingId, key, decision)
+      const isOnHold = await this.#askAgain(() => this.#isOnHold(recordingId, objectPrefix))
+      if (!isOnHold) return await this.#destroy(recordingId, key, decision)
       this.#onError(recordingId, onHold('The recording is on legal hold'))
     } catch (error) {
       this.#onError(recordingId, onHold('Whether the recording is on legal hold could not be asked', error))

@@ -16,31 +16,31 @@ const UNFINISHED = '.new-'
  * There is one for each recording under way and each that nobody has decided about. What is done to one key is done in order.
  */
 export class HeldKeys {
-  readonly #folder: string
+  readonly folder: string
   readonly #files: SpoolFiles
   readonly #chains = new Map<string, Promise<unknown>>()
 
   constructor(options: { readonly dataDir: string; readonly files?: SpoolFiles }) {
-    this.#folder = join(options.dataDir, FOLDER)
+    this.folder = join(options.dataDir, FOLDER)
     this.#files = options.files ?? nodeSpoolFiles
   }
 
   /** Resolves when neither a crash nor a power cut takes it any more. @param key of the object that it may become */
   write(key: string, bytes: Uint8Array): Promise<void> {
     return this.#inTurn(key, async () => {
-      const unfinished = join(this.#folder, UNFINISHED + fileName(key))
-      await this.#files.makeDirectory(this.#folder)
+      const unfinished = join(this.folder, UNFINISHED + fileName(key))
+      await this.#files.makeDirectory(this.folder)
       await this.#files.remove(unfinished)
       await this.#writeSynced(unfinished, bytes)
       await this.#files.rename(unfinished, this.#path(key))
-      await this.#files.syncDirectory(this.#folder)
+      await this.#files.syncDirectory(this.folder)
     })
   }
 
   /** Undefined when there is none. */
   read(key: string): Promise<Uint8Array | undefined> {
     return this.#inTurn(key, async () => {
-      const names = await this.#files.readDirectory(this.#folder)
+      const names = await this.#files.readDirectory(this.folder)
       return names.includes(fileName(key)) ? this.#files.read(this.#path(key)) : undefined
     })
   }
@@ -51,24 +51,29 @@ export class HeldKeys {
    */
   destroy(key: string): Promise<void> {
     return this.#inTurn(key, async () => {
-      const names = await this.#files.readDirectory(this.#folder)
-      await this.#files.remove(join(this.#folder, UNFINISHED + fileName(key)))
+      const names = await this.#files.readDirectory(this.folder)
+      await this.#files.remove(join(this.folder, UNFINISHED + fileName(key)))
       if (!names.includes(fileName(key))) return
       await overwrite(this.#path(key))
       await this.#files.remove(this.#path(key))
-      await this.#files.syncDirectory(this.#folder)
+      await this.#files.syncDirectory(this.folder)
     })
   }
 
   /** The keys of the store under which there may be an object later. */
   async undecided(): Promise<readonly string[]> {
-    const names = await this.#files.readDirectory(this.#folder)
-    return names.filter((name) => !name.startsWith('.')).map((name) => name.replaceAll(SLASH, '/'))
+    const names = await this.#files.readDirectory(this.folder)
+    // Besides them there may be the lock of a command.
+    return names.filter((name) => !name.startsWith('.') && name.includes(SLASH)).map(keyOf)
   }
 
-  /** Removes those that the store has: a run that ended before it could. */
+  /** Removes those that the store has, byte for byte: a run that ended before it could. Something else under that name is no reason to lose the key. */
   async forgetStored(store: Pick<ObjectStore, 'get'>): Promise<void> {
-    for (const key of await this.undecided()) if ((await store.get(key)) !== undefined) await this.destroy(key)
+    for (const key of await this.undecided()) {
+      const stored = await store.get(key)
+      const ours = stored === undefined ? undefined : await this.read(key)
+      if (stored !== undefined && ours !== undefined && Buffer.from(stored).equals(ours)) await this.destroy(key)
+    }
   }
 
   async #writeSynced(path: string, bytes: Uint8Array): Promise<void> {
@@ -93,7 +98,7 @@ export class HeldKeys {
   }
 
   #path(key: string): string {
-    return join(this.#folder, fileName(key))
+    return join(this.folder, fileName(key))
   }
 }
 
@@ -106,6 +111,10 @@ async function overwrite(path: string): Promise<void> {
   } finally {
     await file.close()
   }
+}
+
+function keyOf(name: string): string {
+  return name.replaceAll(SLASH, '/')
 }
 
 function fileName(key: string): string {

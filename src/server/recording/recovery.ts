@@ -127,7 +127,10 @@ async function settleHeld(
   left: Omit<InterruptedRecording, 'endedAt'>,
 ): Promise<Omit<InterruptedRecording, 'endedAt'>> {
   if (held === undefined || left.held === undefined) return left
-  const isStored = (await store.get(objectKey(left.objectPrefix, left.held.wrappedKey.name))) !== undefined
+  const { name, sha256 } = left.held.wrappedKey
+  const stored = await store.get(objectKey(left.objectPrefix, name))
+  // Whoever may add objects must not get the only key destroyed by one of that name.
+  const isStored = stored !== undefined && sha256Hex(stored) === sha256
   const settled = await held.recover(store, left, isStored)
   if (settled === 'undecided') return { ...left, heldDecision: undefined }
   if (settled === 'done') return left

@@ -12,6 +12,7 @@ import type { SealedObject } from '../../../../src/recorder/recording-types.ts'
 import { isOnLegalHold } from '../../../../src/server/custody/legal-hold.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
 import { HeldCustody } from '../../../../src/server/recording/held-custody.ts'
+import type { HeldDecision } from '../../../../src/server/recording/held-decision.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
 import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
@@ -62,6 +63,7 @@ async function start(): Promise<void> {
     ...{ keys: heldKeys, journal, put: (order, key, bytes) => uploads.put(order, key, bytes) },
     isOnHold: (recordingId, prefix) => isOnLegalHold(store, { recordingId, prefix }, [verifyKey]),
     onError: (_recordingId, error) => void errors.push(String(error)),
+    pausesMs: [1, 1, 1],
   })
   custody = new Custody({
     uploads,
@@ -228,7 +230,20 @@ describe('the key of what is held', () => {
     custody.decideHeld(recording, DESTROYED)
     await custody.close(recording.objectPrefix, workerManifest())
     expect(errors.join()).toContain('could not be asked')
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
     expect(heldFiles()).toHaveLength(1)
+  })
+
+  it('is destroyed when a store that was away for a moment says that the recording is on no hold', async () => {
+    record()
+    await expect.poll(heldFiles).toHaveLength(1)
+    const list = store.list.bind(store)
+    let asked = 0
+    store.list = (prefix) => ((asked += 1) < 3 ? Promise.reject(new Error('away')) : list(prefix))
+    custody.decideHeld(recording, DESTROYED)
+    await custody.close(recording.objectPrefix, workerManifest())
+    expect(await heldInManifest()).toMatchObject([DESTROYED])
+    expect(heldFiles()).toEqual([])
   })
 
   it('decided before the SRC had our 200 is dealt with when it has', async () => {
@@ -289,6 +304,19 @@ describe('a process that is killed', () => {
     await recover()
     expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
     expect(heldFiles()).toHaveLength(1)
+  })
+
+  it.each<readonly [string, HeldDecision | undefined]>([
+    ['undecided', undefined],
+    ['kept', KEPT],
+  ])('and finds something else under the name of its key, which is %s, loses it not', async (_what, decision) => {
+    record()
+    await killed()
+    if (decision !== undefined) await journal.append(recording.facts.recordingId, { kind: 'held', decision })
+    store.objects.set(`${recording.objectPrefix}/${heldKeyName(0)}`, bytesOf('garbage'))
+    await recover()
+    expect(heldFiles()).toHaveLength(1)
+    expect(await heldInManifest()).toMatchObject([{ outcome: 'pending' }])
   })
 
   it.each([KEPT, DESTROYED])('when it was done, says so: %o', async (decision) => {
