@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs'
+
 import { closest } from '../../config/suggest.ts'
 import type { ExitCode } from '../../errors.ts'
 import { CONSENT_WORDS } from '../../evidence/consent-text.ts'
 import { consentState } from '../../evidence/consent-state.ts'
-import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
+import { DECIDABLE_STATES, isDeciding, type LaterWish } from '../../evidence/later-consent.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { addLater, readConsent, type LaterReport } from '../../server/consent/later-consent.ts'
 import { settleHeld, type SettledHeld } from '../../server/consent/settle-held.ts'
+import { acquireDataLock } from '../../server/data-lock.ts'
 import { RecordingCustody, type Trouble } from '../../server/custody/recording-custody.ts'
 import { consentRecord } from '../../server/database/index-records.ts'
 import type { ConsentNotedRecord } from '../../server/database/records.ts'
@@ -44,9 +47,10 @@ export async function sayLater(context: CommandContext, action: LaterAction, id:
       {
         ...{ custody, manifest: said.manifest, heldKeys },
         knownHolds: () => knownHolds(context, { recordingId: id, keys: open.keys }),
+        alone: (work) => settleAlone(heldKeys.folder, work),
         stateNow: async () => consentState((await readConsent(custody, open.keys)).events.map(({ event }) => event)),
       },
-      decides(wish) ? said.state : undefined,
+      isDeciding(wish) ? said.state : undefined,
     )
     const index = await writeToIndex(context, () => Promise.resolve(indexRows(said)))
     const troubles = [...said.troubles, ...held.troubles, ...index]
@@ -78,10 +82,7 @@ function wishOf({ args }: CommandContext, action: LaterAction): LaterWish {
   throw usageError('usage-invalid-value', 'decide wants the state that is decided on.', hint)
 }
 
-const isAgainst = (wish: LaterWish): boolean =>
-  wish.kind === 'withdraw' ||
-  (wish.kind === 'review' && wish.answer === 'no') ||
-  (wish.kind === 'decide' && wish.state === 'missing')
+const isAgainst = (wish: LaterWish): boolean => (wish.kind === 'decide' ? wish.state === 'missing' : isDeciding(wish))
 
 const holdsAudio = ({ held = [] }: ManifestBody): boolean => held.some(({ outcome }) => outcome === 'pending')
 
@@ -94,8 +95,16 @@ function indexRows({ events, manifest: { recordingId } }: LaterReport): readonly
   })
 }
 
-/** A reviewed yes is one answer; what all of them come to is another thing, which somebody has to decide. */
-const decides = (wish: LaterWish): boolean => wish.kind !== 'review' || wish.answer === 'no'
+/** One command at a time: none may hand over what another one destroys. Where nothing was ever held there is nothing to settle, nor a folder that root should make. */
+async function settleAlone<Value>(folder: string, work: () => Promise<Value>): Promise<Value> {
+  if (!existsSync(folder)) return work()
+  const lock = await acquireDataLock({ dataDir: folder, purpose: 'command' })
+  try {
+    return await work()
+  } finally {
+    lock.release()
+  }
+}
 
 const SHREDDED =
   'note: the recording is shredded: who said this, and why, is sealed with it, and nobody can open it any more.'

@@ -23,7 +23,7 @@ const OUTCOMES: Readonly<Partial<Record<ConsentStateName, 'kept' | 'destroyed'>>
 
 /**
  * Hands over, or destroys, what is still held, as the consent state wants it. The event that says so is stored by then: a crash in between leaves it pending, and doing it again
- * finishes it. Somebody else may decide the other way meanwhile: once a key is stored it is looked whether that may still be.
+ * finishes it. Of two commands that decide the other way at the same moment each settles by what then holds: see `alone`.
  *
  * @param state absent: what was said decides nothing
  */
@@ -36,29 +36,34 @@ export async function settleHeld(
     readonly knownHolds: () => Promise<readonly KnownHold[]>
     /** As it is now, whoever decided. */
     readonly stateNow: () => Promise<ConsentStateName>
+    /** Runs it while no other command of this machine settles anything. */
+    readonly alone: <Value>(work: () => Promise<Value>) => Promise<Value>
   },
   state: ConsentStateName | undefined,
 ): Promise<SettledHeld> {
   const open = (parts.manifest.held ?? []).filter(({ outcome }) => outcome === 'pending')
   if (open.length === 0) return { outcome: 'none', troubles: [] }
-  const outcome = state === undefined ? undefined : OUTCOMES[state]
-  if (outcome === undefined) return { outcome: 'pending', troubles: [] }
-  const troubles: Trouble[] = []
-  for (const { wrappedKey } of open) {
-    try {
-      const trouble = outcome === 'kept' ? await handOver(parts, wrappedKey) : await destroy(parts, wrappedKey.name)
-      if (trouble !== undefined) troubles.push(trouble)
-    } catch (error) {
-      troubles.push(troubleOf('node', error, wrappedKey.name))
+  if (state === undefined) return { outcome: 'pending', troubles: [] }
+  return parts.alone(async () => {
+    const outcome = OUTCOMES[await parts.stateNow()]
+    if (outcome === undefined) return { outcome: 'pending', troubles: [] }
+    const troubles: Trouble[] = []
+    for (const { wrappedKey } of open) {
+      try {
+        const trouble = outcome === 'kept' ? await handOver(parts, wrappedKey) : await destroy(parts, wrappedKey.name)
+        if (trouble !== undefined) troubles.push(trouble)
+      } catch (error) {
+        troubles.push(troubleOf('node', error, wrappedKey.name))
+      }
     }
-  }
-  return { outcome: troubles.length === 0 ? outcome : 'unfinished', troubles }
+    return { outcome: troubles.length === 0 ? outcome : 'unfinished', troubles }
+  })
 }
 
 type Parts = Parameters<typeof settleHeld>[0]
 
 async function handOver(
-  { custody, heldKeys, stateNow }: Parts,
+  { custody, heldKeys }: Parts,
   { name, sha256 }: { readonly name: string; readonly sha256: string },
 ): Promise<Trouble | undefined> {
   if ((await custody.read()).state.shred !== 'none') return shredded(name)
@@ -70,8 +75,10 @@ async function handOver(
   } else if ((await custody.get(name)) === undefined) return absent(name)
   const [trouble] = await custody.spread((each) => each === name)
   await heldKeys.destroy(key)
-  const isAllowed = OUTCOMES[await stateNow()] === 'kept' && (await custody.read()).state.shred === 'none'
-  return isAllowed ? trouble : handedOver(name)
+  if ((await custody.read()).state.shred === 'none') return trouble
+  // Somebody began to destroy it meanwhile, and may have looked before it was there.
+  for (const { store } of custody.places) await store.delete(key)
+  return shredded(name)
 }
 
 async function destroy({ custody, heldKeys, knownHolds }: Parts, name: string): Promise<Trouble | undefined> {
@@ -101,8 +108,8 @@ function damaged(name: string): Trouble {
 function shredded(name: string): Trouble {
   return {
     ...{ place: 'node', name, code: 'recording-shredded' },
-    sentence: 'The recording was destroyed, or is being destroyed: the key of what was held was not handed over.',
-    hint: '`earwitness verify` tells what was decided.',
+    sentence: 'The recording was destroyed, or is being destroyed: the key of what was held is not handed over.',
+    hint: '`earwitness verify` tells what was decided; `earwitness shred` once more looks whether anything of it is left.',
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -7,12 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
 import { consentState } from '../../../../src/evidence/consent-state.ts'
 import { consentName, heldKeyName, KEY_NAME } from '../../../../src/evidence/object-names.ts'
-import type { LaterWish } from '../../../../src/evidence/later-consent.ts'
+import { isDeciding, type LaterWish } from '../../../../src/evidence/later-consent.ts'
 import { verifyRecording, type Verdict } from '../../../../src/evidence/verify.ts'
 import { addLater, readConsent, type LaterReport } from '../../../../src/server/consent/later-consent.ts'
 import { settleHeld, type SettledHeld } from '../../../../src/server/consent/settle-held.ts'
 import { addHold } from '../../../../src/server/custody/hold.ts'
 import type { KnownHold } from '../../../../src/server/custody/lost-holds.ts'
+import { shred } from '../../../../src/server/custody/shred.ts'
+import { ShreddedMarks } from '../../../../src/server/custody/shredded-marks.ts'
 import { RecordingCustody } from '../../../../src/server/custody/recording-custody.ts'
 import { statementOf, type ConsentRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
@@ -97,13 +99,13 @@ async function say(
     return Promise.resolve(true)
   }
   const said = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
-  const isYes = wish.kind === 'review' && wish.answer === 'yes'
-  const held = await settleHeld(settling(said, custody), isYes ? undefined : said.state)
+  const held = await settleHeld(settling(said, custody), isDeciding(wish) ? said.state : undefined)
   return { said, held }
 }
 
 const settling = ({ manifest }: Pick<LaterReport, 'manifest'>, custody = custodyOf()): Settling => ({
   ...{ custody, manifest, heldKeys: new HeldKeys({ dataDir }), knownHolds: () => Promise.resolve(known) },
+  alone: (work) => work(),
   stateNow: async () => consentState((await readConsent(custody, [verifyKey])).events.map(({ event }) => event)),
 })
 type Settling = Parameters<typeof settleHeld>[0]
@@ -200,10 +202,46 @@ describe('a party that takes its consent back after the call', () => {
     expect((await say({ kind: 'decide', state: 'agreed' })).held.outcome).toBe('kept')
   })
 
-  it('while somebody else hands over what was held: who does that says that it is there', async () => {
+  it('while somebody else was about to hand over what was held: it is destroyed', async () => {
     const { said } = await say({ kind: 'review', answer: 'yes' })
     const withdrawn = { ...settling(said), stateNow: () => Promise.resolve('withdrawn' as const) }
-    expect(await settleHeld(withdrawn, 'agreed')).toMatchObject({ troubles: [{ code: 'held-key-stored' }] })
+    expect(await settleHeld(withdrawn, 'agreed')).toEqual({ outcome: 'destroyed', troubles: [] })
+    expect([isHeldHere(), hasKey('recordings')]).toEqual([false, false])
+  })
+
+  it('when its recording begins to be destroyed while a key is handed over: the key is taken back', async () => {
+    const custody = custodyOf()
+    const put = custody.put.bind(custody)
+    custody.put = async (name, bytes) => {
+      await put(name, bytes)
+      const marks = new ShreddedMarks(dataDir)
+      const shredding = { custody, dataDir, note: NOTE, scope: 'key', bypassesGovernance: false, marks } as const
+      if (name === heldKeyName(0)) {
+        await shred({ ...shredding, knownHolds: () => Promise.resolve([]), leave: () => Promise.resolve(false) })
+        await put(name, bytes)
+      }
+    }
+    const { held } = await say({ kind: 'decide', state: 'agreed' }, custody)
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'recording-shredded' }] })
+    expect([hasKey('recordings'), hasKey('replica')]).toEqual([false, false])
+  })
+
+  it('whose key is not the one that the manifest names is not handed over', async () => {
+    await new HeldKeys({ dataDir }).destroy(`${PREFIX}/${heldKeyName(0)}`)
+    await new HeldKeys({ dataDir }).write(`${PREFIX}/${heldKeyName(0)}`, new TextEncoder().encode('another'))
+    const { held } = await say({ kind: 'decide', state: 'agreed' })
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'held-key-damaged' }] })
+    expect([isHeldHere(), hasKey('recordings')]).toEqual([true, false])
+  })
+
+  it('of which the store does not take the key keeps it here', async () => {
+    const custody = custodyOf()
+    const put = custody.put.bind(custody)
+    custody.put = (name, bytes) => (name === heldKeyName(0) ? Promise.reject(new Error('full')) : put(name, bytes))
+    const { held } = await say({ kind: 'decide', state: 'agreed' }, custody)
+    expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ sentence: 'full' }] })
+    expect(isHeldHere()).toBe(true)
+    expect((await say({ kind: 'decide', state: 'agreed' })).held.outcome).toBe('kept')
   })
 
   it('after what was held was handed over: only the destruction of the recording helps, and that is said', async () => {
@@ -287,6 +325,13 @@ describe('what is written', () => {
     expect(requests).toEqual([])
   })
 
+  it('is refused behind a later event that was forged', async () => {
+    await say({ kind: 'review', answer: 'yes' })
+    const path = join(dataDir, 'recordings', PREFIX, consentName(1))
+    writeFileSync(path, `${readFileSync(path, 'latin1').slice(0, -4)}AAAA`)
+    expect(await refused({ kind: 'withdraw' })).toBe('consent-damaged')
+  })
+
   it('is refused while the recording is being made', async () => {
     for (const root of ['recordings', 'replica']) rmSync(join(dataDir, root, PREFIX, 'manifest.jws'))
     expect(existsSync(join(dataDir, 'recordings', PREFIX, KEY_NAME))).toBe(true)
@@ -296,7 +341,8 @@ describe('what is written', () => {
   it('is lacking: `missing` destroys what was held, and takes nothing from who refused', async () => {
     expect((await say({ kind: 'decide', state: 'missing' })).held.outcome).toBe('destroyed')
     await place([PRESSED_NO])
-    expect(await refused({ kind: 'decide', state: 'missing' })).toBe('consent-objected')
+    const { said, held } = await say({ kind: 'decide', state: 'missing' })
+    expect([said.state, said.added, held.outcome]).toEqual(['refused', [], 'destroyed'])
   })
 })
 
