@@ -1,7 +1,7 @@
 import { readConsentPacks } from '../config/read-consent-packs.ts'
 import type { Config } from '../config/config.ts'
 import type { ConsentSettings } from './consent/consent-desk.ts'
-import { policyShredder, type PolicyShredder } from './consent/policy-shredder.ts'
+import { PolicyShredder } from './consent/policy-shredder.ts'
 import { listenedPrompts } from './consent/listened-prompts.ts'
 import type { ListenedPrompt } from './media/prompt-ears.ts'
 import { randomBytes } from 'node:crypto'
@@ -45,7 +45,7 @@ export async function joinServices(parts: JoinParts): Promise<Joined> {
   const sources = new SourceTable(config.sources, { unknownSources: config.unknownSources })
   const signalling = joinSignalling(parts, sources)
   const media = createMediaPlane(parts, await promptsToHear(config))
-  const shredder = policyShredder(parts)
+  const shredder = new PolicyShredder(parts)
   const events = new RecordingEvents({ ...parts, publish: parts.eventHub.publish })
   const control = new RecordingControl({
     signalling: signalling.port,
