@@ -45,6 +45,19 @@ describeObjectStoreContract('a bucket with a prefix over TLS', () => {
   return (overTls ??= opened(plain, { prefix: 'north/one/', endpoint, caFile }))
 })
 
+it('says what lies under a prefix, up to the next slash', async () => {
+  for (const prefix of ['', 'south/two/']) {
+    const store = await opened(await makeBucket(server), { prefix })
+    const keys = ['acme/2025/12/31/one/key.age', 'acme/2025/12/31/two/key.age', 'acme/2026/01/01/id/key.age', 'zeta/x']
+    for (const key of keys) await store.put(key, bytes('x'))
+    expect(await store.folders('')).toEqual(['acme', 'zeta'])
+    expect(await store.folders('acme/')).toEqual(['2025', '2026'])
+    expect(await store.folders('acme/2025/12/31/')).toEqual(['one', 'two'])
+    expect(await store.folders('nobody/')).toEqual([])
+    store.close()
+  }
+})
+
 describe('what a server was found to do', () => {
   it('is told: a bucket without versions honours the condition', async () => {
     const { report } = await opened(plain)

@@ -74,6 +74,14 @@ export class FolderStore implements CustodyStore {
     return found.toSorted((left, right) => (left.key < right.key ? -1 : 1))
   }
 
+  async folders(prefix: string): Promise<readonly string[]> {
+    if (prefix !== '') requireObjectKey(prefix.slice(0, -1))
+    await this.#requireRoot()
+    const entries = await this.#entries(join(this.#root, prefix))
+    const names = entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name)
+    return names.filter((name) => prefix !== '' || name !== INCOMING).toSorted()
+  }
+
   async delete(key: string): Promise<void> {
     requireObjectKey(key)
     const path = join(this.#root, key)

@@ -41,8 +41,10 @@ export interface CopyLock {
 /** What is looked into for its content: sealed keys are far smaller. */
 export const UNNAMED_BYTES_MAX = 64 * 1024
 
-/** A store whose objects can be kept from being destroyed, and destroyed for good. Commands use it; the recorder never does. */
+/** A store whose objects can be kept from being destroyed, and destroyed for good. Commands use it, and the recorder where a policy about consent destroys. */
 export interface CustodyStore extends ObjectStore {
+  /** What follows `prefix` (empty, or with a slash at its end) in the keys under it, up to the next slash; of each once, in ascending order. One that holds nothing any more may be among them. */
+  folders(prefix: string): Promise<readonly string[]>
   /** Every copy of every object whose key begins with `prefix`, hidden ones too. */
   copies(prefix: string): Promise<readonly ObjectCopy[]>
   /** Undefined when nothing keeps it, or there is no such copy. */

@@ -150,6 +150,23 @@ export class S3Api {
     })
   }
 
+  /** One page of what follows `prefix` up to the next slash, as `list`. */
+  async folders(
+    prefix: string,
+    next?: string,
+  ): Promise<{ readonly names: readonly string[]; readonly next: string | undefined }> {
+    const { bucket, prefix: root } = this.#config
+    return this.#mapped(async () => {
+      const from = next === undefined ? {} : { ContinuationToken: next }
+      const input = { Bucket: bucket, Prefix: root + prefix, Delimiter: '/', ...from }
+      const answer = await this.#client.send(new ListObjectsV2Command(input), this.#timeout())
+      const names = (answer.CommonPrefixes ?? []).flatMap(({ Prefix }) =>
+        Prefix === undefined ? [] : [Prefix.slice(root.length + prefix.length, -1)],
+      )
+      return { names, next: answer.IsTruncated === true ? answer.NextContinuationToken : undefined }
+    })
+  }
+
   /** Every version and delete marker of exactly this key; without versioning the one version `null`. */
   async versions(key: string): Promise<readonly ObjectVersion[]> {
     const found: ObjectVersion[] = []

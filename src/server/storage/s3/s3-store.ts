@@ -92,6 +92,20 @@ export class S3Store implements CustodyStore {
     return found.toSorted((left, right) => (left.key < right.key ? -1 : 1))
   }
 
+  async folders(prefix: string): Promise<readonly string[]> {
+    if (prefix !== '') requireObjectKey(prefix.slice(0, -1))
+    const found: string[] = []
+    let next: string | undefined
+    do {
+      const from = next
+      const page = await this.#again(() => this.#api.folders(prefix, from))
+      found.push(...page.names.filter((name) => !`${prefix}${name}/`.startsWith(PROBE_FOLDER)))
+      if (found.length > S3_LIST_OBJECTS_MAX) throw listTooLong(prefix)
+      next = page.next
+    } while (next !== undefined)
+    return found.toSorted()
+  }
+
   /** Destroys every version of the object: one that is only hidden by a delete marker could still be read. */
   async delete(key: string): Promise<void> {
     requireObjectKey(key)

@@ -60,6 +60,7 @@ function mortal(store: CustodyStore, life: Mortality): CustodyStore {
     list: (prefix) => life.look(() => store.list(prefix)),
     delete: (key) => life.change(() => store.delete(key)),
     check: () => life.change(() => store.check()),
+    folders: (prefix) => life.look(() => store.folders(prefix)),
     copies: (prefix) => life.look(() => store.copies(prefix)),
     lockOf: (copy) => life.look(() => store.lockOf(copy)),
     destroy: (copy, options) => life.change(() => store.destroy(copy, options)),

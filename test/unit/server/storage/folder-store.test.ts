@@ -40,6 +40,16 @@ describeObjectStoreContract('a folder', async () => {
   return store
 })
 
+it('says what lies under a prefix, up to the next slash', async () => {
+  for (const key of ['b/2026/11/30/two/key.age', KEY, 'b/2025/x', 'b/loose']) await store.put(key, bytes('x'))
+  await writeFile(join(root, 'stray'), '')
+  expect(await store.folders('')).toEqual(['b', 'default'])
+  expect(await store.folders('b/')).toEqual(['2025', '2026'])
+  expect(await store.folders('nobody/')).toEqual([])
+  expect(await codeOf(store.folders('../'))).toBe('storage-key-invalid')
+  expect(await codeOf(new FolderStore(join(folder, 'not mounted')).folders(''))).toBe('storage-missing')
+})
+
 describe('put', () => {
   it('stores an object as a file that only its owner may read, in folders only its owner may enter', async () => {
     await store.put(KEY, bytes('sealed'))
