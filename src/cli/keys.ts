@@ -3,33 +3,30 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { Config } from '../config/config.ts'
-import { tenantsOf } from '../config/tenants.ts'
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { parseRecipient, recipientOfIdentity } from '../evidence/age-keys.ts'
 import { RECIPIENTS_MAX } from '../evidence/age-seal.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import { isUuidV7, uuidV7 } from '../ids.ts'
-import { storedDays } from '../server/reindex/stored-recordings.ts'
 import { HeldKeys } from '../server/recording/held-keys.ts'
 import { loadIdentities, loadSigner, loadVerifyKey, SIGNER_FILE } from '../server/storage/key-files.ts'
 import { findRecordingPrefix } from '../server/storage/find-recording.ts'
 import type { ObjectStore } from '../server/storage/object-store.ts'
 import { openForCustody } from '../server/storage/open-store.ts'
+import { keysOnTheirWay } from '../server/vault/keys-on-their-way.ts'
 import type { Vaults } from '../server/vault/rotate-key.ts'
 import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
 import { RotatedMarks } from '../server/vault/rotated-marks.ts'
 import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
+import { RotationWalk, storedTenants, type LookedAt, type RotationScope } from '../server/vault/rotation-scope.ts'
 import { flag, instantOption, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { userName } from './note-access.ts'
 import { openForReading } from './open-for-reading.ts'
 import { writeJson, writeLines } from './output.ts'
+import { rotationLines } from './rotation-report.ts'
 
-/** No release of this program is older. */
-const FIRST_DAY_UNIX_MS = Date.UTC(2026, 0, 1)
-/** The clock of a recorder may have been ahead. */
-const DAYS_AHEAD_MS = 2 * 86_400_000
 const PROGRESS_EVERY = 500
 
 export const command: Command = {
@@ -42,7 +39,7 @@ export const command: Command = {
     'read back and the recorder of this machine has said in its ledger that it stands in the place of the old one, the old one is destroyed. So run it on the machine of a recorder, while that runs. ' +
     'With --check-with each new key is opened before anything is destroyed. Stopped anywhere, every recording opens with the old or the new vault key, and running it again goes on. ' +
     'A recording on legal hold keeps the old key too (held), and of one whose destruction was ordered nothing is stored (shredded). ' +
-    'Keys of audio held until consent are not sealed anew: what has one that the old vault key opens is named (heldKey), and the old vault key is still needed. Exit code 0: nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
+    'Keys of audio held until consent are not sealed anew: what has one that the old vault key opens is named (heldKey), and the old vault key is still needed. --all looks at every tenant and day of which the stores have something, and at what this machine has not stored yet; it says at what it looked. Exit code 0: of that nothing is left that the old vault key opens. 4: something is, and is named; run it again.',
   examples: [
     'keys rotate --identity old.agekey --all --dry-run',
     'keys rotate --identity old.agekey --check-with new.agekey --all',
@@ -67,7 +64,7 @@ export const command: Command = {
       type: 'string',
       multiple: true,
       placeholder: 'NAME',
-      description: 'only this tenant (default: default, and those of sources in the configuration)',
+      description: 'only this tenant (default: all of which a store has something)',
     },
     key: {
       type: 'string',
@@ -95,28 +92,44 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   const vaults = await vaultsOf(context, config)
   if (!isDryRun && !(await hasLedger(config.dataDir))) throw withoutLedger()
   const reader = await openForReading(config, stderr)
-  const only = textOptions(args, 'tenant')
-  const tenants = only.length > 0 ? new Set(only) : tenantsOf(config)
+  const scope = scopeOf(context)
   const trusted = await trustedKeys(context, config)
   const marks = new RotatedMarks(config.dataDir)
   if (!isDryRun) await marks.forgetOld(Date.now())
   const { places, close } = await openForCustody(config)
   try {
     const by = userName()
-    const summary = await rotateKeys(ids.length > 0 ? named(reader, ids, tenants) : all(context, reader, tenants), {
+    const stores = places.map(({ store }) => store)
+    const walk = new RotationWalk(stores, reader, scope)
+    const chosen = new Set(ids)
+    const waiting = await keysOnTheirWay(config.dataDir, scope)
+    const onTheirWay = new Set([...waiting].filter((id) => chosen.size === 0 || chosen.has(id)))
+    const tenants = async (): Promise<Iterable<string>> => scope.tenants ?? storedTenants(stores)
+    const recordings = chosen.size > 0 ? named(reader, chosen, await tenants()) : walk.recordings()
+    const summary = await rotateKeys(recordings, {
       ...{ places: places.map(rotationPlace), vaults, trusted, marks, isDryRun, signal },
-      ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config) },
+      ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config), onTheirWay },
       asked: () => ({ requestId: uuidV7(Date.now(), randomBytes(16)), by, at: new Date().toISOString() }),
       onProgress: (lookedAt, counts) => {
         if (lookedAt % PROGRESS_EVERY === 0)
           writeLines(stderr, [`${lookedAt} recordings: ${counts.rotated} rotated, ${counts.already} before`])
       },
     })
-    if (json) writeJson(stdout, summary)
-    else writeLines(stdout, describe(summary))
+    const lookedAt: LookedAt | undefined = chosen.size > 0 ? undefined : walk.lookedAt
+    if (json) writeJson(stdout, { ...summary, lookedAt })
+    else writeLines(stdout, rotationLines(summary, lookedAt))
     return isDone(summary) ? ExitCode.done : ExitCode.partlyDone
   } finally {
     close()
+  }
+}
+
+function scopeOf({ args }: CommandContext): RotationScope {
+  const tenants = textOptions(args, 'tenant')
+  return {
+    tenants: tenants.length > 0 ? new Set(tenants) : undefined,
+    fromUnixMs: instantOption(args, 'from')?.getTime(),
+    untilUnixMs: instantOption(args, 'until')?.getTime(),
   }
 }
 
@@ -193,23 +206,13 @@ interface Found {
 
 async function* named(
   store: Pick<ObjectStore, 'list'>,
-  ids: readonly string[],
+  ids: ReadonlySet<string>,
   tenants: Iterable<string>,
 ): AsyncGenerator<Found> {
-  for (const recordingId of new Set(ids)) {
+  for (const recordingId of ids) {
     const isThere = async (prefix: string): Promise<boolean> => (await store.list(`${prefix}/`)).length > 0
     yield { recordingId, objectPrefix: await findRecordingPrefix(recordingId, tenants, isThere) }
   }
-}
-
-async function* all(
-  { args }: CommandContext,
-  store: Pick<ObjectStore, 'list'>,
-  tenants: Iterable<string>,
-): AsyncGenerator<Found> {
-  const fromUnixMs = instantOption(args, 'from')?.getTime() ?? FIRST_DAY_UNIX_MS
-  const toUnixMs = instantOption(args, 'until')?.getTime() ?? Date.now() + DAYS_AHEAD_MS
-  for await (const { recordings } of storedDays(store, { tenants, fromUnixMs, toUnixMs })) yield* recordings
 }
 
 function isDone({ counts, isCut, isDryRun }: RotationSummary): boolean {
@@ -217,41 +220,6 @@ function isDone({ counts, isCut, isDryRun }: RotationSummary): boolean {
     ([outcome, count]) => count > 0 && LEFT_OUTCOMES.has(outcome as RotationOutcome),
   )
   return !left && !isCut && !(isDryRun && counts.rotated > 0)
-}
-
-const WORDS: Readonly<Record<RotationOutcome, string>> = {
-  rotated: 'sealed to the new vault, and the key before destroyed',
-  already: 'sealed to the new vault before',
-  noKey: 'without a key: shredded, or it was taken away; `earwitness verify` tells which',
-  shredded: 'whose destruction was ordered and is not done: nothing was stored; `earwitness shred` finishes it',
-  running: 'without a manifest: still being made; run this again when they are over',
-  notOpened: 'not opened by the key that was given: they are of another vault, or damaged',
-  keyWrong: 'with the key of another recording: run `earwitness verify`',
-  notProven: 'whose new key could not be proven; the old one was left',
-  oldKept:
-    'sealed to the new vault, but the store keeps the key before, as Object Lock does; run this again when its retention is over',
-  unsaid: 'with both keys: the recorder has not said so in its ledger; start it and run this again',
-  heldKey:
-    'with a key of audio held until consent, which is not sealed anew: the OLD vault key is still needed for it, so keep it; their own key was dealt with',
-  held: 'on legal hold: sealed to the new vault, and the key before kept; run this again when the hold is released',
-  failed:
-    'for which a store did not do its work, or about which something was decided that cannot be believed; run this again',
-}
-
-function describe({ counts, left, leftDropped, isDryRun, isCut }: RotationSummary): readonly string[] {
-  const lines: string[] = []
-  for (const [outcome, count] of Object.entries(counts)) {
-    if (count === 0) continue
-    const words =
-      isDryRun && outcome === 'rotated' ? 'would be sealed to the new vault' : WORDS[outcome as RotationOutcome]
-    lines.push(`${count} ${words}.`)
-  }
-  if (lines.length === 0) lines.push('There is no recording.')
-  for (const { recordingId, outcome, code } of left)
-    lines.push(`  ${recordingId} ${outcome}${code === undefined ? '' : ` [${code}]`}`)
-  if (leftDropped > 0) lines.push(`  and ${leftDropped} more`)
-  if (isCut) lines.push('Stopped before the end; run it again to go on.')
-  return lines
 }
 
 function withoutLedger(): EarwitnessError {

@@ -28,7 +28,7 @@ export type RotationRest =
   | 'already'
   /** It has no key, so it is shredded, or somebody took the key away. */
   | 'noKey'
-  /** Its destruction was ordered, and a key of it is there: nothing is stored. */
+  /** Its destruction was ordered in this very moment: the key that was stored was taken away again. */
   | 'shredded'
   /** It has no manifest yet. */
   | 'running'
@@ -50,6 +50,18 @@ export interface RotatedKey {
   readonly old: readonly { readonly name: string; readonly sha256: string }[]
   /** By a legal hold: the keys before stay. */
   readonly isHeld: boolean
+}
+
+/** Its destruction was ordered, and sealed keys of it were there: an earlier run that was killed may have left one. */
+export interface ShreddedKeys {
+  /** Names of those that are still there: its destruction was begun, which `shred` finishes; or a place keeps them. */
+  readonly keysLeft: readonly string[]
+  /** Names of those that were there after it had been reported as destroyed, and were taken away now. */
+  readonly keysDestroyed: readonly string[]
+  /** Of the first error of a place that keeps one. */
+  readonly code?: string
+  readonly sentence?: string
+  readonly hint?: string
 }
 
 interface OpenedKey {
@@ -80,11 +92,12 @@ export async function rotateKey(
   places: readonly RotationPlace[],
   recording: Recording,
   { vaults, trusted, isDryRun }: RotateOptions,
-): Promise<RotatedKey | RotationRest> {
+): Promise<RotatedKey | RotationRest | ShreddedKeys> {
   const names = await keyNames(places, recording)
   if (names.length === 0) return 'noKey'
   const before = await standingIn(places, recording, trusted)
-  if (isOrdered(before)) return 'shredded'
+  if (before === 'shredding' || (before === 'shredded' && isDryRun)) return { keysLeft: names, keysDestroyed: [] }
+  if (before === 'shredded') return destroyUndue(places, recording, names)
   const recipient = await recipientOf(places, recording)
   if (recipient === undefined) return 'running'
   const opened = await openAll(places, recording, { names, recipient, identities: vaults.oldIdentities })
@@ -141,22 +154,41 @@ function isOrdered(standing: CustodyStanding): boolean {
   return standing === 'shredding' || standing === 'shredded'
 }
 
-/** Destroys the keys before, and what a crash left of them. Gives the code of the first error, when a place keeps one of them, as Object Lock does. */
+/** Takes away what was reported as destroyed, and what a crash left of it. What is only being destroyed is left to `shred`, which says in the ledger what it does. */
+async function destroyUndue(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  names: readonly string[],
+): Promise<ShreddedKeys> {
+  const keys: { readonly name: string; readonly sha256: string }[] = []
+  for (const name of names) {
+    for (const place of places) {
+      const bytes = await place.get(objectKey(recording.objectPrefix, name))
+      if (bytes !== undefined) keys.push({ name, sha256: sha256Hex(bytes) })
+    }
+  }
+  const kept = await destroyOldKeys(places, { objectPrefix: recording.objectPrefix, old: keys })
+  const left = kept === undefined ? [] : await keyNames(places, recording)
+  const why = kept === undefined ? {} : { code: kept.code, sentence: kept.message, hint: kept.hint }
+  return { keysLeft: left, keysDestroyed: names.filter((name) => !left.includes(name)), ...why }
+}
+
+/** Destroys the keys before, and what a crash left of them. Gives the first error, when a place keeps one of them, as Object Lock does. */
 export async function destroyOldKeys(
   places: readonly RotationPlace[],
-  { objectPrefix, old }: RotatedKey,
-): Promise<string | undefined> {
+  { objectPrefix, old }: Pick<RotatedKey, 'objectPrefix' | 'old'>,
+): Promise<EarwitnessError | undefined> {
   // Copies that a crash left under no name go first: they are known by the keys that still have one.
   const hashes = new Set(old.map(({ sha256 }) => sha256))
   for (const place of places) await place.destroyUnnamed(hashes)
-  let kept: string | undefined
+  let kept: EarwitnessError | undefined
   for (const { name } of old) {
     for (const place of places) {
       try {
         await place.delete(objectKey(objectPrefix, name))
       } catch (error) {
         if (!(error instanceof EarwitnessError)) throw error
-        kept ??= error.code
+        kept ??= error
       }
     }
   }

@@ -34,8 +34,14 @@ const OWN_KEY_DONE: ReadonlySet<RotationOutcome> = new Set<RotationOutcome>(['ro
 export interface LeftRecording {
   readonly recordingId: string
   readonly outcome: RotationOutcome
-  /** Of a store. */
+  /** Of the error behind it, as `sentence` and `hint`. */
   readonly code?: string
+  readonly sentence?: string
+  readonly hint?: string
+  /** Of `shredded`: the names of its sealed keys that are still there. */
+  readonly keysLeft?: readonly string[]
+  /** Of `shredded`: the names of those that this run took away. */
+  readonly keysDestroyed?: readonly string[]
 }
 
 export interface RotationSummary {
@@ -64,6 +70,8 @@ interface RunOptions {
   /** By which the recorder of this machine knows what must not be stored again. */
   readonly marks: Pick<RotatedMarks, 'write'>
   readonly isDryRun: boolean
+  /** Recordings of this machine whose key may be in no store yet: they are `running`, whether or not they are among those that are given. */
+  readonly onTheirWay: ReadonlySet<string>
   /** Ends it between two recordings. */
   readonly signal: AbortSignal
   readonly onProgress: (lookedAt: number, counts: RotationSummary['counts']) => void
@@ -89,6 +97,7 @@ export async function rotateKeys(
     if (run.isCut) return run.summary
   }
   await run.take(page)
+  run.noteUnseen()
   return run.summary
 }
 
@@ -102,9 +111,11 @@ class Run {
   #leftDropped = 0
   #lookedAt = 0
   #isSilent = false
+  readonly #unseen: Set<string>
 
   constructor(options: RunOptions) {
     this.#options = options
+    this.#unseen = new Set(options.onTheirWay)
   }
 
   get isCut(): boolean {
@@ -130,8 +141,14 @@ class Run {
     if (said.size < rotated.size) this.#isSilent = true
     await this.#beside([...rotated], async ([requestId, key]) => {
       if (said.has(requestId)) await this.#destroyOld(key, held)
-      else this.#note(key.recordingId, 'unsaid')
+      else this.#note({ recordingId: key.recordingId, outcome: 'unsaid' })
     })
+  }
+
+  /** Of what no store has a trace of yet. */
+  noteUnseen(): void {
+    if (this.isCut) return
+    for (const recordingId of [...this.#unseen].toSorted()) this.#note({ recordingId, outcome: 'running' })
   }
 
   /** What was begun is finished even when it is told to stop: between recordings it ends. */
@@ -149,6 +166,7 @@ class Run {
     try {
       const key = await rotateKey(places, recording, { vaults, trusted, isDryRun })
       if (typeof key === 'string') await this.#done(recording, key, held)
+      else if ('keysLeft' in key) this.#note({ recordingId: recording.recordingId, outcome: 'shredded', ...key })
       else if (isDryRun) await this.#done(recording, key.isHeld ? 'held' : 'rotated', held)
       else {
         const request = asked()
@@ -167,33 +185,45 @@ class Run {
     try {
       // It was decided meanwhile, if not before. Who destroys it destroys the new key as well.
       const standing = await standingIn(places, key, trusted)
-      if (standing !== 'free') return this.#note(key.recordingId, standing === 'held' ? 'held' : 'shredded')
+      if (standing !== 'free') {
+        return this.#note({ recordingId: key.recordingId, outcome: standing === 'held' ? 'held' : 'shredded' })
+      }
       await marks.write(key.recordingId, wrappedKeyNumber(key.name))
-      const code = await destroyOldKeys(places, key)
-      if (code === undefined) await this.#done(key, 'rotated', held)
-      else this.#note(key.recordingId, 'oldKept', code)
+      const kept = await destroyOldKeys(places, key)
+      if (kept === undefined) await this.#done(key, 'rotated', held)
+      else this.#note({ recordingId: key.recordingId, outcome: 'oldKept', ...whyOf(kept) })
     } catch (error) {
       this.#failed(key.recordingId, error)
     }
   }
 
   async #done(recording: StoredRecording, outcome: RotationOutcome, held: HeldKeysLeft): Promise<void> {
+    const { recordingId } = recording
+    if (outcome === 'noKey' && this.#options.onTheirWay.has(recordingId)) {
+      return this.#note({ recordingId, outcome: 'running' })
+    }
     const isLeft = OWN_KEY_DONE.has(outcome) && (await held.isIn(recording))
-    this.#note(recording.recordingId, isLeft ? 'heldKey' : outcome)
+    this.#note({ recordingId, outcome: isLeft ? 'heldKey' : outcome })
   }
 
   #failed(recordingId: string, error: unknown): void {
     if (!(error instanceof EarwitnessError)) throw error
-    this.#note(recordingId, 'failed', error.code)
+    this.#note({ recordingId, outcome: 'failed', ...whyOf(error) })
   }
 
-  #note(recordingId: string, outcome: RotationOutcome, code?: string): void {
+  #note(recording: LeftRecording): void {
+    const { recordingId, outcome } = recording
     this.#counts[outcome] += 1
+    this.#unseen.delete(recordingId)
     this.#lookedAt += 1
     if (LEFT_OUTCOMES.has(outcome)) {
       if (this.#left.length >= NAMED_MAX) this.#leftDropped += 1
-      else this.#left.push({ recordingId, outcome, ...(code === undefined ? {} : { code }) })
+      else this.#left.push(recording)
     }
     this.#options.onProgress(this.#lookedAt, this.#counts)
   }
+}
+
+function whyOf({ code, message, hint }: EarwitnessError): Required<Pick<LeftRecording, 'code' | 'sentence' | 'hint'>> {
+  return { code, sentence: message, hint }
 }

@@ -71,6 +71,7 @@ export async function rotationRig({
       readonly places?: readonly RotationPlace[]
       readonly ledger?: RotationLedger
       readonly marks?: Pick<RotatedMarks, 'write'>
+      readonly onTheirWay?: ReadonlySet<string>
     } = {},
   ): Promise<RotationSummary> =>
     rotateKeys([{ recordingId: RECORDING_ID, objectPrefix: PREFIX }], {
@@ -80,7 +81,7 @@ export async function rotationRig({
         read: (key) => Promise.resolve(rig.undecided.get(key)),
       },
       ...{ vaults: options.vaults ?? vaults(), trusted: [verifyKey], isDryRun: options.isDryRun ?? false },
-      marks: options.marks ?? marks,
+      ...{ marks: options.marks ?? marks, onTheirWay: options.onTheirWay ?? new Set() },
       ...{ signal: new AbortController().signal, onProgress: () => {} },
       asked: () => {
         requests += 1

@@ -30,7 +30,7 @@ import {
 /** Nothing is held, and nothing was decided. */
 const NOTHING = {
   heldKeys: { undecided: () => Promise.resolve([]), read: () => Promise.resolve(undefined) },
-  ...{ trusted: [], marks: { write: () => Promise.resolve() } },
+  ...{ trusted: [], marks: { write: () => Promise.resolve() }, onTheirWay: new Set<string>() },
 }
 
 const BOTH = (names: readonly string[]) => [names, names]
@@ -191,6 +191,39 @@ describe('what was decided about a recording', () => {
     expect(await outcomes(rig, { places })).toEqual(['shredded'])
     expect(await keysIn(rig)).toEqual(BOTH([]))
     expect(rig.said).toEqual([])
+  })
+
+  it('is that, and it is over: a key that a killed rotation left there is named and taken away, and then it is shredded', async () => {
+    const rig = await rotationRig()
+    await decideIn(rig, BEGIN, { kind: 'shredded', scope: 'key', destroyed: [] })
+    for (const store of rig.stores) await store.delete(`${PREFIX}/key.age`)
+    await storeOf(rig, 1).put(`${PREFIX}/key-001.age`, Buffer.from('left by a rotation that was killed'))
+    const key = { recordingId: RECORDING_ID, outcome: 'shredded' }
+    const seen = await rig.rotate({ isDryRun: true })
+    expect(seen.left).toEqual([{ ...key, keysLeft: ['key-001.age'], keysDestroyed: [] }])
+    expect(await keysIn(rig)).toEqual([[], ['key-001.age']])
+    expect((await rig.rotate()).left).toEqual([{ ...key, keysLeft: [], keysDestroyed: ['key-001.age'] }])
+    expect(await keysIn(rig)).toEqual(BOTH([]))
+    expect(await outcomes(rig)).toEqual(['noKey'])
+  })
+
+  it('is that, and a place keeps such a key: it is named, with why', async () => {
+    const rig = await rotationRig()
+    await decideIn(rig, BEGIN, { kind: 'shredded', scope: 'key', destroyed: [] })
+    for (const store of rig.stores) await store.delete(`${PREFIX}/key.age`)
+    await storeOf(rig, 1).put(`${PREFIX}/key-001.age`, Buffer.from('left'))
+    const denied = new EarwitnessError('storage-denied', 'It is locked.', 'Wait.')
+    const locked: RotationPlace = { ...storeOf(rig, 1), delete: () => Promise.reject(denied) }
+    const { left } = await rig.rotate({ places: [storeOf(rig, 0), locked] })
+    const why = { code: 'storage-denied', sentence: 'It is locked.', hint: 'Wait.' }
+    expect(left).toMatchObject([{ outcome: 'shredded', keysLeft: ['key-001.age'], keysDestroyed: [], ...why }])
+  })
+
+  it('is that it was begun: the keys that are there are named', async () => {
+    const rig = await rotationRig()
+    await decideIn(rig, BEGIN)
+    await storeOf(rig, 1).put(`${PREFIX}/key-001.age`, Buffer.from('left'))
+    expect((await rig.rotate()).left).toMatchObject([{ keysLeft: ['key-001.age', 'key.age'], keysDestroyed: [] }])
   })
 
   it('is nothing: a key that another rotation destroys meanwhile takes the new one with it in no case', async () => {
@@ -379,6 +412,25 @@ describe('a store', () => {
     expect(await outcomes(rig)).toEqual(['rotated'])
     expect(await keysIn(rig)).toEqual(BOTH(['key-001.age']))
     expect(await findings(rig)).toEqual([])
+  })
+})
+
+describe('what this machine has not stored yet', () => {
+  const other = uuidV7(1_764_000_000_000, vectorRandom('open')(16))
+
+  it('is left as running, after all that the stores have; of what is in both it counts once', async () => {
+    const rig = await rotationRig()
+    const onTheirWay = new Set([other, RECORDING_ID])
+    const { counts, left } = await rig.rotate({ onTheirWay })
+    expect([counts.rotated, counts.running]).toEqual([1, 1])
+    expect(left).toEqual([{ recordingId: other, outcome: 'running' }])
+  })
+
+  it('is left as running where the store has something of it, and no key', async () => {
+    const rig = await rotationRig()
+    for (const store of rig.stores) await store.delete(`${PREFIX}/key.age`)
+    expect(await outcomes(rig, { onTheirWay: new Set([RECORDING_ID]) })).toEqual(['running'])
+    expect(await outcomes(rig)).toEqual(['noKey'])
   })
 })
 
