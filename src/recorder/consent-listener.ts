@@ -12,7 +12,7 @@ import type { StreamReceiver } from './stream-receiver.ts'
 /** What is listened for in the audio of a recording. */
 export interface ConsentListening {
   readonly keys: ConsentKeys
-  /** A yes or no counts from the beginning of an announcement on until so long after its end. */
+  /** A yes or no counts from the beginning of an announcement that was heard on until so long after its end; see {@link ConsentListener}. */
   readonly answerWithinMs: number
   /** Announcements are looked for until so long after position 0. */
   readonly windowMs: number
@@ -21,6 +21,8 @@ export interface ConsentListening {
 /** A prompt that was found in one media stream; samples of {@link PROMPT_RATE}, counted from the first that was pushed. */
 export interface HeardPrompt {
   readonly prompt: PromptRef
+  /** It asks for a key. */
+  readonly asks: boolean
   readonly fromSample: number
   readonly heardSamples: number
   readonly share: number
@@ -79,7 +81,7 @@ export function createConsentListener(options: {
 
 /**
  * Listens in the streams of one recording for announcements that were made, and for keys that answer them. Only what they mean leaves it, never which keys. A yes or
- * no counts when it answers an announcement that was heard in this recording; a withdrawal counts always.
+ * no counts when it answers an announcement that was heard in this recording: a yes one that asks for it, and was certain; a no any. A withdrawal counts always.
  */
 export class ConsentListener {
   readonly #listening: ConsentListening
@@ -88,7 +90,7 @@ export class ConsentListener {
   readonly #told: (fact: ConsentFactAt) => void
   readonly #ears = new Map<string, Ear>()
   readonly #keys = new Map<string, AnswerKeys>()
-  readonly #announcements: { readonly fromSample: number; readonly toSample: number }[] = []
+  readonly #announcements: { readonly fromSample: number; readonly toSample: number; readonly takesYes: boolean }[] = []
   #early: EarlyAnswer[] = []
   #facts = 0
   #untold = 0
@@ -130,7 +132,7 @@ export class ConsentListener {
       return
     }
     const fact = { type: 'answered', answer: meaning, by: 'dtmf', streamId, atSample } as const
-    if (this.#isAnswer(atSample)) this.#tell(fact, atSample)
+    if (this.#isAnswer(fact, atSample)) this.#tell(fact, atSample)
     else this.#early = [...this.#early, { fact, atSample }].slice(-EARLY_ANSWERS_MAX)
   }
 
@@ -184,8 +186,9 @@ export class ConsentListener {
     for (const heard of ear.takeFindings()) {
       const fromSample = Math.max(0, Math.round(startPosition + heard.fromSample * factor - delay))
       const heardSamples = Math.round(heard.heardSamples * factor)
-      const { prompt, share, confidence, verdict } = heard
-      this.#announcements.push({ fromSample, toSample: fromSample + heardSamples })
+      const { prompt, asks, share, confidence, verdict } = heard
+      const takesYes = asks && verdict !== 'uncertain'
+      this.#announcements.push({ fromSample, toSample: fromSample + heardSamples, takesYes })
       this.#tell(
         { type: 'announcementHeard', prompt, streamId, fromSample, heardSamples, share, confidence, verdict },
         fromSample + heardSamples,
@@ -195,15 +198,16 @@ export class ConsentListener {
   }
 
   #answerEarly(): void {
-    const answers = this.#early.filter(({ atSample }) => this.#isAnswer(atSample))
+    const answers = this.#early.filter(({ fact, atSample }) => this.#isAnswer(fact, atSample))
     this.#early = this.#early.filter((answer) => !answers.includes(answer))
     for (const { fact, atSample } of answers) this.#tell(fact, atSample)
   }
 
-  #isAnswer(atSample: number): boolean {
+  #isAnswer({ answer }: EarlyAnswer['fact'], atSample: number): boolean {
     const within = (this.#listening.answerWithinMs * POSITIONS_PER_SECOND) / 1_000
     return this.#announcements.some(
-      ({ fromSample, toSample }) => atSample >= fromSample && atSample <= toSample + within,
+      ({ fromSample, toSample, takesYes }) =>
+        (takesYes || answer !== 'yes') && atSample >= fromSample && atSample <= toSample + within,
     )
   }
 

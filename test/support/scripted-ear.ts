@@ -31,5 +31,5 @@ export class ScriptedEar implements PromptEar {
 /** All of a prompt, at 8 kHz samples. */
 export function heardPrompt(fromSample: number, heardSamples: number): HeardPrompt {
   const prompt = { promptId: 'recorded', sha256: 'a'.repeat(64), language: 'en' }
-  return { prompt, fromSample, heardSamples, share: 1, confidence: 0.9, verdict: 'heardInFull' }
+  return { prompt, asks: true, fromSample, heardSamples, share: 1, confidence: 0.9, verdict: 'heardInFull' }
 }

@@ -17,11 +17,11 @@ const REFUSED = {
  */
 export async function listenedPrompts(folder: string): Promise<readonly ListenedPrompt[]> {
   const prompts = await readPrompts(folder)
-  return prompts.map(({ ref, audio, file }) => {
+  return prompts.map(({ ref, asks, audio, file }) => {
     const samples = promptSamples(audio, PROMPT_RATE)
     const { promptId, sha256: version } = ref
     const registered = registerPrompt(samples, { promptId, version })
-    if (registered.ok) return { ref, prompt: registered.value }
+    if (registered.ok) return { ref, asks, prompt: registered.value }
     throw new EarwitnessError(
       'prompt-not-found-again',
       `The prompt ${file} ${REFUSED[registered.reason]}.`,

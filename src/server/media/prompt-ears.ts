@@ -6,6 +6,8 @@ import { type ConsentListening, type HeardPrompt, type PromptEar } from '../../r
 /** A prompt that is listened for, and how facts name it. */
 export interface ListenedPrompt {
   readonly ref: PromptRef
+  /** It asks for a key. */
+  readonly asks: boolean
   /** Registered with the hash of its file as version, so that no two are confused. */
   readonly prompt: Prompt
 }
@@ -14,21 +16,24 @@ export interface ListenedPrompt {
 export function promptEars(
   prompts: readonly ListenedPrompt[],
 ): (consent: ConsentListening | undefined) => (() => PromptEar) | undefined {
-  const refs = new Map(prompts.map(({ ref }) => [ref.sha256, ref]))
+  const known: KnownPrompts = new Map(prompts.map((each) => [each.ref.sha256, each]))
   return (consent) => {
     if (consent === undefined || prompts.length === 0) return undefined
-    return () => new MatcherEar(prompts, refs, consent.windowMs)
+    return () => new MatcherEar(known, consent.windowMs)
   }
 }
 
+/** By the version they are registered with. */
+type KnownPrompts = ReadonlyMap<string, ListenedPrompt>
+
 class MatcherEar implements PromptEar {
   readonly #matcher: AnnouncementMatcher
-  readonly #refs: ReadonlyMap<string, PromptRef>
+  readonly #known: KnownPrompts
 
-  constructor(prompts: readonly ListenedPrompt[], refs: ReadonlyMap<string, PromptRef>, windowMs: number) {
-    this.#refs = refs
+  constructor(known: KnownPrompts, windowMs: number) {
+    this.#known = known
     this.#matcher = new AnnouncementMatcher({
-      prompts: prompts.map(({ prompt }) => prompt),
+      prompts: [...known.values()].map(({ prompt }) => prompt),
       windowMs,
     })
   }
@@ -45,9 +50,11 @@ class MatcherEar implements PromptEar {
     return this.#matcher
       .takeFindings()
       .flatMap(({ version, startSample, samplesHeard, shareHeard, confidence, verdict }) => {
-        const prompt = this.#refs.get(version)
-        if (prompt === undefined) return []
-        return { prompt, fromSample: startSample, heardSamples: samplesHeard, share: shareHeard, confidence, verdict }
+        const known = this.#known.get(version)
+        if (known === undefined) return []
+        const { ref: prompt, asks } = known
+        const heard = { fromSample: startSample, heardSamples: samplesHeard, share: shareHeard, confidence, verdict }
+        return { prompt, asks, ...heard }
       })
   }
 

@@ -116,6 +116,29 @@ describe('what is listened for in a recording', () => {
     expect(told[1]).toMatchObject({ at: '2026-11-29T12:00:03.500Z', fact: { answer: 'yes', atSample: 2.5 * 48_000 } })
   })
 
+  it.each<[string, Partial<HeardPrompt>, readonly string[]]>([
+    ['that asks', {}, ['yes', 'no']],
+    ['that asks, in part', { verdict: 'heardInPart', share: 0.7 }, ['yes', 'no']],
+    ['that may have been none', { verdict: 'uncertain', share: 0.1 }, ['no']],
+    ['that asks nothing', { asks: false }, ['no']],
+  ])('keys after an announcement %s', (_, change, answers) => {
+    const { told, run, press } = listenerOf([{ ...heardPrompt(8_000, 8_000), ...change }])
+    press('1', 1.5)
+    run(0, 3)
+    press('2', 4)
+    expect(told.flatMap(({ fact }) => (fact.type === 'answered' ? [fact.answer] : []))).toEqual(answers)
+  })
+
+  it('a yes waits for an announcement that was certain', () => {
+    const findings = [{ ...heardPrompt(8_000, 8_000), verdict: 'uncertain' as const }, heardPrompt(8_000, 16_000)]
+    const { told, run, press } = listenerOf(findings)
+    run(0, 2.5)
+    press('1', 2.6)
+    expect(told.map(({ fact }) => fact.type)).toEqual(['announcementHeard'])
+    run(2.5, 4)
+    expect(told.map(({ fact }) => fact.type)).toEqual(['announcementHeard', 'announcementHeard', 'answered'])
+  })
+
   it('a withdrawal needs no announcement, and counts when nothing is looked for any more', () => {
     const { told, listener, press } = listenerOf()
     listener.finish()
