@@ -92,6 +92,13 @@ export function offerTo(
 ) {
   const { name = 'dialog', headers = {}, source = '127.0.0.1' } = change
   const answers: string[] = []
+  let finish = (): void => {}
+  /** Resolves with the final answer. */
+  const answered = new Promise<void>((resolve) => (finish = resolve))
+  const answer = (status: string): void => {
+    answers.push(status)
+    finish()
+  }
   const header = (wanted: string): string | undefined =>
     ({ 'content-type': 'application/sdp', ...headers })[wanted.toLowerCase()]
   const offer: OfferRequest = {
@@ -104,10 +111,10 @@ export function offerTo(
     source: { transport: 'udp', address: source, port: 5060, tlsNames: [], user: undefined },
     ...{ localAddress: '127.0.0.1', receivedUs: 0 },
     progress: (status) => void answers.push(String(status)),
-    answer: () => void answers.push('200'),
-    refuse: (status) => void answers.push(String(status)),
+    answer: () => answer('200'),
+    refuse: (status) => answer(String(status)),
   }
-  return { offer, answers }
+  return { offer, answers, answered }
 }
 
 export function sdpOf(port: number, ...lines: readonly string[]): string {

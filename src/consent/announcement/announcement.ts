@@ -7,6 +7,8 @@ export const RESTARTS_MAX = 3
 export const ANNOUNCEMENT_US_MAX = 300_000_000
 /** How long the outcome of a transfer is awaited. RFC 3515 2.4.4 leaves it open */
 export const TRANSFER_US_MAX = 60_000_000
+/** How long the caller waits for facts to be kept: a disk may hang. */
+export const SETTLE_US_MAX = 5_000_000
 
 export type AnnouncementMode = 'answer' | 'early' | 'refer'
 
@@ -49,6 +51,9 @@ export type AnnouncementAct =
   | { readonly kind: 'stopPlaying' | 'settle' | 'redirect' | 'decline' | 'refer' }
   | { readonly kind: 'bye' | 'over'; readonly outcome: AnnouncementOutcome }
 
+/** By what a key was told: telephone-event (RFC 4733), a tone in the audio, or SIP INFO. */
+export type KeyWay = 'event' | 'tone' | 'info'
+
 /** Why the other side, or the signalling, ended it. */
 export type AnnouncementEnd = 'hangUp' | 'cancelled' | 'noAck' | 'failed'
 
@@ -58,7 +63,7 @@ interface Play {
   endCause: 'played' | AnnouncementEnd | undefined
   playedMs: number
   endUs: number
-  /** To the question that it asks; final when it has ended and nobody is waited for any more. */
+  /** To the question that it asks, or `none` for those that came to be asked no more; final when it has ended and nobody is waited for any more. */
   answer: { readonly value: Answer; readonly atUs: number } | undefined
 }
 
@@ -75,8 +80,8 @@ type State = 'opening' | 'playing' | 'asking' | 'settling' | 'transferring' | 'l
  * One announcement: its prompts one after the other, the key that is pressed, and how the call goes on. Time is monotonic microseconds.
  *
  * A prompt is played to its end whatever key is pressed meanwhile, so that nobody agrees to half a sentence: of the keys that mean something the last
- * one before its end counts, after it the first. Each prompt that asks has an answer of its own, and the strictest of them says how the call goes on;
- * who has said no is not asked anything more. A hold stops a prompt, and the end of the hold begins it anew. In `answer` and `refer` mode nothing is
+ * one before its end counts, after it the first. Each prompt that asks has an answer of its own; the strictest of them says how the call goes on, and is
+ * the one that is told. Who has said no is not asked anything more. A hold stops a prompt, and the end of the hold begins it anew. In `answer` and `refer` mode nothing is
  * played before the ACK: without it nobody is known to listen.
  */
 export class Announcement {
@@ -92,6 +97,9 @@ export class Announcement {
   #restarts = 0
   #askingUntilUs = Infinity
   #transferUntilUs = Infinity
+  #settleUntilUs = Infinity
+  /** That of the first key which meant something. */
+  #way: KeyWay | undefined
   #end: AnnouncementEnd | 'transferFailed' | undefined
 
   /** @param options.playedMs how much of the prompt that plays, or played last, has been sent */
@@ -111,7 +119,8 @@ export class Announcement {
 
   /** Infinity for never. */
   get nextTimeoutUs(): number {
-    if (this.#state === 'over' || this.#state === 'left' || this.#state === 'settling') return Infinity
+    if (this.#state === 'over' || this.#state === 'left') return Infinity
+    if (this.#state === 'settling') return this.#settleUntilUs
     return Math.min(this.#giveUpUs, this.#askingUntilUs, this.#transferUntilUs)
   }
 
@@ -130,13 +139,18 @@ export class Announcement {
     if (prompt?.asks === true && play.answer === undefined) {
       this.#state = 'asking'
       this.#askingUntilUs = nowUs + this.#plan.answer.windowUs
-    } else this.#goOn()
+    } else this.#goOn(nowUs)
   }
 
-  /** A key was pressed. One without a meaning changes nothing; nor does one while nothing asks. */
-  handleKey(digit: DtmfDigit, nowUs: number): void {
+  /**
+   * A key was pressed. One without a meaning changes nothing; nor does one while nothing asks, or by another way than the first: gateways send tones beside
+   * telephone-events, some PBXs an INFO too, when the key is let go, and what answers one question must not answer the next one as well.
+   */
+  handleKey(digit: DtmfDigit, way: KeyWay, nowUs: number): void {
     const { yes, no } = this.#plan.answer
     if (digit !== yes && digit !== no) return
+    this.#way ??= way
+    if (way !== this.#way) return
     const value = digit === yes ? 'yes' : 'no'
     const play = this.#plays.at(-1)
     if (this.#state === 'playing' && play !== undefined && this.#plan.prompts[play.index]?.asks === true) {
@@ -199,7 +213,7 @@ export class Announcement {
       this.#breakOff('failed', nowUs)
   }
 
-  /** The facts that `settle` asked to keep could not be kept: the call does not go on as if they were. */
+  /** The facts that `settle` asked to keep could not be kept, or not in time: the call does not go on as if they were. */
   handleUnsettled(): void {
     if (this.#state !== 'settling') return
     if (this.#end === undefined) {
@@ -211,26 +225,29 @@ export class Announcement {
 
   handleTimeout(nowUs: number): void {
     if (nowUs < this.nextTimeoutUs) return
-    if (this.#state === 'asking' && nowUs >= this.#askingUntilUs) this.#answered('none', nowUs)
+    if (this.#state === 'settling') this.handleUnsettled()
+    else if (this.#state === 'asking' && nowUs >= this.#askingUntilUs) this.#answered('none', nowUs)
     else if (this.#state === 'transferring') this.handleTransferred(false)
     else if (nowUs >= this.#giveUpUs) this.#breakOff('failed', nowUs)
   }
 
   /**
-   * The facts so far, in their order.
+   * The facts so far, in their order. Of several answers the strictest is told, and no other: whoever reads them cannot know which question was answered.
    *
    * @param heard of the prompt at this place, which was sent to its end: whether it arrived
    */
   facts(heard: (index: number) => 'yes' | 'no' | 'unknown'): readonly DatedFact[] {
     const { mode, prompts } = this.#plan
-    return this.#plays.flatMap(({ index, endCause, playedMs, endUs, answer }): readonly DatedFact[] => {
+    const answered = this.#strictest
+    return this.#plays.flatMap((play): readonly DatedFact[] => {
+      const { index, endCause, playedMs, endUs, answer } = play
       const prompt = prompts[index]
       if (prompt === undefined || endCause === undefined) return []
       const { ref, totalMs } = prompt
       const heardToEnd = endCause === 'played' ? heard(index) : 'no'
       const fact = { type: 'announcementPlayed', prompt: ref, mode, playedMs, totalMs, heardToEnd, endCause } as const
       const played = { atUs: endUs, fact }
-      if (answer === undefined) return [played]
+      if (answer === undefined || play !== answered) return [played]
       return [played, { atUs: answer.atUs, fact: { type: 'answered', answer: answer.value, by: 'dtmf' } }]
     })
   }
@@ -254,16 +271,21 @@ export class Announcement {
     return answer !== 'none' || onNone === 'continue'
   }
 
-  /** Of the answers to all questions. */
+  /** What the strictest of all answers was given to; the last one where there are several. */
+  get #strictest(): Play | undefined {
+    const answeredBy = (value: Answer): Play | undefined =>
+      this.#plays.findLast(({ answer }) => answer?.value === value)
+    return answeredBy('no') ?? answeredBy('none') ?? answeredBy('yes')
+  }
+
   get #strictestAnswer(): Answer | undefined {
-    const values = this.#plays.map(({ answer }) => answer?.value)
-    return (['no', 'none', 'yes'] as const).find((value) => values.includes(value))
+    return this.#strictest?.answer?.value
   }
 
   #answered(value: Answer, nowUs: number): void {
     this.#answerLast(value, nowUs)
     this.#askingUntilUs = Infinity
-    this.#goOn()
+    this.#goOn(nowUs)
   }
 
   #answerLast(value: Answer, nowUs: number): void {
@@ -272,12 +294,17 @@ export class Announcement {
   }
 
   /** The next prompt; none when there is no more, or the answer ends it. Who said no is asked no more: a later yes must not undo it. */
-  #goOn(): void {
+  #goOn(nowUs: number): void {
     const last = this.#plays.at(-1)?.index ?? -1
     const isRefused = this.#strictestAnswer === 'no'
     const next = this.#plan.prompts.findIndex(({ asks }, index) => index > last && !(asks && isRefused))
     if (next >= 0 && this.#isOnward) return this.#begin(next)
+    this.#settle(nowUs)
+  }
+
+  #settle(nowUs: number): void {
     this.#state = 'settling'
+    this.#settleUntilUs = nowUs + SETTLE_US_MAX
     this.#act({ kind: 'settle' })
   }
 
@@ -298,12 +325,19 @@ export class Announcement {
       this.#plays.push({ index: 0, endCause: undefined, playedMs: 0, endUs: 0, answer: undefined })
     }
     if (this.#state === 'opening' || this.#state === 'playing') this.#endPlay(cause, nowUs)
-    if (this.#state === 'asking') this.#answerLast('none', nowUs)
-    // While facts are being kept already, what is kept stands, and nothing is left to be done.
-    const wasSettling = this.#state === 'settling'
     this.#end = cause
-    this.#state = 'settling'
-    if (!wasSettling) this.#act({ kind: 'settle' })
+    // While facts are being kept already, what is kept stands, and nothing is left to be done.
+    if (this.#state === 'settling') return
+    if (this.#state === 'asking' || this.#isHalfAgreed) this.#answerLast('none', nowUs)
+    this.#settle(nowUs)
+  }
+
+  /** Yes was said, but not to all that was to be asked. */
+  get #isHalfAgreed(): boolean {
+    const last = this.#plays.at(-1)
+    const isOpen = ({ asks }: { readonly asks: boolean }, index: number): boolean =>
+      asks && index >= (last?.index ?? 0) && !(index === last?.index && last.answer !== undefined)
+    return this.#strictestAnswer === 'yes' && this.#plan.prompts.some(isOpen)
   }
 
   #endPlay(endCause: 'played' | AnnouncementEnd, nowUs: number): void {

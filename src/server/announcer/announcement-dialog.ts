@@ -3,8 +3,8 @@ import {
   type AnnouncementAct,
   type AnnouncementOutcome,
   type AnnouncementPlan,
+  type KeyWay,
 } from '../../consent/announcement/announcement.ts'
-import { type KeyWay, SamePress } from '../../consent/announcement/same-press.ts'
 import type { DialogId } from '../../ids.ts'
 import type { PromptCodec } from '../../media/prompt-audio.ts'
 import type { DtmfDigit } from '../../protocol/rtp/telephone-event.ts'
@@ -86,13 +86,13 @@ export class AnnouncementDialog {
   readonly #record: AnnouncementRecord
   #payloads: readonly (readonly Uint8Array[])[] = []
   #playing = 0
-  readonly #presses = new SamePress()
   readonly #sessionId: string
   #descriptions = 0
   #token: string | undefined
   #timer: NodeJS.Timeout | undefined
   #lingering: NodeJS.Timeout | undefined
   #isHurried = false
+  #isKeeping = false
   #progressAtUs = Infinity
 
   constructor(options: AnnouncementDialogOptions) {
@@ -191,8 +191,7 @@ export class AnnouncementDialog {
   }
 
   handleKey(digit: DtmfDigit, way: KeyWay): void {
-    const nowUs = this.#options.nowUs()
-    if (this.#presses.isAnother(digit, way, nowUs)) this.#enter(() => this.#announcement.handleKey(digit, nowUs))
+    this.#enter(() => this.#announcement.handleKey(digit, way, this.#options.nowUs()))
   }
 
   /** Where keys come by the signalling; whatever else it tells is not for us. */
@@ -267,7 +266,11 @@ export class AnnouncementDialog {
 
   /** The facts are on disk before the call goes on: the recording that follows must find them, whatever happens to this process. */
   #settle(): void {
+    this.#isKeeping = true
     this.#keep()
+      .finally(() => {
+        this.#isKeeping = false
+      })
       .then(() => this.#enter(() => this.#announcement.handleSettled(this.#options.nowUs())))
       .catch((error: unknown) => {
         this.#options.failed(error)
@@ -317,6 +320,8 @@ export class AnnouncementDialog {
   #over(outcome: AnnouncementOutcome): void {
     clearTimeout(this.#timer)
     this.#options.pace.remove(this.#paced)
+    if (this.#isKeeping)
+      this.#options.failed(new Error('what was announced is not on the disk yet, and was not waited for'))
     try {
       this.#options.over(outcome)
     } finally {
@@ -331,12 +336,13 @@ export class AnnouncementDialog {
     this.#guard(() => this.media.report({ isLeaving: false, sent: () => {} }))
   }
 
-  /** Gives the ports back, and keeps the facts once more where a report has changed them. */
+  /** Gives the ports back, and keeps the facts once more where a report has changed them; nobody waits for the disk. */
   #close(): void {
     clearTimeout(this.#lingering)
     this.#lingering = undefined
     this.#guard(() => this.media.close())
-    this.#record.keepAgain().catch(this.#options.failed).finally(this.#options.closed)
+    this.#record.keepAgain().catch(this.#options.failed)
+    this.#options.closed()
   }
 
   #enter(action: () => void): void {

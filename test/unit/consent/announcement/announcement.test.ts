@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import {
@@ -6,6 +7,7 @@ import {
   type AnnouncementMode,
   type AnnouncementPlan,
   RESTARTS_MAX,
+  SETTLE_US_MAX,
   TRANSFER_US_MAX,
 } from '../../../../src/consent/announcement/announcement.ts'
 
@@ -64,7 +66,7 @@ describe('what becomes of a call', () => {
     const { announcement, acts: done, facts, play } = announcementOf(mode)
     announcement.handleConfirmed()
     play(2_000, 3_000_000)
-    if (key !== undefined) announcement.handleKey(key, 4_000_000)
+    if (key !== undefined) announcement.handleKey(key, 'event', 4_000_000)
     announcement.handleTimeout(8_000_000)
     expect(done).toEqual(['play 0', 'settle', ...acts])
     expect(facts()).toEqual(['2000 played unknown', ...answers])
@@ -88,7 +90,7 @@ describe('what becomes of a call', () => {
     const no = announcementOf('early', { onNo: 'continue' })
     no.announcement.handleConfirmed()
     no.play(2_000, 1)
-    no.announcement.handleKey('2', 2)
+    no.announcement.handleKey('2', 'event', 2)
     expect(no.acts).toContain('redirect')
     const none = announcementOf('early', { onNone: 'hangUp' })
     none.announcement.handleConfirmed()
@@ -100,50 +102,89 @@ describe('what becomes of a call', () => {
   it('plays several prompts, and asks where one asks', () => {
     const { announcement, acts, play, facts } = announcementOf('answer', { asks: [false, true, false] })
     announcement.handleConfirmed()
-    announcement.handleKey('1', 1)
+    announcement.handleKey('1', 'event', 1)
     play(2_000, 2)
     play(2_000, 3)
-    announcement.handleKey('1', 4)
+    announcement.handleKey('1', 'event', 4)
     play(2_000, 5)
     expect(acts).toEqual(['play 0', 'play 1', 'play 2', 'settle', 'bye', 'over agreed'])
     expect(facts()).toHaveLength(4)
   })
 
   it.each<[readonly ('1' | '2' | undefined)[], string, readonly string[]]>([
-    [['1', '1'], 'agreed', ['yes', 'yes']],
-    [['1', '2'], 'refused', ['yes', 'no']],
-    [['1', undefined], 'noAnswer', ['yes', 'none']],
-    [[undefined, '1'], 'noAnswer', ['none', 'yes']],
+    [['1', '1'], 'agreed', ['', 'yes']],
+    [['1', '2'], 'refused', ['', 'no']],
+    [['1', undefined], 'noAnswer', ['', 'none']],
+    [[undefined, '1'], 'noAnswer', ['none', '']],
     [['2'], 'refused', ['no']],
-  ])('asks each question by itself, and none after a no: keys %j', (keys, outcome, answers) => {
-    const { announcement, acts, facts, play } = announcementOf('answer', { asks: [true, true], onNo: 'continue' })
-    announcement.handleConfirmed()
-    for (const [index, key] of keys.entries()) {
-      const nowUs = (index + 1) * 10_000_000
-      play(2_000, nowUs)
-      if (key === undefined) announcement.handleTimeout(nowUs + 5_000_000)
-      else announcement.handleKey(key, nowUs + 1)
-    }
-    expect(acts).toEqual([...keys.map((_, index) => `play ${index}`), 'settle', 'bye', `over ${outcome}`])
-    expect(facts()).toEqual(answers.flatMap((answer) => ['2000 played unknown', `answered ${answer}`]))
-  })
+  ])(
+    'asks each question by itself, none after a no, and has the strictest answer: keys %j',
+    (keys, outcome, answers) => {
+      const { announcement, acts, facts, play } = announcementOf('answer', { asks: [true, true], onNo: 'continue' })
+      announcement.handleConfirmed()
+      for (const [index, key] of keys.entries()) {
+        const nowUs = (index + 1) * 10_000_000
+        play(2_000, nowUs)
+        if (key === undefined) announcement.handleTimeout(nowUs + 5_000_000)
+        else announcement.handleKey(key, 'event', nowUs + 1)
+      }
+      expect(acts).toEqual([...keys.map((_, index) => `play ${index}`), 'settle', 'bye', `over ${outcome}`])
+      const told = answers.flatMap((answer) => [
+        '2000 played unknown',
+        ...(answer === '' ? [] : [`answered ${answer}`]),
+      ])
+      expect(facts()).toEqual(told)
+    },
+  )
 
-  it('has no answer to the second question from a hang-up within it', () => {
-    const { announcement, facts, play } = announcementOf('answer', { asks: [true, true] })
+  it.each([
+    [[true, true], 'answered none'],
+    [[true, false, true], 'answered none'],
+    [[true, false], 'answered yes'],
+  ])('a yes to one of several questions is none when the rest is not heard: asking %j', (asks, answer) => {
+    const { announcement, facts, play } = announcementOf('answer', { asks })
     announcement.handleConfirmed()
     play(2_000, 1)
-    announcement.handleKey('1', 2)
+    announcement.handleKey('1', 'event', 2)
     play(500, 3)
-    announcement.handleKey('2', 4)
+    announcement.handleKey('2', 'event', 4)
     announcement.handleEnded('hangUp', 5)
-    expect(facts()).toEqual(['2000 played unknown', 'answered yes', '500 hangUp no'])
+    expect(facts()).toHaveLength(3)
+    expect(facts()).toEqual(expect.arrayContaining(['2000 played unknown', answer, '500 hangUp no']))
+  })
+
+  it('says yes in its facts just where every question was answered yes, and is agreed to just where they say so', () => {
+    const key = fc.constantFrom('1' as const, '2' as const, undefined)
+    const question = fc.record({ asks: fc.boolean(), key, isEarly: fc.boolean() })
+    const onward = fc.constantFrom('continue' as const, 'hangUp' as const)
+    fc.assert(
+      fc.property(fc.array(question, { minLength: 1, maxLength: 4 }), onward, onward, (questions, onNo, onNone) => {
+        const asks = questions.map((each) => each.asks)
+        const { announcement, acts, facts, play } = announcementOf('answer', { asks, onNo, onNone })
+        announcement.handleConfirmed()
+        for (const [index, { key: pressed, isEarly }] of questions.entries()) {
+          const nowUs = (index + 1) * 10_000_000
+          if (!acts.includes(`play ${index}`)) continue
+          if (pressed !== undefined && isEarly) announcement.handleKey(pressed, 'event', nowUs - 1)
+          play(2_000, nowUs)
+          if (pressed !== undefined && asks[index] === true && !isEarly)
+            announcement.handleKey(pressed, 'event', nowUs + 1)
+          announcement.handleTimeout(nowUs + 5_000_000)
+        }
+        const asked = questions.filter((each) => each.asks)
+        const isAgreed = asked.length > 0 && asked.every((each) => each.key === '1')
+        expect(facts().includes('answered yes')).toBe(isAgreed)
+        expect(acts.at(-1) === 'over agreed').toBe(isAgreed)
+        expect(facts().filter((fact) => fact.startsWith('answered'))).toHaveLength(asked.length > 0 ? 1 : 0)
+      }),
+    )
   })
 
   it('leaves out what comes after a no', () => {
     const { announcement, acts, play } = announcementOf('answer', { asks: [true, false] })
     announcement.handleConfirmed()
     play(2_000, 1)
-    announcement.handleKey('2', 2)
+    announcement.handleKey('2', 'event', 2)
     expect(acts).toEqual(['play 0', 'settle', 'bye', 'over refused'])
   })
 })
@@ -157,10 +198,27 @@ describe('keys', () => {
       ['2', 2],
       ['9', 3],
     ] as const)
-      announcement.handleKey(key, nowUs)
+      announcement.handleKey(key, 'event', nowUs)
     expect([acts, announcement.facts(() => 'yes')]).toEqual([['play 0'], []])
     play(2_000, 4)
     expect([acts.at(-1), facts().at(-1)]).toEqual(['over refused', 'answered no'])
+  })
+
+  it('are taken of one way only, that of the first which means something', () => {
+    const { announcement, play, facts } = announcementOf('answer', { asks: [false, true, true], onNone: 'continue' })
+    announcement.handleConfirmed()
+    announcement.handleKey('9', 'tone', 1)
+    announcement.handleKey('1', 'event', 2)
+    play(2_000, 3)
+    play(2_000, 4)
+    announcement.handleKey('1', 'event', 5)
+    // A long press: INFO comes when the key is let go.
+    announcement.handleKey('1', 'info', 4_000_000)
+    announcement.handleKey('1', 'tone', 4_000_001)
+    play(2_000, 5_000_000)
+    announcement.handleKey('1', 'info', 5_000_001)
+    announcement.handleTimeout(10_000_000)
+    expect(facts().at(-1)).toBe('answered none')
   })
 
   it('after the window count for nothing', () => {
@@ -170,7 +228,7 @@ describe('keys', () => {
     announcement.handleTimeout(4_999_999)
     expect(acts).toEqual(['play 0'])
     announcement.handleTimeout(5_000_000)
-    announcement.handleKey('1', 5_000_001)
+    announcement.handleKey('1', 'event', 5_000_001)
     expect(facts()).toEqual(['2000 played unknown', 'answered none'])
   })
 })
@@ -180,7 +238,7 @@ describe('an end by the other side', () => {
     const { announcement, acts, play, facts } = announcementOf('answer')
     announcement.handleConfirmed()
     play(640, 1)
-    announcement.handleKey('1', 2)
+    announcement.handleKey('1', 'event', 2)
     announcement.handleEnded('hangUp', 3)
     expect(facts()).toEqual(['640 hangUp no'])
     expect(acts).toEqual(['play 0', 'stopPlaying', 'settle', 'over hangUp'])
@@ -211,6 +269,33 @@ describe('an end by the other side', () => {
     announcement.handleSettled(4)
     expect(acts).toEqual(['play 0', 'settle', 'stopPlaying', 'over cancelled'])
     expect(facts()).toEqual(['2000 played unknown'])
+  })
+})
+
+describe('facts that do not come to be kept', () => {
+  it.each<[AnnouncementMode, readonly string[]]>([
+    ['answer', ['bye', 'over failed']],
+    ['early', ['decline', 'over failed']],
+    ['refer', ['bye', 'over failed']],
+  ])('are awaited for a while, then the call is let go, in %s mode', (mode, last) => {
+    const { announcement, acts, play } = announcementOf(mode, { asks: [false], keeps: true })
+    announcement.handleConfirmed()
+    play(2_000, 7)
+    expect(announcement.nextTimeoutUs).toBe(7 + SETTLE_US_MAX)
+    announcement.handleTimeout(6 + SETTLE_US_MAX)
+    expect(announcement.isOver).toBe(false)
+    announcement.handleTimeout(7 + SETTLE_US_MAX)
+    announcement.handleSettled(8 + SETTLE_US_MAX)
+    expect(acts).toEqual(['play 0', 'settle', ...last])
+    expect(announcement.nextTimeoutUs).toBe(Infinity)
+  })
+
+  it('keep nobody who has hung up', () => {
+    const { announcement, acts } = announcementOf('answer', { keeps: true })
+    announcement.handleConfirmed()
+    announcement.handleEnded('hangUp', 3)
+    announcement.handleTimeout(3 + SETTLE_US_MAX)
+    expect(acts).toEqual(['play 0', 'stopPlaying', 'settle', 'over hangUp'])
   })
 })
 

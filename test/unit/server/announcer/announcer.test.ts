@@ -1,10 +1,12 @@
 import type { Socket } from 'node:dgram'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 
 import { parseRtp, type RtpPacket } from '../../../../src/protocol/rtp/packet.ts'
 import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp-writer.ts'
-import { SEND_ERRORS_MAX } from '../../../../src/server/announcer/announcement-media.ts'
+import { SETTLE_US_MAX } from '../../../../src/consent/announcement/announcement.ts'
+import { FRAME_MS } from '../../../../src/media/prompt-audio.ts'
+import { LEAD_IN_TICKS, SEND_ERRORS_MAX } from '../../../../src/server/announcer/announcement-media.ts'
 import { PromptLibrary } from '../../../../src/server/announcer/prompt-library.ts'
 import { shortPrompts } from '../../../support/announcer.ts'
 import { eventually, makeDataDir, removeDataDir } from '../../../support/daemon.ts'
@@ -37,6 +39,7 @@ afterAll(async () => {
 
 // All have the same ports, and one that waits for reports still has them.
 afterEach(async () => {
+  vi.useRealTimers()
   for (const { announcer } of started.splice(0)) {
     announcer.hangUpAll()
     await announcer.drain()
@@ -156,6 +159,26 @@ it('gives up what the system refuses to send: nobody was told anything', async (
   expect(unsent()).toBeGreaterThanOrEqual(SEND_ERRORS_MAX)
 })
 
+/** Who hears our packets, and can report about all that came. */
+async function reportingListener() {
+  const socket = await udpListener()
+  sockets.push(socket)
+  const packets: RtpPacket[] = []
+  let from = 0
+  let wake = (): void => {}
+  socket.on('message', (datagram, { port }) => {
+    from = port
+    const packet = parseRtp(datagram)
+    if (packet.ok && packet.value.payloadType === 0) packets.push(packet.value)
+    wake()
+  })
+  const heard = async (count: number): Promise<void> => {
+    while (packets.length < count) await new Promise<void>((resolve) => (wake = resolve))
+  }
+  const report = (): void => socket.send(reportOn(packets), from, '127.0.0.1')
+  return { port: socket.address().port, heard, report }
+}
+
 /** A report of the listener about our packets, up to the last one he has. */
 function reportOn(packets: readonly RtpPacket[]): Uint8Array {
   const [first, last] = [packets[0]!, packets.at(-1)!]
@@ -170,23 +193,15 @@ it('takes the report that comes after the end of the call for what it says', asy
   const { announcer, over, kept } = await start({
     announcements: { answer: { yes: '1', no: '2', windowMs: 100, onNo: 'hangUp', onNone: 'continue' } },
   })
-  const socket = await udpListener()
-  sockets.push(socket)
-  const packets: RtpPacket[] = []
-  let from = 0
-  socket.on('message', (datagram, { port }) => {
-    from = port
-    const packet = parseRtp(datagram)
-    if (packet.ok && packet.value.payloadType === 0) packets.push(packet.value)
-  })
-  const { offer, answers } = offerTo(`${URI};play=ask`, sdpOf(socket.address().port, 'a=rtcp-mux'))
+  const ear = await reportingListener()
+  const { offer, answers } = offerTo(`${URI};play=ask`, sdpOf(ear.port, 'a=rtcp-mux'))
   announcer.handleInvite(offer)
   await eventually('an answer', async () => answers[0])
   announcer.handleConfirmed(offer.dialogId)
   await eventually('the end', async () => over[0])
-  await eventually('the last packet', async () => (packets.length === BRIEF_PACKETS ? true : undefined))
+  await ear.heard(BRIEF_PACKETS)
   expect([announcer.has(offer.dialogId), kept.length]).toEqual([true, 1])
-  socket.send(reportOn(packets), from, '127.0.0.1')
+  ear.report()
   await announcer.drain()
   const [first, last] = kept
   expect(kept.map(({ facts }) => facts[0]?.fact)).toMatchObject([{ heardToEnd: 'unknown' }, { heardToEnd: 'yes' }])
@@ -245,4 +260,33 @@ it.each([
   announcer.handleConfirmed(offer.dialogId)
   await eventually('the end', async () => over[0])
   expect([over[0]?.outcome, answers, byes[0]?.text, failures.length]).toEqual(['failed', expected, text, 1])
+})
+
+it.each(['at first', 'again'])('is not held up by a disk that hangs when facts are kept: %s', async (when) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  const puts: unknown[] = []
+  const put = async (announcement: unknown): Promise<void> => {
+    puts.push(announcement)
+    if (when === 'at first' || puts.length > 1) await new Promise<never>(() => {})
+  }
+  const options = { table: { put }, nowUs: () => Date.now() * 1_000 }
+  const { announcer, over, byes, failures } = await start({ options })
+  const ear = await reportingListener()
+  const { offer, answered } = offerTo(URI, sdpOf(ear.port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await answered
+  announcer.handleConfirmed(offer.dialogId)
+  await vi.advanceTimersByTimeAsync(LEAD_IN_TICKS * FRAME_MS + BRIEF_MS + FRAME_MS)
+  await ear.heard(BRIEF_PACKETS)
+  const drained = announcer.drain()
+  if (when === 'at first') {
+    expect(byes).toEqual([])
+    await vi.advanceTimersByTimeAsync(SETTLE_US_MAX / 1_000)
+    announcer.hangUpAll()
+  } else ear.report()
+  await drained
+  expect([over[0]?.outcome, byes[0]?.text]).toEqual(
+    when === 'at first' ? ['failed', 'Announcement failed'] : ['played', 'Announcement played'],
+  )
+  expect([puts.length, failures.length]).toEqual(when === 'at first' ? [1, 1] : [2, 0])
 })
