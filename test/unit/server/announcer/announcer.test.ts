@@ -290,3 +290,46 @@ it.each(['at first', 'again'])('is not held up by a disk that hangs when facts a
   )
   expect([puts.length, failures.length]).toEqual(when === 'at first' ? [1, 1] : [2, 0])
 })
+
+// The steered clock: LINGER_MS is 1.5 s.
+it('waits for a last report for a while, and no longer than until it comes', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  for (const isReported of [true, false]) {
+    const { announcer, kept } = await start({ options: { nowUs: () => Date.now() * 1_000 } })
+    const ear = await reportingListener()
+    const { offer, answered } = offerTo(URI, sdpOf(ear.port, 'a=rtcp-mux'))
+    announcer.handleInvite(offer)
+    await answered
+    announcer.handleConfirmed(offer.dialogId)
+    await vi.advanceTimersByTimeAsync(LEAD_IN_TICKS * FRAME_MS + BRIEF_MS + FRAME_MS)
+    await ear.heard(BRIEF_PACKETS)
+    expect(kept).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1_200)
+    expect(announcer.has(offer.dialogId)).toBe(true)
+    const drained = announcer.drain()
+    if (isReported) ear.report()
+    else await vi.advanceTimersByTimeAsync(301)
+    await drained
+    expect(kept.map(({ facts }) => facts[0]?.fact)).toMatchObject(
+      isReported ? [{ heardToEnd: 'unknown' }, { heardToEnd: 'yes' }] : [{ heardToEnd: 'unknown' }],
+    )
+  }
+})
+
+it.each([
+  ['application/dtmf-relay', 'Signal=1\r\nDuration=160\r\n', 'yes'],
+  ['application/dtmf', '2', 'no'],
+  ['text/plain', '1', 'none'],
+])('hears keys by INFO: %s %j', async (type, body, answer) => {
+  const answering = { yes: '1', no: '2', windowMs: 500, onNo: 'hangUp', onNone: 'continue' } as const
+  const { announcer, over, kept } = await start({ announcements: { answer: answering } })
+  const { port } = await listener()
+  const { offer, answered } = offerTo(`${URI};play=ask`, sdpOf(port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await answered
+  announcer.handleConfirmed(offer.dialogId)
+  const header = (name: string): string | undefined => (name === 'content-type' ? type : undefined)
+  announcer.handleInDialog(offer.dialogId, { method: 'INFO', header, body: new TextEncoder().encode(body) } as never)
+  await eventually('the end', async () => over[0])
+  expect(kept[0]?.facts.map(({ fact }) => fact)).toMatchObject([{ endCause: 'played' }, { type: 'answered', answer }])
+})
