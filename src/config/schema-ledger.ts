@@ -22,7 +22,8 @@ export const ledger = group('The log of signed statements about recordings.', {
   witnesses: Type.Array(witness, {
     description:
       'Others who remember how far they have seen the ledger, and sign under each checkpoint that goes on from there (C2SP tlog-witness; `earwitness witness` is one). With them ' +
-      'nobody can take back or tell in two ways what the ledger has said, not even who holds all keys of this machine. Each is asked with every checkpoint, which there is once a minute while something happens, and after ' +
+      'nobody can take back or tell in two ways what a ledger has said, also not who holds all keys of this machine. Who deletes a ledger everywhere and begins another is found only by ' +
+      '`ledger verify --checkpoint` with the *.note files of the witness. Each is asked with every checkpoint, which there is once a minute while something happens, and after ' +
       '1,000 statements; it learns hashes and times only. While one does not answer, recording goes on.',
     default: [],
     maxItems: 8,
