@@ -4,11 +4,11 @@ import type { WitnessEvent } from '../server/witness/witness.ts'
 export const SAID_EVERY_MS = 60_000
 
 const EVENTS: Readonly<Partial<Record<WitnessEvent, string>>> = {
-  refused: 'not signed under: nobody of --key has signed it, or there are too many ledgers.',
+  refused: 'not signed under: nobody of --key has signed it, another of them began it, or there are too many ledgers.',
   forked:
-    'NOT SIGNED UNDER: it has signed another checkpoint of the same size. Somebody changed it; keep this folder, both are in it.',
+    'NOT SIGNED UNDER: it has signed another checkpoint of the same size. Somebody changed it; keep the two files that end with .seen and .shown, which prove it.',
   notProven:
-    'NOT SIGNED UNDER: no proof that it goes on from what this witness has seen. If it was its recorder that asked, somebody changed it; keep this folder.',
+    'NOT SIGNED UNDER: no proof that it goes on from what this witness has seen. That is a suspicion: if it was its recorder that asked, somebody changed it; keep the files that end with .seen and .shown.',
 }
 
 /** What a witness prints of what it did not sign under. */

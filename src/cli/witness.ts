@@ -24,7 +24,7 @@ export const command: Command = {
   description:
     'Runs on a machine that those who run the recorders do not control. It remembers how far it has seen each ledger and signs under a checkpoint only when that goes on from there (C2SP tlog-witness). ' +
     'It prints the key that goes into ledger.witnesses of the recorders and behind --witness of `ledger verify`. It needs no configuration file, and learns hashes only. It speaks HTTP without TLS: put a proxy in front of it. ' +
-    'DIR holds its key and, of each ledger, the newest checkpoint, which `ledger verify --checkpoint` takes.',
+    'DIR holds its key and, of each ledger, the newest checkpoint, and what contradicted one: `ledger verify --checkpoint` takes both.',
   examples: ['witness --name witness.example.com --data /var/lib/witness --key recorder-1.pub.pem'],
   options: {
     name: {
@@ -62,14 +62,14 @@ async function serveWitness(
   const signer = await loadOrCreateSigner(resolve(cwd, data))
   const trusted = await Promise.all(keyFiles.map((file) => loadVerifyKey(resolve(cwd, file))))
   const paint = paintFor(stderr, env)
+  const sayError = rarely((line) => writeLines(stderr, [`${paint('red', 'error:')} ${line}`]), Date.now)
+  const onError = (error: unknown): void => sayError('error', error instanceof Error ? error.message : String(error))
   const witness = new Witness({
     ...{ name, signer, trusted, memory: await openWitnessFolder(resolve(cwd, data, 'logs')), nowUnixMs: Date.now },
     onEvent: eventLines((line) => writeLines(stderr, [`${paint('yellow', 'warning:')} ${line}`]), Date.now),
+    onError,
   })
-  const sayError = rarely((line) => writeLines(stderr, [`${paint('red', 'error:')} ${line}`]), Date.now)
-  const app = witnessServer(witness, (error) =>
-    sayError('error', error instanceof Error ? error.message : String(error)),
-  )
+  const app = witnessServer(witness, onError)
   try {
     const http = httpUrl(await listen(app, where, '--listen'))
     const key = await writeWitnessKey(name, signer.verifyKey)

@@ -2,7 +2,7 @@ import { isUuidV7 } from '../../ids.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 import { fromBase64, toBase64 } from './base64.ts'
-import { checkNote, parseNote, signNote, type SignedNote } from './signed-note.ts'
+import { checkNote, noteKeyId, parseNote, signNote, signatureLine, type SignedNote } from './signed-note.ts'
 
 /** How much of a log there was at a time, and its root: C2SP `tlog-checkpoint`. FORMAT.md 5 */
 export interface Checkpoint {
@@ -59,4 +59,15 @@ export async function readCheckpoint(
   const { checkpoint, note } = decoded.value
   const signature = await checkNote(note, checkpointOrigin(checkpoint.logId), keys)
   return signature.ok ? accepted(checkpoint) : signature
+}
+
+/** A checkpoint that `key` has signed, without the lines of anybody else. */
+export async function onlySignedBy(
+  key: VerifyKey,
+  { note, logId }: { readonly note: SignedNote; readonly logId: string },
+): Promise<string> {
+  const origin = checkpointOrigin(logId)
+  const id = await noteKeyId(origin, key)
+  const line = note.signatures.find(({ name, keyId }) => name === origin && keyId === id)
+  return `${note.text}\n${line === undefined ? '' : signatureLine(line)}`
 }

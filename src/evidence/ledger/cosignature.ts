@@ -2,12 +2,12 @@ import { accepted, rejected, type Result } from '../../result.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
 import { fromBase64, toBase64 } from './base64.ts'
 import {
-  bytesOfHex,
   findSignatureLines,
   keyIdOf,
   NOTE_LENGTH_MAX,
   NOTE_SIGNATURES_MAX,
   rawKeyOf,
+  signatureLine,
   type NoteSignature,
 } from './signed-note.ts'
 
@@ -85,7 +85,7 @@ export async function cosign(
   const time = new DataView(new ArrayBuffer(TIME_BYTES))
   time.setBigUint64(0, BigInt(seconds))
   const signature = Uint8Array.from([...new Uint8Array(time.buffer), ...new Uint8Array(signed)])
-  return lineOf({ name, keyId, signature })
+  return signatureLine({ name, keyId, signature })
 }
 
 /**
@@ -117,17 +117,13 @@ export async function checkCosignatures(
 export async function findCosignature(text: string, answer: string, witness: WitnessKey): Promise<string | undefined> {
   if (answer.length > NOTE_LENGTH_MAX) return undefined
   for (const signature of findSignatureLines(answer).filter(isNamed(witness)).slice(0, NOTE_SIGNATURES_MAX)) {
-    if ((await timeOfCosignature(text, signature, witness)) !== undefined) return lineOf(signature)
+    if ((await timeOfCosignature(text, signature, witness)) !== undefined) return signatureLine(signature)
   }
   return undefined
 }
 
 function isNamed(witness: WitnessKey): (signature: NoteSignature) => boolean {
   return ({ name, keyId }) => name === witness.name && keyId === witness.keyId
-}
-
-function lineOf({ name, keyId, signature }: NoteSignature): string {
-  return `\u2014 ${name} ${toBase64(Uint8Array.from([...bytesOfHex(keyId), ...signature]))}\n`
 }
 
 async function timeOfCosignature(

@@ -69,8 +69,12 @@ export async function signNote(
   const bytes = new TextEncoder().encode(text)
   const signature = await globalThis.crypto.subtle.sign('Ed25519', signingKey.privateKey, bytes)
   const keyId = await noteKeyId(name, verifyKey)
-  const blob = toBase64(Uint8Array.from([...bytesOfHex(keyId), ...new Uint8Array(signature)]))
-  return `${text}\n\u2014 ${name} ${blob}\n`
+  return `${text}\n${signatureLine({ name, keyId, signature: new Uint8Array(signature) })}`
+}
+
+/** As it stands under a note, with its LF. */
+export function signatureLine({ name, keyId, signature }: NoteSignature): string {
+  return `\u2014 ${name} ${toBase64(Uint8Array.from([...bytesOfHex(keyId), ...signature]))}\n`
 }
 
 /**
@@ -126,6 +130,6 @@ function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-export function bytesOfHex(hex: string): number[] {
+function bytesOfHex(hex: string): number[] {
   return Array.from(hex.matchAll(/../g), ([byte]) => Number.parseInt(byte, 16))
 }

@@ -1,7 +1,8 @@
 import { readAddCheckpoint, TREE_SIZE_TYPE } from '../../evidence/ledger/add-checkpoint.ts'
 import { areSame, checkConsistency } from '../../evidence/ledger/check-proof.ts'
-import { decodeCheckpoint, readCheckpoint, type Checkpoint } from '../../evidence/ledger/checkpoint.ts'
+import { decodeCheckpoint, onlySignedBy, readCheckpoint, type Checkpoint } from '../../evidence/ledger/checkpoint.ts'
 import { cosign } from '../../evidence/ledger/cosignature.ts'
+import type { SignedNote } from '../../evidence/ledger/signed-note.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 
 /** Logs that one witness follows; a recorder begins one only when its data folder is new. */
@@ -13,8 +14,8 @@ export interface WitnessMemory {
   read(logId: string): Promise<string | undefined>
   /** Resolves when a power cut does not take it any more. */
   write(logId: string, note: string): Promise<void>
-  /** Keeps a checkpoint that contradicts the newest one: both together are the proof. The first few of each kind, and each once. */
-  keep(logId: string, kind: Contradiction, note: string): Promise<void>
+  /** Keeps a checkpoint with the one it was compared with, whatever is written afterwards. Of each kind the first pair and the newest few, and each `shown` once. */
+  keep(logId: string, kind: WitnessFinding, pair: NotePair): Promise<void>
   /** Logs that are followed. */
   count(): Promise<number>
 }
@@ -26,20 +27,31 @@ export interface WitnessAnswer {
   readonly body: string
 }
 
-/** `forked`: two checkpoints of one size, each signed by the log, differ. `notProven`: a larger one came without a proof that it goes on from the one that is kept. */
-export type Contradiction = 'forked' | 'notProven'
+/**
+ * `forked`: two checkpoints of one size, each signed by the log, differ: the two prove it to anybody. `notProven`: a larger one came without a proof that it goes on from the one
+ * that is kept: a suspicion, for whoever has a checkpoint can ask with a wrong proof.
+ */
+export type WitnessFinding = 'forked' | 'notProven'
+
+/** Two signed notes: what had been seen, and what was shown then. */
+export interface NotePair {
+  readonly seen: string
+  readonly shown: string
+}
 
 /** What is counted. */
-export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | Contradiction
+export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | WitnessFinding
 
 export interface WitnessOptions {
   readonly name: string
   readonly signer: { readonly signingKey: SigningKey; readonly verifyKey: VerifyKey }
-  /** Signers of recorders whose logs are followed. */
+  /** Signers of recorders whose logs are followed. A log belongs to the one that it was first seen with: of the others none may speak for it. */
   readonly trusted: readonly VerifyKey[]
   readonly memory: WitnessMemory
   readonly nowUnixMs: () => number
   readonly onEvent: (event: WitnessEvent, logId: string) => void
+  /** A finding could not be kept; it is answered and told all the same. */
+  readonly onError: (error: unknown) => void
 }
 
 /**
@@ -66,7 +78,7 @@ export class Witness {
       this.#options.onEvent('refused', logId)
       return plain(403, 'It is signed by nobody whom this witness knows.')
     }
-    const asked = { ...request.value, checkpoint: trusted.value, text: decoded.value.note.text }
+    const asked = { ...request.value, checkpoint: trusted.value, parsed: decoded.value.note }
     // Two requests of one log must not both be compared with the same past.
     const done = (this.#turns.get(logId) ?? Promise.resolve()).then(() => this.#compare(asked))
     const settled = done.catch(() => {})
@@ -81,16 +93,21 @@ export class Witness {
     readonly oldSize: number
     readonly proof: readonly Uint8Array[]
     readonly note: string
-    readonly text: string
+    readonly parsed: SignedNote
     readonly checkpoint: Checkpoint
   }): Promise<WitnessAnswer> {
     const { memory, onEvent } = this.#options
-    const { checkpoint, oldSize, proof, note, text } = asked
+    const { checkpoint, oldSize, proof, note, parsed } = asked
     const { logId, size, root } = checkpoint
     const kept = await memory.read(logId)
     const before = kept === undefined ? undefined : decodeCheckpoint(kept)
     if (before?.ok === false) throw new Error(`the checkpoint that is kept of log ${logId} cannot be read`)
     const seen = before?.value.checkpoint
+    const owner = await this.#signerOf(kept ?? note)
+    if (owner === undefined || !(await readCheckpoint(note, [owner])).ok) {
+      onEvent('refused', logId)
+      return plain(403, 'This ledger was begun by somebody else.')
+    }
     if (size === 0) return plain(400, 'There is nothing yet to sign under.')
     if (oldSize > size) return plain(400, 'The old size is larger than the checkpoint.')
     if (oldSize !== (seen?.size ?? 0)) {
@@ -98,7 +115,7 @@ export class Witness {
       return { status: 409, contentType: TREE_SIZE_TYPE, body: `${seen?.size ?? 0}\n` }
     }
     if (seen?.size === size && !areSame(seen.root, root)) {
-      await this.#contradict('forked', logId, note)
+      await this.#find('forked', logId, { seen: kept, shown: note })
       return { status: 409, contentType: TREE_SIZE_TYPE, body: `${size}\n` }
     }
     // Nothing has to be proved of what goes on from nothing.
@@ -107,23 +124,37 @@ export class Witness {
         ? proof.length === 0
         : await checkConsistency({ oldSize, oldRoot: seen.root, size, root, proof })
     if (!isGrown) {
-      await this.#contradict('notProven', logId, seen === undefined ? undefined : note)
+      await this.#find('notProven', logId, { seen: kept, shown: note })
       return plain(422, 'It does not go on from the checkpoint that this witness has seen.')
     }
     if (seen === undefined && (await memory.count()) >= WITNESSED_LOGS_MAX) {
       onEvent('refused', logId)
       return plain(507, 'This witness follows as many logs as it can.')
     }
-    await memory.write(logId, note)
+    // Only by its owner: whose line stands beside it would own the log as well.
+    await memory.write(logId, await onlySignedBy(owner, { note: parsed, logId }))
     onEvent('cosigned', logId)
     const { name, signer, nowUnixMs } = this.#options
-    const body = await cosign(text, { ...signer, name, nowUnixMs: nowUnixMs() })
+    const body = await cosign(parsed.text, { ...signer, name, nowUnixMs: nowUnixMs() })
     return { status: 200, contentType: 'text/plain; charset=utf-8', body }
   }
 
-  async #contradict(kind: Contradiction, logId: string, note: string | undefined): Promise<void> {
-    if (note !== undefined) await this.#options.memory.keep(logId, kind, note)
-    this.#options.onEvent(kind, logId)
+  /** Of those who are trusted the first whose signature is under it. */
+  async #signerOf(note: string): Promise<VerifyKey | undefined> {
+    for (const key of this.#options.trusted) if ((await readCheckpoint(note, [key])).ok) return key
+    return undefined
+  }
+
+  /** Whoever is caught must not get away because the disk is full. */
+  async #find(
+    kind: WitnessFinding,
+    logId: string,
+    { seen, shown }: { readonly seen: string | undefined; readonly shown: string },
+  ): Promise<void> {
+    const { memory, onEvent, onError } = this.#options
+    // Who reads of it looks into the folder.
+    if (seen !== undefined) await memory.keep(logId, kind, { seen, shown }).catch(onError)
+    onEvent(kind, logId)
   }
 }
 

@@ -11,7 +11,7 @@ import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'
 
 import { runCommandHere } from '../../support/daemon.ts'
 import { ledgerRig, recordingId, storyOf, type LedgerRig } from '../server/ledger/ledger-rig.ts'
-import { cosignedIn, WITNESS_NAME, witnessRig } from '../server/ledger/witness-rig.ts'
+import { cosignedIn, WITNESS_NAME, witnessRig } from '../server/witness/witness-rig.ts'
 
 const KEY = fileURLToPath(new URL('../../vectors/evidence/recording-1/signer.pub.pem', import.meta.url))
 

@@ -10,7 +10,7 @@ import { writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
 import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { vectorText } from '../../../vectors/evidence/sample-recording.ts'
 import { ledgerRig, storyOf } from '../ledger/ledger-rig.ts'
-import { WITNESS_NAME, witnessRig } from '../ledger/witness-rig.ts'
+import { WITNESS_NAME, witnessRig } from '../witness/witness-rig.ts'
 
 test('the newest log is read, with the key of the recorder, and what is wrong with it is named', async () => {
   const rig = ledgerRig()
@@ -52,7 +52,7 @@ test('witnesses are asked as the recorder asks them, whatever became of its stor
   await rig.run(storyOf(3))
   expect(await asked()).toEqual(told(12, 'forked'))
   await witness.stop()
-  await witness.start({ trusts: false })
+  await witness.start({ trusted: [witness.signer.verifyKey] })
   expect(await asked()).toEqual(told(12, 'refused'))
   await witness.stop()
   expect(await asked()).toEqual(told(12, 'away'))

@@ -11,7 +11,7 @@ import { LogFolder } from '../../../../src/server/ledger/log-folder.ts'
 import { LogWriter } from '../../../../src/server/ledger/log-writer.ts'
 import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { BEGUN_AT_UNIX_MS, ledgerRig, signer, storyOf } from './ledger-rig.ts'
-import { answering, cosignedIn, keyOf, LOG_ID, requestOf, verdictOf, witnessRig } from './witness-rig.ts'
+import { answering, cosignedIn, keyOf, LOG_ID, requestOf, verdictOf, witnessRig } from '../witness/witness-rig.ts'
 
 /** How a recorder asks witnesses, whatever they answer. */
 

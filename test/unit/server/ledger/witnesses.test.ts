@@ -1,16 +1,15 @@
 import { createPublicKey, verify } from 'node:crypto'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 
-import { readAddCheckpoint, writeAddCheckpoint } from '../../../../src/evidence/ledger/add-checkpoint.ts'
 import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
 import { checkCosignatures, readWitnessKey, writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
-import { NOTE_LENGTH_MAX, parseNote } from '../../../../src/evidence/ledger/signed-note.ts'
+import { parseNote } from '../../../../src/evidence/ledger/signed-note.ts'
 import type { StatementBody } from '../../../../src/evidence/ledger/statement.ts'
-import { WitnessClient, type CosignRequest } from '../../../../src/server/ledger/witness-client.ts'
+import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { openWitnessFolder } from '../../../../src/server/witness/witness-folder.ts'
 import { WITNESSED_LOGS_MAX } from '../../../../src/server/witness/witness.ts'
 import { ledgerRig, signer, storyOf, type LedgerRig } from './ledger-rig.ts'
@@ -18,13 +17,12 @@ import {
   answering,
   cosignedIn,
   LOG_ID,
-  requestOf,
   SEEN_AT_UNIX_MS,
   verdictOf,
   WITNESS_NAME,
   witnessRig,
   type WitnessRig,
-} from './witness-rig.ts'
+} from '../witness/witness-rig.ts'
 
 /** A log whose checkpoints another party signs under, over real HTTP. */
 let witness: WitnessRig
@@ -161,7 +159,7 @@ describe('nothing is held up by', () => {
 
   test('one that does not know this recorder', async () => {
     await witness.stop()
-    await witness.start({ trusts: false })
+    await witness.start({ trusted: [witness.signer.verifyKey] })
     await unanswered(ledgerRig())
     expect(witness.events).toContain('refused')
   })
@@ -193,66 +191,6 @@ describe('nothing is held up by', () => {
       witnessed: [{ witness: WITNESS_NAME }],
     })
   })
-})
-
-test.each([
-  ['nothing', '', 400],
-  ['no checkpoint', 'old 0\n\nhello\n', 400],
-  ['a proof that is none', 'old 0\nAAAA\n\nhello\n', 400],
-  ['too much', 'x'.repeat(2 * NOTE_LENGTH_MAX), 413],
-])('%s is refused', async (_what, body, status) => {
-  const response = await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })
-  expect(response.status).toBe(status)
-  expect(existsSync(join(witness.folder, 'logs'))).toBe(true)
-  expect(readdirSync(join(witness.folder, 'logs'))).toEqual([])
-  expect((await fetch(witness.url())).status).toBe(404)
-})
-
-describe('what contradicts a log', () => {
-  const post = async ({ note, prove }: CosignRequest, oldSize: number, proof?: readonly Uint8Array[]) => {
-    const body = writeAddCheckpoint({ oldSize, proof: proof ?? (await prove(oldSize)) ?? [], note })
-    return (await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })).status
-  }
-
-  test('is kept as it was signed, each once and the first few, and the log is followed on', async () => {
-    const folder = join(witness.folder, 'logs')
-    const first = await requestOf(['a', 'b'])
-    expect(await post(first, 0)).toBe(200)
-    const forked = await requestOf(['a', 'c'])
-    expect([await post(forked, 2), await post(forked, 2)]).toEqual([409, 409])
-    for (const last of 'abcdefgh') expect(await post(await requestOf(['x', 'y', last]), 2)).toBe(422)
-    expect(readdirSync(folder).toSorted()).toEqual([
-      `${LOG_ID}.forked-1`,
-      ...[1, 2, 3, 4].map((number) => `${LOG_ID}.notProven-${number}`),
-      `${LOG_ID}.note`,
-    ])
-    expect(readFileSync(join(folder, `${LOG_ID}.forked-1`), 'utf8')).toBe(forked.note)
-    expect(readFileSync(join(folder, `${LOG_ID}.note`), 'utf8')).toBe(first.note)
-    expect(await (await openWitnessFolder(folder)).count()).toBe(1)
-    expect(await post(await requestOf(['a', 'b', 'c']), 2)).toBe(200)
-  })
-
-  test('is not what comes first: that needs no proof, and may have none', async () => {
-    expect(await post(await requestOf(['a']), 0, [Buffer.alloc(32)])).toBe(422)
-    expect(await post(await requestOf([]), 0)).toBe(400)
-    expect(witness.events).toEqual(['notProven'])
-    expect(readdirSync(join(witness.folder, 'logs'))).toEqual([])
-  })
-})
-
-test('a request is read as it was written; whatever else comes is read or refused, never thrown at', () => {
-  const hashes = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { maxLength: 63 })
-  fc.assert(
-    fc.property(fc.nat(), hashes, fc.string(), (oldSize, proof, note) => {
-      expect(readAddCheckpoint(writeAddCheckpoint({ oldSize, proof, note }))).toEqual({
-        ok: true,
-        value: { oldSize, proof, note },
-      })
-    }),
-  )
-  fc.assert(fc.property(fc.string(), (text) => void readAddCheckpoint(text)))
-  const long = { oldSize: 1, proof: Array.from({ length: 64 }, () => new Uint8Array(32)), note: '' }
-  expect(readAddCheckpoint(writeAddCheckpoint(long))).toMatchObject({ ok: false })
 })
 
 test('whatever stands for a key or a cosignature is read or refused, never thrown at', async () => {

@@ -11,6 +11,7 @@ import { readWitnessKey, writeWitnessKey, type WitnessKey } from '../../../../sr
 import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
 import { consistencyNodes, HashPicker, proveConsistency } from '../../../../src/evidence/ledger/proofs.ts'
 import { verifyLog, type LogVerdict } from '../../../../src/evidence/ledger/verify-log.ts'
+import type { VerifyKey } from '../../../../src/evidence/signer-keys.ts'
 import { close, httpUrl, listen } from '../../../../src/server/http/listen.ts'
 import { linesOf, notesOf, storedCopy } from '../../../../src/server/ledger/log-copy.ts'
 import type { CosignRequest } from '../../../../src/server/ledger/witness-client.ts'
@@ -18,7 +19,7 @@ import { loadOrCreateSigner, type SignerFiles } from '../../../../src/server/sto
 import { openWitnessFolder } from '../../../../src/server/witness/witness-folder.ts'
 import { witnessServer } from '../../../../src/server/witness/witness-server.ts'
 import { Witness, type WitnessMemory } from '../../../../src/server/witness/witness.ts'
-import { signer, type LedgerRig } from './ledger-rig.ts'
+import { signer, type LedgerRig } from '../ledger/ledger-rig.ts'
 
 export const WITNESS_NAME = 'witness.example.com'
 export const SEEN_AT_UNIX_MS = Date.parse('2026-11-29T10:00:00.000Z')
@@ -32,7 +33,7 @@ export interface WitnessRig {
   readonly events: string[]
   /** Under which it is now. */
   readonly url: () => string
-  start(changes?: { readonly memory?: WitnessMemory; readonly trusts?: boolean }): Promise<void>
+  start(changes?: { readonly memory?: WitnessMemory; readonly trusted?: readonly VerifyKey[] }): Promise<void>
   stop(): Promise<void>
 }
 
@@ -51,8 +52,9 @@ export async function witnessRig(name = WITNESS_NAME): Promise<WitnessRig> {
     const memory = changes.memory ?? (await openWitnessFolder(join(folder, 'logs')))
     const witness = new Witness({
       ...{ name, signer: keys, memory, nowUnixMs: () => SEEN_AT_UNIX_MS },
-      trusted: changes.trusts === false ? [keys.verifyKey] : [signer.verifyKey],
+      trusted: changes.trusted ?? [signer.verifyKey],
       onEvent: (event) => events.push(event),
+      onError: (error) => events.push(String(error)),
     })
     app = witnessServer(witness, (error) => events.push(String(error)))
     url = httpUrl(await listen(app, { address: '127.0.0.1', port: 0 }, 'listen'))
@@ -90,7 +92,10 @@ export async function answering(
 /** A request about a log of these statements, with the proof that it goes on from an earlier part of them. */
 export async function requestOf(
   lines: readonly string[],
-  changes: Partial<CosignRequest> = {},
+  {
+    by = signer,
+    ...changes
+  }: Partial<CosignRequest> & { readonly by?: Pick<SignerFiles, 'signingKey' | 'verifyKey'> } = {},
 ): Promise<CosignRequest> {
   const size = lines.length
   const tree = new GrowingTree()
@@ -103,7 +108,7 @@ export async function requestOf(
     return proveConsistency(oldSize, size, picker.read)
   }
   return {
-    ...{ logId: LOG_ID, note: await signCheckpoint(checkpoint, signer), size, currentSize: () => size, prove },
+    ...{ logId: LOG_ID, note: await signCheckpoint(checkpoint, by), size, currentSize: () => size, prove },
     signal: new AbortController().signal,
     ...changes,
   }
