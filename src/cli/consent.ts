@@ -7,8 +7,8 @@ import { ExitCode } from '../errors.ts'
 import { textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { LATER_ACTIONS, sayLater } from './consent/later.ts'
+import { listHeld } from './consent/held.ts'
 import { reportConsent } from './consent/report.ts'
-import { listUndecided } from './consent/undecided.ts'
 import { DECISION_OPTIONS } from './custody/open-custody.ts'
 import { terminalColumns, wrap, writeJson, writeLines } from './output.ts'
 
@@ -17,14 +17,14 @@ export const command: Command = {
   summary: 'says which rule on consent holds, what a recording proves, and adds to it',
   usage:
     'consent rule --from NUMBER --to NUMBER [options] | consent report ID [--html] [--key SIGNER.pub.pem]... | ' +
-    'consent review ID --answer yes|no --reason TEXT | consent withdraw ID --reason TEXT | consent decide ID agreed|notified|missing --reason TEXT | consent undecided',
+    'consent review ID --answer yes|no --reason TEXT | consent withdraw ID --reason TEXT | consent decide ID agreed|notified|missing --reason TEXT | consent held',
   description:
     'rule reads the jurisdiction packs and says what a recording of such a call needs: whose notice or agreement, by when, and by ' +
     'which law. A number that says nothing (withheld, an extension, a freephone number) counts as the strictest that it may be. ' +
     'report says what the signed events of a recording prove about consent, and how to check that; exit code 3 when the recording does not verify. ' +
     'review, withdraw and decide write down what a person has to say of a recording that is over, signed behind its events: that they listened to a spoken answer; that a party took its ' +
     'consent back; what all of it comes to. What is still held until consent is then handed over (agreed, notified), or destroyed. Run them on the machine of the recorder. Exit code 4: something could not be done. ' +
-    'undecided lists the recordings of which audio is still held until consent on this machine: those under way, and those that a recorder left behind when it died. ' +
+    'held lists the recordings of which audio is still held until consent on this machine: those under way, and those that a recorder left behind when it died. ' +
     'Not legal advice.',
   examples: [
     'consent rule --from +18135550100 --to +4930123456',
@@ -80,12 +80,12 @@ async function runConsent(context: CommandContext): Promise<ExitCode> {
   if (later !== undefined && id !== undefined && rest.length === (later === 'decide' ? 1 : 0)) {
     return sayLater(context, later, id)
   }
-  if (action === 'undecided' && id === undefined) return listUndecided(context)
+  if (action === 'held' && id === undefined) return listHeld(context)
   if (action !== 'rule' || id !== undefined) {
     throw usageError(
       'consent-unknown',
       'There is no such part of this command.',
-      'Write: earwitness consent rule --from NUMBER --to NUMBER, or consent undecided, or consent report, review, withdraw or decide with an id.',
+      'Write: earwitness consent rule --from NUMBER --to NUMBER, or consent held, or consent report, review, withdraw or decide with an id.',
     )
   }
   const [from, to] = [textOption(args, 'from'), textOption(args, 'to')]

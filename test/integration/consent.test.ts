@@ -260,7 +260,7 @@ test('a killed recorder never turns what was missing into agreed', { timeout: 18
 /** A person decides about what is still held: nothing supports a yes of one, the other has an answer to rest on. */
 async function decideLater(asked: Placed, half: Placed): Promise<void> {
   const undecided = async (): Promise<readonly { readonly recordingId: string; readonly state: string }[]> => {
-    const { stdout } = await daemon.commandHere('consent', 'undecided', '--json')
+    const { stdout } = await daemon.commandHere('consent', 'held', '--json')
     return (JSON.parse(stdout) as { recordings: { recordingId: string; state: string }[] }).recordings
   }
   const before = await undecided()

@@ -177,7 +177,7 @@ function onHold(why: string, cause?: unknown): EarwitnessError {
   return new EarwitnessError(
     'recording-held',
     `${why}: the key of what was held until consent was not destroyed, and nothing is decided about it.`,
-    'Nobody can open it without the vault. When there is no hold any more: earwitness consent undecided, then consent decide ID missing.',
+    'Nobody can open it without the vault. When there is no hold any more: earwitness consent held, then consent decide ID missing.',
     { cause },
   )
 }

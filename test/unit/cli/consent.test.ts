@@ -42,16 +42,26 @@ describe('consent rule', () => {
     expect((await run([...args, '--source', 'sbd'], { cwd: folder })).stderr).toContain('Did you mean sbc?')
   })
 
-  test('undecided says that nothing is held where nothing is', async () => {
+  test('held says that nothing is held where nothing is', async () => {
     const env = { EARWITNESS_DATA_DIR: folder }
-    const nothing = await run(['consent', 'undecided'], { cwd: folder, env })
-    expect(nothing).toMatchObject({ exitCode: 0, stdout: '', stderr: 'Nothing is held undecided on this machine.\n' })
+    const nothing = await run(['consent', 'held'], { cwd: folder, env })
+    expect(nothing).toMatchObject({
+      exitCode: 0,
+      stdout: '',
+      stderr: 'Nothing is held until consent on this machine.\n',
+    })
     const id = '01990000-0000-7000-8000-000000000000'
     mkdirSync(join(folder, 'held'))
     writeFileSync(join(folder, 'held', `default~2025~08~31~${id}~held-key-000.age`), 'sealed')
-    const { stdout, stderr } = await run(['consent', 'undecided', '--json'], { cwd: folder, env })
+    const { stdout, stderr } = await run(['consent', 'held', '--json'], { cwd: folder, env })
     expect(stderr).toBe('')
     expect(JSON.parse(stdout)).toMatchObject({ recordings: [{ recordingId: id, state: 'absent' }] })
+    const objects = join(folder, 'recordings/default/2025/08/31', id)
+    mkdirSync(objects, { recursive: true })
+    writeFileSync(join(objects, 'key.age'), 'sealed')
+    expect((await run(['consent', 'held'], { cwd: folder, env })).stdout).toMatch(/ open +unknown/)
+    writeFileSync(join(objects, 'manifest.jws'), 'not one')
+    expect((await run(['consent', 'held'], { cwd: folder, env })).stdout).toMatch(/ damaged +unknown/)
   })
 
   test.each([
