@@ -95,25 +95,15 @@ export class ConsentCase {
     return this.#change(nowUs, () => this.#keepFact(fact))
   }
 
-  /** Another rule holds: metadata said more of who takes part. */
-  setRule(nowUs: number, rule: ConsentRule): readonly ConsentOutput[] {
-    return this.#change(nowUs, () => {
-      this.#needs = needsOf(this.#policy, rule)
-    })
-  }
-
-  /** Metadata said more of who takes part, and so perhaps of the rule: both at once, since neither is judged by what the other was. */
+  /**
+   * Metadata said more of who takes part, and so perhaps of the rule: both at once, since neither is judged by what the other was.
+   *
+   * @param parties all who are and were in the recording. Whoever is new must be told or agree as the others had to
+   */
   setCall(nowUs: number, parties: readonly ConsentParty[], rule: ConsentRule): readonly ConsentOutput[] {
     return this.#change(nowUs, () => {
       this.#parties = parties
       this.#needs = needsOf(this.#policy, rule)
-    })
-  }
-
-  /** All who are and were in the recording. Whoever is new must be told or agree as the others had to. */
-  setParties(nowUs: number, parties: readonly ConsentParty[]): readonly ConsentOutput[] {
-    return this.#change(nowUs, () => {
-      this.#parties = parties
     })
   }
 

@@ -34,8 +34,10 @@ class Kept {
   stateAtCrash: ConsentState = 'unknown'
   readonly #reasons = new ConsentReasons()
   #nowUs = 0
+  #call: Pick<World, 'parties' | 'rule'>
 
   constructor(world: World) {
+    this.#call = world
     this.consent = new ConsentCase({ ...world, startedUs: 0 })
     this.#note(eventOfRule(RULE_CHOSEN))
     this.#take(this.consent.begin(0))
@@ -55,8 +57,10 @@ class Kept {
 
   #outputs(step: Step): readonly ConsentOutput[] {
     if (step.does === 'fact') return this.consent.handleFact(this.#nowUs, step.fact)
-    if (step.does === 'parties') return this.consent.setParties(this.#nowUs, step.parties)
-    if (step.does === 'rule') return this.consent.setRule(this.#nowUs, step.rule)
+    if (step.does === 'parties' || step.does === 'rule') {
+      this.#call = { ...this.#call, ...step }
+      return this.consent.setCall(this.#nowUs, this.#call.parties, this.#call.rule)
+    }
     return this.consent.handleTimeout(this.#nowUs)
   }
 

@@ -1,6 +1,6 @@
 import type { SourceConsentConfig } from '../../config/config.ts'
 import { chooseRule, type ChosenRule, type RuleData } from '../../consent/choose-rule.ts'
-import { ConsentCase, isObjection } from '../../consent/consent-case.ts'
+import { CONSENT_FACTS_MAX, ConsentCase, isObjection } from '../../consent/consent-case.ts'
 import type { ConsentAction, ConsentFactAt, ConsentOutput, ConsentState } from '../../consent/words.ts'
 import type { ConsentEventBody } from '../../evidence/consent-event.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'
@@ -68,6 +68,10 @@ const DETAILS: Readonly<Partial<Record<ConsentState, string>>> = {
 }
 
 const NOT_KEPT = { code: 'consent-not-kept', detail: 'A consent event could not be signed.' } as const
+const TOO_MANY_FACTS = {
+  code: 'consent-facts-dropped',
+  detail: `More was said about consent than is weighed (${CONSENT_FACTS_MAX} facts): it is signed, and only a first objection still counts.`,
+} as const
 const NOT_LOOKED_UP = {
   code: 'consent-not-looked-up',
   detail: 'What was announced to the parties before could not be looked up.',
@@ -191,7 +195,9 @@ export class ConsentDesk {
     if (this.#noteFact(open, fact) === undefined && !isObjection(fact.fact)) return true
     const { openedUs, openedAtUnixMs } = recording.facts
     const happenedUs = openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000
+    const { factsDropped } = open.consentCase
     this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
+    if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)
     return true
   }
 

@@ -186,7 +186,7 @@ describe('an answer', () => {
     consent.handleFact(1, keys('yes'))
     consent.handleFact(2, api('yes', 'B'))
     expect(consent.state).toBe('unknown')
-    expect(consent.setParties(3, PARTIES)).toEqual([
+    expect(consent.setCall(3, PARTIES, NO_RULE)).toEqual([
       { kind: 'state', state: 'agreed', explanation: '2 of 2 parties said yes, all who must' },
     ])
   })
@@ -222,7 +222,7 @@ describe('time', () => {
     consent.handleFact(1, heard('a'))
     consent.handleFact(2, heard('b'))
     expect(consent.state).toBe('notified')
-    expect(consent.setParties(30 * SECOND_US, [...PARTIES, THIRD])).toMatchObject([{ state: 'unknown' }])
+    expect(consent.setCall(30 * SECOND_US, [...PARTIES, THIRD], NO_RULE)).toMatchObject([{ state: 'unknown' }])
     expect(consent.nextTimeoutUs).toBe(50 * SECOND_US)
     expect(consent.handleTimeout(50 * SECOND_US)).toMatchObject([{ state: 'missing' }, { action: 'flag' }])
     expect(consent.handleFact(51 * SECOND_US, heard('a', { fromMs: 40_000 }))).toMatchObject([{ state: 'notified' }])
@@ -237,7 +237,7 @@ describe('time', () => {
     })
     expect(consent.state).toBe('notRequired')
     expect(consent.nextTimeoutUs).toBeUndefined()
-    consent.setRule(5 * SECOND_US, STRICTEST_RULE)
+    consent.setCall(5 * SECOND_US, PARTIES, STRICTEST_RULE)
     expect(consent.nextTimeoutUs).toBe(25 * SECOND_US)
     expect(consent.isHolding).toBe(false)
   })
@@ -312,7 +312,7 @@ describe('what was held', () => {
     consent.handleFact(25 * SECOND_US, heard('a', { fromMs: 24_000 }))
     consent.handleFact(26 * SECOND_US, heard('b', { fromMs: 25_000 }))
     expect(consent.state).toBe('notified')
-    consent.setParties(30 * SECOND_US, [...PARTIES, THIRD])
+    consent.setCall(30 * SECOND_US, [...PARTIES, THIRD], NO_RULE)
     consent.handleTimeout(50 * SECOND_US)
     consent.handleFact(60 * SECOND_US, heard('a', { fromMs: 55_000 }))
     expect(consent.state).toBe('missing')

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import type { SourceConsentConfig } from '../../../../src/config/config.ts'
 import type { RuleData } from '../../../../src/consent/choose-rule.ts'
+import { CONSENT_FACTS_MAX } from '../../../../src/consent/consent-case.ts'
 import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
 import type { ConsentFact, ConsentFactAt } from '../../../../src/consent/words.ts'
 import { findConsentEventFault } from '../../../../src/evidence/consent-event-shape.ts'
@@ -95,6 +96,20 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 describe('a recording that needs the agreement of all', () => {
+  it('says once that more was said than is weighed, and an objection still counts', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    const sayMuch = (times: number): void => {
+      for (let count = 0; count < times; count += 1) rig.say({ type: 'declared', by: 'header', value: '' })
+    }
+    sayMuch(CONSENT_FACTS_MAX)
+    expect(rig.done).toEqual([])
+    sayMuch(2)
+    expect(rig.done).toEqual(['consent-facts-dropped'])
+    rig.answer('no', 's1')
+    expect(rig.done).toContain('stop')
+  })
+
   it('names what its decision follows from, however much else was said since', () => {
     const rig = new DeskRig({ require: 'byRule' })
     rig.desk.opened(rig.recording)

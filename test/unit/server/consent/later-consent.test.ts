@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
+import { CONSENT_EVENTS_MAX, type ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
 import { consentState } from '../../../../src/evidence/consent-state.ts'
 import { consentName, heldKeyName, KEY_NAME } from '../../../../src/evidence/object-names.ts'
 import { isDeciding, type LaterWish } from '../../../../src/evidence/later-consent.ts'
@@ -302,6 +302,15 @@ describe('what is written', () => {
 
   it('names no party that the recording does not know: nothing but ids gets into what is signed', async () => {
     expect(await refused({ kind: 'withdraw', participantId: '+4930123456' })).toBe('consent-unknown-party')
+  })
+
+  it('is refused when no more events can be kept: the limit of what anybody will read', async () => {
+    await place(Array.from({ length: CONSENT_EVENTS_MAX - 1 }, () => PRESSED_YES))
+    // It would be two: what the person heard, and what that decides.
+    expect(await refused({ kind: 'review', answer: 'no' })).toBe('consent-full')
+    expect((await readConsent(custodyOf(), [verifyKey])).events).toHaveLength(CONSENT_EVENTS_MAX - 1)
+    await say({ kind: 'review', answer: 'yes' })
+    expect(await refused({ kind: 'withdraw' })).toBe('consent-full')
   })
 
   it('of an answer that nobody gave is refused', async () => {
