@@ -7,6 +7,9 @@ import type { CustodyRequest } from '../ledger/custody-requests.ts'
 import { inParallel } from './destroy.ts'
 import { troubleOf, type CustodyParts, type Decided, type RecordingCustody, type Trouble } from './recording-custody.ts'
 
+/** How often the stores are told again, because somebody else decided meanwhile. */
+const SETTLE_ROUNDS_MAX = 20
+
 /** What became of the legal holds of the stores themselves (S3 Object Lock). */
 export interface StoreHold {
   readonly place: 'store' | 'replica'
@@ -95,21 +98,40 @@ async function finish(
     }
   }
   troubles.push(...(await custody.spread()))
-  const { state } = await custody.read()
-  const storeHolds: StoreHold[] = []
-  for (const { place, store } of custody.places) {
-    try {
-      const isOn = state.holds.length > 0
-      storeHolds.push({ place, ...(await setStoreHolds(custody, store, isOn)) })
-    } catch (error) {
-      troubles.push(troubleOf(place, error))
-    }
-  }
+  const { holds, storeHolds } = await settleStores(custody, troubles)
   const isOpen = !(await custody.names()).includes(MANIFEST_NAME)
   const { recordingId } = custody
   return {
-    ...{ recordingId, holdIds, holds: state.holds, storeHolds, isOpen, hasLedger, troubles },
+    ...{ recordingId, holdIds, holds, storeHolds, isOpen, hasLedger, troubles },
     decided: holdIds.length === 0 ? [] : decided.map(({ record }) => record.recordId),
+  }
+}
+
+/**
+ * Sets or takes off the stores' own legal holds, as what is decided wants it. Somebody else may decide meanwhile, and be done with the stores before us: so what is decided is read again
+ * behind it, and whoever is last leaves them as it wants.
+ */
+async function settleStores(
+  custody: RecordingCustody,
+  troubles: Trouble[],
+): Promise<Pick<HoldReport, 'holds' | 'storeHolds'>> {
+  let { holds } = (await custody.read()).state
+  for (let round = 1; ; round += 1) {
+    const isOn = holds.length > 0
+    const storeHolds: StoreHold[] = []
+    const failed: Trouble[] = []
+    for (const { place, store } of custody.places) {
+      try {
+        storeHolds.push({ place, ...(await setStoreHolds(custody, store, isOn)) })
+      } catch (error) {
+        failed.push(troubleOf(place, error))
+      }
+    }
+    holds = (await custody.read()).state.holds
+    const isSettled = holds.length > 0 === isOn
+    if (!isSettled && round < SETTLE_ROUNDS_MAX) continue
+    troubles.push(...failed, ...(isSettled ? [] : [unsettled()]))
+    return { holds, storeHolds }
   }
 }
 
@@ -150,6 +172,14 @@ function chooseHolds({ holds }: CustodyState, which: string): readonly string[] 
   }
   if (holds.some(({ holdId }) => holdId === which)) return [which]
   throw noHold()
+}
+
+function unsettled(): Trouble {
+  return {
+    ...{ place: 'store', code: 'hold-unsettled' },
+    sentence: 'Somebody else adds and releases holds of this recording again and again; the legal holds of the stores may not fit.',
+    hint: 'Run `earwitness hold apply` with its id when that is over.',
+  }
 }
 
 function noHold(): EarwitnessError {
