@@ -45,7 +45,7 @@ async function runShred(context: CommandContext): Promise<ExitCode> {
     const report = await shred({
       ...{ custody, note, dataDir: config.dataDir, marks: new ShreddedMarks(config.dataDir), leave: leaveOn(config) },
       scope: flag(args, 'chunks') ? 'objects' : 'key',
-      knownHolds: () => knownHolds(context, { recordingId: custody.recordingId, keys: open.keys }),
+      knownHolds: () => knownHolds(context, { ...open, recordingId: custody.recordingId }),
       bypassesGovernance: flag(args, 'bypass-governance'),
     })
     const troubles = [...report.troubles, ...(await tellIndex(context, custody, { note, decided: report.decided }))]

@@ -46,7 +46,7 @@ export async function sayLater(context: CommandContext, action: LaterAction, id:
     const held = await settleHeld(
       {
         ...{ custody, manifest: said.manifest, heldKeys },
-        knownHolds: () => knownHolds(context, { recordingId: id, keys: open.keys }),
+        knownHolds: () => knownHolds(context, { ...open, recordingId: id }),
         alone: (work) => settleAlone(heldKeys.folder, work),
         stateNow: async () => consentState((await readConsent(custody, open.keys)).events.map(({ event }) => event)),
       },

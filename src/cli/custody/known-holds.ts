@@ -1,50 +1,73 @@
+import { join } from 'node:path'
+
 import type { Config } from '../../config/config.ts'
-import { mentioning, SaidHolds } from '../../evidence/ledger/said-holds.ts'
-import { readStatement } from '../../evidence/ledger/statement.ts'
+import { EarwitnessError } from '../../errors.ts'
+import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
+import { mentioning } from '../../evidence/ledger/mentioning.ts'
+import { SaidHolds } from '../../evidence/ledger/said-holds.ts'
+import { decodeStatement, readStatement } from '../../evidence/ledger/statement.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { KnownHold } from '../../server/custody/lost-holds.ts'
+import { troubleOf } from '../../server/custody/recording-custody.ts'
 import { openHolds } from '../../server/database/queries.ts'
-import { linesOf } from '../../server/ledger/log-copy.ts'
+import { linesOf, localCopy, localLogs, storedCopy, storedLogs, type LogCopy } from '../../server/ledger/log-copy.ts'
 import { waitingRequests } from '../../server/ledger/statement-requests.ts'
+import type { CustodyPlace } from '../../server/storage/open-store.ts'
 import type { CommandContext } from '../command.ts'
-import { findLogs } from '../ledger-copies.ts'
 import { openIndex } from '../open-index.ts'
 
+interface Asked {
+  readonly recordingId: string
+  /** Whose releases count. */
+  readonly keys: readonly VerifyKey[]
+  readonly places: readonly CustodyPlace[]
+}
+
 /**
- * Holds of a recording that the ledgers at hand and the index know as open, whether or not their records are beside it. An index that does not answer knows of none: whoever tells it of the
- * decision afterwards says so.
+ * Holds of a recording that the ledgers at hand and the index know as open, whether or not their records are beside it. Every copy of a log is read, in the data folder, the store and its
+ * replica: one of them may have been cut. A replica that does not answer is passed over; store and index must answer.
  *
- * @throws EarwitnessError `storage-…`
+ * @throws EarwitnessError `storage-…`; `hold-index-silent`: an index that does not answer may know of one
  */
-export async function knownHolds(
-  context: CommandContext,
-  { recordingId, keys }: { readonly recordingId: string; readonly keys: readonly VerifyKey[] },
-): Promise<readonly KnownHold[]> {
-  const said = await saidHolds(context.config(), recordingId, keys)
+export async function knownHolds(context: CommandContext, asked: Asked): Promise<readonly KnownHold[]> {
+  const said = await saidHolds(context.config(), asked)
   return [
     ...said.open.map((hold) => ({ ...hold, knownBy: 'ledger' as const })),
-    ...(await indexedHolds(context, recordingId)),
+    ...(await indexedHolds(context, asked.recordingId)),
   ]
 }
 
-/** By statements that somebody trusted has signed, and by what waits to be said on this machine. */
-async function saidHolds(config: Config, recordingId: string, keys: readonly VerifyKey[]): Promise<SaidHolds> {
+/** By statements, and by what waits to be said on this machine. */
+async function saidHolds({ dataDir }: Config, asked: Asked): Promise<SaidHolds> {
   const said = new SaidHolds()
-  const mentions = mentioning(recordingId)
-  for (const { local, stored } of await findLogs(config, Date.now())) {
-    const copy = local ?? stored
-    if (copy === undefined) continue
-    for await (const jws of linesOf(copy)) {
-      const read = mentions(jws) ? await readStatement(jws, keys) : undefined
-      if (read?.ok !== true || !('recordingId' in read.value) || read.value.recordingId !== recordingId) continue
-      const { kind } = read.value
-      if (kind === 'holdAdded' || kind === 'holdReleased') said.take(read.value)
+  const ledgerDir = join(dataDir, LEDGER_PREFIX)
+  for (const logId of await localLogs(ledgerDir)) await takeFrom(await localCopy(ledgerDir, logId), asked, said)
+  for (const { place, store } of asked.places) {
+    try {
+      for (const logId of await storedLogs(store)) {
+        await takeFrom(await storedCopy(store, logId, Date.now()), asked, said)
+      }
+    } catch (error) {
+      if (place === 'store') throw error
     }
   }
-  for (const request of await waitingRequests(config.dataDir)) {
-    if (request.recordingId === recordingId && 'holdId' in request) said.take(request)
+  for (const request of await waitingRequests(dataDir)) {
+    if (request.recordingId === asked.recordingId && 'holdId' in request) said.take(request)
   }
   return said
+}
+
+/** A hold counts whoever said it, and whether or not the signature still fits: it may hold. A release counts when somebody trusted has signed it. */
+async function takeFrom(copy: LogCopy, { recordingId, keys }: Asked, said: SaidHolds): Promise<void> {
+  const mentions = mentioning(recordingId)
+  for await (const jws of linesOf(copy)) {
+    const decoded = mentions(jws) ? decodeStatement(jws) : undefined
+    if (decoded?.ok !== true) continue
+    const { statement } = decoded.value
+    if (!('recordingId' in statement) || statement.recordingId !== recordingId) continue
+    if (statement.kind === 'holdAdded') said.take(statement)
+    if (statement.kind === 'holdReleased' && (await readStatement(jws, keys)).ok) said.take(statement)
+  }
 }
 
 async function indexedHolds(context: CommandContext, recordingId: string): Promise<readonly KnownHold[]> {
@@ -55,7 +78,13 @@ async function indexedHolds(context: CommandContext, recordingId: string): Promi
     } finally {
       await database?.stop()
     }
-  } catch {
-    return []
+  } catch (cause) {
+    const { sentence, hint } = troubleOf('index', cause)
+    throw new EarwitnessError(
+      'hold-index-silent',
+      `The index cannot be asked whether this recording is on legal hold; nothing was destroyed: ${sentence}`,
+      `${hint} Then run this command again. One that is lost for good: give another, or none, and run \`earwitness reindex\`.`,
+      { cause },
+    )
   }
 }

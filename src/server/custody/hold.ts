@@ -177,7 +177,8 @@ function chooseHolds({ holds }: CustodyState, which: string): readonly string[] 
 function unsettled(): Trouble {
   return {
     ...{ place: 'store', code: 'hold-unsettled' },
-    sentence: 'Somebody else adds and releases holds of this recording again and again; the legal holds of the stores may not fit.',
+    sentence:
+      'Somebody else adds and releases holds of this recording again and again; the legal holds of the stores may not fit.',
     hint: 'Run `earwitness hold apply` with its id when that is over.',
   }
 }

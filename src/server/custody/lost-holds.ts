@@ -20,6 +20,6 @@ export function refuseLost(known: readonly KnownHold[], records: readonly Stored
   throw new EarwitnessError(
     'hold-lost',
     `A legal hold on this recording is known to ${who}, and its record is not beside the recording; nothing was destroyed.`,
-    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing.',
+    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing. If another recorder released it, give its public key: --key signer.pub.pem.',
   )
 }

@@ -1,11 +1,17 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
 
 import { expect, test } from 'vitest'
 
+import { signStatement } from '../../../src/evidence/ledger/statement.ts'
+import { readSigningKey, type SigningKey } from '../../../src/evidence/signer-keys.ts'
 import { runCommandHere } from '../../support/daemon.ts'
+import { HOLD_ID } from '../../support/tampering/custody.ts'
 import { nodeWithRecording } from '../../support/tampering/recording.ts'
-import { RECORDING_ID } from '../../vectors/evidence/sample-recording.ts'
+import { RECORDING_ID, vectorSigner } from '../../vectors/evidence/sample-recording.ts'
 
 /** The commands as a person types them, on a node whose recorder does not run and that has no index. */
 
@@ -84,6 +90,75 @@ test('a hold whose record was taken away is known by what was said', async () =>
   const refused = await runCommandHere(['shred', RECORDING_ID, ...WHY, '--yes'], { EARWITNESS_DATA_DIR: dataDir })
   expect(refused).toMatchObject({ code: 1 })
   expect(refused.stderr).toContain('hold-lost')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+})
+
+/** A held recording whose record was taken away. */
+async function lostHold() {
+  const { dataDir, folder } = await nodeWithRecording({ decided: 'held' })
+  rmSync(join(folder, 'custody-000.jws'))
+  const shred = (env: Readonly<Record<string, string>> = {}) =>
+    runCommandHere(['shred', RECORDING_ID, ...WHY, '--yes'], { EARWITNESS_DATA_DIR: dataDir, ...env })
+  return { dataDir, folder, shred }
+}
+
+/** Files of one copy of the log with statements in them. */
+function entriesOf(root: string): readonly string[] {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  return names.filter((name) => /entries/.test(name)).map((name) => join(root, name))
+}
+
+test.each([
+  ['data folder', 'ledger'],
+  ['store', 'recordings/ledger'],
+])('a hold that was cut out of the log in the %s is known by the other copy', async (_place, cut) => {
+  const { dataDir, folder, shred } = await lostHold()
+  const files = entriesOf(join(dataDir, cut))
+  expect(files.length).toBeGreaterThan(0)
+  for (const file of files) writeFileSync(file, '')
+  const refused = await shred()
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain('hold-lost')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+})
+
+test('a hold counts whoever said it', async () => {
+  const { dataDir, folder, shred } = await lostHold()
+  const signer = join(dataDir, 'keys', 'signer.pem')
+  rmSync(join(dataDir, 'keys', 'signer.pub.pem'))
+  writeFileSync(signer, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  expect((await shred()).stderr).toContain('hold-lost')
+  expect(existsSync(join(folder, 'key.age'))).toBe(true)
+})
+
+test('a release counts when somebody trusted has signed it', async () => {
+  const { dataDir, shred } = await lostHold()
+  const [log = ''] = entriesOf(join(dataDir, 'ledger'))
+  const place = { logId: dirname(log).slice(-36), seq: 99, at: '2026-11-29T10:00:00.000Z' }
+  const said = { kind: 'holdReleased', recordingId: RECORDING_ID, holdId: HOLD_ID } as const
+  const release = (signer: SigningKey) => signStatement(said, { ...place, clock: { status: 'unknown' } }, signer)
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const stranger = await readSigningKey(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+  if (!stranger.ok) throw new Error(stranger.reason)
+  appendFileSync(log, `${await release(stranger.value)}\n`)
+  expect((await shred()).stderr).toContain('hold-lost')
+  appendFileSync(log, `${await release((await vectorSigner()).signingKey)}\n`)
+  expect(await shred()).toMatchObject({ code: 0 })
+})
+
+test('an index that does not answer may know of a hold: nothing is destroyed', async () => {
+  const { dataDir, folder } = await nodeWithRecording()
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  const refused = await runCommandHere(['shred', RECORDING_ID, ...WHY, '--yes'], {
+    ...{ EARWITNESS_DATA_DIR: dataDir, EARWITNESS_DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none` },
+  })
+  expect(refused).toMatchObject({ code: 1 })
+  expect(refused.stderr).toContain('hold-index-silent')
+  expect(readdirSync(folder).filter((name) => name.startsWith('custody'))).toEqual([])
   expect(existsSync(join(folder, 'key.age'))).toBe(true)
 })
 
