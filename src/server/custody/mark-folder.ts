@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -33,8 +34,8 @@ export class MarkFolder {
     const folder = dirname(path)
     const owner = await stat(this.#dataDir)
     const made = await mkdir(folder, { recursive: true, mode: 0o700 })
-    const incoming = `${path}.new`
-    await unlink(incoming).catch(() => {})
+    // Its own: a command and the recorder may write the same mark at one moment.
+    const incoming = `${path}.${randomBytes(8).toString('hex')}.new`
     const file = await open(incoming, 'wx', 0o600)
     try {
       await file.writeFile(text)
@@ -54,27 +55,25 @@ export class MarkFolder {
   /** The recordings that have one, the oldest first. */
   async list(): Promise<readonly string[]> {
     const root = join(this.#dataDir, this.#name)
-    const months = (await namesIn(root)).toSorted()
-    const names = await Promise.all(months.map((month) => namesIn(join(root, month))))
+    const names = await Promise.all((await monthsIn(root)).map((month) => namesIn(join(root, month))))
     return names.flat().filter(isUuidV7).toSorted()
   }
 
   /** Fine when there is none. */
   async remove(recordingId: string): Promise<void> {
-    const path = this.#path(recordingId)
-    await unlink(path).catch((error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error
-    })
+    await absentIsFine(() => unlink(this.#path(recordingId)))
   }
 
   /** Removes marks that were written before. */
   async removeOlder(unixMs: number): Promise<void> {
     const root = join(this.#dataDir, this.#name)
-    for (const month of await namesIn(root)) {
+    for (const month of await monthsIn(root)) {
       for (const name of await namesIn(join(root, month))) {
         const path = join(root, month, name)
-        const { mtimeMs } = await stat(path)
-        if (mtimeMs < unixMs) await unlink(path)
+        await absentIsFine(async () => {
+          const { mtimeMs } = await stat(path)
+          if (mtimeMs < unixMs) await unlink(path)
+        })
       }
     }
   }
@@ -82,6 +81,20 @@ export class MarkFolder {
   #path(recordingId: string): string {
     const month = new Date(uuidV7UnixMs(recordingId) ?? 0).toISOString().slice(0, 7)
     return join(this.#dataDir, this.#name, month, recordingId)
+  }
+}
+
+/** What else lies there is not ours. */
+async function monthsIn(root: string): Promise<readonly string[]> {
+  return (await namesIn(root)).filter((name) => /^\d{4}-\d{2}$/.test(name)).toSorted()
+}
+
+/** Somebody else may be removing the same. */
+async function absentIsFine(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
   }
 }
 

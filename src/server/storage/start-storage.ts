@@ -1,7 +1,7 @@
 import type { Logger } from '../telemetry/logger.ts'
-import { guardSide } from '../custody/key-guard.ts'
+import { guardSide, type RefusedObject } from '../custody/key-guard.ts'
 import { ShreddedMarks } from '../custody/shredded-marks.ts'
-import { RotatedMarks } from '../vault/rotated-marks.ts'
+import { RotatedMarks } from '../custody/rotated-marks.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { ObjectStore } from './object-store.ts'
 import { storageFolder, type StorageConfig } from './open-store.ts'
@@ -28,7 +28,7 @@ export interface Storage {
 
 interface Parts {
   readonly log: Logger
-  readonly metrics: Pick<Metrics, 'chunkUploadSeconds'> & ReplicaMetrics
+  readonly metrics: Pick<Metrics, 'chunkUploadSeconds' | 'destroyedObjectsRefusedTotal'> & ReplicaMetrics
 }
 
 /**
@@ -46,7 +46,10 @@ export async function startStorage(config: StorageConfig, parts: Parts): Promise
   const guard = {
     marks: new ShreddedMarks(config.dataDir),
     rotated: new RotatedMarks(config.dataDir),
-    onRefused: () => log.warn({}, 'an object that was destroyed was about to be stored again, and was not'),
+    onRefused: (refused: RefusedObject) => {
+      parts.metrics.destroyedObjectsRefusedTotal.inc()
+      log.warn({ ...refused }, 'an object that was destroyed was about to be stored again, and was not')
+    },
   }
   const opened =
     s3 === undefined

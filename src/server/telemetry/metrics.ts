@@ -323,6 +323,10 @@ function replicaMetrics(make: Factory) {
       'replica_conflicts_total',
       'Objects that the replica has with other bytes than the store.',
     ),
+    destroyedObjectsRefusedTotal: make.plainCounter(
+      'destroyed_objects_refused_total',
+      'Objects that were destroyed, by `shred` or `keys rotate`, were about to be stored again, and were not.',
+    ),
     storageFallbackReadsTotal: make.counter(
       'storage_fallback_reads_total',
       'Reads that went to the replica, or would have had to, by why.',

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 
-import { guardSide } from '../../../../src/server/custody/key-guard.ts'
+import { EarwitnessError } from '../../../../src/errors.ts'
+import { guardSide, type RefusedObject } from '../../../../src/server/custody/key-guard.ts'
 import { ShreddedMarks } from '../../../../src/server/custody/shredded-marks.ts'
-import { RotatedMarks } from '../../../../src/server/vault/rotated-marks.ts'
+import { RotatedMarks } from '../../../../src/server/custody/rotated-marks.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import type { ObjectStore } from '../../../../src/server/storage/object-store.ts'
@@ -15,6 +16,7 @@ import { Replicator } from '../../../../src/server/storage/replica/replicator.ts
 import { MissingList } from '../../../../src/server/storage/replica/missing-list.ts'
 import { nodeSpoolFiles } from '../../../../src/server/spool/spool-files.ts'
 import type { StoreSide } from '../../../../src/server/storage/store-side.ts'
+import { codeOf } from '../../../support/object-store-contract.ts'
 import { RECORDING_ID } from '../../../vectors/evidence/sample-recording.ts'
 
 const OTHER_ID = '019aaff1-0680-7abc-8def-0123456789bb'
@@ -24,13 +26,13 @@ const keyOf = (name: string, id = RECORDING_ID): string => `${recordingPrefix('d
 let dataDir: string
 let marks: ShreddedMarks
 let rotated: RotatedMarks
-let refused: number
+let refused: RefusedObject[]
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-guard-'))
   marks = new ShreddedMarks(dataDir)
   rotated = new RotatedMarks(dataDir)
-  refused = 0
+  refused = []
 })
 
 function sideOf(store: ObjectStore): StoreSide {
@@ -40,7 +42,11 @@ function sideOf(store: ObjectStore): StoreSide {
 
 function guarded(folder: string): StoreSide {
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  return guardSide(sideOf(new FolderStore(join(dataDir, folder))), { marks, rotated, onRefused: () => (refused += 1) })
+  return guardSide(sideOf(new FolderStore(join(dataDir, folder))), {
+    marks,
+    rotated,
+    onRefused: (one) => refused.push(one),
+  })
 }
 
 test('what is not destroyed is stored', async () => {
@@ -50,7 +56,7 @@ test('what is not destroyed is stored', async () => {
   await writes.put(keyOf('chunk-000000.age'), bytes)
   await writes.put('ledger/logs/one.jws', bytes)
   expect((await store.list('')).length).toBe(3)
-  expect(refused).toBe(0)
+  expect(refused).toEqual([])
 })
 
 test('a destroyed key counts as stored, and is not; other objects are', async () => {
@@ -60,7 +66,8 @@ test('a destroyed key counts as stored, and is not; other objects are', async ()
     await writes.put(keyOf(name), bytes)
     await store.put(keyOf(name), bytes)
   }
-  expect(refused).toBe(4)
+  const told = (name: string) => ({ recordingId: RECORDING_ID, name, mayBeLeft: false })
+  expect(refused).toEqual(['key.age', 'key.age', 'key-001.age', 'key-001.age'].map(told))
   await writes.put(keyOf('chunk-000000.age'), bytes)
   expect((await store.list('')).map(({ key }) => key)).toEqual([keyOf('chunk-000000.age')])
 })
@@ -86,10 +93,48 @@ test('a key that is destroyed while it is on its way is destroyed again', async 
     check: () => folder.check(),
   }
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
-  const { writes } = guardSide(sideOf(slow), { marks, rotated, onRefused: () => (refused += 1) })
+  const { writes } = guardSide(sideOf(slow), { marks, rotated, onRefused: (one) => refused.push(one) })
   await writes.put(keyOf('key.age'), bytes)
   expect(await folder.list('')).toEqual([])
-  expect(refused).toBe(1)
+  expect(refused).toEqual([{ recordingId: RECORDING_ID, name: 'key.age', mayBeLeft: false }])
+})
+
+test('a key that an attempt before left there is destroyed when it comes again, and no other object is', async () => {
+  const { store, writes } = guarded('store')
+  const put = async () => {
+    for (const name of ['key.age', 'key-001.age', 'held-key-000.age', 'chunk-000000.age']) {
+      await new FolderStore(join(dataDir, 'store')).put(keyOf(name), bytes)
+    }
+  }
+  await put()
+  await rotated.write(RECORDING_ID, 1)
+  for (const name of ['key.age', 'key-001.age']) await writes.put(keyOf(name), bytes)
+  const left = async () => (await store.list('')).map(({ key }) => key.split('/').at(-1))
+  expect(await left()).toEqual(['chunk-000000.age', 'held-key-000.age', 'key-001.age'])
+  await put()
+  await marks.write(RECORDING_ID, { scope: 'objects', said: [], keys: [] })
+  for (const name of await left()) await writes.put(keyOf(name ?? ''), bytes)
+  expect(await left()).toEqual(['chunk-000000.age'])
+})
+
+test('a store that lets go of nothing is not asked for ever, and one that does not answer is asked again', async () => {
+  const { store } = sideOf(new FolderStore(join(dataDir, 'store')))
+  let code = 'storage-denied'
+  const denied: ObjectStore = {
+    put: (key, content) => store.put(key, content),
+    get: (key) => store.get(key),
+    list: (prefix) => store.list(prefix),
+    delete: () => Promise.reject(new EarwitnessError(code, 'It is locked.', 'Wait.')),
+    check: () => store.check(),
+  }
+  onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }))
+  await marks.write(RECORDING_ID, { scope: 'key', said: [], keys: [] })
+  const { writes } = guardSide(sideOf(denied), { marks, rotated, onRefused: (one) => refused.push(one) })
+  await writes.put(keyOf('key.age'), bytes)
+  expect(refused).toEqual([{ recordingId: RECORDING_ID, name: 'key.age', mayBeLeft: true }])
+  code = 'storage-unreachable'
+  expect(await codeOf(writes.put(keyOf('key.age'), bytes))).toBe(code)
+  expect(refused).toHaveLength(1)
 })
 
 test('the replicator brings a destroyed key to neither side, from memory or from the other', async () => {
@@ -163,7 +208,7 @@ test('a key before the one that was sealed anew counts as stored, and is not', a
     ...['chunk-000000.age', 'key-002.age', 'key-003.age'].map((name) => [RECORDING_ID, name]),
     [OTHER_ID, 'key.age'],
   ])
-  expect(refused).toBe(2)
+  expect(refused.map(({ name }) => name)).toEqual(['key.age', 'key-001.age'])
 })
 
 test('what is known of a rotation is forgotten after 30 days, and one that cannot be read says nothing', async () => {

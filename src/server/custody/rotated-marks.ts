@@ -1,4 +1,4 @@
-import { MarkFolder } from '../custody/mark-folder.ts'
+import { MarkFolder } from './mark-folder.ts'
 
 /** Whatever waited for a store when a key was sealed anew is stored, or was given up, long before. */
 const KEPT_MS = 30 * 86_400_000
