@@ -2,8 +2,19 @@
 export interface ReceptionNews {
   readonly highestSequence: number
   readonly cumulativeLost: number
+  /** Where packets went when it came, as {@link SentRange} has it. */
+  readonly destination: number
   /** When it came, monotonic microseconds. */
   readonly arrivalUs: number
+}
+
+/** Which packets a prompt was sent in, in extended sequence numbers, and when the last one was. */
+export interface SentRange {
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly endUs: number
+  /** Which of the places we have sent to they went to, by number; undefined where it changed in the middle. */
+  readonly destination: number | undefined
 }
 
 /** More lost of a prompt than this, and words are missing. */
@@ -16,17 +27,16 @@ const TAIL_PACKETS = 5
 /**
  * Whether a prompt that was sent to its end arrived: `yes` and `no` only where the listener's RTCP says so.
  *
- * @param sent extended sequence numbers of its first and last packet, and when the last one was sent
+ * Who came to listen later reports no packet of before as lost (RFC 3550 A.3), so it knows nothing of what went elsewhere; of half a prompt it can say
+ * that the rest did not arrive.
  */
-export function heardToEnd(
-  sent: { readonly firstSequence: number; readonly lastSequence: number; readonly endUs: number },
-  news: ReceptionNews | undefined,
-): 'yes' | 'no' | 'unknown' {
-  if (news === undefined) return 'unknown'
+export function heardToEnd(sent: SentRange, news: ReceptionNews | undefined): 'yes' | 'no' | 'unknown' {
+  if (news === undefined || (sent.destination ?? news.destination) !== news.destination) return 'unknown'
   const { highestSequence, cumulativeLost, arrivalUs } = news
   if (highestSequence < sent.lastSequence - TAIL_PACKETS) {
     return arrivalUs >= sent.endUs + AFTER_END_US ? 'no' : 'unknown'
   }
   const expected = Math.max(1, sent.lastSequence - sent.firstSequence + 1)
-  return cumulativeLost / expected > LOST_SHARE_MAX ? 'no' : 'yes'
+  if (cumulativeLost / expected > LOST_SHARE_MAX) return 'no'
+  return sent.destination === undefined ? 'unknown' : 'yes'
 }

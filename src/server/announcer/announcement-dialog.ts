@@ -231,6 +231,7 @@ export class AnnouncementDialog {
 
   /** The listener told how far he has heard us. */
   handleReported(): void {
+    this.#record.handleReported()
     if (this.#lingering !== undefined && !this.#record.awaitsReport) this.#close()
   }
 

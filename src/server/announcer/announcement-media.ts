@@ -1,6 +1,6 @@
 import type { RemoteInfo } from 'node:dgram'
 
-import type { ReceptionNews } from '../../consent/announcement/heard-to-end.ts'
+import type { ReceptionNews, SentRange } from '../../consent/announcement/heard-to-end.ts'
 import { KeyListener } from '../../media/key-listener.ts'
 import { concat } from '../../media/opus-headers.ts'
 import { CODEC_RATES, FRAME_MS, type PromptCodec } from '../../media/prompt-audio.ts'
@@ -27,13 +27,6 @@ export const SEND_ERRORS_MAX = 5
 
 /** Why a packet that came was of no use; each is a metric label. */
 export type PacketDiscard = 'source' | 'srtp' | 'rtp' | 'rtcp' | 'payloadType'
-
-/** Which packets a prompt was sent in, in extended sequence numbers, and when the last one was. */
-export interface SentRange {
-  readonly firstSequence: number
-  readonly lastSequence: number
-  readonly endUs: number
-}
 
 export interface AnnouncementMediaOptions {
   readonly sockets: AnnouncementSockets
@@ -77,6 +70,9 @@ export class AnnouncementMedia implements Paced {
   #next = 0
   #leadIn = 0
   #firstSequence = 0
+  /** How often it has changed where packets go, and had when the prompt began. */
+  #destination = 0
+  #firstDestination = 0
   #lastRange: SentRange | undefined
   #ticksToReport = REPORT_TICKS
   #news: ReceptionNews | undefined
@@ -120,12 +116,19 @@ export class AnnouncementMedia implements Paced {
     return this.#packetiser.packetCount
   }
 
-  /** Another offer: another address, perhaps, with the same codec. */
+  /** Another offer: another address, perhaps, with the same codec. One that only refreshes the session changes nothing. RFC 4028 7.4 */
   setLine(line: ConversationLine<PromptCodec>): void {
+    const isSame = line.address === this.#line.address && line.port === this.#line.port
     this.#line = line
+    if (isSame && this.#latched !== undefined) return
     this.#latched = undefined
     const address = this.#sendable(line.address)
-    this.#to = address === undefined ? undefined : { address, port: line.port }
+    this.#sendTo(address === undefined ? undefined : { address, port: line.port })
+  }
+
+  #sendTo(to: { readonly address: string; readonly port: number } | undefined): void {
+    if (to?.address !== this.#to?.address || to?.port !== this.#to?.port) this.#destination += 1
+    this.#to = to
   }
 
   #sendable(address: string | undefined): string | undefined {
@@ -153,13 +156,18 @@ export class AnnouncementMedia implements Paced {
       this.#packetiser.skip()
       return
     }
-    if (this.#next === 0) this.#firstSequence = this.#packetiser.nextSequence
+    if (this.#next === 0) {
+      this.#firstSequence = this.#packetiser.nextSequence
+      this.#firstDestination = this.#destination
+    }
     this.#sendRtp(this.#packetiser.packet(payload))
     this.#next += 1
     if (this.#next !== this.#payloads?.length) return
     this.#payloads = undefined
     const lastSequence = this.#packetiser.nextSequence - 1
-    this.#lastRange = { firstSequence: this.#firstSequence, lastSequence, endUs: this.#options.nowUs() }
+    const destination = this.#destination === this.#firstDestination ? this.#destination : undefined
+    const endUs = this.#options.nowUs()
+    this.#lastRange = { firstSequence: this.#firstSequence, lastSequence, endUs, destination }
     this.#options.finished()
   }
 
@@ -256,7 +264,7 @@ export class AnnouncementMedia implements Paced {
   #latch({ address, port }: RemoteInfo): void {
     if (this.#latched?.port === port && this.#latched.address === address) return
     this.#latched = { address, port }
-    this.#to = this.#latched
+    this.#sendTo(this.#latched)
   }
 
   #takeReports(datagram: Uint8Array, arrivalUs: number): PacketDiscard | undefined {
@@ -268,7 +276,7 @@ export class AnnouncementMedia implements Paced {
       const block = packet.reports.find(({ ssrc }) => ssrc === this.#packetiser.ssrc)
       if (block === undefined) continue
       const { extendedHighestSequenceNumber: highestSequence, cumulativeLost } = block
-      this.#news = { highestSequence, cumulativeLost, arrivalUs }
+      this.#news = { highestSequence, cumulativeLost, arrivalUs, destination: this.#destination }
       isNews = true
     }
     if (isNews) this.#options.reported()

@@ -1,8 +1,7 @@
 import type { Announcement } from '../../consent/announcement/announcement.ts'
-import { heardToEnd, type ReceptionNews } from '../../consent/announcement/heard-to-end.ts'
+import { heardToEnd, type ReceptionNews, type SentRange } from '../../consent/announcement/heard-to-end.ts'
 import type { ConsentFactAt } from '../../consent/words.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { SentRange } from './announcement-media.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
 
 interface RecordOptions {
@@ -22,6 +21,8 @@ export class AnnouncementRecord {
   readonly #unixMsAtZero: number
   /** Of each prompt that was sent to its end. */
   readonly #ranges = new Map<number, SentRange>()
+  /** What was known of them last. */
+  readonly #known = new Map<number, 'yes' | 'no'>()
   /** What the table was given. */
   #kept: readonly ConsentFactAt[] = []
 
@@ -34,6 +35,15 @@ export class AnnouncementRecord {
   /** A prompt was sent to its end, in these packets. */
   handleSent(index: number, range: SentRange): void {
     this.#ranges.set(index, range)
+    this.handleReported()
+  }
+
+  /** The listener reported. What he says of a prompt stays known when packets go to another, who has not heard it. */
+  handleReported(): void {
+    for (const [index, range] of this.#ranges) {
+      const heard = heardToEnd(range, this.#options.news())
+      if (heard !== 'unknown') this.#known.set(index, heard)
+    }
   }
 
   /** Something was sent to its end, and a report may still say whether it was heard. */
@@ -69,7 +79,6 @@ export class AnnouncementRecord {
   }
 
   #heard(index: number): 'yes' | 'no' | 'unknown' {
-    const range = this.#ranges.get(index)
-    return range === undefined ? 'unknown' : heardToEnd(range, this.#options.news())
+    return this.#known.get(index) ?? 'unknown'
   }
 }

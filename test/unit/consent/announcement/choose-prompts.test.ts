@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
 import { choosePrompts, type PromptRule, type PromptWish } from '../../../../src/consent/announcement/choose-prompts.ts'
-import { heardToEnd } from '../../../../src/consent/announcement/heard-to-end.ts'
 import { PROMPTS_MAX, readPromptIndex } from '../../../../src/consent/announcement/prompt-index.ts'
 
 const prompt = (id: string, language: string) => ({
@@ -108,19 +107,5 @@ describe('the index', () => {
   ])('with a fault: %s', (expected, value) => {
     const read = readPromptIndex(value)
     expect(read.ok ? 'taken' : `${read.reason} ${read.detail}`).toBe(expected)
-  })
-})
-
-describe('whether a prompt was heard', () => {
-  const sent = { firstSequence: 65_500, lastSequence: 65_599, endUs: 10_000_000 }
-  it.each([
-    ['unknown', undefined],
-    ['yes', { highestSequence: 65_599, cumulativeLost: 0, arrivalUs: 10_100_000 }],
-    ['yes', { highestSequence: 65_596, cumulativeLost: 4, arrivalUs: 10_100_000 }],
-    ['no', { highestSequence: 65_599, cumulativeLost: 12, arrivalUs: 10_100_000 }],
-    ['unknown', { highestSequence: 65_540, cumulativeLost: 0, arrivalUs: 9_000_000 }],
-    ['no', { highestSequence: 65_540, cumulativeLost: 0, arrivalUs: 11_000_000 }],
-  ] as const)('%s', (expected, news) => {
-    expect(heardToEnd(sent, news)).toBe(expected)
   })
 })

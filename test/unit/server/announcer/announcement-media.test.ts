@@ -79,7 +79,7 @@ it('sends after the lead-in to where the SDP says, wherever audio comes from', a
   expect(await first).toMatchObject({ sequenceNumber: 7, timestamp: 9 + 160 * LEAD_IN_TICKS, marker: true })
   media.tick()
   media.tick()
-  expect([finished, media.lastRange]).toEqual([[40], { firstSequence: 7, lastSequence: 8, endUs: 0 }])
+  expect([finished, media.lastRange]).toEqual([[40], { firstSequence: 7, lastSequence: 8, endUs: 0, destination: 1 }])
 })
 
 it('sends to where audio comes from, where that is wanted, and counts what is of no use', async () => {
@@ -119,6 +119,45 @@ it('follows whoever sends audio last, also after another offer', async () => {
     await came
   }
   const first = nextPacket(present)
+  media.play([Uint8Array.of(1)])
+  for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+  expect(await first).toMatchObject({ sequenceNumber: 7 })
+})
+
+it.each([
+  ['another offer', undefined, 2, undefined],
+  ['an offer that only refreshes the session', undefined, 1, 1],
+  ['audio from another port', '127.0.0.1', 2, undefined],
+])(
+  'knows where a prompt went when there was %s in the middle of it',
+  async (what, symmetricWith, places, destination) => {
+    const [former, present] = [await socketAt('127.0.0.1'), await socketAt('127.0.0.1')]
+    const { media, line, port } = await mediaTowards(former, symmetricWith)
+    media.play([Uint8Array.of(1), Uint8Array.of(2)])
+    for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+    if (what === 'another offer') media.setLine({ ...line, port: present.address().port })
+    else if (symmetricWith === undefined) media.setLine({ ...line, isListening: true })
+    else {
+      const came = once(sockets[2]!, 'message')
+      present.send(audio(), port, '127.0.0.1')
+      await came
+    }
+    media.tick()
+    expect(media.lastRange).toEqual({ firstSequence: 7, lastSequence: 8, endUs: 0, destination })
+    media.play([Uint8Array.of(1)])
+    for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+    expect(media.lastRange).toMatchObject({ firstSequence: 9, destination: places })
+  },
+)
+
+it('sends where audio came from also after an offer that only refreshes the session', async () => {
+  const [named, natted] = [await socketAt('127.0.0.1'), await socketAt('127.0.0.1')]
+  const { media, line, port } = await mediaTowards(named, '127.0.0.1')
+  const came = once(sockets[2]!, 'message')
+  natted.send(audio(), port, '127.0.0.1')
+  await came
+  media.setLine({ ...line })
+  const first = nextPacket(natted)
   media.play([Uint8Array.of(1)])
   for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
   expect(await first).toMatchObject({ sequenceNumber: 7 })

@@ -176,7 +176,12 @@ async function reportingListener() {
     while (packets.length < count) await new Promise<void>((resolve) => (wake = resolve))
   }
   const report = (): void => socket.send(reportOn(packets), from, '127.0.0.1')
-  return { port: socket.address().port, heard, report }
+  /** Reports, and resolves when whoever waits for datagrams here has been told. */
+  const reportNow = async (): Promise<void> => {
+    await new Promise<void>((resolve) => socket.send(reportOn(packets), from, '127.0.0.1', () => resolve()))
+    for (let turn = 0; turn < 2; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+  return { port: socket.address().port, heard, report, reportNow }
 }
 
 /** A report of the listener about our packets, up to the last one he has. */
@@ -314,6 +319,34 @@ it('waits for a last report for a while, and no longer than until it comes', asy
       isReported ? [{ heardToEnd: 'unknown' }, { heardToEnd: 'yes' }] : [{ heardToEnd: 'unknown' }],
     )
   }
+})
+
+it.each([
+  ['in the middle of a prompt', false, ['unknown', 'yes']],
+  ['between two prompts', false, ['unknown', 'yes']],
+  ['between two prompts, after a report', true, ['yes', 'yes']],
+])('takes nobody for the listener to what went to another: a move %s', async (when, isReported, heardToEnd) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  const { announcer, kept } = await start({ options: { nowUs: () => Date.now() * 1_000 } })
+  const [former, present] = [await reportingListener(), await reportingListener()]
+  const uri = `${URI};play=notice,notice`
+  const { offer, answered } = offerTo(uri, sdpOf(former.port, 'a=rtcp-mux'))
+  announcer.handleInvite(offer)
+  await answered
+  announcer.handleConfirmed(offer.dialogId)
+  const promptMs = (LEAD_IN_TICKS + BRIEF_PACKETS) * FRAME_MS
+  const packetsBefore = when === 'in the middle of a prompt' ? 5 : BRIEF_PACKETS
+  await vi.advanceTimersByTimeAsync((LEAD_IN_TICKS + packetsBefore) * FRAME_MS)
+  await former.heard(packetsBefore)
+  if (isReported) await former.reportNow()
+  announcer.handleReinvite(offerTo(uri, sdpOf(present.port, 'a=rtcp-mux')).offer)
+  await vi.advanceTimersByTimeAsync(2 * promptMs - (LEAD_IN_TICKS + packetsBefore) * FRAME_MS)
+  await present.heard(2 * BRIEF_PACKETS - packetsBefore)
+  await present.reportNow()
+  const drained = announcer.drain()
+  await vi.advanceTimersByTimeAsync(1_500)
+  await drained
+  expect(kept.at(-1)?.facts.map(({ fact }) => fact)).toMatchObject(heardToEnd.map((heard) => ({ heardToEnd: heard })))
 })
 
 it.each([
