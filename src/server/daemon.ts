@@ -176,7 +176,7 @@ export class Daemon {
   /** New recording sessions do not wait for old ones: a store in trouble would keep the SIP port closed. */
   #recoverInBackground({ recover, storage }: Keeping, { shredder }: Joined): void {
     const recovering = storage.ready
-      .then((isReady) => (isReady ? recover() : 0))
+      .then((isReady) => (isReady ? recover((id, prefix) => shredder.want(id, prefix)) : 0))
       .then((count) => {
         if (count > 0) this.#log.warn({ count }, 'recordings of an earlier run were closed as interrupted')
         return shredder.resume()

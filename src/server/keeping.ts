@@ -12,7 +12,7 @@ import { Custody } from './recording/custody.ts'
 import { HeldCustody } from './recording/held-custody.ts'
 import { HeldKeys } from './recording/held-keys.ts'
 import { OpenJournal } from './recording/open-journal.ts'
-import { recoverWithSpool } from './recording/recovery.ts'
+import { recoverWithSpool, type RecoveryOptions } from './recording/recovery.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
 import { startStorage, type Storage } from './storage/start-storage.ts'
 import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
@@ -42,7 +42,7 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   /** What was announced before a recording began, and how it is found. */
   readonly announcements: KeptAnnouncements
   /** Closes what an earlier run left open; resolves to how many. */
-  readonly recover: () => Promise<number>
+  readonly recover: (shredWanted: NonNullable<RecoveryOptions['shredWanted']>) => Promise<number>
 }
 
 /** What the services of a daemon are started with. */
@@ -107,9 +107,9 @@ export async function startKeeping(
     onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
-  const recover = async (): Promise<number> => {
+  const recover: Keeping['recover'] = async (shredWanted) => {
     const recovered = await recoverWithSpool(spool, {
-      ...{ journal, leftOpen, store, custody, held },
+      ...{ journal, leftOpen, store, custody, held, shredWanted },
       signer: signer.verifyKey,
       reportError: (recordingId, error) =>
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),

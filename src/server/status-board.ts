@@ -133,8 +133,8 @@ export class StatusBoard {
     return operated.ok ? accepted(liveRecordingSession(operated.value)) : operated
   }
 
-  noteConsent(rsId: string, word: ConsentWord): ReturnType<NoteConsent> {
-    const noted = this.#options.control.noteConsent(rsId, word)
+  async noteConsent(rsId: string, word: ConsentWord): ReturnType<NoteConsent> {
+    const noted = await this.#options.control.noteConsent(rsId, word)
     return noted.ok ? accepted(liveRecordingSession(noted.value)) : noted
   }
 

@@ -5,12 +5,16 @@ import { seededRandom } from '../../src/cli/simulate/random.ts'
 import { crashAndRecover, startNeighbour, type Bystander, type Crash } from '../support/crash.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { makePowerDisk } from '../support/power-cut.ts'
+import { runConsentMatrix } from './lib/consent-crash-matrix.ts'
 
 /**
  * `npm run crash-matrix -- --runs 200 --sessions 20 --fleet 2 --json FILE`: kills a recorder at random instants under live recording sessions, starts it again at
  * once on the same data folder, and asks of every recording: does it verify and open, how much of what was sent is missing at its end, is anything there
  * twice; and of the recording sessions that another recorder with the same object store has meanwhile: is anything missing at all. `FILE` is written after each
  * run; a matrix that was ended goes on from it. With `--power` the power is cut instead, on an ext4 of its own (as root). Exit 1 when an answer is wrong.
+ *
+ * With `--consent` the recording sessions are calls in which consent is given, refused, withdrawn and missing, and the questions are others: can anybody hear what nobody agreed to, is
+ * a destroyed key back, is a word about consent lost that was acknowledged. Half of the recorders that take over are killed too. `--from N --runs N` with the same `--seed`: run N alone.
  */
 const { values } = parseArgs({
   options: {
@@ -21,6 +25,8 @@ const { values } = parseArgs({
     chunkSeconds: { type: 'string', default: '5' },
     json: { type: 'string' },
     power: { type: 'boolean', default: false },
+    consent: { type: 'boolean', default: false },
+    from: { type: 'string', default: '1' },
   },
 })
 const MISSING_MS_MAX = values.power ? 5_000 : 1_000
@@ -151,41 +157,54 @@ function print(number: number, run: Run): void {
   console.log(`run ${number}: ${[...figures, ...faults].join('; ')}`)
 }
 
-let matrix = begunMatrix()
-const environment = { EARWITNESS_RECORDING_CHUNK_SECONDS: String(matrix.chunkSeconds) }
-const random = seededRandom(Number(matrix.seed), 'instants')
-const instants = Array.from({ length: Number(values.runs) }, () => FIRST_MS + random() * (LAST_MS - FIRST_MS))
-console.log(`seed ${matrix.seed}${matrix.runs.length === 0 ? '' : `, goes on after run ${matrix.runs.length}`}`)
-const disk = values.power ? await makePowerDisk() : undefined
-if (typeof disk === 'string') throw new Error(`no disk of its own could be made: ${disk}`)
-const dataDir = disk?.dataDir ?? (await makeDataDir())
-let daemon = await startDaemon(dataDir, environment)
-// Its objects are in the folder of the first, whose disk would be gone under it.
-const neighbour = matrix.fleet > 0 && !matrix.power ? await startNeighbour(daemon, environment) : undefined
-try {
-  while (matrix.runs.length < instants.length) {
-    const { sessions } = matrix
-    const killAfterMs = instants[matrix.runs.length] ?? FIRST_MS
-    const fleet = neighbour === undefined ? {} : { fleet: { neighbour, sessions: matrix.fleet } }
-    const power = disk === undefined ? {} : { power: disk }
-    const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet, ...power })
-    daemon = crash.daemon
-    if (crash.stoppedMs >= STOPPED_MS_MIN) {
-      console.log(
-        `run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`,
-      )
-      continue
+/** Gives whether all was right. */
+async function runMatrix(): Promise<boolean> {
+  let matrix = begunMatrix()
+  const environment = { EARWITNESS_RECORDING_CHUNK_SECONDS: String(matrix.chunkSeconds) }
+  const random = seededRandom(Number(matrix.seed), 'instants')
+  const instants = Array.from({ length: Number(values.runs) }, () => FIRST_MS + random() * (LAST_MS - FIRST_MS))
+  console.log(`seed ${matrix.seed}${matrix.runs.length === 0 ? '' : `, goes on after run ${matrix.runs.length}`}`)
+  const disk = values.power ? await makePowerDisk() : undefined
+  if (typeof disk === 'string') throw new Error(`no disk of its own could be made: ${disk}`)
+  const dataDir = disk?.dataDir ?? (await makeDataDir())
+  let daemon = await startDaemon(dataDir, environment)
+  // Its objects are in the folder of the first, whose disk would be gone under it.
+  const neighbour = matrix.fleet > 0 && !matrix.power ? await startNeighbour(daemon, environment) : undefined
+  try {
+    while (matrix.runs.length < instants.length) {
+      const { sessions } = matrix
+      const killAfterMs = instants[matrix.runs.length] ?? FIRST_MS
+      const fleet = neighbour === undefined ? {} : { fleet: { neighbour, sessions: matrix.fleet } }
+      const power = disk === undefined ? {} : { power: disk }
+      const crash = await crashAndRecover(daemon, { sessions, killAfterMs, environment, ...fleet, ...power })
+      daemon = crash.daemon
+      if (crash.stoppedMs >= STOPPED_MS_MIN) {
+        console.log(
+          `run ${matrix.runs.length + 1} is repeated: this process stood still for ${crash.stoppedMs.toFixed(0)} ms`,
+        )
+        continue
+      }
+      const run = runOf(crash, killAfterMs, sessions)
+      matrix = { ...matrix, runs: [...matrix.runs, run] }
+      save(matrix)
+      print(matrix.runs.length, run)
     }
-    const run = runOf(crash, killAfterMs, sessions)
-    matrix = { ...matrix, runs: [...matrix.runs, run] }
-    save(matrix)
-    print(matrix.runs.length, run)
+  } finally {
+    await daemon.stop()
+    await neighbour?.stop()
+    if (neighbour !== undefined) await removeDataDir(neighbour.dataDir)
+    await (disk?.remove() ?? removeDataDir(dataDir))
   }
-} finally {
-  await daemon.stop()
-  await neighbour?.stop()
-  if (neighbour !== undefined) await removeDataDir(neighbour.dataDir)
-  await (disk?.remove() ?? removeDataDir(dataDir))
+  console.log(JSON.stringify(summaryOf(matrix), undefined, 2))
+  return matrix.runs.every(({ faults }) => faults.length === 0)
 }
-console.log(JSON.stringify(summaryOf(matrix), undefined, 2))
-process.exitCode = matrix.runs.some(({ faults }) => faults.length > 0) ? 1 : 0
+
+/** The same with calls about consent. */
+async function runUnderConsent(): Promise<boolean> {
+  const seed = Number(values.seed ?? Date.now())
+  console.log(`seed ${seed}`)
+  const [runs, from, calls] = [values.runs, values.from, values.sessions].map(Number) as [number, number, number]
+  return runConsentMatrix({ seed, runs, from, calls, json: values.json })
+}
+
+process.exitCode = (await (values.consent ? runUnderConsent() : runMatrix())) ? 0 : 1

@@ -314,7 +314,7 @@ describe('status', () => {
       readObject: async () => undefined,
       announce: async () => ({ ok: false, reason: 'off' }),
       operate: () => ({ ok: false, reason: 'unknown' }),
-      noteConsent: () => ({ ok: false, reason: 'unknown' }),
+      noteConsent: async () => ({ ok: false, reason: 'unknown' }),
       reportError: (error) => {
         throw error
       },

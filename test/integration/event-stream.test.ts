@@ -35,7 +35,7 @@ beforeEach(async () => {
     recordingSessions: async () => [],
     announce: async () => ({ ok: false, reason: 'off' }),
     operate: () => ({ ok: false, reason: 'unknown' }),
-    noteConsent: () => ({ ok: false, reason: 'unknown' }),
+    noteConsent: async () => ({ ok: false, reason: 'unknown' }),
     events: {
       hub,
       askLevels: async () => LEVELS,

@@ -40,13 +40,14 @@ afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()))
 })
 
-const NOBODY: Operate & NoteConsent = () => ({ ok: false, reason: 'unknown' })
+const NOBODY: Operate = () => ({ ok: false, reason: 'unknown' })
+const UNTOLD: NoteConsent = async () => ({ ok: false, reason: 'unknown' })
 
 async function startApi(
   sessions: readonly LiveRecordingSession[] = [],
   listen = FREE_PORT,
   operate: Operate = NOBODY,
-  noteConsent: NoteConsent = NOBODY,
+  noteConsent: NoteConsent = UNTOLD,
 ): Promise<string> {
   const api = new ApiServer({
     listen,
@@ -97,7 +98,8 @@ describe('the HTTP API', () => {
   describe('what an operator was told about consent', () => {
     const live = { rsId: 'a', recordingId: 'b', src: 'sbc-east', state: 'recording', pausedBy: [], startedAt: 'now' }
     const said: unknown[] = []
-    const noteConsent: NoteConsent = (rsId, word) => {
+    const noteConsent: NoteConsent = async (rsId, word) => {
+      if (rsId === 'full') return { ok: false, reason: 'notKept' }
       if (rsId !== 'a') return { ok: false, reason: rsId === 'quiet' ? 'notDecided' : 'unknown' }
       said.push(word)
       return { ok: true, value: { ...live, consent: 'agreed' } }
@@ -130,6 +132,7 @@ describe('the HTTP API', () => {
       ['a', `{"answer":"yes","participantId":"${'p'.repeat(201)}"}`, 400, 'consent-invalid'],
       ['a', '[]', 400, 'consent-invalid'],
       ['quiet', '{"answer":"withdrawn"}', 409, 'consent-not-decided'],
+      ['full', '{"answer":"withdrawn"}', 503, 'consent-not-written'],
       ['other', '{"answer":"withdrawn"}', 404, 'recording-session-not-found'],
     ])('%s %s is a problem', async (rsId, body, status, code) => {
       expect(await (await post(rsId, body)).json()).toMatchObject({ status, code })
@@ -226,7 +229,7 @@ describe('the HTTP API', () => {
       events: NO_EVENTS,
       audio: NO_AUDIO,
       readObject: async () => undefined,
-      ...{ operate: NOBODY, noteConsent: NOBODY },
+      ...{ operate: NOBODY, noteConsent: UNTOLD },
       reportError: () => {},
     })
     const { port } = await api.run()

@@ -115,11 +115,13 @@ export async function killAndRestart(
   options: {
     readonly environment: DaemonEnvironment
     readonly power?: Power | undefined
+    /** The recorder that takes over is killed as well, so long after it was ready; one more takes over from it. */
+    readonly againAfterMs?: number | undefined
     /** Is called at that instant. */
     readonly killed: () => Promise<void> | void
   },
 ): Promise<Pick<Crash, 'daemon' | 'readyMs' | 'recoveredMs'> & { readonly left: readonly string[] }> {
-  const { environment, power, killed } = options
+  const { environment, power, againAfterMs, killed } = options
   await power?.cut()
   first.process.kill('SIGKILL')
   await killed()
@@ -128,7 +130,12 @@ export async function killAndRestart(
   const open = join(first.dataDir, 'open')
   const left = (await readdir(open)).map((name) => name.replace('.jsonl', ''))
   const startedMs = performance.now()
-  const daemon = await startDaemon(first.dataDir, environment)
+  let daemon = await startDaemon(first.dataDir, environment)
+  if (againAfterMs !== undefined) {
+    await sleep(againAfterMs)
+    await daemon.stop('SIGKILL')
+    daemon = await startDaemon(first.dataDir, environment)
+  }
   const readyMs = performance.now() - startedMs
   while ((await readdir(open)).length > 0) await sleep(50)
   return { left, daemon, readyMs, recoveredMs: performance.now() - startedMs }
@@ -223,6 +230,7 @@ async function lookAt(
 }
 
 async function packetsOf(daemon: RunningDaemon, manifest: ManifestBody): Promise<number | undefined> {
+  if (manifest.chunks.length === 0) return 0
   const parts = await openedObjects(daemon, manifest, manifest.chunks)
   const links = parts === undefined ? undefined : readOggOpus(Buffer.concat(parts))
   return links?.ok === true ? links.value.reduce((sum, { packets }) => sum + packets.length, 0) : undefined
@@ -235,7 +243,7 @@ export async function openedObjects(
   objects: readonly { readonly name: string }[],
 ): Promise<readonly Uint8Array[] | undefined> {
   const folder = objectFolder(daemon, manifest.recordingId)
-  const vault = identityIn(await readFile(vaultFile(daemon), 'utf8'))
+  const vault = await vaultIdentity(daemon)
   const key = await openSealed(await readFile(join(folder, manifest.wrappedKey.name)), [vault])
   if (!key.ok) return undefined
   const identity = identityIn(new TextDecoder().decode(key.value))
@@ -248,11 +256,13 @@ export async function openedObjects(
   return parts
 }
 
-function vaultFile(daemon: RunningDaemon): string {
-  return join(daemon.dataDir, 'keys', 'vault.agekey')
+/** What opens the keys of all recordings. */
+export async function vaultIdentity(daemon: Pick<RunningDaemon, 'dataDir'>): Promise<string> {
+  return identityIn(await readFile(join(daemon.dataDir, 'keys', 'vault.agekey'), 'utf8'))
 }
 
-function identityIn(file: string): string {
+/** Out of an age key file. */
+export function identityIn(file: string): string {
   return file.split('\n').find((line) => line.startsWith('AGE-SECRET-KEY-')) ?? ''
 }
 

@@ -58,6 +58,8 @@ interface OpenCase {
   rule: ChosenRule
   /** The decision that holds. */
   decided: TakenConsentEvent | undefined
+  /** The last event. */
+  noted: TakenConsentEvent | undefined
   timer: NodeJS.Timeout | undefined
 }
 
@@ -145,6 +147,7 @@ export class ConsentDesk {
       lookups: new Set(),
       rule,
       decided: undefined,
+      noted: undefined,
       timer: undefined,
     }
     this.#open.set(recording.facts.recordingId, open)
@@ -165,7 +168,7 @@ export class ConsentDesk {
     for (const fact of facts) {
       if (open.announced.has(fact)) continue
       open.announced.add(fact)
-      this.handleFact(recording, fact)
+      void this.handleFact(recording, fact)
     }
   }
 
@@ -187,18 +190,22 @@ export class ConsentDesk {
     this.#lookUp(recording)
   }
 
-  /** Something that consent may rest on. False when nothing is decided about this recording. */
-  handleFact(recording: LiveRecording, fact: ConsentFactAt): boolean {
+  /**
+   * Something that consent may rest on. Undefined when nothing is decided about this recording; else it resolves when the fact, with all that was decided on it, is in the journal, to
+   * whether it is: until then a crash takes it.
+   */
+  handleFact(recording: LiveRecording, fact: ConsentFactAt): Promise<boolean> | undefined {
     const open = this.#open.get(recording.facts.recordingId)
-    if (open === undefined) return false
+    if (open === undefined) return undefined
+    const noted = this.#noteFact(open, fact)
     // What could not be signed allows nothing; what it forbids, it forbids.
-    if (this.#noteFact(open, fact) === undefined && !isObjection(fact.fact)) return true
+    if (noted === undefined && !isObjection(fact.fact)) return Promise.resolve(false)
     const { openedUs, openedAtUnixMs } = recording.facts
     const happenedUs = openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000
     const { factsDropped } = open.consentCase
     this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
     if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)
-    return true
+    return Promise.all([noted?.kept, open.noted?.kept]).then((kept) => kept.every((isKept) => isKept === true))
   }
 
   /** Nothing more will be recorded, and its manifest is about to be signed: it must wait for this. Never rejects. */
@@ -238,7 +245,9 @@ export class ConsentDesk {
     at = wallClock(open.recording, this.#nowUs()).toISOString(),
   ): TakenConsentEvent | undefined {
     const taken = this.#keep(open.recording, { ...event, at })
-    if (taken !== undefined) open.reasons.add(taken.number, event.body)
+    if (taken === undefined) return undefined
+    open.noted = taken
+    open.reasons.add(taken.number, event.body)
     return taken
   }
 

@@ -67,6 +67,11 @@ export class PolicyShredder {
     })
   }
 
+  /** Notes that a recording of an earlier run is to be looked at by {@link resume}; resolves when that is on the disk. */
+  want(recordingId: string, objectPrefix: string): Promise<void> {
+    return this.#wanted.write(recordingId, objectPrefix)
+  }
+
   /** Destroys what a run before this one was to destroy, and could not; to be called when its recordings are closed. Never rejects. */
   async resume(): Promise<void> {
     try {

@@ -53,8 +53,8 @@ export class ApiServer {
       const operated = options.operate(rsId, action)
       return operated.ok ? accepted(shown(operated.value)) : operated
     })
-    addConsentRoute(this.#app, (rsId, word) => {
-      const noted = options.noteConsent(rsId, word)
+    addConsentRoute(this.#app, async (rsId, word) => {
+      const noted = await options.noteConsent(rsId, word)
       return noted.ok ? accepted(shown(noted.value)) : noted
     })
   }

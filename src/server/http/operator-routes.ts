@@ -22,9 +22,9 @@ export interface ConsentWord {
 export type NoteConsent = (
   rsId: string,
   word: ConsentWord,
-) => Result<LiveRecordingSession, 'unknown' | 'notRecording' | 'notDecided'>
+) => Promise<Result<LiveRecordingSession, 'unknown' | 'notRecording' | 'notDecided' | 'notKept'>>
 
-const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided', Problem>> = {
+const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided' | 'notKept', Problem>> = {
   unknown: problem(
     404,
     'recording-session-not-found',
@@ -41,6 +41,12 @@ const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided', Probl
     'consent-not-decided',
     'Nothing is decided about consent for recordings of this source.',
     'Set consent for the source, or for all, in the configuration.',
+  ),
+  notKept: problem(
+    503,
+    'consent-not-written',
+    'What was said of consent is not on the disk: it allows nothing, and a crash would take it. What it forbids is done.',
+    'Look at the disk of the recorder and its log, and say it again.',
   ),
 }
 
@@ -65,15 +71,15 @@ export function addOperatorRoutes(app: FastifyInstance, operate: Operate): void 
 
 /**
  * `POST /api/v1/recording-sessions/{rsId}/consent` with `{answer, participantId?}`: what the operator has been told by a party, kept as a signed event. It holds
- * when it is answered, with all that the policy of the source wants then.
+ * when it is answered, also over a crash, with all that the policy of the source wants then.
  */
 export function addConsentRoute(app: FastifyInstance, noteConsent: NoteConsent): void {
   const path = '/api/v1/recording-sessions/:rsId/consent'
-  app.post<{ Params: { rsId: string }; Body: unknown }>(path, (request, reply) => {
+  app.post<{ Params: { rsId: string }; Body: unknown }>(path, async (request, reply) => {
     if (isCrossSite(request)) return sendProblem(reply, CROSS_SITE)
     const word = readConsentWord(request.body)
     if (word === undefined) return sendProblem(reply, BAD_CONSENT)
-    const noted = noteConsent(request.params.rsId, word)
+    const noted = await noteConsent(request.params.rsId, word)
     return noted.ok ? reply.send(noted.value) : sendProblem(reply, PROBLEMS[noted.reason])
   })
   app.get(path, (_request, reply) => postOnly(reply))

@@ -34,3 +34,9 @@ export async function storeConsent(
     await store.put(objectKey(objectPrefix, entry.name), new TextEncoder().encode(jws))
   }
 }
+
+/** Whether a policy wanted the recording destroyed, as its journal says. */
+export function isShredWanted(recordingId: string, entries: readonly OpenJournalEntry[]): boolean {
+  const { events } = keptConsent(recordingId, entries)
+  return events.some(({ event }) => event.type === 'enforced' && event.action === 'shred')
+}

@@ -137,11 +137,14 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     return accepted(undefined)
   }
 
-  /** What an operator was told about the consent of a party. `notDecided`: nobody asks for it. */
-  noteConsent(
+  /**
+   * What an operator was told about the consent of a party; resolves when no crash takes it any more. `notDecided`: nobody asks for it. `notKept`: it could not be signed, or the disk
+   * did not take it; what it forbids is done all the same.
+   */
+  async noteConsent(
     rsId: string,
     { answer, participantId }: { readonly answer: 'yes' | 'no' | 'withdrawn'; readonly participantId?: string },
-  ): Result<LiveRecording, 'unknown' | 'notRecording' | 'notDecided'> {
+  ): Promise<Result<LiveRecording, 'unknown' | 'notRecording' | 'notDecided' | 'notKept'>> {
     const recording = this.live.find(({ facts }) => facts.rsId === rsId)
     if (recording === undefined) return rejected('unknown')
     if (recording.state !== 'recording') return rejected('notRecording')
@@ -151,7 +154,9 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
         ? ({ type: 'withdrawn', by: 'api', ...who } as const)
         : ({ type: 'answered', answer, by: 'api', ...who } as const)
     const at = new Date(this.#options.nowUnixMs()).toISOString()
-    return this.#consent?.handleFact(recording, { at, fact }) === true ? accepted(recording) : rejected('notDecided')
+    const kept = this.#consent?.handleFact(recording, { at, fact })
+    if (kept === undefined) return rejected('notDecided')
+    return (await kept) ? accepted(recording) : rejected('notKept')
   }
 
   optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {
@@ -229,7 +234,7 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleConsent(recordingId: RecordingId, fact: ConsentFactAt): void {
     const recording = this.#table.byId(recordingId)
-    if (recording !== undefined) this.#consent?.handleFact(recording, fact)
+    if (recording !== undefined) void this.#consent?.handleFact(recording, fact)
   }
 
   handleFlag(recordingId: RecordingId, event: FlagEvent): void {

@@ -76,7 +76,7 @@ class DeskRig {
 
   say(fact: ConsentFact, agoMs = 0): boolean {
     const at = wallClock(this.recording, this.nowUs - agoMs * 1_000).toISOString()
-    return this.desk.handleFact(this.recording, { at, fact })
+    return this.desk.handleFact(this.recording, { at, fact }) !== undefined
   }
 
   answer(answer: 'yes' | 'no', streamId: string, agoMs = 0): void {
@@ -359,9 +359,8 @@ describe('what is asked of a desk', () => {
     const rig = new DeskRig()
     const other = { ...rig.recording, facts: { ...rig.recording.facts, src: 'other' } }
     rig.desk.opened(other)
-    expect(rig.desk.handleFact(other, { at: '2026-11-29T12:00:00.000Z', fact: { type: 'withdrawn', by: 'api' } })).toBe(
-      false,
-    )
+    const fact = { type: 'withdrawn', by: 'api' } as const
+    expect(rig.desk.handleFact(other, { at: '2026-11-29T12:00:00.000Z', fact })).toBeUndefined()
     await rig.desk.ended(other)
     expect([rig.events, rig.done, other.consentState]).toEqual([[], [], undefined])
   })

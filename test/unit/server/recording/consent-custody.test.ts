@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -33,6 +33,8 @@ let statements: { readonly kind: string; readonly evidenceSha256?: string }[]
 let counted: string[]
 let custody: Custody
 let recording: LiveRecording
+/** What recovery says is to be looked at once it is closed, and what of it was still in the journal then. */
+let shredWanted: string[]
 
 beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-consent-'))
@@ -58,6 +60,7 @@ async function start(): Promise<void> {
   outbox = new RecordList()
   statements = []
   counted = []
+  shredWanted = []
   custody = new Custody({
     uploads: new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, nowUnixMs: () => 0 }),
     ...{ outbox, journal, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 },
@@ -70,6 +73,9 @@ async function restart(): Promise<void> {
   await start()
   await recoverInterrupted({
     ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody },
+    shredWanted: async (recordingId, prefix) => {
+      shredWanted.push(`${prefix} ${existsSync(join(dataDir, 'open', `${recordingId}.jsonl`)) ? 'open' : 'closed'}`)
+    },
     reportError: (_recordingId, error) => {
       throw error
     },
@@ -198,8 +204,25 @@ describe('after kill -9', () => {
     await custody.consented(recording, { body: AGREED[0]!, at: AT })?.kept
     store = new MemoryStore()
     await restart()
-    expect(store.namesOf(recording)).toContain('consent-000.jws')
+    expect([shredWanted, store.namesOf(recording)]).toEqual([[], expect.arrayContaining(['consent-000.jws'])])
     expect(await verify()).toMatchObject({ verified: true, counts: { consentEvents: 1 } })
+  })
+
+  it.each([
+    ['before its manifest is stored', false],
+    ['before its journal is removed', true],
+  ])('what its policy wanted destroyed is noted at the next start, killed %s', async (_when, isClosed) => {
+    custody.opened(recording)
+    custody.consented(recording, { body: withdrawn, at: AT })
+    custody.consented(recording, { body: { type: 'enforced', action: 'stop' }, at: AT })
+    custody.consented(recording, { body: { type: 'enforced', action: 'shred' }, at: AT })
+    const file = join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`)
+    await recording.consent.over()
+    const lines = readFileSync(file)
+    if (isClosed) await custody.close(recording.objectPrefix, manifestOf(recording))
+    writeFileSync(file, lines)
+    await restart()
+    expect(shredWanted).toEqual([`${recording.objectPrefix} open`])
   })
 
   it('with the manifest stored, ledger and database are told again what they may not know', async () => {
