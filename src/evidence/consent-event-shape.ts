@@ -1,6 +1,5 @@
-import { isUuidV7 } from '../ids.ts'
 import type { ConsentEventType } from './consent-event.ts'
-import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from './shape-checks.ts'
+import { integer, list, members, oneOf, optional, sha256, text, time, uuid, type Check } from './shape-checks.ts'
 
 /** What may be said of the consent to a recording. FORMAT.md 4.3 */
 export const CONSENT_STATES = [
@@ -14,7 +13,6 @@ export const CONSENT_STATES = [
 ] as const
 export type ConsentStateName = (typeof CONSENT_STATES)[number]
 
-const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 const share: Check = (value, path) => (typeof value === 'number' && value >= 0 && value <= 1 ? undefined : path)
 /** Names of members, each with its salted hash. */
 const hashes: Check = (value, path) => {

@@ -127,7 +127,7 @@ export function signConsentEvent(
   place: ConsentEventPlace,
   signer: SigningKey,
 ): Promise<string> {
-  return signDocument({ ...body, ...place, format: CONSENT_EVENT_FORMAT }, CONSENT_EVENT, signer)
+  return signDocument({ ...body, ...place }, CONSENT_EVENT, signer)
 }
 
 /** Reads an event *without* checking who signed it. */

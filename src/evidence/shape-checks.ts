@@ -1,3 +1,4 @@
+import { isUuidV7 } from '../ids.ts'
 import { isObjectName } from './object-names.ts'
 
 /** The parts of which the shapes of signed documents are described: each says where a value is wrong. */
@@ -19,6 +20,7 @@ export const integer: Check = (value, path) =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? undefined : path
 export const truth: Check = (value, path) => (typeof value === 'boolean' ? undefined : path)
 export const sha256: Check = (value, path) => (typeof value === 'string' && HEX_SHA256.test(value) ? undefined : path)
+export const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 export const objectName: Check = (value, path) => (typeof value === 'string' && isObjectName(value) ? undefined : path)
 export const time: Check = (value, path) =>
   typeof value === 'string' && UTC_TIME.test(value) && !Number.isNaN(Date.parse(value)) ? undefined : path

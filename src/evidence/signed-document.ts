@@ -36,14 +36,15 @@ export interface SignedDocument<Body> {
 }
 
 /**
- * Signs one: a compact JWS over its canonical JSON, without a line break.
+ * Signs one: a compact JWS over its canonical JSON, without a line break. Its member `format` is that of the kind, whatever `body` has there.
  *
  * Throws a TypeError when it is not of the shape of its format or too long: nobody must sign what no verifier accepts.
  */
-export async function signDocument(body: unknown, kind: DocumentKind, signer: SigningKey): Promise<string> {
-  const fault = kind.findFault(body)
+export async function signDocument(body: object, kind: DocumentKind, signer: SigningKey): Promise<string> {
+  const document = { ...body, format: kind.format }
+  const fault = kind.findFault(document)
   if (fault !== undefined) throw new TypeError(`The ${kind.what} is not of format 1 at ${fault}.`)
-  const jws = await signJson(body, kind.type, signer)
+  const jws = await signJson(document, kind.type, signer)
   if (jws.length > kind.lengthMax) throw new TypeError(`The ${kind.what} is too long.`)
   return jws
 }

@@ -1,6 +1,5 @@
 import { mapped, type Result } from '../../result.ts'
-import { isUuidV7 } from '../../ids.ts'
-import { integer, list, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
+import { integer, list, members, oneOf, optional, sha256, text, time, uuid, type Check } from '../shape-checks.ts'
 import {
   decodeDocument,
   readDocument,
@@ -58,7 +57,6 @@ export type CustodyRecord = CustodyPlace & { readonly format: typeof CUSTODY_FOR
     | { readonly kind: 'unknown' }
   )
 
-const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 const base64: Check = (value, path) =>
   typeof value === 'string' && value.length <= CUSTODY_LENGTH_MAX && /^[A-Za-z0-9+/]+={0,2}$/.test(value)
     ? undefined
@@ -105,7 +103,7 @@ const CUSTODY_RECORD: DocumentKind = {
  * Throws as {@link signDocument}.
  */
 export function signCustodyRecord(record: CustodyPlace & CustodyDecision, signer: SigningKey): Promise<string> {
-  return signDocument({ ...record, format: CUSTODY_FORMAT }, CUSTODY_RECORD, signer)
+  return signDocument(record, CUSTODY_RECORD, signer)
 }
 
 /** A record and who claims to have signed it. */

@@ -1,8 +1,7 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { canonicalJson } from '../canonical-json.ts'
 import { readDocument, type DocumentRejectReason } from '../canonical-document.ts'
-import { integer, list, members, optional, type Check } from '../shape-checks.ts'
-import { isUuidV7 } from '../../ids.ts'
+import { integer, list, members, optional, uuid, type Check } from '../shape-checks.ts'
 import { NOTE_LENGTH_MAX } from './signed-note.ts'
 import { STATEMENT_LENGTH_MAX } from './statement.ts'
 
@@ -45,7 +44,6 @@ export interface LogProof {
 
 const HASH = /^[A-Za-z0-9+/]{43}=$/
 const hash: Check = (value, path) => (typeof value === 'string' && HASH.test(value) ? undefined : path)
-const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 
 function ofLength(lengthMax: number): Check {
   return (value, path) => (typeof value === 'string' && value.length <= lengthMax ? undefined : path)

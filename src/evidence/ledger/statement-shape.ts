@@ -1,9 +1,7 @@
-import { isUuidV7 } from '../../ids.ts'
-import { integer, members, oneOf, optional, sha256, text, time, type Check } from '../shape-checks.ts'
+import { integer, members, oneOf, optional, sha256, text, time, uuid, type Check } from '../shape-checks.ts'
 import { PAUSE_REQUESTERS } from '../words.ts'
 import type { StatementKind } from './statement.ts'
 
-const uuid: Check = (value, path) => (typeof value === 'string' && isUuidV7(value) ? undefined : path)
 const always: Check = (value, path) => (value === true ? undefined : path)
 
 const checkPlace = members({

@@ -138,7 +138,7 @@ export type Statement = StatementPlace & { readonly format: typeof STATEMENT_FOR
  * Throws as {@link signDocument}.
  */
 export function signStatement(body: StatementBody, place: StatementPlace, signer: SigningKey): Promise<string> {
-  return signDocument({ ...body, ...place, format: STATEMENT_FORMAT }, STATEMENT, signer)
+  return signDocument({ ...body, ...place }, STATEMENT, signer)
 }
 
 /** Reads a statement *without* checking who signed it. */

@@ -2,6 +2,7 @@ import { EarwitnessError } from '../../errors.ts'
 import type { CustodyChain, CustodyState } from '../../evidence/custody/custody-chain.ts'
 import { sealNote, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import {
+  CUSTODY_FORMAT,
   CUSTODY_RECORDS_MAX,
   signCustodyRecord,
   type CustodyDecision,
@@ -140,7 +141,7 @@ export class RecordingCustody {
         }
         continue
       }
-      const record = { ...place, ...decision, format: 'earwitness-custody/1' } as CustodyRecord
+      const record = { ...place, ...decision, format: CUSTODY_FORMAT } as CustodyRecord
       return { sha256: sha256Hex(bytes), record }
     }
   }
