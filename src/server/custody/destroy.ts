@@ -1,6 +1,7 @@
 import { EarwitnessError } from '../../errors.ts'
 import type { ShredScope } from '../../evidence/custody/custody-record.ts'
 import { isDestroyedBy } from '../../evidence/custody/destroyed-by.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { CustodyStore, ObjectCopy } from '../storage/object-store.ts'
 import { nodeCopies } from './node-copies.ts'
 import { troubleOf, type RecordingCustody, type Trouble } from './recording-custody.ts'
@@ -56,7 +57,7 @@ export async function destroyEverywhere(
   for (const { place, store } of custody.places) {
     await take(place, async (gone) => {
       const copies = await copiesOf(store, custody, scope)
-      await inParallel(copies, async ({ copy, name }) => {
+      await inParallel(copies, DESTROYED_AT_ONCE, async ({ copy, name }) => {
         try {
           await store.destroy(copy, { bypassesGovernance })
           note(gone, name)
@@ -113,14 +114,4 @@ async function copiesOf(
   return copies
     .map((copy) => ({ copy, name: copy.key.slice(custody.prefix.length + 1) }))
     .filter(({ name }) => isDestroyedBy(scope, name))
-}
-
-/** The first error ends it, when what is under way is over. */
-export async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const queue = items.values()
-  const lane = async (): Promise<void> => {
-    for (const item of queue) await work(item)
-  }
-  const lanes = await Promise.allSettled(Array.from({ length: DESTROYED_AT_ONCE }, lane))
-  for (const outcome of lanes) if (outcome.status === 'rejected') throw outcome.reason
 }

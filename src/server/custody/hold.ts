@@ -4,9 +4,11 @@ import { NOT_TOLD, type CustodyNote } from '../../evidence/custody/custody-note.
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { CustodyRequest } from '../ledger/custody-requests.ts'
-import { inParallel } from './destroy.ts'
+import { inParallel } from '../in-parallel.ts'
 import { troubleOf, type CustodyParts, type Decided, type RecordingCustody, type Trouble } from './recording-custody.ts'
 
+/** Copies whose legal holds are set beside each other. */
+const HELD_AT_ONCE = 8
 /** How often the stores are told again, because somebody else decided meanwhile. */
 const SETTLE_ROUNDS_MAX = 20
 
@@ -152,7 +154,7 @@ async function setStoreHolds(
 ): Promise<Omit<StoreHold, 'place'>> {
   const [first, ...rest] = (await store.copies(custody.key(''))).filter(({ isDeleteMarker }) => !isDeleteMarker)
   if (first === undefined || !(await store.setLegalHold(first, isOn))) return { outcome: 'unsupported', copies: 0 }
-  await inParallel(rest, async (copy) => {
+  await inParallel(rest, HELD_AT_ONCE, async (copy) => {
     await store.setLegalHold(copy, isOn)
   })
   return { outcome: isOn ? 'set' : 'takenOff', copies: rest.length + 1 }

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { applyRecords, planRecord } from '../database/apply-records.ts'
 import { makeMonth, monthAt } from '../database/month-partitions.ts'
 import { blamesRecord, describeOpenError } from '../database/server-errors.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { readRecording, type Problem, type ProblemCode, type Trust } from './read-recording.ts'
 import { restoredRecords, type ReadRecording } from './restored-records.ts'
@@ -96,15 +97,11 @@ class Run {
     for (const { recording_id, state } of indexed.values()) {
       if (state !== 'open' && !stored.has(recording_id)) this.#counts.indexOnly += 1
     }
-    const queue = day.recordings.values()
-    const work = async (): Promise<void> => {
-      for (const recording of queue) {
-        if (this.#options.signal.aborted) return
-        await this.#takeOne(recording, indexed.get(recording.recordingId))
-        this.#options.onProgress(this.summary)
-      }
-    }
-    await Promise.all(Array.from({ length: RECORDINGS_AT_ONCE }, work))
+    await inParallel(day.recordings, RECORDINGS_AT_ONCE, async (recording) => {
+      if (this.#options.signal.aborted) return
+      await this.#takeOne(recording, indexed.get(recording.recordingId))
+      this.#options.onProgress(this.summary)
+    })
   }
 
   /** Before its first row. Where it cannot be made, rows go to the default partition and are moved by a recorder later. */

@@ -3,6 +3,7 @@ import { wrappedKeyNumber } from '../../evidence/object-names.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { heldKeysLeft, type HeldKeysLeft } from './held-keys-left.ts'
 import { destroyOldKeys, rotateKey, standingIn, type RotatedKey, type RotationRest, type Vaults } from './rotate-key.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { RotatedMarks } from '../custody/rotated-marks.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
 import type { RotationLedger } from './rotation-ledger.ts'
@@ -132,14 +133,14 @@ class Run {
     const rotated = new Map<string, RotatedKey>()
     const { places, heldKeys, vaults } = this.#options
     const held = await heldKeysLeft(places, heldKeys, vaults.oldIdentities)
-    await this.#beside(page, async (recording) => {
+    await inParallel(page, RECORDINGS_AT_ONCE, async (recording) => {
       const key = await this.#storeNew(recording, held)
       if (key !== undefined) rotated.set(...key)
     })
     const { ledger, signal } = this.#options
     const said = await ledger.said([...rotated.keys()], signal)
     if (said.size < rotated.size) this.#isSilent = true
-    await this.#beside([...rotated], async ([requestId, key]) => {
+    await inParallel(rotated, RECORDINGS_AT_ONCE, async ([requestId, key]) => {
       if (said.has(requestId)) await this.#destroyOld(key, held)
       else this.#note({ recordingId: key.recordingId, outcome: 'unsaid' })
     })
@@ -149,15 +150,6 @@ class Run {
   noteUnseen(): void {
     if (this.isCut) return
     for (const recordingId of [...this.#unseen].toSorted()) this.#note({ recordingId, outcome: 'running' })
-  }
-
-  /** What was begun is finished even when it is told to stop: between recordings it ends. */
-  async #beside<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-    const queue = items.values()
-    const worker = async (): Promise<void> => {
-      for (const item of queue) await work(item)
-    }
-    await Promise.all(Array.from({ length: RECORDINGS_AT_ONCE }, worker))
   }
 
   async #storeNew(recording: StoredRecording, held: HeldKeysLeft): Promise<readonly [string, RotatedKey] | undefined> {
