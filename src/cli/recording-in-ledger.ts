@@ -13,7 +13,7 @@ import type { LogProof } from '../evidence/ledger/log-proof.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import { isShredded } from '../evidence/custody/verify-custody.ts'
 import { checkKeys, KEY_FINDING_CODES } from '../evidence/key-checks.ts'
-import type { Finding } from '../evidence/findings.ts'
+import type { Finding, FindingCode } from '../evidence/findings.ts'
 import { KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
@@ -57,17 +57,20 @@ export async function withLedger(
   return { ...withTestimonies(explained, testimonies), proofs }
 }
 
-/** The verdict with what the logs at hand say: one of them tells of opening and closing, all of them of what was decided later. */
+/** What one log does not say another may: the ledger of a recorder goes on in a new log when its key changes, or after a damage. */
+const SAID_ELSEWHERE: ReadonlySet<FindingCode> = new Set<FindingCode>(['pause-not-in-log', 'consent-not-in-log'])
+
+/** The verdict with what the logs at hand say: one of them tells of opening and closing; what any of them says that is not so is a finding. */
 export function withTestimonies(verdict: Verdict, testimonies: readonly LogTestimony[]): Omit<WithLedger, 'proofs'> {
   // A ledger that began later, or another node's, cannot know of its opening.
   const testimony =
     testimonies.find(({ openedSeq, closedSeq }) => (openedSeq ?? closedSeq) !== undefined) ??
     testimonies.find(({ hadBegun }) => hadBegun)
   const others = testimonies.filter((each) => each !== testimony).flatMap(({ findings }) => findings)
-  const custody = [...others.filter(({ code }) => code === 'custody-removed'), ...unsaidCustody(testimonies)]
-  if (testimony !== undefined) return told(verdict, testimony, custody)
+  const more = [...others.filter(({ code }) => !SAID_ELSEWHERE.has(code)), ...unsaidCustody(testimonies)]
+  if (testimony !== undefined) return told(verdict, testimony, more)
   const lines = ['Ledger: none at hand was being written when this recording began.']
-  return { verdict: withFindings(verdict, custody), lines }
+  return { verdict: withFindings(verdict, more), lines }
 }
 
 function withFindings(verdict: Verdict, more: readonly Finding[]): Verdict {
@@ -107,11 +110,11 @@ function withRotations(verdict: Verdict, manifest: ManifestBody, testimonies: re
 function told(
   verdict: Verdict,
   { findings, custodySaid: _said, custodyUnsaid: _unsaid, ...testimony }: LogTestimony,
-  custody: readonly Finding[],
+  more: readonly Finding[],
 ): Omit<WithLedger, 'proofs'> {
   const missing = missingInLog(testimony)
   return {
-    verdict: { ...withFindings(verdict, [...findings, ...missing, ...custody]), ledger: testimony },
+    verdict: { ...withFindings(verdict, [...findings, ...missing, ...more]), ledger: testimony },
     lines: [testimonyLine(testimony), ...rotationLines(testimony.rotations)],
   }
 }

@@ -16,6 +16,33 @@ function testimony(change: Partial<LogTestimony> = {}): LogTestimony {
   }
 }
 
+/** What a log says that is not so. */
+const WRONG = [
+  'key-not-in-log',
+  'manifest-not-in-log',
+  'closed-twice',
+  'statement-not-included',
+  'consent-not-stored',
+  'consent-log-order',
+  'custody-removed',
+] as const
+
+test.each([
+  ['beside the log that knows of its opening', [{ hadBegun: true, openedSeq: 0, closedSeq: 1 }]],
+  ['where no log knows of its opening', []],
+])('all that another log says and is not so is a finding, %s; what it does not say is none', async (_what, first) => {
+  const recording = await sampleRecording({ chunks: [Buffer.from('OggS one')], snapshots: [] })
+  const { verifyKey } = await vectorSigner()
+  const objects = readerOf(recording.objects)
+  const verdict = await verifyRecording({ recordingId: RECORDING_ID, objects, keys: [verifyKey] })
+  const findings = WRONG.map((code) => ({ code, sentence: 'It is not so.' }))
+  const silent = (['pause-not-in-log', 'consent-not-in-log'] as const).map((code) => ({ code, sentence: 'Silence.' }))
+  const logs = [...first.map(testimony), testimony({ findings: [...findings, ...silent] }), testimony({ findings })]
+  const told = withTestimonies(verdict, logs).verdict
+  expect(told.findings.map(({ code }) => code)).toEqual([...WRONG, ...WRONG])
+  expect(told.verified).toBe(false)
+})
+
 const unsaid = { ...FACT, signerKeyId: 'signer', name: 'custody-000.jws' }
 
 test.each([
