@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 
 import { parseListen } from '../config/values.ts'
 import { ExitCode } from '../errors.ts'
-import { writeWitnessKey } from '../evidence/ledger/cosignature.ts'
+import { isWitnessName, writeWitnessKey } from '../evidence/ledger/witness-key.ts'
 import { close, httpUrl, listen } from '../server/http/listen.ts'
 import { loadOrCreateSigner, loadVerifyKey } from '../server/storage/key-files.ts'
 import { acquireDataLock } from '../server/data-lock.ts'
@@ -93,7 +93,7 @@ function whatToServe({ args }: CommandContext) {
       `Usage: earwitness ${command.usage}`,
     )
   }
-  if (!/^[^\s+]{1,200}$/u.test(name)) {
+  if (!isWitnessName(name)) {
     const hint = 'Take its host name: a name of a signature has no blank and no plus.'
     throw usageError('usage-invalid-value', 'That is no name for a witness.', hint)
   }

@@ -127,13 +127,6 @@ const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule
   ['tlsName', checkTlsName],
   ['userName', checkUserName],
   ['tenant', (value) => checkSlug(value, 'a tenant name')],
-  [
-    'witnessKey',
-    (value) =>
-      /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/u.test(value)
-        ? undefined
-        : { sentence: 'is not the key of a witness', hint: 'Copy NAME+KEYID+KEY as `earwitness witness` prints it.' },
-  ],
 ])
 
 function checkQuantity(value: string, schema: LeafSchema, quantity: Quantity): Complaint | undefined {

@@ -6,6 +6,7 @@ import { checkConsent } from './cross-check-consent.ts'
 import { checkSources } from './cross-check-sources.ts'
 import { checkSpool } from './cross-check-spool.ts'
 import { checkStorage } from './cross-check-storage.ts'
+import { checkWitnesses } from './cross-check-witnesses.ts'
 import { formatSipListen, parseSipListen } from './values.ts'
 
 /**
@@ -21,6 +22,7 @@ export function crossCheck(checking: Checking): void {
   checkSources(checking)
   checkAnnouncements(checking)
   checkConsent(checking)
+  checkWitnesses(checking)
 }
 
 /** The listeners that parse, under the numbers they have in the file; none with another engine, which has its own. */

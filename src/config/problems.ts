@@ -17,6 +17,7 @@ export type ConfigProblemCode =
   | 'consent-cannot-come'
   | 'consent-pack-invalid'
   | 'consent-pack-unreadable'
+  | 'witness-key-invalid'
 
 /** One thing wrong with the configuration. */
 export interface ConfigProblem {

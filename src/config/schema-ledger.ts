@@ -4,7 +4,7 @@ import { group, optionalText, text } from './schema-parts.ts'
 
 const witness = group('A witness.', {
   url: text({ description: 'http:// or https:// URL under which its add-checkpoint is.', 'x-kind': 'httpUrl' }),
-  key: text({ description: 'NAME+KEYID+KEY, as it prints it.', 'x-kind': 'witnessKey' }),
+  key: text({ description: 'NAME+KEYID+KEY, as it prints it.' }),
 })
 
 export const ledger = group('The log of signed statements about recordings.', {

@@ -26,7 +26,6 @@ export type ValueKind =
   | 'tenant'
   | 'tlsName'
   | 'userName'
-  | 'witnessKey'
 
 /** Members of our own beside the JSON Schema keywords of a leaf. */
 export interface LeafKeywords {

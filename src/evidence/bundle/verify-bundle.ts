@@ -7,7 +7,7 @@ import { verifyRecording, type LedgerWord, type ObjectReader, type Verdict } fro
 import { documentFault } from '../canonical-document.ts'
 import { readBundleList, type BundleList } from './bundle-list.ts'
 import type { BundleMembers } from './bundle-members.ts'
-import type { WitnessKey } from '../ledger/cosignature.ts'
+import type { WitnessKey } from '../ledger/witness-key.ts'
 import { checkLedger, type BundledTestimony } from './ledger-checks.ts'
 import { checkListSignature, type ListSignatureRejectReason } from './list-signature.ts'
 import { BUNDLE_LIST_NAME, LIST_SIGNATURE_NAME, OBJECTS_FOLDER } from './member-names.ts'

@@ -1,6 +1,5 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { SigningKey, VerifyKey } from '../signer-keys.ts'
-import { fromBase64, toBase64 } from './base64.ts'
 import {
   findSignatureLines,
   keyIdOf,
@@ -10,23 +9,12 @@ import {
   signatureLine,
   type NoteSignature,
 } from './signed-note.ts'
+import { KIND_COSIGNATURE, type WitnessKey } from './witness-key.ts'
 
 /** What a witness signs under a checkpoint: that of the logs it knows this one only ever grew. C2SP `tlog-cosignature` (cosignature/v1). FORMAT.md 5 */
 
-const KIND_COSIGNATURE = 4
-const KEY_BYTES = 32
 const TIME_BYTES = 8
 const SIGNATURE_BYTES = 64
-const WITNESS_KEY = /^([^\s+]{1,200})\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/u
-
-/** A witness that is trusted. */
-export interface WitnessKey {
-  /** At most 200 characters. */
-  readonly name: string
-  /** Eight hex digits. */
-  readonly keyId: string
-  readonly publicKey: VerifyKey['publicKey']
-}
 
 /** A cosignature by a trusted witness. */
 export interface Cosigned {
@@ -40,28 +28,6 @@ export interface Cosigned {
 /** The newest checkpoint under which a trusted witness has signed. */
 export interface WitnessedCheckpoint extends Cosigned {
   readonly size: number
-}
-
-/** Reads a verifier key (C2SP `signed-note`): `NAME+KEYID+KEY`. */
-export async function readWitnessKey(text: string): Promise<Result<WitnessKey, 'notWitnessKey'>> {
-  const [, name = '', keyId = '', encoded = ''] = WITNESS_KEY.exec(text.trim()) ?? []
-  const blob = fromBase64(encoded)
-  if (blob?.length !== 1 + KEY_BYTES || blob[0] !== KIND_COSIGNATURE) return rejected('notWitnessKey')
-  const raw = blob.slice(1)
-  if ((await keyIdOf(name, KIND_COSIGNATURE, raw)) !== keyId) return rejected('notWitnessKey')
-  try {
-    const publicKey = await globalThis.crypto.subtle.importKey('raw', raw, 'Ed25519', true, ['verify'])
-    return accepted({ name, keyId, publicKey })
-  } catch {
-    return rejected('notWitnessKey')
-  }
-}
-
-/** The verifier key of a witness, to be handed to whoever trusts it. */
-export async function writeWitnessKey(name: string, { publicKey }: Pick<VerifyKey, 'publicKey'>): Promise<string> {
-  const raw = await rawKeyOf(publicKey)
-  const keyId = await keyIdOf(name, KIND_COSIGNATURE, raw)
-  return `${name}+${keyId}+${toBase64(Uint8Array.from([KIND_COSIGNATURE, ...raw]))}`
 }
 
 /**

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import type { Config, WitnessConfig } from '../../config/config.ts'
 import { decodeCheckpoint } from '../../evidence/ledger/checkpoint.ts'
 import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
-import { linesOf, localCopy, localLogs, notesOf } from '../ledger/log-copy.ts'
+import { linesOf, localCopy, localLogs, newestNoteOf } from '../ledger/log-copy.ts'
 import { proveFromLines } from '../ledger/log-prover.ts'
-import { WitnessClient, type CosignRequest, type CosignResult, type WitnessFault } from '../ledger/witness-client.ts'
-import { witnessKeyOf } from '../ledger/witness-keys.ts'
+import type { CosignRequest, CosignResult, WitnessFault } from '../ledger/witness-client.ts'
+import { askedWitness } from '../ledger/witness-keys.ts'
 
 /** Whether a witness of the configuration signs under the newest checkpoint on the disk. */
 export interface WitnessReport {
@@ -19,14 +19,14 @@ export interface WitnessReport {
 
 /** Asks each as the recorder does. A witness that signs remembers the checkpoint, which the recorder was about to show to it. */
 export async function reportWitnesses(config: Config): Promise<readonly WitnessReport[]> {
-  return Promise.all(config.ledger.witnesses.map((witness) => reportWitness(config, witness)))
+  return Promise.all(config.ledger.witnesses.map((witness, index) => reportWitness(config, witness, index)))
 }
 
-async function reportWitness(config: Config, { url, key }: WitnessConfig): Promise<WitnessReport> {
-  const witness = await witnessKeyOf(key)
+async function reportWitness(config: Config, configured: WitnessConfig, index: number): Promise<WitnessReport> {
+  const witness = await askedWitness(configured, index)
   const ask = async (): Promise<{ readonly size: number | undefined; readonly result: CosignResult | undefined }> => {
     const request = await newestRequest(join(config.dataDir, LEDGER_PREFIX))
-    const result = request === undefined ? undefined : await new WitnessClient(url, witness).cosign(request)
+    const result = request === undefined ? undefined : await witness.cosign(request)
     return { size: request?.size, result }
   }
   const first = await ask()
@@ -41,14 +41,12 @@ async function newestRequest(ledgerDir: string): Promise<CosignRequest | undefin
   const logId = (await localLogs(ledgerDir)).at(-1)
   if (logId === undefined) return undefined
   const copy = await localCopy(ledgerDir, logId)
-  for await (const { note } of notesOf(copy)) {
-    const decoded = decodeCheckpoint(note)
-    if (!decoded.ok) return undefined
-    const { size, root } = decoded.value.checkpoint
-    return {
-      ...{ logId, note, size, currentSize: () => size, signal: new AbortController().signal },
-      prove: (oldSize) => proveFromLines(linesOf(copy), { oldSize, size, root }),
-    }
+  const { note } = (await newestNoteOf(copy)) ?? { note: '' }
+  const decoded = decodeCheckpoint(note)
+  if (!decoded.ok) return undefined
+  const { size, root } = decoded.value.checkpoint
+  return {
+    ...{ logId, note, size, currentSize: () => size, signal: new AbortController().signal },
+    prove: (oldSize) => proveFromLines(linesOf(copy), { oldSize, size, root }),
   }
-  return undefined
 }

@@ -21,13 +21,24 @@ export interface NamedEntries extends EntriesName {
   readonly name: string
 }
 
+/** A checkpoint, as the folder has it. */
+export interface ListedCheckpoint {
+  readonly name: string
+  /** As its name says; the newest one of a node's own copy says none. */
+  readonly size: number | undefined
+  /** A time stamp lies beside it. */
+  readonly isStamped: boolean
+  /** Cosignatures lie beside it. */
+  readonly isCosigned: boolean
+}
+
 /** One copy of a log, wherever it lies. */
 export interface LogCopy {
   readonly logId: string
   /** In the order of the log. */
   readonly entries: readonly NamedEntries[]
-  /** In ascending order of their sizes; the newest one of a node's own copy has no size in its name. */
-  readonly checkpoints: readonly { readonly name: string; readonly size: number | undefined }[]
+  /** In ascending order of their sizes. */
+  readonly checkpoints: readonly ListedCheckpoint[]
   read(name: string): Promise<Uint8Array | undefined>
 }
 
@@ -48,7 +59,9 @@ export async function localCopy(ledgerDir: string, logId: string): Promise<LogCo
   return {
     logId,
     entries: sortedEntries(names),
-    checkpoints: names.includes(NEWEST_CHECKPOINT_NAME) ? [{ name: NEWEST_CHECKPOINT_NAME, size: undefined }] : [],
+    checkpoints: names.includes(NEWEST_CHECKPOINT_NAME)
+      ? [{ name: NEWEST_CHECKPOINT_NAME, size: undefined, isStamped: false, isCosigned: false }]
+      : [],
     read: (name) => readFile(join(folder, name)),
   }
 }
@@ -71,9 +84,12 @@ export async function storedCopy(
   }
   const names = [...keys.keys()]
   const checkpoints = names
-    .map((name) => ({ name, size: parseCheckpointName(name) }))
-    .filter(({ size }) => size !== undefined)
-    .toSorted((left, right) => (left.size ?? 0) - (right.size ?? 0))
+    .flatMap((name) => {
+      const size = parseCheckpointName(name)
+      if (size === undefined) return []
+      return [{ name, size, isStamped: keys.has(timestampName(size)), isCosigned: keys.has(cosignaturesName(size)) }]
+    })
+    .toSorted((left, right) => left.size - right.size)
   const read = async (name: string): Promise<Uint8Array | undefined> => {
     const key = keys.get(name)
     return key === undefined ? undefined : store.get(key)
@@ -106,13 +122,27 @@ export async function* linesOf(copy: LogCopy): AsyncGenerator<string> {
 }
 
 export async function* notesOf(copy: LogCopy): AsyncGenerator<NamedNote> {
-  for (const { name, size } of copy.checkpoints) {
-    const bytes = await copy.read(name)
-    if (bytes === undefined) continue
-    const note = { name, note: Buffer.from(bytes).toString('utf8'), ...(size === undefined ? {} : { size }) }
-    if (size === undefined) yield note
-    else yield { ...note, ...(await besideCheckpoint(copy, size)) }
+  for (const listed of copy.checkpoints) {
+    const note = await noteOf(copy, listed)
+    if (note?.size === undefined) yield* note === undefined ? [] : [note]
+    else yield { ...note, ...(await besideCheckpoint(copy, note.size)) }
   }
+}
+
+/** The newest checkpoint of a copy, without what others have said of it. */
+export async function newestNoteOf(copy: LogCopy): Promise<NamedNote | undefined> {
+  const newest = copy.checkpoints.at(-1)
+  return newest === undefined ? undefined : noteOf(copy, newest)
+}
+
+/** One checkpoint of a copy, without what others have said of it; undefined when it is gone. */
+export async function noteOf(
+  copy: Pick<LogCopy, 'read'>,
+  { name, size }: Pick<ListedCheckpoint, 'name' | 'size'>,
+): Promise<NamedNote | undefined> {
+  const bytes = await copy.read(name)
+  if (bytes === undefined) return undefined
+  return { name, note: Buffer.from(bytes).toString('utf8'), ...(size === undefined ? {} : { size }) }
 }
 
 /** What others have said of a checkpoint. */

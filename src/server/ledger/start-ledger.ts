@@ -7,13 +7,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
 import { stamp } from './time-stamper.ts'
-import { WitnessClient } from './witness-client.ts'
-import { witnessKeyOf } from './witness-keys.ts'
+import { askedWitness } from './witness-keys.ts'
 
 /** systemd-timesyncd keeps it as long as the clock is synchronised. */
 const SYNCHRONIZED_FILE = '/run/systemd/timesync/synchronized'
 
-/** Makes the ledger of a daemon and starts it; it opens its log in the background. @throws EarwitnessError `witness-key-invalid` */
+/** Makes the ledger of a daemon and starts it; it opens its log in the background. */
 export async function startLedger(
   options: Pick<LedgerOptions, 'dataDir' | 'signer' | 'software' | 'store' | 'uploads'> & {
     /** Of a time stamping authority. */
@@ -24,7 +23,7 @@ export async function startLedger(
   },
 ): Promise<Ledger> {
   const { metrics, timestampUrl, ...rest } = options
-  const witnesses = await Promise.all(options.witnesses.map(witnessClient))
+  const witnesses = await Promise.all(options.witnesses.map(askedWitness))
   const ledger = new Ledger({
     ...rest,
     witnesses,
@@ -39,10 +38,6 @@ export async function startLedger(
   })
   ledger.run()
   return ledger
-}
-
-async function witnessClient({ url, key }: WitnessConfig): Promise<WitnessClient> {
-  return new WitnessClient(url, await witnessKeyOf(key))
 }
 
 /** What can be told at once: chrony, which has to be asked by a program, leaves it `unknown`. */

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../../../src/config/load.ts'
 import { reportLedger } from '../../../../src/server/doctor/ledger-report.ts'
 import { reportWitnesses } from '../../../../src/server/doctor/witness-report.ts'
-import { writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
+import { writeWitnessKey } from '../../../../src/evidence/ledger/witness-key.ts'
 import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { vectorText } from '../../../vectors/evidence/sample-recording.ts'
 import { ledgerRig, storyOf } from '../ledger/ledger-rig.ts'
@@ -51,6 +51,9 @@ test('witnesses are asked as the recorder asks them, whatever became of its stor
   expect(await asked()).toEqual(told(6, 'ahead'))
   await rig.run(storyOf(3))
   expect(await asked()).toEqual(told(12, 'forked'))
+  const env = { EARWITNESS_LEDGER_WITNESSES_0_URL: witness.url(), EARWITNESS_LEDGER_WITNESSES_0_KEY: 'none' }
+  const { config } = loadConfig({ cwd: rig.dataDir, env: { EARWITNESS_DATA_DIR: rig.dataDir, ...env } })
+  expect(await reportWitnesses(config)).toMatchObject([{ name: 'ledger.witnesses[0]', fault: 'key-invalid' }])
   await witness.stop()
   await witness.start({ trusted: [witness.signer.verifyKey] })
   expect(await asked()).toEqual(told(12, 'refused'))

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { onTestFinished } from 'vitest'
 
 import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
-import { readWitnessKey, writeWitnessKey, type WitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
+import { readWitnessKey, writeWitnessKey, type WitnessKey } from '../../../../src/evidence/ledger/witness-key.ts'
 import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
 import { consistencyNodes, HashPicker, proveConsistency } from '../../../../src/evidence/ledger/proofs.ts'
 import { verifyLog, type LogVerdict } from '../../../../src/evidence/ledger/verify-log.ts'
