@@ -26,7 +26,6 @@ export interface LogFiles {
 export class LogFolder implements LogFiles {
   readonly #folder: string
   #segment: { readonly file: FileHandle; bytes: number } | undefined
-  #hashes: Promise<FileHandle> | undefined
 
   constructor(folder: string) {
     this.#folder = folder
@@ -74,18 +73,16 @@ export class LogFolder implements LogFiles {
     return readFile(join(this.#folder, SALT_NAME)).catch(() => undefined)
   }
 
-  /** Begins the row of stored hashes anew. */
-  async resetHashes(): Promise<void> {
-    await this.#closeHashes()
-    await this.#openHashes(constants.O_TRUNC)
-  }
-
-  /** Each at its place: after a write that failed there is a gap, and what follows is still right. */
+  /** Each at its place: after a write that failed there is a gap, and what follows is still right. The file is opened by its name, since it may be gone and then begins anew. */
   async writeHashes(place: number, bytes: Uint8Array): Promise<void> {
-    const file = await (this.#hashes ?? this.#openHashes())
-    for (let written = 0; written < bytes.length;) {
-      const position = place * HASH_BYTES + written
-      written += (await file.write(bytes, written, bytes.length - written, position)).bytesWritten
+    const file = await open(join(this.#folder, HASHES_NAME), constants.O_CREAT | constants.O_RDWR, FILE_MODE)
+    try {
+      for (let written = 0; written < bytes.length;) {
+        const position = place * HASH_BYTES + written
+        written += (await file.write(bytes, written, bytes.length - written, position)).bytesWritten
+      }
+    } finally {
+      await file.close()
     }
   }
 
@@ -116,22 +113,6 @@ export class LogFolder implements LogFiles {
   async close(): Promise<void> {
     await this.#segment?.file.close()
     this.#segment = undefined
-    await this.#closeHashes()
-  }
-
-  #openHashes(more = 0): Promise<FileHandle> {
-    const opening = open(join(this.#folder, HASHES_NAME), constants.O_CREAT | constants.O_RDWR | more, FILE_MODE)
-    this.#hashes = opening
-    opening.catch(() => {
-      if (this.#hashes === opening) this.#hashes = undefined
-    })
-    return opening
-  }
-
-  async #closeHashes(): Promise<void> {
-    const opened = this.#hashes
-    this.#hashes = undefined
-    await opened?.then((file) => file.close())
   }
 
   async #createSegment(firstSeq: number): Promise<{ readonly file: FileHandle; bytes: number }> {

@@ -22,28 +22,25 @@ export interface GrowthClaim {
 
 /** Proves that a log only grew, by stored hashes; where they are missing or wrong, they are made again from the statements. */
 export class LogProver {
-  readonly #files: Pick<LogFolder, 'readHashes' | 'resetHashes' | 'writeHashes'>
+  readonly #files: Pick<LogFolder, 'readHashes' | 'writeHashes'>
   readonly #lines: () => AsyncIterable<string>
   /** One for each size, however many ask. */
   #remade: { readonly size: number; readonly done: Promise<void> } | undefined
 
   /** @param lines the statements of the log on the disk, from its beginning */
-  constructor(
-    files: Pick<LogFolder, 'readHashes' | 'resetHashes' | 'writeHashes'>,
-    lines: () => AsyncIterable<string>,
-  ) {
+  constructor(files: Pick<LogFolder, 'readHashes' | 'writeHashes'>, lines: () => AsyncIterable<string>) {
     this.#files = files
     this.#lines = lines
   }
 
-  /** A proof that is right, as anybody could check; undefined when the statements do not yield one. */
-  async prove(claim: GrowthClaim): Promise<readonly Uint8Array[] | undefined> {
+  /** A proof that is right, as anybody could check; undefined when the statements do not yield one, or when nobody waits for it any longer. */
+  async prove(claim: GrowthClaim, signal: AbortSignal): Promise<readonly Uint8Array[] | undefined> {
     const { oldSize, size } = claim
     if (oldSize === 0 || oldSize === size) return []
     const proof = await this.#proveFromHashes(claim)
     if (proof !== undefined) return proof
     if (this.#remade?.size !== size) {
-      this.#remade = { size, done: remakeHashes(this.#files, this.#lines(), size).catch(() => {}) }
+      this.#remade = { size, done: remakeHashes(this.#files, this.#lines(), { size, signal }).catch(() => {}) }
     }
     await this.#remade.done
     return this.#proveFromHashes(claim)
@@ -87,23 +84,25 @@ async function checked(
   return (await checkConsistency({ oldSize, oldRoot, size, root, proof })) ? proof : undefined
 }
 
-/** Hashes are no evidence, and nobody synced them: what follows from the first `size` statements is simply made again. */
+/**
+ * Hashes are no evidence, and nobody synced them: what follows from the first `size` statements is simply made again. Each is written to its place, where nobody else ever
+ * writes another one, so a log that goes on meanwhile is not disturbed.
+ */
 export async function remakeHashes(
-  files: Pick<LogFolder, 'resetHashes' | 'writeHashes'>,
+  files: Pick<LogFolder, 'writeHashes'>,
   lines: AsyncIterable<string>,
-  size: number,
+  { size, signal }: { readonly size: number; readonly signal?: AbortSignal },
 ): Promise<void> {
   const tree = new GrowingTree()
-  await files.resetHashes()
   let hashes: Uint8Array[] = []
   const write = async (): Promise<void> => {
     await files.writeHashes(hashCount(tree.size) - hashes.length, Buffer.concat(hashes))
     hashes = []
   }
   for await (const line of lines) {
-    if (tree.size >= size) break
+    if (tree.size >= size || signal?.aborted === true) break
     hashes.push(...tree.append(line))
     if (hashes.length >= HASHES_AT_ONCE) await write()
   }
-  await write()
+  if (signal?.aborted !== true) await write()
 }

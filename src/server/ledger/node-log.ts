@@ -181,7 +181,7 @@ export class NodeLog {
     const { cosigners, uploads, stopped } = this.#options
     const lines = await cosigners.ask({
       ...{ logId: this.logId, note, size, signal: stopped, currentSize: () => this.size },
-      prove: (oldSize) => this.#prover.prove({ oldSize, size, root }),
+      prove: (oldSize) => this.#prover.prove({ oldSize, size, root }, stopped),
     })
     if (lines === '') return
     const key = `${logMonthPrefix(this.logId, nowUnixMs)}/${cosignaturesName(size)}`

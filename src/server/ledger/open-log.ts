@@ -58,7 +58,7 @@ export async function openLog(
   const { name, soundBytes } = scan.tail
   await folder.resume(name, soundBytes)
   if (scan.unendedLine !== undefined) await folder.append(scan.tree.size - 1, `${scan.unendedLine}\n`)
-  await remakeHashes(folder, linesOf(copy), scan.tree.size)
+  await remakeHashes(folder, linesOf(copy), { size: scan.tree.size })
   return accepted({
     ...{ logId, folder, tree: scan.tree, lastAt: scan.lastAt },
     checkpoint: checkpoint?.ok === true ? checkpoint.value : undefined,

@@ -1,5 +1,6 @@
 import { TREE_SIZE_TYPE, writeAddCheckpoint } from '../../evidence/ledger/add-checkpoint.ts'
-import { findCosignature, type WitnessKey } from '../../evidence/ledger/cosignature.ts'
+import { findCosignature } from '../../evidence/ledger/cosignature.ts'
+import { type WitnessKey } from '../../evidence/ledger/witness-key.ts'
 import { NOTE_LENGTH_MAX, parseNote } from '../../evidence/ledger/signed-note.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import { readBounded } from '../http/read-bounded.ts'
@@ -25,9 +26,17 @@ export interface CosignRequest {
 
 /**
  * Why there is no signature. `away`: no answer. `refused`: another answer than a signature by its key. `unproved`: our own statements do not yield the proof. `ahead`: the witness
- * has seen more than there is. `forked`: it has seen something else. `superseded`: a newer checkpoint came while this one waited. `stopped`: see `signal`.
+ * has seen more than there is. `forked`: it has seen something else. `key-invalid`: the configuration does not have its key, and it is not asked. `superseded`: a newer checkpoint came while this one waited. `stopped`: see `signal`.
  */
-export type WitnessFault = 'away' | 'refused' | 'unproved' | 'ahead' | 'forked' | 'superseded' | 'stopped'
+export type WitnessFault =
+  | 'away'
+  | 'refused'
+  | 'unproved'
+  | 'ahead'
+  | 'forked'
+  | 'key-invalid'
+  | 'superseded'
+  | 'stopped'
 
 export type CosignResult = Result<string, WitnessFault>
 
@@ -85,7 +94,7 @@ export class WitnessClient {
   /** The outcome, or the size that the witness has. */
   async #ask(request: CosignRequest, oldSize: number): Promise<CosignResult | number> {
     const { note, signal } = request
-    const proof = await request.prove(oldSize)
+    const proof = await unlessStopped(request.prove(oldSize), signal)
     if (proof === undefined) return rejected('unproved')
     const response = await fetch(this.#url, {
       method: 'POST',
@@ -122,6 +131,19 @@ export function treeSizeOf(
   if (status !== CONFLICT || type.trim().toLowerCase() !== TREE_SIZE_TYPE) return undefined
   const [, size] = TREE_SIZE.exec(body) ?? []
   return size === undefined ? undefined : Number(size)
+}
+
+/** Proving may have to read all of a log: nobody waits for that at the end. Rejects when the signal says so. */
+async function unlessStopped<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  signal.throwIfAborted()
+  const { promise: stopped, reject } = Promise.withResolvers<never>()
+  const stop = (): void => reject(new Error('stopped'))
+  signal.addEventListener('abort', stop)
+  try {
+    return await Promise.race([work, stopped])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 /** Such as ECONNREFUSED or TimeoutError. */

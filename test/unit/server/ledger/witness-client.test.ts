@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 
 import { describe, expect, test } from 'vitest'
 
@@ -8,6 +9,7 @@ import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
 import { parseNote } from '../../../../src/evidence/ledger/signed-note.ts'
 import { hashPlace, nodesOf } from '../../../../src/evidence/ledger/tree-layout.ts'
 import { LogFolder } from '../../../../src/server/ledger/log-folder.ts'
+import { remakeHashes } from '../../../../src/server/ledger/log-prover.ts'
 import { LogWriter } from '../../../../src/server/ledger/log-writer.ts'
 import { WitnessClient } from '../../../../src/server/ledger/witness-client.ts'
 import { BEGUN_AT_UNIX_MS, ledgerRig, signer, storyOf } from './ledger-rig.ts'
@@ -126,6 +128,22 @@ describe('a slow witness', () => {
   })
 })
 
+test('a proof that takes long does not keep the recorder from stopping', async () => {
+  const { key, url } = await witnessRig()
+  const stopped = new AbortController()
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+  const prove = (): Promise<undefined> => {
+    ask()
+    return new Promise(() => {})
+  }
+  const client = new WitnessClient(url(), key)
+  const request = await requestOf(['a'], { prove, signal: stopped.signal })
+  const results = [client.cosign(request), client.cosign(request)]
+  await asked
+  stopped.abort()
+  expect(await Promise.all(results)).toMatchObject([{ reason: 'stopped' }, { reason: 'stopped' }])
+})
+
 describe('stored hashes', () => {
   const bodies = storyOf(1)
 
@@ -159,6 +177,7 @@ describe('stored hashes', () => {
   test.each([
     ['are gone', (path: string) => rmSync(path)],
     ['are wrong', (path: string) => writeFileSync(path, Buffer.alloc(readFileSync(path).length, 7))],
+    ['are too many', (path: string) => appendFileSync(path, Buffer.alloc(1_000, 7))],
     ['are too few', (path: string) => writeFileSync(path, readFileSync(path).subarray(0, 32))],
   ])('are made again when they %s, and the witness signs on', async (_what, spoil) => {
     const { key, url, events } = await witnessRig()
@@ -175,5 +194,15 @@ describe('stored hashes', () => {
     expect(events).toEqual(['cosigned', 'cosigned'])
     expect(await verdictOf(rig, [key])).toMatchObject({ verified: true, witnessed: [{ size: 6 }] })
     expect(existsSync(join(rig.folderOf(), 'hashes.bin'))).toBe(true)
+  })
+
+  test('are not made again for nobody', async () => {
+    const written: number[] = []
+    const files = { writeHashes: async (place: number) => void written.push(place) }
+    const lines = () => Readable.from(['a', 'b', 'c'])
+    await remakeHashes(files, lines(), { size: 3, signal: AbortSignal.abort() })
+    expect(written).toEqual([])
+    await remakeHashes(files, lines(), { size: 3 })
+    expect(written).toEqual([0])
   })
 })
