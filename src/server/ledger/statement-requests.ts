@@ -2,11 +2,13 @@ import { constants } from 'node:fs'
 import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import { EarwitnessError } from '../../errors.ts'
 import { CONSENT_EVENT_TYPES } from '../../evidence/consent-event-shape.ts'
 import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
 import type { StatementBody } from '../../evidence/ledger/statement.ts'
 import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
+import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import { custodyStatement, parseCustody, type Asked, type CustodyRequest } from './custody-requests.ts'
 
@@ -14,6 +16,8 @@ import { custodyStatement, parseCustody, type Asked, type CustodyRequest } from 
 const REQUESTS_FOLDER = 'requests'
 /** Requests that are taken in one go; further ones with the next. */
 export const REQUESTS_MAX = 256
+/** Requests that may wait for a recorder that does not run: a year of one every hour. */
+export const REQUESTS_WAITING_MAX = 10_000
 const REQUEST_BYTES_MAX = 32_768
 const NAME = /^([0-9a-f-]{36})\.json$/
 const SHA256 = /^[0-9a-f]{64}$/
@@ -68,7 +72,7 @@ export function requestsFolder(dataDir: string): string {
 
 /**
  * Leaves a request for the recorder, whether it runs or not; it says so within seconds, or at its next start. One that waits already stays as it is: whoever left it first knew who had decided.
- * Resolves to false when there is no ledger on this machine. Rejects when the folder cannot be written.
+ * Resolves to false when there is no ledger on this machine, to true when a power cut does not take it any more. Rejects when the folder cannot be written, or with `ledger-requests-full`.
  */
 export async function leaveRequest(dataDir: string, request: StatementRequest): Promise<boolean> {
   const ledgerDir = join(dataDir, LEDGER_PREFIX)
@@ -78,6 +82,7 @@ export async function leaveRequest(dataDir: string, request: StatementRequest): 
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, `${request.requestId}.json`)
   if (await isThere(path)) return true
+  if ((await waitingNames(folder)).length >= REQUESTS_WAITING_MAX) throw requestsFull()
   // Of one that is left again, after a crash.
   await unlink(`${path}.new`).catch(() => {})
   const file = await open(`${path}.new`, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
@@ -90,7 +95,16 @@ export async function leaveRequest(dataDir: string, request: StatementRequest): 
   // A command that root runs must not leave what the user of the recorder cannot read.
   for (const made of [folder, `${path}.new`]) await chown(made, owner.uid, owner.gid).catch(() => {})
   await rename(`${path}.new`, path)
+  await nodeFiles.syncDirectory(folder)
   return true
+}
+
+function requestsFull(): EarwitnessError {
+  return new EarwitnessError(
+    'ledger-requests-full',
+    `${REQUESTS_WAITING_MAX} requests of commands wait for the recorder to say them in its ledger: there is no room for another one.`,
+    'Start the recorder, which takes them within seconds and minutes; if it runs, see that it may read and write ledger/requests in its data folder.',
+  )
 }
 
 async function isThere(path: string): Promise<boolean> {
