@@ -3,20 +3,16 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { EarwitnessError } from '../errors.ts'
 import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
-import type { WitnessKey } from '../evidence/ledger/cosignature.ts'
+import type { WitnessKey } from '../evidence/ledger/witness-key.ts'
 import { LEDGER_PREFIX } from '../evidence/ledger/log-names.ts'
-import {
-  findFork,
-  verifyLog,
-  type LogVerdict,
-  type NamedNote,
-  type WitnessesDue,
-} from '../evidence/ledger/verify-log.ts'
+import { findFork, verifyLog, type LogVerdict, type NamedNote } from '../evidence/ledger/verify-log.ts'
+import type { WitnessesDue } from '../evidence/ledger/witness-tally.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
 import {
   linesOf,
   localCopy,
   localLogs,
+  newestNoteOf,
   notesOf,
   storedCopy,
   storedLogs,
@@ -51,6 +47,21 @@ export async function findLogs(config: Config, nowUnixMs: number): Promise<reado
   return found
 }
 
+/**
+ * Witnesses that are named have to have signed under every log that is looked at. Those of the configuration need not have been there when older logs, or those of other
+ * nodes, were written: of this node's newest log, once they could.
+ */
+export function witnessesDueOf({
+  areNamed,
+  isNewestOfNode,
+}: {
+  readonly areNamed: boolean
+  readonly isNewestOfNode: boolean
+}): WitnessesDue {
+  if (areNamed) return 'always'
+  return isNewestOfNode ? 'inTime' : 'never'
+}
+
 /** Whose signatures count. */
 interface Trusted {
   readonly keys: readonly VerifyKey[]
@@ -74,12 +85,12 @@ export async function verifyCopies(
   const verdicts: CopyVerdict[] = []
   if (local !== undefined) {
     // The store is behind its node by a minute, never before it.
-    const newest = stored === undefined ? [] : await newestNote(stored)
+    const newest = stored === undefined ? undefined : await newestNoteOf(stored)
     // What witnesses have signed is in the store only.
     const { keys } = trusted
     const verdict = await verifyCopy(local, stored === undefined ? trusted : { keys, witnesses: [] }, [
       ...held,
-      ...newest,
+      ...(newest === undefined ? [] : [newest]),
     ])
     const forkedAt = stored === undefined ? undefined : await findFork(linesOf(local), linesOf(stored))
     verdicts.push({ ...withFork(verdict, forkedAt), copy: 'data folder', notStored: verdict.size })
@@ -112,15 +123,6 @@ export function logsOfNotes(notes: readonly NamedNote[]): ReadonlyMap<string, re
 
 function verifyCopy(copy: LogCopy, trusted: Trusted, held: readonly NamedNote[]): Promise<LogVerdict> {
   return verifyLog({ logId: copy.logId, lines: linesOf(copy), checkpoints: notesOf(copy), held, ...trusted })
-}
-
-async function newestNote(copy: LogCopy): Promise<readonly NamedNote[]> {
-  for await (const { cosignatures: _elsewhere, ...note } of notesOf({
-    ...copy,
-    checkpoints: copy.checkpoints.slice(-1),
-  }))
-    return [note]
-  return []
 }
 
 function withFork(verdict: LogVerdict, forkedAt: number | undefined): LogVerdict {

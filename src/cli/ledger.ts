@@ -9,7 +9,7 @@ import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
 import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
-import { findLogs, logsOfNotes, verifyCopies, type CopyVerdict } from './ledger-copies.ts'
+import { findLogs, logsOfNotes, verifyCopies, witnessesDueOf, type CopyVerdict } from './ledger-copies.ts'
 import { writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
@@ -19,7 +19,7 @@ export const command: Command = {
   description:
     'Checks every statement of every log, in the data folder and in the object store, and compares them with all signed checkpoints: what was cut off, ' +
     'rewritten, forked, slipped in or back-dated is named. It needs no private key. A checkpoint that you kept elsewhere (--checkpoint) ' +
-    'proves that nothing before it was changed since, whoever has the signer key; so does the signature of a witness (--witness) under one: how far each has signed is said, and one that is named and has signed nothing is a finding. Exit code 0: verified. 3: not verified.',
+    'proves that nothing before it was changed since, whoever has the signer key; so does the signature of a witness (--witness) under one: how far each has signed is said, and one that is named and has signed nothing, or nothing more for ten minutes in which the log went on, is a finding; there is no quorum. Exit code 0: verified. 3: not verified.',
   examples: ['ledger verify', 'ledger verify --key signer.pub.pem --checkpoint kept-last-year.note'],
   positionals: { min: 1, max: 1 },
   options: {
@@ -70,8 +70,7 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
   const verdicts: CopyVerdict[] = []
   const ownLogId = logs.findLast(({ local }) => local !== undefined)?.logId
   for (const log of logs) {
-    // Those of the configuration need not have been there when older logs, or those of other nodes, were written.
-    const witnessesDue = witnessTexts.length > 0 ? 'always' : log.logId === ownLogId ? 'inTime' : 'never'
+    const witnessesDue = witnessesDueOf({ areNamed: witnessTexts.length > 0, isNewestOfNode: log.logId === ownLogId })
     verdicts.push(...(await verifyCopies(log, { keys, witnesses, witnessesDue }, held.get(log.logId) ?? [])))
   }
   const isVerified = verdicts.every(({ verified }) => verified)

@@ -19,7 +19,7 @@ import type { VerifyKey } from '../evidence/signer-keys.ts'
 import type { ObjectReader, Verdict } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
 import { linesOf } from '../server/ledger/log-copy.ts'
-import { firstCovering, newestCheckpoint } from './kept-checkpoints.ts'
+import { firstCovering, newestCheckpoint, newestCosigned } from './kept-checkpoints.ts'
 import { findLogs } from './ledger-copies.ts'
 
 /** A verdict with what the ledger at hand adds to it. */
@@ -90,7 +90,10 @@ async function askLogs(
     if (copy === undefined) continue
     // Before the statements: a log that goes on meanwhile has those that a checkpoint covers.
     const newest = await newestCheckpoint(copy, stored)
-    const earlier = stored === undefined ? {} : { earlier: (seq: number) => firstCovering(stored, seq) }
+    const earlier =
+      stored === undefined
+        ? {}
+        : { earlier: (seq: number) => firstCovering(stored, seq), cosigned: await newestCosigned(stored) }
     testimonies.push(await findRecordingInLog({ logId, recording, lines: linesOf(copy), newest, keys, ...earlier }))
   }
   return testimonies

@@ -145,9 +145,9 @@ export class StatusBoard {
 
   #refresh(): void {
     const { admission, metrics, uploads, spool, storage, outbox, media, eventHub, ledger } = this.#options
-    const { uncoveredSinceUnixMs, isRefused } = ledger.status
-    const waitingMs = uncoveredSinceUnixMs === undefined ? 0 : Math.max(0, Date.now() - uncoveredSinceUnixMs)
-    metrics.ledgerCheckpointAgeSeconds.set(waitingMs / 1_000)
+    const { uncoveredSinceUnixMs, unwitnessedSinceUnixMs, isRefused } = ledger.status
+    metrics.ledgerCheckpointAgeSeconds.set(secondsSince(uncoveredSinceUnixMs))
+    metrics.ledgerWitnessAgeSeconds.set(secondsSince(unwitnessedSinceUnixMs))
     metrics.ledgerRefused.set(isRefused ? 1 : 0)
     metrics.eventSubscribers.set(eventHub.subscribers)
     metrics.liveListeners.set(media.audio.listeners)
@@ -182,4 +182,8 @@ function liveRecordingSession(recording: LiveRecording): LiveRecordingSession {
 function liveStream({ streamId, streamLabel, levelDbov, flags }: StreamState): LiveStream {
   const level = levelDbov === undefined ? {} : { levelDbov: Math.round(levelDbov * 10) / 10 }
   return { streamId, streamLabel, flags, ...level }
+}
+
+function secondsSince(unixMs: number | undefined): number {
+  return unixMs === undefined ? 0 : Math.max(0, Date.now() - unixMs) / 1_000
 }

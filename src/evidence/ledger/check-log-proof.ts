@@ -3,13 +3,14 @@ import type { VerifyKey } from '../signer-keys.ts'
 import { fromBase64 } from './base64.ts'
 import { checkConsistency, checkInclusion, leafHashOf } from './check-proof.ts'
 import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { checkCosignatures, type WitnessedCheckpoint, type WitnessKey } from './cosignature.ts'
+import type { WitnessKey } from './witness-key.ts'
 import { CHECKPOINT_FAULTS, COSIGNATURE_FAULTS, STATEMENT_FAULTS, TIMESTAMP_FAULTS } from './ledger-findings.ts'
 import { PROVED_STATEMENTS_MAX, type LogProof, type ProvedStatement } from './log-proof.ts'
 import { isLongAfter, type ToldTestimony } from './recording-in-log.ts'
 import { RecordingStory, type RecordingFacts } from './recording-story.ts'
 import { decodeStatement, readStatement, type Statement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
+import { WitnessTally } from './witness-tally.ts'
 
 /**
  * Checks what was handed on of a log: signatures, that the last checkpoint covers every statement, that it goes on from the earlier ones, and that what is
@@ -46,9 +47,7 @@ export async function checkLogProof(
   }
   story.finish({ lastAt: newest.at, isWhole: proof.statements.length < PROVED_STATEMENTS_MAX })
   const { openedSeq, closedSeq, told, rotations } = story
-  const witnessed = await checkWitnesses(proof, { name, witnesses, closedSeq }, findings)
-  const signed = new Set(witnessed.map(({ keyId }) => keyId))
-  const unwitnessed = witnesses.filter(({ keyId }) => !signed.has(keyId)).map((witness) => witness.name)
+  const { witnessed, unwitnessed } = await checkWitnesses(proof, { name, witnesses, closedSeq }, findings)
   return {
     logId: proof.logId,
     hadBegun: firstAt !== undefined && Date.parse(firstAt) < Date.parse(recording.startedAt),
@@ -103,18 +102,18 @@ async function checkWitnesses(
     closedSeq = 0,
   }: { readonly name: string; readonly witnesses: readonly WitnessKey[]; readonly closedSeq: number | undefined },
   findings: FindingList,
-): Promise<readonly WitnessedCheckpoint[]> {
-  const newest = new Map<string, WitnessedCheckpoint>()
+): Promise<Pick<WitnessTally, 'witnessed' | 'unwitnessed'>> {
+  const before = new WitnessTally(witnesses)
+  const covering = new WitnessTally(witnesses)
   for (const { note, cosignatures } of checkpoints) {
     const decoded = decodeCheckpoint(note)
     if (cosignatures === undefined || !decoded.ok) continue
     const { checkpoint, note: parsed } = decoded.value
-    const read = await checkCosignatures(parsed.text, cosignatures, witnesses)
-    if (!read.ok) findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
-    else if (checkpoint.size > closedSeq)
-      for (const cosigned of read.value) newest.set(cosigned.keyId, { ...cosigned, size: checkpoint.size })
+    const { size, at } = checkpoint
+    const fault = await (size > closedSeq ? covering : before).take({ text: parsed.text, size, at, cosignatures })
+    if (fault !== undefined) findings.add('cosignature-wrong', COSIGNATURE_FAULTS[fault], name)
   }
-  return witnesses.flatMap(({ keyId }) => newest.get(keyId) ?? [])
+  return covering
 }
 
 async function checkStatement(

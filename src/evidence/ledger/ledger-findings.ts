@@ -38,6 +38,7 @@ export type LedgerFindingCode =
   | 'timestamp-wrong'
   | 'cosignature-wrong'
   | 'witness-missing'
+  | 'witness-stale'
 
 export const STATEMENT_FAULTS: Readonly<Record<DocumentRejectReason, readonly [LedgerFindingCode, string]>> = {
   tooLarge: ['statement-unreadable', 'It is longer than any statement may be.'],
@@ -70,4 +71,9 @@ export const COSIGNATURE_FAULTS = {
 /** Of a trusted witness that has signed nothing. */
 export function unwitnessedText(name: string, checkpoints: number): string {
   return `Witness ${name} has signed under none of ${checkpoints} ${checkpoints === 1 ? 'checkpoint' : 'checkpoints'}.`
+}
+
+/** Of one that signed, and then did not, though the log went on. */
+export function staleWitnessText(name: string, size: number): string {
+  return `Witness ${name} has signed under nothing behind statement ${size - 1}, though the log went on for long.`
 }

@@ -98,6 +98,8 @@ interface LogQuestion {
   readonly newest: KeptCheckpoint | undefined
   /** The first checkpoint that covers statement `seq`, where older ones are kept. */
   readonly earlier?: (seq: number) => Promise<KeptCheckpoint | undefined>
+  /** The newest checkpoint that witnesses have signed under, where that is known. */
+  readonly cosigned?: KeptCheckpoint | undefined
   /** All that are trusted, the signer of the manifest among them. */
   readonly keys: readonly VerifyKey[]
 }
@@ -108,12 +110,20 @@ interface LogQuestion {
  * Reads the log once and keeps a few hashes for each statement about the recording. Whether the rest of the log is sound is for `verifyLog` to say.
  */
 export async function findRecordingInLog(question: LogQuestion): Promise<ProvedTestimony> {
-  const { logId, newest, keys, lines } = question
-  const read = newest === undefined ? undefined : await readCheckpoint(newest.note, keys)
-  const checkpoint = read?.ok === true && read.value.logId === logId ? read.value : undefined
-  const search = new LogSearch(question, checkpoint)
+  const { newest, cosigned, lines } = question
+  const search = new LogSearch(question, await readKept(question, newest))
+  search.wantCosigned(cosigned, await readKept(question, cosigned))
   for await (const jws of lines) await search.take(jws)
   return search.testimony()
+}
+
+/** Undefined when it is none of this log by a trusted signer. */
+async function readKept(
+  { logId, keys }: Pick<LogQuestion, 'logId' | 'keys'>,
+  kept: KeptCheckpoint | undefined,
+): Promise<Checkpoint | undefined> {
+  const read = kept === undefined ? undefined : await readCheckpoint(kept.note, keys)
+  return read?.ok === true && read.value.logId === logId ? read.value : undefined
 }
 
 /** What a log should say, and does not. `statement 0` and the newest checkpoint tell what it should know of. */
@@ -135,6 +145,12 @@ export function isLongAfter(at: string | undefined, { endedAt }: RecordingFacts)
   return at !== undefined && Date.parse(at) - Date.parse(endedAt) > CLOSING_MS
 }
 
+/** A checkpoint, whose consistency with the newest one can be proved. */
+interface ProvableCheckpoint {
+  readonly kept: KeptCheckpoint
+  readonly size: number
+}
+
 class LogSearch {
   readonly #question: LogQuestion
   readonly #checkpoint: Checkpoint | undefined
@@ -143,7 +159,9 @@ class LogSearch {
   readonly #tree = new GrowingTree()
   readonly #picker = new HashPicker()
   readonly #seen: { readonly seq: number; readonly jws: string; readonly isAbout: boolean }[] = []
-  #earlier: { readonly kept: KeptCheckpoint; readonly size: number } | undefined
+  /** Smaller than the newest one. */
+  #earlier: ProvableCheckpoint | undefined
+  #cosigned: ProvableCheckpoint | undefined
   /** Of another node, which knows at most that a key was sealed anew. */
   #isForeign = false
   #signerKeyId: string | undefined
@@ -226,14 +244,22 @@ class LogSearch {
 
   /** The first checkpoint after a recording was closed says, by its time stamp, when that was so at the latest. */
   async #wantEarlier(): Promise<void> {
-    const { logId, keys, earlier } = this.#question
+    const kept = await this.#question.earlier?.(this.#tree.size)
+    this.#earlier = this.#wantProof(kept, await readKept(this.#question, kept))
+  }
+
+  /** To be called before the first statement. */
+  wantCosigned(kept: KeptCheckpoint | undefined, checkpoint: Checkpoint | undefined): void {
+    this.#cosigned = this.#wantProof(kept, checkpoint)
+  }
+
+  /** Undefined for one that covers nothing that is still to come, or no less than the newest one. */
+  #wantProof(kept: KeptCheckpoint | undefined, checkpoint: Checkpoint | undefined): ProvableCheckpoint | undefined {
     const size = this.#checkpoint?.size ?? 0
-    const kept = await earlier?.(this.#tree.size)
-    const read = kept === undefined ? undefined : await readCheckpoint(kept.note, keys)
-    if (kept === undefined || read?.ok !== true || read.value.logId !== logId) return
-    if (read.value.size <= this.#tree.size || read.value.size >= size) return
-    this.#earlier = { kept, size: read.value.size }
-    this.#picker.want(consistencyNodes(read.value.size, size), (node) => this.#tree.subtree(node))
+    if (kept === undefined || checkpoint === undefined) return undefined
+    if (checkpoint.size <= this.#tree.size || checkpoint.size >= size) return undefined
+    this.#picker.want(consistencyNodes(checkpoint.size, size), (node) => this.#tree.subtree(node))
+    return { kept, size: checkpoint.size }
   }
 
   /** Proves each statement from hashes that went by, as somebody would who has only the proofs. */
@@ -255,8 +281,15 @@ class LogSearch {
   }
 
   #provedEarlier(size: number): readonly ProvedCheckpoint[] {
-    if (this.#earlier === undefined) return []
-    const proof = proveConsistency(this.#earlier.size, size, this.#picker.read)
-    return proof === undefined ? [] : [{ ...this.#earlier.kept, consistency: proof.map(toBase64) }]
+    const earlier = this.#earlier
+    const closedSeq = this.#story.closedSeq ?? Infinity
+    // A witness that has signed under less than the whole recording says nothing of it.
+    const isWanted = (cosigned: ProvableCheckpoint): boolean => cosigned.size > Math.max(closedSeq, earlier?.size ?? 0)
+    const cosigned = this.#cosigned !== undefined && isWanted(this.#cosigned) ? this.#cosigned : undefined
+    return [earlier, cosigned].flatMap((provable) => {
+      if (provable === undefined) return []
+      const proof = proveConsistency(provable.size, size, this.#picker.read)
+      return proof === undefined ? [] : [{ ...provable.kept, consistency: proof.map(toBase64) }]
+    })
   }
 }

@@ -2,20 +2,20 @@ import { FindingList, type Finding } from '../findings.ts'
 import type { VerifyKey } from '../signer-keys.ts'
 import { areSame } from './check-proof.ts'
 import { decodeCheckpoint, readCheckpoint, type Checkpoint } from './checkpoint.ts'
-import { checkCosignatures, type WitnessedCheckpoint, type WitnessKey } from './cosignature.ts'
+import type { WitnessedCheckpoint } from './cosignature.ts'
+import type { WitnessKey } from './witness-key.ts'
 import { GrowingTree } from './growing-tree.ts'
 import {
   CHECKPOINT_FAULTS,
   COSIGNATURE_FAULTS,
   STATEMENT_FAULTS,
+  staleWitnessText,
   TIMESTAMP_FAULTS,
   unwitnessedText,
 } from './ledger-findings.ts'
 import { decodeStatement, readStatement } from './statement.ts'
 import { compareTimestamp } from './timestamp.ts'
-
-/** A statement that waits longer than this for a checkpoint, while the log goes on, is not the doing of a recorder. FORMAT.md 5, 6 */
-export const CHECKPOINT_STALE_MS = 10 * 60 * 1_000
+import { areWitnessesDue, CHECKPOINT_STALE_MS, WitnessTally, type WitnessesDue } from './witness-tally.ts'
 
 export interface NamedNote {
   readonly name: string
@@ -27,12 +27,6 @@ export interface NamedNote {
   /** Signature lines of witnesses that lie beside it. */
   readonly cosignatures?: string
 }
-
-/**
- * Whether a trusted witness has to have signed: `always`; `inTime`: when the log is older than {@link CHECKPOINT_STALE_MS}, so that it could be asked; `never`: that it has not is
- * said, and no finding.
- */
-export type WitnessesDue = 'always' | 'inTime' | 'never'
 
 export interface LogVerdict {
   readonly logId: string
@@ -110,6 +104,7 @@ export async function verifyLog(options: {
     if (checkpoint === undefined) continue
     await compareHeld(checkpoint.size)
     await advance(checkpoint.size)
+    await verifier.takeCosignatures(note, checkpoint)
     verifier.takeCheckpoint(checkpoint, note.name)
   }
   await compareHeld(Infinity)
@@ -147,9 +142,8 @@ class LogVerifier {
   #checkpoints = 0
   #timestamps = 0
   #cosigned = 0
-  readonly #witnesses: readonly WitnessKey[]
+  readonly #witnesses: WitnessTally
   readonly #witnessesDue: WitnessesDue
-  readonly #witnessed = new Map<string, WitnessedCheckpoint>()
   #statementsLost = 0
   #previousLogId: string | undefined
   /** Each is said once: what follows from it would bury it. */
@@ -164,7 +158,7 @@ class LogVerifier {
   }) {
     this.#logId = options.logId
     this.#keys = options.keys
-    this.#witnesses = options.witnesses
+    this.#witnesses = new WitnessTally(options.witnesses)
     this.#witnessesDue = options.witnessesDue
   }
 
@@ -200,7 +194,7 @@ class LogVerifier {
   }
 
   /** The checkpoint, if it is one of this log by a trusted signer. */
-  async readNote({ name, note, size, timestamp, cosignatures }: NamedNote): Promise<Checkpoint | undefined> {
+  async readNote({ name, note, size, timestamp }: NamedNote): Promise<Checkpoint | undefined> {
     this.#checkpoints += 1
     const compared = timestamp === undefined ? undefined : await compareTimestamp(note, timestamp)
     if (compared === 'right') this.#timestamps += 1
@@ -221,22 +215,16 @@ class LogVerifier {
       this.#findings.add('checkpoint-swapped', sentence, name)
       return undefined
     }
-    if (cosignatures !== undefined && decoded.ok) {
-      await this.#takeCosignatures(cosignatures, { text: decoded.value.note.text, size: read.value.size, name })
-    }
     return read.value
   }
 
-  async #takeCosignatures(
-    lines: string,
-    { text, size, name }: { readonly text: string; readonly size: number; readonly name: string },
-  ): Promise<void> {
-    this.#cosigned += 1
-    const read = await checkCosignatures(text, lines, this.#witnesses)
-    if (!read.ok) this.#findings.add('cosignature-wrong', COSIGNATURE_FAULTS[read.reason], name)
-    else
-      for (const cosigned of read.value)
-        this.#witnessed.set(nameOf(cosigned.witness, cosigned.keyId), { ...cosigned, size })
+  /** What lies beside a checkpoint of a copy, in ascending order; a checkpoint that was kept elsewhere says nothing of witnesses. */
+  async takeCosignatures({ name, note, cosignatures }: NamedNote, { size, at }: Checkpoint): Promise<void> {
+    const decoded = decodeCheckpoint(note)
+    if (!decoded.ok) return
+    if (cosignatures !== undefined) this.#cosigned += 1
+    const fault = await this.#witnesses.take({ text: decoded.value.note.text, size, at, cosignatures })
+    if (fault !== undefined) this.#findings.add('cosignature-wrong', COSIGNATURE_FAULTS[fault], name)
   }
 
   /** To be called when all statements that it covers have been taken, as far as they are there. */
@@ -266,7 +254,8 @@ class LogVerifier {
       )
     }
     this.#checkStale()
-    const unwitnessed = this.#unwitnessed()
+    this.#checkWitnesses()
+    const { witnessed, unwitnessed } = this.#witnesses
     return {
       logId: this.#logId,
       verified: this.#findings.isEmpty,
@@ -278,8 +267,7 @@ class LogVerifier {
       checkpoints: this.#checkpoints,
       timestamps: this.#timestamps,
       cosigned: this.#cosigned,
-      witnessed: this.#witnesses.flatMap(({ name, keyId }) => this.#witnessed.get(nameOf(name, keyId)) ?? []),
-      unwitnessed,
+      ...{ witnessed, unwitnessed },
       firstAt: this.#firstAt,
       lastAt: this.#lastAt,
       statementsLost: this.#statementsLost,
@@ -287,15 +275,13 @@ class LogVerifier {
     }
   }
 
-  /** A witness is trusted for what it would not sign: that it has signed nothing is what a log looks like that was rewritten. */
-  #unwitnessed(): readonly string[] {
-    const names = this.#witnesses
-      .filter(({ name, keyId }) => !this.#witnessed.has(nameOf(name, keyId)))
-      .map(({ name }) => name)
+  /** A witness is trusted for what it would not sign: that it has signed nothing, or nothing more, is what a log looks like that was rewritten. */
+  #checkWitnesses(): void {
     const ageMs = Date.parse(this.#lastAt ?? '') - Date.parse(this.#firstAt ?? '')
-    const isDue = this.#witnessesDue === 'always' || (this.#witnessesDue === 'inTime' && ageMs > CHECKPOINT_STALE_MS)
-    if (isDue) for (const name of names) this.#findings.add('witness-missing', unwitnessedText(name, this.#checkpoints))
-    return names
+    if (!areWitnessesDue(this.#witnessesDue, ageMs)) return
+    const { unwitnessed, stale } = this.#witnesses
+    for (const name of unwitnessed) this.#findings.add('witness-missing', unwitnessedText(name, this.#checkpoints))
+    for (const { witness, size } of stale) this.#findings.add('witness-stale', staleWitnessText(witness, size))
   }
 
   #compareRoot(checkpoint: Checkpoint, name: string): void {
@@ -355,9 +341,4 @@ class LogVerifier {
     this.#lastAt = at
     this.#firstUncoveredAt ??= at
   }
-}
-
-/** Of a witness: names alone may be given twice. */
-function nameOf(name: string, keyId: string): string {
-  return `${name}+${keyId}`
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { CHECKPOINT_STALE_MS } from '../../evidence/ledger/verify-log.ts'
+import { CHECKPOINT_STALE_MS } from '../../evidence/ledger/witness-tally.ts'
 import { faultOf } from '../ledger/cosigners.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { LedgerReport } from './ledger-report.ts'

@@ -16,6 +16,7 @@ const COUNTED: Readonly<Record<WitnessFault, WitnessProblem | 'witness'>> = {
   away: 'witness',
   refused: 'witness',
   unproved: 'witness',
+  'key-invalid': 'witness',
   superseded: 'witness',
   stopped: 'witness',
   ahead: 'witnessAhead',
@@ -29,20 +30,31 @@ export class Cosigners {
   readonly #failed: (reason: WitnessProblem | 'witness') => void
   /** What was said last of those who do not sign. */
   readonly #failing = new Map<AskedWitness, WitnessFault>()
+  /** Since when those have not signed who did not sign last. */
+  readonly #unsignedSinceUnixMs = new Map<AskedWitness, number>()
+  readonly #nowUnixMs: () => number
   #problem: WitnessProblem | undefined
 
   constructor(options: {
     readonly witnesses: readonly AskedWitness[]
     readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
     readonly failed: (reason: WitnessProblem | 'witness') => void
+    readonly nowUnixMs: () => number
   }) {
     this.#witnesses = options.witnesses
     this.#log = options.log
     this.#failed = options.failed
+    this.#nowUnixMs = options.nowUnixMs
   }
 
   get problem(): WitnessProblem | undefined {
     return this.#problem
+  }
+
+  /** Since when the one has been asked in vain that has not signed for the longest time; undefined when all have signed. */
+  get unsignedSinceUnixMs(): number | undefined {
+    const all = [...this.#unsignedSinceUnixMs.values()]
+    return all.length === 0 ? undefined : Math.min(...all)
   }
 
   /** The signature lines of all who sign, a line each; never rejects. */
@@ -64,12 +76,14 @@ export class Cosigners {
     const before = this.#failing.get(witness)
     if (result.ok) {
       this.#failing.delete(witness)
+      this.#unsignedSinceUnixMs.delete(witness)
       if (before !== undefined) this.#log.info({ witness: witness.name }, 'a witness signs under the ledger again')
       return
     }
     const { reason, detail } = result
     const counted = COUNTED[reason]
     this.#failed(counted)
+    if (!this.#unsignedSinceUnixMs.has(witness)) this.#unsignedSinceUnixMs.set(witness, this.#nowUnixMs())
     // A slow witness, or an end: the next checkpoint goes on from this one.
     if (reason === 'superseded' || reason === 'stopped') return
     if (counted !== 'witness') this.#problem ??= counted
@@ -102,6 +116,10 @@ const FAULTS: Readonly<Record<Exclude<WitnessFault, 'superseded' | 'stopped'>, r
   unproved: [
     'cannot be shown that the ledger goes on from what it has seen: the statements on this disk do not yield the proof.',
     'Run `earwitness ledger verify`: statements were changed, or the disk does not give them back.',
+  ],
+  'key-invalid': [
+    'is not asked: its key in the configuration is not the key of a witness.',
+    'Copy the whole of it, NAME+KEYID+KEY, as `earwitness witness` prints it at its start; then start the recorder again.',
   ],
   ahead: ['has signed under more of this ledger than there is: statements were taken away.', CAUGHT],
   forked: [

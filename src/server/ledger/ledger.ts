@@ -48,6 +48,8 @@ export interface LedgerStatus {
   readonly problem: string | undefined
   /** Wall-clock milliseconds since which a statement waits for a checkpoint. */
   readonly uncoveredSinceUnixMs: number | undefined
+  /** Wall-clock milliseconds since which a witness has not signed, though it was asked. */
+  readonly unwitnessedSinceUnixMs: number | undefined
 }
 
 export interface LedgerOptions {
@@ -98,7 +100,7 @@ export class Ledger implements StatementSink {
   constructor(options: LedgerOptions) {
     const { dataDir, signer, store, uploads, nowUnixMs, clock, observer, log, stamp, witnesses = [] } = options
     this.#options = options
-    this.#cosigners = new Cosigners({ witnesses, log, failed: (reason) => observer.failed(reason) })
+    this.#cosigners = new Cosigners({ witnesses, log, failed: (reason) => observer.failed(reason), nowUnixMs })
     this.#logOptions = {
       ...{ ledgerDir: join(dataDir, LEDGER_PREFIX), signer, store, uploads, nowUnixMs },
       ...(stamp === undefined ? {} : { stamp }),
@@ -118,6 +120,7 @@ export class Ledger implements StatementSink {
       isRefused: this.#refusal !== undefined,
       problem: this.#failing ?? this.#refusal ?? this.#cosigners.problem,
       uncoveredSinceUnixMs: this.#uncoveredSinceUnixMs ?? this.#queue.oldestUnixMs,
+      unwitnessedSinceUnixMs: this.#cosigners.unsignedSinceUnixMs,
     }
   }
 

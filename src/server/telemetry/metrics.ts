@@ -355,6 +355,10 @@ function custodyMetrics(make: Factory) {
       'ledger_checkpoint_age_seconds',
       'How long the oldest statement of the ledger has waited for a checkpoint; 0 when one covers all.',
     ),
+    ledgerWitnessAgeSeconds: make.plainGauge(
+      'ledger_witness_age_seconds',
+      'How long a witness of the ledger has been asked in vain to sign under it; 0 when all have signed.',
+    ),
     ledgerRefused: make.plainGauge(
       'ledger_refused',
       '1 after the ledger was found damaged, rolled back or forked, until the next start.',

@@ -4,8 +4,9 @@ import { fileURLToPath } from 'node:url'
 
 import { describe, expect, test } from 'vitest'
 
-import { firstCovering } from '../../../src/cli/kept-checkpoints.ts'
-import { writeWitnessKey } from '../../../src/evidence/ledger/cosignature.ts'
+import { firstCovering, newestCosigned } from '../../../src/cli/kept-checkpoints.ts'
+import { witnessesDueOf } from '../../../src/cli/ledger-copies.ts'
+import { writeWitnessKey } from '../../../src/evidence/ledger/witness-key.ts'
 import { storedCopy } from '../../../src/server/ledger/log-copy.ts'
 import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'
 
@@ -49,6 +50,16 @@ test('a store that has nothing of a log is told too', async () => {
   await rig.run(storyOf(1))
   rmSync(join(rig.dataDir, 'recordings', 'ledger'), { recursive: true })
   expect(JSON.parse((await verify(rig, '--json')).stdout)).toMatchObject({ logs: [{ size: 6, notStored: 6 }] })
+})
+
+test.each([
+  [true, false, 'always'],
+  [true, true, 'always'],
+  [false, true, 'inTime'],
+  [false, false, 'never'],
+] as const)('witnesses that are named (%s), of the newest log of this node (%s), have to have signed %s', (...of) => {
+  const [areNamed, isNewestOfNode, due] = of
+  expect(witnessesDueOf({ areNamed, isNewestOfNode })).toBe(due)
 })
 
 describe('a witness that is trusted', () => {
@@ -110,6 +121,34 @@ describe('a witness that is trusted', () => {
     forget(names.slice(2))
     const bare = await storedCopy(rig.store, rig.logIds()[0] ?? '', rig.clock.nowUnixMs)
     expect(await firstCovering(bare, 4)).toEqual({ note: expect.stringContaining('\n6\n') as string })
+  })
+
+  test('is in a bundle by the newest checkpoint that it has signed under, too', async () => {
+    const { rig, names, forget } = await witnessed()
+    const stored = () => storedCopy(rig.store, rig.logIds()[0] ?? '', rig.clock.nowUnixMs)
+    expect(await newestCosigned(await stored())).toMatchObject({ note: expect.stringContaining('\n12\n') as string })
+    forget(names.slice(-1))
+    expect(await newestCosigned(await stored())).toMatchObject({
+      note: expect.stringContaining('\n7\n') as string,
+      cosignatures: expect.stringContaining(WITNESS_NAME) as string,
+    })
+    forget(names.slice(0, -1))
+    expect(await newestCosigned(await stored())).toBeUndefined()
+  })
+
+  test('that signs nothing more, though the log goes on, is a finding', async () => {
+    const { rig, key, names, forget } = await witnessed()
+    rig.clock.nowUnixMs += 600_000
+    await rig.run(storyOf(3))
+    const env = { EARWITNESS_LEDGER_WITNESSES_0_URL: 'http://127.0.0.1:9', EARWITNESS_LEDGER_WITNESSES_0_KEY: key }
+    expect(await verifyWith(env, rig)).toMatchObject({ code: 0 })
+    forget(names.slice(2))
+    const stale = await verifyWith(env, rig)
+    expect(stale).toMatchObject({ code: 3 })
+    expect(stale.stdout).toContain(
+      `Witness ${WITNESS_NAME} has signed under nothing behind statement 5, though the log went on for long. [witness-stale]`,
+    )
+    expect(await verify(rig)).toMatchObject({ code: 0 })
   })
 
   test('is not asked for of one recording that lies here', async () => {

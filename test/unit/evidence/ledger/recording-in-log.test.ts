@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { signCheckpoint } from '../../../../src/evidence/ledger/checkpoint.ts'
 import { FindingList } from '../../../../src/evidence/findings.ts'
 import { checkLogProof } from '../../../../src/evidence/ledger/check-log-proof.ts'
-import { cosign, readWitnessKey, writeWitnessKey } from '../../../../src/evidence/ledger/cosignature.ts'
+import { cosign } from '../../../../src/evidence/ledger/cosignature.ts'
+import { readWitnessKey, writeWitnessKey } from '../../../../src/evidence/ledger/witness-key.ts'
 import { testimonyLine } from '../../../../src/evidence/ledger/ledger-text.ts'
 import { GrowingTree } from '../../../../src/evidence/ledger/growing-tree.ts'
 import {
@@ -152,6 +153,31 @@ describe('what is handed on of a log', () => {
     expect(proof.statements.map(({ seq }) => seq)).toEqual([0, 2, 4])
     expect(proof.checkpoints).toMatchObject([{ consistency: expect.any(Array) as unknown }, {}])
     expect(await check(proof)).toMatchObject({ codes: [], openedSeq: 2, closedSeq: 4, hadBegun: true })
+  })
+
+  it('has the newest checkpoint that witnesses have signed under, where that covers the recording', async () => {
+    const { lines, note } = await logOf(bodies)
+    const handed = async (covered: number, earlierCovered = 6) => {
+      const older = await logOf(bodies.slice(0, covered))
+      const earlier = await logOf(bodies.slice(0, earlierCovered))
+      const { proof } = await findRecordingInLog({
+        ...{ logId: LOG_ID, recording, keys: [signer.verifyKey], newest: { note } },
+        lines: Readable.from(lines),
+        earlier: () => Promise.resolve({ note: earlier.note }),
+        cosigned: { note: older.note, cosignatures: 'lines' },
+      })
+      if (proof === undefined) throw new Error('no proof')
+      expect(
+        (await check({ ...proof, checkpoints: proof.checkpoints.map(({ cosignatures: _, ...rest }) => rest) })).codes,
+      ).toEqual([])
+      return proof.checkpoints.map((checkpoint) => `${checkpoint.note.split('\n')[1]} ${'cosignatures' in checkpoint}`)
+    }
+    expect(await handed(9)).toEqual(['6 false', '9 true', '14 false'])
+    expect(await handed(6)).toEqual(['6 false', '14 false'])
+    expect(await handed(4)).toEqual(['6 false', '14 false'])
+    expect(await handed(14)).toEqual(['6 false', '14 false'])
+    expect(await handed(5, 4)).toEqual(['5 true', '14 false'])
+    expect(await handed(4, 4)).toEqual(['14 false'])
   })
 
   it('tells of the newest checkpoint that a witness has signed under, if that covers the recording', async () => {
