@@ -14,6 +14,7 @@ import { findRecordingPrefix } from '../server/storage/find-recording.ts'
 import type { ObjectStore } from '../server/storage/object-store.ts'
 import { openForCustody } from '../server/storage/open-store.ts'
 import { keysOnTheirWay } from '../server/vault/keys-on-their-way.ts'
+import { rotationIntents } from '../server/vault/left-rotations.ts'
 import type { Vaults } from '../server/vault/rotate-key.ts'
 import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
 import { RotatedMarks } from '../server/custody/rotated-marks.ts'
@@ -109,6 +110,7 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
     const summary = await rotateKeys(recordings, {
       ...{ places: places.map(rotationPlace), vaults, trusted, marks, isDryRun, signal },
       ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config), onTheirWay },
+      intents: rotationIntents(config.dataDir),
       asked: () => ({ requestId: uuidV7(Date.now(), randomBytes(16)), by, at: new Date().toISOString() }),
       onProgress: (lookedAt, counts) => {
         if (lookedAt % PROGRESS_EVERY === 0)

@@ -14,10 +14,13 @@ import { HeldKeys } from './recording/held-keys.ts'
 import { OpenJournal } from './recording/open-journal.ts'
 import { recoverWithSpool, type RecoveryOptions } from './recording/recovery.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
+import { openForCustody } from './storage/open-store.ts'
 import { startStorage, type Storage } from './storage/start-storage.ts'
 import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { type Metrics } from './telemetry/metrics.ts'
+import { finishLeftRotations, rotationIntents } from './vault/left-rotations.ts'
+import { rotationPlace } from './vault/rotation-place.ts'
 
 const LEDGER_CLOSE_MS = 5_000
 
@@ -115,12 +118,32 @@ export async function startKeeping(
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
     })
     await heldKeys.forgetStored(store)
+    await finishRotations(config, signer, log)
     return recovered
   }
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
   const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
   return { storage, ...kept, vaultRecipients, signer, recover }
+}
+
+/** Of a command that was killed. */
+async function finishRotations(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
+  const { places, close } = await openForCustody(config)
+  try {
+    await finishLeftRotations({
+      ...{ places: places.map(rotationPlace), intents: rotationIntents(config.dataDir), trusted: [signer.verifyKey] },
+      onDestroyed: (recordingId, names) =>
+        log.warn({ recordingId, names }, 'keys that a rotation had left of a destroyed recording were destroyed'),
+      onError: (recordingId, error) =>
+        log.error(
+          { recordingId, err: error },
+          'what a rotation left could not be looked at; run "earwitness keys rotate"',
+        ),
+    })
+  } finally {
+    close()
+  }
 }
 
 function heldCustody(parts: {

@@ -8,6 +8,7 @@ import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { readDecisions } from '../custody/read-decisions.ts'
 import { objectKey } from '../storage/layout.ts'
+import type { RotationIntents } from './left-rotations.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
 /** Of one recording; the number in the last possible name. */
@@ -80,6 +81,8 @@ interface RotateOptions {
   /** Who may have decided about recordings. */
   readonly trusted: readonly VerifyKey[]
   readonly isDryRun: boolean
+  /** What is told before a key is stored, until it is sure that it may stay. */
+  readonly intents: Pick<RotationIntents, 'write' | 'remove'>
 }
 
 /**
@@ -91,7 +94,7 @@ interface RotateOptions {
 export async function rotateKey(
   places: readonly RotationPlace[],
   recording: Recording,
-  { vaults, trusted, isDryRun }: RotateOptions,
+  { vaults, trusted, isDryRun, intents }: RotateOptions,
 ): Promise<RotatedKey | RotationRest | ShreddedKeys> {
   const names = await keyNames(places, recording)
   if (names.length === 0) return 'noKey'
@@ -120,6 +123,7 @@ export async function rotateKey(
   }
   if (isDryRun) return { ...rotated, isHeld: before === 'held' }
   const key = objectKey(recording.objectPrefix, target)
+  await intents.write(recording.recordingId, recording.objectPrefix)
   for (const place of places) await place.put(key, bytes)
   for (const place of places) {
     if (!(await isProven(await place.get(key), { bytes, recipient, vaults }))) return 'notProven'
@@ -128,8 +132,10 @@ export async function rotateKey(
   if (isOrdered(now)) {
     // In this very moment: the key that we made would bring it back.
     for (const place of places) await place.delete(key)
+    await intents.remove(recording.recordingId)
     return 'shredded'
   }
+  await intents.remove(recording.recordingId)
   if (now === 'held') for (const place of places) await place.hold(key)
   return { ...rotated, isHeld: now === 'held' }
 }
@@ -155,7 +161,7 @@ function isOrdered(standing: CustodyStanding): boolean {
 }
 
 /** Takes away what was reported as destroyed, and what a crash left of it. What is only being destroyed is left to `shred`, which says in the ledger what it does. */
-async function destroyUndue(
+export async function destroyUndue(
   places: readonly RotationPlace[],
   recording: Recording,
   names: readonly string[],
@@ -210,7 +216,8 @@ async function namesIn(
   return [...names]
 }
 
-async function keyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
+/** Of its wrapped keys in any place, the newest first. */
+export async function keyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
   const names = (await namesIn(places, recording, 'key')).filter(isWrappedKeyName)
   return names.toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
 }

@@ -6,6 +6,7 @@ import { destroyOldKeys, rotateKey, standingIn, type RotatedKey, type RotationRe
 import { inParallel } from '../in-parallel.ts'
 import type { RotatedMarks } from '../custody/rotated-marks.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
+import type { RotationIntents } from './left-rotations.ts'
 import type { RotationLedger } from './rotation-ledger.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
@@ -70,6 +71,8 @@ interface RunOptions {
   readonly trusted: readonly VerifyKey[]
   /** By which the recorder of this machine knows what must not be stored again. */
   readonly marks: Pick<RotatedMarks, 'write'>
+  /** By which a start of that recorder finds what a run that was killed left. */
+  readonly intents: Pick<RotationIntents, 'write' | 'remove'>
   readonly isDryRun: boolean
   /** Recordings of this machine whose key may be in no store yet: they are `running`, whether or not they are among those that are given. */
   readonly onTheirWay: ReadonlySet<string>
@@ -153,10 +156,10 @@ class Run {
   }
 
   async #storeNew(recording: StoredRecording, held: HeldKeysLeft): Promise<readonly [string, RotatedKey] | undefined> {
-    const { places, vaults, trusted, isDryRun, ledger, asked, signal } = this.#options
+    const { places, vaults, trusted, isDryRun, intents, ledger, asked, signal } = this.#options
     if (signal.aborted) return undefined
     try {
-      const key = await rotateKey(places, recording, { vaults, trusted, isDryRun })
+      const key = await rotateKey(places, recording, { vaults, trusted, isDryRun, intents })
       if (typeof key === 'string') await this.#done(recording, key, held)
       else if ('keysLeft' in key) this.#note({ recordingId: recording.recordingId, outcome: 'shredded', ...key })
       else if (isDryRun) await this.#done(recording, key.isHeld ? 'held' : 'rotated', held)

@@ -7,6 +7,7 @@ import { openNewestKey } from '../../../../src/evidence/recording-key.ts'
 import { uuidV7 } from '../../../../src/ids.ts'
 import type { KeyRotatedRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
+import type { RotationIntents } from '../../../../src/server/vault/left-rotations.ts'
 import type { Vaults } from '../../../../src/server/vault/rotate-key.ts'
 import type { RotatedMarks } from '../../../../src/server/custody/rotated-marks.ts'
 import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
@@ -53,6 +54,8 @@ export async function rotationRig({
     kept,
     /** What the recorder of this machine must not store again, by recording. */
     marked: new Map<string, number>(),
+    /** Recordings to which a rotation was about to store a key, with their prefixes. */
+    intended: new Map<string, string>(),
   }
   const { verifyKey } = await vectorSigner()
   for (const store of stores) await putAll(store, recording)
@@ -64,6 +67,12 @@ export async function rotationRig({
   const marks = {
     write: (recordingId: string, lowest: number) => Promise.resolve(void rig.marked.set(recordingId, lowest)),
   }
+  const intents: RotationIntents = {
+    list: () => Promise.resolve([...rig.intended.keys()]),
+    read: (recordingId) => Promise.resolve(rig.intended.get(recordingId)),
+    write: (recordingId, prefix) => Promise.resolve(void rig.intended.set(recordingId, prefix)),
+    remove: (recordingId) => Promise.resolve(void rig.intended.delete(recordingId)),
+  }
   const rotate = (
     options: {
       readonly vaults?: Vaults
@@ -71,6 +80,7 @@ export async function rotationRig({
       readonly places?: readonly RotationPlace[]
       readonly ledger?: RotationLedger
       readonly marks?: Pick<RotatedMarks, 'write'>
+      readonly intents?: Pick<RotationIntents, 'write' | 'remove'>
       readonly onTheirWay?: ReadonlySet<string>
     } = {},
   ): Promise<RotationSummary> =>
@@ -81,7 +91,11 @@ export async function rotationRig({
         read: (key) => Promise.resolve(rig.undecided.get(key)),
       },
       ...{ vaults: options.vaults ?? vaults(), trusted: [verifyKey], isDryRun: options.isDryRun ?? false },
-      ...{ marks: options.marks ?? marks, onTheirWay: options.onTheirWay ?? new Set() },
+      ...{
+        marks: options.marks ?? marks,
+        intents: options.intents ?? intents,
+        onTheirWay: options.onTheirWay ?? new Set(),
+      },
       ...{ signal: new AbortController().signal, onProgress: () => {} },
       asked: () => {
         requests += 1
@@ -89,7 +103,7 @@ export async function rotationRig({
         return { requestId, by: 'root', at: new Date(1_764_000_000_000 + requests).toISOString() }
       },
     })
-  return Object.assign(rig, { ledger, marks, rotate })
+  return Object.assign(rig, { ledger, marks, intents, rotate })
 }
 
 export type RotationRig = Awaited<ReturnType<typeof rotationRig>>

@@ -30,7 +30,12 @@ import {
 /** Nothing is held, and nothing was decided. */
 const NOTHING = {
   heldKeys: { undecided: () => Promise.resolve([]), read: () => Promise.resolve(undefined) },
-  ...{ trusted: [], marks: { write: () => Promise.resolve() }, onTheirWay: new Set<string>() },
+  ...{
+    trusted: [],
+    marks: { write: () => Promise.resolve() },
+    ...{ intents: { write: () => Promise.resolve(), remove: () => Promise.resolve() } },
+    onTheirWay: new Set<string>(),
+  },
 }
 
 const BOTH = (names: readonly string[]) => [names, names]
