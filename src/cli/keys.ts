@@ -20,11 +20,16 @@ import { hasLedger, rotationLedger } from '../server/vault/rotation-ledger.ts'
 import { RotatedMarks } from '../server/custody/rotated-marks.ts'
 import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
-import { RotationWalk, storedTenants, type LookedAt, type RotationScope } from '../server/vault/rotation-scope.ts'
+import {
+  inAnyPlace,
+  RotationWalk,
+  storedTenants,
+  type LookedAt,
+  type RotationScope,
+} from '../server/vault/rotation-scope.ts'
 import { flag, instantOption, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { userName } from './note-access.ts'
-import { openForReading } from './open-for-reading.ts'
 import { writeJson, writeLines } from './output.ts'
 import { rotationLines } from './rotation-report.ts'
 
@@ -92,7 +97,6 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   const config = context.config()
   const vaults = await vaultsOf(context, config)
   if (!isDryRun && !(await hasLedger(config.dataDir))) throw withoutLedger()
-  const reader = await openForReading(config, stderr)
   const scope = scopeOf(context)
   const trusted = await trustedKeys(context, config)
   const marks = new RotatedMarks(config.dataDir)
@@ -101,12 +105,12 @@ async function runKeys(context: CommandContext): Promise<ExitCode> {
   try {
     const by = userName()
     const stores = places.map(({ store }) => store)
-    const walk = new RotationWalk(stores, reader, scope)
+    const walk = new RotationWalk(stores, scope)
     const chosen = new Set(ids)
     const waiting = await keysOnTheirWay(config.dataDir, scope)
     const onTheirWay = new Set([...waiting].filter((id) => chosen.size === 0 || chosen.has(id)))
     const tenants = async (): Promise<Iterable<string>> => scope.tenants ?? storedTenants(stores)
-    const recordings = chosen.size > 0 ? named(reader, chosen, await tenants()) : walk.recordings()
+    const recordings = chosen.size > 0 ? named(inAnyPlace(stores), chosen, await tenants()) : walk.recordings()
     const summary = await rotateKeys(recordings, {
       ...{ places: places.map(rotationPlace), vaults, trusted, marks, isDryRun, signal },
       ...{ ledger: rotationLedger(config.dataDir), heldKeys: new HeldKeys(config), onTheirWay },

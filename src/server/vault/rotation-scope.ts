@@ -4,7 +4,7 @@ import type { CustodyStore, ObjectStore } from '../storage/object-store.ts'
 
 const DAY_MS = 86_400_000
 
-type Places = readonly Pick<CustodyStore, 'folders'>[]
+type Places = readonly Pick<CustodyStore, 'folders' | 'list'>[]
 
 /** What of the stores is looked at; undefined: all that is there. */
 export interface RotationScope {
@@ -38,14 +38,12 @@ export async function storedTenants(places: Places): Promise<readonly string[]> 
 /** Finds every recording of a scope in the stores, and remembers what it has looked at. */
 export class RotationWalk {
   readonly #places: Places
-  readonly #store: Pick<ObjectStore, 'list'>
   readonly #scope: RotationScope
   readonly #tenants = new Set<string>()
   readonly #days = new Set<number>()
 
-  constructor(places: Places, store: Pick<ObjectStore, 'list'>, scope: RotationScope) {
+  constructor(places: Places, scope: RotationScope) {
     this.#places = places
-    this.#store = store
     this.#scope = scope
   }
 
@@ -67,7 +65,7 @@ export class RotationWalk {
       for await (const dayUnixMs of this.#daysOf(tenant)) {
         this.#days.add(dayUnixMs)
         const span = { tenants: [tenant], fromUnixMs: dayUnixMs, toUnixMs: dayUnixMs }
-        for await (const { recordings } of storedDays(this.#store, span)) yield* recordings
+        for await (const { recordings } of storedDays(inAnyPlace(this.#places), span)) yield* recordings
       }
     }
   }
@@ -98,6 +96,17 @@ export function isInScope(
   const dayUnixMs = beganUnixMs - (beganUnixMs % DAY_MS)
   const isOfTenant = tenants === undefined || tenant === undefined || tenants.has(tenant)
   return isOfTenant && dayUnixMs + DAY_MS > fromUnixMs && dayUnixMs <= untilUnixMs
+}
+
+/** What is in any place. Unlike who reads only, it takes no silence of one for an answer. */
+export function inAnyPlace(places: readonly Pick<ObjectStore, 'list'>[]): Pick<ObjectStore, 'list'> {
+  return {
+    async list(prefix) {
+      const found = new Map<string, Awaited<ReturnType<ObjectStore['list']>>[number]>()
+      for (const place of places) for (const object of await place.list(prefix)) found.set(object.key, object)
+      return [...found.values()].toSorted((one, other) => (one.key < other.key ? -1 : 1))
+    },
+  }
 }
 
 async function foldersOf(places: Places, prefix: string): Promise<readonly string[]> {

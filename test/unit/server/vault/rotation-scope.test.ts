@@ -33,12 +33,8 @@ async function stores(): Promise<readonly [FolderStore, FolderStore]> {
   return [store, replica]
 }
 
-const union = (places: readonly FolderStore[]) => ({
-  list: async (prefix: string) => (await Promise.all(places.map((place) => place.list(prefix)))).flat(),
-})
-
 async function walked(places: readonly FolderStore[], scope: Partial<RotationScope> = {}) {
-  const walk = new RotationWalk(places, union(places), { ...ALL, ...scope })
+  const walk = new RotationWalk(places, { ...ALL, ...scope })
   const ids: string[] = []
   for await (const { recordingId } of walk.recordings()) ids.push(recordingId)
   return { ids, lookedAt: walk.lookedAt }
@@ -72,6 +68,13 @@ test('a place that does not answer is no empty one', async () => {
   const [store] = await stores()
   const gone = new FolderStore(join(folder(), 'not-mounted'))
   await expect(storedTenants([store, gone])).rejects.toMatchObject({ code: 'storage-missing' })
+  // Nor when it stops to answer on the way: what it alone has would be passed over.
+  const [first, replica] = await stores()
+  const halfGone = Object.assign(Object.create(replica) as FolderStore, {
+    folders: (prefix: string) => replica.folders(prefix),
+    list: (prefix: string) => gone.list(prefix),
+  })
+  await expect(walked([first, halfGone])).rejects.toMatchObject({ code: 'storage-missing' })
 })
 
 test('what this machine has not stored: open journals, and keys that wait in the spool', async () => {
