@@ -158,6 +158,7 @@ export class StatusBoard {
     metrics.replicaOldestMissingTimestampSeconds.set((storage.replica?.oldestUnixMs ?? 0) / 1_000)
     metrics.replicaHeldBytes.set(storage.replica?.heldBytes ?? 0)
     metrics.databaseOutboxBytes.set(outbox.backlogBytes)
+    metrics.databaseOutboxRefusedTotal.inc(this.#totals.step('outbox/refused', outbox.counters.refused))
     metrics.databaseOutboxRejectedTotal.inc(this.#totals.step('outbox/rejected', outbox.counters.rejected))
     metrics.rtpPortsUsed.set(media.portsUsed)
     for (const worker of media.workers) {

@@ -1,50 +1,63 @@
 /**
  * `npm run outage-matrix:database -- --seconds 60 --cps 2`: the whole recorder under recording sessions of five seconds, while its Postgres is down, killed again
- * and again, read-only, and without disk, each for so long. Asked of each: did the recorder say so (readiness, outbox), did every session end well, how much
- * memory did it take, and after the outage, without a hand: is every row there, once, and what the signed manifests say (`reindex --dry-run`). Exit 1 otherwise. `--only 'disk full'`: one of them.
+ * and again, read-only, and without disk, each for so long. Beside those there are a few long ones: from before the outage into its middle, from its middle to behind its end, and over all
+ * of it. Asked of each: did the recorder say so (readiness, outbox), did every session end well, how much waited, was anything refused, how much memory did it take, and after the outage,
+ * without a hand: does every recording verify, is every row there, once, and what the signed manifests say (`reindex --dry-run`). Exit 1 otherwise. `--only 'disk full'`: one of them;
+ * `--only down --seconds 150`: a database that is away for minutes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { Pool } from 'pg'
 
-import { eventually, makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
+import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { prepareRoles } from '../support/database-roles.ts'
 import { fillDiskOf } from '../support/full-server-disk.ts'
 import { startExternalPostgres, urlAs } from '../support/postgres.ts'
-import { metric, readiness } from '../support/probes.ts'
+import { allClosed, metric, readiness, recordingsUnderWay, storedRecordings } from '../support/probes.ts'
 import { simulate } from '../support/simulated.ts'
 import { memoryKb } from './lib/process-usage.ts'
 
 const BETWEEN_KILLS_MS = 3_000
 const SAMPLE_MS = 500
 const RECOVERY_TRIES_MAX = 10
+/** How long the long ones go on after the outage. */
+const BEHIND_SECONDS = 8
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     cps: { type: 'string', default: '2' },
+    long: { type: 'string', default: '2' },
     only: { type: 'string' },
   },
 })
 const seconds = Number(values.seconds)
 const calls = Math.round(seconds * Number(values.cps))
+const long = Number(values.long)
+const sessions = calls + 3 * long
+const verified = new Set<string>()
 
 /** Begins an outage and gives what ends it. */
 type Outage = () => Promise<() => Promise<void>>
 
 interface Seen {
   readonly outage: string
+  readonly awaySeconds: number
   readonly sessions: number
   readonly completed: number
   readonly wasTold: boolean
   readonly waitedKb: number
+  /** Rows that the outbox did not take, or the database never will. */
+  readonly refused: number
   readonly memoryMb: number
   /** From the end of the outage to an empty outbox. */
   readonly recoveredMs: number
   /** Recordings whose rows are what the store says of them, and others. */
   readonly same: number
   readonly wrong: number
+  /** Recordings that `verify` finds something wrong with. */
+  readonly unverified: number
 }
 
 const postgres = await startExternalPostgres()
@@ -63,11 +76,11 @@ try {
     ['disk full', diskFull],
   ]
   const asked = matrix.filter(([name]) => values.only === undefined || name === values.only)
-  for (const [name, outage] of asked) seen.push(await observe(name, outage, seen.length * calls))
+  for (const [name, outage] of asked) seen.push(await observe(name, outage, seen.length * sessions))
   console.table(seen)
   const faults = seen.filter(
-    ({ outage, sessions, completed, wasTold, wrong }) =>
-      completed < sessions || wrong > 0 || (outage !== 'none' && !wasTold),
+    ({ outage, completed, wasTold, refused, wrong, unverified }) =>
+      completed < sessions || refused + wrong + unverified > 0 || (outage !== 'none' && !wasTold),
   )
   if (faults.length > 0) process.exitCode = 1
 } finally {
@@ -78,36 +91,84 @@ try {
 }
 
 async function observe(outage: string, begin: Outage, recordedBefore: number): Promise<Seen> {
-  const simulated = simulate(daemon, '--calls', String(calls), '--cps', values.cps, '--duration', '5s', '--json')
+  const refusedBefore = await refusedRows()
+  // They are under way before it begins.
+  const longOnes = [placed(long, seconds + BEHIND_SECONDS), placed(long, seconds / 2)]
+  await recordingsUnderWay(daemon, 2 * long)
+  const short = placed(calls, 5)
   let isOver = false
-  void simulated.then(() => {
+  void short.then(() => {
     isOver = true
   })
   const end = await begin()
+  const startedMs = performance.now()
   let [wasTold, waitedBytes, memory] = [false, 0, 0]
   while (!isOver) {
+    if (longOnes.length === 2 && performance.now() - startedMs > seconds * 500) {
+      longOnes.push(placed(long, seconds / 2 + BEHIND_SECONDS))
+    }
     const { checks } = await readiness(daemon)
     wasTold ||= checks.some(({ name, ok }) => name === 'database' && !ok)
     waitedBytes = Math.max(waitedBytes, await metric(daemon, 'earwitness_database_outbox_bytes'))
     memory = Math.max(memory, await memoryKb([daemon.process.pid ?? 0]))
     await sleep(SAMPLE_MS)
   }
-  const { completed } = JSON.parse((await simulated).stdout) as { readonly completed: number }
-  const endedMs = performance.now()
+  const awayMs = performance.now() - startedMs
   await end()
-  await eventually('an empty outbox', async () =>
-    (await metric(daemon, 'earwitness_database_outbox_bytes')) === 0 ? true : undefined,
-  )
-  const recoveredMs = Math.round(performance.now() - endedMs)
-  const expected = recordedBefore + calls
-  const { same, wrong } = await compared(expected)
+  const recoveredMs = await emptied()
+  const completed = (await Promise.all([short, ...longOnes])).reduce((sum, count) => sum + count, 0)
+  await allClosed(daemon)
+  await emptied()
+  const { same, wrong } = await compared(recordedBefore + sessions)
   return {
-    ...{ outage, sessions: calls, completed, wasTold },
+    ...{ outage, awaySeconds: Math.round(awayMs / 1_000), sessions, completed, wasTold },
     waitedKb: Math.round(waitedBytes / 1_024),
+    refused: (await refusedRows()) - refusedBefore,
     memoryMb: Math.round(memory / 1_024),
     recoveredMs,
-    ...{ same: same - recordedBefore, wrong },
+    ...{ same: same - recordedBefore, wrong, unverified: await unverified() },
   }
+}
+
+/** Recording sessions of so many seconds each; resolves to how many ended well. */
+async function placed(count: number, durationSeconds: number): Promise<number> {
+  const duration = `${Math.max(1, Math.round(durationSeconds))}s`
+  const { stdout } = await simulate(
+    daemon,
+    '--calls',
+    String(count),
+    '--cps',
+    values.cps,
+    '--duration',
+    duration,
+    '--json',
+  )
+  return (JSON.parse(stdout) as { readonly completed: number }).completed
+}
+
+/** Resolves when nothing waits for the database any more, to how long that took. */
+async function emptied(): Promise<number> {
+  const startedMs = performance.now()
+  while ((await metric(daemon, 'earwitness_database_outbox_bytes')) > 0) await sleep(100)
+  return Math.round(performance.now() - startedMs)
+}
+
+async function refusedRows(): Promise<number> {
+  return (
+    (await metric(daemon, 'earwitness_database_outbox_refused_total')) +
+    (await metric(daemon, 'earwitness_database_outbox_rejected_total'))
+  )
+}
+
+/** How many of the recordings that were not looked at before do not verify. */
+async function unverified(): Promise<number> {
+  let count = 0
+  for (const recordingId of await storedRecordings(daemon)) {
+    if (verified.has(recordingId)) continue
+    verified.add(recordingId)
+    if ((await daemon.commandHere('verify', recordingId)).code !== 0) count += 1
+  }
+  return count
 }
 
 /** Whether index and store say the same. */

@@ -12,7 +12,7 @@ import {
   type RunningDaemon,
 } from '../support/daemon.ts'
 import { startExternalPostgres, type ExternalPostgres } from '../support/postgres.ts'
-import { allClosed, metric, readiness, recordingsUnderWay, storedChunks } from '../support/probes.ts'
+import { allClosed, metric, readiness, recordingsUnderWay, storedChunks, storedRecordings } from '../support/probes.ts'
 import { manifestOf } from '../support/recorded.ts'
 import { simulate } from '../support/simulated.ts'
 import { fillDisk, mountSmallDisk, unmount } from '../support/small-disk.ts'
@@ -95,19 +95,28 @@ describe('with a Postgres behind database.url, and a disk of 256 KiB', () => {
     }
   })
 
-  test('the database goes away: the recording is complete, whoever asks is told, and the rows come later', async () => {
+  test('the database goes away: recordings that end, begin and end, or begin meanwhile are complete, whoever asks is told, and the rows come later', async () => {
     const { recordingId, ended } = await startRecording(daemon)
     await postgres.stop()
+    const meanwhile = simulate(daemon, '--duration', '1s')
     await expectDegraded(daemon, 'database')
     const asked = await daemon.command('recordings', 'list')
     expect(asked).toMatchObject({ code: 1, stdout: '' })
     expect(asked.stderr).toContain('database-unreachable')
-    expect(await ended).toMatchObject({ code: 0 })
-    await allClosed(daemon)
+    for (const each of [ended, meanwhile]) expect(await each).toMatchObject({ code: 0 })
     expect(await metric(daemon, 'earwitness_database_outbox_bytes')).toBeGreaterThan(0)
     expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+    const longer = simulate(daemon, '--duration', '3s')
+    await recordingsUnderWay(daemon, 1)
     await postgres.start()
-    await expectAllRows(daemon, recordingId)
+    expect(await longer).toMatchObject({ code: 0 })
+    await allClosed(daemon)
+    const recorded = await storedRecordings(daemon)
+    expect(recorded).toHaveLength(3)
+    for (const each of recorded) await expectAllRows(daemon, each)
+    for (const what of ['refused', 'rejected']) {
+      expect(await metric(daemon, `earwitness_database_outbox_${what}_total`)).toBe(0)
+    }
     await expectReadyAgain(daemon)
   })
 

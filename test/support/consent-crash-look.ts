@@ -180,7 +180,8 @@ function heldFaults(
   const faults: string[] = []
   const isAllowed = events.some((event) => event.type === 'decided' && event.state === 'agreed')
   if (held.outcome === 'kept' && !isAllowed) faults.push('what it held is kept, and nobody had agreed')
-  if (held.outcome === 'destroyed' && !['missing', 'refused', 'withdrawn'].includes(state))
+  // What is forbidden is done at once: the kill may have come before the event that says so.
+  if (held.outcome === 'destroyed' && !['missing', 'refused', 'withdrawn'].includes(held.cause ?? ''))
     faults.push(`what it held is destroyed (${String(held.cause)}), and its state is ${state}`)
   const isWanted = events.some((event) => event.type === 'enforced' && event.action === 'shred')
   if (isWanted && !isShredded) faults.push('it is not destroyed as its policy wants')

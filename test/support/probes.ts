@@ -1,5 +1,7 @@
 import { readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 
+import { MANIFEST_NAME } from '../../src/evidence/object-names.ts'
 import type { LiveRecordingSession } from '../../src/server/http/status-report.ts'
 import type { HealthVerdict } from '../../src/server/telemetry/health.ts'
 import { eventually, type RunningDaemon } from './daemon.ts'
@@ -41,6 +43,12 @@ export async function allClosed(daemon: Pick<RunningDaemon, 'http'>): Promise<vo
   await eventually('the end of all recording sessions', async () =>
     (await liveRecordingSessions(daemon)).length === 0 ? true : undefined,
   )
+}
+
+/** The recordings that have a manifest in the folder store. */
+export async function storedRecordings({ dataDir }: Pick<RunningDaemon, 'dataDir'>): Promise<readonly string[]> {
+  const names = await readdir(join(dataDir, 'recordings'), { recursive: true })
+  return names.filter((name) => basename(name) === MANIFEST_NAME).map((name) => basename(dirname(name)))
 }
 
 /** Waits until a recording has so many chunks in the folder store; their names. */

@@ -368,6 +368,10 @@ function custodyMetrics(make: Factory) {
       'Attempts to write the ledger that failed, statements lost, and ledgers refused, by why.',
       { reason: firstSeen() },
     ),
+    databaseOutboxRefusedTotal: make.plainCounter(
+      'database_outbox_refused_total',
+      'Facts not kept for the database, because the outbox was full or one was too large; `reindex` brings them back from the store.',
+    ),
     databaseOutboxRejectedTotal: make.plainCounter(
       'database_outbox_rejected_total',
       'Facts the database refused for good; their recordings are complete in the store.',
