@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 
 import { parseListen } from '../config/values.ts'
-import { ExitCode } from '../errors.ts'
+import { EarwitnessError, ExitCode } from '../errors.ts'
 import { isWitnessName, writeWitnessKey } from '../evidence/ledger/witness-key.ts'
 import { close, httpUrl, listen } from '../server/http/listen.ts'
 import { loadOrCreateSigner, loadVerifyKey } from '../server/storage/key-files.ts'
@@ -63,7 +63,7 @@ async function serveWitness(
   const trusted = await Promise.all(keyFiles.map((file) => loadVerifyKey(resolve(cwd, file))))
   const paint = paintFor(stderr, env)
   const sayError = rarely((line) => writeLines(stderr, [`${paint('red', 'error:')} ${line}`]), Date.now)
-  const onError = (error: unknown): void => sayError('error', error instanceof Error ? error.message : String(error))
+  const onError = (error: unknown): void => sayError('error', sentenceOf(error))
   const witness = new Witness({
     ...{ name, signer, trusted, memory: await openWitnessFolder(resolve(cwd, data, 'logs')), nowUnixMs: Date.now },
     onEvent: eventLines((line) => writeLines(stderr, [`${paint('yellow', 'warning:')} ${line}`]), Date.now),
@@ -106,4 +106,9 @@ function whatToServe({ args }: CommandContext) {
     )
   }
   return { name, data, keyFiles, where: where.value }
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof EarwitnessError) return `${error.message} [${error.code}] ${error.hint}`
+  return error instanceof Error ? error.message : String(error)
 }

@@ -9,6 +9,8 @@ const SUFFIX = '.note'
 // Neither ends as what is counted.
 const SEEN = '.seen'
 const SHOWN = '.shown'
+/** Of one that is being written. */
+const NEW = '.new'
 /** Pairs of checkpoints that are kept of one log, of each kind: the first, and the newest ones. */
 export const PAIRS_MAX = 4
 
@@ -18,6 +20,7 @@ export const PAIRS_MAX = 4
  */
 export async function openWitnessFolder(folder: string): Promise<WitnessMemory> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
+  await clearAway(folder)
   const path = (logId: string): string => join(folder, logId + SUFFIX)
   return {
     read: (logId) => readIfThere(path(logId)),
@@ -43,6 +46,13 @@ export async function openWitnessFolder(folder: string): Promise<WitnessMemory> 
   }
 }
 
+/** What a crash left half done was never answered: a file that was being written, and one half of a pair. */
+async function clearAway(folder: string): Promise<void> {
+  const names = new Set(await readdir(folder))
+  const isAlone = (name: string): boolean => name.endsWith(SEEN) && !names.has(name.slice(0, -SEEN.length) + SHOWN)
+  for (const name of names) if (name.endsWith(NEW) || isAlone(name)) await rm(join(folder, name))
+}
+
 /** In ascending order. */
 async function keptNumbers(folder: string, prefix: string): Promise<readonly number[]> {
   return (await readdir(folder))
@@ -54,8 +64,8 @@ async function keptNumbers(folder: string, prefix: string): Promise<readonly num
 /** Never half of it; resolves when a power cut does not take it any more. */
 async function writeWhole(folder: string, name: string, note: string): Promise<void> {
   const path = join(folder, name)
-  await writeFile(`${path}.new`, note, { mode: 0o600, flush: true })
-  await rename(`${path}.new`, path)
+  await writeFile(path + NEW, note, { mode: 0o600, flush: true })
+  await rename(path + NEW, path)
   await nodeFiles.syncDirectory(folder)
 }
 

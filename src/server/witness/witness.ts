@@ -1,3 +1,4 @@
+import { EarwitnessError } from '../../errors.ts'
 import { readAddCheckpoint, TREE_SIZE_TYPE } from '../../evidence/ledger/add-checkpoint.ts'
 import { areSame, checkConsistency } from '../../evidence/ledger/check-proof.ts'
 import { decodeCheckpoint, onlySignedBy, readCheckpoint, type Checkpoint } from '../../evidence/ledger/checkpoint.ts'
@@ -101,7 +102,7 @@ export class Witness {
     const { logId, size, root } = checkpoint
     const kept = await memory.read(logId)
     const before = kept === undefined ? undefined : decodeCheckpoint(kept)
-    if (before?.ok === false) throw new Error(`the checkpoint that is kept of log ${logId} cannot be read`)
+    if (before?.ok === false) throw memoryUnreadable(logId)
     const seen = before?.value.checkpoint
     const owner = await this.#signerOf(kept ?? note)
     if (owner === undefined || !(await readCheckpoint(note, [owner])).ok) {
@@ -156,6 +157,15 @@ export class Witness {
     if (seen !== undefined) await memory.keep(logId, kind, { seen, shown }).catch(onError)
     onEvent(kind, logId)
   }
+}
+
+/** To begin anew would be to forget what had been seen, and to sign under another history. */
+function memoryUnreadable(logId: string): EarwitnessError {
+  return new EarwitnessError(
+    'witness-memory-unreadable',
+    `What this witness has seen of ledger ${logId} cannot be read: it signs under nothing of it.`,
+    `Look at the disk, and put ${logId}.note back from a copy of this witness, if there is one. To delete the file is to forget what was seen.`,
+  )
 }
 
 function plain(status: WitnessAnswer['status'], sentence: string): WitnessAnswer {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -159,6 +159,35 @@ describe('what contradicts a log', () => {
     expect(witness.events).toEqual(['notProven'])
     expect(readdirSync(join(witness.folder, 'logs'))).toEqual([])
   })
+})
+
+describe('after a crash', () => {
+  const folder = (): string => join(witness.folder, 'logs')
+
+  test('what was half written is cleared away, and what is whole is kept', async () => {
+    expect(await post(await requestOf(['a', 'b']), 0)).toBe(200)
+    expect(await post(await requestOf(['a', 'c']), 2)).toBe(409)
+    const names = readdirSync(folder()).toSorted()
+    await witness.stop()
+    for (const name of ['note.new', 'forked-2.seen', 'forked-2.shown.new', 'notProven-1.seen.new']) {
+      writeFileSync(join(folder(), `${LOG_ID}.${name}`), 'half a checkpoi')
+    }
+    await witness.start()
+    expect(readdirSync(folder()).toSorted()).toEqual(names)
+    expect(await post(await requestOf(['a', 'd']), 2)).toBe(409)
+    expect(kept('forked-2.shown')).toBe((await requestOf(['a', 'd'])).note)
+  })
+
+  test.each(['', 'half a checkpoi'])(
+    'nothing is signed under a ledger of which it cannot read what it saw (%j)',
+    async (torn) => {
+      expect(await post(await requestOf(['a', 'b']), 0)).toBe(200)
+      writeFileSync(join(folder(), `${LOG_ID}.note`), torn)
+      for (const oldSize of [0, 2]) expect(await post(await requestOf(['a', 'b', 'c']), oldSize)).toBe(500)
+      expect(kept('note')).toBe(torn)
+      expect(witness.events.at(-1)).toMatch(/cannot be read: it signs under nothing of it/)
+    },
+  )
 })
 
 test('a request is read as it was written; whatever else comes is read or refused, never thrown at', () => {
