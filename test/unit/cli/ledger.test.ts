@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { firstCovering, newestCosigned } from '../../../src/cli/kept-checkpoints.ts'
 import { witnessesDueOf } from '../../../src/cli/ledger-copies.ts'
 import { writeWitnessKey } from '../../../src/evidence/ledger/witness-key.ts'
-import { storedCopy } from '../../../src/server/ledger/log-copy.ts'
+import { storedCopy, type LogCopy } from '../../../src/server/ledger/log-copy.ts'
 import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'
 
 import { runCommandHere } from '../../support/daemon.ts'
@@ -51,6 +51,33 @@ test('a store that has nothing of a log is told too', async () => {
   rmSync(join(rig.dataDir, 'recordings', 'ledger'), { recursive: true })
   expect(JSON.parse((await verify(rig, '--json')).stdout)).toMatchObject({ logs: [{ size: 6, notStored: 6 }] })
 })
+
+test.each([
+  ['both, though it comes last', [[2], [3, 'tsr'], [4, 'cosig'], [5, 'tsr', 'cosig']], 5],
+  ['cosignatures rather than a time stamp', [[2], [3, 'tsr'], [4, 'cosig'], [5, 'cosig']], 4],
+  ['a time stamp rather than nothing', [[2], [3, 'tsr'], [4, 'tsr']], 3],
+  ['nothing, where there is nothing', [[2], [3]], 2],
+  ['nothing of what does not cover it', [[1, 'tsr', 'cosig'], [2]], 2],
+] as const)(
+  'of the checkpoints that cover a statement the first with %s is in a bundle',
+  async (_what, sizes, best) => {
+    const read: string[] = []
+    const copy: LogCopy = {
+      ...{ logId: recordingId(1), entries: [] },
+      checkpoints: sizes.map(([size, ...beside]: readonly [number, ...string[]]) => ({
+        ...{ name: `checkpoint ${size}`, size },
+        ...{ isStamped: beside.includes('tsr'), isCosigned: beside.includes('cosig') },
+      })),
+      read: async (name) => {
+        read.push(name)
+        return Buffer.from(name)
+      },
+    }
+    expect(await firstCovering(copy, 1)).toEqual({ note: `checkpoint ${best}` })
+    // Whatever lies beside the others is not looked at: there may be a year of them.
+    expect(read).toEqual([`checkpoint ${best}`])
+  },
+)
 
 test.each([
   [true, false, 'always'],

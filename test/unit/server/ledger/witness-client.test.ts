@@ -89,6 +89,24 @@ test('who has signed under more than was asked for, and no more than there is, h
   expect(await late.cosign(await requestOf(['a'], { currentSize: () => 2 }))).toEqual({ ok: false, reason: 'ahead' })
 })
 
+test('a client that knows of more than it asks about asks from no further', async () => {
+  const { key, url, events } = await witnessRig()
+  const client = new WitnessClient(`${url()}/`, key)
+  expect(await client.cosign(await requestOf(['a', 'b', 'c']))).toMatchObject({ ok: true })
+  expect(await client.cosign(await requestOf(['a'], { currentSize: () => 3 }))).toMatchObject({ reason: 'superseded' })
+  expect(await client.cosign(await requestOf(['a', 'b', 'c', 'd']))).toMatchObject({ ok: true })
+  expect(events).toEqual(['cosigned', 'stale', 'cosigned'])
+})
+
+test('a witness is asked where the configuration says, and nowhere else', async () => {
+  const { key, url, events } = await witnessRig()
+  const elsewhere = await answering((_body, response) => {
+    response.writeHead(307, { Location: `${url()}/add-checkpoint` }).end()
+  })
+  expect(await new WitnessClient(elsewhere, key).cosign(await requestOf(['a']))).toMatchObject({ reason: 'away' })
+  expect(events).toEqual([])
+})
+
 describe('a slow witness', () => {
   test('is asked for the newest checkpoint only when it has time again', async () => {
     const { key, url: right } = await witnessRig()

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import fc from 'fast-check'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 import { readAddCheckpoint, writeAddCheckpoint } from '../../../../src/evidence/ledger/add-checkpoint.ts'
 import { NOTE_LENGTH_MAX } from '../../../../src/evidence/ledger/signed-note.ts'
 import type { CosignRequest } from '../../../../src/server/ledger/witness-client.ts'
+import { nodeFiles } from '../../../../src/server/storage/file-operations.ts'
 import { loadOrCreateSigner, type SignerFiles } from '../../../../src/server/storage/key-files.ts'
 import { openWitnessFolder } from '../../../../src/server/witness/witness-folder.ts'
 import type { WitnessMemory } from '../../../../src/server/witness/witness.ts'
@@ -66,6 +67,40 @@ test('of two checkpoints of one size at once exactly one is signed under, howeve
   expect(answers.toSorted((left, right) => left - right)).toEqual([200, 409])
 })
 
+test('whoever asks from another place, or with a fork, is told how far the witness has seen', async () => {
+  const ask = async (request: CosignRequest, oldSize: number) => {
+    const body = writeAddCheckpoint({ oldSize, proof: [], note: request.note })
+    const response = await fetch(`${witness.url()}/add-checkpoint`, { method: 'POST', body })
+    return [response.status, response.headers.get('content-type'), await response.text()]
+  }
+  const [first, fork] = [await requestOf(['a', 'b']), await requestOf(['a', 'c'])]
+  expect(await ask(first, 1)).toEqual([409, 'text/x.tlog.size', '0\n'])
+  expect((await ask(first, 0))[0]).toBe(200)
+  for (const [request, oldSize] of [
+    [first, 0],
+    [first, 1],
+    [fork, 2],
+  ] as const) {
+    expect(await ask(request, oldSize)).toEqual([409, 'text/x.tlog.size', '2\n'])
+  }
+  // What it has seen it signs under again.
+  expect((await ask(first, 2))[0]).toBe(200)
+})
+
+test('what is signed under is in the folder for good before it is answered', async () => {
+  const synced: (readonly string[])[] = []
+  const real = { ...nodeFiles }
+  const spy = vi.spyOn(nodeFiles, 'syncDirectory').mockImplementation(async (folder) => {
+    await real.syncDirectory(folder)
+    synced.push(readdirSync(folder).toSorted())
+  })
+  onTestFinished(() => spy.mockRestore())
+  expect(await post(await requestOf(['a', 'b']), 0)).toBe(200)
+  expect(synced).toEqual([[`${LOG_ID}.note`]])
+  expect(await post(await requestOf(['a', 'c']), 2)).toBe(409)
+  expect(synced.at(-1)).toEqual(['forked-1.seen', 'forked-1.shown', 'note'].map((name) => `${LOG_ID}.${name}`))
+})
+
 describe('a log belongs to the signer that it was first seen with', () => {
   let other: SignerFiles
 
@@ -112,13 +147,13 @@ describe('what contradicts a log', () => {
 
   test('is kept the first time and the newest three', async () => {
     expect(await post(await requestOf(['a', 'b']), 0)).toBe(200)
-    const shown = await Promise.all(Array.from('abcdefgh', (last) => requestOf(['x', 'y', last])))
+    const shown = await Promise.all(Array.from('abcdefghijkl', (last) => requestOf(['x', 'y', last])))
     for (const request of shown) expect(await post(request, 2)).toBe(422)
-    const pairs = [1, 6, 7, 8].flatMap((number) => [`notProven-${number}.seen`, `notProven-${number}.shown`])
+    const pairs = [1, 10, 11, 12].flatMap((number) => [`notProven-${number}.seen`, `notProven-${number}.shown`])
     const names = [...pairs, 'note'].map((name) => `${LOG_ID}.${name}`)
     expect(readdirSync(join(witness.folder, 'logs')).toSorted()).toEqual(names)
-    expect([1, 6, 7, 8].map((number) => kept(`notProven-${number}.shown`))).toEqual(
-      [0, 5, 6, 7].map((index) => shown[index]?.note),
+    expect([1, 10, 11, 12].map((number) => kept(`notProven-${number}.shown`))).toEqual(
+      [0, 9, 10, 11].map((index) => shown[index]?.note),
     )
   })
 
@@ -201,6 +236,16 @@ test('a request is read as it was written; whatever else comes is read or refuse
     }),
   )
   fc.assert(fc.property(fc.string(), (text) => void readAddCheckpoint(text)))
+  for (const body of [
+    '',
+    'old 0\n',
+    'old 0\nAAAA\n\nnote',
+    'old 01\n\nnote',
+    'old -1\n\nnote',
+    'old 9999999999999999\n\nnote',
+  ]) {
+    expect(readAddCheckpoint(body), body).toMatchObject({ ok: false })
+  }
   const long = { oldSize: 1, proof: Array.from({ length: 64 }, () => new Uint8Array(32)), note: '' }
   expect(readAddCheckpoint(writeAddCheckpoint(long))).toMatchObject({ ok: false })
 })
