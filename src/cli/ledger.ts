@@ -9,7 +9,7 @@ import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
 import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
-import { findLogs, logsOfNotes, verifyCopies, witnessesDueOf, type CopyVerdict } from './ledger-copies.ts'
+import { findLogs, logsOfNotes, verifyCopies, witnessesDueOf, type CopyVerdict } from './ledger/ledger-copies.ts'
 import { writeJson, writeLines } from './output.ts'
 
 export const command: Command = {

@@ -13,7 +13,7 @@ import { Witness } from '../server/witness/witness.ts'
 import { textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { paintFor, writeJson, writeLines } from './output.ts'
-import { eventLines, rarely } from './witness-lines.ts'
+import { eventLines, rarely } from './ledger/witness-lines.ts'
 
 const DEFAULT_LISTEN = '127.0.0.1:8786'
 

@@ -5,7 +5,7 @@ import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../../server/storage/key-file
 import { flag, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { writeJson, writeLines } from '../output.ts'
-import { withLedger } from '../recording-in-ledger.ts'
+import { withLedger } from '../ledger/recording-in-ledger.ts'
 import { findRecording } from '../stored-recording.ts'
 import { verifyRecording } from '../../evidence/verify.ts'
 import { join } from 'node:path'

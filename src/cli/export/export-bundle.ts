@@ -16,7 +16,7 @@ import { flag, textOption, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { noteAccess } from '../note-access.ts'
 import { writeJson, writeLines } from '../output.ts'
-import { withLedger } from '../recording-in-ledger.ts'
+import { withLedger } from '../ledger/recording-in-ledger.ts'
 import { defaultIdentityFile, findRecording } from '../stored-recording.ts'
 import { writeBundle, type BundledSigner } from './bundle.ts'
 

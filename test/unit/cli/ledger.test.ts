@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 
 import { describe, expect, test } from 'vitest'
 
-import { firstCovering, newestCosigned } from '../../../src/cli/kept-checkpoints.ts'
-import { witnessesDueOf } from '../../../src/cli/ledger-copies.ts'
+import { firstCovering, newestCosigned } from '../../../src/cli/ledger/kept-checkpoints.ts'
+import { witnessesDueOf } from '../../../src/cli/ledger/ledger-copies.ts'
 import { writeWitnessKey } from '../../../src/evidence/ledger/witness-key.ts'
 import { storedCopy, type LogCopy } from '../../../src/server/ledger/log-copy.ts'
 import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'

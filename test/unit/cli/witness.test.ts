@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 
 import { expect, onTestFinished, test } from 'vitest'
 
-import { eventLines, SAID_EVERY_MS } from '../../../src/cli/witness-lines.ts'
+import { eventLines, SAID_EVERY_MS } from '../../../src/cli/ledger/witness-lines.ts'
 import { acquireDataLock, LOCK_FILE } from '../../../src/server/data-lock.ts'
 import { runCommandHere } from '../../support/daemon.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { findLogs, logsOfNotes, verifyCopies } from '../../../../src/cli/ledger-copies.ts'
+import { findLogs, logsOfNotes, verifyCopies } from '../../../../src/cli/ledger/ledger-copies.ts'
 import { loadConfig } from '../../../../src/config/load.ts'
 import { describeLog } from '../../../../src/evidence/ledger/ledger-text.ts'
 import {

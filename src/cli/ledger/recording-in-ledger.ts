@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import {
   findRecordingInLog,
   missingInLog,
@@ -6,19 +6,19 @@ import {
   type LogTestimony,
   type ToldTestimony,
   type ProvedTestimony,
-} from '../evidence/ledger/recording-in-log.ts'
-import { recordingFacts, type RecordingFacts } from '../evidence/ledger/recording-story.ts'
-import { rotationLines, testimonyLine } from '../evidence/ledger/ledger-text.ts'
-import type { LogProof } from '../evidence/ledger/log-proof.ts'
-import type { ManifestBody } from '../evidence/manifest.ts'
-import { isShredded } from '../evidence/custody/verify-custody.ts'
-import { checkKeys, KEY_FINDING_CODES } from '../evidence/key-checks.ts'
-import type { Finding, FindingCode } from '../evidence/findings.ts'
-import { KEY_NAME, MANIFEST_NAME } from '../evidence/object-names.ts'
-import type { VerifyKey } from '../evidence/signer-keys.ts'
-import type { ObjectReader, Verdict } from '../evidence/verify.ts'
-import { sha256Hex } from '../evidence/web-digest.ts'
-import { linesOf } from '../server/ledger/log-copy.ts'
+} from '../../evidence/ledger/recording-in-log.ts'
+import { recordingFacts, type RecordingFacts } from '../../evidence/ledger/recording-story.ts'
+import { rotationLines, testimonyLine } from '../../evidence/ledger/ledger-text.ts'
+import type { LogProof } from '../../evidence/ledger/log-proof.ts'
+import type { ManifestBody } from '../../evidence/manifest.ts'
+import { isShredded } from '../../evidence/custody/verify-custody.ts'
+import { checkKeys, KEY_FINDING_CODES } from '../../evidence/key-checks.ts'
+import type { Finding, FindingCode } from '../../evidence/findings.ts'
+import { KEY_NAME, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import type { ObjectReader, Verdict } from '../../evidence/verify.ts'
+import { sha256Hex } from '../../evidence/web-digest.ts'
+import { linesOf } from '../../server/ledger/log-copy.ts'
 import { firstCovering, newestCheckpoint, newestCosigned } from './kept-checkpoints.ts'
 import { findLogs } from './ledger-copies.ts'
 

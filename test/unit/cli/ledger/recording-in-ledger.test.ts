@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 
-import { withTestimonies } from '../../../src/cli/recording-in-ledger.ts'
-import type { LogTestimony } from '../../../src/evidence/ledger/recording-in-log.ts'
-import { verifyRecording } from '../../../src/evidence/verify.ts'
-import { readerOf, RECORDING_ID, sampleRecording, vectorSigner } from '../../vectors/evidence/sample-recording.ts'
+import { withTestimonies } from '../../../../src/cli/ledger/recording-in-ledger.ts'
+import type { LogTestimony } from '../../../../src/evidence/ledger/recording-in-log.ts'
+import { verifyRecording } from '../../../../src/evidence/verify.ts'
+import { readerOf, RECORDING_ID, sampleRecording, vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
 
 const REMOVED = { code: 'custody-removed' as const, sentence: 'It is gone.' }
 const FACT = { sha256: 'aa', kind: 'holdAdded', at: '2026-11-29T10:00:00.000Z' } as const

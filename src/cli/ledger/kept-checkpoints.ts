@@ -1,13 +1,13 @@
-import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
-import type { KeptCheckpoint } from '../evidence/ledger/recording-in-log.ts'
-import type { NamedNote } from '../evidence/ledger/verify-log.ts'
+import { decodeCheckpoint } from '../../evidence/ledger/checkpoint.ts'
+import type { KeptCheckpoint } from '../../evidence/ledger/recording-in-log.ts'
+import type { NamedNote } from '../../evidence/ledger/verify-log.ts'
 import {
   besideCheckpoint,
   newestNoteOf,
   noteOf,
   type ListedCheckpoint,
   type LogCopy,
-} from '../server/ledger/log-copy.ts'
+} from '../../server/ledger/log-copy.ts'
 
 /** With its time stamp and cosignatures, which are in the store only. */
 export async function newestCheckpoint(

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 
-import type { Config } from '../config/config.ts'
-import { EarwitnessError } from '../errors.ts'
-import { decodeCheckpoint } from '../evidence/ledger/checkpoint.ts'
-import type { WitnessKey } from '../evidence/ledger/witness-key.ts'
-import { LEDGER_PREFIX } from '../evidence/ledger/log-names.ts'
-import { findFork, verifyLog, type LogVerdict, type NamedNote } from '../evidence/ledger/verify-log.ts'
-import type { WitnessesDue } from '../evidence/ledger/witness-tally.ts'
-import type { VerifyKey } from '../evidence/signer-keys.ts'
+import type { Config } from '../../config/config.ts'
+import { EarwitnessError } from '../../errors.ts'
+import { decodeCheckpoint } from '../../evidence/ledger/checkpoint.ts'
+import type { WitnessKey } from '../../evidence/ledger/witness-key.ts'
+import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
+import { findFork, verifyLog, type LogVerdict, type NamedNote } from '../../evidence/ledger/verify-log.ts'
+import type { WitnessesDue } from '../../evidence/ledger/witness-tally.ts'
+import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import {
   linesOf,
   localCopy,
@@ -17,8 +17,8 @@ import {
   storedCopy,
   storedLogs,
   type LogCopy,
-} from '../server/ledger/log-copy.ts'
-import { openForReading } from './open-for-reading.ts'
+} from '../../server/ledger/log-copy.ts'
+import { openForReading } from '../open-for-reading.ts'
 
 /** The copies of one log that are at hand. */
 export interface LogCopies {

@@ -1,4 +1,4 @@
-import type { WitnessEvent } from '../server/witness/witness.ts'
+import type { WitnessEvent } from '../../server/witness/witness.ts'
 
 /** Anybody may post garbage: of each kind of event one line is printed in so long, with how many were not. */
 export const SAID_EVERY_MS = 60_000
