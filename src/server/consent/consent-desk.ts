@@ -71,7 +71,7 @@ const DETAILS: Readonly<Partial<Record<ConsentState, string>>> = {
 
 const NOT_KEPT = { code: 'consent-not-kept', detail: 'A consent event could not be signed.' } as const
 const TOO_MANY_FACTS = {
-  code: 'consent-facts-dropped',
+  code: 'consent-facts-unweighed',
   detail: `More was said about consent than is weighed (${CONSENT_FACTS_MAX} facts): it is signed, and only a first objection still counts.`,
 } as const
 const NOT_LOOKED_UP = {

@@ -105,7 +105,7 @@ describe('a recording that needs the agreement of all', () => {
     sayMuch(CONSENT_FACTS_MAX)
     expect(rig.done).toEqual([])
     sayMuch(2)
-    expect(rig.done).toEqual(['consent-facts-dropped'])
+    expect(rig.done).toEqual(['consent-facts-unweighed'])
     rig.answer('no', 's1')
     expect(rig.done).toContain('stop')
   })
