@@ -13,7 +13,7 @@ import {
 } from './paths.mjs'
 import { say, SetUpError } from './talk.mjs'
 
-/** Programs the tests run for real, and the Debian package each comes in. */
+/** Programs the tests run for real, and the Debian package, or packages, each comes in. */
 export const TEST_PROGRAMS = new Map([
   ['sipp', 'sip-tester'],
   ['ffmpeg', 'ffmpeg'],
@@ -22,6 +22,8 @@ export const TEST_PROGRAMS = new Map([
   ['openssl', 'openssl'],
   ['jq', 'jq'],
   ['unzip', 'unzip'],
+  // speech recognition, with its model
+  ['pocketsphinx_continuous', ['pocketsphinx', 'pocketsphinx-en-us']],
   // the compiler with the headers of the C library
   ['cc', 'build-essential'],
 ])
@@ -74,7 +76,7 @@ const APT_LISTS = '/var/lib/apt/lists'
 export async function ensurePrograms(programs = TEST_PROGRAMS) {
   const missing = missingPrograms(programs)
   if (missing.length === 0) return
-  const packages = [...new Set(missing.map((program) => programs.get(program)))]
+  const packages = [...new Set(missing.flatMap((program) => programs.get(program)))]
   const canInstall = process.getuid?.() === 0 && findOnPath('apt-get') !== undefined
   if (canInstall) await installPackages(packages)
   const stillMissing = canInstall ? missingPrograms(programs) : missing

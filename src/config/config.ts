@@ -1,4 +1,5 @@
 import type { ConsentPolicy } from '../consent/policy.ts'
+import type { SpokenWords } from '../consent/spoken-answer.ts'
 import type { RawConfig } from './schema.ts'
 
 /** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. */
@@ -94,6 +95,7 @@ export interface SourceConsentConfig {
         readonly keys: { readonly yes?: string; readonly no?: string; readonly withdraw?: string }
         readonly answerWithinMs: number
         readonly windowMs: number
+        readonly spoken?: { readonly words: SpokenWords; readonly listenMs: number }
       }
     | undefined
 }
@@ -101,6 +103,8 @@ export interface SourceConsentConfig {
 export interface ConsentConfig {
   /** Folder of the operator's own jurisdiction packs; absolute. */
   readonly packs: string | undefined
+  /** Undefined: nobody makes words of spoken answers. */
+  readonly transcriber: { readonly command: readonly string[]; readonly timeoutMs: number } | undefined
   /** Of sources that are not listed; each listed one has its own. */
   readonly byDefault: SourceConsentConfig
 }

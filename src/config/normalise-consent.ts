@@ -33,8 +33,13 @@ export function effectiveConsent(common: RawConsent, own: RawSourceConsent): Eff
 }
 
 export function normaliseConsent(raw: RawConfig, cwd: string): ConsentConfig {
-  const { packs } = raw.consent
-  return { packs: packs === null ? undefined : resolve(cwd, packs), byDefault: normaliseEffective(raw.consent) }
+  const { packs, transcriber } = raw.consent
+  const { command } = transcriber
+  return {
+    packs: packs === null ? undefined : resolve(cwd, packs),
+    byDefault: normaliseEffective(raw.consent),
+    transcriber: command.length === 0 ? undefined : { command, timeoutMs: milliseconds(transcriber.timeout) },
+  }
 }
 
 export function normaliseSourceConsent(common: RawConsent, own: RawSourceConsent): SourceConsentConfig {
@@ -74,7 +79,11 @@ function listeningOf(consent: EffectiveConsent): SourceConsentConfig['listening'
     string
   >
   if (consent.require === 'none' && Object.keys(keys).length === 0) return undefined
-  return { keys, answerWithinMs: milliseconds(consent.answerWithin), windowMs: milliseconds(consent.listenFor) }
+  const { yes, no, command, listenFor } = consent.transcriber
+  return {
+    ...{ keys, answerWithinMs: milliseconds(consent.answerWithin), windowMs: milliseconds(consent.listenFor) },
+    ...(command.length === 0 ? {} : { spoken: { words: { yes, no }, listenMs: milliseconds(listenFor) } }),
+  }
 }
 
 // What does not parse has been reported, and `loadConfig` throws before anybody sees what stands here.

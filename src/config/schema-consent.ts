@@ -15,6 +15,31 @@ const parties = (item: string, description: string) =>
     'x-single': true,
   })
 
+const spoken = (item: string, description: string, words: readonly string[]) =>
+  Type.Array(Type.String({ description: item, minLength: 1, maxLength: 100 }), {
+    description,
+    default: [...words],
+    minItems: 1,
+    maxItems: 200,
+    'x-single': true,
+  })
+
+const SPOKEN_YES = [
+  'yes',
+  'yeah',
+  'yep',
+  'i agree',
+  'i do',
+  'ja',
+  'einverstanden',
+  'oui',
+  "d'accord",
+  'sí',
+  'si',
+  'sim',
+]
+const SPOKEN_NO = ['no', 'nope', 'not', "don't", 'nein', 'nicht', 'non', 'pas', 'não', 'nee', 'niet', 'nej']
+
 /** `consent`: what holds for every source that says nothing else. */
 export const consent = group(
   'What the parties of a call must know or agree to, and what happens when they do not. Without any of it every recording is made as it comes, ' +
@@ -116,6 +141,41 @@ export const consent = group(
       minimum: '5s',
       maximum: '24h',
     }),
+    transcriber: group(
+      'A program of yours that makes words of what is said behind an announcement which asks for an answer (speech recognition). Without one a spoken answer is not known. ' +
+        'A spoken no counts at once; a spoken yes only when a person has listened to it (earwitness consent review).',
+      {
+        command: Type.Array(Type.String({ description: 'The program, then its arguments.', maxLength: 1000 }), {
+          description:
+            'It is run for each answer, with a WAV file (8 kHz, 16 bit, mono) on its standard input, and writes what was said, as text, to its standard output. It gets that audio in clear; ' +
+            'its environment is PATH, HOME, LANG, LC_ALL and TMPDIR. Empty: none.',
+          default: [],
+          maxItems: 64,
+        }),
+        timeout: duration({
+          description: 'It is killed after so long, and the recording says that an answer may be missing.',
+          default: '10s',
+          minimum: '1s',
+          maximum: '1m',
+        }),
+        listenFor: duration({
+          description: 'So long behind the end of the announcement an answer is listened to.',
+          default: '6s',
+          minimum: '1s',
+          maximum: '15s',
+        }),
+        yes: spoken(
+          'A yes: a word, or words behind each other.',
+          'Words that agree, by which a spoken yes is known.',
+          SPOKEN_YES,
+        ),
+        no: spoken(
+          'A no: a word, or words behind each other.',
+          'Words that refuse; any of them, among whatever else, is a no.',
+          SPOKEN_NO,
+        ),
+      },
+    ),
     packs: optionalText({
       description:
         'A folder of your own jurisdiction packs, in the form of config/consent. An entry of the same id replaces ours: the place for what your lawyer says.',

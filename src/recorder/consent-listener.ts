@@ -6,6 +6,7 @@ import type { KeyPress } from './dtmf-watch.ts'
 import type { Incident } from './incident-notes.ts'
 import type { RecordingClock } from './recording-clock.ts'
 import { POSITIONS_PER_SECOND } from './receiver-set.ts'
+import { HEARING_RATE, SpokenAnswers, type SpokenListening, type Transcriber } from './spoken-answers.ts'
 import type { RecordingFacts, RecordingSink } from './recording-types.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
 
@@ -16,9 +17,11 @@ export interface ConsentListening {
   readonly answerWithinMs: number
   /** Announcements are looked for until so long after position 0. */
   readonly windowMs: number
+  /** Absent: spoken answers are not listened for. */
+  readonly spoken?: SpokenListening
 }
 
-/** A prompt that was found in one media stream; samples of {@link PROMPT_RATE}, counted from the first that was pushed. */
+/** A prompt that was found in one media stream; samples of {@link HEARING_RATE}, counted from the first that was pushed. */
 export interface HeardPrompt {
   readonly prompt: PromptRef
   /** It asks for a key. */
@@ -41,7 +44,6 @@ export interface PromptEar {
   finish(): void
 }
 
-export const PROMPT_RATE = 8_000
 /** Facts of one recording that are told; whoever holds a key down must not fill a ledger. */
 export const HEARD_FACTS_MAX = 200
 /** Answers that came before the announcement they answer was known to have been one. */
@@ -50,6 +52,14 @@ const UNTOLD = {
   code: 'consent-facts-dropped',
   detail: 'More announcements and answers were heard than are told.',
 } as const
+
+/** What hears for a recording; lent by the shell. */
+export interface ConsentHearing {
+  /** Absent: there are no prompts to look for. */
+  readonly createEar?: (() => PromptEar) | undefined
+  /** Absent: nobody makes words of what is spoken. */
+  readonly transcriber?: Transcriber | undefined
+}
 
 interface Ear {
   readonly ear: PromptEar
@@ -71,12 +81,12 @@ export function createConsentListener(options: {
   readonly facts: Pick<RecordingFacts, 'consent'>
   readonly sink: Pick<RecordingSink, 'handleConsent'>
   readonly clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
-  readonly createEar: (() => PromptEar) | undefined
+  readonly hearing: ConsentHearing | undefined
 }): ConsentListener | undefined {
-  const { sink, clock, createEar } = options
+  const { sink, clock, hearing } = options
   const listening = options.facts.consent
   if (listening === undefined || sink.handleConsent === undefined) return undefined
-  return new ConsentListener({ listening, clock, createEar, told: (fact) => sink.handleConsent?.(fact) })
+  return new ConsentListener({ listening, clock, hearing, told: (fact) => sink.handleConsent?.(fact) })
 }
 
 /**
@@ -86,6 +96,7 @@ export function createConsentListener(options: {
 export class ConsentListener {
   readonly #listening: ConsentListening
   readonly #createEar: (() => PromptEar) | undefined
+  readonly #spoken: SpokenAnswers | undefined
   readonly #clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
   readonly #told: (fact: ConsentFactAt) => void
   readonly #ears = new Map<string, Ear>()
@@ -100,13 +111,13 @@ export class ConsentListener {
 
   constructor(options: {
     readonly listening: ConsentListening
-    /** Absent: there are no prompts to look for. */
-    readonly createEar?: (() => PromptEar) | undefined
+    readonly hearing?: ConsentHearing | undefined
     readonly clock: Pick<RecordingClock, 'wallClock' | 'originUs'>
     readonly told: (fact: ConsentFactAt) => void
   }) {
     this.#listening = options.listening
-    this.#createEar = options.createEar
+    this.#createEar = options.hearing?.createEar
+    this.#spoken = this.#listenFor(options.listening.spoken, options.hearing?.transcriber)
     this.#clock = options.clock
     this.#told = options.told
   }
@@ -146,16 +157,29 @@ export class ConsentListener {
     }
   }
 
-  /** Looks for no announcements any more. The incident to note, when more was heard than is told. */
-  finish(): Incident | undefined {
-    if (this.#isOver) return undefined
+  /** Looks for no announcements and answers any more. What is to be noted of it. */
+  finish(): readonly Incident[] {
+    if (this.#isOver) return []
     this.#isOver = true
     for (const [streamId, ear] of this.#ears) {
       ear.ear.finish()
       this.#takeFindings(streamId, ear)
     }
     this.#ears.clear()
-    return this.#untold === 0 ? undefined : UNTOLD
+    return [...(this.#spoken?.finish() ?? []), ...(this.#untold === 0 ? [] : [UNTOLD])]
+  }
+
+  #listenFor(listening: SpokenListening | undefined, transcriber: Transcriber | undefined): SpokenAnswers | undefined {
+    if (listening === undefined || transcriber === undefined) return undefined
+    const told = (streamId: string, answer: 'yes' | 'no', atSample: number): void =>
+      this.#tell({ type: 'answered', answer, by: 'speech', streamId, atSample }, atSample)
+    return new SpokenAnswers({ listening, transcriber, told })
+  }
+
+  /** Somebody may be answering, or an announcement may still be found whose answer is being spoken. */
+  get #hearsAnswers(): boolean {
+    if (this.#spoken === undefined) return false
+    return this.#spoken.isListening || [...this.#ears.values()].some(({ ear }) => !ear.isOver)
   }
 
   #listen(stream: StreamReceiver, frame: Int16Array, position: number): void {
@@ -166,29 +190,35 @@ export class ConsentListener {
       if (position >= (this.#listening.windowMs * POSITIONS_PER_SECOND) / 1_000) return
       const created = this.#createEar?.()
       if (created === undefined) return
-      ear = { ear: created, resampler: undefined, sampleRate: PROMPT_RATE, samplesIn: 0, startPosition: position }
+      ear = { ear: created, resampler: undefined, sampleRate: HEARING_RATE, samplesIn: 0, startPosition: position }
       this.#ears.set(streamId, ear)
     }
-    if (ear.ear.isOver) return
+    const { isOver } = ear.ear
+    if (isOver && !this.#hearsAnswers) return
     if (ear.sampleRate !== sampleRate) {
       ear.sampleRate = sampleRate
       ear.samplesIn = 0
-      ear.resampler = sampleRate === PROMPT_RATE ? undefined : new Resampler(sampleRate, PROMPT_RATE)
+      ear.resampler = sampleRate === HEARING_RATE ? undefined : new Resampler(sampleRate, HEARING_RATE)
     }
-    ear.ear.push(ear.resampler?.resample(frame, ear.samplesIn) ?? frame)
+    const samples = ear.resampler?.resample(frame, ear.samplesIn) ?? frame
     ear.samplesIn += frame.length
+    this.#spoken?.push(streamId, samples, ear.startPosition)
+    if (isOver) return
+    ear.ear.push(samples)
     this.#takeFindings(streamId, ear)
   }
 
   #takeFindings(streamId: string, { ear, startPosition, resampler, sampleRate }: Ear): void {
     const delay = ((resampler?.delaySamples ?? 0) * POSITIONS_PER_SECOND) / sampleRate
-    const factor = POSITIONS_PER_SECOND / PROMPT_RATE
+    const factor = POSITIONS_PER_SECOND / HEARING_RATE
     for (const heard of ear.takeFindings()) {
       const fromSample = Math.max(0, Math.round(startPosition + heard.fromSample * factor - delay))
       const heardSamples = Math.round(heard.heardSamples * factor)
       const { prompt, asks, share, confidence, verdict } = heard
       const takesYes = asks && verdict !== 'uncertain'
       this.#announcements.push({ fromSample, toSample: fromSample + heardSamples, takesYes })
+      // What was not found of it may be its end, and must not answer itself.
+      if (takesYes) this.#spoken?.handleQuestion(fromSample + heardSamples / share)
       this.#tell(
         { type: 'announcementHeard', prompt, streamId, fromSample, heardSamples, share, confidence, verdict },
         fromSample + heardSamples,

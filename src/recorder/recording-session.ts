@@ -5,7 +5,7 @@ import { holdUntilConsent } from './held-span.ts'
 import { createRecordingKey, handOver, type RecordingKey } from './recording-key.ts'
 import type { KeptPacket } from './kept-run.ts'
 import type { FrameCounts } from './gated-encoder.ts'
-import { createConsentListener, type ConsentListener, type PromptEar } from './consent-listener.ts'
+import { createConsentListener, type ConsentHearing, type ConsentListener } from './consent-listener.ts'
 import { PauseList } from './pause-list.ts'
 import { endIncidents } from './end-incidents.ts'
 import { IncidentNotes } from './incident-notes.ts'
@@ -73,8 +73,8 @@ export class RecordingSession {
     readonly takeEncoder: TakeOpusEncoder
     /** Without it Opus is kept as it came. */
     readonly takeDecoder?: TakeOpusDecoder
-    /** Without it no announcement is looked for. */
-    readonly createPromptEar?: (() => PromptEar) | undefined
+    /** Without it no announcement is looked for, and no spoken answer. */
+    readonly hearing?: ConsentHearing
     readonly sink: RecordingSink
     readonly alerts: AlertThresholds
   }) {
@@ -91,7 +91,7 @@ export class RecordingSession {
     this.listeners = new LiveListeners(this.#incidents)
     const { facts, streams, randomBytes, sink, takeDecoder } = options
     const keep = (packet: KeptPacket) => this.#writer.keep(packet)
-    const consent = createConsentListener({ facts, sink, clock: this.#clock, createEar: options.createPromptEar })
+    const consent = createConsentListener({ facts, sink, clock: this.#clock, hearing: options.hearing })
     this.#consent = consent
     this.#receivers = new ReceiverSet({
       ...{ facts, randomBytes, sink, keep, takeDecoder },
@@ -335,7 +335,7 @@ export class RecordingSession {
         }
         this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
         this.#state = 'over'
-        this.#incidents.noteIf(this.#consent?.finish(), nowUs)
+        for (const incident of this.#consent?.finish() ?? []) this.#incidents.note(incident, nowUs)
         const isOneWayNoted = this.monitor.hasNoted('oneWay')
         for (const incident of endIncidents(this.#receivers.all, isOneWayNoted)) this.#incidents.note(incident, nowUs)
         return this.#describe({ nowUs, cause, state: 'complete', streams: this.#reported() })

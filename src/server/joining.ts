@@ -114,6 +114,7 @@ function createMediaPlane({ config, spool }: JoinParts, prompts: readonly Listen
       receiver: chooseReceiver(config.media.receiver),
       liveListening: config.liveListening,
       prompts,
+      transcriber: config.consent.transcriber,
       spoolFolder: spool.runFolder,
     },
     portMin: config.rtp.portMin,

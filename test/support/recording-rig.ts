@@ -2,7 +2,7 @@ import { generateIdentity } from '../../src/evidence/age-keys.ts'
 import { openSealed } from '../../src/evidence/age-open.ts'
 import type { RandomBytes } from '../../src/evidence/age-seal.ts'
 import type { ConsentFactAt } from '../../src/consent/words.ts'
-import type { PromptEar } from '../../src/recorder/consent-listener.ts'
+import type { ConsentHearing } from '../../src/recorder/consent-listener.ts'
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { openRecordingKey } from '../../src/evidence/recording-key.ts'
 import { toWav } from '../../src/cli/export/render.ts'
@@ -271,7 +271,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
     readonly seed?: number
     readonly alerts?: AlertThresholds
     readonly takeDecoder?: TakeOpusDecoder
-    readonly createPromptEar?: () => PromptEar
+    readonly hearing?: ConsentHearing
     /** Takes frames for the spool; without it there is none. */
     readonly handleFrame?: (frame: SpoolFrame) => void
   }) {
@@ -284,7 +284,7 @@ export class RecordingRig<Encoders extends { readonly take: TakeOpusEncoder } = 
       takeEncoder: options.encoders.take,
       sink: this.sink,
       ...(options.takeDecoder === undefined ? {} : { takeDecoder: options.takeDecoder }),
-      createPromptEar: options.createPromptEar,
+      ...(options.hearing === undefined ? {} : { hearing: options.hearing }),
       alerts: options.alerts ?? NO_ALERTS,
     })
   }

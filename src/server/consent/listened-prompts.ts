@@ -1,7 +1,7 @@
 import { registerPrompt } from '../../consent/matcher/prompt.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { promptSamples } from '../../media/prompt-audio.ts'
-import { PROMPT_RATE } from '../../recorder/consent-listener.ts'
+import { HEARING_RATE } from '../../recorder/spoken-answers.ts'
 import { readPrompts } from '../announcer/prompt-library.ts'
 import type { ListenedPrompt } from '../media/prompt-ears.ts'
 
@@ -18,7 +18,7 @@ const REFUSED = {
 export async function listenedPrompts(folder: string): Promise<readonly ListenedPrompt[]> {
   const prompts = await readPrompts(folder)
   return prompts.map(({ ref, asks, audio, file }) => {
-    const samples = promptSamples(audio, PROMPT_RATE)
+    const samples = promptSamples(audio, HEARING_RATE)
     const { promptId, sha256: version } = ref
     const registered = registerPrompt(samples, { promptId, version })
     if (registered.ok) return { ref, asks, prompt: registered.value }

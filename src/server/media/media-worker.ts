@@ -13,7 +13,8 @@ import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
 
 /**
  * Entry point of a media worker thread: owns the sockets, streams and encoders of its recording sessions for life.
- * Everything it posts is sealed; clear audio leaves the thread only for those who listen, where `liveListening` lets them.
+ * Everything it posts is sealed; clear audio leaves the thread only for those who listen, where `liveListening` lets them,
+ * and, some seconds of it, to `consent.transcriber`.
  */
 const REPORT_INTERVAL_MS = 1_000
 const WAKE_MS = 100

@@ -13,9 +13,9 @@ import { closeSockets, measureRecordings, openingFailure, type HostedRecording }
 import type { SegmentLog } from '../spool/segment-log.ts'
 import type { OpusEngine } from './opus-engine.ts'
 import type { PacketReceiver } from './packet-receiver.ts'
-import { promptEars } from './prompt-ears.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
 import { TimedEncoders } from './timed-encoders.ts'
+import { WorkerHearing } from './worker-hearing.ts'
 import { StreamTotals } from './worker-totals.ts'
 import type {
   BoundStream,
@@ -52,7 +52,7 @@ export class RecordingHost {
   /** Counters of recording sessions that have ended, so that the totals only grow. */
   readonly #ended = new StreamTotals()
   readonly #encoders: TimedEncoders
-  readonly #earFor: ReturnType<typeof promptEars>
+  readonly #hearing: WorkerHearing
   #opusUndecodedStreams = 0
   /** Messages about one recording are handled in the order they came, although binding sockets waits. */
   readonly #queues = new Map<RecordingId, Promise<void>>()
@@ -68,7 +68,7 @@ export class RecordingHost {
   }) {
     this.#settings = options.settings
     this.#engine = options.engine
-    this.#earFor = promptEars(options.settings.prompts ?? [])
+    this.#hearing = new WorkerHearing(options.settings)
     this.#encoders = new TimedEncoders(options.engine, options.nowUs)
     this.#randomBytes = options.randomBytes
     this.#nowUs = options.nowUs
@@ -118,6 +118,7 @@ export class RecordingHost {
 
   stop(): void {
     for (const recording of this.#recordings.values()) closeSockets(recording)
+    this.#hearing.stop()
   }
 
   report(eventLoopLagSeconds: number, load: ThreadLoad = IDLE): WorkerReport {
@@ -136,6 +137,7 @@ export class RecordingHost {
       opusUndecodedStreams: this.#opusUndecodedStreams,
       encodedFrames: this.#encoders.encodedFrames,
       encodeSeconds: this.#encoders.encodeSeconds,
+      transcriptions: this.#hearing.transcriptions,
       ...(this.#spool === undefined ? {} : { spool: this.#spool.report() }),
     }
   }
@@ -219,7 +221,7 @@ export class RecordingHost {
         takeEncoder: (sampleRate) => takeFrom(stock, sampleRate),
         takeDecoder: (sampleRate) => decoders.take(sampleRate),
         sink: this.#sinkFor(facts.recordingId),
-        createPromptEar: this.#earFor(facts.consent),
+        hearing: this.#hearing.of(facts.consent),
         alerts: this.#settings.alerts,
       })
       this.#recordings.set(facts.recordingId, {

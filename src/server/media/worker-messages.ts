@@ -20,6 +20,7 @@ import type { OpusEngineName } from './opus-engine.ts'
 import type { ClosedSegment } from '../spool/segment-cover.ts'
 import type { SegmentLogReport } from '../spool/segment-log.ts'
 import type { PacketReceiverName } from './packet-receiver.ts'
+import type { TranscriberCommand, TranscriptionOutcome } from './command-transcriber.ts'
 import type { ListenedPrompt } from './prompt-ears.ts'
 
 /** What a media worker is started with. */
@@ -38,6 +39,8 @@ export interface WorkerSettings {
   readonly liveListening: boolean
   /** Announcements that are looked for, in recordings that listen for any. */
   readonly prompts?: readonly ListenedPrompt[]
+  /** Makes words of spoken answers. */
+  readonly transcriber?: TranscriberCommand | undefined
   /** Of this run; each thread has a folder of its own in it. Absent: there is no spool. */
   readonly spoolFolder?: string
 }
@@ -138,6 +141,8 @@ export interface WorkerTotals {
   /** Silent frames that cost no encoding; not among those encoded. */
   readonly gatedFrames: number
   readonly encodeSeconds: number
+  /** Spoken answers given to the transcriber, by what came of it. */
+  readonly transcriptions: Readonly<Record<TranscriptionOutcome, number>>
 }
 
 /** How the worker encodes. Steps only grow. */

@@ -3,7 +3,7 @@ import type { WorkerTotals } from './worker-messages.ts'
 
 export type StreamSums = Omit<
   WorkerTotals,
-  'encodedFrames' | 'encodeSeconds' | 'socketOverflows' | 'opusUndecodedStreams'
+  'encodedFrames' | 'encodeSeconds' | 'socketOverflows' | 'opusUndecodedStreams' | 'transcriptions'
 >
 
 const NOTHING: StreamSums = {

@@ -297,6 +297,8 @@ export class RecordingEvents {
     )
     this.#undecodedReport(worker, step('opusUndecodedStreams', report.opusUndecodedStreams))
     if (report.opus !== undefined) this.#opusReport(worker, report.opus)
+    for (const [outcome, total] of Object.entries(report.transcriptions))
+      metrics.transcriptionsTotal.inc({ outcome }, step(`transcriptions/${outcome}`, total))
     metrics.encoderFramesGatedTotal.inc(step('gatedFrames', report.gatedFrames))
     metrics.eventLoopLagSeconds.set({ thread: `media-${worker}` }, report.eventLoopLagSeconds)
     metrics.threadBusyRatio.set({ thread: `media-${worker}` }, report.load.busyShare)

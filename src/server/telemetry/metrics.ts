@@ -261,6 +261,11 @@ function rtcpMetrics(make: Factory) {
       'Sender reports not aligned by: disagreed with the one before on the time, or told of streams too far apart. RFC 3550 6.4.1',
       { reason: oneOf(['disagreed', 'tooFar']) },
     ),
+    transcriptionsTotal: make.counter(
+      'transcriptions_total',
+      'Spoken answers given to consent.transcriber, by what came of it; other than told, an answer may be missing.',
+      { outcome: oneOf(['told', 'failed', 'tooLate', 'tooMany']) },
+    ),
     rtcpRoundTripSeconds: make.gauge(
       'rtcp_round_trip_seconds',
       'Longest round trip to an SRC of a worker, of those that quote our RTCP. RFC 3611 4.5',

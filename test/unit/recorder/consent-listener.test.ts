@@ -15,26 +15,32 @@ function stream(sampleRate = 8_000, id = STREAM_ID): StreamReceiver {
   return { plan: { streamId: asStreamId(id) }, timeline: { sampleRate } } as unknown as StreamReceiver
 }
 
-function listenerOf(findings: readonly HeardPrompt[] = [], windowMs = 20_000) {
+function listenerOf(findings: readonly HeardPrompt[] = [], windowMs = 20_000, spoken?: { readonly words: string }) {
   const told: ConsentFactAt[] = []
   const ears: ScriptedEar[] = []
   const clock = new RecordingClock({ openedUs: OPENED_US, openedAtUnixMs: OPENED_AT }, 48_000)
   clock.fixOrigin(OPENED_US + 1_000_000)
   const listener = new ConsentListener({
-    listening: { keys: { yes: '1', no: '2', withdraw: '*9' }, answerWithinMs: 5_000, windowMs },
-    createEar: () => {
-      const ear = new ScriptedEar(findings)
-      ears.push(ear)
-      return ear
+    listening: {
+      ...{ keys: { yes: '1', no: '2', withdraw: '*9' }, answerWithinMs: 5_000, windowMs },
+      ...(spoken === undefined ? {} : { spoken: { words: { yes: ['yes'], no: ['no'] }, listenMs: 1_000 } }),
+    },
+    hearing: {
+      createEar: () => {
+        const ear = new ScriptedEar(findings)
+        ears.push(ear)
+        return ear
+      },
+      transcriber: { transcribe: (_samples, done) => done(spoken?.words) },
     },
     clock,
     told: (fact) => told.push(fact),
   })
-  /** Frames of 20 ms of silence from one second to another. */
-  const run = (from: number, to: number, source = stream()): void => {
+  /** Frames of 20 ms from one second to another: of silence, unless they have a level. */
+  const run = (from: number, to: number, source = stream(), level = 0): void => {
     const { sampleRate } = source.timeline
     for (let frame = from * 50; frame < to * 50; frame++) {
-      listener.addFrame([source], [new Int16Array(sampleRate / 50)], frame * 960)
+      listener.addFrame([source], [new Int16Array(sampleRate / 50).fill(level)], frame * 960)
     }
   }
   const press = (digits: string, atSecond: number, source = stream()): void => {
@@ -161,7 +167,7 @@ describe('what is listened for in a recording', () => {
       { type: 'withdrawn', streamId: STREAM_ID, atSample: 3 * 48_000 },
       { type: 'withdrawn', streamId: 'other' },
     ])
-    expect(listener.finish()?.code).toBe('consent-facts-dropped')
+    expect(listener.finish()).toMatchObject([{ code: 'consent-facts-dropped' }])
   })
 
   it('no fact says which key it was', () => {
@@ -170,5 +176,35 @@ describe('what is listened for in a recording', () => {
     press('1', 1)
     press('*9', 3)
     expect(JSON.stringify(told)).not.toMatch(/\*|"digit"|"1"/)
+  })
+})
+
+describe('an answer that is spoken', () => {
+  const answers = (told: readonly ConsentFactAt[]) =>
+    told.map(({ fact }) => fact).filter(({ type }) => type === 'answered')
+
+  it('is one when an announcement asked for it, also when no announcement is looked for any more', () => {
+    const { listener, told, ears, run } = listenerOf([heardPrompt(0, 8_000)], 20_000, { words: 'yes' })
+    run(0, 1)
+    for (const ear of ears) ear.isOver = true
+    run(1, 3, stream(), 1_000)
+    const answer = { type: 'answered', answer: 'yes', by: 'speech', streamId: STREAM_ID, atSample: 48_000 }
+    expect(answers(told)).toEqual([answer])
+    expect(listener.finish()).toEqual([])
+  })
+
+  it.each([
+    ['asks for none', { asks: false }],
+    ['may have been none', { verdict: 'uncertain' as const }],
+  ])('counts not behind an announcement that %s', (_what, finding) => {
+    const { told, run } = listenerOf([{ ...heardPrompt(0, 8_000), ...finding }], 20_000, { words: 'yes' })
+    run(0, 4, stream(), 1_000)
+    expect(answers(told)).toEqual([])
+  })
+
+  it('is listened for behind the part of the announcement that was not found: it must not answer itself', () => {
+    const { told, run } = listenerOf([{ ...heardPrompt(0, 8_000), share: 0.5 }], 20_000, { words: 'yes' })
+    run(0, 4, stream(), 1_000)
+    expect(answers(told)).toMatchObject([{ atSample: 2 * 48_000 }])
   })
 })

@@ -63,11 +63,13 @@ async function listened(options: {
       dtmf: options.dtmf ?? 'discard',
       ...(options.consent === undefined ? {} : { consent: options.consent }),
     },
-    createPromptEar: () => {
-      // A second of announcement from 1 s on.
-      const ear = new ScriptedEar([heardPrompt(RATE, RATE)])
-      ears.push(ear)
-      return ear
+    hearing: {
+      createEar: () => {
+        // A second of announcement from 1 s on.
+        const ear = new ScriptedEar([heardPrompt(RATE, RATE)])
+        ears.push(ear)
+        return ear
+      },
     },
   })
   options.during?.(rig)

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 
 import { registerPrompt } from '../../../../src/consent/matcher/prompt.ts'
-import { PROMPT_RATE } from '../../../../src/recorder/consent-listener.ts'
+import { HEARING_RATE } from '../../../../src/recorder/spoken-answers.ts'
 import { type ListenedPrompt, promptEars } from '../../../../src/server/media/prompt-ears.ts'
 import { babbled } from '../../../support/babbled.ts'
 
 const CONSENT = { keys: {}, answerWithinMs: 15_000, windowMs: 20_000 }
-const FRAME = PROMPT_RATE / 50
+const FRAME = HEARING_RATE / 50
 const [NOTICE, QUESTION] = [babbled(1, 6), babbled(4, 5)]
 
 function listened(promptId: string, samples: Int16Array, sha256: string): ListenedPrompt {
@@ -24,10 +24,10 @@ test('every prompt of the window is told once, in its order and at its place', (
     for (let at = 0; at < samples.length; at += FRAME) {
       ear?.push(samples.subarray(at, at + FRAME))
       for (const { prompt, asks, verdict, fromSample } of ear?.takeFindings() ?? [])
-        told.push([prompt.promptId, asks, verdict, Math.round(fromSample / PROMPT_RATE)])
+        told.push([prompt.promptId, asks, verdict, Math.round(fromSample / HEARING_RATE)])
     }
   }
-  const second = new Int16Array(PROMPT_RATE)
+  const second = new Int16Array(HEARING_RATE)
   for (const samples of [second, NOTICE, QUESTION, second, NOTICE, second]) hear(samples)
   expect(ear?.isOver).toBe(false)
   expect(told).toEqual([

@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+import { readWav } from '../../src/media/wav.ts'
+import { eventually, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+import { liveRecordingSessions, metric } from '../support/probes.ts'
+import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { manifestOf } from '../support/recorded.ts'
+
+/** Spoken answers against the real daemon and real speech recognition (PocketSphinx of Debian): a synthetic voice answers the announcement. */
+const run = promisify(execFile)
+const RATE = 8_000
+const PROMPT = join(import.meta.dirname, '..', '..', 'config', 'prompts', 'recording-consent.en.wav')
+const GRAMMAR = `#JSGF V1.0;
+grammar answer;
+public <answer> = yes | yes i agree | i agree | no | no i do not | i do not agree;
+`
+
+let dataDir: string
+let folder: string
+let daemon: RunningDaemon
+let src: RawSrc
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'earwitness-spoken-'))
+  const [grammar, program] = [join(folder, 'answer.jsgf'), join(folder, 'transcribe')]
+  await writeFile(grammar, GRAMMAR)
+  const listens = `pocketsphinx_continuous -infile /dev/stdin -jsgf ${grammar} 2>/dev/null`
+  await writeFile(program, `#!/bin/sh\nffmpeg -v error -i - -ar 16000 -f wav - | ${listens}\n`)
+  await chmod(program, 0o755)
+  dataDir = await makeDataDir()
+  daemon = await startDaemon(dataDir, {
+    EARWITNESS_CONSENT_REQUIRE: 'agreement',
+    EARWITNESS_CONSENT_DEADLINE: '10m',
+    EARWITNESS_CONSENT_KEYS_YES: '1',
+    EARWITNESS_CONSENT_ON_REFUSED: 'stop',
+    EARWITNESS_CONSENT_TRANSCRIBER_COMMAND: program,
+    EARWITNESS_CONSENT_TRANSCRIBER_TIMEOUT: '1m',
+    EARWITNESS_CONSENT_TRANSCRIBER_LISTEN_FOR: '4s',
+  })
+  src = await RawSrc.open(daemon.sipUdpPort)
+}, 120_000)
+
+afterAll(async () => {
+  src.close()
+  await daemon.stop()
+  await removeDataDir(dataDir)
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** The announcement, and a second behind it what somebody says. */
+async function askedAnd(words: string): Promise<readonly [Int16Array, Int16Array]> {
+  const [said, prompt] = [await spokenBy('slt', words), channelOf(await readFile(PROMPT))]
+  const [one, other] = [new Int16Array(prompt.length + 6 * RATE), new Int16Array(prompt.length + 6 * RATE)]
+  one.set(prompt)
+  other.set(said, prompt.length + RATE)
+  return [one, other]
+}
+
+async function spokenBy(voice: string, words: string): Promise<Int16Array> {
+  const file = join(folder, `${voice}.wav`)
+  const speech = `flite=text='${words}':voice=${voice}`
+  await run('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', speech, '-ar', String(RATE), file])
+  return channelOf(await readFile(file))
+}
+
+function channelOf(bytes: Uint8Array): Int16Array {
+  const wav = readWav(bytes)
+  if (!wav.ok || wav.value.sampleRate !== RATE) throw new Error('this is not the audio that the test is made for')
+  return wav.value.channels[0] ?? new Int16Array(0)
+}
+
+async function place(): Promise<{ readonly session: RawRecordingSession; readonly recordingId: string }> {
+  const before = new Set((await liveRecordingSessions(daemon)).map(({ rsId }) => rsId))
+  const session = await RawRecordingSession.place(src, 2)
+  const live = (await liveRecordingSessions(daemon)).find(({ rsId }) => !before.has(rsId))
+  if (live === undefined) throw new Error('there is no recording session')
+  return { session, recordingId: live.recordingId }
+}
+
+const answered = (): Promise<number> => metric(daemon, 'earwitness_consent_events_total{type="answered"}')
+
+test('a spoken no ends the recording, and a spoken yes waits for a person', { timeout: 180_000 }, async () => {
+  const [refused, agreed] = [await place(), await place()]
+  const [no, yes] = [await askedAnd('no i do not'), await askedAnd('yes i agree')]
+  const speaking = [
+    ...[refused.session.speak(0, no[0]), refused.session.speak(1, no[1])],
+    ...[agreed.session.speak(0, yes[0]), agreed.session.speak(1, yes[1])],
+  ]
+  await eventually('both have answered', async () => ((await answered()) === 2 ? true : undefined))
+  const noManifest = await eventually('whoever refuses is recorded no more', async () => {
+    const live = await liveRecordingSessions(daemon)
+    return live.some(({ recordingId }) => recordingId === refused.recordingId)
+      ? undefined
+      : await manifestOf(daemon, refused.recordingId)
+  })
+  refused.session.fallSilent()
+  await Promise.allSettled(speaking)
+  expect(noManifest).toMatchObject({ endCause: 'noConsent' })
+  expect(await agreed.session.hangUp()).toBe(200)
+  await eventually('the worker has reported what it did', async () =>
+    (await metric(daemon, 'earwitness_transcriptions_total{outcome="told"}')) >= 2 ? true : undefined,
+  )
+  for (const [consentState, { recordingId }] of Object.entries({ refused, missing: agreed })) {
+    const verified = await eventually('it is whole', async () => {
+      const { code, stdout } = await daemon.commandHere('verify', recordingId, '--json')
+      return code === 0 ? stdout : undefined
+    })
+    expect(verified).toContain(`"${consentState}"`)
+  }
+  const review = ['review', agreed.recordingId, '--answer', 'yes', '--reason', 'listened to it']
+  const reviewed = await daemon.commandHere('consent', ...review)
+  expect(reviewed, reviewed.stderr).toMatchObject({ code: 0 })
+})

@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest'
+
+import { HEARING_RATE, SpokenAnswers, TRANSCRIPTIONS_MAX } from '../../../src/recorder/spoken-answers.ts'
+
+const LISTEN_MS = 2_000
+const LISTEN_SAMPLES = 2 * HEARING_RATE
+const POSITION = 48_000
+
+/** A recording whose transcriber answers when it is told to. */
+class Rig {
+  readonly told: [streamId: string, answer: string, atSample: number][] = []
+  readonly orders: { readonly samples: Int16Array; readonly done: (words: string | undefined) => void }[] = []
+  readonly answers = new SpokenAnswers({
+    listening: { words: { yes: ['yes'], no: ['no'] }, listenMs: LISTEN_MS },
+    transcriber: { transcribe: (samples, done) => void this.orders.push({ samples, done }) },
+    told: (...one) => void this.told.push(one),
+  })
+
+  /** So many seconds of a sound as loud as that, in the frames that come. */
+  push(seconds: number, level: number, streamId = 's1', startPosition = 0): void {
+    const frame = new Int16Array(HEARING_RATE / 50).fill(level)
+    for (let count = 0; count < seconds * 50; count += 1) this.answers.push(streamId, frame, startPosition)
+  }
+}
+
+describe('what is said behind an announcement that asks', () => {
+  it('goes to the transcriber from its end on, also what was said before the announcement was found, and is told where somebody began to speak', () => {
+    const rig = new Rig()
+    rig.push(5, 1_000)
+    rig.push(1, 0)
+    // It ended at 5 s, and is found at 6 s.
+    rig.answers.handleQuestion(5 * POSITION)
+    expect(rig.answers.isListening).toBe(true)
+    rig.push(1.5, 2_000)
+    const [order] = rig.orders
+    expect(order?.samples).toHaveLength(LISTEN_SAMPLES)
+    expect(new Set(order?.samples.subarray(0, HEARING_RATE))).toEqual(new Set([0]))
+    expect(new Set(order?.samples.subarray(HEARING_RATE))).toEqual(new Set([2_000]))
+    expect([rig.answers.isListening, rig.told]).toEqual([false, []])
+    order?.done('Yes.')
+    expect(rig.told).toEqual([['s1', 'yes', 6 * POSITION]])
+    expect(rig.answers.finish()).toEqual([])
+  })
+
+  it('is listened to in each stream, by the place of its first sample', () => {
+    const rig = new Rig()
+    rig.push(3, 1_000)
+    rig.push(1, 1_000, 's2', 2 * POSITION)
+    rig.answers.handleQuestion(3 * POSITION)
+    rig.push(2, 0)
+    rig.push(2, 500, 's2', 2 * POSITION)
+    expect(rig.orders).toHaveLength(1)
+    rig.orders[0]?.done('no no')
+    expect(rig.told).toEqual([['s2', 'no', 3 * POSITION]])
+  })
+
+  it('is waited for when the announcement ends later than it was found', () => {
+    const rig = new Rig()
+    rig.push(1, 1_000)
+    rig.answers.handleQuestion(2 * POSITION)
+    rig.push(1, 1_000)
+    rig.push(2, 300)
+    expect(rig.orders.map(({ samples }) => [samples[0], samples.at(-1)])).toEqual([[300, 300]])
+  })
+
+  it('is not remembered for ever: of what was found too late the newest four seconds are heard', () => {
+    const rig = new Rig()
+    rig.push(10, 700)
+    rig.answers.handleQuestion(1 * POSITION)
+    rig.orders[0]?.done('yes')
+    expect(rig.told).toEqual([['s1', 'yes', 6 * POSITION]])
+  })
+
+  it('is asked about so often in a stream, and once at a time', () => {
+    const rig = new Rig()
+    rig.push(1, 1_000)
+    for (let count = 0; count < TRANSCRIPTIONS_MAX + 3; count += 1) {
+      rig.answers.handleQuestion((1 + 2 * count) * POSITION)
+      rig.answers.handleQuestion((1 + 2 * count) * POSITION)
+      rig.push(2, 1_000)
+    }
+    expect(rig.orders).toHaveLength(TRANSCRIPTIONS_MAX)
+  })
+
+  it('is given to nobody when nobody speaks', () => {
+    const rig = new Rig()
+    rig.push(1, 0)
+    rig.answers.handleQuestion(POSITION)
+    rig.push(3, 100)
+    expect([rig.orders, rig.answers.finish()]).toEqual([[], []])
+  })
+
+  it('means nothing when it is neither a yes nor a no, and when the recording is over', () => {
+    const rig = new Rig()
+    rig.push(1, 0)
+    rig.answers.handleQuestion(POSITION)
+    rig.push(2, 1_000)
+    rig.answers.handleQuestion(3 * POSITION)
+    rig.push(2, 1_000)
+    const [first, second] = rig.orders
+    first?.done('hello')
+    expect(rig.answers.finish()).toMatchObject([{ code: 'spoken-answer-unheard' }])
+    second?.done('no')
+    expect(rig.told).toEqual([])
+  })
+
+  it('is missing, which is said: nobody could transcribe it, or the recording ended while somebody spoke', () => {
+    const failed = new Rig()
+    failed.push(1, 0)
+    failed.answers.handleQuestion(POSITION)
+    failed.push(2, 1_000)
+    failed.orders[0]?.done(undefined)
+    expect(failed.told).toEqual([])
+    expect(failed.answers.finish()).toMatchObject([{ code: 'transcriber-failed' }])
+    const ended = new Rig()
+    ended.push(1, 0)
+    ended.answers.handleQuestion(POSITION)
+    ended.push(1, 1_000)
+    expect(ended.answers.finish()).toMatchObject([{ code: 'spoken-answer-unheard' }])
+    const quiet = new Rig()
+    quiet.push(1, 0)
+    quiet.answers.handleQuestion(POSITION)
+    quiet.push(1, 20)
+    expect(quiet.answers.finish()).toEqual([])
+  })
+})
