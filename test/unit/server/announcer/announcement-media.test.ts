@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { afterEach, expect, it, vi } from 'vitest'
 
 import { parseRtp, serializeRtp } from '../../../../src/protocol/rtp/packet.ts'
+import { parseRtcp } from '../../../../src/protocol/rtp/rtcp.ts'
+import { serializeReceiverReport } from '../../../../src/protocol/rtp/rtcp-writer.ts'
 import type { ConversationLine } from '../../../../src/protocol/sdp/conversation-line.ts'
 import type { PromptCodec } from '../../../../src/media/prompt-audio.ts'
 import {
@@ -18,15 +20,15 @@ afterEach(() => {
 })
 
 async function socketAt(address: string): Promise<Socket> {
-  const socket = createSocket('udp4')
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
   socket.bind(0, address)
   await once(socket, 'listening')
   sockets.push(socket)
   return socket
 }
 
-async function mediaTowards(peer: Socket, symmetricWith: string | undefined) {
-  const [rtp, rtcp] = [await socketAt('127.0.0.1'), await socketAt('127.0.0.1')]
+async function mediaTowards(peer: Socket, symmetricWith: string | undefined, bindAddress = '127.0.0.1') {
+  const [rtp, rtcp] = [await socketAt(bindAddress), await socketAt(bindAddress)]
   const line: ConversationLine<PromptCodec> = {
     ...{ index: 0, codec: 'PCMU', payloadType: 0, events: undefined, crypto: undefined, address: '127.0.0.1' },
     ...{ port: peer.address().port, rtcpPort: peer.address().port, isMuxed: true, isListening: true },
@@ -35,20 +37,23 @@ async function mediaTowards(peer: Socket, symmetricWith: string | undefined) {
   const finished: number[] = []
   const unsent: string[] = []
   const closed: true[] = []
+  const reported = { count: 0 }
   const media: AnnouncementMedia = new AnnouncementMedia({
-    ...{ line, symmetricWith, protection: undefined, cname: 'c', isIpv6: false },
+    ...{ line, symmetricWith, protection: undefined, cname: 'c', isIpv6: bindAddress === '::' },
     sockets: { port: rtp.address().port, rtp, rtcp, close: () => void closed.push(true) },
     start: { ssrc: 1, sequenceNumber: 7, timestamp: 9 },
     pressed: () => {},
     finished: () => void finished.push(media.playedMs),
     discarded: (reason) => void discarded.push(reason),
-    reported: () => {},
+    reported: () => {
+      reported.count += 1
+    },
     unsent: () => void unsent.push('packet'),
     broken: () => void unsent.push('broken'),
     nowUs: () => 0,
     nowUnixMs: () => 0,
   })
-  return { media, line, discarded, finished, unsent, closed, port: rtp.address().port }
+  return { media, line, discarded, finished, unsent, closed, reported, rtcp, port: rtp.address().port }
 }
 
 const audio = (payloadType = 0) =>
@@ -172,7 +177,67 @@ it('tells that the system refuses its packets, and that nothing is heard of them
   await vi.waitFor(() => expect(unsent).toHaveLength(SEND_ERRORS_MAX + 2), 30_000)
   expect(unsent.filter((each) => each === 'broken')).toHaveLength(1)
   expect(media.playedMs).toBe(0)
+  media.setLine(line)
+  media.play([Uint8Array.of(1)])
+  for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+  expect(media.playedMs, 'of the next prompt').toBe(20)
 })
+
+it('is not broken by packets that are refused now and then', async () => {
+  const peer = await socketAt('127.0.0.1')
+  const { media, line, unsent } = await mediaTowards(peer, undefined)
+  media.play(Array.from({ length: 2 * SEND_ERRORS_MAX }, () => Uint8Array.of(1)))
+  for (let tick = 0; tick < LEAD_IN_TICKS; tick += 1) media.tick()
+  const refused = SEND_ERRORS_MAX - 1
+  for (const sum of [refused, 2 * refused]) {
+    media.setLine({ ...line, address: '2001:db8:0:0:0:0:0:1' })
+    for (let tick = 0; tick < refused; tick += 1) media.tick()
+    await vi.waitFor(() => expect(unsent).toHaveLength(sum), 30_000)
+    media.setLine(line)
+    const came = nextPacket(peer)
+    media.tick()
+    await came
+  }
+  expect(unsent).not.toContain('broken')
+})
+
+it('is not broken when nothing is sent any more', async () => {
+  const { media, line, unsent } = await mediaTowards(await socketAt('127.0.0.1'), undefined)
+  media.setLine({ ...line, address: '2001:db8:0:0:0:0:0:1' })
+  media.play(Array.from({ length: SEND_ERRORS_MAX }, () => Uint8Array.of(1)))
+  for (let tick = 0; tick < LEAD_IN_TICKS + SEND_ERRORS_MAX; tick += 1) media.tick()
+  media.close()
+  await vi.waitFor(() => expect(unsent.length).toBeGreaterThanOrEqual(SEND_ERRORS_MAX), 30_000)
+  expect(unsent).not.toContain('broken')
+})
+
+it.each(['127.0.0.1', '::'])(
+  'reports every five seconds, and takes reports, on a port of their own: from %s',
+  async (bindAddress) => {
+    const [peer, peerControl] = [await socketAt('127.0.0.1'), await socketAt('127.0.0.1')]
+    const { media, line, reported, rtcp } = await mediaTowards(peer, undefined, bindAddress)
+    media.setLine({ ...line, isMuxed: false, rtcpPort: peerControl.address().port })
+    const came = once(peerControl, 'message')
+    media.play([Uint8Array.of(1)])
+    for (let tick = 0; tick < 250; tick += 1) media.tick()
+    const [report, from] = (await came) as [Uint8Array, { readonly port: number }]
+    const parsed = parseRtcp(report)
+    expect(parsed.ok && parsed.value[0]).toMatchObject({ type: 'senderReport', ssrc: 1, rtpTimestamp: 9 + 160 * 249 })
+    expect(from.port).toBe(rtcp.address().port)
+    const block = {
+      ...{ ssrc: 1, fractionLost: 0, cumulativeLost: 0, extendedHighestSequenceNumber: 7 },
+      ...{ jitter: 0, lastSenderReport: 0, delaySinceLastSenderReport: 0 },
+    }
+    const arrived = once(rtcp, 'message')
+    peerControl.send(
+      serializeReceiverReport({ type: 'receiverReport', ssrc: 2, reports: [block] }),
+      from.port,
+      '127.0.0.1',
+    )
+    await arrived
+    expect([reported.count, media.news]).toMatchObject([1, { highestSequence: 7, destination: 1 }])
+  },
+)
 
 it('closes its sockets also when the last report cannot be sent', async () => {
   const peer = await socketAt('127.0.0.1')
