@@ -40,6 +40,7 @@ beforeAll(async () => {
     dataDir,
     windowMs: 600_000,
     lost: () => {},
+    unwritten: () => {},
     failed: () => {},
     changed: () => {},
   })

@@ -12,6 +12,8 @@ const IDS_MAX = 64
 const FACTS_MAX = 64
 const FILE = 'announcements.jsonl'
 const FILE_BYTES_MAX = 256 * 1024 * 1024
+/** Lines that say nothing any more are written away when there are more of them than of others, and this many in all. */
+export const LINES_MIN = 256
 /** After the disk has failed nothing is tried for so long: what is tried then writes the whole file anew. */
 const RETRY_MS = 5_000
 
@@ -45,10 +47,10 @@ export interface AnnouncementKeys {
 }
 
 /**
- * Why an announcement is not kept, or not safely; each is a metric label. `expired`: no recording came in time. `full`: there were too many. `restart`:
- * its time is over, it is of an earlier run, and nothing tells whether a recording found it there. `disk`: it is known only as long as this process lives.
+ * Why an announcement is not kept; each is a metric label. `expired`: no recording came in time. `full`: there were too many. `restart`: its time is
+ * over, it is of an earlier run, and nothing tells whether a recording found it there.
  */
-export type AnnouncementLoss = 'full' | 'expired' | 'restart' | 'disk'
+export type AnnouncementLoss = 'full' | 'expired' | 'restart'
 
 /** How long after it was put an announcement may be put again with more in it: a report of the listener that came late. */
 const CHANGE_MS = 5_000
@@ -60,6 +62,8 @@ type Standing = 'waiting' | 'former' | 'taken'
 
 interface Entry {
   readonly announcement: KeptAnnouncement
+  /** Of those that are remembered, the later one has the higher. */
+  readonly order: number
   standing: Standing
   /** Who took it, and is told when it changes. */
   readonly told: (() => void)[]
@@ -70,6 +74,8 @@ interface TableOptions {
   /** How long after an announcement its recording may begin. */
   readonly windowMs: number
   readonly lost: (reason: AnnouncementLoss) => void
+  /** One is known only as long as this process lives, until the disk works again. */
+  readonly unwritten: () => void
   /** The disk failed. What is in memory is written when it works again. */
   readonly failed: (error: unknown) => void
   readonly changed: (count: number) => void
@@ -85,6 +91,9 @@ export class AnnouncementTable {
   readonly #options: TableOptions
   /** Oldest first. */
   readonly #kept = new Map<string, Entry>()
+  /** Names of those that have an id in common, by `keyOf` it. */
+  readonly #byId = new Map<string, Set<string>>()
+  #remembered = 0
   /** Undefined before the first writing, after one that failed, and at the end. */
   #file: FileHandle | undefined
   #lines = 0
@@ -139,15 +148,16 @@ export class AnnouncementTable {
   ): readonly ConsentFactAt[] {
     this.#forgetOld(nowUnixMs)
     this.#options.changed(this.#kept.size)
-    const wanted = new Set(ids.filter(({ kind }) => LINKING_KINDS.has(kind)).map(keyOf))
-    const byToken = new Set(announcementIds)
-    return [...this.#kept.values()].flatMap((entry) => {
-      const { announcementId, ids: its, facts, keptUnixMs } = entry.announcement
-      if (!byToken.has(announcementId) && !its.some((id) => wanted.has(keyOf(id)))) return []
-      entry.standing = 'taken'
-      if (nowUnixMs - keptUnixMs < CHANGE_MS && entry.told.length < TOLD_MAX) entry.told.push(tell)
-      return facts
-    })
+    const names = new Set([...announcementIds, ...ids.flatMap((id) => [...(this.#byId.get(keyOf(id)) ?? [])])])
+    const found = [...names].flatMap((name) => this.#kept.get(name) ?? [])
+    return found
+      .toSorted((a, b) => a.order - b.order)
+      .flatMap((entry) => {
+        const { facts, keptUnixMs } = entry.announcement
+        entry.standing = 'taken'
+        if (nowUnixMs - keptUnixMs < CHANGE_MS && entry.told.length < TOLD_MAX) entry.told.push(tell)
+        return facts
+      })
   }
 
   async stop(): Promise<void> {
@@ -159,8 +169,13 @@ export class AnnouncementTable {
 
   #remember(announcement: KeptAnnouncement, standing: Standing): void {
     const { announcementId } = announcement
-    this.#kept.delete(announcementId)
-    this.#kept.set(announcementId, { announcement, standing, told: [] })
+    this.#drop(announcementId)
+    this.#remembered += 1
+    this.#kept.set(announcementId, { announcement, standing, told: [], order: this.#remembered })
+    for (const id of announcement.ids) {
+      const names = this.#byId.get(keyOf(id)) ?? new Set()
+      this.#byId.set(keyOf(id), names.add(announcementId))
+    }
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > ANNOUNCEMENTS_KEPT_MAX && oldest !== undefined) this.#forget(oldest, 'full')
   }
@@ -175,24 +190,34 @@ export class AnnouncementTable {
   /** What a recording has found is not lost. */
   #forget(announcementId: string, reason: AnnouncementLoss): void {
     const isTaken = this.#kept.get(announcementId)?.standing === 'taken'
-    this.#kept.delete(announcementId)
+    this.#drop(announcementId)
     if (!isTaken) this.#options.lost(reason)
+  }
+
+  #drop(announcementId: string): void {
+    const entry = this.#kept.get(announcementId)
+    this.#kept.delete(announcementId)
+    for (const id of entry?.announcement.ids ?? []) {
+      const names = this.#byId.get(keyOf(id))
+      names?.delete(announcementId)
+      if (names?.size === 0) this.#byId.delete(keyOf(id))
+    }
   }
 
   /** One after the other. The file is written anew when most of its lines say nothing any more, and after a failure: then its last line may be half a one. */
   async #write(line: string, nowUnixMs: number): Promise<void> {
     if (this.#isStopped || nowUnixMs < this.#retryAtUnixMs) {
       this.#isBehind = true
-      return this.#options.lost('disk')
+      return this.#options.unwritten()
     }
     try {
       const file = this.#file
-      if (file === undefined || this.#lines >= 2 * ANNOUNCEMENTS_KEPT_MAX) return await this.#rewrite()
+      if (file === undefined || this.#lines >= Math.max(LINES_MIN, 2 * this.#kept.size)) return await this.#rewrite()
       await file.appendFile(line)
       await file.datasync()
       this.#lines += 1
     } catch (error) {
-      this.#options.lost('disk')
+      this.#options.unwritten()
       await this.#handleFailure(error, nowUnixMs)
     }
   }

@@ -22,6 +22,7 @@ export async function startAnnouncementTable(
     dataDir: config.dataDir,
     windowMs,
     lost: (reason) => metrics.announcementsLostTotal.inc({ reason }),
+    unwritten: () => metrics.announcementsUnwrittenTotal.inc(),
     failed: (error) => log.error({ err: error }, 'what was announced could not be written to disk'),
     changed: (count) => metrics.announcementsKept.set(count),
   })

@@ -42,8 +42,12 @@ export function announcementMetrics(make: Factory) {
     ),
     announcementsLostTotal: make.counter(
       'announcements_lost_total',
-      'Announcements that no recording found, by why: none came in time, there were too many, a restart came between and nobody knows, or that were not written because the disk failed.',
-      { reason: oneOf(['full', 'expired', 'restart', 'disk']) },
+      'Announcements that no recording found, by why: none came in time, there were too many, or a restart came between and nobody knows.',
+      { reason: oneOf(['full', 'expired', 'restart']) },
+    ),
+    announcementsUnwrittenTotal: make.plainCounter(
+      'announcements_unwritten_total',
+      'Announcements that were not on the disk when the call went on, as it failed: they are in memory, and are written when it works again.',
     ),
     consentTokensTotal: make.counter(
       'consent_tokens_total',

@@ -1,10 +1,11 @@
-import { appendFile, readdir, readFile, readlink, symlink } from 'node:fs/promises'
+import { appendFile, readdir, readFile, readlink, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import type { ConsentFact } from '../../../../src/consent/words.ts'
 import {
   ANNOUNCEMENTS_KEPT_MAX,
+  LINES_MIN,
   AnnouncementTable,
   type KeptAnnouncement,
 } from '../../../../src/server/announcer/announcement-table.ts'
@@ -15,12 +16,14 @@ const WINDOW_MS = 60_000
 let dataDir: string
 const lost: string[] = []
 const failures: unknown[] = []
+let unwritten = 0
 let count = 0
 
 beforeEach(async () => {
   dataDir = await makeDataDir()
   lost.length = 0
   failures.length = 0
+  unwritten = 0
 })
 afterEach(() => removeDataDir(dataDir))
 
@@ -29,6 +32,9 @@ async function tableAt(nowUnixMs: number): Promise<AnnouncementTable> {
     dataDir,
     windowMs: WINDOW_MS,
     lost: (reason) => void lost.push(reason),
+    unwritten: () => {
+      unwritten += 1
+    },
     failed: (error) => void failures.push(error),
     changed: (kept) => {
       count = kept
@@ -145,7 +151,33 @@ describe('announcements that wait for their recording', () => {
     const table = await tableAt(0)
     await table.stop()
     await table.put(announcement('first', 1))
-    expect([table.take(byCall('first'), 2).length, lost]).toEqual([1, ['disk']])
+    expect([table.take(byCall('first'), 2).length, lost, unwritten]).toEqual([1, [], 1])
+  })
+
+  it('are not found by an id they had before they were put again, nor when they are forgotten', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1, [{ kind: 'ucid', value: 'a1' }]))
+    await table.put(announcement('first', 2, [{ kind: 'ucid', value: 'b1' }]))
+    await table.put(announcement('second', 2, [{ kind: 'ucid', value: 'b1' }]))
+    const found = (value: string) => table.take({ ids: [{ kind: 'ucid', value }], announcementIds: [] }, 3).length
+    expect([found('a1'), found('b1')]).toEqual([0, 2])
+    await table.stop()
+  })
+
+  it('have at most so many ids and facts, and tell so many', async () => {
+    const table = await tableAt(0)
+    await table.stop()
+    const ids = Array.from({ length: 65 }, (_, index) => ({ kind: 'guid', value: `id-${index}` }) as const)
+    const [fact] = announcement('first', 1).facts
+    const facts = Array.from({ length: 65 }, () => fact!)
+    await table.put({ announcementId: 'first', ids, keptUnixMs: 1, facts })
+    let told = 0
+    const found = (index: number) =>
+      table.take({ ids: ids.slice(index, index + 1), announcementIds: [] }, 2, () => (told += 1)).length
+    expect([found(64), found(63)]).toEqual([0, 64])
+    for (let taken = 1; taken <= 8; taken += 1) found(0)
+    await table.put({ announcementId: 'first', ids, keptUnixMs: 3, facts })
+    expect(told).toBe(8)
   })
 
   it('are bounded: the oldest goes first', async () => {
@@ -155,7 +187,34 @@ describe('announcements that wait for their recording', () => {
     for (let index = 0; index <= ANNOUNCEMENTS_KEPT_MAX; index += 1) await table.put(announcement(`call-${index}`, 1))
     expect(table.take(byCall('call-0'), 2)).toEqual([])
     expect(table.take(byCall(`call-${ANNOUNCEMENTS_KEPT_MAX}`), 2)).toHaveLength(1)
-    expect(lost.filter((reason) => reason !== 'disk')).toEqual(['full'])
+    expect(lost).toEqual(['full'])
+  })
+})
+
+describe('the file', () => {
+  const place = async (): Promise<number> => (await stat(join(dataDir, FILE))).ino
+
+  it('is written anew when most of its lines say nothing any more, and only then', async () => {
+    const table = await tableAt(0)
+    const first = await place()
+    await table.put(announcement('once', 1))
+    for (let line = 1; line < LINES_MIN; line += 1) await table.put(announcement('again', 2))
+    expect([await place(), (await namesOnDisk()).length]).toEqual([first, LINES_MIN])
+    await table.put(announcement('again', 3))
+    const second = await place()
+    expect(await namesOnDisk()).toEqual(['once', 'again'])
+    for (let line = 0; line < 3; line += 1) await table.put(announcement('again', 4))
+    expect([second === first, await place(), (await namesOnDisk()).length]).toEqual([false, second, 5])
+    await table.stop()
+    expect(await place(), 'nothing was missing in it').toBe(second)
+  })
+
+  it('is not written anew as long as most of its lines are needed', async () => {
+    const table = await tableAt(0)
+    const first = await place()
+    for (let line = 0; line <= LINES_MIN; line += 1) await table.put(announcement(`call-${line}`, 1))
+    expect([await place(), (await namesOnDisk()).length]).toEqual([first, LINES_MIN + 1])
+    await table.stop()
   })
 })
 
@@ -169,15 +228,40 @@ describe('a disk that fails', () => {
     } finally {
       await limitFileSize(process.pid, 'unlimited')
     }
-    expect([lost, failures]).toMatchObject([['disk'], [{ code: 'EFBIG' }]])
+    expect([unwritten, failures]).toMatchObject([1, [{ code: 'EFBIG' }]])
     await table.put(announcement('too soon', 3))
-    expect([lost, failures.length, await namesOnDisk()]).toEqual([['disk', 'disk'], 1, ['before']])
+    expect([unwritten, failures.length, await namesOnDisk()]).toEqual([2, 1, ['before']])
     expect(table.take(byCall('during'), 4)).toHaveLength(1)
     await table.put(announcement('after', 10_000))
     expect(await namesOnDisk()).toEqual(['before', 'during', 'too soon', 'after'])
     await table.put(announcement('as usual', 10_001))
-    expect([(await namesOnDisk()).at(-1), lost.length]).toEqual(['as usual', 2])
+    expect([(await namesOnDisk()).at(-1), unwritten, lost]).toEqual(['as usual', 2, []])
     await table.stop()
+  })
+
+  it('is up to date when it has been tried again, also where the clock was put back meanwhile', async () => {
+    const table = await tableAt(0)
+    await limitFileSize(process.pid, '0')
+    try {
+      await table.put(announcement('during', 10_000))
+    } finally {
+      await limitFileSize(process.pid, 'unlimited')
+    }
+    await table.put(announcement('after', 20_000))
+    const { ino } = await stat(join(dataDir, FILE))
+    await table.stop()
+    expect((await stat(join(dataDir, FILE))).ino, 'nothing was missing').toBe(ino)
+    const next = await tableAt(20_000)
+    await limitFileSize(process.pid, '0')
+    try {
+      await next.put(announcement('later', 30_000))
+    } finally {
+      await limitFileSize(process.pid, 'unlimited')
+    }
+    await next.put(announcement('at last', 40_000))
+    await next.put(announcement('put back', 31_000))
+    await next.stop()
+    expect(await namesOnDisk()).toEqual(['during', 'after', 'later', 'at last', 'put back'])
   })
 
   it('is tried once more at the end', async () => {
