@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { clusterDirectory } from '../../src/server/database/cluster.ts'
 import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
+import { rotationIntents } from '../../src/server/vault/left-rotations.ts'
 import {
   closedRecordings,
   eventually,
@@ -147,8 +149,13 @@ test('what a recorder still has of it does not come back, after a restart either
   await mkdir(spooled, { recursive: true })
   const key = `${relative(join(dataDir, 'recordings'), objectFolder(daemon, doomed))}/key.age`
   await writeFile(join(spooled, key.replaceAll('/', '~')), wrappedKey)
+  // And what a rotation left there that was killed while the recording was destroyed.
+  const rotated = join(objectFolder(daemon, doomed), 'key-001.age')
+  await writeFile(rotated, 'sealed anew')
+  await rotationIntents(dataDir).write(doomed, dirname(key))
   daemon = await startDaemon(dataDir)
   await eventually('the spool to be empty', async () => ((await readdir(spooled)).length === 0 ? true : undefined))
+  await eventually('the key of the rotation to be gone', () => Promise.resolve(existsSync(rotated) ? undefined : true))
   expect(await keyFiles()).toEqual([])
   expect(await daemon.commandHere('verify', doomed)).toMatchObject({ code: 0 })
 })
