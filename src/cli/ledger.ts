@@ -1,21 +1,19 @@
-import { readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import { describeLog } from '../evidence/ledger/ledger-text.ts'
-import { NOTE_LENGTH_MAX } from '../evidence/ledger/signed-note.ts'
-import type { NamedNote } from '../evidence/ledger/verify-log.ts'
 import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
 import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { findLogs, logsOfNotes, verifyCopies, witnessesDueOf, type CopyVerdict } from './ledger/ledger-copies.ts'
+import { readHeldNotes } from './ledger/held-notes.ts'
 import { writeJson, writeLines } from './output.ts'
 
 export const command: Command = {
   name: 'ledger',
   summary: 'checks the log of signed statements: what was recorded, paused, listened to',
-  usage: 'ledger verify [--key SIGNER.pub.pem]... [--checkpoint FILE]... [--witness KEY]...',
+  usage: 'ledger verify [--key SIGNER.pub.pem]... [--checkpoint FILE|DIR]... [--witness KEY]...',
   description:
     'Checks every statement of every log, in the data folder and in the object store, and compares them with all signed checkpoints: what was cut off, ' +
     'rewritten, forked, slipped in or back-dated is named. It needs no private key. A checkpoint that you kept elsewhere (--checkpoint) ' +
@@ -32,8 +30,8 @@ export const command: Command = {
     checkpoint: {
       type: 'string',
       multiple: true,
-      placeholder: 'FILE',
-      description: 'a signed checkpoint that was kept elsewhere',
+      placeholder: 'FILE|DIR',
+      description: 'a signed checkpoint that was kept elsewhere, or a folder of them: `logs` of a witness',
     },
     witness: {
       type: 'string',
@@ -46,7 +44,7 @@ export const command: Command = {
 }
 
 async function runLedger(context: CommandContext): Promise<ExitCode> {
-  const { args, cwd, stdout } = context
+  const { args, cwd, stdout, stderr } = context
   if (args.positionals[0] !== 'verify') {
     const hint = 'Write `earwitness ledger verify`; `earwitness ledger --help` explains it.'
     throw usageError('ledger-what', 'The ledger can be verified; nothing else is known.', hint)
@@ -60,8 +58,9 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
   const witnesses = await Promise.all(
     (witnessTexts.length > 0 ? witnessTexts : config.ledger.witnesses.map(({ key }) => key)).map(witnessKeyOf),
   )
-  const kept = await Promise.all(textOptions(args, 'checkpoint').map((file) => readNoteFile(resolve(cwd, file), file)))
-  const held = logsOfNotes(kept)
+  const { notes, passedOver } = await readHeldNotes(textOptions(args, 'checkpoint'), { cwd, keys })
+  if (passedOver > 0) writeLines(stderr, [passedOverLine(passedOver)])
+  const held = logsOfNotes(notes)
   const logs = [...(await findLogs(config, Date.now()))]
   for (const logId of held.keys()) {
     if (!logs.some((log) => log.logId === logId)) logs.push({ logId, local: undefined, stored: undefined })
@@ -95,14 +94,9 @@ function notStoredLines({ notStored = 0 }: CopyVerdict): readonly string[] {
   return [`  ${which} not in the object store yet: a recorder that runs brings them there within a minute.`]
 }
 
-async function readNoteFile(path: string, name: string): Promise<NamedNote> {
-  try {
-    const note = await readFile(path, 'utf8')
-    return { name, note: note.slice(0, NOTE_LENGTH_MAX + 1) }
-  } catch (error) {
-    const hint = 'Check the name, and that you may read it.'
-    throw new EarwitnessError('checkpoint-unreadable', `${name} cannot be read.`, hint, { cause: error })
-  }
+function passedOverLine(count: number): string {
+  const which = count === 1 ? '1 checkpoint is' : `${count} checkpoints are`
+  return `note: ${which} by other signers, and passed over; --key names those whose ledgers are meant.`
 }
 
 function noLedger(): EarwitnessError {

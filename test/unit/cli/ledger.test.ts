@@ -1,18 +1,20 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { firstCovering, newestCosigned } from '../../../src/cli/ledger/kept-checkpoints.ts'
 import { witnessesDueOf } from '../../../src/cli/ledger/ledger-copies.ts'
 import { writeWitnessKey } from '../../../src/evidence/ledger/witness-key.ts'
 import { storedCopy, type LogCopy } from '../../../src/server/ledger/log-copy.ts'
 import { WitnessClient } from '../../../src/server/ledger/witness-client.ts'
+import { loadOrCreateSigner, type SignerFiles } from '../../../src/server/storage/key-files.ts'
 
 import { runCommandHere } from '../../support/daemon.ts'
 import { ledgerRig, recordingId, storyOf, type LedgerRig } from '../server/ledger/ledger-rig.ts'
-import { cosignedIn, WITNESS_NAME, witnessRig } from '../server/witness/witness-rig.ts'
+import { cosignedIn, LOG_ID, requestOf, WITNESS_NAME, witnessRig } from '../server/witness/witness-rig.ts'
 
 const KEY = fileURLToPath(new URL('../../vectors/evidence/recording-1/signer.pub.pem', import.meta.url))
 
@@ -88,6 +90,71 @@ test.each([
   const [areNamed, isNewestOfNode, due] = of
   expect(witnessesDueOf({ areNamed, isNewestOfNode })).toBe(due)
 })
+
+describe('what a witness keeps', () => {
+  async function kept() {
+    const witness = await witnessRig()
+    const rig = ledgerRig()
+    const run = (number: number) =>
+      rig.run(storyOf(number), { witnesses: [new WitnessClient(witness.url(), witness.key)] })
+    await run(1)
+    return { rig, run, logs: join(witness.folder, 'logs') }
+  }
+
+  test('is compared with all ledgers, those of other recorders passed over', async () => {
+    const { rig, logs } = await kept()
+    const quiet = await verify(rig, '--checkpoint', logs)
+    expect(quiet).toMatchObject({ code: 0, stderr: '' })
+    const strangers = await requestOf(['a'], { by: await otherSigner() })
+    writeFileSync(join(logs, `${LOG_ID}.note`), strangers.note)
+    const told = await verify(rig, '--checkpoint', logs)
+    expect(told).toMatchObject({ code: 0 })
+    expect(told.stderr).toContain('1 checkpoint is by other signers')
+    // Whoever names it means it.
+    expect(await verify(rig, '--checkpoint', join(logs, `${LOG_ID}.note`))).toMatchObject({ code: 3 })
+  })
+
+  test('names a ledger that was deleted everywhere, after which another one was begun', async () => {
+    const { rig, run, logs } = await kept()
+    const [gone = ''] = rig.logIds()
+    rmSync(join(rig.dataDir, 'ledger'), { recursive: true })
+    rmSync(join(rig.dataDir, 'recordings', 'ledger'), { recursive: true })
+    await run(2)
+    expect(rig.logIds()).not.toContain(gone)
+    expect(await verify(rig)).toMatchObject({ code: 0 })
+    const told = await verify(rig, '--checkpoint', logs)
+    expect(told).toMatchObject({ code: 3 })
+    expect(told.stdout).toContain(`NOT VERIFIED: log ${gone}`)
+    expect(told.stdout).toContain('[log-truncated]')
+  })
+
+  test('proves a fork by the pair of checkpoints', async () => {
+    const { rig, logs } = await kept()
+    for (const [end, last] of Object.entries({ seen: 'b', shown: 'c' })) {
+      writeFileSync(join(logs, `${LOG_ID}.forked-1.${end}`), (await requestOf(['a', last])).note)
+    }
+    const told = await verify(rig, '--checkpoint', logs)
+    expect(told).toMatchObject({ code: 3 })
+    expect(told.stdout).toContain(
+      'Two signed checkpoints of 2 statements differ: the log was told in two ways. [log-forked]',
+    )
+  })
+
+  test('is not what lies in a folder without a checkpoint', async () => {
+    const { rig } = await kept()
+    for (const wrong of [rig.dataDir, join(rig.dataDir, 'not-there')]) {
+      const refused = await verify(rig, '--checkpoint', wrong)
+      expect(refused.code).toBe(1)
+      expect(refused.stderr).toContain('checkpoint-unreadable')
+    }
+  })
+})
+
+async function otherSigner(): Promise<SignerFiles> {
+  const folder = mkdtempSync(join(tmpdir(), 'earwitness-signer-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return loadOrCreateSigner(folder)
+}
 
 describe('a witness that is trusted', () => {
   /** Two runs, ten minutes apart, under whose checkpoints a witness has signed. */
