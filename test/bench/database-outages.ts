@@ -102,6 +102,7 @@ async function observe(outage: string, begin: Outage, recordedBefore: number): P
   })
   const end = await begin()
   const startedMs = performance.now()
+  console.log(`${outage}: begun, with ${2 * long} recording sessions under way`)
   let [wasTold, waitedBytes, memory] = [false, 0, 0]
   while (!isOver) {
     if (longOnes.length === 2 && performance.now() - startedMs > seconds * 500) {
@@ -114,8 +115,12 @@ async function observe(outage: string, begin: Outage, recordedBefore: number): P
     await sleep(SAMPLE_MS)
   }
   const awayMs = performance.now() - startedMs
+  console.log(
+    `${outage}: ends after ${Math.round(awayMs / 1_000)} s, with ${Math.round(waitedBytes / 1_024)} KiB waiting`,
+  )
   await end()
   const recoveredMs = await emptied()
+  console.log(`${outage}: all of it is in the database after ${recoveredMs} ms`)
   const completed = (await Promise.all([short, ...longOnes])).reduce((sum, count) => sum + count, 0)
   await allClosed(daemon)
   await emptied()
