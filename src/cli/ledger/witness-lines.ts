@@ -5,6 +5,7 @@ export const SAID_EVERY_MS = 60_000
 
 const EVENTS: Readonly<Partial<Record<WitnessEvent, string>>> = {
   refused: 'not signed under: nobody of --key has signed it, another of them began it, or there are too many ledgers.',
+  busy: 'not looked at: too many requests wait; the recorder asks again with its next checkpoint.',
   forked:
     'NOT SIGNED UNDER: it has signed another checkpoint of the same size. Somebody changed it; keep the two files that end with .seen and .shown, which prove it.',
   notProven:

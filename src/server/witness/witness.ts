@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import { readAddCheckpoint, TREE_SIZE_TYPE } from '../../evidence/ledger/add-checkpoint.ts'
+import { readAddCheckpoint, TREE_SIZE_TYPE, type AddCheckpoint } from '../../evidence/ledger/add-checkpoint.ts'
 import { areSame, checkConsistency } from '../../evidence/ledger/check-proof.ts'
 import { decodeCheckpoint, onlySignedBy, readCheckpoint, type Checkpoint } from '../../evidence/ledger/checkpoint.ts'
 import { cosign } from '../../evidence/ledger/cosignature.ts'
@@ -8,6 +8,9 @@ import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 
 /** Logs that one witness follows; a recorder begins one only when its data folder is new. */
 export const WITNESSED_LOGS_MAX = 10_000
+
+/** Requests that are worked on or wait for their turn; a recorder makes one a minute. */
+export const WITNESS_REQUESTS_MAX = 256
 
 /** Keeps the newest checkpoint of each log. */
 export interface WitnessMemory {
@@ -23,7 +26,7 @@ export interface WitnessMemory {
 
 /** As HTTP wants it. */
 export interface WitnessAnswer {
-  readonly status: 200 | 400 | 403 | 409 | 422 | 507
+  readonly status: 200 | 400 | 403 | 409 | 422 | 503 | 507
   readonly contentType: string
   readonly body: string
 }
@@ -41,7 +44,7 @@ export interface NotePair {
 }
 
 /** What is counted. */
-export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | WitnessFinding
+export type WitnessEvent = 'cosigned' | 'stale' | 'refused' | 'busy' | WitnessFinding
 
 export interface WitnessOptions {
   readonly name: string
@@ -55,6 +58,11 @@ export interface WitnessOptions {
   readonly onError: (error: unknown) => void
 }
 
+interface AskedCheckpoint extends AddCheckpoint {
+  readonly parsed: SignedNote
+  readonly checkpoint: Checkpoint
+}
+
 /**
  * Remembers how far it has seen each log, and signs under a checkpoint only when that goes on from there: whoever holds a cosigned checkpoint knows that the witness was shown
  * no other history. C2SP `tlog-witness`
@@ -62,6 +70,7 @@ export interface WitnessOptions {
 export class Witness {
   readonly #options: WitnessOptions
   readonly #turns = new Map<string, Promise<unknown>>()
+  #requests = 0
 
   constructor(options: WitnessOptions) {
     this.#options = options
@@ -73,13 +82,25 @@ export class Witness {
     if (!request.ok) return plain(400, 'This is no add-checkpoint request.')
     const decoded = decodeCheckpoint(request.value.note)
     if (!decoded.ok) return plain(400, 'There is no checkpoint of a ledger in it.')
-    const trusted = await readCheckpoint(request.value.note, this.#options.trusted)
-    const { logId } = decoded.value.checkpoint
-    if (!trusted.ok) {
+    const { checkpoint, note: parsed } = decoded.value
+    if (this.#requests >= WITNESS_REQUESTS_MAX) {
+      this.#options.onEvent('busy', checkpoint.logId)
+      return plain(503, 'Too many requests wait for this witness.')
+    }
+    this.#requests += 1
+    try {
+      return await this.#inTurn({ ...request.value, checkpoint, parsed })
+    } finally {
+      this.#requests -= 1
+    }
+  }
+
+  async #inTurn(asked: AskedCheckpoint): Promise<WitnessAnswer> {
+    const { logId } = asked.checkpoint
+    if (!(await readCheckpoint(asked.note, this.#options.trusted)).ok) {
       this.#options.onEvent('refused', logId)
       return plain(403, 'It is signed by nobody whom this witness knows.')
     }
-    const asked = { ...request.value, checkpoint: trusted.value, parsed: decoded.value.note }
     // Two requests of one log must not both be compared with the same past.
     const done = (this.#turns.get(logId) ?? Promise.resolve()).then(() => this.#compare(asked))
     const settled = done.catch(() => {})
@@ -90,13 +111,7 @@ export class Witness {
     return done
   }
 
-  async #compare(asked: {
-    readonly oldSize: number
-    readonly proof: readonly Uint8Array[]
-    readonly note: string
-    readonly parsed: SignedNote
-    readonly checkpoint: Checkpoint
-  }): Promise<WitnessAnswer> {
+  async #compare(asked: AskedCheckpoint): Promise<WitnessAnswer> {
     const { memory, onEvent } = this.#options
     const { checkpoint, oldSize, proof, note, parsed } = asked
     const { logId, size, root } = checkpoint

@@ -11,9 +11,9 @@ import type { CosignRequest } from '../../../../src/server/ledger/witness-client
 import { nodeFiles } from '../../../../src/server/storage/file-operations.ts'
 import { loadOrCreateSigner, type SignerFiles } from '../../../../src/server/storage/key-files.ts'
 import { openWitnessFolder } from '../../../../src/server/witness/witness-folder.ts'
-import type { WitnessMemory } from '../../../../src/server/witness/witness.ts'
+import { Witness, WITNESS_REQUESTS_MAX, type WitnessMemory } from '../../../../src/server/witness/witness.ts'
 import { signer } from '../ledger/ledger-rig.ts'
-import { LOG_ID, requestOf, witnessRig, type WitnessRig } from './witness-rig.ts'
+import { LOG_ID, requestOf, SEEN_AT_UNIX_MS, witnessRig, type WitnessRig } from './witness-rig.ts'
 
 /** What a witness answers, over real HTTP, and what it keeps. */
 let witness: WitnessRig
@@ -99,6 +99,32 @@ test('what is signed under is in the folder for good before it is answered', asy
   expect(synced).toEqual([[`${LOG_ID}.note`]])
   expect(await post(await requestOf(['a', 'c']), 2)).toBe(409)
   expect(synced.at(-1)).toEqual(['forked-1.seen', 'forked-1.shown', 'note'].map((name) => `${LOG_ID}.${name}`))
+})
+
+test('so many requests wait and no more, and each is answered', async () => {
+  const folder = await openWitnessFolder(join(witness.folder, 'logs'))
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const events: string[] = []
+  const slow = new Witness({
+    ...{
+      name: witness.key.name,
+      signer: witness.signer,
+      trusted: [signer.verifyKey],
+      nowUnixMs: () => SEEN_AT_UNIX_MS,
+    },
+    memory: { ...folder, read: (logId) => released.then(() => folder.read(logId)) },
+    onEvent: (event) => events.push(event),
+    onError: (error) => events.push(String(error)),
+  })
+  const { note } = await requestOf(['a', 'b'])
+  const body = writeAddCheckpoint({ oldSize: 0, proof: [], note })
+  const waiting = Array.from({ length: WITNESS_REQUESTS_MAX }, () => slow.addCheckpoint(body))
+  expect(await slow.addCheckpoint(body)).toMatchObject({ status: 503 })
+  expect(events).toEqual(['busy'])
+  release()
+  const statuses = (await Promise.all(waiting)).map(({ status }) => status)
+  expect(statuses).toEqual([200, ...Array<number>(WITNESS_REQUESTS_MAX - 1).fill(409)])
+  expect(await slow.addCheckpoint(writeAddCheckpoint({ oldSize: 2, proof: [], note }))).toMatchObject({ status: 200 })
 })
 
 describe('a log belongs to the signer that it was first seen with', () => {
