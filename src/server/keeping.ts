@@ -110,9 +110,11 @@ export async function startKeeping(
     onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
+  const policyOf: RecoveryOptions['policyOf'] = (src) =>
+    (config.sources.find(({ name }) => name === src)?.consent ?? config.consent.byDefault).policy
   const recover: Keeping['recover'] = async (shredWanted) => {
     const recovered = await recoverWithSpool(spool, {
-      ...{ journal, leftOpen, store, custody, held, shredWanted },
+      ...{ journal, leftOpen, store, custody, held, policyOf, shredWanted },
       signer: signer.verifyKey,
       reportError: (recordingId, error) =>
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),

@@ -183,8 +183,8 @@ function heldFaults(
   // What is forbidden is done at once: the kill may have come before the event that says so.
   if (held.outcome === 'destroyed' && !['missing', 'refused', 'withdrawn'].includes(held.cause ?? ''))
     faults.push(`what it held is destroyed (${String(held.cause)}), and its state is ${state}`)
-  const isWanted = events.some((event) => event.type === 'enforced' && event.action === 'shred')
-  if (isWanted && !isShredded) faults.push('it is not destroyed as its policy wants')
+  // Also where the kill came between what was said and what was to be done about it.
+  if (['refused', 'withdrawn'].includes(state) && !isShredded) faults.push('it is not destroyed as its policy wants')
   if (isShredded && !['refused', 'withdrawn'].includes(state)) faults.push(`it is destroyed, and its state is ${state}`)
   if (held.outcome === 'pending' && !isShredded && !isListed) faults.push('it is undecided, and not listed as such')
   if (call?.behaviour === 'half' && held.outcome === 'kept') faults.push('one of two agreed, and it is kept')

@@ -1,4 +1,6 @@
+import type { ConsentPolicy } from '../../consent/policy.ts'
 import { decodeConsentEvent } from '../../evidence/consent-event.ts'
+import { consentState, isObjection } from '../../evidence/consent-state.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -35,8 +37,20 @@ export async function storeConsent(
   }
 }
 
-/** Whether a policy wanted the recording destroyed, as its journal says. */
-export function isShredWanted(recordingId: string, entries: readonly OpenJournalEntry[]): boolean {
-  const { events } = keptConsent(recordingId, entries)
-  return events.some(({ event }) => event.type === 'enforced' && event.action === 'shred')
+/** What a source wants done about an objection. */
+export type ObjectionPolicy = Pick<ConsentPolicy, 'onRefused' | 'onWithdrawn'>
+
+/**
+ * Whether the recording is to be destroyed: its policy wanted it, as its journal says; or somebody refused or withdrew, and the recorder died before it did anything about it: then
+ * what the policy wants now is done.
+ */
+export function isShredWanted(events: KeptConsent['events'], policy: ObjectionPolicy | undefined): boolean {
+  const bodies = events.map(({ event }) => event)
+  if (bodies.some((event) => event.type === 'enforced' && event.action === 'shred')) return true
+  const objection = bodies.findLastIndex(isObjection)
+  if (objection === -1 || bodies.slice(objection).some(({ type }) => type === 'enforced')) return false
+  const state = consentState(bodies)
+  return (
+    (state === 'withdrawn' && policy?.onWithdrawn === 'shred') || (state === 'refused' && policy?.onRefused === 'shred')
+  )
 }

@@ -14,7 +14,7 @@ import { objectsOfFrames } from '../spool/left-frames.ts'
 import type { Spool } from '../spool/spool.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { isShredWanted, keptConsent, storeConsent } from './consent-recovery.ts'
+import { isShredWanted, keptConsent, storeConsent, type ObjectionPolicy } from './consent-recovery.ts'
 import type { Custody, InterruptedRecording } from './custody.ts'
 import type { HeldCustody } from './held-custody.ts'
 import { storeJournalled, type JournalledObject } from './journalled-objects.ts'
@@ -35,7 +35,9 @@ export interface RecoveryOptions {
   readonly store: Pick<ObjectStore, 'get' | 'list' | 'put'>
   readonly custody: Pick<Custody, 'readmit' | 'interrupted' | 'closed'>
   readonly held?: Pick<HeldCustody, 'recover'>
-  /** The policy of its source wanted this recording destroyed; it is looked at once it is closed. */
+  /** Of the source of this name. */
+  readonly policyOf?: (src: string) => ObjectionPolicy
+  /** The policy of its source wants this recording destroyed; it is looked at once it is closed. */
   readonly shredWanted?: (recordingId: string, objectPrefix: string) => Promise<void>
   /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */
   readonly reportError: (recordingId: string, error: unknown) => void
@@ -88,7 +90,9 @@ async function recoverOne(options: RecoveryOptions, { recordingId, entries, last
     return false
   }
   // Before its journal goes: the run before may not have come to note it.
-  if (isShredWanted(recordingId, entries)) await options.shredWanted?.(recordingId, opened.objectPrefix)
+  const { events } = keptConsent(recordingId, entries)
+  if (isShredWanted(events, options.policyOf?.(opened.facts.src)))
+    await options.shredWanted?.(recordingId, opened.objectPrefix)
   const manifest = await store.get(objectKey(opened.objectPrefix, MANIFEST_NAME))
   if (manifest !== undefined) {
     await takeAsClosed(options, { opened, entries }, manifest)

@@ -13,6 +13,7 @@ import { Custody } from '../../../../src/server/recording/custody.ts'
 import { DECISIVE_EVENTS_RESERVED } from '../../../../src/server/recording/consent-trail.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
 import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import type { ObjectionPolicy } from '../../../../src/server/recording/consent-recovery.ts'
 import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
@@ -24,6 +25,7 @@ import { liveRecording, manifestOf, MemoryStore, nextChunk, RecordList } from '.
 const { signingKey, verifyKey } = await vectorSigner()
 const AT = new Date(OPENED_AT_UNIX_MS).toISOString()
 const withdrawn: ConsentEventBody = { type: 'withdrawn', by: 'dtmf' }
+const DECIDED: ConsentEventBody = { type: 'decided', state: 'withdrawn', because: [0] }
 
 let dataDir: string
 let store: MemoryStore
@@ -35,6 +37,8 @@ let custody: Custody
 let recording: LiveRecording
 /** What recovery says is to be looked at once it is closed, and what of it was still in the journal then. */
 let shredWanted: string[]
+/** Of the source now. */
+let policy: ObjectionPolicy
 
 beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-consent-'))
@@ -61,6 +65,7 @@ async function start(): Promise<void> {
   statements = []
   counted = []
   shredWanted = []
+  policy = { onRefused: 'stop', onWithdrawn: 'stop' }
   custody = new Custody({
     uploads: new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, nowUnixMs: () => 0 }),
     ...{ outbox, journal, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 },
@@ -69,10 +74,12 @@ async function start(): Promise<void> {
   })
 }
 
-async function restart(): Promise<void> {
+async function restart(now?: ObjectionPolicy): Promise<void> {
   await start()
+  policy = now ?? policy
   await recoverInterrupted({
     ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody },
+    policyOf: () => policy,
     shredWanted: async (recordingId, prefix) => {
       shredWanted.push(`${prefix} ${existsSync(join(dataDir, 'open', `${recordingId}.jsonl`)) ? 'open' : 'closed'}`)
     },
@@ -224,6 +231,27 @@ describe('after kill -9', () => {
     await restart()
     expect(shredWanted).toEqual([`${recording.objectPrefix} open`])
   })
+
+  const enforced: ConsentEventBody = { type: 'enforced', action: 'stop' }
+  const refused: ConsentEventBody = { type: 'answered', answer: 'no', by: 'dtmf' }
+  it.each([
+    ['withdrawn', [withdrawn], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
+    ['withdrawn, as decided', [withdrawn, DECIDED], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
+    ['refused', [refused], { onRefused: 'shred', onWithdrawn: 'stop' }, 1],
+    ['withdrawn, where that need not be', [withdrawn], { onRefused: 'shred', onWithdrawn: 'stop' }, 0],
+    ['withdrawn, of which more was done', [withdrawn, enforced], { onRefused: 'shred', onWithdrawn: 'shred' }, 0],
+    ['agreed to', AGREED, { onRefused: 'shred', onWithdrawn: 'shred' }, 0],
+  ] as const)(
+    'killed before anything was done, a recording that is %s is what its policy wants now',
+    async (...row) => {
+      const [, bodies, now, wanted] = row
+      custody.opened(recording)
+      for (const body of bodies) custody.consented(recording, { body, at: AT })
+      await recording.consent.over()
+      await restart(now)
+      expect(shredWanted).toHaveLength(wanted)
+    },
+  )
 
   it('with the manifest stored, ledger and database are told again what they may not know', async () => {
     custody.opened(recording)
