@@ -101,6 +101,15 @@ test('a record that is gone is missed once, and what comes behind the gap is rea
   expect(state.shred).toBe('done')
 })
 
+test('one that its signer put in the place of another is told at the record that followed on that', async () => {
+  const objects = await chainOf(ADD, ADD_OTHER, RELEASE)
+  const other = await chainOf(ADD)
+  await decide(other, BEGIN)
+  objects.set(custodyName(1), other.get(custodyName(1)) ?? new Uint8Array())
+  const { told } = await read(objects)
+  expect(told).toEqual([`custody-wrong ${custodyName(1)}`, `custody-missing ${custodyName(2)}`])
+})
+
 test('a record that goes while it is read is missed', async () => {
   const objects = await chainOf(ADD)
   const { findings, state } = await read(objects, [custodyName(0), custodyName(1)])
