@@ -236,6 +236,20 @@ describe.concurrent('early mode', () => {
     expect(await readFile(join(dataDir, 'announcements.jsonl'), 'utf8')).toContain(announcementId)
   })
 
+  test('a key by INFO is none, as nothing is answered yet', async () => {
+    const pbx = await caller()
+    pbx.src.send('INVITE', {
+      uri: `sip:announce@127.0.0.1;early=yes;play=ask;target=${encodeURIComponent(TARGET)}`,
+      body: pbx.offer(),
+    })
+    pbx.src.toTag = tagOf(parseResponse(bytesOf(await pbx.src.peer.inbox.nextStarting('SIP/2.0 183'))))
+    pbx.src.peer.send(pbx.src.text('INFO', { body: '1' }).replace('application/sdp', 'application/dtmf'))
+    const { status, headers } = await pbx.src.answer('INFO')
+    expect([status, headers.first('Retry-After')]).toEqual([500, '1'])
+    expect((await pbx.src.answer('INVITE')).status).toBeGreaterThanOrEqual(300)
+    expect(await toldOf(pbx)).toEqual([['ask', 'early', 'played', 'unknown'], 'none'])
+  })
+
   test('CANCEL in the middle of it', async () => {
     const pbx = await caller()
     pbx.src.send('INVITE', {
@@ -412,5 +426,6 @@ test('what happened is counted', async () => {
   const text = await (await fetch(daemon.metrics)).text()
   expect(text).toMatch(/earwitness_announcement_refusals_total\{reason="target"\} 2/)
   expect(text).toMatch(/earwitness_announcements_total\{mode="early",outcome="cancelled"\} 1/)
+  expect(text).toMatch(/earwitness_sip_requests_total\{method="INFO",code="500"\} 1/)
   expect(text).toMatch(/earwitness_announcement_packets_discarded_total\{reason="source"\} 3/)
 })
