@@ -78,7 +78,7 @@ async function runLedger(context: CommandContext): Promise<ExitCode> {
     writeLines(
       stdout,
       verdicts.flatMap((verdict) => [
-        `In the ${verdict.copy}:`,
+        verdict.copy === 'none' ? 'Neither in the data folder nor in the object store:' : `In the ${verdict.copy}:`,
         ...describeLog(verdict),
         ...notStoredLines(verdict),
         '',

@@ -86,17 +86,17 @@ export async function verifyLog(options: {
       await verifier.takeLine(line.value)
     }
   }
-  const held: Checkpoint[] = []
+  const held: { readonly checkpoint: Checkpoint; readonly name: string }[] = []
   for (const note of options.held) {
     const checkpoint = await verifier.readNote(note)
-    if (checkpoint !== undefined) held.push(checkpoint)
+    if (checkpoint !== undefined) held.push({ checkpoint, name: note.name })
   }
-  held.sort((left, right) => left.size - right.size)
+  held.sort((left, right) => left.checkpoint.size - right.checkpoint.size)
   const compareHeld = async (size: number): Promise<void> => {
-    for (let next = held[0]; next !== undefined && next.size <= size; next = held[0]) {
+    for (let next = held[0]; next !== undefined && next.checkpoint.size <= size; next = held[0]) {
       held.shift()
-      await advance(next.size)
-      verifier.takeCheckpoint(next, 'a checkpoint that was kept')
+      await advance(next.checkpoint.size)
+      verifier.takeCheckpoint(next.checkpoint, `${next.name}, a checkpoint that was kept`)
     }
   }
   for await (const note of options.checkpoints) {

@@ -124,7 +124,7 @@ describe('what a witness keeps', () => {
     expect(await verify(rig)).toMatchObject({ code: 0 })
     const told = await verify(rig, '--checkpoint', logs)
     expect(told).toMatchObject({ code: 3 })
-    expect(told.stdout).toContain(`NOT VERIFIED: log ${gone}`)
+    expect(told.stdout).toContain(`Neither in the data folder nor in the object store:\nNOT VERIFIED: log ${gone}`)
     expect(told.stdout).toContain('[log-truncated]')
   })
 
@@ -136,7 +136,7 @@ describe('what a witness keeps', () => {
     const told = await verify(rig, '--checkpoint', logs)
     expect(told).toMatchObject({ code: 3 })
     expect(told.stdout).toContain(
-      'Two signed checkpoints of 2 statements differ: the log was told in two ways. [log-forked]',
+      `${LOG_ID}.forked-1.shown, a checkpoint that was kept: Two signed checkpoints of 2 statements differ: the log was told in two ways. [log-forked]`,
     )
   })
 
