@@ -7,11 +7,11 @@ import type { Random } from '../../src/cli/simulate/random.ts'
 import { readWav, writeWav } from '../../src/media/wav.ts'
 import { KeysSeen } from './consent-crash-keys.ts'
 import { BEHAVIOURS, lookAtDisk, lookAtRecordings, type Answered, type Behaviour } from './consent-crash-look.ts'
-import { killAndRestart } from './crash.ts'
+import { killAndRestart, placed } from './crash.ts'
 import { startDaemon, type DaemonEnvironment, type RunningDaemon } from './daemon.ts'
 import { pressedKeys } from './dtmf.ts'
 import { liveRecordingSessions } from './probes.ts'
-import { RawRecordingSession, RawSrc } from './raw-src.ts'
+import { RawSrc, type RawRecordingSession } from './raw-src.ts'
 import { shippedSpeech } from './recorded.ts'
 
 const RATE = 8_000
@@ -90,6 +90,8 @@ export class ConsentCrashes {
     const under = new CallsUnderWay(first, this.#prompt, this.#keys)
     const startedMs = performance.now()
     const begun = under.begin(calls)
+    // It is awaited when the recorder is gone.
+    begun.catch(() => {})
     await Promise.race([sleep(moment === 'anyTime' ? anyTimeMs : LAST_MS), under.reached(moment)])
     if (moment !== 'anyTime') await sleep(behindMs)
     const killedAfterMs = performance.now() - startedMs
@@ -137,8 +139,8 @@ class CallsUnderWay {
     for (const call of calls) {
       await this.#wait(call.afterMs - (performance.now() - startedMs))
       if (this.#over.signal.aborted) break
-      const placed = await this.#whileThere(this.#place(src, call))
-      if (placed !== undefined) rest.push(this.#whileThere(this.#behave(placed, call)))
+      const begun = await this.#whileThere(this.#place(src, call))
+      if (begun !== undefined) rest.push(this.#whileThere(this.#behave(begun, call)))
     }
     await Promise.all(rest)
     src.close()
@@ -167,7 +169,7 @@ class CallsUnderWay {
   }
 
   async #place(src: RawSrc, { behaviour }: Call): Promise<{ session: RawRecordingSession; answered: Answered }> {
-    const session = await RawRecordingSession.place(src, 2)
+    const session = await placed(src)
     this.#sessions.push(session)
     const sides = await this.#sides(behaviour)
     this.#spoken.push(...sides.map((samples, stream) => session.speak(stream, samples)))

@@ -176,7 +176,7 @@ async function speakingSessions(daemon: RunningDaemon, count: number): Promise<S
 }
 
 /** A recorder that has much to do refuses an INVITE for now: a good SRC tries again. */
-async function placed(src: RawSrc): Promise<RawRecordingSession> {
+export async function placed(src: RawSrc): Promise<RawRecordingSession> {
   return eventually('an INVITE that is taken', async () => {
     try {
       return await RawRecordingSession.place(src)
