@@ -122,6 +122,25 @@ describe('what is listened for in a recording', () => {
     expect(told[1]).toMatchObject({ at: '2026-11-29T12:00:03.500Z', fact: { answer: 'yes', atSample: 2.5 * 48_000 } })
   })
 
+  it('a key that came before counts once, and of many the latest', () => {
+    const { told, run, press } = listenerOf([heardPrompt(0, 8_000), heardPrompt(8_000, 8_000)])
+    for (let key = 0; key < 20; key++) press('1', 0.5 + key / 100)
+    run(0, 3)
+    const answers = told.filter(({ fact }) => fact.type === 'answered')
+    expect(answers.map(({ fact }) => 'atSample' in fact && fact.atSample)).toEqual(
+      Array.from({ length: 16 }, (_, index) => Math.round((0.54 + index / 100) * 8_000) * 6),
+    )
+  })
+
+  it('what is found at the very end is told', () => {
+    const { told, ears, listener, run } = listenerOf()
+    run(0, 1)
+    const [ear] = ears
+    if (ear !== undefined) ear.finish = () => Object.assign(ear, { takeFindings: () => [heardPrompt(0, 8_000)] })
+    listener.finish()
+    expect(told.map(({ fact }) => fact.type)).toEqual(['announcementHeard'])
+  })
+
   it.each<[string, Partial<HeardPrompt>, readonly string[]]>([
     ['that asks', {}, ['yes', 'no']],
     ['that asks, in part', { verdict: 'heardInPart', share: 0.7 }, ['yes', 'no']],

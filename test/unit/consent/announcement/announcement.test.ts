@@ -116,6 +116,7 @@ describe('what becomes of a call', () => {
     [['1', '2'], 'refused', ['', 'no']],
     [['1', undefined], 'noAnswer', ['', 'none']],
     [[undefined, '1'], 'noAnswer', ['none', '']],
+    [[undefined, '2'], 'refused', ['', 'no']],
     [['2'], 'refused', ['no']],
   ])(
     'asks each question by itself, none after a no, and has the strictest answer: keys %j',
@@ -205,13 +206,16 @@ describe('keys', () => {
   })
 
   it('are taken of one way only, that of the first which means something', () => {
-    const { announcement, play, facts } = announcementOf('answer', { asks: [false, true, true], onNone: 'continue' })
+    const { announcement, acts, play, facts } = announcementOf('answer', {
+      ...{ asks: [false, true, true], onNone: 'continue' },
+    })
     announcement.handleConfirmed()
     announcement.handleKey('9', 'tone', 1)
     announcement.handleKey('1', 'event', 2)
     play(2_000, 3)
     play(2_000, 4)
     announcement.handleKey('1', 'event', 5)
+    expect(acts.at(-1)).toBe('play 2')
     // A long press: INFO comes when the key is let go.
     announcement.handleKey('1', 'info', 4_000_000)
     announcement.handleKey('1', 'tone', 4_000_001)
@@ -299,7 +303,30 @@ describe('facts that do not come to be kept', () => {
   })
 })
 
+describe('what is being kept', () => {
+  it('is not changed by media that break', () => {
+    const { announcement, acts, play } = announcementOf('answer', { asks: [false], keeps: true })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleBroken(2)
+    expect(acts).toEqual(['play 0', 'settle'])
+    announcement.handleSettled(3)
+    expect(acts.slice(2)).toEqual(['bye', 'over played'])
+  })
+})
+
 describe('hold', () => {
+  it('before the second prompt: nothing of that was played', () => {
+    const { announcement, acts, play, facts } = announcementOf('answer', { asks: [true, false] })
+    announcement.handleConfirmed()
+    play(2_000, 1)
+    announcement.handleHeld(true, 2)
+    announcement.handleKey('1', 'event', 3)
+    announcement.handleEnded('hangUp', 4)
+    expect(acts).toEqual(['play 0', 'stopPlaying', 'settle', 'over hangUp'])
+    expect(facts()).toEqual(['2000 played unknown', 'answered yes', '0 hangUp no'])
+  })
+
   it('stops a prompt, which begins anew', () => {
     const { announcement, acts, play, facts } = announcementOf('answer', { asks: [false] })
     announcement.handleConfirmed()
