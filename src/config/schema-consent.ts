@@ -145,13 +145,17 @@ export const consent = group(
       'A program of yours that makes words of what is said behind an announcement which asks for an answer (speech recognition). Without one a spoken answer is not known. ' +
         'A spoken no counts at once; a spoken yes only when a person has listened to it (earwitness consent review).',
       {
-        command: Type.Array(Type.String({ description: 'The program, then its arguments.', maxLength: 1000 }), {
-          description:
-            'It is run for each answer, with a WAV file (8 kHz, 16 bit, mono) on its standard input, and writes what was said, as text, to its standard output. It gets that audio in clear; ' +
-            'its environment is PATH, HOME, LANG, LC_ALL and TMPDIR. Empty: none.',
-          default: [],
-          maxItems: 64,
-        }),
+        command: Type.Array(
+          Type.String({ description: 'The program, then its arguments.', minLength: 1, maxLength: 1000 }),
+          {
+            description:
+              'It is run for each answer, with a WAV file (8 kHz, 16 bit, mono) on its standard input, and writes what was said, as text, to its standard output. It gets that audio in clear, ' +
+              'also audio that is held until consent (incident transcribed); ' +
+              'its environment is PATH, HOME, LANG, LC_ALL and TMPDIR. Empty: none.',
+            default: [],
+            maxItems: 64,
+          },
+        ),
         timeout: duration({
           description: 'It is killed after so long, and the recording says that an answer may be missing.',
           default: '10s',

@@ -4,16 +4,17 @@ export interface SpokenWords {
   readonly no: readonly string[]
 }
 
-/** Words that are read; the rest of a long text goes unread. */
-export const SPOKEN_LENGTH_MAX = 1_000
-
 /**
  * What somebody answered, out of the words that a transcriber made of it. A no anywhere in them is a no: it stops at once what a yes, which a person has to listen to anyway,
  * would not start. Undefined: neither. Case, accents written apart, and what is no letter or digit do not count ("I don't." is `i dont`).
  */
 export function spokenAnswer(text: string, words: SpokenWords): 'yes' | 'no' | undefined {
-  const said = plain(text.slice(0, SPOKEN_LENGTH_MAX))
-  const isSaid = (phrase: string): boolean => said.includes(plain(phrase))
+  const said = plain(text)
+  const isSaid = (phrase: string): boolean => {
+    const words = plain(phrase)
+    // One without a letter would be in everything.
+    return words.trim() !== '' && said.includes(words)
+  }
   if (words.no.some(isSaid)) return 'no'
   return words.yes.some(isSaid) ? 'yes' : undefined
 }

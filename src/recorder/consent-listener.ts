@@ -28,6 +28,8 @@ export interface HeardPrompt {
   readonly asks: boolean
   readonly fromSample: number
   readonly heardSamples: number
+  /** Where all of it ends, or would have ended. */
+  readonly endSample: number
   readonly share: number
   readonly confidence: number
   readonly verdict: 'heardInFull' | 'heardInPart' | 'uncertain'
@@ -38,6 +40,8 @@ export interface PromptEar {
   push(samples: Int16Array): void
   /** Nothing more will be found: its window has ended, and with it what began in it. */
   readonly isOver: boolean
+  /** Something that may be a prompt is sounding: its finding is to come. */
+  readonly isHearing: boolean
   /** Found since this was last asked. */
   takeFindings(): readonly HeardPrompt[]
   /** Nothing more will be pushed. */
@@ -143,6 +147,7 @@ export class ConsentListener {
       return
     }
     const fact = { type: 'answered', answer: meaning, by: 'dtmf', streamId, atSample } as const
+    this.#spoken?.dismiss(streamId)
     if (this.#isAnswer(fact, atSample)) this.#tell(fact, atSample)
     else this.#early = [...this.#early, { fact, atSample }].slice(-EARLY_ANSWERS_MAX)
   }
@@ -203,9 +208,11 @@ export class ConsentListener {
     const samples = ear.resampler?.resample(frame, ear.samplesIn) ?? frame
     ear.samplesIn += frame.length
     this.#spoken?.push(streamId, samples, ear.startPosition)
-    if (isOver) return
-    ear.ear.push(samples)
-    this.#takeFindings(streamId, ear)
+    if (!isOver) {
+      ear.ear.push(samples)
+      this.#takeFindings(streamId, ear)
+    }
+    if (!ear.ear.isHearing) this.#spoken?.settle(streamId)
   }
 
   #takeFindings(streamId: string, { ear, startPosition, resampler, sampleRate }: Ear): void {
@@ -217,8 +224,9 @@ export class ConsentListener {
       const { prompt, asks, share, confidence, verdict } = heard
       const takesYes = asks && verdict !== 'uncertain'
       this.#announcements.push({ fromSample, toSample: fromSample + heardSamples, takesYes })
-      // What was not found of it may be its end, and must not answer itself.
-      if (takesYes) this.#spoken?.handleQuestion(fromSample + heardSamples / share)
+      const endPosition = Math.round(startPosition + heard.endSample * factor - delay)
+      this.#spoken?.handleAnnouncement(streamId, fromSample, endPosition)
+      if (takesYes) this.#spoken?.handleQuestion(endPosition)
       this.#tell(
         { type: 'announcementHeard', prompt, streamId, fromSample, heardSamples, share, confidence, verdict },
         fromSample + heardSamples,

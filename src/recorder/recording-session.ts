@@ -346,6 +346,7 @@ export class RecordingSession {
     }
     this.#writer.sealWholeFrames()
     this.#state = 'over'
+    whatIsKnown(() => (this.#consent?.finish() ?? []).map((incident) => this.#incidents.note(incident, nowUs)))
     const streams = whatIsKnown(() => this.#reported())
     return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams })
   }

@@ -15,29 +15,47 @@ export interface SpokenListening {
 /** Makes words of speech; lent by the shell. */
 export interface Transcriber {
   /**
-   * @param samples of {@link HEARING_RATE}; they may be kept
-   * @param done called once, later: the words, or undefined when it failed
+   * @param samples of {@link HEARING_RATE}; they are the transcriber's from then on
+   * @param done called at most once, later: the words, or undefined when it failed
+   * @returns takes it back: `done` is not called any more, and nobody hears the samples
    */
-  transcribe(samples: Int16Array, done: (words: string | undefined) => void): void
+  transcribe(samples: Int16Array, done: (words: string | undefined) => void): () => void
 }
 
-/** An announcement is found out so long after its end at the latest; what was said meanwhile is kept. */
+/** An announcement is mostly found so soon after its end; what was said meanwhile is kept. */
 const REMEMBERED_SECONDS = 4
-/** Of one media stream: whoever plays announcements again and again must not keep transcribers busy. */
-export const TRANSCRIPTIONS_MAX = 4
+/** Announcements that are listened behind, of one media stream: whoever plays them again and again must not keep transcribers busy. */
+export const QUESTIONS_MAX = 4
 const POSITIONS_PER_SAMPLE = POSITIONS_PER_SECOND / HEARING_RATE
 /** A tenth of a second that is louder, as root mean square of 16-bit samples (some -46 dBFS), may be speech. */
 const QUIET_RMS = 160
 const BLOCK = HEARING_RATE / 10
+/** An answer ends where nobody speaks for so many blocks: what is said behind it is the conversation. */
+const PAUSE_BLOCKS = 8
 
+const TRANSCRIBED: Incident = {
+  code: 'transcribed',
+  detail: 'What was said behind an announcement was given in clear to the program of consent.transcriber.',
+}
 const FAILED: Incident = {
   code: 'transcriber-failed',
   detail: 'What was said behind an announcement could not be transcribed; a spoken answer may be missing.',
 }
 const UNHEARD: Incident = {
   code: 'spoken-answer-unheard',
-  detail:
-    'The recording ended before it was known what was said behind an announcement; a spoken answer may be missing.',
+  detail: 'It is not known what was said behind an announcement; a spoken answer may be missing.',
+}
+
+/** What is said behind an announcement. */
+interface Answer {
+  readonly samples: Int16Array
+  /** Number of its first sample in the stream. */
+  readonly from: number
+  filled: number
+  /** Where somebody began to speak, in `samples`. */
+  spokenFrom: number | undefined
+  quietBlocks: number
+  isWhole: boolean
 }
 
 interface Stream {
@@ -47,24 +65,24 @@ interface Stream {
   readonly startPosition: number
   /** Samples so far. */
   heard: number
-  /** What is said behind an announcement, while it is being said. */
-  answer: { readonly samples: Int16Array; readonly from: number; filled: number } | undefined
-  /** Announcements that were listened behind. */
-  asked: number
+  answer: Answer | undefined
+  questions: number
+  /** Take back what is being transcribed. */
+  readonly waiting: Set<() => void>
 }
 
 /**
- * Answers that parties speak behind an announcement which asks for one, in the media streams of one recording. What is said in each stream for some seconds from its end on goes to a
- * transcriber, unless nobody spoke; words leave this as `yes` or `no` alone. Memory: 64 kB a stream, and 16 kB a second of an answer.
+ * Answers that parties speak behind an announcement which asks for one, in the media streams of one recording. What is said first in each stream, from its end on to a pause and for some
+ * seconds at most, goes to a transcriber, unless it is another announcement; words leave this as `yes` or `no` alone. Memory: 64 kB a stream, and 16 kB a second of an answer.
  */
 export class SpokenAnswers {
   readonly #listening: SpokenListening
   readonly #transcriber: Transcriber
   readonly #told: (streamId: string, answer: 'yes' | 'no', atSample: number) => void
   readonly #streams = new Map<string, Stream>()
-  #waiting = 0
+  #isTranscribed = false
   #hasFailed = false
-  #isOver = false
+  #isUnheard = false
 
   constructor(options: {
     readonly listening: SpokenListening
@@ -87,73 +105,100 @@ export class SpokenAnswers {
     let stream = this.#streams.get(streamId)
     if (stream === undefined) {
       const remembered = new Int16Array(REMEMBERED_SECONDS * HEARING_RATE)
-      stream = { ...{ remembered, startPosition }, heard: 0, answer: undefined, asked: 0 }
+      stream = { ...{ remembered, startPosition }, heard: 0, answer: undefined, questions: 0, waiting: new Set() }
       this.#streams.set(streamId, stream)
     }
     for (const sample of samples) {
       stream.remembered[stream.heard % stream.remembered.length] = sample
       stream.heard += 1
-      if (stream.answer !== undefined) this.#collect(streamId, stream, stream.heard - 1)
+      if (stream.answer !== undefined) collect(stream, stream.answer, stream.heard - 1)
     }
   }
 
-  /** An announcement that asks for an answer ended at this position of the recording's timeline. */
+  /** An announcement that asks for an answer ends at this position of the recording's timeline. */
   handleQuestion(endPosition: number): void {
-    for (const [streamId, stream] of this.#streams) {
-      if (stream.answer !== undefined || stream.asked >= TRANSCRIPTIONS_MAX) continue
-      stream.asked += 1
-      const oldest = Math.max(0, stream.heard - stream.remembered.length)
-      const from = Math.max(oldest, Math.round((endPosition - stream.startPosition) / POSITIONS_PER_SAMPLE))
+    for (const stream of this.#streams.values()) {
+      // As when both sides play it.
+      if (stream.answer !== undefined) continue
+      stream.questions += 1
+      const asked = Math.round((endPosition - stream.startPosition) / POSITIONS_PER_SAMPLE)
+      const from = Math.max(0, asked, stream.heard - stream.remembered.length)
+      if (stream.questions > QUESTIONS_MAX || from > Math.max(0, asked)) this.#isUnheard = true
+      if (stream.questions > QUESTIONS_MAX) continue
       const samples = new Int16Array(Math.ceil((this.#listening.listenMs * HEARING_RATE) / 1_000))
-      stream.answer = { samples, from, filled: 0 }
-      for (let index = from; index < stream.heard && this.#collect(streamId, stream, index); index += 1);
+      const answer: Answer = { ...{ samples, from, filled: 0, quietBlocks: 0 }, spokenFrom: undefined, isWhole: false }
+      stream.answer = answer
+      for (let index = from; index < stream.heard; index += 1) collect(stream, answer, index)
     }
   }
 
-  /** Nothing more is told. */
-  finish(): readonly Incident[] {
-    this.#isOver = true
-    const isSpeaking = [...this.#streams.values()].some(
-      ({ answer }) => answer !== undefined && firstLoud(answer.samples) !== undefined,
-    )
-    const isUnheard = this.#waiting > 0 || isSpeaking
-    this.#streams.clear()
-    return [...(this.#hasFailed ? [FAILED] : []), ...(isUnheard ? [UNHEARD] : [])]
+  /** From here to there an announcement was played in this stream: it is nobody's answer to the one before. */
+  handleAnnouncement(streamId: string, fromPosition: number, endPosition: number): void {
+    const stream = this.#streams.get(streamId)
+    if (stream?.answer === undefined) return
+    const { from, filled } = stream.answer
+    const begin = stream.startPosition + from * POSITIONS_PER_SAMPLE
+    const end = begin + filled * POSITIONS_PER_SAMPLE
+    if (fromPosition < end && endPosition > begin) stream.answer = undefined
   }
 
-  /** Takes the sample of this number, if it is part of the answer. False when the answer is whole. */
-  #collect(streamId: string, stream: Stream, index: number): boolean {
-    const { answer, remembered } = stream
-    if (answer === undefined) return false
-    if (index < answer.from) return true
-    answer.samples[answer.filled] = remembered[index % remembered.length] ?? 0
-    answer.filled += 1
-    if (answer.filled < answer.samples.length) return true
+  /** The party of this stream has answered in another way, which is newer. */
+  dismiss(streamId: string): void {
+    const stream = this.#streams.get(streamId)
+    if (stream === undefined) return
     stream.answer = undefined
-    this.#transcribe(streamId, answer.samples, stream.startPosition + answer.from * POSITIONS_PER_SAMPLE)
-    return false
+    for (const takeBack of stream.waiting) takeBack()
+    stream.waiting.clear()
   }
 
-  #transcribe(streamId: string, samples: Int16Array, position: number): void {
-    const spokenFrom = firstLoud(samples)
-    if (spokenFrom === undefined) return
-    this.#waiting += 1
-    this.#transcriber.transcribe(samples, (words) => {
-      this.#waiting -= 1
+  /** Has an answer that is whole transcribed, once it is known that it is none of the announcements. */
+  settle(streamId: string): void {
+    const stream = this.#streams.get(streamId)
+    if (stream?.answer?.isWhole !== true) return
+    const { answer } = stream
+    stream.answer = undefined
+    if (answer.spokenFrom === undefined) return
+    const atSample = stream.startPosition + (answer.from + answer.spokenFrom) * POSITIONS_PER_SAMPLE
+    this.#isTranscribed = true
+    const takeBack = this.#transcriber.transcribe(answer.samples.slice(0, answer.filled), (words) => {
+      stream.waiting.delete(takeBack)
       if (words === undefined) this.#hasFailed = true
-      if (this.#isOver || words === undefined) return
-      const answer = spokenAnswer(words, this.#listening.words)
-      if (answer !== undefined) this.#told(streamId, answer, Math.round(position + spokenFrom * POSITIONS_PER_SAMPLE))
+      const meant = words === undefined ? undefined : spokenAnswer(words, this.#listening.words)
+      if (meant !== undefined) this.#told(streamId, meant, Math.round(atSample))
     })
+    stream.waiting.add(takeBack)
+  }
+
+  /** Nothing more is told, and nobody hears any more of it. */
+  finish(): readonly Incident[] {
+    for (const [streamId, { answer, waiting }] of this.#streams) {
+      if (waiting.size > 0 || answer?.spokenFrom !== undefined) this.#isUnheard = true
+      this.dismiss(streamId)
+    }
+    this.#streams.clear()
+    return [
+      ...(this.#isTranscribed ? [TRANSCRIBED] : []),
+      ...(this.#hasFailed ? [FAILED] : []),
+      ...(this.#isUnheard ? [UNHEARD] : []),
+    ]
   }
 }
 
-/** Where it first is louder than a line that nobody speaks on; undefined: nowhere. */
-function firstLoud(samples: Int16Array): number | undefined {
-  for (let from = 0; from < samples.length; from += BLOCK) {
-    let energy = 0
-    for (let index = from; index < from + BLOCK; index += 1) energy += (samples[index] ?? 0) ** 2
-    if (energy > BLOCK * QUIET_RMS ** 2) return from
-  }
-  return undefined
+/** Takes the sample of this number, if it is part of the answer. */
+function collect({ remembered }: Stream, answer: Answer, index: number): void {
+  if (answer.isWhole || index < answer.from) return
+  answer.samples[answer.filled] = remembered[index % remembered.length] ?? 0
+  answer.filled += 1
+  if (answer.filled % BLOCK === 0) listenToBlock(answer)
+  if (answer.filled === answer.samples.length) answer.isWhole = true
+}
+
+function listenToBlock(answer: Answer): void {
+  const begin = answer.filled - BLOCK
+  let energy = 0
+  for (let index = begin; index < answer.filled; index += 1) energy += (answer.samples[index] ?? 0) ** 2
+  const isLoud = energy > BLOCK * QUIET_RMS ** 2
+  if (isLoud) answer.spokenFrom ??= begin
+  answer.quietBlocks = isLoud ? 0 : answer.quietBlocks + 1
+  if (answer.spokenFrom !== undefined && answer.quietBlocks >= PAUSE_BLOCKS) answer.isWhole = true
 }

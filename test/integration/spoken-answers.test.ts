@@ -115,4 +115,10 @@ test('a spoken no ends the recording, and a spoken yes waits for a person', { ti
   const review = ['review', agreed.recordingId, '--answer', 'yes', '--reason', 'listened to it']
   const reviewed = await daemon.commandHere('consent', ...review)
   expect(reviewed, reviewed.stderr).toMatchObject({ code: 0 })
+  const decided = await daemon.commandHere('consent', 'decide', agreed.recordingId, 'agreed', '--reason', 'one of one')
+  expect(decided, decided.stderr).toMatchObject({ code: 0 })
+  expect((await manifestOf(daemon, agreed.recordingId)).incidents.map(({ code }) => code)).toContain('transcribed')
+  const { stdout } = await daemon.commandHere('consent', 'report', agreed.recordingId)
+  expect(stdout).toContain('agreed')
+  expect(stdout).toMatch(/spoke|speech|aloud/)
 })

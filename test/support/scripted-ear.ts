@@ -5,6 +5,7 @@ export class ScriptedEar implements PromptEar {
   readonly pushed: number[] = []
   isFinished = false
   isOver = false
+  isHearing = false
   #total = 0
   #findings: readonly HeardPrompt[]
 
@@ -31,5 +32,14 @@ export class ScriptedEar implements PromptEar {
 /** All of a prompt, at 8 kHz samples. */
 export function heardPrompt(fromSample: number, heardSamples: number): HeardPrompt {
   const prompt = { promptId: 'recorded', sha256: 'a'.repeat(64), language: 'en' }
-  return { prompt, asks: true, fromSample, heardSamples, share: 1, confidence: 0.9, verdict: 'heardInFull' }
+  return {
+    prompt,
+    asks: true,
+    fromSample,
+    heardSamples,
+    endSample: fromSample + heardSamples,
+    share: 1,
+    confidence: 0.9,
+    verdict: 'heardInFull',
+  }
 }

@@ -10,32 +10,40 @@ export interface TranscriberCommand {
   readonly timeoutMs: number
 }
 
-/** `told`: it said something, or that nothing was said. `tooMany`: there were {@link WAITING_MAX} waiting. */
-export type TranscriptionOutcome = 'told' | 'failed' | 'tooLate' | 'tooMany'
+/**
+ * `told`: it said something, or that nothing was said. `tooMany`: there were {@link WAITING_MAX} waiting. `takenBack`: the recording ended, or the party answered in another way.
+ */
+export type TranscriptionOutcome = 'told' | 'failed' | 'tooLate' | 'tooMany' | 'takenBack'
 
+export const NO_TRANSCRIPTIONS: Readonly<Record<TranscriptionOutcome, number>> = {
+  ...{ told: 0, failed: 0, tooLate: 0, tooMany: 0, takenBack: 0 },
+}
 /** Of one media worker, at a time. */
 const RUNNING_MAX = 2
 /** Of one media worker. */
 export const WAITING_MAX = 16
-/** Of what the program says; more is not read. */
-const OUTPUT_BYTES_MAX = 4_096
+/** Of what the program says: the few words of an answer; one that says more has failed. */
+export const OUTPUT_BYTES_MAX = 4_096
 /** The environment holds secrets of the recorder. */
 const ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR'] as const
 
 interface Order {
   readonly samples: Int16Array
   readonly done: (words: string | undefined) => void
+  child: ChildProcess | undefined
+  timer: NodeJS.Timeout | undefined
+  isOver: boolean
 }
 
 /**
- * Runs a program of the operator's for each answer: it gets a WAV file (8 kHz, 16 bit, mono) on its standard input and writes the words, UTF-8, to its standard output. The one way in which
- * clear audio leaves a media worker besides live listening: by a pipe, never by a disk.
+ * Runs a program of the operator's for each answer: it gets a WAV file (8 kHz, 16 bit, mono) on its standard input and writes the words, UTF-8, to its standard output. Clear audio
+ * leaves the media worker for it: by a pipe, never by a disk. With the program end its children, as those of a shell.
  */
 export class CommandTranscriber implements Transcriber {
   readonly #options: TranscriberCommand
-  readonly #running = new Set<ChildProcess>()
+  readonly #running = new Set<Order>()
   readonly #waiting: Order[] = []
-  readonly #counts: Record<TranscriptionOutcome, number> = { told: 0, failed: 0, tooLate: 0, tooMany: 0 }
+  readonly #counts = { ...NO_TRANSCRIPTIONS }
 
   constructor(options: TranscriberCommand) {
     this.#options = options
@@ -46,58 +54,82 @@ export class CommandTranscriber implements Transcriber {
     return this.#counts
   }
 
-  transcribe(samples: Int16Array, done: (words: string | undefined) => void): void {
-    if (this.#waiting.length >= WAITING_MAX) {
-      this.#counts.tooMany += 1
-      done(undefined)
-      return
-    }
-    this.#waiting.push({ samples, done })
-    this.#startNext()
+  transcribe(samples: Int16Array, done: (words: string | undefined) => void): () => void {
+    const order: Order = { samples, done, child: undefined, timer: undefined, isOver: false }
+    const isRoom = this.#waiting.length + this.#running.size < WAITING_MAX + RUNNING_MAX
+    if (isRoom) this.#waiting.push(order)
+    // Not before the caller has what takes it back.
+    queueMicrotask(() => (isRoom ? this.#startNext() : this.#end(order, 'tooMany')))
+    return () => this.#end(order, 'takenBack')
   }
 
   /** Ends what runs; whoever waits is told that it failed. */
   stop(): void {
-    for (const { done } of this.#waiting.splice(0)) done(undefined)
-    for (const child of this.#running) child.kill('SIGKILL')
+    for (const order of [...this.#waiting, ...this.#running]) this.#end(order, 'failed')
   }
 
   #startNext(): void {
     while (this.#running.size < RUNNING_MAX) {
       const order = this.#waiting.shift()
       if (order === undefined) return
+      this.#running.add(order)
       this.#run(order)
     }
   }
 
-  #run({ samples, done }: Order): void {
+  #run(order: Order): void {
     const [program = '', ...args] = this.#options.command
     const env = Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]]))
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env })
-    this.#running.add(child)
     const said: Buffer[] = []
     let saidBytes = 0
-    let isTooLate = false
-    const timer = setTimeout(() => {
-      isTooLate = true
-      child.kill('SIGKILL')
-    }, this.#options.timeoutMs)
-    const end = (isWell: boolean): void => {
-      // After an error `close` comes too, or not.
-      if (!this.#running.delete(child)) return
-      clearTimeout(timer)
-      this.#counts[isWell ? 'told' : isTooLate ? 'tooLate' : 'failed'] += 1
-      done(isWell ? Buffer.concat(said).toString('utf8').slice(0, OUTPUT_BYTES_MAX) : undefined)
-      this.#startNext()
+    try {
+      // A group of its own, so that all of it can be ended.
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env, detached: true })
+      order.child = child
+      child.on('error', () => this.#end(order, 'failed'))
+      child.on('close', (code) => {
+        // Its number may be another's by now.
+        order.child = undefined
+        const isWell = code === 0 && saidBytes <= OUTPUT_BYTES_MAX
+        this.#end(order, isWell ? 'told' : 'failed', Buffer.concat(said).toString('utf8'))
+      })
+      order.timer = setTimeout(() => this.#end(order, 'tooLate'), this.#options.timeoutMs)
+      child.stdout.on('data', (bytes: Buffer) => {
+        saidBytes += bytes.length
+        if (saidBytes <= OUTPUT_BYTES_MAX) said.push(bytes)
+      })
+      // One that does not read to the end may still say something.
+      child.stdin.on('error', () => {})
+      child.stdin.end(writeWav({ sampleRate: HEARING_RATE, channels: [order.samples] }))
+    } catch {
+      // Not every error of a program that cannot be started comes as an event, and without descriptors there are no pipes.
+      this.#end(order, 'failed')
     }
-    child.on('error', () => end(false))
-    child.on('close', (code) => end(code === 0))
-    child.stdout.on('data', (bytes: Buffer) => {
-      if (saidBytes < OUTPUT_BYTES_MAX) said.push(bytes)
-      saidBytes += bytes.length
-    })
-    // One that does not read to the end may still say something.
-    child.stdin.on('error', () => {})
-    child.stdin.end(writeWav({ sampleRate: HEARING_RATE, channels: [samples] }))
+  }
+
+  #end(order: Order, outcome: TranscriptionOutcome, words?: string): void {
+    if (order.isOver) return
+    order.isOver = true
+    clearTimeout(order.timer)
+    this.#running.delete(order)
+    const place = this.#waiting.indexOf(order)
+    if (place >= 0) this.#waiting.splice(place, 1)
+    if (outcome !== 'told' && order.child !== undefined) endGroup(order.child)
+    order.samples.fill(0)
+    this.#counts[outcome] += 1
+    queueMicrotask(() => this.#startNext())
+    if (outcome !== 'takenBack') order.done(outcome === 'told' ? words : undefined)
+  }
+}
+
+/** The program and its children; what they hold of our pipes is let go, so that nothing waits for them. */
+function endGroup(child: ChildProcess): void {
+  child.stdin?.destroy()
+  child.stdout?.destroy()
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It has ended.
   }
 }

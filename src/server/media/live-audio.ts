@@ -36,7 +36,7 @@ interface Listening {
   listener: AudioListener | undefined
 }
 
-/** The listeners on the main thread: the only place where clear audio leaves a media worker, and only while somebody listens. */
+/** The listeners on the main thread: clear audio leaves a media worker for them, and only while somebody listens. */
 export class LiveAudio {
   readonly #listening = new Map<number, Listening>()
   readonly #nowUs: () => number

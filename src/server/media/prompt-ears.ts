@@ -42,6 +42,10 @@ class MatcherEar implements PromptEar {
     return this.#matcher.state === 'over'
   }
 
+  get isHearing(): boolean {
+    return this.#matcher.isHearing
+  }
+
   push(samples: Int16Array): void {
     this.#matcher.push(samples)
   }
@@ -49,12 +53,13 @@ class MatcherEar implements PromptEar {
   takeFindings(): readonly HeardPrompt[] {
     return this.#matcher
       .takeFindings()
-      .flatMap(({ version, startSample, samplesHeard, shareHeard, confidence, verdict }) => {
+      .flatMap(({ version, startSample, endSample, samplesHeard, shareHeard, speed, confidence, verdict }) => {
         const known = this.#known.get(version)
         if (known === undefined) return []
         const { ref: prompt, asks } = known
         const heard = { fromSample: startSample, heardSamples: samplesHeard, share: shareHeard, confidence, verdict }
-        return { prompt, asks, ...heard }
+        const wholeEnd = Math.max(endSample, startSample + Math.round(known.prompt.lengthSamples / speed))
+        return { prompt, asks, ...heard, endSample: wholeEnd }
       })
   }
 

@@ -1,9 +1,7 @@
 import type { ConsentHearing, ConsentListening } from '../../recorder/consent-listener.ts'
-import { CommandTranscriber, type TranscriptionOutcome } from './command-transcriber.ts'
+import { CommandTranscriber, NO_TRANSCRIPTIONS, type TranscriptionOutcome } from './command-transcriber.ts'
 import { promptEars } from './prompt-ears.ts'
 import type { WorkerSettings } from './worker-messages.ts'
-
-const NONE: Readonly<Record<TranscriptionOutcome, number>> = { told: 0, failed: 0, tooLate: 0, tooMany: 0 }
 
 /** What the recordings of a media worker hear with: prompts that are looked for, and who makes words of spoken answers. */
 export class WorkerHearing {
@@ -21,7 +19,7 @@ export class WorkerHearing {
   }
 
   get transcriptions(): Readonly<Record<TranscriptionOutcome, number>> {
-    return this.#transcriber?.counts ?? NONE
+    return this.#transcriber?.counts ?? NO_TRANSCRIPTIONS
   }
 
   stop(): void {

@@ -263,8 +263,8 @@ function rtcpMetrics(make: Factory) {
     ),
     transcriptionsTotal: make.counter(
       'transcriptions_total',
-      'Spoken answers given to consent.transcriber, by what came of it; other than told, an answer may be missing.',
-      { outcome: oneOf(['told', 'failed', 'tooLate', 'tooMany']) },
+      'Spoken answers given to consent.transcriber, by what came of it; when it failed, was too late or one of too many, an answer may be missing.',
+      { outcome: oneOf(['told', 'failed', 'tooLate', 'tooMany', 'takenBack']) },
     ),
     rtcpRoundTripSeconds: make.gauge(
       'rtcp_round_trip_seconds',

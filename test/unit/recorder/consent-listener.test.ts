@@ -31,7 +31,12 @@ function listenerOf(findings: readonly HeardPrompt[] = [], windowMs = 20_000, sp
         ears.push(ear)
         return ear
       },
-      transcriber: { transcribe: (_samples, done) => done(spoken?.words) },
+      transcriber: {
+        transcribe: (_samples, done) => {
+          queueMicrotask(() => done(spoken?.words))
+          return () => {}
+        },
+      },
     },
     clock,
     told: (fact) => told.push(fact),
@@ -202,28 +207,54 @@ describe('an answer that is spoken', () => {
   const answers = (told: readonly ConsentFactAt[]) =>
     told.map(({ fact }) => fact).filter(({ type }) => type === 'answered')
 
-  it('is one when an announcement asked for it, also when no announcement is looked for any more', () => {
+  it('is one when an announcement asked for it, also when no announcement is looked for any more', async () => {
     const { listener, told, ears, run } = listenerOf([heardPrompt(0, 8_000)], 20_000, { words: 'yes' })
     run(0, 1)
     for (const ear of ears) ear.isOver = true
     run(1, 3, stream(), 1_000)
     const answer = { type: 'answered', answer: 'yes', by: 'speech', streamId: STREAM_ID, atSample: 48_000 }
-    expect(answers(told)).toEqual([answer])
-    expect(listener.finish()).toEqual([])
+    await expect.poll(() => answers(told)).toEqual([answer])
+    expect(listener.finish()).toMatchObject([{ code: 'transcribed' }])
   })
 
   it.each([
     ['asks for none', { asks: false }],
     ['may have been none', { verdict: 'uncertain' as const }],
   ])('counts not behind an announcement that %s', (_what, finding) => {
-    const { told, run } = listenerOf([{ ...heardPrompt(0, 8_000), ...finding }], 20_000, { words: 'yes' })
+    const { listener, told, run } = listenerOf([{ ...heardPrompt(0, 8_000), ...finding }], 20_000, { words: 'no' })
     run(0, 4, stream(), 1_000)
+    expect([answers(told), listener.finish()]).toEqual([[], []])
+  })
+
+  it('is listened for behind the part of the announcement that was not found: it must not answer itself', async () => {
+    const { told, run } = listenerOf([{ ...heardPrompt(0, 8_000), endSample: 16_000 }], 20_000, { words: 'yes' })
+    run(0, 4, stream(), 1_000)
+    await expect.poll(() => answers(told)).toMatchObject([{ atSample: 2 * 48_000 }])
+  })
+
+  it('is none while an announcement may be sounding in its stream, nor when it was one', async () => {
+    const second = { ...heardPrompt(12_000, 16_000), asks: false }
+    const { listener, told, ears, run } = listenerOf([heardPrompt(0, 8_000), second], 20_000, { words: 'no' })
+    run(0, 1)
+    for (const ear of ears) ear.isHearing = true
+    // The second one, from 1.5 s to 3.5 s; what would be the answer is whole at 2 s already.
+    run(1, 2, stream(), 1_000)
+    run(2, 4, stream(), 1_000)
+    for (const ear of ears) ear.isHearing = false
+    run(4, 5)
+    expect(listener.finish()).toEqual([])
+    await Promise.resolve()
     expect(answers(told)).toEqual([])
   })
 
-  it('is listened for behind the part of the announcement that was not found: it must not answer itself', () => {
-    const { told, run } = listenerOf([{ ...heardPrompt(0, 8_000), share: 0.5 }], 20_000, { words: 'yes' })
-    run(0, 4, stream(), 1_000)
-    expect(answers(told)).toMatchObject([{ atSample: 2 * 48_000 }])
+  it('is none when the party answers with a key meanwhile', async () => {
+    const { listener, told, run, press } = listenerOf([heardPrompt(0, 8_000)], 20_000, { words: 'no' })
+    run(0, 1)
+    run(1, 1.5, stream(), 1_000)
+    press('1', 1.4)
+    run(1.5, 4, stream(), 1_000)
+    expect(listener.finish()).toEqual([])
+    await Promise.resolve()
+    expect(answers(told)).toMatchObject([{ by: 'dtmf', answer: 'yes' }])
   })
 })

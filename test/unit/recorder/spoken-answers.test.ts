@@ -1,25 +1,37 @@
 import { describe, expect, it } from 'vitest'
 
-import { HEARING_RATE, SpokenAnswers, TRANSCRIPTIONS_MAX } from '../../../src/recorder/spoken-answers.ts'
+import { HEARING_RATE, QUESTIONS_MAX, SpokenAnswers } from '../../../src/recorder/spoken-answers.ts'
 
 const LISTEN_MS = 2_000
-const LISTEN_SAMPLES = 2 * HEARING_RATE
 const POSITION = 48_000
 
 /** A recording whose transcriber answers when it is told to. */
 class Rig {
   readonly told: [streamId: string, answer: string, atSample: number][] = []
   readonly orders: { readonly samples: Int16Array; readonly done: (words: string | undefined) => void }[] = []
+  takenBack = 0
   readonly answers = new SpokenAnswers({
     listening: { words: { yes: ['yes'], no: ['no'] }, listenMs: LISTEN_MS },
-    transcriber: { transcribe: (samples, done) => void this.orders.push({ samples, done }) },
+    transcriber: {
+      transcribe: (samples, done) => {
+        this.orders.push({ samples, done })
+        return () => (this.takenBack += 1)
+      },
+    },
     told: (...one) => void this.told.push(one),
   })
 
   /** So many seconds of a sound as loud as that, in the frames that come. */
   push(seconds: number, level: number, streamId = 's1', startPosition = 0): void {
     const frame = new Int16Array(HEARING_RATE / 50).fill(level)
-    for (let count = 0; count < seconds * 50; count += 1) this.answers.push(streamId, frame, startPosition)
+    for (let count = 0; count < seconds * 50; count += 1) {
+      this.answers.push(streamId, frame, startPosition)
+      this.answers.settle(streamId)
+    }
+  }
+
+  get noted(): readonly string[] {
+    return this.answers.finish().map(({ code }) => code)
   }
 }
 
@@ -33,13 +45,27 @@ describe('what is said behind an announcement that asks', () => {
     expect(rig.answers.isListening).toBe(true)
     rig.push(1.5, 2_000)
     const [order] = rig.orders
-    expect(order?.samples).toHaveLength(LISTEN_SAMPLES)
+    expect(order?.samples).toHaveLength(2 * HEARING_RATE)
     expect(new Set(order?.samples.subarray(0, HEARING_RATE))).toEqual(new Set([0]))
     expect(new Set(order?.samples.subarray(HEARING_RATE))).toEqual(new Set([2_000]))
     expect([rig.answers.isListening, rig.told]).toEqual([false, []])
     order?.done('Yes.')
     expect(rig.told).toEqual([['s1', 'yes', 6 * POSITION]])
-    expect(rig.answers.finish()).toEqual([])
+    expect(rig.noted).toEqual(['transcribed'])
+  })
+
+  it('ends at a pause: what is said behind it is the conversation', () => {
+    const rig = new Rig()
+    rig.push(1, 0)
+    rig.answers.handleQuestion(POSITION)
+    rig.push(0.4, 0)
+    rig.push(0.3, 1_000)
+    rig.push(0.7, 0)
+    expect(rig.orders).toEqual([])
+    rig.push(0.1, 0)
+    expect(rig.orders.map(({ samples }) => samples.length)).toEqual([1.5 * HEARING_RATE])
+    rig.push(3, 1_000)
+    expect(rig.orders).toHaveLength(1)
   })
 
   it('is listened to in each stream, by the place of its first sample', () => {
@@ -63,23 +89,30 @@ describe('what is said behind an announcement that asks', () => {
     expect(rig.orders.map(({ samples }) => [samples[0], samples.at(-1)])).toEqual([[300, 300]])
   })
 
-  it('is not remembered for ever: of what was found too late the newest four seconds are heard', () => {
+  it('is not remembered for ever: of what was found too late the newest four seconds are heard, and that is said', () => {
     const rig = new Rig()
     rig.push(10, 700)
     rig.answers.handleQuestion(1 * POSITION)
+    rig.answers.settle('s1')
     rig.orders[0]?.done('yes')
     expect(rig.told).toEqual([['s1', 'yes', 6 * POSITION]])
+    expect(rig.noted).toEqual(['transcribed', 'spoken-answer-unheard'])
   })
 
-  it('is asked about so often in a stream, and once at a time', () => {
+  it('is asked about so often in a stream, and once at a time; beyond that it is said', () => {
     const rig = new Rig()
     rig.push(1, 1_000)
-    for (let count = 0; count < TRANSCRIPTIONS_MAX + 3; count += 1) {
+    for (let count = 0; count < QUESTIONS_MAX; count += 1) {
       rig.answers.handleQuestion((1 + 2 * count) * POSITION)
       rig.answers.handleQuestion((1 + 2 * count) * POSITION)
       rig.push(2, 1_000)
     }
-    expect(rig.orders).toHaveLength(TRANSCRIPTIONS_MAX)
+    for (const { done } of rig.orders) done('hello')
+    expect(rig.orders).toHaveLength(QUESTIONS_MAX)
+    rig.answers.handleQuestion((1 + 2 * QUESTIONS_MAX) * POSITION)
+    rig.push(2, 1_000)
+    expect(rig.orders).toHaveLength(QUESTIONS_MAX)
+    expect([rig.takenBack, rig.noted]).toEqual([0, ['transcribed', 'spoken-answer-unheard']])
   })
 
   it('is given to nobody when nobody speaks', () => {
@@ -87,40 +120,62 @@ describe('what is said behind an announcement that asks', () => {
     rig.push(1, 0)
     rig.answers.handleQuestion(POSITION)
     rig.push(3, 100)
-    expect([rig.orders, rig.answers.finish()]).toEqual([[], []])
+    expect([rig.orders, rig.noted]).toEqual([[], []])
   })
 
-  it('means nothing when it is neither a yes nor a no, and when the recording is over', () => {
+  it('is nobody’s where another announcement is played', () => {
+    const rig = new Rig()
+    rig.push(1, 0)
+    rig.push(1, 0, 's2')
+    rig.answers.handleQuestion(POSITION)
+    for (let seconds = 0; seconds < 1; seconds += 0.5) {
+      rig.push(0.5, 1_000)
+      rig.push(0.5, 1_000, 's2')
+    }
+    // One that ended before, and one in between.
+    rig.answers.handleAnnouncement('s2', 0, POSITION)
+    rig.answers.handleAnnouncement('s1', 1.5 * POSITION, 5 * POSITION)
+    rig.push(2, 1_000)
+    rig.push(2, 1_000, 's2')
+    expect(rig.orders).toHaveLength(1)
+    rig.orders[0]?.done('no')
+    expect(rig.told).toEqual([['s2', 'no', POSITION]])
+  })
+
+  it('is taken back when the party answers in another way', () => {
     const rig = new Rig()
     rig.push(1, 0)
     rig.answers.handleQuestion(POSITION)
     rig.push(2, 1_000)
+    rig.answers.dismiss('s1')
     rig.answers.handleQuestion(3 * POSITION)
-    rig.push(2, 1_000)
-    const [first, second] = rig.orders
-    first?.done('hello')
-    expect(rig.answers.finish()).toMatchObject([{ code: 'spoken-answer-unheard' }])
-    second?.done('no')
-    expect(rig.told).toEqual([])
+    rig.push(1, 1_000)
+    rig.answers.dismiss('s1')
+    rig.push(3, 1_000)
+    expect([rig.orders.length, rig.takenBack, rig.noted]).toEqual([1, 1, ['transcribed']])
   })
 
-  it('is missing, which is said: nobody could transcribe it, or the recording ended while somebody spoke', () => {
+  it('is missing, which is said: nobody could transcribe it, or the recording ended meanwhile', () => {
     const failed = new Rig()
     failed.push(1, 0)
     failed.answers.handleQuestion(POSITION)
     failed.push(2, 1_000)
     failed.orders[0]?.done(undefined)
-    expect(failed.told).toEqual([])
-    expect(failed.answers.finish()).toMatchObject([{ code: 'transcriber-failed' }])
+    expect([failed.told, failed.noted]).toEqual([[], ['transcribed', 'transcriber-failed']])
     const ended = new Rig()
     ended.push(1, 0)
     ended.answers.handleQuestion(POSITION)
-    ended.push(1, 1_000)
-    expect(ended.answers.finish()).toMatchObject([{ code: 'spoken-answer-unheard' }])
+    ended.push(2, 1_000)
+    expect([ended.noted, ended.takenBack]).toEqual([['transcribed', 'spoken-answer-unheard'], 1])
+    const speaking = new Rig()
+    speaking.push(1, 0)
+    speaking.answers.handleQuestion(POSITION)
+    speaking.push(1, 1_000)
+    expect(speaking.noted).toEqual(['spoken-answer-unheard'])
     const quiet = new Rig()
     quiet.push(1, 0)
     quiet.answers.handleQuestion(POSITION)
     quiet.push(1, 20)
-    expect(quiet.answers.finish()).toEqual([])
+    expect(quiet.noted).toEqual([])
   })
 })

@@ -1,6 +1,13 @@
+import { spawnSync } from 'node:child_process'
+
 import { afterEach, describe, expect, it } from 'vitest'
 
-import { CommandTranscriber, WAITING_MAX } from '../../../../src/server/media/command-transcriber.ts'
+import {
+  CommandTranscriber,
+  NO_TRANSCRIPTIONS,
+  OUTPUT_BYTES_MAX,
+  WAITING_MAX,
+} from '../../../../src/server/media/command-transcriber.ts'
 
 const SAMPLES = Int16Array.from({ length: 8_000 }, (_, index) => index - 4_000)
 let transcriber: CommandTranscriber
@@ -11,8 +18,8 @@ function program(source: string, timeoutMs = 60_000): CommandTranscriber {
   return transcriber
 }
 
-const words = (samples = SAMPLES): Promise<string | undefined> =>
-  new Promise((resolve) => transcriber.transcribe(samples, resolve))
+const words = (samples = SAMPLES.slice()): Promise<string | undefined> =>
+  new Promise((resolve) => void transcriber.transcribe(samples, resolve))
 
 afterEach(() => transcriber.stop())
 
@@ -25,7 +32,7 @@ describe('a program that makes words of speech', () => {
       console.log(Object.keys(process.env).filter((name) => name.startsWith('EARWITNESS')).length)`)
     expect(await words()).toBe('RIFF 16044 8000 -4000\n0\n')
     delete process.env.EARWITNESS_DATABASE_URL
-    expect(transcriber.counts).toEqual({ told: 1, failed: 0, tooLate: 0, tooMany: 0 })
+    expect(transcriber.counts).toEqual({ ...NO_TRANSCRIPTIONS, told: 1 })
   })
 
   it('that fails, or is not there, tells nothing', async () => {
@@ -40,18 +47,51 @@ describe('a program that makes words of speech', () => {
     expect([await words(), transcriber.counts]).toMatchObject([undefined, { tooLate: 1 }])
   })
 
-  it('that reads nothing is heard all the same, and one that says much is cut off', async () => {
+  it.each([['/etc/passwd/x'], [''], ['x\0y']])(
+    'that cannot be started (%j) fails, and those behind it as well',
+    async (command) => {
+      transcriber = new CommandTranscriber({ command: [command], timeoutMs: 60_000 })
+      expect(await Promise.all([words(), words(), words(), words()])).toEqual(Array(4).fill(undefined))
+      expect(transcriber.counts.failed).toBe(4)
+    },
+  )
+
+  it('that hangs is ended with its children, and gives its place to the next', async () => {
+    transcriber = new CommandTranscriber({ command: ['sh', '-c', 'sleep 3600 | cat'], timeoutMs: 300 })
+    expect(await Promise.all([words(), words(), words()])).toEqual(Array(3).fill(undefined))
+    expect(transcriber.counts.tooLate).toBe(3)
+    const mark = `${process.pid}${Date.now() % 1_000_000}`
+    transcriber = new CommandTranscriber({ command: ['sh', '-c', `sleep ${mark} | cat`], timeoutMs: 300 })
+    expect(await words()).toBeUndefined()
+    await expect.poll(() => spawnSync('pgrep', ['-f', `sleep ${mark}`]).status).toBe(1)
+  })
+
+  it('is taken back, at work or waiting, and nothing is told then', async () => {
+    program('setInterval(() => {}, 1000)')
+    const told: unknown[] = []
+    const orders = Array.from({ length: 4 }, () => SAMPLES.slice())
+    const takeBack = orders.map((samples) => transcriber.transcribe(samples, (said) => told.push(said)))
+    await Promise.resolve()
+    for (const each of takeBack) each()
+    transcriber = new CommandTranscriber({ command: ['echo', 'yes'], timeoutMs: 60_000 })
+    expect(await words()).toBe('yes\n')
+    expect([told, orders.every((samples) => samples.every((sample) => sample === 0))]).toEqual([[], true])
+  })
+
+  it('that reads nothing is heard all the same, and one that says too much has failed', async () => {
     program('console.log("no")')
     expect(await words(new Int16Array(2_000_000))).toBe('no\n')
-    program('process.stdout.write("yes ".repeat(100000))')
-    expect((await words())?.length).toBe(4_096)
+    program(`process.stdout.write("y".repeat(${OUTPUT_BYTES_MAX}))`)
+    expect((await words())?.length).toBe(OUTPUT_BYTES_MAX)
+    program(`process.stdout.write("y".repeat(${OUTPUT_BYTES_MAX + 1}))`)
+    expect([await words(), transcriber.counts.failed]).toEqual([undefined, 1])
   })
 
   it('has two at work and a bounded number waiting; those beyond are counted', async () => {
     program('require("node:fs").readFileSync(0); console.log("yes")')
     const all = Array.from({ length: 2 + WAITING_MAX + 3 }, () => words())
     expect((await Promise.all(all)).filter((said) => said === undefined)).toHaveLength(3)
-    expect(transcriber.counts).toEqual({ told: 2 + WAITING_MAX, failed: 0, tooLate: 0, tooMany: 3 })
+    expect(transcriber.counts).toEqual({ ...NO_TRANSCRIPTIONS, told: 2 + WAITING_MAX, tooMany: 3 })
   })
 
   it('is ended with the recorder, and whoever waits for it is told', async () => {

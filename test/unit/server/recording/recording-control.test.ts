@@ -213,7 +213,7 @@ const report = (quietMs: number, held = false): WorkerReport => ({
   packetsDiscarded: {},
   srtpFailures: {},
   gatedFrames: 0,
-  transcriptions: { told: 0, failed: 0, tooLate: 0, tooMany: 0 },
+  transcriptions: { told: 0, failed: 0, tooLate: 0, tooMany: 0, takenBack: 0 },
   opusUndecodedStreams: 0,
   socketOverflows: 0,
   dtmfDigits: {},

@@ -18,7 +18,7 @@ const report = (srtpFailures: WorkerReport['srtpFailures'], event = 0): WorkerRe
   packetsDiscarded: {},
   srtpFailures,
   gatedFrames: 0,
-  transcriptions: { told: 0, failed: 0, tooLate: 0, tooMany: 0 },
+  transcriptions: { told: 0, failed: 0, tooLate: 0, tooMany: 0, takenBack: 0 },
   socketOverflows: 3,
   opusUndecodedStreams: 0,
   dtmfDigits: { event, tone: 1 },
