@@ -28,12 +28,13 @@ export class KeysSeen {
     })
   }
 
-  /** Notes the key of a recording as soon as its journal has it; resolves to whether there is one. */
+  /** Notes the key of a recording as soon as its journal has it; resolves, when its held key is on the disk too, to whether there is one. */
   async note(dataDir: string, recordingId: string, signal: AbortSignal): Promise<boolean> {
     const file = join(dataDir, 'open', `${recordingId}.jsonl`)
     while (!signal.aborted) {
       const [line = '', rest] = (await readFile(file, 'utf8').catch(() => '')).split('\n', 2)
-      if (rest !== undefined) {
+      const held = await readdir(join(dataDir, 'held'))
+      if (rest !== undefined && held.some((name) => !name.startsWith('.') && name.includes(recordingId))) {
         const opened = JSON.parse(line) as OpenJournalEntry & { readonly kind: 'opened' }
         this.#seen.push({ recordingId, of: 'recording', bytes: Buffer.from(opened.wrappedKeyBase64, 'base64') })
         return true

@@ -181,7 +181,9 @@ function heldFaults(
   const isAllowed = events.some((event) => event.type === 'decided' && event.state === 'agreed')
   if (held.outcome === 'kept' && !isAllowed) faults.push('what it held is kept, and nobody had agreed')
   // What is forbidden is done at once: the kill may have come before the event that says so.
-  if (held.outcome === 'destroyed' && !['missing', 'refused', 'withdrawn'].includes(held.cause ?? ''))
+  // Of a recording that had only just begun there may be no held key yet.
+  const causes = ['missing', 'refused', 'withdrawn', ...(call === undefined ? ['lost'] : [])]
+  if (held.outcome === 'destroyed' && !causes.includes(held.cause ?? ''))
     faults.push(`what it held is destroyed (${String(held.cause)}), and its state is ${state}`)
   // Also where the kill came between what was said and what was to be done about it.
   if (['refused', 'withdrawn'].includes(state) && !isShredded) faults.push('it is not destroyed as its policy wants')
