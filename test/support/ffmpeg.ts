@@ -75,6 +75,8 @@ async function run(program: string, args: readonly string[], input?: Uint8Array)
       if (error === null) resolve(Buffer.from(stdout))
       else reject(new Error(`${program}: ${stderr.toString('utf8').trim() || error.message}`))
     })
+    // Whatever ended it before it read all is told above.
+    child.stdin?.on('error', () => {})
     if (input !== undefined) child.stdin?.end(input)
   })
 }

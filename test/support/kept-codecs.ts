@@ -17,6 +17,8 @@ export async function encodeWithFfmpeg(samples: Int16Array, options: readonly st
     child.on('close', (code) =>
       code === 0 ? resolve(Uint8Array.from(Buffer.concat(parts))) : reject(new Error(complaint)),
     )
+    // Whatever ended it before it read all is told above.
+    child.stdin.on('error', () => {})
     child.stdin.end(Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength))
   })
 }
