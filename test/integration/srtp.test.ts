@@ -119,7 +119,10 @@ test('new keys with every re-INVITE lose nothing, nor any report of the recorder
     closed.find(({ recordingId }) => !before.has(recordingId))?.recordingId ?? '',
   )
   for (const stream of manifest.streams) {
-    expect(stream.packets).toMatchObject({ lost: 0, discarded: 0 })
+    // One that leaves as the hold is asked for may be spoken in it, and is then not recorded.
+    const { lost, discarded, paused = 0 } = stream.packets
+    expect({ lost, otherwiseDiscarded: discarded - paused }).toEqual({ lost: 0, otherwiseDiscarded: 0 })
+    expect(paused).toBeLessThanOrEqual(1)
     expect(stream.gaps.filter(({ cause }) => cause === 'held')).toHaveLength(1)
   }
   const sent = (await said(6)).map((samples) => Int16Array.from(samples).fill(0, 2 * RATE, 3 * RATE))
