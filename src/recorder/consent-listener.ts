@@ -147,7 +147,6 @@ export class ConsentListener {
       return
     }
     const fact = { type: 'answered', answer: meaning, by: 'dtmf', streamId, atSample } as const
-    this.#spoken?.dismiss(streamId)
     if (this.#isAnswer(fact, atSample)) this.#tell(fact, atSample)
     else this.#early = [...this.#early, { fact, atSample }].slice(-EARLY_ANSWERS_MAX)
   }
@@ -269,6 +268,8 @@ export class ConsentListener {
       return
     }
     this.#facts += 1
+    if (fact.type === 'answered' && fact.by === 'dtmf' && fact.streamId !== undefined)
+      this.#spoken?.dismiss(fact.streamId, atSample)
     const us = (this.#clock.originUs ?? 0) + (atSample * 1_000_000) / POSITIONS_PER_SECOND
     this.#told({ at: this.#clock.wallClock(us), fact })
   }

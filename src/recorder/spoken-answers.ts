@@ -32,6 +32,8 @@ const QUIET_RMS = 160
 const BLOCK = HEARING_RATE / 10
 /** An answer ends where nobody speaks for so many blocks: what is said behind it is the conversation. */
 const PAUSE_BLOCKS = 8
+/** So much later it is known whether an announcement is sounding. */
+const SETTLE_SAMPLES = HEARING_RATE
 
 const TRANSCRIBED: Incident = {
   code: 'transcribed',
@@ -67,8 +69,19 @@ interface Stream {
   heard: number
   answer: Answer | undefined
   questions: number
-  /** Take back what is being transcribed. */
-  readonly waiting: Set<() => void>
+  /** What is being transcribed. */
+  readonly waiting: Set<Order>
+  /** The party answered here in another way; `-Infinity`: nowhere. */
+  answeredAt: number
+}
+
+/** Positions on the recording's timeline, from one to another. */
+type Span = readonly [number, number]
+
+/** To a transcriber. */
+interface Order {
+  readonly span: Span
+  takeBack: () => void
 }
 
 /**
@@ -105,7 +118,8 @@ export class SpokenAnswers {
     let stream = this.#streams.get(streamId)
     if (stream === undefined) {
       const remembered = new Int16Array(REMEMBERED_SECONDS * HEARING_RATE)
-      stream = { ...{ remembered, startPosition }, heard: 0, answer: undefined, questions: 0, waiting: new Set() }
+      const begun = { ...{ remembered, startPosition }, heard: 0, answer: undefined, questions: 0 }
+      stream = { ...begun, waiting: new Set(), answeredAt: Number.NEGATIVE_INFINITY }
       this.#streams.set(streamId, stream)
     }
     for (const sample of samples) {
@@ -118,37 +132,42 @@ export class SpokenAnswers {
   /** An announcement that asks for an answer ends at this position of the recording's timeline. */
   handleQuestion(endPosition: number): void {
     for (const stream of this.#streams.values()) {
-      // As when both sides play it.
-      if (stream.answer !== undefined) continue
-      stream.questions += 1
+      const { answer } = stream
       const asked = Math.round((endPosition - stream.startPosition) / POSITIONS_PER_SAMPLE)
-      const from = Math.max(0, asked, stream.heard - stream.remembered.length)
-      if (stream.questions > QUESTIONS_MAX || from > Math.max(0, asked)) this.#isUnheard = true
-      if (stream.questions > QUESTIONS_MAX) continue
-      const samples = new Int16Array(Math.ceil((this.#listening.listenMs * HEARING_RATE) / 1_000))
-      const answer: Answer = { ...{ samples, from, filled: 0, quietBlocks: 0 }, spokenFrom: undefined, isWhole: false }
-      stream.answer = answer
-      for (let index = from; index < stream.heard; index += 1) collect(stream, answer, index)
+      if (answer !== undefined && (asked <= answer.from || answer.spokenFrom !== undefined)) {
+        // As when both sides play it; or somebody answers the one before.
+        if (asked > answer.from + HEARING_RATE) this.#isUnheard = true
+        continue
+      }
+      stream.questions += 1
+      if (stream.questions > QUESTIONS_MAX) this.#isUnheard = true
+      else this.#listenFrom(stream, asked)
     }
   }
 
   /** From here to there an announcement was played in this stream: it is nobody's answer to the one before. */
   handleAnnouncement(streamId: string, fromPosition: number, endPosition: number): void {
     const stream = this.#streams.get(streamId)
-    if (stream?.answer === undefined) return
-    const { from, filled } = stream.answer
-    const begin = stream.startPosition + from * POSITIONS_PER_SAMPLE
-    const end = begin + filled * POSITIONS_PER_SAMPLE
-    if (fromPosition < end && endPosition > begin) stream.answer = undefined
+    if (stream === undefined) return
+    for (const order of stream.waiting) {
+      if (overlap(order.span, [fromPosition, endPosition])) this.#takeBack(stream, order)
+    }
+    const { answer } = stream
+    if (answer === undefined) return
+    const span = spanOf(stream, answer)
+    if (!overlap(span, [fromPosition, endPosition])) return
+    stream.answer = undefined
+    // An echo of the one that asks: the answer is behind it.
+    if (fromPosition <= span[0])
+      this.#listenFrom(stream, Math.round((endPosition - stream.startPosition) / POSITIONS_PER_SAMPLE))
+    else if (answer.spokenFrom !== undefined && positionOf(stream, answer.from + answer.spokenFrom) < fromPosition)
+      this.#isUnheard = true
   }
 
-  /** The party of this stream has answered in another way, which is newer. */
-  dismiss(streamId: string): void {
+  /** The party of this stream answered here in another way: what it said before is not its answer. */
+  dismiss(streamId: string, atPosition: number): void {
     const stream = this.#streams.get(streamId)
-    if (stream === undefined) return
-    stream.answer = undefined
-    for (const takeBack of stream.waiting) takeBack()
-    stream.waiting.clear()
+    if (stream !== undefined) stream.answeredAt = Math.max(stream.answeredAt, atPosition)
   }
 
   /** Has an answer that is whole transcribed, once it is known that it is none of the announcements. */
@@ -156,24 +175,17 @@ export class SpokenAnswers {
     const stream = this.#streams.get(streamId)
     if (stream?.answer?.isWhole !== true) return
     const { answer } = stream
+    if (stream.heard < answer.from + answer.filled + SETTLE_SAMPLES) return
     stream.answer = undefined
-    if (answer.spokenFrom === undefined) return
-    const atSample = stream.startPosition + (answer.from + answer.spokenFrom) * POSITIONS_PER_SAMPLE
-    this.#isTranscribed = true
-    const takeBack = this.#transcriber.transcribe(answer.samples.slice(0, answer.filled), (words) => {
-      stream.waiting.delete(takeBack)
-      if (words === undefined) this.#hasFailed = true
-      const meant = words === undefined ? undefined : spokenAnswer(words, this.#listening.words)
-      if (meant !== undefined) this.#told(streamId, meant, Math.round(atSample))
-    })
-    stream.waiting.add(takeBack)
+    if (answer.spokenFrom !== undefined)
+      this.#transcribe(streamId, stream, { ...answer, spokenFrom: answer.spokenFrom })
   }
 
   /** Nothing more is told, and nobody hears any more of it. */
   finish(): readonly Incident[] {
-    for (const [streamId, { answer, waiting }] of this.#streams) {
-      if (waiting.size > 0 || answer?.spokenFrom !== undefined) this.#isUnheard = true
-      this.dismiss(streamId)
+    for (const stream of this.#streams.values()) {
+      if (stream.waiting.size > 0 || stream.answer?.spokenFrom !== undefined) this.#isUnheard = true
+      for (const order of stream.waiting) this.#takeBack(stream, order)
     }
     this.#streams.clear()
     return [
@@ -182,7 +194,47 @@ export class SpokenAnswers {
       ...(this.#isUnheard ? [UNHEARD] : []),
     ]
   }
+
+  /** @param asked the sample behind the announcement */
+  #listenFrom(stream: Stream, asked: number): void {
+    const from = Math.max(0, asked, stream.heard - stream.remembered.length)
+    if (from > Math.max(0, asked)) this.#isUnheard = true
+    const samples = new Int16Array(Math.ceil((this.#listening.listenMs * HEARING_RATE) / 1_000))
+    const answer: Answer = { ...{ samples, from, filled: 0, quietBlocks: 0 }, spokenFrom: undefined, isWhole: false }
+    stream.answer = answer
+    for (let index = from; index < stream.heard; index += 1) collect(stream, answer, index)
+  }
+
+  #transcribe(streamId: string, stream: Stream, answer: Answer & { readonly spokenFrom: number }): void {
+    const atSample = Math.round(positionOf(stream, answer.from + answer.spokenFrom))
+    if (atSample < stream.answeredAt) return
+    this.#isTranscribed = true
+    const order: Order = { span: spanOf(stream, answer), takeBack: () => {} }
+    stream.waiting.add(order)
+    order.takeBack = this.#transcriber.transcribe(answer.samples.slice(0, answer.filled), (words) => {
+      stream.waiting.delete(order)
+      if (words === undefined) this.#hasFailed = true
+      if (words === undefined || atSample < stream.answeredAt) return
+      const meant = spokenAnswer(words, this.#listening.words)
+      if (meant !== undefined) this.#told(streamId, meant, atSample)
+    })
+  }
+
+  #takeBack({ waiting }: Stream, order: Order): void {
+    order.takeBack()
+    waiting.delete(order)
+  }
 }
+
+function positionOf({ startPosition }: Stream, sample: number): number {
+  return startPosition + sample * POSITIONS_PER_SAMPLE
+}
+
+function spanOf(stream: Stream, { from, filled }: Answer): Span {
+  return [positionOf(stream, from), positionOf(stream, from + filled)]
+}
+
+const overlap = (one: Span, other: Span): boolean => one[0] < other[1] && other[0] < one[1]
 
 /** Takes the sample of this number, if it is part of the answer. */
 function collect({ remembered }: Stream, answer: Answer, index: number): void {

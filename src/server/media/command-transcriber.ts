@@ -87,17 +87,21 @@ export class CommandTranscriber implements Transcriber {
       const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env, detached: true })
       order.child = child
       child.on('error', () => this.#end(order, 'failed'))
-      child.on('close', (code) => {
-        // Its number may be another's by now.
+      child.on('exit', () => {
+        // What it left behind. Its number is nobody else's while its group has anybody.
+        endGroup(child)
         order.child = undefined
-        const isWell = code === 0 && saidBytes <= OUTPUT_BYTES_MAX
-        this.#end(order, isWell ? 'told' : 'failed', Buffer.concat(said).toString('utf8'))
+      })
+      child.on('close', (code) => {
+        this.#end(order, code === 0 ? 'told' : 'failed', Buffer.concat(said).toString('utf8'))
       })
       order.timer = setTimeout(() => this.#end(order, 'tooLate'), this.#options.timeoutMs)
       child.stdout.on('data', (bytes: Buffer) => {
         saidBytes += bytes.length
         if (saidBytes <= OUTPUT_BYTES_MAX) said.push(bytes)
+        else this.#end(order, 'failed')
       })
+      child.stdout.on('error', () => this.#end(order, 'failed'))
       // One that does not read to the end may still say something.
       child.stdin.on('error', () => {})
       child.stdin.end(writeWav({ sampleRate: HEARING_RATE, channels: [order.samples] }))
@@ -114,7 +118,12 @@ export class CommandTranscriber implements Transcriber {
     this.#running.delete(order)
     const place = this.#waiting.indexOf(order)
     if (place >= 0) this.#waiting.splice(place, 1)
-    if (outcome !== 'told' && order.child !== undefined) endGroup(order.child)
+    if (order.child !== undefined) {
+      // Nothing waits for what its children hold of our pipes.
+      order.child.stdin?.destroy()
+      order.child.stdout?.destroy()
+      endGroup(order.child)
+    }
     order.samples.fill(0)
     this.#counts[outcome] += 1
     queueMicrotask(() => this.#startNext())
@@ -122,13 +131,11 @@ export class CommandTranscriber implements Transcriber {
   }
 }
 
-/** The program and its children; what they hold of our pipes is let go, so that nothing waits for them. */
-function endGroup(child: ChildProcess): void {
-  child.stdin?.destroy()
-  child.stdout?.destroy()
-  if (child.pid === undefined) return
+/** The program and its children. */
+function endGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return
   try {
-    process.kill(-child.pid, 'SIGKILL')
+    process.kill(-pid, 'SIGKILL')
   } catch {
     // It has ended.
   }

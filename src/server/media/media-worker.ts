@@ -75,6 +75,8 @@ function main(): void {
     }
     void host.handleMessage(message)
   })
+  // Also when an error ends the thread: no program of its goes on.
+  process.on('exit', () => host.stop())
   port.postMessage({ kind: 'ready' } satisfies FromWorker)
 }
 

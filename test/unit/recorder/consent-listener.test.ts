@@ -242,7 +242,8 @@ describe('an answer that is spoken', () => {
     run(2, 4, stream(), 1_000)
     for (const ear of ears) ear.isHearing = false
     run(4, 5)
-    expect(listener.finish()).toEqual([])
+    // Somebody spoke before it began.
+    expect(listener.finish()).toMatchObject([{ code: 'spoken-answer-unheard' }])
     await Promise.resolve()
     expect(answers(told)).toEqual([])
   })
@@ -256,5 +257,17 @@ describe('an answer that is spoken', () => {
     expect(listener.finish()).toEqual([])
     await Promise.resolve()
     expect(answers(told)).toMatchObject([{ by: 'dtmf', answer: 'yes' }])
+  })
+
+  it('counts besides a key that came before it, or that answers nothing', async () => {
+    const { told, run, press } = listenerOf([heardPrompt(0, 8_000)], 20_000, { words: 'no' })
+    press('1', 0)
+    run(0, 1)
+    run(1, 1.5)
+    run(1.5, 3, stream(), 1_000)
+    // Long after the announcement.
+    press('1', 20)
+    run(3, 4)
+    await expect.poll(() => answers(told).map((fact) => 'by' in fact && fact.by)).toEqual(['dtmf', 'speech'])
   })
 })

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 
 import {
   CommandTranscriber,
@@ -21,17 +22,36 @@ function program(source: string, timeoutMs = 60_000): CommandTranscriber {
 const words = (samples = SAMPLES.slice()): Promise<string | undefined> =>
   new Promise((resolve) => void transcriber.transcribe(samples, resolve))
 
-afterEach(() => transcriber.stop())
+afterEach(() => {
+  transcriber.stop()
+  vi.unstubAllEnvs()
+})
+
+/** Seconds that nothing else sleeps. */
+const markOf = (): string => `3600.${randomInt(1_000_000_000)}`
+
+async function expectGone(mark: string): Promise<void> {
+  const running = () =>
+    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`sleep\0${mark}`))
+  await expect.poll(running, { timeout: 60_000, interval: 100 }).toEqual([])
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
 
 describe('a program that makes words of speech', () => {
   it('gets a WAV file, says the words, and is not told the secrets of the recorder', async () => {
-    process.env.EARWITNESS_DATABASE_URL = 'postgres://secret'
+    vi.stubEnv('EARWITNESS_DATABASE_URL', 'postgres://secret')
     program(`
       const bytes = require('node:fs').readFileSync(0)
       console.log(bytes.subarray(0, 4) + ' ' + bytes.length + ' ' + bytes.readUInt32LE(24) + ' ' + bytes.readInt16LE(44))
       console.log(Object.keys(process.env).filter((name) => name.startsWith('EARWITNESS')).length)`)
     expect(await words()).toBe('RIFF 16044 8000 -4000\n0\n')
-    delete process.env.EARWITNESS_DATABASE_URL
     expect(transcriber.counts).toEqual({ ...NO_TRANSCRIPTIONS, told: 1 })
   })
 
@@ -57,13 +77,19 @@ describe('a program that makes words of speech', () => {
   )
 
   it('that hangs is ended with its children, and gives its place to the next', async () => {
-    transcriber = new CommandTranscriber({ command: ['sh', '-c', 'sleep 3600 | cat'], timeoutMs: 300 })
+    const mark = markOf()
+    transcriber = new CommandTranscriber({ command: ['sh', '-c', `sleep ${mark} | cat`], timeoutMs: 300 })
     expect(await Promise.all([words(), words(), words()])).toEqual(Array(3).fill(undefined))
     expect(transcriber.counts.tooLate).toBe(3)
-    const mark = `${process.pid}${Date.now() % 1_000_000}`
-    transcriber = new CommandTranscriber({ command: ['sh', '-c', `sleep ${mark} | cat`], timeoutMs: 300 })
-    expect(await words()).toBeUndefined()
-    await expect.poll(() => spawnSync('pgrep', ['-f', `sleep ${mark}`]).status).toBe(1)
+    await expectGone(mark)
+  })
+
+  it('that ends leaves no children behind', async () => {
+    const mark = markOf()
+    const command = ['sh', '-c', `sleep ${mark} >/dev/null 2>&1 & echo yes`]
+    transcriber = new CommandTranscriber({ command, timeoutMs: 60_000 })
+    expect(await words()).toBe('yes\n')
+    await expectGone(mark)
   })
 
   it('is taken back, at work or waiting, and nothing is told then', async () => {
@@ -83,7 +109,8 @@ describe('a program that makes words of speech', () => {
     expect(await words(new Int16Array(2_000_000))).toBe('no\n')
     program(`process.stdout.write("y".repeat(${OUTPUT_BYTES_MAX}))`)
     expect((await words())?.length).toBe(OUTPUT_BYTES_MAX)
-    program(`process.stdout.write("y".repeat(${OUTPUT_BYTES_MAX + 1}))`)
+    // At once: it would write for ever.
+    transcriber = new CommandTranscriber({ command: ['yes'], timeoutMs: 3_600_000 })
     expect([await words(), transcriber.counts.failed]).toEqual([undefined, 1])
   })
 
