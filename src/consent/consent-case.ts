@@ -177,13 +177,15 @@ export class ConsentCase {
   /** What was held came before any consent, so a no destroys it, whatever else is to be done. */
   #object(outputs: ConsentOutput[], action: OnObjection): void {
     this.#deadlineUs = undefined
+    // Before all else: whoever finds, after a crash, that something was done about it knows whether this is to be.
+    if (action === 'shred' && !this.#isShredded) outputs.push({ kind: 'act', action })
     const discards = this.#held === 'holding' || this.#held === 'keptMissing'
     if (discards) this.#discard(outputs)
     // What would follow a discarded beginning has nobody's consent either.
     if (action === 'pause' || (action === 'flag' && discards)) this.#do(outputs, 'pause')
     if (action === 'flag') this.#do(outputs, 'flag')
     if (action === 'stop' || action === 'shred') this.#do(outputs, 'stop')
-    if (action === 'shred') this.#do(outputs, 'shred')
+    this.#isShredded ||= action === 'shred'
   }
 
   #settleHeld(outputs: ConsentOutput[]): void {
@@ -211,7 +213,6 @@ export class ConsentCase {
       if (isOver) return
       this.#isStopped = true
     }
-    if (action === 'shred') this.#isShredded = true
     outputs.push({ kind: 'act', action })
   }
 

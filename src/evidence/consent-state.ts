@@ -28,7 +28,7 @@ function nextState(state: ConsentStateName, event: Numbered, events: readonly Nu
 }
 
 /** Somebody withdrew or said no. A spoken no counts at once, as it does for who decided. */
-export function isObjection(event: Numbered): boolean {
+function isObjection(event: Numbered): boolean {
   return (
     event.type === 'withdrawn' || ((event.type === 'answered' || event.type === 'reviewed') && event.answer === 'no')
   )

@@ -13,6 +13,7 @@ import { HeldCustody } from './recording/held-custody.ts'
 import { HeldKeys } from './recording/held-keys.ts'
 import { OpenJournal } from './recording/open-journal.ts'
 import { recoverWithSpool, type RecoveryOptions } from './recording/recovery.ts'
+import { STRANGER_NAME } from './recording/source-table.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
 import { openForCustody } from './storage/open-store.ts'
 import { startStorage, type Storage } from './storage/start-storage.ts'
@@ -110,11 +111,9 @@ export async function startKeeping(
     onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
-  const policyOf: RecoveryOptions['policyOf'] = (src) =>
-    (config.sources.find(({ name }) => name === src)?.consent ?? config.consent.byDefault).policy
   const recover: Keeping['recover'] = async (shredWanted) => {
     const recovered = await recoverWithSpool(spool, {
-      ...{ journal, leftOpen, store, custody, held, policyOf, shredWanted },
+      ...{ journal, leftOpen, store, custody, held, policyOf: policiesOf(config), shredWanted },
       signer: signer.verifyKey,
       reportError: (recordingId, error) =>
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
@@ -129,12 +128,26 @@ export async function startKeeping(
   return { storage, ...kept, vaultRecipients, signer, recover }
 }
 
-/** Of a command that was killed. */
+/** Of a source that is listed no more nobody knows what its policy was. */
+function policiesOf({ sources, consent }: Config): NonNullable<RecoveryOptions['policyOf']> {
+  return (src) =>
+    src === STRANGER_NAME ? consent.byDefault.policy : sources.find(({ name }) => name === src)?.consent.policy
+}
+
+/** Of a command that was killed. Never rejects: nothing else waits for it. */
 async function finishRotations(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
+  await tryRotations(config, signer, log).catch((error: unknown) =>
+    log.error({ err: error }, 'what rotations left cannot be looked at; it is tried again at the next start'),
+  )
+}
+
+async function tryRotations(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
+  const intents = rotationIntents(config.dataDir)
+  if ((await intents.list()).length === 0) return
   const { places, close } = await openForCustody(config)
   try {
     await finishLeftRotations({
-      ...{ places: places.map(rotationPlace), intents: rotationIntents(config.dataDir), trusted: [signer.verifyKey] },
+      ...{ places: places.map(rotationPlace), intents, trusted: [signer.verifyKey] },
       onDestroyed: (recordingId, names) =>
         log.warn({ recordingId, names }, 'keys that a rotation had left of a destroyed recording were destroyed'),
       onError: (recordingId, error) =>

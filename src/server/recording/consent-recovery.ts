@@ -1,6 +1,7 @@
 import type { ConsentPolicy } from '../../consent/policy.ts'
 import { decodeConsentEvent } from '../../evidence/consent-event.ts'
-import { consentState, isObjection } from '../../evidence/consent-state.ts'
+import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
+import { consentState } from '../../evidence/consent-state.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -37,6 +38,8 @@ export async function storeConsent(
   }
 }
 
+const OBJECTED: ReadonlySet<ConsentStateName> = new Set(['refused', 'withdrawn'])
+
 /** What a source wants done about an objection. */
 export type ObjectionPolicy = Pick<ConsentPolicy, 'onRefused' | 'onWithdrawn'>
 
@@ -47,8 +50,9 @@ export type ObjectionPolicy = Pick<ConsentPolicy, 'onRefused' | 'onWithdrawn'>
 export function isShredWanted(events: KeptConsent['events'], policy: ObjectionPolicy | undefined): boolean {
   const bodies = events.map(({ event }) => event)
   if (bodies.some((event) => event.type === 'enforced' && event.action === 'shred')) return true
-  const objection = bodies.findLastIndex(isObjection)
-  if (objection === -1 || bodies.slice(objection).some(({ type }) => type === 'enforced')) return false
+  // That it is to be destroyed is the first thing that is done about it: where another was, the policy did not want it.
+  const decided = bodies.findLastIndex((event) => event.type === 'decided' && OBJECTED.has(event.state))
+  if (decided !== -1 && bodies.slice(decided).some(({ type }) => type === 'enforced')) return false
   const state = consentState(bodies)
   return (
     (state === 'withdrawn' && policy?.onWithdrawn === 'shred') || (state === 'refused' && policy?.onRefused === 'shred')

@@ -22,6 +22,8 @@ import { RecordingPauses } from './recording-pauses.ts'
 import { RecordingTable } from './recording-table.ts'
 
 const RETRY_AFTER_SECONDS = 5
+/** A disk that hangs must not keep whoever asks. */
+const KEPT_WITHIN_MS = 10_000
 
 /** What an operator can do to a recording session. */
 export type OperatorAction = 'pause' | 'resume' | 'stop'
@@ -156,7 +158,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     const at = new Date(this.#options.nowUnixMs()).toISOString()
     const kept = this.#consent?.handleFact(recording, { at, fact })
     if (kept === undefined) return rejected('notDecided')
-    return (await kept) ? accepted(recording) : rejected('notKept')
+    const tooLate = this.#options.sleep(KEPT_WITHIN_MS).then(() => false)
+    return (await Promise.race([kept, tooLate])) ? accepted(recording) : rejected('notKept')
   }
 
   optionsStatus(method?: 'INVITE' | 'OPTIONS'): ReturnType<SignallingHandler['optionsStatus']> {

@@ -36,7 +36,7 @@ export interface RecoveryOptions {
   readonly custody: Pick<Custody, 'readmit' | 'interrupted' | 'closed'>
   readonly held?: Pick<HeldCustody, 'recover'>
   /** Of the source of this name. */
-  readonly policyOf?: (src: string) => ObjectionPolicy
+  readonly policyOf?: (src: string) => ObjectionPolicy | undefined
   /** The policy of its source wants this recording destroyed; it is looked at once it is closed. */
   readonly shredWanted?: (recordingId: string, objectPrefix: string) => Promise<void>
   /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */

@@ -44,8 +44,11 @@ export interface Source {
   readonly refusal: SourceRefusal | undefined
 }
 
+/** Of SRCs that no profile fits. */
+export const STRANGER_NAME = 'other'
+
 const STRANGER = {
-  name: 'other',
+  name: STRANGER_NAME,
   tenant: 'default',
   forceSiprec: false,
   tellPause: false,

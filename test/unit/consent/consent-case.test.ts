@@ -321,6 +321,6 @@ describe('what was held', () => {
 
   test('a shredded recording gets no further orders', () => {
     const events = early(withdrawn(), keys('yes', 'a'), keys('yes', 'b'), keys('no', 'a'))
-    expect(live(events, { policy: { ...hold, onWithdrawn: 'shred' } }).actions).toEqual(['discard', 'stop', 'shred'])
+    expect(live(events, { policy: { ...hold, onWithdrawn: 'shred' } }).actions).toEqual(['shred', 'discard', 'stop'])
   })
 })

@@ -221,10 +221,12 @@ function expectedActions(name: string, need: Need, policy: ConsentPolicy): reado
     const action: Objected = worth.objection === 'refused' ? policy.onRefused : policy.onWithdrawn
     const done: Readonly<Record<Objected, readonly ConsentAction[]>> = {
       stop: ['stop'],
-      shred: ['stop', 'shred'],
+      shred: ['shred', 'stop'],
       pause: ['pause'],
       flag: held.includes('discard') ? ['pause', 'flag'] : ['flag'],
     }
+    if (action === 'shred')
+      return [...held.filter((each) => each === 'keep'), 'shred', ...held.filter((each) => each !== 'keep'), 'stop']
     const paused = done[action].includes('pause')
     return [...held, ...done[action], ...(raised && paused ? (['resume'] as const) : [])]
   }

@@ -233,13 +233,20 @@ describe('after kill -9', () => {
   })
 
   const enforced: ConsentEventBody = { type: 'enforced', action: 'stop' }
+  const paused: ConsentEventBody = { type: 'enforced', action: 'pause' }
   const refused: ConsentEventBody = { type: 'answered', answer: 'no', by: 'dtmf' }
   it.each([
     ['withdrawn', [withdrawn], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
     ['withdrawn, as decided', [withdrawn, DECIDED], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
     ['refused', [refused], { onRefused: 'shred', onWithdrawn: 'stop' }, 1],
     ['withdrawn, where that need not be', [withdrawn], { onRefused: 'shred', onWithdrawn: 'stop' }, 0],
-    ['withdrawn, of which more was done', [withdrawn, enforced], { onRefused: 'shred', onWithdrawn: 'shred' }, 0],
+    [
+      'withdrawn, of which more was done',
+      [withdrawn, DECIDED, enforced],
+      { onRefused: 'shred', onWithdrawn: 'shred' },
+      0,
+    ],
+    ['withdrawn when its deadline had passed', [withdrawn, paused], { onRefused: 'shred', onWithdrawn: 'shred' }, 1],
     ['agreed to', AGREED, { onRefused: 'shred', onWithdrawn: 'shred' }, 0],
   ] as const)(
     'killed before anything was done, a recording that is %s is what its policy wants now',
