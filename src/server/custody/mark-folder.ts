@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { chown, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { isUuidV7, uuidV7UnixMs } from '../../ids.ts'
+import { namesIn } from '../names-in.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 
@@ -95,14 +96,5 @@ async function absentIsFine(work: () => Promise<void>): Promise<void> {
     await work()
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
-  }
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
   }
 }

@@ -14,8 +14,8 @@ import {
 } from '../../evidence/ledger/log-names.ts'
 import type { NamedNote } from '../../evidence/ledger/verify-log.ts'
 import { isUuidV7 } from '../../ids.ts'
+import { namesIn } from '../names-in.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { errnoOf } from '../storage/storage-error.ts'
 
 export interface NamedEntries extends EntriesName {
   readonly name: string
@@ -44,12 +44,7 @@ export interface LogCopy {
 
 /** The logs of a data folder, the oldest first. */
 export async function localLogs(ledgerDir: string): Promise<readonly string[]> {
-  try {
-    return (await readdir(ledgerDir)).filter(isUuidV7).toSorted()
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
+  return (await namesIn(ledgerDir)).filter(isUuidV7).toSorted()
 }
 
 /** The copy of a log that its node has. */

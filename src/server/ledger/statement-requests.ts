@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { chown, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { chown, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { EarwitnessError } from '../../errors.ts'
@@ -8,6 +8,7 @@ import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
 import type { StatementBody } from '../../evidence/ledger/statement.ts'
 import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7 } from '../../ids.ts'
+import { namesIn } from '../names-in.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import { custodyStatement, parseCustody, type Asked, type CustodyRequest } from './custody-requests.ts'
@@ -170,11 +171,7 @@ export async function waitingRequests(dataDir: string): Promise<readonly Stateme
 
 /** The oldest first. */
 async function waitingNames(folder: string): Promise<readonly string[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  })
-  return names.filter((each) => NAME.test(each)).toSorted()
+  return (await namesIn(folder)).filter((each) => NAME.test(each)).toSorted()
 }
 
 function parseRequest(json: string): StatementRequest | undefined {

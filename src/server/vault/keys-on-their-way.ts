@@ -1,8 +1,9 @@
-import { open, readdir } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7, uuidV7UnixMs } from '../../ids.ts'
+import { namesIn } from '../names-in.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import { isInScope, type RotationScope } from './rotation-scope.ts'
 
@@ -48,15 +49,6 @@ async function tenantOf(path: string): Promise<string | undefined> {
   } catch (error) {
     // It was closed meanwhile: that it was open counts.
     if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
     throw error
   }
 }
