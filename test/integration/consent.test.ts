@@ -1,9 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { readWav } from '../../src/media/wav.ts'
 import {
   eventually,
   makeDataDir,
@@ -15,12 +14,12 @@ import {
 import { decodeAudio } from '../support/ffmpeg.ts'
 import { pressedKeys } from '../support/dtmf.ts'
 import { liveRecordingSessions, metric } from '../support/probes.ts'
-import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { askingPrompt, placeFound, type Placed } from '../support/placed.ts'
+import { RawSrc } from '../support/raw-src.ts'
 import { exportedChannels, manifestOf, matchWindows, shippedSpeech } from '../support/recorded.ts'
 
 /** Consent against the real daemon: an announcement is heard in the audio, keys answer it, and what was held is kept, or gone for ever. */
 const RATE = 8_000
-const PROMPTS = join(import.meta.dirname, '..', '..', 'config', 'prompts')
 const CONSENT: DaemonEnvironment = {
   EARWITNESS_CONSENT_REQUIRE: 'agreement',
   EARWITNESS_CONSENT_DEADLINE: '16s',
@@ -43,9 +42,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'earwitness-consent-'))
   daemon = await startDaemon(dataDir, CONSENT)
   src = await RawSrc.open(daemon.sipUdpPort)
-  const wav = readWav(await readFile(join(PROMPTS, 'recording-consent.en.wav')))
-  if (!wav.ok || wav.value.sampleRate !== RATE) throw new Error('the prompt is not what this test is made for')
-  prompt = wav.value.channels[0] ?? new Int16Array(0)
+  prompt = await askingPrompt()
 }, 120_000)
 
 afterAll(async () => {
@@ -75,19 +72,7 @@ async function sides(key: string | undefined): Promise<readonly [Int16Array, Int
   return [one, other]
 }
 
-interface Placed {
-  readonly session: RawRecordingSession
-  readonly recordingId: string
-  readonly rsId: string
-}
-
-async function place(): Promise<Placed> {
-  const before = new Set((await liveRecordingSessions(daemon)).map(({ rsId }) => rsId))
-  const session = await RawRecordingSession.place(src, 2)
-  const live = (await liveRecordingSessions(daemon)).find(({ rsId }) => !before.has(rsId))
-  if (live === undefined) throw new Error('there is no recording session')
-  return { session, recordingId: live.recordingId, rsId: live.rsId }
-}
+const place = (): Promise<Placed> => placeFound(daemon, src)
 
 async function stateOf({ recordingId }: Placed): Promise<unknown> {
   const live = (await liveRecordingSessions(daemon)).find((one) => one.recordingId === recordingId)

@@ -1,20 +1,19 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-import { readWav } from '../../src/media/wav.ts'
 import { eventually, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { liveRecordingSessions, metric } from '../support/probes.ts'
-import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { askingPrompt, narrowbandOf, placeFound, type Placed } from '../support/placed.ts'
+import { RawSrc } from '../support/raw-src.ts'
 import { manifestOf } from '../support/recorded.ts'
 
 /** Spoken answers against the real daemon and real speech recognition (PocketSphinx of Debian): a synthetic voice answers the announcement. */
 const run = promisify(execFile)
 const RATE = 8_000
-const PROMPT = join(import.meta.dirname, '..', '..', 'config', 'prompts', 'recording-consent.en.wav')
 const GRAMMAR = `#JSGF V1.0;
 grammar answer;
 public <answer> = yes | yes i agree | i agree | no | no i do not | i do not agree;
@@ -54,7 +53,7 @@ afterAll(async () => {
 
 /** The announcement, and a second behind it what somebody says. */
 async function askedAnd(words: string): Promise<readonly [Int16Array, Int16Array]> {
-  const [said, prompt] = [await spokenBy('slt', words), channelOf(await readFile(PROMPT))]
+  const [said, prompt] = [await spokenBy('slt', words), await askingPrompt()]
   const [one, other] = [new Int16Array(prompt.length + 6 * RATE), new Int16Array(prompt.length + 6 * RATE)]
   one.set(prompt)
   other.set(said, prompt.length + RATE)
@@ -65,23 +64,10 @@ async function spokenBy(voice: string, words: string): Promise<Int16Array> {
   const file = join(folder, `${voice}.wav`)
   const speech = `flite=text='${words}':voice=${voice}`
   await run('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', speech, '-ar', String(RATE), file])
-  return channelOf(await readFile(file))
+  return narrowbandOf(file)
 }
 
-function channelOf(bytes: Uint8Array): Int16Array {
-  const wav = readWav(bytes)
-  if (!wav.ok || wav.value.sampleRate !== RATE) throw new Error('this is not the audio that the test is made for')
-  return wav.value.channels[0] ?? new Int16Array(0)
-}
-
-async function place(): Promise<{ readonly session: RawRecordingSession; readonly recordingId: string }> {
-  const before = new Set((await liveRecordingSessions(daemon)).map(({ rsId }) => rsId))
-  const session = await RawRecordingSession.place(src, 2)
-  const live = (await liveRecordingSessions(daemon)).find(({ rsId }) => !before.has(rsId))
-  if (live === undefined) throw new Error('there is no recording session')
-  return { session, recordingId: live.recordingId }
-}
-
+const place = (): Promise<Placed> => placeFound(daemon, src)
 const answered = (): Promise<number> => metric(daemon, 'earwitness_consent_events_total{type="answered"}')
 
 test('a spoken no ends the recording, and a spoken yes waits for a person', { timeout: 180_000 }, async () => {

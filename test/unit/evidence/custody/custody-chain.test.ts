@@ -23,15 +23,10 @@ import {
   vectorSigner,
   type SampleRecording,
 } from '../../../vectors/evidence/sample-recording.ts'
-import { decide, HOLD, RECORD_ID, SECOND_HOLD } from './decide.ts'
+import { decide, ADD, BEGIN, BEGIN_ALL, DONE_ALL, HOLD, RECORD_ID, RELEASE, SECOND_HOLD } from './decide.ts'
 
 const { verifyKey, signingKey } = await vectorSigner()
-const ADD: CustodyDecision = { kind: 'holdAdded', holdId: HOLD }
-const RELEASE: CustodyDecision = { kind: 'holdReleased', holdId: HOLD }
-const BEGIN: CustodyDecision = { kind: 'shredBegun', scope: 'key' }
 const DONE: CustodyDecision = { kind: 'shredded', scope: 'key', destroyed: [{ place: 'store', objects: 1, copies: 2 }] }
-const BEGIN_ALL: CustodyDecision = { kind: 'shredBegun', scope: 'objects' }
-const DONE_ALL: CustodyDecision = { kind: 'shredded', scope: 'objects', destroyed: [] }
 
 let recording: SampleRecording
 

@@ -17,19 +17,24 @@ import { custodyName } from '../../../../src/evidence/object-names.ts'
 import { signJson } from '../../../../src/evidence/signed-json.ts'
 import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
 import { RECORDING_ID, sha256, vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { decide, HOLD, RECORD_ID, SECOND_HOLD } from './decide.ts'
+import {
+  decide,
+  ADD,
+  ADD_OTHER,
+  BEGIN,
+  BEGIN_ALL,
+  DONE,
+  DONE_ALL,
+  HOLD,
+  RECORD_ID,
+  RELEASE,
+  RELEASE_OTHER,
+  SECOND_HOLD,
+} from './decide.ts'
 
 /** Every finding that a chain of decisions gives, and none besides. */
 
 const { signingKey, verifyKey } = await vectorSigner()
-const ADD: CustodyDecision = { kind: 'holdAdded', holdId: HOLD }
-const ADD_OTHER: CustodyDecision = { kind: 'holdAdded', holdId: SECOND_HOLD }
-const RELEASE: CustodyDecision = { kind: 'holdReleased', holdId: HOLD }
-const RELEASE_OTHER: CustodyDecision = { kind: 'holdReleased', holdId: SECOND_HOLD }
-const BEGIN: CustodyDecision = { kind: 'shredBegun', scope: 'key' }
-const DONE: CustodyDecision = { kind: 'shredded', scope: 'key', destroyed: [] }
-const BEGIN_ALL: CustodyDecision = { kind: 'shredBegun', scope: 'objects' }
-const DONE_ALL: CustodyDecision = { kind: 'shredded', scope: 'objects', destroyed: [] }
 
 type Objects = Map<string, Uint8Array>
 

@@ -6,6 +6,16 @@ export const HOLD = '019aaff1-0680-7abc-8def-0000000000aa'
 export const SECOND_HOLD = '019aaff1-0680-7abc-8def-0000000000ab'
 export const RECORD_ID = '019aaff1-0680-7abc-8def-0000000000ac'
 
+/** What is decided of a recording: two holds and their ends, and the destruction of its key, or of all its objects. */
+export const ADD: CustodyDecision = { kind: 'holdAdded', holdId: HOLD }
+export const ADD_OTHER: CustodyDecision = { kind: 'holdAdded', holdId: SECOND_HOLD }
+export const RELEASE: CustodyDecision = { kind: 'holdReleased', holdId: HOLD }
+export const RELEASE_OTHER: CustodyDecision = { kind: 'holdReleased', holdId: SECOND_HOLD }
+export const BEGIN: CustodyDecision = { kind: 'shredBegun', scope: 'key' }
+export const DONE: CustodyDecision = { kind: 'shredded', scope: 'key', destroyed: [] }
+export const BEGIN_ALL: CustodyDecision = { kind: 'shredBegun', scope: 'objects' }
+export const DONE_ALL: CustodyDecision = { kind: 'shredded', scope: 'objects', destroyed: [] }
+
 /** Puts the next custody record beside the objects of a recording, signed by the vectors' signer, whether or not it makes sense. */
 export async function decide(
   objects: Map<string, Uint8Array>,

@@ -10,15 +10,7 @@ import {
 import { FindingList } from '../../../../src/evidence/findings.ts'
 import { custodyName } from '../../../../src/evidence/object-names.ts'
 import { RECORDING_ID, sha256, vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { decide, HOLD, SECOND_HOLD } from './decide.ts'
-
-const ADD: CustodyDecision = { kind: 'holdAdded', holdId: HOLD }
-const ADD_OTHER: CustodyDecision = { kind: 'holdAdded', holdId: SECOND_HOLD }
-const RELEASE: CustodyDecision = { kind: 'holdReleased', holdId: HOLD }
-const BEGIN: CustodyDecision = { kind: 'shredBegun', scope: 'key' }
-const DONE: CustodyDecision = { kind: 'shredded', scope: 'key', destroyed: [] }
-const BEGIN_ALL: CustodyDecision = { kind: 'shredBegun', scope: 'objects' }
-const DONE_ALL: CustodyDecision = { kind: 'shredded', scope: 'objects', destroyed: [] }
+import { decide, ADD, ADD_OTHER, BEGIN, BEGIN_ALL, DONE, DONE_ALL, HOLD, RELEASE, SECOND_HOLD } from './decide.ts'
 
 const KEYS = ['key.age', 'key-001.age', 'held-key-000.age']
 const CHUNK = 'chunk-000000.age'
