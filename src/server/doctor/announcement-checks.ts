@@ -3,8 +3,8 @@ import { EarwitnessError } from '../../errors.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { Probes } from './probes.ts'
 
-/** What callers are told. */
-export const ANNOUNCEMENT_CHECKS = [checkPrompts]
+/** What callers are told, and how their answers are known. */
+export const ANNOUNCEMENT_CHECKS = [checkPrompts, checkTranscriber]
 
 export async function checkPrompts(config: Config, probes: Probes): Promise<readonly Finding[]> {
   const { enabled, folder, prompts, rules, language } = config.announcements
@@ -24,4 +24,15 @@ export async function checkPrompts(config: Config, probes: Probes): Promise<read
   if (foreign.length === 0) return [summary]
   const sentence = `These prompts are not there in announcements.language (${language}): ${foreign.join(', ')}.`
   return [summary, warn('prompts-language', sentence, 'Callers whose language is not known get another one.')]
+}
+
+export async function checkTranscriber({ consent }: Config, probes: Probes): Promise<readonly Finding[]> {
+  if (consent.transcriber === undefined) return []
+  if (await probes.transcribes(consent.transcriber)) {
+    return [ok('transcriber', 'The program of consent.transcriber takes audio and gives words.')]
+  }
+  const sentence = 'The program of consent.transcriber fails, or is too slow, on a second of silence.'
+  const hint =
+    'Run it as the user of the recorder, with a WAV file as its standard input; until it works no spoken answer is known.'
+  return [warn('transcriber', sentence, hint)]
 }

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import type { Config, S3Config } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { readSigningKey } from '../../evidence/signer-keys.ts'
+import { HEARING_RATE } from '../../recorder/spoken-answers.ts'
 import { readPrompts } from '../announcer/prompt-library.ts'
 import { readDataLock } from '../data-lock.ts'
 import { clusterDirectory } from '../database/cluster.ts'
@@ -17,6 +18,7 @@ import { reportDatabase, type DatabaseReport } from '../database/database-report
 import { findEmbeddedBinaries } from '../database/embedded-binaries.ts'
 import { findPostmaster } from '../database/postmaster.ts'
 import { describeOpenError } from '../database/server-errors.ts'
+import { CommandTranscriber } from '../media/command-transcriber.ts'
 import { loadNativeAddon } from '../media/native-addon.ts'
 import { createOpusEngine } from '../media/opus-engine.ts'
 import { openS3Store } from '../storage/open-store.ts'
@@ -59,6 +61,11 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
     encodeAndDecode: () => encodeAndDecode(config),
     database: () => askDatabase(config),
     bucket: tryBucket,
+    transcribes: async (command) => {
+      const silence = new Int16Array(HEARING_RATE)
+      const words = await new Promise((resolve) => void new CommandTranscriber(command).transcribe(silence, resolve))
+      return words !== undefined
+    },
     prompts: async (folder) => {
       try {
         return await readPrompts(folder)

@@ -1,6 +1,7 @@
 import type { S3Config } from '../../config/config.ts'
 import type { EarwitnessError } from '../../errors.ts'
 import type { DatabaseReport } from '../database/database-report.ts'
+import type { TranscriberCommand } from '../media/command-transcriber.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
 import type { LedgerReport } from './ledger-report.ts'
 import type { WitnessReport } from './witness-report.ts'
@@ -37,6 +38,8 @@ export interface Probes {
   signerProblem(pem: string): Promise<string | undefined>
   /** The prompts of a folder, or what a person should read when they cannot be played. */
   prompts(folder: string): Promise<readonly { readonly id: string; readonly language: string }[] | EarwitnessError>
+  /** Whether a program makes words, be they none, of a second of silence. */
+  transcribes(command: TranscriberCommand): Promise<boolean>
   /** The newest log of this node, read and compared with its checkpoint; undefined when there is none. */
   ledger(): Promise<LedgerReport | undefined>
   /** Asks the witnesses of the configuration to sign under its newest checkpoint. */

@@ -61,6 +61,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     bucket: async () => FINE_BUCKET,
     signerProblem: async () => undefined,
     prompts: async () => [{ id: 'recording-notice', language: 'en' }],
+    transcribes: async () => true,
     ledger: async () => undefined,
     witnesses: async () => [],
     ...probes,
@@ -117,6 +118,7 @@ function ledger(change: Partial<LedgerReport>): Machine {
 }
 
 const ANNOUNCER = { EARWITNESS_ANNOUNCEMENTS_ENABLED: 'true' }
+const TRANSCRIBER = { EARWITNESS_CONSENT_TRANSCRIBER_COMMAND: 'transcribe' }
 
 const CASES: readonly (readonly [what: string, Machine, readonly string[], Record<string, string>?])[] = [
   ['a ledger that was changed', ledger({ findings: ['log-rewritten'] }), ['ledger fail']],
@@ -286,6 +288,8 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ],
   ['prompts as they should be', {}, [], ANNOUNCER],
   ['prompts that nobody plays', { prompts: async () => away }, []],
+  ['a transcriber that works', {}, [], TRANSCRIBER],
+  ['a transcriber that does not', { transcribes: async () => false }, ['transcriber warn'], TRANSCRIBER],
   ['prompts that cannot be read', { prompts: async () => away }, ['prompts fail'], ANNOUNCER],
   ['a prompt that is not there', {}, ['prompts fail'], { ...ANNOUNCER, EARWITNESS_ANNOUNCEMENTS_PROMPTS: 'other' }],
   [
