@@ -205,7 +205,7 @@ export class ConsentDesk {
     const { factsDropped } = open.consentCase
     this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
     if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)
-    return Promise.all([noted?.kept, open.noted?.kept]).then((kept) => kept.every((isKept) => isKept === true))
+    return noted === undefined ? Promise.resolve(false) : isThere(noted, open.noted)
   }
 
   /** Nothing more will be recorded, and its manifest is about to be signed: it must wait for this. Never rejects. */
@@ -277,7 +277,7 @@ export class ConsentDesk {
 
   #enforce(open: OpenCase, action: ConsentAction): void {
     const { recording, decided } = open
-    this.#note(open, { body: { type: 'enforced', action } })
+    const enforced = this.#note(open, { body: { type: 'enforced', action } })
     if (action !== 'keep' && action !== 'resume') {
       this.#forbid(open, action)
       return
@@ -285,13 +285,17 @@ export class ConsentDesk {
     // Without its event nothing is allowed: a crash must not leave what nobody agreed to.
     if (decided === undefined) return
     const { state } = open.consentCase
-    const allowed = decided.kept.then((isKept) => {
+    const allowed = this.#isDecided(decided, enforced).then((isKept) => {
       if (!isKept) return
       if (action === 'keep') this.#actions.settleHeld(recording, 'kept', state)
       // Somebody may have taken consent back while it waited.
       else if (!open.consentCase.isPaused) this.#actions.setPaused(recording, false)
     })
     open.pending.push(allowed)
+  }
+
+  async #isDecided(decided: TakenConsentEvent, enforced: TakenConsentEvent | undefined): Promise<boolean> {
+    return (await decided.kept) || isThere(decided, enforced)
   }
 
   #forbid({ recording, consentCase }: OpenCase, action: Exclude<ConsentAction, 'keep' | 'resume'>): void {
@@ -321,6 +325,11 @@ export class ConsentDesk {
 /** A source that asks for nothing and listens for nothing has no cases: its recordings say that nothing is known of consent. */
 function asksForConsent({ policy, listening }: SourceConsentConfig): boolean {
   return policy.require !== 'none' || listening !== undefined
+}
+
+/** Whether an event, and the last of what follows from it, is in the journal: a line that the disk did not take at first is written with the next one. */
+async function isThere(event: TakenConsentEvent, last: TakenConsentEvent = event): Promise<boolean> {
+  return (await event.isSigned) && last.kept
 }
 
 function streamIdsOf(recording: LiveRecording): readonly string[] {

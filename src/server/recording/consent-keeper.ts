@@ -83,7 +83,9 @@ export class ConsentKeeper {
     const number = consent.number(body.type)
     if (number === undefined) return undefined
     const place = { recordingId, number, at, clock }
-    return { number, kept: consent.chain(() => this.#keep(recording, hide(recording, body, personal), place)) }
+    const { promise: isSigned, resolve } = Promise.withResolvers<boolean>()
+    const kept = consent.chain(() => this.#keep(recording, hide(recording, body, personal), place, resolve))
+    return { number, kept, isSigned }
   }
 
   /** All events of the recording that are to be in its manifest; it takes no more. Undefined when it was not opened in this run. */
@@ -111,11 +113,17 @@ export class ConsentKeeper {
     this.#options.outbox.add(consentRecord({ recordingId, entry, jws, state }))
   }
 
-  async #keep(recording: LiveRecording, body: ConsentEventBody, place: ConsentEventPlace): Promise<boolean> {
+  async #keep(
+    recording: LiveRecording,
+    body: ConsentEventBody,
+    place: ConsentEventPlace,
+    tell: (isSigned: boolean) => void,
+  ): Promise<boolean> {
     const { consent } = recording
     const previousSha256 = consent.entries.at(-1)?.sha256
     const at = { ...place, ...(previousSha256 === undefined ? {} : { previousSha256 }) }
     const signed = await this.#sign(body, at)
+    tell(signed !== undefined)
     if (signed === undefined) {
       this.#options.failed(recording)
       return false

@@ -34,6 +34,8 @@ export interface TakenConsentEvent {
    * it. Never, when the recording session comes to nothing before it is opened.
    */
   readonly kept: Promise<boolean>
+  /** Settles before: false when it could not be signed. One that is signed is in the journal as soon as one behind it is: see `OpenJournal.append`. */
+  readonly isSigned: Promise<boolean>
 }
 
 /** Numbers the consent events of one recording, and does what is to be done with them one after the other. */

@@ -16,6 +16,7 @@ function desk() {
   const recording = liveRecording()
   const events: { readonly type: string; readonly kept: (isKept: boolean) => void }[] = []
   const refused = new Set<string>()
+  const unsigned = new Set<string>()
   const nothing = (): void => {}
   const consentDesk = new ConsentDesk({
     settings: {
@@ -25,7 +26,7 @@ function desk() {
         if (refused.has(type)) throw new TypeError('The consent event is too long.')
         const { promise, resolve } = Promise.withResolvers<boolean>()
         events.push({ type, kept: resolve })
-        return { number: events.length - 1, kept: promise }
+        return { number: events.length - 1, kept: promise, isSigned: Promise.resolve(!unsigned.has(type)) }
       },
     },
     actions: {
@@ -38,7 +39,7 @@ function desk() {
     const at = new Date(recording.facts.openedAtUnixMs).toISOString()
     return consentDesk.handleFact(recording, { at, fact }) ?? Promise.reject(new Error('nothing is decided about it'))
   }
-  return { events, refused, say }
+  return { events, refused, unsigned, say }
 }
 
 it('is acknowledged when the fact and all that was decided on it are in the journal, and not before', async () => {
@@ -53,10 +54,28 @@ it('is acknowledged when the fact and all that was decided on it are in the jour
   expect(await said).toBe(true)
 })
 
-it.each([-4, -1])('is not acknowledged when the disk did not take one of its events (%i)', async (index) => {
+it('is not acknowledged when the disk did not take the last of its events', async () => {
   const { events, say } = desk()
   const said = say(WITHDRAWN)
-  for (const event of events) event.kept(event !== events.at(index))
+  for (const event of events) event.kept(event !== events.at(-1))
+  expect(await said).toBe(false)
+})
+
+it.each([-4, -3])(
+  'is acknowledged when a line that the disk did not take was written with the next one (%i)',
+  async (index) => {
+    const { events, say } = desk()
+    const said = say(WITHDRAWN)
+    for (const event of events) event.kept(event !== events.at(index))
+    expect(await said).toBe(true)
+  },
+)
+
+it('is not acknowledged when its signature failed, whatever was written behind it', async () => {
+  const { events, unsigned, say } = desk()
+  unsigned.add('withdrawn')
+  const said = say(WITHDRAWN)
+  for (const event of events) event.kept(event.type !== 'withdrawn')
   expect(await said).toBe(false)
 })
 

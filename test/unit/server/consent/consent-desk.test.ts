@@ -54,7 +54,7 @@ class DeskRig {
           if (this.refuses(note.body)) throw new TypeError('The consent event is too long.')
           if (this.isFull) return undefined
           this.events.push(note)
-          return { number: this.events.length - 1, kept: this.kept }
+          return { number: this.events.length - 1, kept: this.kept, isSigned: Promise.resolve(true) }
         },
       },
       actions: {

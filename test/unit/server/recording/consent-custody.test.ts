@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -35,6 +35,7 @@ let statements: { readonly kind: string; readonly evidenceSha256?: string }[]
 let counted: string[]
 let custody: Custody
 let recording: LiveRecording
+let isDiskFailing = false
 /** What recovery says is to be looked at once it is closed, and what of it was still in the journal then. */
 let shredWanted: string[]
 /** Of the source now. */
@@ -57,7 +58,7 @@ async function start(): Promise<void> {
     dataDir,
     nowUnixMs: () => OPENED_AT_UNIX_MS,
     onError: (error) => {
-      throw error
+      if (!isDiskFailing) throw error
     },
   })
   await journal.run()
@@ -124,6 +125,23 @@ describe('a consent event of a recording under way', () => {
     expect(states()).toEqual(['unknown', 'unknown', 'unknown', 'unknown', 'agreed'])
     expect(counted).toEqual(AGREED.map(({ type }) => type))
     expect(await verify()).toMatchObject({ verified: true, findings: [], consent: { state: 'agreed' } })
+  })
+
+  it('is signed though the disk did not take its line, which is there with the next one', async () => {
+    custody.opened(recording)
+    await custody.consented(recording, { body: { type: 'answered', answer: 'none', by: 'dtmf' }, at: AT })?.kept
+    const file = join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`)
+    renameSync(file, `${file}.aside`)
+    mkdirSync(file)
+    isDiskFailing = true
+    const lost = custody.consented(recording, { body: withdrawn, at: AT })
+    expect([await lost?.isSigned, await lost?.kept]).toEqual([true, false])
+    rmdirSync(file)
+    renameSync(`${file}.aside`, file)
+    isDiskFailing = false
+    const next = custody.consented(recording, { body: { ...DECIDED, because: [1] }, at: AT })
+    expect([await next?.isSigned, await next?.kept]).toEqual([true, true])
+    expect(readFileSync(file, 'utf8').match(/"kind":"consent"/g)).toHaveLength(3)
   })
 
   it('waits until the recording is opened, whose line is the first of the journal', async () => {
