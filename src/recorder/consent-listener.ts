@@ -161,16 +161,31 @@ export class ConsentListener {
     }
   }
 
+  /**
+   * All audio was added: looks for no announcements any more, and has transcribed what was being answered.
+   *
+   * @param heard called when all answers are known; not if {@link finish} comes first
+   */
+  handleEnd(heard: () => void): void {
+    this.#finishEars()
+    if (this.#spoken === undefined) heard()
+    else this.#spoken.handleEnd(heard)
+  }
+
   /** Looks for no announcements and answers any more. What is to be noted of it. */
   finish(): readonly Incident[] {
     if (this.#isOver) return []
     this.#isOver = true
+    this.#finishEars()
+    return [...(this.#spoken?.finish() ?? []), ...(this.#untold === 0 ? [] : [UNTOLD])]
+  }
+
+  #finishEars(): void {
     for (const [streamId, ear] of this.#ears) {
       ear.ear.finish()
       this.#takeFindings(streamId, ear)
     }
     this.#ears.clear()
-    return [...(this.#spoken?.finish() ?? []), ...(this.#untold === 0 ? [] : [UNTOLD])]
   }
 
   #listenFor(listening: SpokenListening | undefined, transcriber: Transcriber | undefined): SpokenAnswers | undefined {

@@ -36,9 +36,8 @@ export const COMMIT_INTERVAL_US = 250_000
 export const ANCHOR_WINDOW_US = 400_000
 
 /**
- * One recording session on one timeline: datagrams, metadata snapshots and time go in, sealed objects and at the end
- * the manifest's body come out. It knows no clock, socket or thread; the media worker, the simulator and tests drive
- * the same class.
+ * One recording session on one timeline: datagrams, metadata snapshots and time go in, sealed objects and at the end the manifest's body come
+ * out. It knows no clock, socket or thread; the media worker, the simulator and tests drive the same class.
  *
  * Clear audio exists only inside this object; everything handed to the sink is sealed to the recording's own key.
  */
@@ -62,8 +61,8 @@ export class RecordingSession {
   #awaitedSinceUs: number
   #nextTimeoutUs: number
   #nextCommitUs: number
-  /** `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
-  #state: 'running' | 'failed' | 'over' = 'running'
+  /** `ending`: all audio is committed. `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
+  #state: 'running' | 'ending' | 'failed' | 'over' = 'running'
   #manifest: ManifestBody | undefined
 
   constructor(options: {
@@ -138,10 +137,7 @@ export class RecordingSession {
     return this.#state === 'running' && this.#receivers.isWider
   }
 
-  /**
-   * What came by now is to be recorded with all there is in it. Gives the plans for which {@link encodersNeeded} and {@link decodersNeeded} then say what
-   * has to be made; until {@link raiseRates} it goes on as it was.
-   */
+  /** What came by now is to be recorded with all there is in it, from {@link raiseRates} on. Gives the plans for which {@link encodersNeeded} and {@link decodersNeeded} then say what has to be made. */
   acceptWider(): readonly MediaStreamPlan[] {
     this.#receivers.acceptWider()
     return this.#receivers.all.map(({ plan }) => plan)
@@ -267,10 +263,7 @@ export class RecordingSession {
     if (this.#state === 'running') this.#writer.release(atUs)
   }
 
-  /**
-   * Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the
-   * horizon. Call it about when {@link nextTimeoutUs} says.
-   */
+  /** Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the horizon: about when {@link nextTimeoutUs} says. */
   handleTimeout(nowUs: number): void {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
@@ -281,7 +274,6 @@ export class RecordingSession {
   #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
     this.#nextCommitUs = nowUs + COMMIT_INTERVAL_US
     const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs)
-    let full = drained
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
     this.#receivers.alignment.update(this.#receivers.all, nowUs)
@@ -290,8 +282,14 @@ export class RecordingSession {
     this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
     if (!isAnchored) return
     this.#writer.commit(this.#clock.samplesSinceOrigin(horizonUs))
-    // A stream that has no room for what came is read ahead of the horizon: dropping its audio would be worse.
-    while (full.length > 0 && this.#writer.commit(this.#receivers.endOf(full))) full = this.#receivers.drain(nowUs)
+    this.#receivers.readAhead(drained, nowUs, (position) => this.#writer.commit(position))
+  }
+
+  /** Nothing more is taken; {@link end} is to follow, with the same instant. `heard`: what was being said in answer to an announcement is known, perhaps at once; not called after `end`. */
+  awaitAnswers(nowUs: number, heard: () => void): void {
+    this.#endAudio(nowUs)
+    if (this.#state === 'ending' && this.#consent !== undefined) this.#consent.handleEnd(heard)
+    else heard()
   }
 
   /**
@@ -305,7 +303,7 @@ export class RecordingSession {
 
   /** Something inside threw: no more audio is taken; `end` keeps the whole frames there are. */
   fail(error: unknown, nowUs: number): void {
-    if (this.#state !== 'running') return
+    if (this.#state !== 'running' && this.#state !== 'ending') return
     this.#state = 'failed'
     const detail = `The recorder failed inside (${error instanceof Error ? error.name : 'unknown'}).`
     this.noteIncident('recorder-failed', detail, nowUs)
@@ -322,18 +320,24 @@ export class RecordingSession {
     this.#incidents.note({ code, detail }, nowUs)
   }
 
+  /** Commits all that came. */
+  #endAudio(nowUs: number): void {
+    if (this.#state !== 'running') return
+    this.#receivers.takeRest()
+    const full = this.#receivers.drain(Infinity)
+    // Whatever came counts, even what was read from its socket after the BYE.
+    if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
+      this.#receivers.readAhead(full, Infinity, (position) => this.#writer.commit(position))
+      this.#writer.writeRest(this.#clock.samplesSinceOrigin(nowUs))
+    }
+    this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
+    this.#state = 'ending'
+  }
+
   #finish(nowUs: number, cause: EndCause): ManifestBody {
     try {
-      if (this.#state === 'running') {
-        this.#receivers.takeRest()
-        let full = this.#receivers.drain(Infinity)
-        // Whatever came counts, even what was read from its socket after the BYE.
-        if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
-          while (full.length > 0 && this.#writer.commit(this.#receivers.endOf(full)))
-            full = this.#receivers.drain(Infinity)
-          this.#writer.writeRest(this.#clock.samplesSinceOrigin(nowUs))
-        }
-        this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
+      this.#endAudio(nowUs)
+      if (this.#state === 'ending') {
         this.#state = 'over'
         for (const incident of this.#consent?.finish() ?? []) this.#incidents.note(incident, nowUs)
         const isOneWayNoted = this.monitor.hasNoted('oneWay')

@@ -96,6 +96,7 @@ export class SpokenAnswers {
   #isTranscribed = false
   #hasFailed = false
   #isUnheard = false
+  #heard: (() => void) | undefined
 
   constructor(options: {
     readonly listening: SpokenListening
@@ -181,8 +182,25 @@ export class SpokenAnswers {
       this.#transcribe(streamId, stream, { ...answer, spokenFrom: answer.spokenFrom })
   }
 
+  /**
+   * The recording is over: what has been said of an answer by now is all of it, and is given to the transcriber. To be called when no announcement will be found any more.
+   *
+   * @param heard called once, when nothing is waited for; perhaps at once, and not if {@link finish} comes first
+   */
+  handleEnd(heard: () => void): void {
+    for (const [streamId, stream] of this.#streams) {
+      const { answer } = stream
+      stream.answer = undefined
+      if (answer?.spokenFrom !== undefined)
+        this.#transcribe(streamId, stream, { ...answer, spokenFrom: answer.spokenFrom })
+    }
+    this.#heard = heard
+    this.#tellHeard()
+  }
+
   /** Nothing more is told, and nobody hears any more of it. */
   finish(): readonly Incident[] {
+    this.#heard = undefined
     for (const stream of this.#streams.values()) {
       if (stream.waiting.size > 0 || stream.answer?.spokenFrom !== undefined) this.#isUnheard = true
       for (const order of stream.waiting) this.#takeBack(stream, order)
@@ -214,10 +232,18 @@ export class SpokenAnswers {
     order.takeBack = this.#transcriber.transcribe(answer.samples.slice(0, answer.filled), (words) => {
       stream.waiting.delete(order)
       if (words === undefined) this.#hasFailed = true
-      if (words === undefined || atSample < stream.answeredAt) return
-      const meant = spokenAnswer(words, this.#listening.words)
+      const counts = words !== undefined && atSample >= stream.answeredAt
+      const meant = counts ? spokenAnswer(words, this.#listening.words) : undefined
       if (meant !== undefined) this.#told(streamId, meant, atSample)
+      this.#tellHeard()
     })
+  }
+
+  #tellHeard(): void {
+    const heard = this.#heard
+    if (heard === undefined || [...this.#streams.values()].some(({ waiting }) => waiting.size > 0)) return
+    this.#heard = undefined
+    heard()
   }
 
   #takeBack({ waiting }: Stream, order: Order): void {

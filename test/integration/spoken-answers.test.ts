@@ -108,3 +108,29 @@ test('a spoken no ends the recording, and a spoken yes waits for a person', { ti
   expect(stdout).toContain('agreed')
   expect(stdout).toMatch(/spoke|speech|aloud/)
 })
+
+test('who says no and hangs up at once has refused', { timeout: 180_000 }, async () => {
+  const hasty = await place()
+  const prompt = await askingPrompt()
+  const said = await spokenBy('slt', 'no i do not')
+  const [asking, answering] = [
+    new Int16Array(prompt.length + said.length + RATE / 2),
+    new Int16Array(prompt.length + said.length + RATE / 2),
+  ]
+  asking.set(prompt)
+  answering.set(said, prompt.length + RATE / 2)
+  await Promise.all([hasty.session.speak(0, asking), hasty.session.speak(1, answering)])
+  expect(await hasty.session.hangUp()).toBe(200)
+  const manifest = await eventually('it is closed', async () => {
+    const live = await liveRecordingSessions(daemon)
+    return live.some(({ recordingId }) => recordingId === hasty.recordingId)
+      ? undefined
+      : await manifestOf(daemon, hasty.recordingId)
+  })
+  expect(manifest).toMatchObject({ endCause: 'bye' })
+  expect(manifest.incidents.map(({ code }) => code)).not.toContain('spoken-answer-unheard')
+  expect(manifest.consentEvents.map(({ type }) => type)).toContain('answered')
+  const { code, stdout } = await daemon.commandHere('verify', hasty.recordingId, '--json')
+  expect(code, stdout).toBe(0)
+  expect(stdout).toContain('"refused"')
+})

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
 import { writeWav } from '../../media/wav.ts'
 import { HEARING_RATE, type Transcriber } from '../../recorder/spoken-answers.ts'
@@ -26,6 +28,8 @@ export const WAITING_MAX = 16
 export const OUTPUT_BYTES_MAX = 4_096
 /** The environment holds secrets of the recorder. */
 const ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TMPDIR'] as const
+/** So much longer than we wait for it, a program ends by itself when nobody is left who would end it. */
+const ORPHAN_GRACE_S = 2
 
 interface Order {
   readonly samples: Int16Array
@@ -45,8 +49,13 @@ export class CommandTranscriber implements Transcriber {
   readonly #waiting: Order[] = []
   readonly #counts = { ...NO_TRANSCRIPTIONS }
 
+  /** The command, under timeout(1) where the system has it: a recorder that is killed can end nothing any more. */
+  readonly #command: readonly string[]
+
   constructor(options: TranscriberCommand) {
     this.#options = options
+    const limit = ['timeout', '-s', 'KILL', String(Math.ceil(options.timeoutMs / 1_000) + ORPHAN_GRACE_S)]
+    this.#command = isInPath('timeout') ? [...limit, ...options.command] : options.command
   }
 
   /** Since the start; they only grow. */
@@ -78,7 +87,7 @@ export class CommandTranscriber implements Transcriber {
   }
 
   #run(order: Order): void {
-    const [program = '', ...args] = this.#options.command
+    const [program = '', ...args] = this.#command
     const env = Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]]))
     const said: Buffer[] = []
     let saidBytes = 0
@@ -129,6 +138,10 @@ export class CommandTranscriber implements Transcriber {
     queueMicrotask(() => this.#startNext())
     if (outcome !== 'takenBack') order.done(outcome === 'told' ? words : undefined)
   }
+}
+
+function isInPath(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, program)))
 }
 
 /** The program and its children. */

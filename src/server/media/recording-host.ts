@@ -333,6 +333,10 @@ export class RecordingHost {
     this.#noteOverflow(recordingId, recording)
     recording.sockets.clear()
     this.#recordings.delete(recordingId)
+    await this.#hearing.awaitAnswers((heard) => {
+      this.#guard(recordingId, recording, () => recording.recordingSession.awaitAnswers(message.endedUs, heard))
+      if (recording.recordingSession.hasFailed) heard()
+    })
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
     // After the end, which counts what was still being waited for as lost.
     this.#ended.add(recording.recordingSession)
@@ -341,10 +345,7 @@ export class RecordingHost {
     this.#post({ kind: 'ended', recordingId, manifest })
   }
 
-  /**
-   * Receives, and lets the event loop poll, until a round brings nothing more: after a stall its timers run before its sockets are
-   * read, and a burst takes several rounds.
-   */
+  /** Receives, and lets the event loop poll, until a round brings nothing more: after a stall its timers run before its sockets are read, and a burst takes several rounds. */
   async #readSocketsOut(recording: HostedRecording): Promise<void> {
     let before = -1
     for (let round = 0; round < POLL_ROUNDS_MAX && recording.datagrams !== before; round += 1) {

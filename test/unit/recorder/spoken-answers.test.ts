@@ -210,6 +210,43 @@ describe('what is said behind an announcement that asks', () => {
     expect([rig.told, rig.noted]).toEqual([[['s1', 'no', 8 * POSITION]], ['transcribed']])
   })
 
+  it('is given to the transcriber also when the recording ends in the middle of it, and what is awaited is told', () => {
+    const rig = new Rig()
+    rig.push(1, 0)
+    rig.push(1, 0, 's2')
+    rig.push(1, 0, 's3')
+    rig.answers.handleQuestion(POSITION)
+    // Still speaking, silent behind it and not settled, and nobody.
+    rig.push(0.5, 1_000)
+    rig.push(0.5, 700, 's2')
+    rig.push(0.9, 0, 's2')
+    rig.push(1, 20, 's3')
+    let heard = 0
+    rig.answers.handleEnd(() => (heard += 1))
+    expect(rig.orders.map(({ samples }) => samples.length)).toEqual([0.5 * HEARING_RATE, 1.3 * HEARING_RATE])
+    rig.orders[0]?.done('no')
+    expect(heard).toBe(0)
+    rig.orders[1]?.done(undefined)
+    expect([heard, rig.told]).toEqual([1, [['s1', 'no', POSITION]]])
+    expect([rig.noted, heard, rig.takenBack]).toEqual([['transcribed', 'transcriber-failed'], 1, 0])
+  })
+
+  it('is not waited for when nothing is being answered, and not for ever', () => {
+    const quiet = new Rig()
+    quiet.push(1, 0)
+    let heard = 0
+    quiet.answers.handleEnd(() => (heard += 1))
+    expect([heard, quiet.noted]).toEqual([1, []])
+    const slow = new Rig()
+    slow.push(1, 0)
+    slow.answers.handleQuestion(POSITION)
+    slow.push(1, 1_000)
+    slow.answers.handleEnd(() => (heard += 1))
+    expect(slow.noted).toEqual(['transcribed', 'spoken-answer-unheard'])
+    slow.orders[0]?.done('no')
+    expect([heard, slow.takenBack]).toEqual([1, 1])
+  })
+
   it('is missing, which is said: nobody could transcribe it, or the recording ended meanwhile', () => {
     const failed = new Rig()
     failed.push(1, 0)

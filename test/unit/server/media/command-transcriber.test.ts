@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
@@ -31,9 +34,11 @@ afterEach(() => {
 const markOf = (): string => `3600.${randomInt(1_000_000_000)}`
 
 async function expectGone(mark: string): Promise<void> {
-  const running = () =>
-    readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`sleep\0${mark}`))
-  await expect.poll(running, { timeout: 60_000, interval: 100 }).toEqual([])
+  await expect.poll(() => running(mark), { timeout: 60_000, interval: 100 }).toEqual([])
+}
+
+function running(mark: string): readonly string[] {
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(`sleep\0${mark}`))
 }
 
 function commandOf(pid: string): string {
@@ -81,6 +86,21 @@ describe('a program that makes words of speech', () => {
     transcriber = new CommandTranscriber({ command: ['sh', '-c', `sleep ${mark} | cat`], timeoutMs: 300 })
     expect(await Promise.all([words(), words(), words()])).toEqual(Array(3).fill(undefined))
     expect(transcriber.counts.tooLate).toBe(3)
+    await expectGone(mark)
+  })
+
+  it('that hangs ends by itself, with its children, when the recorder is killed', async () => {
+    const mark = markOf()
+    const module = join(import.meta.dirname, '../../../../src/server/media/command-transcriber.ts')
+    const recorder = spawn(process.execPath, [
+      '-e',
+      `import(${JSON.stringify(module)}).then(({ CommandTranscriber }) =>
+        new CommandTranscriber({ command: ['sh', '-c', 'sleep ${mark} | cat'], timeoutMs: 1000 }).transcribe(new Int16Array(800), () => {}))
+      setInterval(() => {}, 1000)`,
+    ])
+    await expect.poll(() => running(mark).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0)
+    recorder.kill('SIGKILL')
+    await once(recorder, 'exit')
     await expectGone(mark)
   })
 
