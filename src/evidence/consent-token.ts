@@ -8,6 +8,19 @@ const FORMAT = 'earwitness-consent-token/1'
 const TOKEN_LENGTH_MAX = 1_024
 const ANNOUNCEMENT_ID = /^[0-9a-f]{32}$/
 
+/** How each of ours begins, in Base64url: `{"alg":"EdDSA","kid":"`. A signature of Ed25519 has 86 characters. */
+const IN_TEXT = /(?<![\w-])eyJhbGciOiJFZERTQSIsImtpZCI6I[\w-]{1,200}\.[\w-]{1,600}\.[\w-]{86}(?![\w-])/g
+
+/** What may be tokens in a text that somebody copied them into; nobody has checked them. At most `countMax`. */
+export function tokensIn(text: string, countMax: number): readonly string[] {
+  const found: string[] = []
+  for (const [token] of text.matchAll(IN_TEXT)) {
+    if (found.length >= countMax) break
+    found.push(token)
+  }
+  return found
+}
+
 /** `token`: not one of ours in form. `signerUnknown`, `forged`: not signed by this recorder. `expired`: too old. */
 export type TokenRejectReason = 'token' | 'signerUnknown' | 'forged' | 'expired'
 

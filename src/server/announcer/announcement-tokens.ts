@@ -4,10 +4,10 @@ import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { ConsentFactAt } from '../../consent/words.ts'
 import type { AnnouncementTable } from './announcement-table.ts'
 
-/** The header in which a token travels. SIPREC clients copy such headers into their metadata, or send them in the INVITE to the recorder. */
+/** The header in which a token travels. SIPREC clients copy such headers into their metadata, or send them in an INVITE to the recorder. */
 export const TOKEN_HEADER = 'X-Earwitness-Consent'
 /** Tokens of one call that are looked at. */
-const TOKENS_MAX = 8
+export const TOKENS_MAX = 8
 
 export interface AnnouncementTokensOptions {
   readonly table: AnnouncementTable
@@ -37,7 +37,7 @@ export class AnnouncementTokens {
    * What was announced before a recording began: the facts of all announcements that share an id with it or whose token it bears, oldest first.
    *
    * @param call.changed is called when one of these announcements says more soon after, by a report of its listener
-   * @param call.tokens values of the header {@link TOKEN_HEADER}; forged and expired ones are counted and give nothing
+   * @param call.tokens values of the header {@link TOKEN_HEADER}, and what looks like one in metadata; forged and expired ones are counted and give nothing
    */
   async take(call: {
     readonly ids: readonly CorrelationId[]

@@ -93,6 +93,8 @@ export class ConsentDesk {
   readonly #actions: ConsentActions
   readonly #nowUs: () => number
   readonly #open = new Map<string, OpenCase>()
+  /** Which exist, whether or not they have a case. */
+  readonly #committed = new WeakSet<LiveRecording>()
 
   constructor(options: {
     readonly settings: ConsentSettings
@@ -118,6 +120,7 @@ export class ConsentDesk {
   /** The recording exists from now on. */
   opened(recording: LiveRecording): void {
     const source = this.#sourceOf(recording.facts.src)
+    this.#committed.add(recording)
     if (asksForConsent(source)) this.#begin(recording, source)
     this.#lookUp(recording)
   }
@@ -175,7 +178,11 @@ export class ConsentDesk {
   /** Metadata or an offer said more of who takes part. */
   peopleChanged(recording: LiveRecording): void {
     const open = this.#open.get(recording.facts.recordingId)
-    if (open === undefined) return
+    if (open === undefined) {
+      // Nothing is decided about it yet; what was announced may have come to be known.
+      if (this.#committed.has(recording)) this.#lookUp(recording)
+      return
+    }
     const nowUs = this.#nowUs()
     const { parties, ruleParties } = open.parties.update(
       recording.communication.history,

@@ -1,4 +1,5 @@
-import { TOKEN_HEADER } from '../announcer/announcement-tokens.ts'
+import { tokensIn } from '../../evidence/consent-token.ts'
+import { TOKEN_HEADER, TOKENS_MAX } from '../announcer/announcement-tokens.ts'
 import { AttributionHistory, type AttributedLine } from '../../protocol/siprec/attribution-history.ts'
 import { headerCorrelation, snapshotCorrelation } from '../../protocol/siprec/correlation.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
@@ -24,8 +25,7 @@ export interface CommunicationNews {
 export class CommunicationFacts {
   #dialect: DialectName
   readonly #correlationIds = new Map<string, CorrelationId>()
-  /** Given out by an announcer, and brought by the INVITE. */
-  readonly consentTokens: readonly string[]
+  readonly #consentTokens = new Set<string>()
   /** Of the newest snapshot that had any. */
   #snapshotIds: readonly CorrelationId[] = []
   readonly #attributions: AttributionHistory
@@ -44,7 +44,11 @@ export class CommunicationFacts {
     this.#dialect = recogniseDialect({ headers, sdp, snapshot }, configuredDialect).dialect
     this.#attributions = new AttributionHistory(linesOf(plans))
     this.#noteHeaders(headers)
-    this.consentTokens = headers.headers(TOKEN_HEADER)
+  }
+
+  /** Given out by an announcer, and brought by offers in a header or by metadata in vendor data; the first {@link TOKENS_MAX}, and nobody has checked them. */
+  get consentTokens(): readonly string[] {
+    return [...this.#consentTokens]
   }
 
   get dialect(): DialectName {
@@ -73,6 +77,7 @@ export class CommunicationFacts {
     if (this.#dialect === 'generic') this.#recogniseLate(snapshot)
     const ids = snapshotCorrelation(snapshot)
     if (ids.length > 0) this.#snapshotIds = ids
+    this.#noteTokens(snapshot)
     return this.#attributions.apply(snapshot, receivedAt)
   }
 
@@ -102,7 +107,21 @@ export class CommunicationFacts {
     this.#dialect = dialect
   }
 
+  /** Wherever an SRC has copied it to: its own header, a parameter, a URI with headers. What a snapshot may hold is bounded. */
+  #noteTokens({ extensions }: MetadataSnapshot): void {
+    for (const { text, attributes } of extensions) {
+      for (const value of [text, ...attributes.map((attribute) => attribute.value)]) {
+        const room = TOKENS_MAX - this.#consentTokens.size
+        if (room === 0) return
+        for (const token of tokensIn(value, room)) this.#consentTokens.add(token)
+      }
+    }
+  }
+
   #noteHeaders(headers: HeaderLookup): void {
+    for (const token of headers.headers(TOKEN_HEADER)) {
+      if (this.#consentTokens.size < TOKENS_MAX) this.#consentTokens.add(token)
+    }
     for (const id of headerCorrelation(headers)) {
       const key = `${id.kind} ${id.value}`
       if (this.#correlationIds.has(key) || this.#correlationIds.size >= DIALOG_IDS_MAX) continue

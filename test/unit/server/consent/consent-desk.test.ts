@@ -365,6 +365,24 @@ describe('what is asked of a desk', () => {
     expect([rig.events, rig.done, other.consentState]).toEqual([[], [], undefined])
   })
 
+  it('nor has it before it exists; what later metadata lead to begins one', async () => {
+    const rig = new DeskRig()
+    const other = { ...rig.recording, facts: { ...rig.recording.facts, src: 'other' } }
+    const fact = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
+    rig.announced = [{ at: '2026-11-29T11:59:00.000Z', fact }]
+    rig.desk.peopleChanged(other)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(rig.events).toEqual([])
+    rig.announced = []
+    rig.desk.opened(other)
+    await vi.advanceTimersByTimeAsync(1)
+    rig.announced = [{ at: '2026-11-29T11:59:00.000Z', fact }]
+    rig.desk.peopleChanged(other)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(rig.types).toContain('answered')
+    await rig.desk.ended(other)
+  })
+
   it('what an SRC says of consent is kept away from what is readable', () => {
     const rig = new DeskRig()
     rig.desk.opened(rig.recording)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
+import { TOKENS_MAX } from '../../../../src/server/announcer/announcement-tokens.ts'
 import { asStreamId } from '../../../../src/ids.ts'
 import type { HeaderLookup } from '../../../../src/protocol/siprec/dialog-facts.ts'
 import { parseMetadata } from '../../../../src/protocol/siprec/parse-metadata.ts'
@@ -32,6 +33,36 @@ const ANN =
 
 const factsOf = (headers: HeaderLookup, snapshot?: MetadataSnapshot): CommunicationFacts =>
   new CommunicationFacts({ headers, sdp: undefined, plans: [plan(0, '1')], snapshot, configuredDialect: undefined })
+
+describe('tokens of an announcer', () => {
+  const token = (mark: string): string =>
+    `eyJhbGciOiJFZERTQSIsImtpZCI6Imt${mark}.eyJhbm5vdW5jZW1lbnRJZCI6IjAx.${mark.repeat(86)}`
+  const inHeader = token('h')
+
+  test('come in a header, also of a later offer, and in vendor data of any snapshot, in text, attribute or URI', () => {
+    const facts = factsOf(lookup({ 'x-earwitness-consent': [inHeader] }))
+    expect(facts.consentTokens).toEqual([inHeader])
+    const vendor = `<v:callData xmlns:v="urn:v"><v:header name="X-Earwitness-Consent">${token('a')}</v:header></v:callData>`
+    facts.apply(snapshotOf(`${ANN}${vendor}`), NOW)
+    facts.apply(
+      snapshotOf(`${ANN}<v:uri xmlns:v="urn:v" of="sip:1@h?X-Earwitness-Consent=${token('b')}&amp;x=1"/>`),
+      NOW,
+    )
+    facts.noteOffer(lookup({ 'x-earwitness-consent': [token('c')] }), [plan(0, '1')], NOW)
+    expect(facts.consentTokens).toEqual([inHeader, token('a'), token('b'), token('c')])
+  })
+
+  test('are no other texts, and not more than are looked at', () => {
+    const facts = factsOf(lookup({}))
+    const other = [`x${token('a')}`, `${token('a')}b`, token('a').slice(0, -1), token('a').replace('.', '')]
+    facts.apply(snapshotOf(other.map((text) => `<v:d xmlns:v="urn:v">${text}</v:d>`).join('')), NOW)
+    expect(facts.consentTokens).toEqual([])
+    const many = 'abcdefghijkl'.split('').map((mark) => `<v:d xmlns:v="urn:v">${token(mark)}</v:d>`)
+    facts.apply(snapshotOf(many.join('')), NOW)
+    expect(facts.consentTokens).toHaveLength(TOKENS_MAX)
+    expect(facts.consentTokens).toContain(token('a'))
+  })
+})
 
 describe('what a dialog tells about its communication session', () => {
   test('begins with the client and the ids of its INVITE', () => {
