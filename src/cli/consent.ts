@@ -6,7 +6,7 @@ import { chooseRule, type ChosenRule, type RuleData } from '../consent/choose-ru
 import { ExitCode } from '../errors.ts'
 import { textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
-import { LATER_ACTIONS, sayLater } from './consent/later.ts'
+import { LATER_ACTIONS, runLater } from './consent/later.ts'
 import { listHeld } from './consent/held.ts'
 import { reportConsent } from './consent/report.ts'
 import { DECISION_OPTIONS } from './custody/open-custody.ts'
@@ -78,7 +78,7 @@ async function runConsent(context: CommandContext): Promise<ExitCode> {
   if (action === 'report' && id !== undefined && rest.length === 0) return reportConsent(context, id)
   const later = LATER_ACTIONS.find((each) => each === action)
   if (later !== undefined && id !== undefined && rest.length === (later === 'decide' ? 1 : 0)) {
-    return sayLater(context, later, id)
+    return runLater(context, later, id)
   }
   if (action === 'held' && id === undefined) return listHeld(context)
   if (action !== 'rule' || id !== undefined) {

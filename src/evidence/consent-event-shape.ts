@@ -1,5 +1,5 @@
 import type { ConsentEventType } from './consent-event.ts'
-import { integer, list, members, oneOf, optional, sha256, text, time, uuid, type Check } from './shape-checks.ts'
+import { integer, list, members, oneOf, optional, sha256, text, time, truth, uuid, type Check } from './shape-checks.ts'
 
 /** What may be said of the consent to a recording. FORMAT.md 4.3 */
 export const CONSENT_STATES = [
@@ -12,6 +12,9 @@ export const CONSENT_STATES = [
   'unknown',
 ] as const
 export type ConsentStateName = (typeof CONSENT_STATES)[number]
+
+/** What a person decided, beside the rule that was chosen: as it asks, against it, or nobody can tell. */
+export const RULE_CHECKS = ['met', 'deviates', 'unknown'] as const
 
 const share: Check = (value, path) => (typeof value === 'number' && value >= 0 && value <= 1 ? undefined : path)
 /** Names of members, each with its salted hash. */
@@ -37,6 +40,12 @@ const checkPlace = members({
 })
 
 const prompt = members({ promptId: text, version: optional(text), sha256, language: optional(text) })
+
+const asks = members({
+  ...{ require: oneOf('none', 'notice', 'agreement'), parties: oneOf('one', 'all') },
+  ...{ when: oneOf('during', 'atStart', 'before'), notice: list(oneOf('announcement', 'tone', 'written', 'contract')) },
+  recordAnnouncement: truth,
+})
 
 const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
   announcementPlayed: members({
@@ -65,8 +74,15 @@ const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
     participantId: optional(text),
   }),
   declared: members({ by: oneOf('metadata', 'header') }),
-  ruleChosen: members({ rule: text, jurisdictions: list(text), explanation: list(text), reference: optional(text) }),
-  decided: members({ state: oneOf(...CONSENT_STATES), because: list(integer), explanation: optional(list(text)) }),
+  ruleChosen: members({
+    ...{ rule: text, jurisdictions: list(text), explanation: list(text), reference: optional(text) },
+    asks: optional(asks),
+    exempt: optional(list(text)),
+  }),
+  decided: members({
+    ...{ state: oneOf(...CONSENT_STATES), because: list(integer), explanation: optional(list(text)) },
+    ruleCheck: optional(members({ outcome: oneOf(...RULE_CHECKS), rule: optional(integer), explanation: list(text) })),
+  }),
   enforced: members({ action: text, fromSample: optional(integer), toSample: optional(integer) }),
 }
 

@@ -1,5 +1,5 @@
 import { mapped, type Result } from '../result.ts'
-import { findConsentEventFault, type ConsentStateName } from './consent-event-shape.ts'
+import { findConsentEventFault, type ConsentStateName, type RULE_CHECKS } from './consent-event-shape.ts'
 import type { PersonalMember } from './consent-personal.ts'
 import {
   decodeDocument,
@@ -32,6 +32,24 @@ export interface PromptEntry {
   readonly sha256: string
   /** BCP 47. */
   readonly language?: string
+}
+
+/** What a rule asks for. */
+export interface RuleAsks {
+  readonly require: 'none' | 'notice' | 'agreement'
+  readonly parties: 'one' | 'all'
+  readonly when: 'during' | 'atStart' | 'before'
+  readonly notice: readonly ('announcement' | 'tone' | 'written' | 'contract')[]
+  readonly recordAnnouncement: boolean
+}
+
+/** What a decision is beside the rule that was chosen. */
+export interface RuleCheck {
+  readonly outcome: (typeof RULE_CHECKS)[number]
+  /** Number of the event that says the rule; absent where there is none. */
+  readonly rule?: number
+  /** What is lacking, or why nobody can tell. */
+  readonly explanation: readonly string[]
 }
 
 interface ByParty {
@@ -88,6 +106,10 @@ export type ConsentEventBody = {
       readonly explanation: readonly string[]
       /** The law, with its date. */
       readonly reference?: string
+      /** The same as `rule`, to reckon with. */
+      readonly asks?: RuleAsks
+      /** Ids of parties that need be neither told nor asked, by the operator's word. */
+      readonly exempt?: readonly string[]
     }
   | {
       readonly type: 'decided'
@@ -95,6 +117,8 @@ export type ConsentEventBody = {
       /** Numbers of earlier events of this recording. */
       readonly because: readonly number[]
       readonly explanation?: readonly string[]
+      /** Of a person's decision. */
+      readonly ruleCheck?: RuleCheck
     }
   | { readonly type: 'enforced'; readonly action: string; readonly fromSample?: number; readonly toSample?: number }
 )

@@ -1,4 +1,4 @@
-import { consentEventWords, CONSENT_WORDS } from './consent-text.ts'
+import { consentEventWords, CONSENT_WORDS, ruleCheckWords } from './consent-text.ts'
 import type { ConsentTestimony, TrustedConsentEvent } from './consent-checks.ts'
 import { consentName } from './object-names.ts'
 import { duration, plural, printable } from './words.ts'
@@ -24,11 +24,19 @@ export function consentReport(consent: ConsentTestimony | undefined): ConsentRep
     conclusion:
       consent === undefined || events.length === 0
         ? 'No signed event says anything about consent: whether anybody was told or agreed is not known.'
-        : `Consent to this recording: ${CONSENT_WORDS[consent.state]}. This follows from ${plural(events.length, 'signed event')}.`,
+        : `Consent to this recording: ${CONSENT_WORDS[consent.state]}. This follows from ${plural(events.length, 'signed event')}.${deviationSentence(consent)}`,
     events: told.map(eventRow),
     more: more === 0 ? undefined : `And ${plural(more, 'more event')}.`,
     howTo: events.length === 0 ? [] : HOW_TO,
   }
+}
+
+/** What must be known besides of the state: that who decided on it went beyond the rule. Empty where nothing is to be said; else it begins with a blank. */
+export function deviationSentence({ state, events }: ConsentTestimony): string {
+  const decision = events.findLast(({ event }) => event.type === 'decided')?.event
+  if (decision?.type !== 'decided' || decision.state !== state || decision.ruleCheck === undefined) return ''
+  const { outcome } = decision.ruleCheck
+  return outcome === 'met' ? '' : ` A person decided so${ruleCheckWords(decision.ruleCheck)}.`
 }
 
 function eventRow({ event, sha256, isLate }: TrustedConsentEvent): readonly [string, string, string, string] {

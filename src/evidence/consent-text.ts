@@ -1,4 +1,4 @@
-import type { ConsentEventBody, PromptEntry } from './consent-event.ts'
+import type { ConsentEventBody, PromptEntry, RuleCheck } from './consent-event.ts'
 import type { ConsentStateName } from './consent-event-shape.ts'
 
 /** Consent states as they stand in a sentence. */
@@ -66,10 +66,21 @@ function decisionWords(
   if (event.type === 'decided') {
     const because =
       event.because.length === 0 ? '' : `, because of ${event.because.map((number) => `no. ${number}`).join(', ')}`
-    return `consent: ${CONSENT_WORDS[event.state]}${because}${sentences(event.explanation ?? [])}`
+    return `consent: ${CONSENT_WORDS[event.state]}${because}${sentences(event.explanation ?? [])}${ruleCheckWords(event.ruleCheck)}`
   }
   const law = event.reference === undefined ? '' : ` (${event.reference})`
   return `rule ${event.rule}${law} applies in ${event.jurisdictions.join(', ')}${sentences(event.explanation)}`
+}
+
+/** How a person's decision stands to the rule that was chosen. */
+export function ruleCheckWords(check: RuleCheck | undefined): string {
+  if (check === undefined) return ''
+  const rule = `the rule that was chosen${check.rule === undefined ? '' : ` (no. ${check.rule})`}`
+  if (check.outcome === 'met') return `; this is what ${rule} asks for`
+  const why = check.explanation.join('; ')
+  return check.outcome === 'deviates'
+    ? `; THIS DEVIATES FROM ${rule}, which asks for more: ${why}`
+    : `; whether this is what ${rule} asks for is not known: ${why}`
 }
 
 function sentences(explanation: readonly string[]): string {

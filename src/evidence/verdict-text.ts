@@ -1,5 +1,6 @@
 import { custodySentences, shreddedHeadline } from './custody/custody-text.ts'
 import { isShredded } from './custody/verify-custody.ts'
+import { deviationSentence } from './consent-report.ts'
 import { CONSENT_WORDS } from './consent-text.ts'
 import { heldSentences, holdSentence, negotiatedSentences, pauseSentences, streamSentences } from './fact-text.ts'
 import { GAP_CAUSES, type GapCauseName } from './manifest-shape.ts'
@@ -160,7 +161,7 @@ export function consentSentence({ consent }: Pick<Verdict, 'consent'>): string {
   if (consent === undefined || consent.events.length === 0) return '  Nothing is proved about consent to the recording.'
   const late = consent.events.filter(({ isLate }) => isLate).length
   const later = late === 0 ? '' : `, ${late} of them after the recording was closed`
-  return `  Consent: ${CONSENT_WORDS[consent.state]} (${plural(consent.events.length, 'signed event')}${later}).`
+  return `  Consent: ${CONSENT_WORDS[consent.state]} (${plural(consent.events.length, 'signed event')}${later}).${deviationSentence(consent)}`
 }
 
 export function describeStream(stream: StreamEntry): string {

@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client'
 
 import type { Config } from '../config/config.ts'
 import { tenantsOf } from '../config/tenants.ts'
+import type { LaterConsentDesk } from './consent/later-desk.ts'
 import { ApiServer, type ApiServerOptions } from './http/api-server.ts'
 import type { EventHub } from './http/event-hub.ts'
 import type { BoundHttpAddress } from './http/listen.ts'
@@ -22,6 +23,7 @@ export async function startHttpServices(
     readonly eventHub: EventHub
     readonly listening: LiveListening
     readonly announce: ApiServerOptions['announce']
+    readonly later: Pick<LaterConsentDesk, 'say'>
     readonly store: Pick<ObjectStore, 'get'>
     readonly metrics: Metrics
     readonly registry: Registry
@@ -39,6 +41,7 @@ export async function startHttpServices(
     announce: options.announce,
     operate: (rsId, action) => board.operate(rsId, action),
     noteConsent: (rsId, word) => board.noteConsent(rsId, word),
+    sayLater: (saying) => options.later.say(saying),
     events: {
       hub: eventHub,
       askLevels: () => board.levels(),

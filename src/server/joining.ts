@@ -1,6 +1,7 @@
 import { readConsentPacks } from '../config/read-consent-packs.ts'
 import type { Config } from '../config/config.ts'
 import type { ConsentSettings } from './consent/consent-desk.ts'
+import { LaterConsentDesk } from './consent/later-desk.ts'
 import { PolicyShredder } from './consent/policy-shredder.ts'
 import { listenedPrompts } from './consent/listened-prompts.ts'
 import type { ListenedPrompt } from './media/prompt-ears.ts'
@@ -23,11 +24,14 @@ import { SpoolWatch } from './spool/spool-watch.ts'
 import type { Health } from './telemetry/health.ts'
 import type { Keeping, StartOptions } from './keeping.ts'
 
+const LATER_STOP_MS = 5_000
+
 /** What makes recordings. */
 export interface Joined {
   readonly media: MediaPlane
   readonly control: RecordingControl
   readonly shredder: PolicyShredder
+  readonly later: LaterConsentDesk
   readonly signalling: Signalling
   readonly listening: LiveListening
   readonly sources: SourceTable
@@ -82,7 +86,14 @@ export async function joinServices(parts: JoinParts): Promise<Joined> {
     ...{ isOn: config.liveListening, audio: media.audio, events, nowUs: monotonicUs },
     live: () => control.live,
   })
-  return { control, shredder, media, signalling, listening, sources }
+  return { control, shredder, later: laterDesk(parts), media, signalling, listening, sources }
+}
+
+/** Whoever stops waits for what is being written, and not for a store that hangs. */
+function laterDesk(parts: JoinParts): LaterConsentDesk {
+  const later = new LaterConsentDesk({ ...parts, onEvent: (type) => parts.metrics.consentEventsTotal.inc({ type }) })
+  parts.undo.push(() => Promise.race([later.whenIdle(), sleep(LATER_STOP_MS, undefined, { ref: false })]))
+  return later
 }
 
 function joinSignalling({ config, log }: JoinParts, sources: SourceTable): Signalling {

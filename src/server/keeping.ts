@@ -2,6 +2,7 @@ import type { SignerFiles } from './storage/key-files.ts'
 import type { Config } from '../config/config.ts'
 import { type KeptAnnouncements, startAnnouncementTable } from './announcer/start-announcement-table.ts'
 import { type DataLock } from './data-lock.ts'
+import type { Database } from './database/database.ts'
 import { MonthPartitions } from './database/month-partitions.ts'
 import { openDatabase } from './database/open-database.ts'
 import { Outbox } from './database/outbox.ts'
@@ -35,6 +36,7 @@ export interface Software {
 /** What takes recordings into custody. */
 export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly storage: Storage
+  readonly database: Database
   readonly outbox: Outbox
   readonly custody: Custody
   /** What was held until consent. */
@@ -125,7 +127,7 @@ export async function startKeeping(
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
   const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
-  return { storage, ...kept, vaultRecipients, signer, recover }
+  return { storage, database, ...kept, vaultRecipients, signer, recover }
 }
 
 /** Of a source that is listed no more nobody knows what its policy was. */

@@ -315,6 +315,7 @@ describe('status', () => {
       announce: async () => ({ ok: false, reason: 'off' }),
       operate: () => ({ ok: false, reason: 'unknown' }),
       noteConsent: async () => ({ ok: false, reason: 'unknown' }),
+      sayLater: () => Promise.reject(new Error('nobody asks')),
       reportError: (error) => {
         throw error
       },

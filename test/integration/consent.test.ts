@@ -166,7 +166,29 @@ test('agreed by key on both sides, never answered, and refused', { timeout: 180_
     expect(matchWindows(side, heard[index] ?? new Int16Array(0)).correlation).toBeGreaterThan(0.9)
   }
   await expectUnheard(missing)
+
+  // What is said by the API of one that is over is signed, shown, counted and indexed while the recorder runs.
+  const withdrawn = await sayLater(agreed, { action: 'withdraw' })
+  expect(withdrawn).toMatchObject({ status: 201, answer: { state: 'withdrawn', hasLedger: true, troubles: [] } })
+  expect(await sayLater(agreed, { action: 'withdraw' })).toMatchObject({ status: 200, answer: { added: [] } })
+  expect(await metric(daemon, 'earwitness_consent_events_total{type="withdrawn"}')).toBe(1)
+  await eventually('the index knows', async () =>
+    (await shown(agreed.recordingId)).consentState === 'withdrawn' ? true : undefined,
+  )
+  const reverified = await daemon.commandHere('verify', agreed.recordingId)
+  expect(reverified, reverified.stdout).toMatchObject({ code: 0 })
+  expect(daemon.log()).not.toContain('Ada Lovelace')
 })
+
+/** Says something of a recording that is over. */
+async function sayLater({ recordingId }: Placed, body: object): Promise<{ status: number; answer: unknown }> {
+  const response = await fetch(`${daemon.http}/api/v1/recordings/${recordingId}/consent-events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ by: 'Ada Lovelace', reason: 'letter of today', ...body }),
+  })
+  return { status: response.status, answer: await response.json() }
+}
 
 test(
   'whoever withdraws is recorded no more, and what was recorded can be opened by nobody',

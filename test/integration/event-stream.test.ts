@@ -36,6 +36,7 @@ beforeEach(async () => {
     announce: async () => ({ ok: false, reason: 'off' }),
     operate: () => ({ ok: false, reason: 'unknown' }),
     noteConsent: async () => ({ ok: false, reason: 'unknown' }),
+    sayLater: () => Promise.reject(new Error('nobody asks')),
     events: {
       hub,
       askLevels: async () => LEVELS,

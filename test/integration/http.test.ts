@@ -41,6 +41,7 @@ afterEach(async () => {
 })
 
 const NOBODY: Operate = () => ({ ok: false, reason: 'unknown' })
+const NOBODY_SAYS = (): Promise<never> => Promise.reject(new Error('nobody asks'))
 const UNTOLD: NoteConsent = async () => ({ ok: false, reason: 'unknown' })
 
 async function startApi(
@@ -57,7 +58,7 @@ async function startApi(
     events: NO_EVENTS,
     audio: NO_AUDIO,
     readObject: async () => undefined,
-    ...{ operate, noteConsent },
+    ...{ operate, noteConsent, sayLater: NOBODY_SAYS },
     reportError: () => {},
   })
   stops.push(() => api.stop())
@@ -229,7 +230,7 @@ describe('the HTTP API', () => {
       events: NO_EVENTS,
       audio: NO_AUDIO,
       readObject: async () => undefined,
-      ...{ operate: NOBODY, noteConsent: UNTOLD },
+      ...{ operate: NOBODY, noteConsent: UNTOLD, sayLater: NOBODY_SAYS },
       reportError: () => {},
     })
     const { port } = await api.run()

@@ -1,19 +1,11 @@
-import { existsSync } from 'node:fs'
-
 import { closest } from '../../config/suggest.ts'
 import type { ExitCode } from '../../errors.ts'
-import { CONSENT_WORDS } from '../../evidence/consent-text.ts'
-import { consentState } from '../../evidence/consent-state.ts'
-import { DECIDABLE_STATES, isDeciding, type LaterWish } from '../../evidence/later-consent.ts'
-import type { ManifestBody } from '../../evidence/manifest.ts'
-import { addLater, readConsent, type LaterReport } from '../../server/consent/later-consent.ts'
-import { settleHeld, type SettledHeld } from '../../server/consent/settle-held.ts'
-import { acquireDataLock } from '../../server/data-lock.ts'
-import { RecordingCustody, type Trouble } from '../../server/custody/recording-custody.ts'
-import { consentRecord } from '../../server/database/index-records.ts'
-import type { ConsentNotedRecord } from '../../server/database/records.ts'
-import { consentEntry } from '../../server/recording/consent-keeper.ts'
-import { HeldKeys } from '../../server/recording/held-keys.ts'
+import { CONSENT_WORDS, ruleCheckWords } from '../../evidence/consent-text.ts'
+import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
+import type { LaterReport } from '../../server/consent/later-consent.ts'
+import { policiesOf, ruleCheckOf, sayLater } from '../../server/consent/say-later.ts'
+import type { SettledHeld } from '../../server/consent/settle-held.ts'
+import type { Trouble } from '../../server/custody/recording-custody.ts'
 import { flag, textOption, usageError } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { confirmFor } from '../confirm.ts'
@@ -29,35 +21,29 @@ export type LaterAction = (typeof LATER_ACTIONS)[number]
  * `earwitness consent review | withdraw | decide ID`: what a person has to say of the consent to a recording that is over, as signed events behind the others; what is still
  * held is then handed over or destroyed.
  */
-export async function sayLater(context: CommandContext, action: LaterAction, id: string): Promise<ExitCode> {
+export async function runLater(context: CommandContext, action: LaterAction, id: string): Promise<ExitCode> {
   const { args, json, stdout, stderr } = context
   const wish = wishOf(context, action)
   const note = decisionNote(context)
   const config = context.config()
   const open = await openCustody(context, config)
   try {
-    const custody = await RecordingCustody.find(open, id, open.tenants)
-    const { manifest } = await readConsent(custody, open.keys)
-    if (isAgainst(wish) && holdsAudio(manifest) && !flag(args, 'yes')) {
-      await confirmFor(context, id, `What is still held of recording ${id} until consent is destroyed by this.`)
+    const parts = {
+      ...open,
+      ...{ dataDir: config.dataDir, leave: leaveOn(config), policyOf: policiesOf(config) },
+      knownHolds: (recordingId: string) => knownHolds(context, { ...open, recordingId }),
     }
-    const said = await addLater({ ...open, custody, note, leave: leaveOn(config) }, wish)
-    const heldKeys = new HeldKeys({ dataDir: config.dataDir })
-    const held = await settleHeld(
-      {
-        ...{ custody, manifest: said.manifest, heldKeys },
-        knownHolds: () => knownHolds(context, { ...open, recordingId: id }),
-        alone: (work) => settleAlone(heldKeys.folder, work),
-        stateNow: async () => consentState((await readConsent(custody, open.keys)).events.map(({ event }) => event)),
-      },
-      isDeciding(wish) ? said.state : undefined,
-    )
-    const index = await writeToIndex(context, () => Promise.resolve(indexRows(said)))
+    const confirm = (): Promise<void> =>
+      flag(args, 'yes')
+        ? Promise.resolve()
+        : confirmFor(context, id, `What is still held of recording ${id} until consent is destroyed by this.`)
+    const { said, held, rows, isShredded } = await sayLater(parts, { recordingId: id, wish, note, confirm })
+    const index = await writeToIndex(context, () => Promise.resolve(rows))
     const troubles = [...said.troubles, ...held.troubles, ...index]
     if (json) writeJson(stdout, jsonOf(id, said, held, troubles))
     else writeLines(stdout, [...linesOf(id, said, held), ...troubleLines(troubles)])
     if (!said.hasLedger) writeLines(stderr, [NO_LEDGER])
-    if ((await custody.read()).state.shred !== 'none') writeLines(stderr, [SHREDDED])
+    if (isShredded) writeLines(stderr, [SHREDDED])
     return exitCodeOf(troubles)
   } finally {
     open.close()
@@ -82,30 +68,6 @@ function wishOf({ args }: CommandContext, action: LaterAction): LaterWish {
   throw usageError('usage-invalid-value', 'decide wants the state that is decided on.', hint)
 }
 
-const isAgainst = (wish: LaterWish): boolean => (wish.kind === 'decide' ? wish.state === 'missing' : isDeciding(wish))
-
-const holdsAudio = ({ held = [] }: ManifestBody): boolean => held.some(({ outcome }) => outcome === 'pending')
-
-/** Rows of those after the manifest, each with the state as of then: also of those that the index may have missed. */
-function indexRows({ events, manifest: { recordingId } }: LaterReport): readonly ConsentNotedRecord[] {
-  return events.flatMap(({ event, jws }, index) => {
-    if (event.manifestSha256 === undefined) return []
-    const state = consentState(events.slice(0, index + 1).map((each) => each.event))
-    return [consentRecord({ recordingId, entry: consentEntry(event, jws), jws, state })]
-  })
-}
-
-/** One command at a time: none may hand over what another one destroys. Where nothing was ever held there is nothing to settle, nor a folder that root should make. */
-async function settleAlone<Value>(folder: string, work: () => Promise<Value>): Promise<Value> {
-  if (!existsSync(folder)) return work()
-  const lock = await acquireDataLock({ dataDir: folder, purpose: 'command' })
-  try {
-    return await work()
-  } finally {
-    lock.release()
-  }
-}
-
 const SHREDDED =
   'note: the recording is shredded: who said this, and why, is sealed with it, and nobody can open it any more.'
 
@@ -117,13 +79,16 @@ const HELD: Readonly<Record<SettledHeld['outcome'], string>> = {
   unfinished: 'What was held until consent is not where it should be yet:',
 }
 
-function linesOf(id: string, { added, state }: LaterReport, { outcome }: SettledHeld): readonly string[] {
+function linesOf(id: string, said: LaterReport, { outcome }: SettledHeld): readonly string[] {
+  const { added, state } = said
+  const check = ruleCheckOf(said)
   const written =
     added.length === 0
       ? 'That was written before'
       : `Written: ${added.map(({ event }) => `no. ${event.number} (${event.type})`).join(', ')}`
   return [
     `${written}. Consent to recording ${id}: ${CONSENT_WORDS[state]}.`,
+    ...(check === undefined ? [] : [`This was compared with the rule${ruleCheckWords(check)}.`]),
     ...(outcome === 'none' ? [] : [HELD[outcome]]),
     ...(state === 'refused' || state === 'withdrawn'
       ? [`What was recorded ${outcome === 'none' ? '' : 'besides '}is still there: \`earwitness shred\` destroys it.`]
@@ -133,5 +98,13 @@ function linesOf(id: string, { added, state }: LaterReport, { outcome }: Settled
 
 function jsonOf(recordingId: string, said: LaterReport, held: SettledHeld, troubles: readonly Trouble[]): unknown {
   const added = said.added.map(({ event }) => ({ number: event.number, type: event.type, at: event.at }))
-  return { recordingId, added, state: said.state, held: held.outcome, hasLedger: said.hasLedger, troubles }
+  return {
+    recordingId,
+    added,
+    state: said.state,
+    ruleCheck: ruleCheckOf(said),
+    held: held.outcome,
+    hasLedger: said.hasLedger,
+    troubles,
+  }
 }

@@ -1,90 +1,21 @@
-import { join } from 'node:path'
-
-import type { Config } from '../../config/config.ts'
-import { EarwitnessError } from '../../errors.ts'
-import { LEDGER_PREFIX } from '../../evidence/ledger/log-names.ts'
-import { mentioning } from '../../evidence/ledger/mentioning.ts'
-import { SaidHolds } from '../../evidence/ledger/said-holds.ts'
-import { decodeStatement, readStatement } from '../../evidence/ledger/statement.ts'
-import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import { knownHolds as holdsKnownTo, type AskedHolds } from '../../server/custody/known-holds.ts'
 import type { KnownHold } from '../../server/custody/lost-holds.ts'
-import { troubleOf } from '../../server/custody/recording-custody.ts'
 import { openHolds } from '../../server/database/queries.ts'
-import { linesOf, localCopy, localLogs, storedCopy, storedLogs, type LogCopy } from '../../server/ledger/log-copy.ts'
-import { waitingRequests } from '../../server/ledger/statement-requests.ts'
-import type { CustodyPlace } from '../../server/storage/open-store.ts'
 import type { CommandContext } from '../command.ts'
 import { openIndex } from '../open-index.ts'
 
-interface Asked {
-  readonly recordingId: string
-  /** Whose releases count. */
-  readonly keys: readonly VerifyKey[]
-  readonly places: readonly CustodyPlace[]
-}
-
-/**
- * Holds of a recording that the ledgers at hand and the index know as open, whether or not their records are beside it. Every copy of a log is read, in the data folder, the store and its
- * replica: one of them may have been cut. A replica that does not answer is passed over; store and index must answer.
- *
- * @throws EarwitnessError `storage-…`; `hold-index-silent`: an index that does not answer may know of one
- */
-export async function knownHolds(context: CommandContext, asked: Asked): Promise<readonly KnownHold[]> {
-  const said = await saidHolds(context.config(), asked)
-  return [
-    ...said.open.map((hold) => ({ ...hold, knownBy: 'ledger' as const })),
-    ...(await indexedHolds(context, asked.recordingId)),
-  ]
-}
-
-/** By statements, and by what waits to be said on this machine. */
-async function saidHolds({ dataDir }: Config, asked: Asked): Promise<SaidHolds> {
-  const said = new SaidHolds()
-  const ledgerDir = join(dataDir, LEDGER_PREFIX)
-  for (const logId of await localLogs(ledgerDir)) await takeFrom(await localCopy(ledgerDir, logId), asked, said)
-  for (const { place, store } of asked.places) {
-    try {
-      for (const logId of await storedLogs(store)) {
-        await takeFrom(await storedCopy(store, logId, Date.now()), asked, said)
-      }
-    } catch (error) {
-      if (place === 'store') throw error
-    }
-  }
-  for (const request of await waitingRequests(dataDir)) {
-    if (request.recordingId === asked.recordingId && 'holdId' in request) said.take(request)
-  }
-  return said
-}
-
-/** A hold counts whoever said it, and whether or not the signature still fits: it may hold. A release counts when somebody trusted has signed it. */
-async function takeFrom(copy: LogCopy, { recordingId, keys }: Asked, said: SaidHolds): Promise<void> {
-  const mentions = mentioning(recordingId)
-  for await (const jws of linesOf(copy)) {
-    const decoded = mentions(jws) ? decodeStatement(jws) : undefined
-    if (decoded?.ok !== true) continue
-    const { statement } = decoded.value
-    if (!('recordingId' in statement) || statement.recordingId !== recordingId) continue
-    if (statement.kind === 'holdAdded') said.take(statement)
-    if (statement.kind === 'holdReleased' && (await readStatement(jws, keys)).ok) said.take(statement)
-  }
-}
-
-async function indexedHolds(context: CommandContext, recordingId: string): Promise<readonly KnownHold[]> {
-  try {
+/** Holds of a recording that the ledgers at hand and the index of this configuration know as open. @throws as `knownHolds` of the server */
+export function knownHolds(
+  context: CommandContext,
+  asked: Omit<AskedHolds, 'dataDir' | 'indexed'>,
+): Promise<readonly KnownHold[]> {
+  const indexed = async (): Promise<readonly KnownHold[]> => {
     const database = await openIndex(context)
     try {
-      return database === undefined ? [] : await openHolds(database, recordingId)
+      return database === undefined ? [] : await openHolds(database, asked.recordingId)
     } finally {
       await database?.stop()
     }
-  } catch (cause) {
-    const { sentence, hint } = troubleOf('index', cause)
-    throw new EarwitnessError(
-      'hold-index-silent',
-      `The index cannot be asked whether this recording is on legal hold; nothing was destroyed: ${sentence}`,
-      `${hint} Then run this command again. One that is lost for good: give another, or none, and run \`earwitness reindex\`.`,
-      { cause },
-    )
   }
+  return holdsKnownTo({ ...asked, dataDir: context.config().dataDir, indexed })
 }

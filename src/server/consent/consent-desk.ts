@@ -8,7 +8,7 @@ import { POSITIONS_PER_SECOND } from '../../recorder/receiver-set.ts'
 import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
 import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
-import { eventOfFact, eventOfRule, eventOfState } from './consent-events.ts'
+import { eventOfFact, eventOfRule, eventOfState, exemptFrom } from './consent-events.ts'
 import { ConsentParties } from './consent-parties.ts'
 import { ConsentReasons } from './consent-reasons.ts'
 
@@ -56,6 +56,7 @@ interface OpenCase {
   readonly lookups: Set<Promise<void>>
   readonly reasons: ConsentReasons
   rule: ChosenRule
+  exempt: readonly string[]
   /** The decision that holds. */
   decided: TakenConsentEvent | undefined
   /** The last event. */
@@ -136,6 +137,7 @@ export class ConsentDesk {
     const people = new ConsentParties(source.own)
     const { parties, ruleParties } = people.update(recording.communication.history, streamIdsOf(recording), 0)
     const rule = this.#choose(source, ruleParties)
+    const exempt = exemptFrom(rule, parties)
     const startedUs = recording.facts.openedUs
     const consentCase = new ConsentCase({ policy: source.policy, rule: rule.rule, parties, startedUs })
     const announced = new Set<ConsentFactAt>()
@@ -149,6 +151,7 @@ export class ConsentDesk {
       pending: [],
       lookups: new Set(),
       rule,
+      exempt,
       decided: undefined,
       noted: undefined,
       timer: undefined,
@@ -190,8 +193,10 @@ export class ConsentDesk {
       positionAt(recording, nowUs),
     )
     const rule = this.#choose(open.source, ruleParties)
-    const isOther = JSON.stringify(rule.explanation) !== JSON.stringify(open.rule.explanation)
+    const exempt = exemptFrom(rule, parties)
+    const isOther = JSON.stringify([rule.explanation, exempt]) !== JSON.stringify([open.rule.explanation, open.exempt])
     open.rule = rule
+    open.exempt = exempt
     if (isOther) this.#noteRule(open)
     this.#carryOut(open, open.consentCase.setCall(nowUs - HEARD_LATE_US, parties, rule.rule))
     this.#lookUp(recording)
@@ -239,7 +244,7 @@ export class ConsentDesk {
   }
 
   #noteRule(open: OpenCase): void {
-    this.#note(open, { body: eventOfRule(open.rule) })
+    this.#note(open, { body: eventOfRule(open.rule, open.exempt) })
   }
 
   #noteFact(open: OpenCase, { at, fact }: ConsentFactAt): TakenConsentEvent | undefined {

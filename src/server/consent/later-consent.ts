@@ -1,4 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
+import type { ConsentPolicy } from '../../consent/policy.ts'
 import { ConsentChecker } from '../../evidence/consent-checks.ts'
 import {
   CONSENT_EVENTS_MAX,
@@ -19,6 +20,7 @@ import type { StoredConsentEvent } from '../../evidence/stored-consent-events.ts
 import { uuidV7 } from '../../ids.ts'
 import { troubleOf, type CustodyParts, type RecordingCustody, type Trouble } from '../custody/recording-custody.ts'
 import type { ConsentRequest } from '../ledger/statement-requests.ts'
+import { checkRule } from './rule-check.ts'
 
 /** How often an event is signed again because somebody else was faster. */
 const ATTEMPTS_MAX = 20
@@ -38,6 +40,8 @@ export interface LaterConsentOptions extends Pick<CustodyParts, 'keys' | 'signer
   readonly note: CustodyNote
   /** False when there is no ledger on this machine. */
   readonly leave: (request: ConsentRequest) => Promise<boolean>
+  /** Of a source, by the name that the manifest has. */
+  readonly policyOf: (src: string) => ConsentPolicy
 }
 
 export interface LaterReport {
@@ -70,7 +74,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
       (streamId) => soleParticipant(soFar.manifest, streamId),
     )
     if (!bodies.ok && bodies.reason !== 'alreadySo') throw refusalOf(bodies.reason)
-    const wanted = bodies.ok ? bodies.value : []
+    const wanted = bodies.ok ? bodies.value.map((body) => checked(body, soFar, options.policyOf)) : []
     if (soFar.events.length + wanted.length > CONSENT_EVENTS_MAX) throw full()
     try {
       for (const body of wanted) {
@@ -92,6 +96,17 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
   const troubles = [...ledger.troubles, ...(await custody.spread(isConsentName))]
   const state = consentState(soFar.events.map(({ event }) => event))
   return { manifest: soFar.manifest, added, events: soFar.events, state, hasLedger: ledger.hasLedger, troubles }
+}
+
+/** What is decided says how it stands to the rule that was chosen. `missing`, `refused` and `withdrawn` claim nothing. */
+function checked(
+  body: ConsentEventBody,
+  { manifest, events }: ConsentSoFar,
+  policyOf: LaterConsentOptions['policyOf'],
+): ConsentEventBody {
+  if (body.type !== 'decided' || (body.state !== 'agreed' && body.state !== 'notified')) return body
+  const soFar = events.map(({ event }) => event)
+  return { ...body, ruleCheck: checkRule(soFar, manifest, policyOf(manifest.src)) }
 }
 
 /** Undefined when a media stream carries several voices, or nobody knows whose. */

@@ -4,6 +4,7 @@ import { accepted } from '../../result.ts'
 import { addAnnouncementRoutes, type Announce } from './announcement-routes.ts'
 import { AudioRoutes, type AudioRoutesOptions } from './audio-routes.ts'
 import { addConsentRoutes } from './consent-routes.ts'
+import { addLaterConsentRoute, type SayLater } from './later-consent-routes.ts'
 import { EventRoutes, type EventRoutesOptions } from './event-routes.ts'
 import { type BoundHttpAddress, close, type HttpListenAddress, listen } from './listen.ts'
 import { addConsentRoute, addOperatorRoutes, type NoteConsent, type Operate } from './operator-routes.ts'
@@ -21,6 +22,7 @@ export interface ApiServerOptions {
   readonly operate: Operate
   readonly announce: Announce
   readonly noteConsent: NoteConsent
+  readonly sayLater: SayLater
   /** Told of every exception behind a 500 or 503. */
   readonly reportError: (error: unknown) => void
 }
@@ -48,6 +50,7 @@ export class ApiServer {
     this.#audio = new AudioRoutes(this.#app, options.audio)
     addRecordingRoutes(this.#app, options.readObject)
     addConsentRoutes(this.#app, options.readObject)
+    addLaterConsentRoute(this.#app, options.sayLater)
     addAnnouncementRoutes(this.#app, options.announce)
     addOperatorRoutes(this.#app, (rsId, action) => {
       const operated = options.operate(rsId, action)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
+import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
 import { CONSENT_EVENTS_MAX, type ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
 import { consentState } from '../../../../src/evidence/consent-state.ts'
 import { consentName, heldKeyName, KEY_NAME } from '../../../../src/evidence/object-names.ts'
@@ -37,6 +38,11 @@ const PRESSED_YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
 const PRESSED_NO = { type: 'answered', answer: 'no', by: 'dtmf' } as const
 const PARTICIPANT = 'srfBElmCRp2QB23b7Mpk0w=='
 const NOTE = { by: 'Ada Lovelace', reason: 'case 4711' }
+
+const POLICY: ConsentPolicy = {
+  ...{ require: 'byRule', deadlineMs: 20_000, onMissing: 'flag', onRefused: 'flag', onWithdrawn: 'flag' },
+  ...{ holdUntilConsent: true, heardShareMin: 1, mixedAnnouncement: 'ignored' },
+}
 
 let dataDir: string
 let requests: ConsentRequest[]
@@ -98,7 +104,7 @@ async function say(
     requests.push(request)
     return Promise.resolve(true)
   }
-  const said = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
+  const said = await addLater({ ...parts(), custody, note: NOTE, leave, policyOf: () => POLICY }, wish)
   const held = await settleHeld(settling(said, custody), isDeciding(wish) ? said.state : undefined)
   return { said, held }
 }
@@ -286,7 +292,7 @@ describe('what is written', () => {
     const custody = custodyOf()
     const leave = (): Promise<boolean> => Promise.reject(new Error('killed'))
     const wish = { kind: 'review', answer: 'yes' } as const
-    const { troubles } = await addLater({ ...parts(), custody, note: NOTE, leave }, wish)
+    const { troubles } = await addLater({ ...parts(), custody, note: NOTE, leave, policyOf: () => POLICY }, wish)
     expect(troubles).toMatchObject([{ code: 'ledger-request-failed' }])
     await say({ kind: 'withdraw' })
     expect(requests.map(({ number }) => number)).toEqual([1, 2, 3])

@@ -1,0 +1,98 @@
+import { expect, it } from 'vitest'
+
+import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
+import type { ConsentEvent, ConsentEventBody, RuleAsks } from '../../../../src/evidence/consent-event.ts'
+import { consentReport } from '../../../../src/evidence/consent-report.ts'
+import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { checkRule } from '../../../../src/server/consent/rule-check.ts'
+import { PROMPT } from '../../../vectors/evidence/sample-consent.ts'
+
+const POLICY: ConsentPolicy = {
+  ...{ require: 'notice', deadlineMs: 20_000, onMissing: 'flag', onRefused: 'flag', onWithdrawn: 'flag' },
+  ...{ holdUntilConsent: false, heardShareMin: 1, mixedAnnouncement: 'ignored' },
+}
+const STARTED = Date.parse('2026-11-30T10:00:00.000Z')
+const MANIFEST = {
+  startedAt: new Date(STARTED).toISOString(),
+  participants: [{ participantId: 'A' }, { participantId: 'B' }],
+  streams: [
+    { streamId: '0', participantIds: ['A'] },
+    { streamId: '1', participantIds: ['B'] },
+  ],
+} as unknown as ManifestBody
+const ASKS: RuleAsks = {
+  ...{ require: 'agreement', parties: 'all', when: 'atStart', notice: ['announcement'], recordAnnouncement: false },
+}
+const rule = (asks: Partial<RuleAsks> = {}, exempt?: readonly string[]): ConsentEventBody => ({
+  ...{ type: 'ruleChosen', rule: 'some', jurisdictions: [], explanation: [], asks: { ...ASKS, ...asks } },
+  ...(exempt === undefined ? {} : { exempt }),
+})
+const yes = (participantId: string): ConsentEventBody => ({
+  type: 'answered',
+  answer: 'yes',
+  by: 'dtmf',
+  participantId,
+})
+const spoken: ConsentEventBody = { type: 'answered', answer: 'yes', by: 'speech', participantId: 'B' }
+const reviewed: ConsentEventBody = { type: 'reviewed', answer: 'yes', participantId: 'B' }
+const heard = (streamId: string, fromSample: number): ConsentEventBody => ({
+  ...{ type: 'announcementHeard', prompt: PROMPT, streamId, fromSample, heardSamples: 96_000 },
+  ...{ share: 1, confidence: 1, verdict: 'heardInFull' },
+})
+const NOTICE = { require: 'notice', parties: 'all' } as const
+
+const eventsOf = (bodies: readonly ConsentEventBody[]): readonly ConsentEvent[] =>
+  bodies.map((body, number) => ({
+    ...{ recordingId: '', format: 'earwitness-consent-event/1', clock: { status: 'unknown' } },
+    ...{ ...body, number, at: new Date(STARTED + number * 1_000).toISOString() },
+  })) as never
+
+it.each<readonly [string, string, readonly ConsentEventBody[]]>([
+  ['both said yes where all must', 'met', [rule(), yes('A'), yes('B')]],
+  ['one did not', 'deviates', [rule(), yes('A')]],
+  ['one did so aloud, and nobody listened', 'deviates', [rule(), yes('A'), spoken]],
+  ['somebody listened', 'met', [rule(), yes('A'), spoken, reviewed]],
+  ["one is the operator's own, by his word", 'met', [rule({}, ['B']), yes('A')]],
+  ['one is enough', 'met', [rule({ parties: 'one' }), yes('A')]],
+  ['nobody was told, where notice is asked for', 'deviates', [rule(NOTICE)]],
+  ["each side was told by the other's stream", 'met', [rule(NOTICE), heard('0', 0), heard('1', 0)]],
+  ['one side was told', 'deviates', [rule(NOTICE), heard('0', 0)]],
+  ['they were told too late', 'deviates', [rule(NOTICE), heard('0', 21 * 48_000), heard('1', 21 * 48_000)]],
+  [
+    'all agreed and the announcement is not in it, which is asked for',
+    'deviates',
+    [rule({ recordAnnouncement: true }), yes('A'), yes('B')],
+  ],
+  [
+    'that which is in it was destroyed',
+    'deviates',
+    [rule({ recordAnnouncement: true }), heard('0', 0), { type: 'enforced', action: 'discard' }, yes('A'), yes('B')],
+  ],
+  ['nothing is asked for', 'met', [rule({ require: 'none', parties: 'one' })]],
+  ['a later rule asks for less', 'met', [rule(), rule({ parties: 'one' }), yes('A')]],
+  ['there is no rule', 'unknown', [yes('A'), yes('B')]],
+  [
+    'the rule is of an earlier release, in words',
+    'unknown',
+    [{ type: 'ruleChosen', rule: 'us-fl', jurisdictions: [], explanation: [] }, yes('A'), yes('B')],
+  ],
+])('%s: %s', (_what, outcome, bodies) => {
+  const events = eventsOf(bodies)
+  const check = checkRule(events, MANIFEST, POLICY)
+  expect(check.outcome).toBe(outcome)
+  expect(check.explanation.length === 0).toBe(outcome === 'met')
+})
+
+it('is told by a report, of the decision that holds alone', () => {
+  const ruleCheck = { outcome: 'deviates', rule: 0, explanation: ['one of two parties has not agreed'] } as const
+  const [decided, later] = eventsOf([
+    { type: 'decided', state: 'agreed', because: [0], ruleCheck },
+    { type: 'decided', state: 'missing', because: [] },
+  ]).map((event) => ({ event, sha256: 'a'.repeat(64), isLate: true }))
+  const report = consentReport({ state: 'agreed', events: [decided!], unlisted: 0 })
+  expect(report.conclusion).toContain('DEVIATES FROM the rule that was chosen (no. 0), which asks for more: one of two')
+  expect(report.events[0]?.[2]).toContain('DEVIATES')
+  expect(consentReport({ state: 'missing', events: [decided!, later!], unlisted: 0 }).conclusion).not.toContain(
+    'DEVIATES',
+  )
+})
