@@ -26,7 +26,7 @@ export const command: Command = {
   name: 'export',
   summary: 'opens a recording with the vault key and writes it as a file to listen to',
   usage:
-    'export ID -o FILE [--format ogg|wav|rtpdump|bundle|vcon] [--layout separate|mixed] [--labels FILE] [--received-only] [--decrypted] ' +
+    'export ID -o FILE [--format ogg|wav|rtpdump|bundle|vcon] [--layout separate|mixed] [--labels FILE] [--received-only] [--decrypted] [--unsigned] ' +
     '[--identity KEYFILE] [--key SIGNER.pub.pem]...',
   description:
     'ogg is the audio as it was recorded, one channel per participant, not encoded again; wav is decoded to 16-bit samples. ' +
@@ -37,7 +37,7 @@ export const command: Command = {
     'stream and its SDP, into a new folder FILE. bundle is one zip for an auditor: all that is stored, sealed as it is, with the signer’s public key, a report and ' +
     'instructions; it needs no key. With --identity the report names the participants; --decrypted adds the audio in the clear and the key of ' +
     'this recording. Exit code 3: it was written, and is not verified. vcon is one JSON file (draft-ietf-vcon-vcon-core) with manifest and consent events ' +
-    'as they were signed; with --identity it names people and holds the audio.',
+    'as they were signed; with --identity it names people and holds the audio. It is signed as a whole where signer.certificateFile names a certificate of the signer key.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
     'export 01990000-0000-7000-8000-000000000000 -o recording.wav --format wav --layout mixed',
@@ -69,6 +69,7 @@ export const command: Command = {
       type: 'boolean',
       description: 'of a bundle: add the audio in the clear, and the key of the recording',
     },
+    unsigned: { type: 'boolean', description: 'of a vCon: not signed, although signer.certificateFile is set' },
     key: {
       type: 'string',
       multiple: true,
@@ -132,6 +133,9 @@ function checkOptions({ format, labels, isReceivedOnly }: ExportOptions, args: P
   if (isForBundle && format !== 'bundle') {
     const sentence = '--decrypted and --key are for bundles: every other export is opened, and none is signed.'
     throw usageError('usage-not-bundle', sentence, 'Leave them out, or add --format bundle.')
+  }
+  if (flag(args, 'unsigned') && format !== 'vcon') {
+    throw usageError('usage-not-vcon', '--unsigned is for vCons.', 'Leave it out, or add --format vcon.')
   }
   if (isReceivedOnly && format !== 'wav') {
     const sentence =

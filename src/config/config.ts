@@ -237,7 +237,11 @@ export interface Config {
   /** Empty: a vault key pair is made on first start. */
   readonly vault: { readonly recipients: readonly string[] }
   /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
-  readonly signer: { readonly keyFile: string | undefined }
+  readonly signer: {
+    readonly keyFile: string | undefined
+    /** Absolute; undefined: the signer key has no certificate. */
+    readonly certificateFile: string | undefined
+  }
   readonly ledger: {
     /** `ledger.timestamp.url` */
     readonly timestampUrl: string | undefined

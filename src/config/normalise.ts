@@ -47,7 +47,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     database: { url: databaseUrl(raw.database.url, options) },
     storage: normaliseStorage(raw.storage, options),
     vault: { recipients: [...new Set(raw.vault.recipients)] },
-    signer: { keyFile: path(raw.signer.keyFile) },
+    signer: { keyFile: path(raw.signer.keyFile), certificateFile: path(raw.signer.certificateFile) },
     ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined, witnesses: raw.ledger.witnesses },
     recording: {
       layout: raw.recording.layout,

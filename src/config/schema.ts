@@ -178,6 +178,13 @@ const signer = group('What manifests are signed with.', {
       'share one. null: "keys/signer.pem" under dataDir, made on first start.',
     'x-kind': 'path',
   }),
+  certificateFile: optionalText({
+    description:
+      'Certificate of that key, PEM, with those that vouch for it behind it, each signed by the next. With it ' +
+      '"earwitness export --format vcon" writes the signed form. null: a vCon is unsigned; manifests need no ' +
+      'certificate.',
+    'x-kind': 'path',
+  }),
 })
 
 const recording = group('How recordings are made.', {

@@ -8,8 +8,7 @@ import { consentName, MANIFEST_NAME } from './object-names.ts'
  * taken back is an attachment of purpose `lawful_basis` (draft-howe-vcon-lawful-basis, which took the place of draft-howe-vcon-consent); the evidence itself,
  * manifest and consent events, is attached as it was signed.
  *
- * Unsigned on purpose: section 5.2 asks of a signer for a certificate chain, which a recorder does not have. Everything in it that proves something bears a
- * signature of its own.
+ * Everything in it that proves something bears a signature of its own; `signed-vcon.ts` signs all of it where the signer key has a certificate, which section 5.2 asks for.
  */
 export interface VconFacts {
   readonly manifest: ManifestBody

@@ -59,3 +59,22 @@ export const VCON_SCHEMA: TSchema = Type.Object({
   dialog: Type.Optional(Type.Array(dialog)),
   attachments: Type.Optional(Type.Array(attachment)),
 })
+
+/** The signed form: general JWS JSON serialization, with algorithm and chain in the unprotected header. Section 5.2 of the same draft */
+const base64url = Type.String({ pattern: '^[A-Za-z0-9_-]+$' })
+export const SIGNED_VCON_SCHEMA: TSchema = Type.Object({
+  payload: base64url,
+  signatures: Type.Array(
+    Type.Object({
+      header: Type.Object({
+        // RS256 is what it would rather have.
+        alg: Type.String(),
+        x5c: Type.Array(Type.String({ pattern: '^[A-Za-z0-9+/]+=*$' }), { minItems: 1 }),
+        uuid: Type.Optional(Type.String()),
+      }),
+      protected: base64url,
+      signature: base64url,
+    }),
+    { minItems: 1 },
+  ),
+})

@@ -1,12 +1,17 @@
+import { join } from 'node:path'
+
+import type { Config } from '../../config/config.ts'
 import { openAudio, findRecording, unwrapKey } from '../stored-recording.ts'
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { decodeConsentEvent, CONSENT_EVENTS_MAX, type ConsentEvent } from '../../evidence/consent-event.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
 import { consentName, MANIFEST_NAME } from '../../evidence/object-names.ts'
+import { signVcon } from '../../evidence/signed-vcon.ts'
 import { vconOf } from '../../evidence/vcon.ts'
 import type { ObjectReader } from '../../evidence/verify.ts'
-import { loadIdentities } from '../../server/storage/key-files.ts'
-import { textOption } from '../arguments.ts'
+import { loadIdentities, loadSigner, SIGNER_FILE } from '../../server/storage/key-files.ts'
+import { loadSignerCertificates } from '../../server/storage/signer-certificates.ts'
+import { flag, textOption } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { noteAccess } from '../note-access.ts'
 import { writeJson, writeLines } from '../output.ts'
@@ -14,7 +19,8 @@ import { writeNewFile } from './new-file.ts'
 import { reportedPeople } from './reported-people.ts'
 
 const UNSIGNED =
-  'note: the vCon itself is unsigned: its draft asks for a certificate, and a recorder has none. The manifest and the consent events in it are signed.'
+  'note: the vCon itself is unsigned: its draft asks for a certificate of the signer key, and none is used (signer.certificateFile). The manifest and the consent events in it are signed.'
+const SIGNED = 'It is signed with the signer key of this recorder (JWS, EdDSA), whose certificate is in it.'
 const SEALED = 'note: the audio is not in it, as no --identity was given: the manifest in it lists the sealed pieces.'
 
 /** `earwitness export ID --format vcon -o FILE`. Without an identity no secret is read: ids for people, and no audio. */
@@ -24,6 +30,8 @@ export async function exportVcon(
 ): Promise<ExitCode> {
   const config = context.config()
   const identityFile = textOption(context.args, 'identity')
+  // Before anything is opened: a certificate that does not fit must not cost an access.
+  const signing = flag(context.args, 'unsigned') ? undefined : await signingOf(config)
   const objects = await findRecording(config, id)
   await noteAccess(context, config, { recordingId: id, action: 'export' })
   const { manifest, manifestJws } = await readManifest(objects)
@@ -39,7 +47,8 @@ export async function exportVcon(
       : { mediatype: 'audio/ogg', filename: `${id}.ogg`, base64url: Buffer.from(opened.ogg).toString('base64url') }
   const events = await readEvents(objects, id)
   const vcon = vconOf({ manifest, manifestJws, events, people, audio, createdAt: new Date().toISOString() })
-  await writeNewFile(output, Buffer.from(`${JSON.stringify(vcon)}\n`))
+  const signed = signing === undefined ? undefined : await signVcon(vcon, id, signing)
+  await writeNewFile(output, Buffer.from(`${JSON.stringify(signed ?? vcon)}\n`))
   const facts = {
     recordingId: id,
     file: output,
@@ -47,12 +56,24 @@ export async function exportVcon(
     consentEvents: events.length,
     hasAudio: audio !== undefined,
   }
-  if (context.json) writeJson(context.stdout, { ...facts, isSigned: false })
+  if (context.json) writeJson(context.stdout, { ...facts, isSigned: signed !== undefined })
   else {
     const wrote = `Wrote ${output}: vCon, ${events.length} consent events.`
-    writeLines(context.stderr, [wrote, UNSIGNED, ...(audio === undefined ? [SEALED] : [])])
+    writeLines(context.stderr, [
+      wrote,
+      signed === undefined ? UNSIGNED : SIGNED,
+      ...(audio === undefined ? [SEALED] : []),
+    ])
   }
   return ExitCode.done
+}
+
+/** Undefined when the signer key has no certificate. @throws EarwitnessError `certificate-…`, `key-file-missing` */
+async function signingOf({ signer, dataDir }: Config) {
+  if (signer.certificateFile === undefined) return undefined
+  const { signingKey } = await loadSigner(signer.keyFile ?? join(dataDir, 'keys', SIGNER_FILE))
+  const expected = { keyId: signingKey.keyId, nowUnixMs: Date.now() }
+  return { signer: signingKey, certificates: await loadSignerCertificates(signer.certificateFile, expected) }
 }
 
 async function readManifest(objects: ObjectReader) {
