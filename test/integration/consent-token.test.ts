@@ -64,9 +64,11 @@ test(
     const token = await announced()
     const [tied, other] = [await placeFound(daemon, src), await placeFound(daemon, src)]
     expect(await tied.session.send('UPDATE', metadata('<v:note>nothing yet</v:note>'))).toBe(200)
+    // The middle of the signature, so that it stays one in form.
+    const forged = token.replace(/\.[^.]{9}([^.]*)$/, '.forged000$1')
     const copied = `<v:header name="X-Earwitness-Consent">${token}</v:header>`
     expect(await tied.session.send('UPDATE', metadata(copied))).toBe(200)
-    expect(await other.session.send('UPDATE', metadata(copied.replace(/.{9}<\/v/, 'forged000</v')))).toBe(200)
+    expect(await other.session.send('UPDATE', metadata(copied.replace(token, forged)))).toBe(200)
     expect(await eventsOf(tied)).toContain('announcementPlayed')
     expect(await eventsOf(other)).toEqual([])
     expect(await metric(daemon, 'earwitness_consent_tokens_total{outcome="taken"}')).toBeGreaterThan(0)

@@ -115,13 +115,9 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       by: oneOf(['src', 'api', 'consent']),
       action: oneOf(['pause', 'resume']),
     }),
-    consentEventsTotal: make.counter(
-      'consent_events_total',
-      'Signed consent events that were written by this recorder: of recordings under way, and by its API of recordings that are over; not by commands.',
-      {
-        type: oneOf(CONSENT_EVENT_TYPES),
-      },
-    ),
+    consentEventsTotal: make.counter('consent_events_total', 'Signed consent events; without those of commands.', {
+      type: oneOf(CONSENT_EVENT_TYPES),
+    }),
     recordingsWithoutConsentTotal: make.counter(
       'recordings_without_consent_total',
       'Recordings that ended without the consent that the rule for them asks for, by what became of it.',

@@ -57,8 +57,8 @@ beforeEach(async () => {
     vaultRecipients: [vault.recipient],
     // No index is there to be asked for holds.
     database: { pool: { query: () => Promise.resolve({ rows: [] }) } } as never,
-    outbox: { add: (row: DatabaseRecord) => (rows.push(row), true) } as never,
-    log: { warn: (fields: object) => void warned.push(fields) } as never,
+    outbox: { add: (row) => (rows.push(row), true) },
+    log: { warn: (fields: object) => void warned.push(fields) },
     onEvent: (type) => void counted.push(type),
   })
   app = createHttpServer(() => {})
