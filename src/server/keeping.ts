@@ -12,7 +12,7 @@ import { startLedger } from './ledger/start-ledger.ts'
 import { Custody } from './recording/custody.ts'
 import { HeldCustody } from './recording/held-custody.ts'
 import { HeldKeys } from './recording/held-keys.ts'
-import { OpenJournal } from './recording/open-journal.ts'
+import { heldKeysOpened, OpenJournal } from './recording/open-journal.ts'
 import { recoverWithSpool, type RecoveryOptions } from './recording/recovery.ts'
 import { STRANGER_NAME } from './recording/source-table.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
@@ -113,7 +113,12 @@ export async function startKeeping(
     onConsentEvent: (type) => metrics.consentEventsTotal.inc({ type }),
   })
   const leftOpen = await journal.leftOpen()
+  const unnamedKeys = await heldKeys.unnamed()
   const recover: Keeping['recover'] = async (shredWanted) => {
+    await heldKeys.settleUnnamed(unnamedKeys, {
+      ...{ opened: heldKeysOpened(leftOpen), store },
+      onError: (error) => log.error({ err: error }, 'a held key of an earlier run could not be looked at'),
+    })
     const recovered = await recoverWithSpool(spool, {
       ...{ journal, leftOpen, store, custody, held, policyOf: policiesOf(config), shredWanted },
       signer: signer.verifyKey,

@@ -30,7 +30,7 @@ import type { KeptConsent, TakenConsentEvent } from './consent-trail.ts'
 import { interruptedManifest } from './interrupted-manifest.ts'
 import type { HeldCustody } from './held-custody.ts'
 import { withDecision, type HeldDecision, type HeldFacts } from './held-decision.ts'
-import { JournalledObjects } from './journalled-objects.ts'
+import { JournalledObjects, type SealedBytes } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { STORY_EVENTS_MAX, type StoryEvent } from './session-story.ts'
@@ -139,8 +139,12 @@ export class Custody {
       ...(held === undefined ? {} : { held: { recipient: held.recipient, wrappedKey: held.wrappedKey } }),
       wrappedKeyBase64: Buffer.from(bytes).toString('base64'),
     }
-    void this.#keep(recording, entry, { name: wrappedKey.name, bytes })
-    this.#held?.opened(recording)
+    // The line says that something may be held: a crash behind it must find the key of that.
+    const after = this.#held?.prepare(recording)
+    const journalled = new Promise((resolve) => {
+      void this.#keep(recording, entry, { name: wrappedKey.name, bytes, journalled: resolve, after })
+    })
+    this.#held?.opened(recording, journalled)
     // After the line that opens the journal, which must be its first.
     for (const event of recording.story) void this.#journal.append(recordingId, event)
     this.noteFacts(recording)
@@ -365,7 +369,7 @@ export class Custody {
   #keep(recording: LiveRecording, entry: OpenJournalEntry, object: SealedBytes): Promise<boolean> {
     const { recordingId } = recording.facts
     return new Promise((resolve) => {
-      const handedOver = this.#journal.append(recordingId, entry).then((isWritten) => {
+      const handedOver = this.#journal.append(recordingId, entry, object.after).then((isWritten) => {
         object.journalled?.(isWritten)
         resolve(this.#put(recording, object))
       })
@@ -385,13 +389,4 @@ export class Custody {
       return false
     }
   }
-}
-
-interface SealedBytes {
-  readonly name: string
-  readonly bytes: Uint8Array
-  /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
-  readonly durable?: () => void
-  /** Is called when its line was handed to the journal, and whether the disk has it. */
-  readonly journalled?: (isWritten: boolean) => void
 }

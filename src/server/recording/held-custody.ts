@@ -29,6 +29,8 @@ export class HeldCustody {
   readonly #pausesMs: readonly number[]
   /** Of recordings that are not closed: settles to what the manifest may say. */
   readonly #decided = new Map<string, Promise<HeldDecision | undefined>>()
+  /** Of the same: settles when the held key has its name. */
+  readonly #named = new Map<string, Promise<void>>()
 
   constructor(options: {
     readonly keys: HeldKeys
@@ -48,13 +50,30 @@ export class HeldCustody {
     this.#pausesMs = options.pausesMs ?? ASK_AGAIN_MS
   }
 
-  /** The recording exists: its held key is where a crash does not take it. What was decided before is carried out now. */
-  opened(recording: LiveRecording): void {
+  /**
+   * The held key goes where a crash does not take it. The journal must not say that the recording exists before this resolves: it would have lost what is held. Never
+   * rejects; what the disk does not take is reported, and memory still has it.
+   */
+  async prepare({ held, objectPrefix, facts }: LiveRecording): Promise<void> {
+    if (held === undefined) return
+    await this.#keys
+      .prepare(objectKey(objectPrefix, held.wrappedKey.name), held.bytes)
+      .catch((error: unknown) => this.#onError(facts.recordingId, error))
+  }
+
+  /**
+   * The recording exists. What was decided before is carried out now.
+   *
+   * @param journalled settles when the journal says so
+   */
+  opened(recording: LiveRecording, journalled: Promise<unknown>): void {
     const { held, heldDecision, objectPrefix, facts } = recording
     if (held === undefined) return
-    this.#keys
-      .write(objectKey(objectPrefix, held.wrappedKey.name), held.bytes)
+    const key = objectKey(objectPrefix, held.wrappedKey.name)
+    const named = journalled
+      .then(() => this.#keys.name(key))
       .catch((error: unknown) => this.#onError(facts.recordingId, error))
+    this.#named.set(facts.recordingId, named)
     if (heldDecision !== undefined) this.decide(recording, heldDecision)
   }
 
@@ -76,12 +95,14 @@ export class HeldCustody {
 
   /** What the manifest says, once that is true; undefined when nobody has decided, or the key could not be destroyed. */
   async decisionOf(recordingId: string): Promise<HeldDecision | undefined> {
+    await this.#named.get(recordingId)
     return this.#decided.get(recordingId)
   }
 
   /** Its manifest is stored. */
   over(recordingId: string): void {
     this.#decided.delete(recordingId)
+    this.#named.delete(recordingId)
   }
 
   /** After a crash: carries out what had been decided. `lost`: the key that it takes is gone. `undecided`: it could not be destroyed, or must not be. */

@@ -15,6 +15,18 @@ export interface JournalledObject {
   readonly bytesBase64?: string | undefined
 }
 
+/** A sealed object on its way: its line in the journal, then the store. */
+export interface SealedBytes {
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** What its line waits for; never rejects. */
+  readonly after?: Promise<void> | undefined
+  /** Is called when its line was handed to the journal, and whether the disk has it. */
+  readonly journalled?: (isWritten: boolean) => void
+  /** Is called when neither a crash nor a power cut takes it any more; perhaps twice. */
+  readonly durable?: () => void
+}
+
 /**
  * Which small objects go into the journal whole. Their line is on the disk before they are given to a store that may be away, so neither a crash nor a power
  * cut takes them, and it costs no sync but that of the line.

@@ -16,6 +16,7 @@ import { isUuidV7 } from '../../ids.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { RecordingFacts } from '../../recorder/recording-types.ts'
 import { DirectorySync } from '../storage/directory-sync.ts'
+import { objectKey } from '../storage/layout.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import type { HeldDecision, HeldKeyFacts } from './held-decision.ts'
@@ -110,15 +111,20 @@ export class OpenJournal {
    * Resolves when the line is on the disk, to whether it is: what it names is stored after it, so that a power cut leaves no object without a
    * line. Lines that come while one is written are written together. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
    * after what the disk may have taken of it. So a line may be there twice, whole or in part.
+   *
+   * @param after must have resolved before this line, and all that come behind it, are written; it never rejects
    */
-  append(recordingId: string, entry: OpenJournalEntry): Promise<boolean> {
+  append(recordingId: string, entry: OpenJournalEntry, after?: Promise<void>): Promise<boolean> {
     const line = `${JSON.stringify({ at: new Date(this.#nowUnixMs()).toISOString(), ...entry })}\n`
     const waiting = this.#waiting.get(recordingId)
     if (waiting !== undefined) {
       waiting.lines += line
       return waiting.written
     }
-    const written = this.#chain(recordingId, () => this.#writeWaiting(recordingId))
+    const written = this.#chain(recordingId, async () => {
+      await after
+      await this.#writeWaiting(recordingId)
+    })
     this.#waiting.set(recordingId, { lines: line, written })
     return written
   }
@@ -188,6 +194,16 @@ export class OpenJournal {
   #file(recordingId: string): string {
     return join(this.#directory, recordingId + SUFFIX)
   }
+}
+
+/** Keys of the store under which the held keys of recordings that were left open may be later. */
+export function heldKeysOpened(leftOpen: readonly LeftOpen[]): ReadonlySet<string> {
+  const opened = leftOpen.flatMap(({ entries }) => entries.flatMap((entry) => (entry.kind === 'opened' ? [entry] : [])))
+  return new Set(
+    opened.flatMap(({ objectPrefix, held }) =>
+      held === undefined ? [] : [objectKey(objectPrefix, held.wrappedKey.name)],
+    ),
+  )
 }
 
 type JournalLine = OpenJournalEntry & { readonly at: string }

@@ -81,7 +81,14 @@ async function place(consent: readonly ConsentEventBody[]): Promise<void> {
       writeFileSync(join(dataDir, root, PREFIX, name), bytes)
     }
   }
-  await new HeldKeys({ dataDir }).write(`${PREFIX}/${heldKeyName(0)}`, HELD_KEY)
+  await holdKey(HELD_KEY)
+}
+
+/** As the recorder leaves it. */
+async function holdKey(bytes: Uint8Array): Promise<void> {
+  const keys = new HeldKeys({ dataDir })
+  await keys.prepare(`${PREFIX}/${heldKeyName(0)}`, bytes)
+  await keys.name(`${PREFIX}/${heldKeyName(0)}`)
 }
 
 function parts() {
@@ -234,7 +241,7 @@ describe('a party that takes its consent back after the call', () => {
 
   it('whose key is not the one that the manifest names is not handed over', async () => {
     await new HeldKeys({ dataDir }).destroy(`${PREFIX}/${heldKeyName(0)}`)
-    await new HeldKeys({ dataDir }).write(`${PREFIX}/${heldKeyName(0)}`, new TextEncoder().encode('another'))
+    await holdKey(new TextEncoder().encode('another'))
     const { held } = await say({ kind: 'decide', state: 'agreed' })
     expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'held-key-damaged' }] })
     expect([isHeldHere(), hasKey('recordings')]).toEqual([true, false])

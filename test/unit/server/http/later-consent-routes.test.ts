@@ -87,7 +87,9 @@ async function place(consent: readonly ConsentEventBody[]): Promise<void> {
   await storeManifest(objects, { ...body, held: [entry] })
   mkdirSync(join(dataDir, 'recordings', PREFIX), { recursive: true })
   for (const [name, bytes] of objects) writeFileSync(join(dataDir, 'recordings', PREFIX, name), bytes)
-  await new HeldKeys({ dataDir }).write(`${PREFIX}/${heldKeyName(0)}`, HELD_KEY)
+  const heldKeys = new HeldKeys({ dataDir })
+  await heldKeys.prepare(`${PREFIX}/${heldKeyName(0)}`, HELD_KEY)
+  await heldKeys.name(`${PREFIX}/${heldKeyName(0)}`)
 }
 
 async function post(body: unknown, id = RECORDING_ID, headers: Record<string, string> = {}) {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -15,8 +15,9 @@ import { HeldCustody } from '../../../../src/server/recording/held-custody.ts'
 import type { HeldDecision } from '../../../../src/server/recording/held-decision.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
-import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import { heldKeysOpened, OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
+import { nodeSpoolFiles, type SpoolFiles } from '../../../../src/server/spool/spool-files.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
@@ -52,13 +53,13 @@ afterEach(() => {
 })
 
 /** A process begins: nothing in memory is left of the one before. */
-async function start(): Promise<void> {
+async function start(files?: SpoolFiles): Promise<void> {
   const nowUnixMs = () => OPENED_AT_UNIX_MS + 20_000
   journal = new OpenJournal({ dataDir, nowUnixMs, onError: (error) => void errors.push(String(error)) })
   await journal.run()
   const observer = { stored: () => {}, failed: () => {} }
   uploads = new UploadQueue({ store, observer, nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 })
-  heldKeys = new HeldKeys({ dataDir })
+  heldKeys = new HeldKeys({ dataDir, ...(files === undefined ? {} : { files }) })
   heldCustody = new HeldCustody({
     ...{ keys: heldKeys, journal, put: (order, key, bytes) => uploads.put(order, key, bytes) },
     isOnHold: (recordingId, prefix) => isOnLegalHold(store, { recordingId, prefix }, [verifyKey]),
@@ -118,13 +119,20 @@ async function putOnHold(): Promise<void> {
 }
 
 const storedKey = () => store.get(`${recording.objectPrefix}/${heldKeyName(0)}`)
-const heldFiles = () => (existsSync(join(dataDir, 'held')) ? readdirSync(join(dataDir, 'held')) : [])
+const allHeldFiles = () => (existsSync(join(dataDir, 'held')) ? readdirSync(join(dataDir, 'held')) : [])
+/** With their names. */
+const heldFiles = () => allHeldFiles().filter((name) => !name.startsWith('.'))
 
 async function recover(): Promise<void> {
   uploads.stop()
   await start()
+  const leftOpen = await journal.leftOpen()
+  await heldKeys.settleUnnamed(await heldKeys.unnamed(), {
+    ...{ opened: heldKeysOpened(leftOpen), store },
+    onError: (error) => void errors.push(String(error)),
+  })
   await recoverInterrupted({
-    ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody, held: heldCustody },
+    ...{ journal, leftOpen, signer: verifyKey, store, custody, held: heldCustody },
     reportError: (_recordingId, error) => void errors.push(String(error)),
   })
   await heldKeys.forgetStored(store)
@@ -183,7 +191,6 @@ describe('the key of what is held', () => {
     const file = heldFiles()[0] ?? ''
     rmSync(join(dataDir, 'held', file))
     // Nothing can be written over a folder.
-    const { mkdirSync } = await import('node:fs')
     mkdirSync(join(dataDir, 'held', file))
     custody.decideHeld(recording, DESTROYED)
     await custody.close(recording.objectPrefix, workerManifest())
@@ -339,5 +346,86 @@ describe('a process that is killed', () => {
     const manifest = await store.get(`${recording.objectPrefix}/manifest.jws`)
     const [, body = ''] = new TextDecoder().decode(manifest).split('.')
     expect(Buffer.from(body, 'base64url').toString()).toContain('held-key-lost')
+  })
+})
+
+describe('a process that is killed while a recording is opened', () => {
+  /** Does `count` operations of the held key, and then no more. */
+  function dyingFiles(count: number): { readonly files: SpoolFiles; readonly isDead: () => boolean } {
+    let left = count
+    const step = <Value>(work: () => Promise<Value>): Promise<Value> => {
+      left -= 1
+      return left < 0 ? new Promise<Value>(() => {}) : work()
+    }
+    const files: SpoolFiles = {
+      ...nodeSpoolFiles,
+      makeDirectory: (path) => step(() => nodeSpoolFiles.makeDirectory(path)),
+      remove: (path) => step(() => nodeSpoolFiles.remove(path)),
+      rename: (path, to) => step(() => nodeSpoolFiles.rename(path, to)),
+      syncDirectory: (path) => step(() => nodeSpoolFiles.syncDirectory(path)),
+      create: (path) =>
+        step(async () => {
+          const file = await nodeSpoolFiles.create(path)
+          return {
+            append: (bytes) => step(() => file.append(bytes)),
+            sync: () => step(() => file.sync()),
+            close: () => step(() => file.close()),
+          }
+        }),
+    }
+    return { files, isDead: () => left < 0 }
+  }
+
+  /** Operations until a held key has its name. */
+  const STEPS = 9
+
+  /** What does not wait for what hangs is done long before. */
+  async function settle(): Promise<void> {
+    for (let round = 0; round < 60; round += 1) await journal.leftOpen()
+  }
+
+  it('at any step finds the held key of whatever it finds open, and leaves none of what it does not', async () => {
+    const found: boolean[] = []
+    for (let at = 0; at <= STEPS; at += 1) {
+      rmSync(dataDir, { recursive: true, force: true })
+      uploads.stop()
+      mkdirSync(dataDir)
+      store = new MemoryStore()
+      recording = heldRecording()
+      const dying = dyingFiles(at)
+      await start(dying.files)
+      record()
+      const isOver = at < STEPS ? dying.isDead : () => heldFiles().length === 1
+      await expect.poll(isOver, { timeout: 20_000 }).toBe(true)
+      await settle()
+      await recover()
+      expect(dying.isDead()).toBe(at < STEPS)
+      const manifest = await store.get(`${recording.objectPrefix}/manifest.jws`)
+      found.push(manifest !== undefined)
+      if (manifest === undefined) expect([allHeldFiles(), store.objects.size], `step ${at}`).toEqual([[], 0])
+      else expect([await heldInManifest(), heldFiles()], `step ${at}`).toMatchObject([[{ outcome: 'pending' }], [{}]])
+      expect([errors, allHeldFiles()]).toEqual([[], heldFiles()])
+    }
+    // The first line of the journal comes when the key is synced in its folder.
+    expect(found.indexOf(true)).toBe(7)
+  })
+
+  it('a held key without journal whose recording has a manifest is kept: somebody may decide about it', async () => {
+    const key = `${recording.objectPrefix}/${heldKeyName(0)}`
+    await heldKeys.prepare(key, WRAPPED)
+    store.objects.set(`${recording.objectPrefix}/manifest.jws`, bytesOf('signed'))
+    await recover()
+    expect(await heldKeys.undecided()).toEqual([key])
+  })
+
+  it('a store that does not answer leaves it for the next start', async () => {
+    await heldKeys.prepare(`${recording.objectPrefix}/${heldKeyName(0)}`, WRAPPED)
+    const get = store.get.bind(store)
+    store.get = () => Promise.reject(new Error('away'))
+    await recover()
+    expect([errors, allHeldFiles().length]).toEqual([['Error: away'], 1])
+    store.get = get
+    await recover()
+    expect(allHeldFiles()).toEqual([])
   })
 })
