@@ -21,7 +21,7 @@ import { startStorage, type Storage } from './storage/start-storage.ts'
 import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { type Metrics } from './telemetry/metrics.ts'
-import { finishLeftRotations, rotationIntents } from './vault/left-rotations.ts'
+import { finishLeftKeys, handOverIntents, rotationIntents, type RotationIntents } from './vault/left-keys.ts'
 import { rotationPlace } from './vault/rotation-place.ts'
 
 const LEDGER_CLOSE_MS = 5_000
@@ -115,10 +115,7 @@ export async function startKeeping(
   const leftOpen = await journal.leftOpen()
   const unnamedKeys = await heldKeys.unnamed()
   const recover: Keeping['recover'] = async (shredWanted) => {
-    await heldKeys.settleUnnamed(unnamedKeys, {
-      ...{ opened: heldKeysOpened(leftOpen), store },
-      onError: (error) => log.error({ err: error }, 'a held key of an earlier run could not be looked at'),
-    })
+    await settleUnnamed(heldKeys, unnamedKeys, { leftOpen, store, log })
     const recovered = await recoverWithSpool(spool, {
       ...{ journal, leftOpen, store, custody, held, policyOf: policiesOf(config), shredWanted },
       signer: signer.verifyKey,
@@ -126,7 +123,7 @@ export async function startKeeping(
         log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
     })
     await heldKeys.forgetStored(store)
-    await finishRotations(config, signer, log)
+    await finishCommands(config, signer, log)
     return recovered
   }
   const announcements = await startAnnouncementTable(options, signer)
@@ -135,32 +132,47 @@ export async function startKeeping(
   return { storage, database, ...kept, vaultRecipients, signer, recover }
 }
 
+function settleUnnamed(
+  heldKeys: HeldKeys,
+  left: readonly string[],
+  { leftOpen, store, log }: Pick<RecoveryOptions, 'leftOpen' | 'store'> & Pick<StartOptions, 'log'>,
+): Promise<void> {
+  return heldKeys.settleUnnamed(left, {
+    ...{ opened: heldKeysOpened(leftOpen), store },
+    onError: (error) => log.error({ err: error }, 'a held key of an earlier run could not be looked at'),
+  })
+}
+
 /** Of a source that is listed no more nobody knows what its policy was. */
 function policiesOf({ sources, consent }: Config): NonNullable<RecoveryOptions['policyOf']> {
   return (src) =>
     src === STRANGER_NAME ? consent.byDefault.policy : sources.find(({ name }) => name === src)?.consent.policy
 }
 
-/** Of a command that was killed. Never rejects: nothing else waits for it. */
-async function finishRotations(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
-  await tryRotations(config, signer, log).catch((error: unknown) =>
-    log.error({ err: error }, 'what rotations left cannot be looked at; it is tried again at the next start'),
-  )
+/** Of commands that were killed. Never rejects: nothing else waits for it. */
+async function finishCommands(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
+  for (const intents of [rotationIntents(config.dataDir), handOverIntents(config.dataDir)]) {
+    await tryLeftKeys(config, { intents, signer, log }).catch((error: unknown) =>
+      log.error({ err: error }, 'what killed commands left cannot be looked at; it is tried again at the next start'),
+    )
+  }
 }
 
-async function tryRotations(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
-  const intents = rotationIntents(config.dataDir)
+async function tryLeftKeys(
+  config: Config,
+  { intents, signer, log }: { readonly intents: RotationIntents; readonly signer: SignerFiles; readonly log: Logger },
+): Promise<void> {
   if ((await intents.list()).length === 0) return
   const { places, close } = await openForCustody(config)
   try {
-    await finishLeftRotations({
+    await finishLeftKeys({
       ...{ places: places.map(rotationPlace), intents, trusted: [signer.verifyKey] },
       onDestroyed: (recordingId, names) =>
-        log.warn({ recordingId, names }, 'keys that a rotation had left of a destroyed recording were destroyed'),
+        log.warn({ recordingId, names }, 'keys that a killed command had left of a destroyed recording were destroyed'),
       onError: (recordingId, error) =>
         log.error(
           { recordingId, err: error },
-          'what a rotation left could not be looked at; run "earwitness keys rotate"',
+          'what a killed command left could not be looked at; run "earwitness shred" on the recording if it is shredded',
         ),
     })
   } finally {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { clusterDirectory } from '../../src/server/database/cluster.ts'
 import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
-import { rotationIntents } from '../../src/server/vault/left-rotations.ts'
+import { rotationIntents } from '../../src/server/vault/left-keys.ts'
 import {
   closedRecordings,
   eventually,

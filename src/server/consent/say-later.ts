@@ -16,6 +16,7 @@ import type { ConsentNotedRecord } from '../database/records.ts'
 import type { ConsentRequest } from '../ledger/statement-requests.ts'
 import { consentEntry } from '../recording/consent-keeper.ts'
 import { HeldKeys } from '../recording/held-keys.ts'
+import { handOverIntents } from '../vault/left-keys.ts'
 import { addLater, readConsent, type LaterReport } from './later-consent.ts'
 import { settleHeld, type SettledHeld } from './settle-held.ts'
 
@@ -64,7 +65,7 @@ export async function sayLater(
   const heldKeys = new HeldKeys({ dataDir: parts.dataDir })
   const held = await settleHeld(
     {
-      ...{ custody, manifest: said.manifest, heldKeys },
+      ...{ custody, manifest: said.manifest, heldKeys, intents: handOverIntents(parts.dataDir) },
       knownHolds: () => parts.knownHolds(recordingId),
       alone: (work) => settleAlone(heldKeys.folder, work),
       stateNow: async () => consentState((await readConsent(custody, parts.keys)).events.map(({ event }) => event)),

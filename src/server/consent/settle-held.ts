@@ -2,6 +2,7 @@ import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { refuseLost, type KnownHold } from '../custody/lost-holds.ts'
+import type { MarkFolder } from '../custody/mark-folder.ts'
 import { troubleOf, type RecordingCustody, type Trouble } from '../custody/recording-custody.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
 
@@ -38,6 +39,8 @@ export async function settleHeld(
     readonly stateNow: () => Promise<ConsentStateName>
     /** Runs it while no other command of this machine settles anything. */
     readonly alone: <Value>(work: () => Promise<Value>) => Promise<Value>
+    /** Are told before a key is handed over, until it is sure that it may stay: see `left-keys`. */
+    readonly intents: Pick<MarkFolder, 'write' | 'remove'>
   },
   state: ConsentStateName | undefined,
 ): Promise<SettledHeld> {
@@ -63,22 +66,27 @@ export async function settleHeld(
 type Parts = Parameters<typeof settleHeld>[0]
 
 async function handOver(
-  { custody, heldKeys }: Parts,
+  { custody, heldKeys, intents }: Parts,
   { name, sha256 }: { readonly name: string; readonly sha256: string },
 ): Promise<Trouble | undefined> {
   if ((await custody.read()).state.shred !== 'none') return shredded(name)
   const key = custody.key(name)
   const bytes = await heldKeys.read(key)
-  if (bytes !== undefined) {
-    if (sha256Hex(bytes) !== sha256) return damaged(name)
-    await custody.put(name, bytes)
-  } else if ((await custody.get(name)) === undefined) return absent(name)
+  if (bytes !== undefined && sha256Hex(bytes) !== sha256) return damaged(name)
+  // Killed behind this, it may leave a key of what is destroyed in the same moment: the next start of the recorder looks.
+  await intents.write(custody.recordingId, custody.prefix)
+  if (bytes !== undefined) await custody.put(name, bytes)
+  else if ((await custody.get(name)) === undefined) {
+    await intents.remove(custody.recordingId)
+    return absent(name)
+  }
   const [trouble] = await custody.spread((each) => each === name)
   await heldKeys.destroy(key)
-  if ((await custody.read()).state.shred === 'none') return trouble
+  const isFree = (await custody.read()).state.shred === 'none'
   // Somebody began to destroy it meanwhile, and may have looked before it was there.
-  for (const { store } of custody.places) await store.delete(key)
-  return shredded(name)
+  if (!isFree) for (const { store } of custody.places) await store.delete(key)
+  await intents.remove(custody.recordingId)
+  return isFree ? trouble : shredded(name)
 }
 
 async function destroy({ custody, heldKeys, knownHolds }: Parts, name: string): Promise<Trouble | undefined> {

@@ -1,14 +1,14 @@
 import { EarwitnessError } from '../../errors.ts'
 import { standingOf, type CustodyStanding } from '../../evidence/custody/verify-custody.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
-import { isWrappedKeyName, MANIFEST_NAME, wrappedKeyName, wrappedKeyNumber } from '../../evidence/object-names.ts'
+import { isHeldKeyName, isWrappedKeyName, MANIFEST_NAME, wrappedKeyName, wrappedKeyNumber } from '../../evidence/object-names.ts'
 import { openRecordingKey } from '../../evidence/recording-key.ts'
 import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { readDecisions } from '../custody/read-decisions.ts'
 import { objectKey } from '../storage/layout.ts'
-import type { RotationIntents } from './left-rotations.ts'
+import type { RotationIntents } from './left-keys.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
 /** Of one recording; the number in the last possible name. */
@@ -174,7 +174,7 @@ export async function destroyUndue(
     }
   }
   const kept = await destroyOldKeys(places, { objectPrefix: recording.objectPrefix, old: keys })
-  const left = kept === undefined ? [] : await keyNames(places, recording)
+  const left = kept === undefined ? [] : (await namesIn(places, recording, '')).filter((name) => names.includes(name))
   const why = kept === undefined ? {} : { code: kept.code, sentence: kept.message, hint: kept.hint }
   return { keysLeft: left, keysDestroyed: names.filter((name) => !left.includes(name)), ...why }
 }
@@ -217,9 +217,15 @@ async function namesIn(
 }
 
 /** Of its wrapped keys in any place, the newest first. */
-export async function keyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
+async function keyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
   const names = (await namesIn(places, recording, 'key')).filter(isWrappedKeyName)
   return names.toSorted((one, other) => wrappedKeyNumber(other) - wrappedKeyNumber(one))
+}
+
+/** Of everything in any place with which something of it can be opened: what is held has a key of its own. */
+export async function sealedKeyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
+  const held = (await namesIn(places, recording, 'held-key-')).filter(isHeldKeyName)
+  return [...(await keyNames(places, recording)), ...held]
 }
 
 async function getAny(

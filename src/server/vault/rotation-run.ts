@@ -6,7 +6,7 @@ import { destroyOldKeys, rotateKey, standingIn, type RotatedKey, type RotationRe
 import { inParallel } from '../in-parallel.ts'
 import type { RotatedMarks } from '../custody/rotated-marks.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
-import type { RotationIntents } from './left-rotations.ts'
+import type { RotationIntents } from './left-keys.ts'
 import type { RotationLedger } from './rotation-ledger.ts'
 import type { RotationPlace } from './rotation-place.ts'
 

@@ -19,6 +19,7 @@ import { ShreddedMarks } from '../../../../src/server/custody/shredded-marks.ts'
 import { RecordingCustody } from '../../../../src/server/custody/recording-custody.ts'
 import { statementOf, type ConsentRequest } from '../../../../src/server/ledger/statement-requests.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
+import { handOverIntents } from '../../../../src/server/vault/left-keys.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import {
@@ -119,6 +120,7 @@ async function say(
 const settling = ({ manifest }: Pick<LaterReport, 'manifest'>, custody = custodyOf()): Settling => ({
   ...{ custody, manifest, heldKeys: new HeldKeys({ dataDir }), knownHolds: () => Promise.resolve(known) },
   alone: (work) => work(),
+  intents: handOverIntents(dataDir),
   stateNow: async () => consentState((await readConsent(custody, [verifyKey])).events.map(({ event }) => event)),
 })
 type Settling = Parameters<typeof settleHeld>[0]

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
-import { finishLeftRotations } from '../../../../src/server/vault/left-rotations.ts'
+import { finishLeftKeys } from '../../../../src/server/vault/left-keys.ts'
 import type { RotationLedger } from '../../../../src/server/vault/rotation-ledger.ts'
 import type { RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { RECORDING_ID, vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
@@ -124,7 +124,7 @@ it('killed at any step while the recording is destroyed, it leaves no key that t
     left += isDestroyed && (await keysIn(rig)).flat().length > 0 ? 1 : 0
     const destroyed: string[] = []
     const { verifyKey } = await vectorSigner()
-    await finishLeftRotations({
+    await finishLeftKeys({
       ...{ places: rig.stores, intents: rig.intents, trusted: [verifyKey] },
       onDestroyed: (_recordingId, names) => destroyed.push(...names),
       onError: (_recordingId, error) => {
@@ -145,7 +145,7 @@ it('a start leaves alone what is not destroyed, and tells what it cannot look at
   const { verifyKey } = await vectorSigner()
   const errors: unknown[] = []
   const finish = (places = rig.stores) =>
-    finishLeftRotations({
+    finishLeftKeys({
       ...{ places, intents: rig.intents, trusted: [verifyKey], onDestroyed: () => {} },
       onError: (_recordingId, error) => errors.push(error),
     })

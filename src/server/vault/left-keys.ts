@@ -1,7 +1,7 @@
 import { EarwitnessError } from '../../errors.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { MarkFolder } from '../custody/mark-folder.ts'
-import { destroyUndue, keyNames, standingIn } from './rotate-key.ts'
+import { destroyUndue, sealedKeyNames, standingIn } from './rotate-key.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
 /**
@@ -12,6 +12,11 @@ export type RotationIntents = Pick<MarkFolder, 'list' | 'read' | 'write' | 'remo
 
 export function rotationIntents(dataDir: string): RotationIntents {
   return new MarkFolder(dataDir, 'rotating')
+}
+
+/** The same for keys of what was held until consent, which `consent decide` is about to hand over. */
+export function handOverIntents(dataDir: string): MarkFolder {
+  return new MarkFolder(dataDir, 'handing-over')
 }
 
 interface LeftOptions {
@@ -25,10 +30,10 @@ interface LeftOptions {
 }
 
 /**
- * Destroys keys that a rotation which was killed stored for recordings that were destroyed in the same moment. What was only begun is finished by `shred`, and a recording that is still there by
- * the next rotation. Rejects when the folder cannot be read.
+ * Destroys keys that a command which was killed stored for recordings that were destroyed in the same moment. What was only begun is finished by `shred`, and a recording that is still there by
+ * the same command. Rejects when the folder cannot be read.
  */
-export async function finishLeftRotations(options: LeftOptions): Promise<void> {
+export async function finishLeftKeys(options: LeftOptions): Promise<void> {
   for (const recordingId of await options.intents.list()) {
     try {
       await finishOne(options, recordingId)
@@ -43,7 +48,7 @@ async function finishOne({ places, intents, trusted, onDestroyed }: LeftOptions,
   if (objectPrefix === undefined) return
   const recording = { recordingId, objectPrefix }
   if ((await standingIn(places, recording, trusted)) !== 'shredded') return
-  const names = await keyNames(places, recording)
+  const names = await sealedKeyNames(places, recording)
   const { keysLeft, keysDestroyed, code, sentence, hint } = await destroyUndue(places, recording, names)
   if (keysDestroyed.length > 0) onDestroyed(recordingId, keysDestroyed)
   if (keysLeft.length > 0)
