@@ -6,7 +6,6 @@ import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { clusterDirectory } from '../../src/server/database/cluster.ts'
-import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
 import { rotationIntents } from '../../src/server/vault/left-keys.ts'
 import {
   closedRecordings,
@@ -17,6 +16,7 @@ import {
   type RunningDaemon,
 } from '../support/daemon.ts'
 import { objectFolder } from '../support/recorded.ts'
+import { statementsIn } from '../support/statements.ts'
 import { simulate, simulatedRecording } from '../support/simulated.ts'
 
 /** Holds and destruction beside the real daemon: its ledger says them, its index tells them, and it takes nothing back. */
@@ -47,14 +47,7 @@ afterAll(async () => {
 })
 
 async function statements(recordingId: string): Promise<readonly Record<string, unknown>[]> {
-  const ledgerDir = join(dataDir, 'ledger')
-  const said: Record<string, unknown>[] = []
-  for (const logId of await localLogs(ledgerDir)) {
-    for await (const line of linesOf(await localCopy(ledgerDir, logId))) {
-      said.push(JSON.parse(Buffer.from(line.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>)
-    }
-  }
-  return said.filter((statement) => statement['recordingId'] === recordingId)
+  return (await statementsIn(dataDir)).filter((statement) => statement['recordingId'] === recordingId)
 }
 
 /** Once the recorder has said it. */

@@ -11,8 +11,8 @@ import {
   startDaemon,
   type RunningDaemon,
 } from '../support/daemon.ts'
-import { localCopy, localLogs, linesOf } from '../../src/server/ledger/log-copy.ts'
 import { objectFolder } from '../support/recorded.ts'
+import { statementsIn } from '../support/statements.ts'
 import { simulatedRecording } from '../support/simulated.ts'
 import { startWitness } from '../support/witness.ts'
 
@@ -33,16 +33,7 @@ afterAll(async () => {
   await removeDataDir(dataDir)
 })
 
-async function statements(): Promise<readonly Record<string, unknown>[]> {
-  const ledgerDir = join(dataDir, 'ledger')
-  const said: Record<string, unknown>[] = []
-  for (const logId of await localLogs(ledgerDir)) {
-    for await (const line of linesOf(await localCopy(ledgerDir, logId))) {
-      said.push(JSON.parse(Buffer.from(line.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>)
-    }
-  }
-  return said
-}
+const statements = () => statementsIn(dataDir)
 
 const said = (kind: string) => async () => (await statements()).find((statement) => statement['kind'] === kind)
 

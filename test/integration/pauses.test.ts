@@ -5,9 +5,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { ManifestBody } from '../../src/evidence/manifest.ts'
 import { parseSdp } from '../../src/protocol/sdp/parse.ts'
-import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
+import { eventually, makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { allClosed, liveRecordingSessions, metric } from '../support/probes.ts'
 import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
+import { statementsIn } from '../support/statements.ts'
 import { exportedChannels, manifestOf, matchWindows, shippedSpeech } from '../support/recorded.ts'
 
 /** Pauses against the real daemon: what is said meanwhile is in no export, and the time is there. */
@@ -164,6 +165,36 @@ describe('a pause that the SRC asks for by INFO', () => {
       { code: 'paused', detail: expect.stringContaining('SRC') },
       { code: 'resumed', detail: expect.stringContaining('SRC') },
     ])
+  })
+})
+
+describe('pauses and holds that the SRC asks for by SDP', () => {
+  test('are each said in the ledger, and the recording verifies by it', async () => {
+    const session = await RawRecordingSession.place(src, 1)
+    const { recordingId } = await onlyLive()
+    await session.speak(0, said(0, 1))
+    await session.reofferWith(['sendonly'], ['record:paused'])
+    await session.speak(0, said(1, 2))
+    await session.reoffer('inactive')
+    await session.reoffer('sendonly')
+    await session.speak(0, said(2, 3))
+    expect(await session.hangUp()).toBe(200)
+    await allClosed(daemon)
+    const { pauses } = await manifestOf(daemon, recordingId)
+    expect(pauses).toEqual([expect.objectContaining({ by: 'src', via: 'SDP', streamId: '0' })])
+    const about = await eventually('what the ledger says of it', async () => {
+      const found = (await statementsIn(dataDir)).filter((statement) => statement['recordingId'] === recordingId)
+      return found.some(({ kind }) => kind === 'recordingClosed') ? found : undefined
+    })
+    expect(about[0]).toMatchObject({ kind: 'recordingOpened', streamPauses: true })
+    const [paused, held] = [{ streamId: '0', cause: 'paused' }, { streamId: '0', cause: 'held' }]
+    expect(about.filter(({ kind }) => String(kind).startsWith('stream'))).toMatchObject([
+      { kind: 'streamPaused', ...paused },
+      { kind: 'streamResumed', ...paused },
+      { kind: 'streamPaused', ...held },
+      { kind: 'streamResumed', ...held },
+    ])
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
   })
 })
 

@@ -262,6 +262,11 @@ export class RawRecordingSession {
     await this.#offer(directions.length, directions)
   }
 
+  /** A re-INVITE that offers these directions, and has these attributes on its last line. */
+  async reofferWith(directions: readonly Direction[], attributes: readonly string[]): Promise<void> {
+    await this.#offer(directions.length, directions, { attributes })
+  }
+
   /** What the SRC would answer an offer of the recorder with. */
   answer(...directions: readonly Direction[]): Uint8Array {
     return this.#describe(this.#sockets.length, directions)
@@ -323,11 +328,13 @@ export class RawRecordingSession {
   async #offer(
     streamCount: number,
     directions: readonly Direction[] = [],
-    more: Pick<RawRequest, 'headers' | 'acknowledge'> = {},
+    { attributes = [], ...more }: Pick<RawRequest, 'headers' | 'acknowledge'> & { readonly attributes?: readonly string[] } = {},
   ): Promise<void> {
     while (this.#sockets.length < streamCount) this.#sockets.push(await openStreamSocket(LOOPBACK))
     const request = this.#inDialog({ contentType: 'application/sdp', ...more })
-    const answer = await this.#src.ask('INVITE', { ...request, body: this.#describe(streamCount, directions) })
+    const added = attributes.map((attribute) => `a=${attribute}\r\n`).join('')
+    const body = Buffer.concat([this.#describe(streamCount, directions), Buffer.from(added)])
+    const answer = await this.#src.ask('INVITE', { ...request, body })
     this.#take(answer)
   }
 

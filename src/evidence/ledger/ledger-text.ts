@@ -98,6 +98,8 @@ export const STATEMENT_WORDS: Readonly<Record<StatementKind | 'unknown', string>
   recordingClosed: 'the recording was closed, and its manifest signed',
   recordingPaused: 'the recording was paused',
   recordingResumed: 'the recording went on',
+  streamPaused: 'a media stream was paused, or put on hold',
+  streamResumed: 'a media stream went on',
   consent: 'something was said about consent',
   holdAdded: 'it was put on legal hold',
   holdReleased: 'a legal hold ended',

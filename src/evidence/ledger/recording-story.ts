@@ -19,6 +19,8 @@ export interface RecordingFacts {
   readonly wrappedKeySha256: string
   /** How many pauses of the whole recording the manifest lists, by who asked for them; only of a complete recording. */
   readonly pauses?: Readonly<Record<PauseRequester, number>>
+  /** How many pauses of each media stream it lists; only of a complete recording. */
+  readonly streamPauses?: ReadonlyMap<string, number>
   /** Consent events in their order; absent: nobody read them, and the log is not asked. */
   readonly consent?: readonly Pick<TrustedConsentEvent, 'sha256' | 'isLate' | 'event'>[]
   /** Custody records beside it that can be believed, whoever signed them. */
@@ -51,8 +53,19 @@ export function recordingFacts(
     ...{ recordingId, startedAt, endedAt, manifestSha256, signerKeyId, wrappedKeySha256: wrappedKey.sha256 },
     ...(consent === undefined ? {} : { consent: consent.events }),
     ...(custody === undefined ? {} : { custody }),
-    ...(state === 'complete' ? { pauses: { src: count('src'), api: count('api'), consent: count('consent') } } : {}),
+    ...(state === 'complete'
+      ? {
+          pauses: { src: count('src'), api: count('api'), consent: count('consent') },
+          streamPauses: countBy(pauses.flatMap(({ streamId }) => (streamId === undefined ? [] : [streamId]))),
+        }
+      : {}),
   }
+}
+
+function countBy(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
 }
 
 /** So long after a decision its statement may still be on its way. */
@@ -87,6 +100,10 @@ export class RecordingStory {
   readonly #recording: RecordingFacts
   readonly #findings: FindingList
   readonly #paused: Record<PauseRequester, number> = { src: 0, api: 0, consent: 0 }
+  /** Of media streams of which the manifest lists a pause. */
+  readonly #streamsPaused = new Map<string, number>()
+  /** It says that it tells of these as well. */
+  #hasStreamPauses = false
   readonly #consent: ConsentStory | undefined
   /** Hashes of the custody records that were said. */
   readonly #said = new Set<string>()
@@ -114,9 +131,10 @@ export class RecordingStory {
     if (statement.kind === 'keyRotated') this.#rotated(statement)
     if (isAboutCustody(statement)) this.#decided(statement)
     if (keyId !== signerKeyId) return true
-    if (statement.kind === 'recordingOpened') this.#opened(seq, statement.wrappedKeySha256)
+    if (statement.kind === 'recordingOpened') this.#opened(statement)
     else if (statement.kind === 'recordingClosed') this.#closed(seq, statement.manifestSha256)
     else if (statement.kind === 'recordingPaused') this.#paused[statement.by] += 1
+    else if (statement.kind === 'streamPaused') this.#streamPaused(statement)
     else if (statement.kind === 'consent') this.#consent?.take(seq, statement.evidenceSha256)
     return true
   }
@@ -126,11 +144,24 @@ export class RecordingStory {
     const { pauses } = this.#recording
     if (this.openedSeq === undefined || this.closedSeq === undefined) return
     this.#consent?.finish(whole)
-    if (pauses === undefined) return
-    const missing = PAUSE_REQUESTERS.reduce((sum, by) => sum + Math.max(0, pauses[by] - this.#paused[by]), 0)
+    if (pauses === undefined || !whole.isWhole) return
+    const unsaid = PAUSE_REQUESTERS.reduce((sum, by) => sum + Math.max(0, pauses[by] - this.#paused[by]), 0)
+    const missing = unsaid + this.#streamPausesUnsaid()
     if (missing === 0) return
     const sentence = `The manifest has ${missing} pauses that the ledger does not know: they were not told when they began.`
     this.#findings.add('pause-not-in-log', sentence)
+  }
+
+  /** Media streams paused by SDP: those of which it was promised that they are said. */
+  #streamPausesUnsaid(): number {
+    if (!this.#hasStreamPauses) return 0
+    const counts = [...(this.#recording.streamPauses ?? [])]
+    return counts.reduce((sum, [streamId, n]) => sum + Math.max(0, n - (this.#streamsPaused.get(streamId) ?? 0)), 0)
+  }
+
+  #streamPaused({ streamId, cause }: Statement & { readonly kind: 'streamPaused' | 'streamResumed' }): void {
+    if (cause !== 'paused' || this.#recording.streamPauses?.has(streamId) !== true) return
+    this.#streamsPaused.set(streamId, (this.#streamsPaused.get(streamId) ?? 0) + 1)
   }
 
   #rotated({ seq, at, name, sha256, replacesSha256 }: Statement & { readonly kind: 'keyRotated' }): void {
@@ -160,10 +191,11 @@ export class RecordingStory {
     })
   }
 
-  #opened(seq: number, wrappedKeySha256: string): void {
+  #opened({ seq, wrappedKeySha256, streamPauses }: Statement & { readonly kind: 'recordingOpened' }): void {
     // Of several the first counts: a recovered recording is said to be opened once more.
     if (this.openedSeq !== undefined) return
     this.openedSeq = seq
+    this.#hasStreamPauses = streamPauses === true
     if (wrappedKeySha256 === this.#recording.wrappedKeySha256) return
     const sentence = 'The ledger says that the recording was opened with another sealed key.'
     this.#findings.add('key-not-in-log', sentence, `statement ${seq}`)

@@ -14,6 +14,7 @@ const checkPlace = members({
 })
 
 const pauseMembers = { recordingId: uuid, by: oneOf(...PAUSE_REQUESTERS) }
+const streamPauseMembers = { recordingId: uuid, streamId: text, cause: oneOf('paused', 'held') }
 const byHandMembers = {
   recordingId: uuid,
   reasonHash: optional(sha256),
@@ -39,6 +40,7 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
     startedAt: time,
     recipient: text,
     wrappedKeySha256: sha256,
+    streamPauses: optional(always),
     again: optional(always),
   }),
   recordingClosed: members({
@@ -51,6 +53,8 @@ const CHECKS: Readonly<Record<StatementKind, Check>> = {
   }),
   recordingPaused: members(pauseMembers),
   recordingResumed: members(pauseMembers),
+  streamPaused: members(streamPauseMembers),
+  streamResumed: members(streamPauseMembers),
   consent: members({
     ...{ recordingId: uuid, type: text, number: optional(integer), atSample: optional(integer) },
     evidenceSha256: optional(sha256),

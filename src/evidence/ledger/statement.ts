@@ -59,6 +59,8 @@ export type StatementBody =
       readonly recipient: string
       /** Hex SHA-256 of `key.age`. */
       readonly wrappedKeySha256: string
+      /** Pauses of single media streams will be said as well. Absent: by software that did not. */
+      readonly streamPauses?: true
       /** Said once more, when the recording was recovered. */
       readonly again?: true
     })
@@ -72,6 +74,12 @@ export type StatementBody =
       readonly durationSamples: number
     })
   | (AboutRecording & { readonly kind: 'recordingPaused' | 'recordingResumed'; readonly by: PauseRequester })
+  /** By SDP: the SRC wants nothing of the stream recorded (`paused`), or it was agreed that nothing is sent on it (`held`). */
+  | (AboutRecording & {
+      readonly kind: 'streamPaused' | 'streamResumed'
+      readonly streamId: string
+      readonly cause: 'paused' | 'held'
+    })
   | (AboutRecording & {
       readonly kind: 'consent'
       readonly type: string

@@ -33,7 +33,7 @@ import { withDecision, type HeldDecision, type HeldFacts } from './held-decision
 import { JournalledObjects, type SealedBytes } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
-import { STORY_EVENTS_MAX, type StoryEvent } from './session-story.ts'
+import { hasRoomFor, statementOf, type StoryEvent } from './session-story.ts'
 import { snapshotRecord } from './snapshot-record.ts'
 import { ToldFacts, type ToldNews } from './told-facts.ts'
 
@@ -146,7 +146,7 @@ export class Custody {
     })
     this.#held?.opened(recording, journalled)
     // After the line that opens the journal, which must be its first.
-    for (const event of recording.story) void this.#journal.append(recordingId, event)
+    for (const event of recording.story) this.#tellStory(recordingId, event)
     this.noteFacts(recording)
     this.#consent.opened(recording)
   }
@@ -165,9 +165,9 @@ export class Custody {
   /** What was agreed on, or asked for: the journal has it for the case that nobody ends the recording. */
   note(recording: LiveRecording, event: StoryEvent): void {
     const { recordingId } = recording.facts
-    if (recording.story.length >= STORY_EVENTS_MAX) return
+    if (!hasRoomFor(recording.story, event)) return
     recording.story.push(event)
-    if (this.#told.has(recordingId)) void this.#journal.append(recordingId, event)
+    if (recording.heldBack === undefined || this.#told.has(recordingId)) this.#tellStory(recordingId, event)
   }
 
   /** What the parties were told, what they answered, what was decided: signed, in the journal, then stored. See `ConsentKeeper.take`. */
@@ -274,8 +274,14 @@ export class Custody {
     this.#ledger?.append({
       kind: 'recordingOpened',
       ...{ recordingId, rsId, tenant, src, startedAt, recipient, wrappedKeySha256: wrappedKey.sha256 },
-      ...(again === undefined ? {} : { again }),
+      ...(again === undefined ? { streamPauses: true } : { again }),
     })
+  }
+
+  #tellStory(recordingId: string, event: StoryEvent): void {
+    const statement = statementOf(recordingId, event)
+    if (statement !== undefined) this.#ledger?.append(statement)
+    if (this.#told.has(recordingId)) void this.#journal.append(recordingId, event)
   }
 
   #noteIncident(recordingId: string, incident: RecordingIncident): void {

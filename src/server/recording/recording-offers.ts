@@ -162,7 +162,8 @@ export class RecordingOffers {
     this.#parts.metadata.passFrom(recording, offer.from, offer.receivedUs)
     const updated = await this.#options.media.update(recordingId, plansFor(recording, request), offer.receivedUs)
     if (recording.state === 'closing') {
-      // BYE won while the ports were being bound.
+      // BYE won while the ports were being bound. What the worker has done since is in the manifest: the ledger has to say so too.
+      if (updated.ok) this.#parts.metadata.notePlans(recording, request.plans, offer.receivedUs)
       offer.refuse(481, 'Call/Transaction Does Not Exist')
       return
     }

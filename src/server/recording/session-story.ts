@@ -1,3 +1,4 @@
+import type { StatementBody } from '../../evidence/ledger/statement.ts'
 import type { NegotiatedStreamEntry } from '../../evidence/manifest.ts'
 import { TEXT_LENGTH_MAX } from '../../evidence/shape-checks.ts'
 import type { PauseEntry } from '../../evidence/stream-facts.ts'
@@ -5,7 +6,9 @@ import { STREAMS_MAX } from '../../recorder/recording-request.ts'
 import type { Layout, MediaStreamPlan } from '../../recorder/recording-types.ts'
 
 /** Kept of one recording session; of what comes after, incidents alone tell. */
-export const STORY_EVENTS_MAX = 4_000
+const STORY_EVENTS_MAX = 4_000
+/** So many holds at most that they leave room for every pause that a manifest lists. */
+const HOLD_EVENTS_MAX = 1_000
 /** As many as a recorder lists that ends the recording itself. */
 const PAUSES_MAX = 1_000
 const SAMPLES_PER_MS = 48
@@ -19,6 +22,8 @@ export type StoryEvent =
       PauseEntry,
       'by' | 'via' | 'streamId'
     >)
+  /** SDP agreed that nothing is sent on a media stream, or that something is again. */
+  | { readonly kind: 'hold'; readonly isHeld: boolean; readonly at: string; readonly streamId: string }
   /** Wall clock at sample 0. */
   | { readonly kind: 'origin'; readonly originAt: string }
 
@@ -30,7 +35,22 @@ export interface ToldStory {
   readonly unlistedPauses?: number
 }
 
-/** What these plans have that the story has not: new media streams, and what the SDP pauses or does not pause any more. */
+/** Whether the story still has room for it. */
+export function hasRoomFor(story: readonly StoryEvent[], event: StoryEvent): boolean {
+  if (story.length >= STORY_EVENTS_MAX) return false
+  return event.kind !== 'hold' || story.filter(({ kind }) => kind === 'hold').length < HOLD_EVENTS_MAX
+}
+
+/** What the ledger is told of it; undefined where it is told otherwise, or not at all. */
+export function statementOf(recordingId: string, event: StoryEvent): StatementBody | undefined {
+  if (event.kind !== 'hold' && event.kind !== 'pause') return undefined
+  const { streamId } = event
+  if (streamId === undefined) return undefined
+  const [cause, isSilent] = event.kind === 'hold' ? (['held', event.isHeld] as const) : (['paused', event.isPaused] as const)
+  return { kind: isSilent ? 'streamPaused' : 'streamResumed', recordingId, streamId, cause }
+}
+
+/** What these plans have that the story has not: new media streams, and what the SDP pauses or holds, or does not any more. */
 export function eventsOfPlans(
   story: readonly StoryEvent[],
   plans: readonly MediaStreamPlan[],
@@ -43,13 +63,16 @@ export function eventsOfPlans(
       streamId,
       streamLabel: streamLabel.slice(0, TEXT_LENGTH_MAX).toWellFormed(),
     }))
-  const paused = pausedStreams(story)
+  const paused = silentStreams(story, 'pause')
+  const held = silentStreams(story, 'hold')
   const changed = plans.filter((plan) => plan.paused !== paused.has(plan.streamId))
+  const turned = plans.filter((plan) => plan.held !== held.has(plan.streamId))
   return [
     ...(streams.length === 0 ? [] : [{ kind: 'streams', streams } as const]),
     ...changed.map(({ streamId, paused: isPaused }) => {
       return { kind: 'pause', isPaused, at, by: 'src', via: 'SDP', streamId } as const
     }),
+    ...turned.map(({ streamId, held: isHeld }) => ({ kind: 'hold', isHeld, at, streamId }) as const),
   ]
 }
 
@@ -74,14 +97,15 @@ function streamsOf(story: readonly StoryEvent[]): readonly Pick<NegotiatedStream
   return [...new Map(streams.map((stream) => [stream.streamId, stream])).values()].slice(0, STREAMS_MAX)
 }
 
-function pausedStreams(story: readonly StoryEvent[]): ReadonlySet<string> {
-  const paused = new Set<string>()
+function silentStreams(story: readonly StoryEvent[], wanted: 'pause' | 'hold'): ReadonlySet<string> {
+  const silent = new Set<string>()
   for (const event of story) {
-    if (event.kind !== 'pause' || event.streamId === undefined) continue
-    if (event.isPaused) paused.add(event.streamId)
-    else paused.delete(event.streamId)
+    if ((event.kind !== 'pause' && event.kind !== 'hold') || event.kind !== wanted) continue
+    if (event.streamId === undefined) continue
+    if (event.kind === 'pause' ? event.isPaused : event.isHeld) silent.add(event.streamId)
+    else silent.delete(event.streamId)
   }
-  return paused
+  return silent
 }
 
 /** Each request from when it came to when it was taken back; without where sample 0 stands they would have no place. */

@@ -61,15 +61,41 @@ async function logOf(bodies: readonly StatementBody[], { covered = bodies.length
   return { lines, note }
 }
 
-async function ask(lines: readonly string[], note: string | undefined, keys = [signer.verifyKey]) {
+async function ask(
+  lines: readonly string[],
+  note: string | undefined,
+  keys = [signer.verifyKey],
+  about: RecordingFacts = recording,
+) {
   const { testimony, proof } = await findRecordingInLog({
-    ...{ logId: LOG_ID, recording, keys, newest: note === undefined ? undefined : { note } },
+    ...{ logId: LOG_ID, recording: about, keys, newest: note === undefined ? undefined : { note } },
     lines: Readable.from(lines),
   })
   return { ...testimony, proof, codes: testimony.findings.map(({ code }) => code) }
 }
 
 describe('a recording in a log', () => {
+  it('of which the SDP paused media streams: each pause was said, where the log promises that', async () => {
+    const stream = (streamId: string, cause: 'paused' | 'held' = 'paused'): StatementBody => ({
+      ...{ kind: 'streamPaused', recordingId: ID, streamId, cause },
+    })
+    const [promised, older] = [{ ...opened(ID), streamPauses: true } as StatementBody, opened(ID)]
+    const codes = async (streamPauses: readonly (readonly [string, number])[], ...said: StatementBody[]) => {
+      const { lines, note } = await logOf([started, ...said, closed(ID)])
+      const pauses = { src: 0, api: 0, consent: 0 }
+      return (await ask(lines, note, undefined, { ...recording, pauses, streamPauses: new Map(streamPauses) })).codes
+    }
+    expect(await codes([['1', 2]], promised, stream('1'), stream('1'))).toEqual([])
+    expect(await codes([['1', 2]], promised, stream('1'), stream('2'))).toEqual(['pause-not-in-log'])
+    expect(await codes([['1', 1]], promised, stream('1', 'held'))).toEqual(['pause-not-in-log'])
+    expect(await codes([['1', 1]], promised)).toEqual(['pause-not-in-log'])
+    // Software that did not say them made recordings that are as sound as they were.
+    expect(await codes([['1', 1]], older)).toEqual([])
+    // Of a recording that is said to be opened twice the first counts.
+    expect(await codes([['1', 1]], older, promised)).toEqual([])
+    expect(await codes([], promised, stream('1'))).toEqual([])
+  })
+
   it('is found where it was opened and closed, and proved to be covered', async () => {
     const { lines, note } = await logOf([started, opened(OTHER), opened(ID), closed(OTHER), closed(ID), started])
     expect(await ask(lines, note)).toMatchObject({

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { openSealed } from '../../../../src/evidence/age-open.ts'
+import type { StatementBody } from '../../../../src/evidence/ledger/statement.ts'
 import { readManifest } from '../../../../src/evidence/manifest.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
 import { Custody } from '../../../../src/server/recording/custody.ts'
@@ -243,6 +244,26 @@ describe('a recording that nobody can finish', () => {
       streams: [],
     })
     expect(await verify()).toMatchObject({ verified: true })
+  })
+
+  it('has told the ledger of each pause of a media stream, also of those before it was opened', () => {
+    const told: StatementBody[] = []
+    const ledger = { append: (body: StatementBody) => void told.push(body) }
+    custody = new Custody({ uploads, outbox, journal, ledger, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS })
+    const at = new Date(OPENED_AT_UNIX_MS).toISOString()
+    const pause = (isPaused: boolean) => ({ kind: 'pause', isPaused, by: 'src', via: 'SDP', streamId: '0', at }) as const
+    custody.note(recording, pause(true))
+    expect(told).toEqual([])
+    recording.heldBack = undefined
+    custody.opened(recording)
+    custody.note(recording, pause(false))
+    custody.note(recording, { kind: 'hold', isHeld: true, streamId: '1', at })
+    expect(told).toMatchObject([
+      { kind: 'recordingOpened', streamPauses: true },
+      { kind: 'streamPaused', streamId: '0', cause: 'paused' },
+      { kind: 'streamResumed', streamId: '0', cause: 'paused' },
+      { kind: 'streamPaused', streamId: '1', cause: 'held' },
+    ])
   })
 
   it('says nothing in its manifest that a finished one would not say', async () => {

@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest'
 
 import { asStreamId } from '../../../../src/ids.ts'
 import type { MediaStreamPlan } from '../../../../src/recorder/recording-types.ts'
-import { eventsOfPlans, tellStory, type StoryEvent } from '../../../../src/server/recording/session-story.ts'
+import { eventsOfPlans, hasRoomFor, statementOf, tellStory, type StoryEvent } from '../../../../src/server/recording/session-story.ts'
 
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 29, 12, 0, second)).toISOString()
 const SEPARATE = { layout: 'separate', durationSamples: 10 * 48_000 } as const
 const ORIGIN: StoryEvent = { kind: 'origin', originAt: at(0) }
 
-function plan(streamId: string, paused = false): MediaStreamPlan {
+function plan(streamId: string, paused = false, held = false): MediaStreamPlan {
   return {
     ...{ streamId: asStreamId(streamId), streamLabel: `label ${streamId}`, line: { label: undefined, place: 0 } },
-    ...{ payloadTypes: new Map(), held: false, paused, keys: undefined },
+    ...{ payloadTypes: new Map(), held, paused, keys: undefined },
   } as unknown as MediaStreamPlan
 }
 
@@ -30,6 +30,41 @@ describe('what plans add to the story', () => {
     ])
     expect(eventsOfPlans(story, [plan('1', true)], at(3))).toEqual([])
     expect(eventsOfPlans(story, [plan('1')], at(4))).toMatchObject([{ kind: 'pause', isPaused: false, streamId: '1' }])
+  })
+})
+
+describe('what the ledger is told', () => {
+  const recordingId = '019aaff1-0680-7abc-8def-0123456789ab'
+
+  it('is each pause and each hold of a media stream, and when it ends', () => {
+    const story: StoryEvent[] = []
+    const plans = [[plan('0'), plan('1', true)], [plan('0', false, true), plan('1')], [plan('0'), plan('1')], [plan('0')]]
+    for (const [second, each] of plans.entries()) story.push(...eventsOfPlans(story, each, at(second)))
+    const said = story.flatMap((event) => statementOf(recordingId, event) ?? [])
+    expect(said).toEqual([
+      { kind: 'streamPaused', recordingId, streamId: '1', cause: 'paused' },
+      { kind: 'streamResumed', recordingId, streamId: '1', cause: 'paused' },
+      { kind: 'streamPaused', recordingId, streamId: '0', cause: 'held' },
+      { kind: 'streamResumed', recordingId, streamId: '0', cause: 'held' },
+    ])
+  })
+
+  it('is not a pause of the whole recording, which is said where it is asked for', () => {
+    expect(statementOf(recordingId, asked(true, 1))).toBeUndefined()
+    expect(statementOf(recordingId, ORIGIN)).toBeUndefined()
+  })
+
+  it('has room for all pauses that a manifest lists, however often somebody is put on hold', () => {
+    const hold = { kind: 'hold', isHeld: true, at: at(0), streamId: '0' } as const
+    const pause = asked(true, 0, { streamId: '0' })
+    const story: StoryEvent[] = Array.from({ length: 999 }, () => hold)
+    expect(hasRoomFor(story, hold)).toBe(true)
+    story.push(hold)
+    expect([hasRoomFor(story, hold), hasRoomFor(story, pause)]).toEqual([false, true])
+    story.push(...Array.from({ length: 2_999 }, () => pause))
+    expect(hasRoomFor(story, pause)).toBe(true)
+    story.push(pause)
+    expect(hasRoomFor(story, pause)).toBe(false)
   })
 })
 
