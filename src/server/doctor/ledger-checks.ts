@@ -25,7 +25,7 @@ async function checkWitnesses(_config: Config, probes: Probes): Promise<readonly
     if (fault === undefined)
       return ok('ledger-witness', `Witness ${name} signs under the ledger, up to statement ${size - 1}.`)
     const { message, hint } = faultOf(name, fault)
-    const isCaught = fault === 'ahead' || fault === 'forked'
+    const isCaught = fault === 'ahead' || fault === 'forked' || fault === 'disputed'
     return isCaught ? fail('ledger-witness', message, hint) : warn('ledger-witness', message, hint)
   })
 }

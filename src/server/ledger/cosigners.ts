@@ -9,8 +9,8 @@ export interface AskedWitness {
   cosign(request: CosignRequest): Promise<CosignResult>
 }
 
-/** Somebody was caught: the witness has seen more of the log than there is, or something else. */
-export type WitnessProblem = 'witnessAhead' | 'witnessForked'
+/** By the word of a witness: it has seen more of the log than there is, or something else; or it does not take our proof that the log goes on from there. */
+export type WitnessProblem = 'witnessAhead' | 'witnessForked' | 'witnessDisputed'
 
 const COUNTED: Readonly<Record<WitnessFault, WitnessProblem | 'witness'>> = {
   away: 'witness',
@@ -21,6 +21,7 @@ const COUNTED: Readonly<Record<WitnessFault, WitnessProblem | 'witness'>> = {
   stopped: 'witness',
   ahead: 'witnessAhead',
   forked: 'witnessForked',
+  disputed: 'witnessDisputed',
 }
 
 /** The witnesses of a recorder. What they have caught is remembered until the next start. */
@@ -86,13 +87,14 @@ export class Cosigners {
     if (!this.#unsignedSinceUnixMs.has(witness)) this.#unsignedSinceUnixMs.set(witness, this.#nowUnixMs())
     // A slow witness, or an end: the next checkpoint goes on from this one.
     if (reason === 'superseded' || reason === 'stopped') return
-    if (counted !== 'witness') this.#problem ??= counted
+    // What is certain is not forgotten over what may be the fault of a witness.
+    if (counted !== 'witness' && (this.#problem ?? 'witnessDisputed') === 'witnessDisputed') this.#problem = counted
     if (before === reason) return
     this.#failing.set(witness, reason)
     const error = faultOf(witness.name, reason)
     const fields = { witness: witness.name, code: error.code, hint: error.hint, detail, err: error }
     if (counted === 'witness') this.#log.warn(fields, 'a witness does not sign under the ledger')
-    else this.#log.error(fields, 'a witness has seen more of the ledger than there is, or something else')
+    else this.#log.error(fields, 'a witness contradicts the ledger')
   }
 }
 
@@ -123,7 +125,11 @@ const FAULTS: Readonly<Record<Exclude<WitnessFault, 'superseded' | 'stopped'>, r
   ],
   ahead: ['has signed under more of this ledger than there is: statements were taken away.', CAUGHT],
   forked: [
-    'has seen another history of this ledger: it was put back and has grown again, or was told in two ways.',
+    'has seen another checkpoint of the same size: this ledger was put back and has grown again, or was told in two ways.',
     CAUGHT,
+  ],
+  disputed: [
+    'does not accept that the ledger goes on from what it has seen, although the proof is right: it has seen another history (this ledger was put back and has grown again, or was told in two ways), or the witness is at fault.',
+    `${CAUGHT} The checkpoint that the witness keeps decides it: one that the ledger verifies with is the fault of the witness.`,
   ],
 }

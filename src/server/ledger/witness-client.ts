@@ -26,7 +26,7 @@ export interface CosignRequest {
 
 /**
  * Why there is no signature. `away`: no answer. `refused`: another answer than a signature by its key. `unproved`: our own statements do not yield the proof. `ahead`: the witness
- * has seen more than there is. `forked`: it has seen something else. `key-invalid`: the configuration does not have its key, and it is not asked. `superseded`: a newer checkpoint came while this one waited. `stopped`: see `signal`.
+ * says that it has seen more than there is. `forked`: it says that it has seen another checkpoint of the size of ours. `disputed`: it says that a proof which was checked here does not go on from what it has seen. `key-invalid`: the configuration does not have its key, and it is not asked. `superseded`: a newer checkpoint came while this one waited. `stopped`: see `signal`.
  */
 export type WitnessFault =
   | 'away'
@@ -34,6 +34,7 @@ export type WitnessFault =
   | 'unproved'
   | 'ahead'
   | 'forked'
+  | 'disputed'
   | 'key-invalid'
   | 'superseded'
   | 'stopped'
@@ -108,9 +109,11 @@ export class WitnessClient {
     if (response.ok) return this.#checked(request, text)
     const treeSize = treeSizeOf(response, text)
     if (treeSize !== undefined && treeSize !== oldSize) return treeSize
-    // The proof is right, and nothing goes on from nothing: it has seen another history.
-    const isForked = treeSize !== undefined || response.status === UNPROCESSABLE
-    return isForked && oldSize > 0 ? rejected('forked') : rejected('refused', `HTTP ${response.status}`)
+    // Nothing goes on from nothing: there it cannot have seen anything else.
+    if (oldSize > 0 && treeSize !== undefined) return rejected('forked')
+    // Ours checks: either the witness began from another history, or it is at fault. Its word alone does not say which.
+    if (oldSize > 0 && response.status === UNPROCESSABLE) return rejected('disputed')
+    return rejected('refused', `HTTP ${response.status}`)
   }
 
   async #checked({ logId, note, size }: CosignRequest, answer: string): Promise<CosignResult> {

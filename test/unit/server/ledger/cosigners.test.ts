@@ -63,6 +63,7 @@ test.each([
   ['key-invalid', 'witness', undefined],
   ['ahead', 'witnessAhead', 'witnessAhead'],
   ['forked', 'witnessForked', 'witnessForked'],
+  ['disputed', 'witnessDisputed', 'witnessDisputed'],
 ] as const)(
   '%s is counted each time, said once, and remembered when somebody was caught',
   async (reason, counted, problem) => {
@@ -81,6 +82,19 @@ test.each([
     expect(cosigners.problem).toBe(problem)
   },
 )
+
+test.each([
+  [['disputed', 'forked'], 'witnessForked'],
+  [['ahead', 'disputed'], 'witnessAhead'],
+] as const)('of %o what is certain is remembered', async (reasons, problem) => {
+  const { make, fail } = rig('a')
+  const cosigners = make()
+  for (const reason of reasons) {
+    fail('a', reason)
+    await cosigners.ask(request)
+  }
+  expect(cosigners.problem).toBe(problem)
+})
 
 test.each(['superseded', 'stopped'] as const)('%s is counted, and nothing is said', async (reason) => {
   const { make, fail, failures, logged } = rig('a')

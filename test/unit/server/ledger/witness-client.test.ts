@@ -73,9 +73,21 @@ test('two histories of one size, or one that does not go on from the other, are 
   const ask = async (lines: readonly string[]) => new WitnessClient(url(), key).cosign(await requestOf(lines))
   expect(await ask(['a', 'b'])).toMatchObject({ ok: true })
   expect(await ask(['a', 'c'])).toEqual({ ok: false, reason: 'forked' })
-  expect(await ask(['x', 'y', 'z'])).toEqual({ ok: false, reason: 'forked' })
+  expect(await ask(['x', 'y', 'z'])).toEqual({ ok: false, reason: 'disputed' })
   expect(await ask(['a', 'b', 'c'])).toMatchObject({ ok: true })
   expect(events.filter((event) => event !== 'stale')).toEqual(['cosigned', 'forked', 'notProven', 'cosigned'])
+})
+
+test('a witness that refuses a proof which is right is told apart from one that has seen something else', async () => {
+  const { key, url } = await witnessRig()
+  expect(await new WitnessClient(url(), key).cosign(await requestOf(['a', 'b']))).toMatchObject({ ok: true })
+  const faulty = await answering(async (body, response) => {
+    const answer = await fetch(`${url()}/add-checkpoint`, { method: 'POST', body })
+    const isSize = answer.status === 409
+    response.writeHead(isSize ? 409 : 422, Object.fromEntries(answer.headers)).end(await answer.text())
+  })
+  const client = new WitnessClient(faulty, key)
+  expect(await client.cosign(await requestOf(['a', 'b', 'c']))).toEqual({ ok: false, reason: 'disputed' })
 })
 
 test('who has signed under more than was asked for, and no more than there is, has caught nobody', async () => {
