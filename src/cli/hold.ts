@@ -1,6 +1,13 @@
 import { ExitCode } from '../errors.ts'
 import { NOT_TOLD } from '../evidence/custody/custody-note.ts'
-import { addHold, applyHolds, releaseHolds, type HoldReport } from '../server/custody/hold.ts'
+import {
+  addHold,
+  applyHolds,
+  releaseHolds,
+  releaseLostHold,
+  type HoldOptions,
+  type HoldReport,
+} from '../server/custody/hold.ts'
 import { RecordingCustody } from '../server/custody/recording-custody.ts'
 import { LIST_LIMIT_MAX } from '../server/database/list-filters.ts'
 import { listRecordings } from '../server/database/queries.ts'
@@ -8,7 +15,15 @@ import { flag, textOption, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { openIndex } from './open-index.ts'
 import { exitCodeOf, holdLines, NO_LEDGER } from './custody/custody-report.ts'
-import { DECISION_OPTIONS, decisionNote, leaveOn, openCustody, tellIndex } from './custody/open-custody.ts'
+import { knownHolds } from './custody/known-holds.ts'
+import {
+  DECISION_OPTIONS,
+  decisionNote,
+  leaveOn,
+  openCustody,
+  tellIndex,
+  type OpenCustody,
+} from './custody/open-custody.ts'
 import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
 import { recordingTable } from './recordings/render.ts'
 
@@ -16,17 +31,23 @@ export const command: Command = {
   name: 'hold',
   summary: 'keeps a recording from being destroyed, until it is released',
   usage:
-    'hold add ID --reason TEXT [--by NAME] | hold release ID --reason TEXT [--hold ID | --all] | hold apply ID | hold list [ID]',
+    'hold add ID --reason TEXT [--by NAME] | hold release ID --reason TEXT [--hold ID | --all | --lost ID] | hold apply ID | hold list [ID]',
   description:
     'A recording may be held by several holds, each for a matter of its own; as long as one is open it is not shredded. A hold is a signed record beside the recording, a statement in the ledger and a row of the ' +
     'index; where the bucket has Object Lock, its legal hold is set on every object too. A recording that is still being made can be held. apply does again what a hold asks of store and ledger: after an error, or ' +
-    'when a recording that was held while it was made is over. list shows what is held, or all that was decided about one. Exit code 4: something could not be done.',
+    'when a recording that was held while it was made is over. A hold whose record was lost for good, but of which ledger or index know, keeps a recording too: release --lost ends it, and says so in the record, the ' +
+    'ledger and the verdict. list shows what is held, or all that was decided about one. Exit code 4: something could not be done.',
   examples: ['hold add 01990000-0000-7000-8000-000000000000 --reason "case 4711" --by "Ada Lovelace"', 'hold list'],
   positionals: { min: 1, max: 2 },
   options: {
     ...DECISION_OPTIONS,
     hold: { type: 'string', placeholder: 'ID', description: 'of release: which hold ends (default: the only one)' },
     all: { type: 'boolean', description: 'of release: all of them end' },
+    lost: {
+      type: 'string',
+      placeholder: 'ID',
+      description: 'of release: a hold ends of which only ledger or index know, as its record is lost for good',
+    },
   },
   run: runHold,
 }
@@ -54,7 +75,7 @@ async function change(context: CommandContext, action: 'add' | 'release' | 'appl
         ? await addHold(options)
         : action === 'apply'
           ? await applyHolds(options)
-          : await releaseHolds({ ...options, which: whichHold(context) })
+          : await release(context, options)
     const troubles = [...report.troubles, ...(await tellIndex(context, custody, { note, decided: report.decided }))]
     const whole = { ...report, troubles }
     if (json) writeJson(stdout, whole)
@@ -66,8 +87,19 @@ async function change(context: CommandContext, action: 'add' | 'release' | 'appl
   }
 }
 
-function whichHold({ args }: CommandContext): string {
-  return flag(args, 'all') ? 'all' : (textOption(args, 'hold') ?? 'only')
+function release(context: CommandContext, options: OpenCustody & HoldOptions): Promise<HoldReport> {
+  const { args } = context
+  const [lost, one] = [textOption(args, 'lost'), textOption(args, 'hold')]
+  if (lost === undefined) return releaseHolds({ ...options, which: flag(args, 'all') ? 'all' : (one ?? 'only') })
+  if (one !== undefined || flag(args, 'all')) {
+    const sentence = 'A lost hold is released by itself: what is lost, and what is there, are not one thing.'
+    throw usageError('usage-invalid-value', sentence, 'Leave out --hold and --all, or --lost.')
+  }
+  const { recordingId } = options.custody
+  return releaseLostHold({
+    ...{ ...options, holdId: lost },
+    knownHolds: () => knownHolds(context, { ...options, recordingId }),
+  })
 }
 
 /** All that was decided about one recording, from the store. */
@@ -80,10 +112,13 @@ async function listOne(context: CommandContext, id: string): Promise<ExitCode> {
       at: record.at,
       kind: record.kind,
       ...('holdId' in record ? { holdId: record.holdId } : {}),
+      ...('lostSha256' in record ? { lostSha256: record.lostSha256 } : {}),
     }))
     if (context.json) writeJson(context.stdout, { recordingId: id, holds: state.holds, shred: state.shred, decisions })
     else {
-      const lines = decisions.map(({ at, kind, holdId = '' }) => `${at}  ${kind}  ${holdId}`.trimEnd())
+      const lines = decisions.map(({ at, kind, holdId = '', lostSha256 }) =>
+        `${at}  ${kind}  ${holdId}${lostSha256 === undefined ? '' : '  its record is lost'}`.trimEnd(),
+      )
       writeLines(context.stdout, lines.length > 0 ? lines : ['Nothing was decided about it.'])
     }
     return ExitCode.done

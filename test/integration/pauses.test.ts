@@ -187,7 +187,10 @@ describe('pauses and holds that the SRC asks for by SDP', () => {
       return found.some(({ kind }) => kind === 'recordingClosed') ? found : undefined
     })
     expect(about[0]).toMatchObject({ kind: 'recordingOpened', streamPauses: true })
-    const [paused, held] = [{ streamId: '0', cause: 'paused' }, { streamId: '0', cause: 'held' }]
+    const [paused, held] = [
+      { streamId: '0', cause: 'paused' },
+      { streamId: '0', cause: 'held' },
+    ]
     expect(about.filter(({ kind }) => String(kind).startsWith('stream'))).toMatchObject([
       { kind: 'streamPaused', ...paused },
       { kind: 'streamResumed', ...paused },

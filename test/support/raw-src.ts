@@ -328,7 +328,10 @@ export class RawRecordingSession {
   async #offer(
     streamCount: number,
     directions: readonly Direction[] = [],
-    { attributes = [], ...more }: Pick<RawRequest, 'headers' | 'acknowledge'> & { readonly attributes?: readonly string[] } = {},
+    {
+      attributes = [],
+      ...more
+    }: Pick<RawRequest, 'headers' | 'acknowledge'> & { readonly attributes?: readonly string[] } = {},
   ): Promise<void> {
     while (this.#sockets.length < streamCount) this.#sockets.push(await openStreamSocket(LOOPBACK))
     const request = this.#inDialog({ contentType: 'application/sdp', ...more })

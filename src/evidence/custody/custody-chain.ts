@@ -106,6 +106,10 @@ function faultOf(reason: DocumentRejectReason, detail: string | undefined): read
 class CustodyStory {
   readonly #findings: FindingList
   readonly #holds = new Map<string, string>()
+  /** Ids of all holds of which the records are there. */
+  readonly #added = new Set<string>()
+  /** Hashes of the lost records whose holds were released. */
+  readonly #lost = new Set<string>()
   #shred: CustodyState['shred'] = 'none'
   #scope: ShredScope | undefined
   #destroyed: ShredScope | undefined
@@ -135,8 +139,10 @@ class CustodyStory {
         if (this.#shred !== 'none') return 'A hold was added to what was already being destroyed.'
         if (this.#holds.has(record.holdId)) return 'A hold was added twice.'
         this.#holds.set(record.holdId, record.at)
+        this.#added.add(record.holdId)
         return undefined
       case 'holdReleased':
+        if (record.lostSha256 !== undefined) return this.#releaseLost(record.holdId, record.lostSha256)
         return this.#holds.delete(record.holdId) ? undefined : 'A hold was released that did not hold.'
       case 'shredBegun':
         return this.#begin(record.scope)
@@ -148,6 +154,14 @@ class CustodyStory {
       default:
         return 'It says something that this software does not know.'
     }
+  }
+
+  #releaseLost(holdId: string, lostSha256: string): string | undefined {
+    if (this.#shred !== 'none') return 'A lost hold was released when nothing was held any more.'
+    if (this.#added.has(holdId)) return 'A hold was released as lost whose record is there.'
+    if (this.#lost.has(lostSha256)) return 'A lost hold was released twice.'
+    this.#lost.add(lostSha256)
+    return undefined
   }
 
   #begin(scope: ShredScope): string | undefined {

@@ -33,7 +33,13 @@ export interface DestroyedCount {
 
 /** What a record decides. */
 export type CustodyDecision =
-  | { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId: string }
+  | { readonly kind: 'holdAdded'; readonly holdId: string }
+  | {
+      readonly kind: 'holdReleased'
+      readonly holdId: string
+      /** Hex SHA-256 of the record that had added it, and is lost: what ledger or index know of it. Absent: that record is there. */
+      readonly lostSha256?: string
+    }
   | { readonly kind: 'shredBegun'; readonly scope: ShredScope }
   | { readonly kind: 'shredded'; readonly scope: ShredScope; readonly destroyed: readonly DestroyedCount[] }
 
@@ -75,7 +81,7 @@ const checkPlace = members({
 const scope = oneOf('key', 'objects')
 const CHECKS: Readonly<Record<CustodyKind, Check>> = {
   holdAdded: members({ holdId: uuid }),
-  holdReleased: members({ holdId: uuid }),
+  holdReleased: members({ holdId: uuid, lostSha256: optional(sha256) }),
   shredBegun: members({ scope }),
   shredded: members({
     scope,

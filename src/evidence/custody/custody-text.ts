@@ -21,11 +21,21 @@ export function shreddedHeadline(id: string, custody: CustodyVerdict | undefined
   return `SHREDDED: recording ${id} existed, and ${what} destroyed on purpose on ${at}; what is left of it is unchanged.`
 }
 
+/** Nobody who reads only the verdict may take it for a release like any other. */
+function lostWords(lostSha256: string): string {
+  const which = `the record that put it on hold (SHA-256 ${lostSha256}) is LOST`
+  return `a legal hold was declared over of which only ledger or index still knew: ${which}, and whoever signed this says so`
+}
+
 /** What was decided later, for a reader. */
 export function custodySentences(custody: CustodyVerdict | undefined): readonly string[] {
   if (custody === undefined) return []
   const { records, holds, state } = custody
-  const lines = records.slice(0, LINES_MAX).map(({ kind, at }) => `${at}: ${CUSTODY_WORDS[kind]}.`)
+  const lines = records
+    .slice(0, LINES_MAX)
+    .map(
+      ({ kind, at, lostSha256 }) => `${at}: ${lostSha256 === undefined ? CUSTODY_WORDS[kind] : lostWords(lostSha256)}.`,
+    )
   const more = records.length - lines.length
   if (more > 0) lines.push(`and ${plural(more, 'more decision')}.`)
   if (state === 'held') lines.push(`It is HELD, by ${plural(holds.length, 'legal hold')}: it must not be destroyed.`)

@@ -22,6 +22,8 @@ export interface CustodyVerdict {
     readonly signerKeyId: string
     readonly kind: CustodyKind | 'unknown'
     readonly at: string
+    /** Of the release of a hold whose record is lost: hex, of that record. */
+    readonly lostSha256?: string
   }[]
 }
 
@@ -48,8 +50,9 @@ export async function verifyCustody(
     state: standingOf(state),
     holds: state.holds,
     scope: state.scope,
-    records: records.map(({ name, sha256, keyId, record: { kind, at } }) => ({
-      ...{ name, sha256, signerKeyId: keyId, kind, at },
+    records: records.map(({ name, sha256, keyId, record }) => ({
+      ...{ name, sha256, signerKeyId: keyId, kind: record.kind, at: record.at },
+      ...(record.kind === 'holdReleased' && record.lostSha256 !== undefined ? { lostSha256: record.lostSha256 } : {}),
     })),
   }
 }

@@ -33,6 +33,8 @@ export interface CustodyFact {
   readonly signerKeyId: string
   readonly kind: string
   readonly at: string
+  /** Of the release of a hold whose record is lost: hex, of that record. */
+  readonly lostSha256?: string
 }
 
 /** What is asked of the ledger about the recording of this manifest. */
@@ -176,7 +178,9 @@ export class RecordingStory {
     const isThere = custody.some((record) =>
       recordSha256 === undefined ? record.kind === kind : record.sha256 === recordSha256,
     )
-    if (isThere) return
+    // That it is gone is said beside the recording, by somebody trusted, and told with the decisions.
+    const isDeclared = kind === 'holdAdded' && custody.some(({ lostSha256 }) => lostSha256 === (recordSha256 ?? ''))
+    if (isThere || isDeclared) return
     const sentence = `The ledger says \`${kind}\`, and the custody record of it is not beside the recording.`
     this.#findings.add('custody-removed', sentence, `statement ${seq}`)
   }

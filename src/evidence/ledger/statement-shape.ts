@@ -23,7 +23,7 @@ const byHandMembers = {
   askedAt: optional(time),
   requestId: optional(uuid),
 }
-const holdMembers = { ...byHandMembers, holdId: optional(uuid) }
+const holdMembers = { ...byHandMembers, holdId: optional(uuid), lostSha256: optional(sha256) }
 const shredMembers = { ...byHandMembers, wrappedKeySha256: optional(sha256), scope: optional(oneOf('key', 'objects')) }
 
 const CHECKS: Readonly<Record<StatementKind, Check>> = {

@@ -88,7 +88,13 @@ export type StatementBody =
       readonly atSample?: number
       readonly evidenceSha256?: string
     })
-  | (AboutRecording & ByHand & { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId?: string })
+  | (AboutRecording &
+      ByHand & {
+        readonly kind: 'holdAdded' | 'holdReleased'
+        readonly holdId?: string
+        /** Of `holdReleased`: hex SHA-256 of the record of the hold, which is lost. */
+        readonly lostSha256?: string
+      })
   | (AboutRecording & {
       readonly kind: 'access'
       readonly action: 'listen' | 'listenEnded' | 'export' | 'open'

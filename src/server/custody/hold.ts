@@ -1,10 +1,11 @@
 import { EarwitnessError } from '../../errors.ts'
-import type { CustodyState } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyState, StoredRecord } from '../../evidence/custody/custody-chain.ts'
 import { NOT_TOLD, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { uuidV7 } from '../../ids.ts'
 import type { CustodyRequest } from '../ledger/custody-requests.ts'
 import { inParallel } from '../in-parallel.ts'
+import { lostHolds, type KnownHold } from './lost-holds.ts'
 import { troubleOf, type CustodyParts, type Decided, type RecordingCustody, type Trouble } from './recording-custody.ts'
 
 /** Copies whose legal holds are set beside each other. */
@@ -68,6 +69,36 @@ export async function releaseHolds(options: HoldOptions & { readonly which: stri
     )
   }
   return finish(options, decided, wanted)
+}
+
+/**
+ * Ends a hold of which only ledger or index still know, as its record is lost: with a record that says so. Where it knows of several records of that id, each is named.
+ *
+ * @throws EarwitnessError `hold-not-lost`, `hold-not-found`
+ */
+export async function releaseLostHold(
+  options: HoldOptions & { readonly holdId: string; readonly knownHolds: () => Promise<readonly KnownHold[]> },
+): Promise<HoldReport> {
+  const { custody, note, holdId } = options
+  const known = await options.knownHolds()
+  const lostIn = (records: readonly StoredRecord[]): readonly string[] => {
+    if (records.some(({ record }) => record.kind === 'holdAdded' && record.holdId === holdId)) throw notLost()
+    const lost = lostHolds(known, records).filter((hold) => hold.holdId === holdId)
+    return [...new Set(lost.flatMap(({ recordSha256 }) => recordSha256 ?? []))]
+  }
+  const wanted = lostIn((await custody.read()).records)
+  if (wanted.length === 0) throw noHold()
+  const decided: Decided[] = []
+  for (const lostSha256 of wanted) {
+    decided.push(
+      await custody.decide((state, records) => {
+        if (state.shred !== 'none') throw destroyed(state)
+        if (!lostIn(records).includes(lostSha256)) throw noHold()
+        return { kind: 'holdReleased', holdId, lostSha256 }
+      }, note),
+    )
+  }
+  return finish(options, decided, [holdId])
 }
 
 /**
@@ -144,7 +175,9 @@ async function leaveHold(
 ): Promise<boolean> {
   if (record.kind !== 'holdAdded' && record.kind !== 'holdReleased') return true
   const { recordId, recordingId, at, kind, holdId } = record
-  return leave({ requestId: recordId, recordingId, at, kind, holdId, recordSha256: sha256, by, reason })
+  const lost =
+    record.kind === 'holdReleased' && record.lostSha256 !== undefined ? { lostSha256: record.lostSha256 } : {}
+  return leave({ requestId: recordId, recordingId, at, kind, holdId, ...lost, recordSha256: sha256, by, reason })
 }
 
 async function setStoreHolds(
@@ -183,6 +216,14 @@ function unsettled(): Trouble {
       'Somebody else adds and releases holds of this recording again and again; the legal holds of the stores may not fit.',
     hint: 'Run `earwitness hold apply` with its id when that is over.',
   }
+}
+
+function notLost(): EarwitnessError {
+  return new EarwitnessError(
+    'hold-not-lost',
+    'The record of this hold is beside the recording: it is not lost.',
+    'Release it with --hold ID instead of --lost ID, or see that it was: earwitness hold list ID.',
+  )
 }
 
 function noHold(): EarwitnessError {

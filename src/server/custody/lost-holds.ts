@@ -7,19 +7,30 @@ export interface KnownHold extends SaidHold {
   readonly knownBy: 'ledger' | 'index'
 }
 
-/** @throws EarwitnessError `hold-lost`: a hold whose record is gone may still hold */
-export function refuseLost(known: readonly KnownHold[], records: readonly StoredRecord[]): void {
-  const hashes = new Set(records.map(({ sha256 }) => sha256))
+/** Of what is known those whose record is gone, and of which nobody has said beside the recording that they are over all the same. */
+export function lostHolds(known: readonly KnownHold[], records: readonly StoredRecord[]): readonly KnownHold[] {
+  const hashes = new Set(records.flatMap(({ sha256, record }) => [sha256, ...lostIn(record)]))
   const isThere = ({ recordSha256, holdId }: KnownHold): boolean =>
     recordSha256 === undefined
       ? records.some(({ record }) => record.kind === 'holdAdded' && (holdId === undefined || record.holdId === holdId))
       : hashes.has(recordSha256)
-  const lost = known.filter((hold) => !isThere(hold))
+  return known.filter((hold) => !isThere(hold))
+}
+
+function lostIn(record: StoredRecord['record']): readonly string[] {
+  return record.kind === 'holdReleased' && record.lostSha256 !== undefined ? [record.lostSha256] : []
+}
+
+/** @throws EarwitnessError `hold-lost`: a hold whose record is gone may still hold */
+export function refuseLost(known: readonly KnownHold[], records: readonly StoredRecord[]): void {
+  const lost = lostHolds(known, records)
   if (lost.length === 0) return
+  const ids = [...new Set(lost.flatMap(({ holdId }) => (holdId === undefined ? [] : [holdId])))]
   const who = [...new Set(lost.map(({ knownBy }) => `the ${knownBy}`))].join(' and ')
   throw new EarwitnessError(
     'hold-lost',
     `A legal hold on this recording is known to ${who}, and its record is not beside the recording; nothing was destroyed.`,
-    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing. If another recorder released it, give its public key: --key signer.pub.pem.',
+    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing. If another recorder released it, give its public key: --key signer.pub.pem. ' +
+      `One that is lost for good, and is over: earwitness hold release ID --lost ${ids.join(' or ')} --reason TEXT.`,
   )
 }

@@ -1,5 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
-import type { CustodyChain, CustodyState } from '../../evidence/custody/custody-chain.ts'
+import type { CustodyChain, CustodyState, StoredRecord } from '../../evidence/custody/custody-chain.ts'
 import { sealNote, type CustodyNote } from '../../evidence/custody/custody-note.ts'
 import {
   CUSTODY_FORMAT,
@@ -120,11 +120,14 @@ export class RecordingCustody {
    *
    * @param choose says what is decided in this state, or throws; it is asked again when somebody else was faster
    */
-  async decide(choose: (state: CustodyState) => CustodyDecision, note: CustodyNote): Promise<Decided> {
+  async decide(
+    choose: (state: CustodyState, records: readonly StoredRecord[]) => CustodyDecision,
+    note: CustodyNote,
+  ): Promise<Decided> {
     const { signer, vaultRecipients, nowUnixMs, randomBytes } = this.#parts
     for (let attempt = 1; ; attempt += 1) {
-      const { state, next } = await this.read()
-      const decision = choose(state)
+      const { state, records, next } = await this.read()
+      const decision = choose(state, records)
       if (next.seq >= CUSTODY_RECORDS_MAX) throw tooMany()
       const now = nowUnixMs()
       const place = {

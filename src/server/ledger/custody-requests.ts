@@ -17,7 +17,7 @@ export interface Asked {
 /** A command on this machine decided something about a recording, and its custody record is stored. `reason`: only its salted hash is said, and
  * nothing when it is empty. `wrappedKeySha256` is absent where nobody can tell it any more. */
 export type CustodyRequest = Asked & { readonly reason: string; readonly recordSha256: string } & (
-    | { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId: string }
+    | { readonly kind: 'holdAdded' | 'holdReleased'; readonly holdId: string; readonly lostSha256?: string }
     | {
         readonly kind: 'shredBegun' | 'shredded'
         readonly wrappedKeySha256?: string
@@ -41,11 +41,13 @@ export function custodyStatement(
 }
 
 export function parseCustody(asked: Asked, rest: Partial<Record<string, unknown>>): CustodyRequest | undefined {
-  const { kind, reason, recordSha256, holdId, wrappedKeySha256, scope } = rest
+  const { kind, reason, recordSha256, holdId, lostSha256, wrappedKeySha256, scope } = rest
   if (typeof reason !== 'string' || !isSha256(recordSha256)) return undefined
   const about = { ...asked, reason, recordSha256 }
   if (kind === 'holdAdded' || kind === 'holdReleased') {
-    return typeof holdId === 'string' && isUuidV7(holdId) ? { ...about, kind, holdId } : undefined
+    if (typeof holdId !== 'string' || !isUuidV7(holdId)) return undefined
+    if (lostSha256 === undefined) return { ...about, kind, holdId }
+    return kind === 'holdReleased' && isSha256(lostSha256) ? { ...about, kind, holdId, lostSha256 } : undefined
   }
   if (kind !== 'shredBegun' && kind !== 'shredded') return undefined
   if (scope !== 'key' && scope !== 'objects') return undefined

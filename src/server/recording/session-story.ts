@@ -46,7 +46,8 @@ export function statementOf(recordingId: string, event: StoryEvent): StatementBo
   if (event.kind !== 'hold' && event.kind !== 'pause') return undefined
   const { streamId } = event
   if (streamId === undefined) return undefined
-  const [cause, isSilent] = event.kind === 'hold' ? (['held', event.isHeld] as const) : (['paused', event.isPaused] as const)
+  const [cause, isSilent] =
+    event.kind === 'hold' ? (['held', event.isHeld] as const) : (['paused', event.isPaused] as const)
   return { kind: isSilent ? 'streamPaused' : 'streamResumed', recordingId, streamId, cause }
 }
 

@@ -1,7 +1,13 @@
 import { EarwitnessError } from '../../errors.ts'
 import { standingOf, type CustodyStanding } from '../../evidence/custody/verify-custody.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
-import { isHeldKeyName, isWrappedKeyName, MANIFEST_NAME, wrappedKeyName, wrappedKeyNumber } from '../../evidence/object-names.ts'
+import {
+  isHeldKeyName,
+  isWrappedKeyName,
+  MANIFEST_NAME,
+  wrappedKeyName,
+  wrappedKeyNumber,
+} from '../../evidence/object-names.ts'
 import { openRecordingKey } from '../../evidence/recording-key.ts'
 import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
@@ -223,7 +229,10 @@ async function keyNames(places: readonly RotationPlace[], recording: Recording):
 }
 
 /** Of everything in any place with which something of it can be opened: what is held has a key of its own. */
-export async function sealedKeyNames(places: readonly RotationPlace[], recording: Recording): Promise<readonly string[]> {
+export async function sealedKeyNames(
+  places: readonly RotationPlace[],
+  recording: Recording,
+): Promise<readonly string[]> {
   const held = (await namesIn(places, recording, 'held-key-')).filter(isHeldKeyName)
   return [...(await keyNames(places, recording)), ...held]
 }

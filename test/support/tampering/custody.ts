@@ -50,6 +50,11 @@ async function forgeShredding(node: TamperedRecording, key: SigningKey): Promise
   remove(node, 'key.age')
 }
 
+/** As `hold release --lost` would say it of a record with this hash. */
+async function declareLost(node: TamperedRecording, lostSha256: string, key: SigningKey): Promise<void> {
+  put(node, 'custody-000.jws', await custodyRecord(0, { kind: 'holdReleased', holdId: HOLD_ID, lostSha256 }, { key }))
+}
+
 type Tamper = (node: TamperedRecording) => Promise<void> | void
 
 /** What is done to what was decided, and the findings. */
@@ -85,6 +90,24 @@ export const CUSTODY_TAMPERINGS: readonly (readonly [string, readonly string[], 
       const previous = read(node, 'custody-000.jws')
       put(node, 'custody-001.jws', await custodyRecord(1, { kind: 'holdReleased', holdId: HOLD_ID }, { previous }))
     },
+  ],
+  [
+    'a hold is taken away, and declared lost by a stranger',
+    ['custody-unknown-signer', 'custody-removed'],
+    'held',
+    async (node) => declareLost(node, sha256(read(node, 'custody-000.jws')), await stranger()),
+  ],
+  [
+    'a hold is taken away, and another one declared lost',
+    ['custody-removed', 'custody-not-in-log'],
+    'held',
+    (node) => declareLost(node, 'ab'.repeat(32), signer.signingKey),
+  ],
+  [
+    'a hold is taken away, and declared lost by one who has the key',
+    ['custody-not-in-log'],
+    'held',
+    (node) => declareLost(node, sha256(read(node, 'custody-000.jws')), signer.signingKey),
   ],
   ['the key of a held recording is destroyed by hand', ['key-missing'], 'held', (node) => remove(node, 'key.age')],
   ['a destroyed key is put back', ['shred-undone'], 'shredded', (node) => put(node, 'key.age', 'back again')],

@@ -102,6 +102,34 @@ async function lostHold() {
   return { dataDir, folder, shred }
 }
 
+test('a hold that is lost for good ends by a record that says so, and is told as what it is', async () => {
+  const { dataDir, folder, shred } = await lostHold()
+  const run: Run = (...args) => runCommandHere(args, { EARWITNESS_DATA_DIR: dataDir })
+  const refused = await shred()
+  expect(refused.stderr).toContain(`hold release ID --lost ${HOLD_ID}`)
+  expect((await run('verify', RECORDING_ID)).stdout).toContain('custody-removed')
+  const other = '019aaff1-0680-7abc-8def-0000000000bb'
+  expect((await run('hold', 'release', RECORDING_ID, '--lost', other, ...WHY)).stderr).toContain('hold-not-found')
+  const both = await run('hold', 'release', RECORDING_ID, '--lost', HOLD_ID, '--all', ...WHY)
+  expect(both).toMatchObject({ code: 2 })
+  expect(await run('hold', 'release', RECORDING_ID, '--lost', HOLD_ID, ...WHY)).toMatchObject({ code: 0 })
+  expect((await run('hold', 'list', RECORDING_ID)).stdout).toContain(`holdReleased  ${HOLD_ID}  its record is lost`)
+  const verified = await run('verify', RECORDING_ID)
+  expect(verified).toMatchObject({ code: 0 })
+  expect(verified.stdout).toMatch(/a legal hold was declared over .* is LOST/)
+  expect((await run('hold', 'release', RECORDING_ID, '--lost', HOLD_ID, ...WHY)).stderr).toContain('hold-not-found')
+  expect(await shred()).toMatchObject({ code: 0 })
+  expect(existsSync(join(folder, 'key.age'))).toBe(false)
+  expect(await run('verify', RECORDING_ID)).toMatchObject({ code: 0 })
+})
+
+test('a hold whose record is there is not released as lost', async () => {
+  const { dataDir } = await nodeWithRecording({ decided: 'held' })
+  const args = ['hold', 'release', RECORDING_ID, '--lost', HOLD_ID, ...WHY]
+  const refused = await runCommandHere(args, { EARWITNESS_DATA_DIR: dataDir })
+  expect(refused.stderr).toContain('hold-not-lost')
+})
+
 /** Files of one copy of the log with statements in them. */
 function entriesOf(root: string): readonly string[] {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' })

@@ -71,6 +71,33 @@ describe('a hold', () => {
   })
 })
 
+describe('a hold whose record is lost', () => {
+  const lost = (lostSha256: string, holdId = SECOND_HOLD): CustodyDecision => ({
+    ...{ kind: 'holdReleased', holdId, lostSha256 },
+  })
+  const [one, other] = ['ab'.repeat(32), 'cd'.repeat(32)]
+
+  test('is released with what is known of it, and that is told', async () => {
+    await decided(ADD, lost(one), lost(other))
+    const verdict = await verify()
+    expect(verdict).toMatchObject({
+      verified: true,
+      custody: { state: 'held', holds: [{ holdId: HOLD }], records: [{}, { lostSha256: one }, { lostSha256: other }] },
+    })
+    expect(describeVerdict(verdict)).toContain(`(SHA-256 ${one}) is LOST`)
+  })
+
+  test.each<[string, readonly CustodyDecision[], string]>([
+    ['twice', [lost(one), lost(one)], 'custody-wrong custody-001.jws'],
+    ['whose record is there', [ADD, lost(one, HOLD)], 'custody-wrong custody-001.jws'],
+    ['whose record was there, and that ended', [ADD, RELEASE, lost(one, HOLD)], 'custody-wrong custody-002.jws'],
+    ['when nothing is held any more', [BEGIN, DONE, lost(one)], 'custody-wrong custody-002.jws'],
+  ])('is not released %s', async (_what, decisions, finding) => {
+    await decided(...decisions)
+    expect(await found()).toContain(finding)
+  })
+})
+
 describe('a shredded recording', () => {
   test('is verified, and told as what it is', async () => {
     await decided(ADD, RELEASE, BEGIN, DONE)

@@ -251,7 +251,8 @@ describe('a recording that nobody can finish', () => {
     const ledger = { append: (body: StatementBody) => void told.push(body) }
     custody = new Custody({ uploads, outbox, journal, ledger, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS })
     const at = new Date(OPENED_AT_UNIX_MS).toISOString()
-    const pause = (isPaused: boolean) => ({ kind: 'pause', isPaused, by: 'src', via: 'SDP', streamId: '0', at }) as const
+    const pause = (isPaused: boolean) =>
+      ({ kind: 'pause', isPaused, by: 'src', via: 'SDP', streamId: '0', at }) as const
     custody.note(recording, pause(true))
     expect(told).toEqual([])
     recording.heldBack = undefined

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 
 import { asStreamId } from '../../../../src/ids.ts'
 import type { MediaStreamPlan } from '../../../../src/recorder/recording-types.ts'
-import { eventsOfPlans, hasRoomFor, statementOf, tellStory, type StoryEvent } from '../../../../src/server/recording/session-story.ts'
+import {
+  eventsOfPlans,
+  hasRoomFor,
+  statementOf,
+  tellStory,
+  type StoryEvent,
+} from '../../../../src/server/recording/session-story.ts'
 
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 29, 12, 0, second)).toISOString()
 const SEPARATE = { layout: 'separate', durationSamples: 10 * 48_000 } as const
@@ -38,7 +44,12 @@ describe('what the ledger is told', () => {
 
   it('is each pause and each hold of a media stream, and when it ends', () => {
     const story: StoryEvent[] = []
-    const plans = [[plan('0'), plan('1', true)], [plan('0', false, true), plan('1')], [plan('0'), plan('1')], [plan('0')]]
+    const plans = [
+      [plan('0'), plan('1', true)],
+      [plan('0', false, true), plan('1')],
+      [plan('0'), plan('1')],
+      [plan('0')],
+    ]
     for (const [second, each] of plans.entries()) story.push(...eventsOfPlans(story, each, at(second)))
     const said = story.flatMap((event) => statementOf(recordingId, event) ?? [])
     expect(said).toEqual([
