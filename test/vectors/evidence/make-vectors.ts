@@ -1,9 +1,10 @@
-/** Writes `recording-1/` to `recording-3/` again: `node test/vectors/evidence/make-vectors.ts`. Signer and clear content stay as they are. */
+/** Writes `recording-1/` to `recording-3/`, and `custody/`, again: `node test/vectors/evidence/make-vectors.ts`. Signer and clear content stay as they are. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 
 import { identityFileText } from '../../../src/evidence/age-keys.ts'
 import { canonicalJson } from '../../../src/evidence/canonical-json.ts'
 import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
+import { CUSTODY_VECTORS, writeCustody } from './sample-custody.ts'
 import { newVault, sampleRecording, vault, vectorContents } from './sample-recording.ts'
 
 for (const name of ['recording-1', 'recording-2', 'recording-3'] as const) {
@@ -24,3 +25,13 @@ for (const name of ['key-001.age', 'key-002.age'])
   writeFileSync(new URL(name, rotated), rewrapKey({ identity, recipients, name }))
 const files = newVault.map((pair) => identityFileText({ ...pair, createdAt: '2025-11-23T09:00:00Z' }))
 writeFileSync(new URL('vault.agekey', rotated), files.join(''))
+
+for (const name of CUSTODY_VECTORS) {
+  const folder = new URL(`./custody/${name}/`, import.meta.url)
+  mkdirSync(folder, { recursive: true })
+  for (const [object, bytes] of await writeCustody(name)) {
+    writeFileSync(new URL(object, folder), bytes)
+    const [, payload = ''] = Buffer.from(bytes).toString('latin1').split('.')
+    writeFileSync(new URL(object.replace('.jws', '.json'), folder), Buffer.from(payload, 'base64url'))
+  }
+}
