@@ -53,6 +53,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./shred.ts'),
   },
   {
+    name: 'replicate',
+    summary: 'brings to one store what only the other has: to a new replica, or back',
+    load: () => import('./replicate.ts'),
+  },
+  {
     name: 'reindex',
     summary: 'makes the index of recordings again out of the object store alone',
     load: () => import('./reindex.ts'),

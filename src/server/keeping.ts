@@ -21,7 +21,13 @@ import { startStorage, type Storage } from './storage/start-storage.ts'
 import { loadSignerAtStart, vaultRecipientsAtStart, type DaemonNotice } from './keys-at-start.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { type Metrics } from './telemetry/metrics.ts'
-import { finishLeftKeys, handOverIntents, rotationIntents, type RotationIntents } from './vault/left-keys.ts'
+import {
+  finishLeftKeys,
+  handOverIntents,
+  replicateIntents,
+  rotationIntents,
+  type RotationIntents,
+} from './vault/left-keys.ts'
 import { rotationPlace } from './vault/rotation-place.ts'
 
 const LEDGER_CLOSE_MS = 5_000
@@ -151,7 +157,7 @@ function policiesOf({ sources, consent }: Config): NonNullable<RecoveryOptions['
 
 /** Of commands that were killed. Never rejects: nothing else waits for it. */
 async function finishCommands(config: Config, signer: SignerFiles, log: Logger): Promise<void> {
-  for (const intents of [rotationIntents(config.dataDir), handOverIntents(config.dataDir)]) {
+  for (const intents of [rotationIntents, handOverIntents, replicateIntents].map((of) => of(config.dataDir))) {
     await tryLeftKeys(config, { intents, signer, log }).catch((error: unknown) =>
       log.error({ err: error }, 'what killed commands left cannot be looked at; it is tried again at the next start'),
     )

@@ -144,7 +144,7 @@ async function finish(
  * Sets or takes off the stores' own legal holds, as what is decided wants it. Somebody else may decide meanwhile, and be done with the stores before us: so what is decided is read again
  * behind it, and whoever is last leaves them as it wants.
  */
-async function settleStores(
+export async function settleStores(
   custody: RecordingCustody,
   troubles: Trouble[],
 ): Promise<Pick<HoldReport, 'holds' | 'storeHolds'>> {

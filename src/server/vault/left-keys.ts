@@ -19,6 +19,11 @@ export function handOverIntents(dataDir: string): MarkFolder {
   return new MarkFolder(dataDir, 'handing-over')
 }
 
+/** The same for keys that `replicate` is about to bring to a store. */
+export function replicateIntents(dataDir: string): MarkFolder {
+  return new MarkFolder(dataDir, 'replicating')
+}
+
 interface LeftOptions {
   readonly places: readonly RotationPlace[]
   readonly intents: Pick<RotationIntents, 'list' | 'read' | 'remove'>

@@ -14,7 +14,7 @@ const OTHER_HOLD = '019aaff1-0680-7abc-8def-0000000000ab'
 export const CUSTODY_NOTE = { by: 'Ada Lovelace', reason: 'case 4711' }
 
 /** What is decided in each of the vectors, and how the recording stands after each record. */
-export interface CustodyVector {
+interface CustodyVector {
   readonly decisions: readonly CustodyDecision[]
   readonly standings: readonly CustodyStanding[]
 }

@@ -1,0 +1,266 @@
+import { EarwitnessError } from '../../../errors.ts'
+import { isDestroyedBy } from '../../../evidence/custody/destroyed-by.ts'
+import type { ShredScope } from '../../../evidence/custody/custody-record.ts'
+import type { CustodyState } from '../../../evidence/custody/custody-chain.ts'
+import {
+  isCustodyName,
+  isSealedKeyName,
+  isWrappedKeyName,
+  MANIFEST_NAME,
+  wrappedKeyNumber,
+} from '../../../evidence/object-names.ts'
+import { sha256Hex } from '../../../evidence/sha256.ts'
+import { settleStores } from '../../custody/hold.ts'
+import type { MarkFolder } from '../../custody/mark-folder.ts'
+import type { RecordingCustody, Trouble } from '../../custody/recording-custody.ts'
+import type { RotatedMarks } from '../../custody/rotated-marks.ts'
+import type { ShreddedMarks } from '../../custody/shredded-marks.ts'
+import { inParallel } from '../../in-parallel.ts'
+import type { ObjectStore } from '../object-store.ts'
+import type { CustodyPlace } from '../open-store.ts'
+
+/** Recordings read from the walk at a time. */
+const PAGE_RECORDINGS = 64
+/** Recordings worked on at once; each has one object in memory, and the same of the other store beside it. */
+const RECORDINGS_AT_ONCE = 4
+/** Objects and recordings named in a summary; those beyond are counted. */
+const NAMED_MAX = 1_000
+
+interface ReplicateProblem {
+  /** Of an object, or the prefix of a recording. */
+  readonly key: string
+  readonly code: string
+  readonly sentence: string
+  readonly hint: string
+}
+
+export interface ReplicateSummary {
+  readonly from: CustodyPlace['place']
+  readonly to: CustodyPlace['place']
+  readonly recordings: number
+  /** Objects that the second one lacked, with `isDryRun`: lacks. */
+  readonly copied: number
+  readonly copiedBytes: number
+  /** Objects that both had. */
+  readonly same: number
+  /** Objects of one name that are not the same in both: none was overwritten. */
+  readonly differing: number
+  /** Objects that must not come back: destroyed with their recording, or sealed keys before one that the second has. */
+  readonly withheld: number
+  /** Recordings on legal hold. */
+  readonly held: number
+  /** The first {@link NAMED_MAX}: what differs, and what could not be done. */
+  readonly problems: readonly ReplicateProblem[]
+  readonly problemsDropped: number
+  /** Whether the contents were compared of what both have, or the sizes alone. */
+  readonly comparesContent: boolean
+  readonly isDryRun: boolean
+  /** It was told to stop. */
+  readonly isCut: boolean
+}
+
+interface Options {
+  readonly from: CustodyPlace
+  readonly to: CustodyPlace
+  readonly custodyOf: (recording: StoredRecording) => RecordingCustody
+  /** What this machine knows of destroyed recordings and of keys that were sealed anew. */
+  readonly marks: Pick<ShreddedMarks, 'read'>
+  readonly rotated: Pick<RotatedMarks, 'lowest'>
+  /** Are told before a sealed key is stored, until it is sure that it may stay. */
+  readonly intents: Pick<MarkFolder, 'write' | 'remove'>
+  readonly comparesContent: boolean
+  readonly isDryRun: boolean
+  /** Ends it between two objects. */
+  readonly signal: AbortSignal
+  readonly onProgress: (summary: Pick<ReplicateSummary, 'recordings' | 'copied' | 'same'>) => void
+}
+
+interface StoredRecording {
+  readonly recordingId: string
+  readonly objectPrefix: string
+}
+
+type Listed = Awaited<ReturnType<ObjectStore['list']>>
+
+/**
+ * Brings to one store what only the other has. Nothing is overwritten, and nothing comes back that was destroyed. It remembers nothing: each run looks at what is there,
+ * so one that was killed is gone on with by the next.
+ *
+ * @param lists of objects that belong to no recording: parts of ledgers, each in the order in which they are to be there
+ */
+export async function replicate(
+  recordings: AsyncIterable<StoredRecording>,
+  lists: AsyncIterable<Listed>,
+  options: Options,
+): Promise<ReplicateSummary> {
+  const run = new ReplicateRun(options)
+  for await (const list of lists) await run.takeList(list)
+  let page: StoredRecording[] = []
+  for await (const recording of recordings) {
+    page.push(recording)
+    if (page.length < PAGE_RECORDINGS) continue
+    await run.take(page)
+    page = []
+    if (options.signal.aborted) break
+  }
+  await run.take(page)
+  return run.summary
+}
+
+class ReplicateRun {
+  readonly #options: Options
+  readonly #counts = { recordings: 0, copied: 0, copiedBytes: 0, same: 0, differing: 0, withheld: 0, held: 0 }
+  readonly #problems: ReplicateProblem[] = []
+  #problemsDropped = 0
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  get summary(): ReplicateSummary {
+    const { from, to, comparesContent, isDryRun, signal } = this.#options
+    return {
+      ...{ from: from.place, to: to.place, ...this.#counts },
+      ...{ problems: [...this.#problems], problemsDropped: this.#problemsDropped },
+      ...{ comparesContent, isDryRun, isCut: signal.aborted },
+    }
+  }
+
+  async take(page: readonly StoredRecording[]): Promise<void> {
+    await inParallel(page, RECORDINGS_AT_ONCE, async (recording) => {
+      if (this.#options.signal.aborted) return
+      await this.#orProblem(recording.objectPrefix, () => this.#bring(recording))
+      this.#counts.recordings += 1
+      this.#options.onProgress(this.#counts)
+    })
+  }
+
+  /** One after the other: what comes later may say what is there before it. */
+  async takeList(list: Listed): Promise<void> {
+    const [first] = list
+    if (first === undefined) return
+    const folder = first.key.slice(0, first.key.lastIndexOf('/') + 1)
+    await this.#orProblem(folder, async () => {
+      const there = sizesIn(await this.#options.to.store.list(folder))
+      for (const object of list) await this.#object(object, there.get(object.key))
+    })
+  }
+
+  async #bring(recording: StoredRecording): Promise<void> {
+    const { from, to, custodyOf, isDryRun } = this.#options
+    const start = `${recording.objectPrefix}/`
+    const custody = custodyOf(recording)
+    const { state } = await custody.read()
+    const listed = await from.store.list(start)
+    const there = sizesIn(await to.store.list(start))
+    const isWanted = await this.#isWantedOf(recording, state, there)
+    const wanted = listed.filter(({ key }) => isWanted(key.slice(start.length)))
+    this.#counts.withheld += listed.filter(({ key }) => !there.has(key) && !isWanted(key.slice(start.length))).length
+    const keys = wanted.filter(({ key }) => isSealedKeyName(key.slice(start.length)) && !there.has(key))
+    if (keys.length > 0 && !isDryRun) await this.#options.intents.write(recording.recordingId, recording.objectPrefix)
+    for (const object of inOrder(wanted, start)) await this.#object(object, there.get(object.key))
+    // Without keys too: a run that was killed may have brought them.
+    if (!isDryRun) await this.#lookAgain(recording, keys.length > 0 ? (await custody.read()).state : state, keys)
+    if (state.holds.length === 0) return
+    this.#counts.held += 1
+    if (!isDryRun) await this.#hold(recording, custody)
+  }
+
+  /** What was destroyed must not come back; nor a sealed key before one that is there, which whoever sealed it anew has destroyed. */
+  async #isWantedOf(
+    { recordingId, objectPrefix }: StoredRecording,
+    state: CustodyState,
+    there: ReadonlyMap<string, number>,
+  ): Promise<(name: string) => boolean> {
+    const mark = await this.#options.marks.read(recordingId)
+    const scopes: ShredScope[] = mark === undefined ? [] : [mark.scope]
+    if (state.shred !== 'none' && state.scope !== undefined) scopes.push(state.scope)
+    const numbers = [...there.keys()].map((key) => wrappedKeyNumber(key.slice(objectPrefix.length + 1)))
+    const lowest = Math.max(await this.#options.rotated.lowest(recordingId), ...numbers)
+    return (name) => {
+      if (scopes.some((scope) => isDestroyedBy(scope, name))) return false
+      return !isWrappedKeyName(name) || wrappedKeyNumber(name) >= lowest || there.has(`${objectPrefix}/${name}`)
+    }
+  }
+
+  /** Somebody may have ordered its destruction meanwhile, and have looked before the keys were there. */
+  async #lookAgain(recording: StoredRecording, { shred }: CustodyState, keys: Listed): Promise<void> {
+    const { to, marks, intents } = this.#options
+    if (shred !== 'none' || (await marks.read(recording.recordingId)) !== undefined) {
+      for (const { key } of keys) await to.store.delete(key)
+      // One that an earlier run brought is not among them.
+      if (keys.length === 0) return
+    }
+    await intents.remove(recording.recordingId)
+  }
+
+  async #hold({ objectPrefix }: StoredRecording, custody: RecordingCustody): Promise<void> {
+    const troubles: Trouble[] = []
+    await settleStores(custody, troubles)
+    for (const { code, sentence, hint } of troubles) this.#note({ key: objectPrefix, code, sentence, hint })
+  }
+
+  async #object({ key, sizeBytes }: Listed[number], sizeThere: number | undefined): Promise<void> {
+    if (this.#options.signal.aborted) return
+    await this.#orProblem(key, async () => {
+      if (sizeThere === undefined) await this.#copy(key, sizeBytes)
+      else if (sizeThere !== sizeBytes || !(await this.#isSame(key))) this.#differs(key)
+      else this.#counts.same += 1
+    })
+  }
+
+  async #copy(key: string, sizeBytes: number): Promise<void> {
+    const { from, to, isDryRun } = this.#options
+    if (!isDryRun) {
+      const bytes = await from.store.get(key)
+      // It was destroyed since it was listed.
+      if (bytes === undefined) return
+      await to.store.put(key, bytes)
+      await to.adopt(key)
+    }
+    this.#counts.copied += 1
+    this.#counts.copiedBytes += sizeBytes
+  }
+
+  async #isSame(key: string): Promise<boolean> {
+    const { from, to, comparesContent } = this.#options
+    if (!comparesContent) return true
+    const one = await from.store.get(key)
+    const hash = one === undefined ? undefined : sha256Hex(one)
+    const other = await to.store.get(key)
+    return hash === (other === undefined ? undefined : sha256Hex(other))
+  }
+
+  #differs(key: string): void {
+    this.#counts.differing += 1
+    this.#note({
+      ...{ key, code: 'storage-conflict', sentence: 'The two stores have another object each under this name.' },
+      hint: 'Nothing was overwritten. `earwitness verify` tells which of them is as it was recorded.',
+    })
+  }
+
+  async #orProblem(key: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof EarwitnessError)) throw error
+      if (error.code === 'storage-conflict') this.#differs(key)
+      else this.#note({ key, code: error.code, sentence: error.message, hint: error.hint })
+    }
+  }
+
+  #note(problem: ReplicateProblem): void {
+    if (this.#problems.length < NAMED_MAX) this.#problems.push(problem)
+    else this.#problemsDropped += 1
+  }
+}
+
+function sizesIn(listed: Listed): ReadonlyMap<string, number> {
+  return new Map(listed.map(({ key, sizeBytes }) => [key, sizeBytes]))
+}
+
+/** What was decided first, so that nobody who is killed leaves keys without it; the manifest behind all that it names. */
+function inOrder(listed: Listed, start: string): Listed {
+  const rank = (name: string): number => (isCustodyName(name) ? 0 : name === MANIFEST_NAME ? 2 : 1)
+  return listed.toSorted((one, other) => rank(one.key.slice(start.length)) - rank(other.key.slice(start.length)))
+}
