@@ -43,8 +43,21 @@ export function sealToRecipients(
   if (recipients.length === 0 || recipients.length > RECIPIENTS_MAX) {
     throw new RangeError(`Sealing takes 1 to ${RECIPIENTS_MAX} recipients.`)
   }
+  const stanzasFor = (fileKey: Uint8Array): readonly string[] =>
+    recipients.map((recipient) => x25519Stanza(fileKey, recipientPoint(recipient), randomBytes))
+  return sealWithStanzas(plaintext, stanzasFor, randomBytes)
+}
+
+/**
+ * Seals `plaintext` under a fresh file key, with the stanzas that `stanzasFor` makes of it: each whole lines. Takes the file key from `randomBytes` first and the payload nonce last.
+ */
+export function sealWithStanzas(
+  plaintext: Uint8Array,
+  stanzasFor: (fileKey: Uint8Array) => readonly string[],
+  randomBytes: RandomBytes,
+): Uint8Array {
   const fileKey = Uint8Array.from(drawn(randomBytes, FILE_KEY_LENGTH))
-  const stanzas = recipients.map((recipient) => recipientStanza(fileKey, recipient, randomBytes))
+  const stanzas = stanzasFor(fileKey)
   const headerStart = `${VERSION_LINE}${stanzas.join('')}---`
   const mac = createHmac('sha256', hkdf(fileKey, '', 'header'))
     .update(headerStart)
@@ -66,8 +79,8 @@ export function sealedSize(plaintextLength: number, recipientCount: number): num
   return header + NONCE_LENGTH + plaintextLength + streamChunks * TAG_LENGTH
 }
 
-/** A recipient taken apart; a recorder seals to the same ones again and again. */
-function recipientPoint(recipient: string): DecodedRecipient {
+/** A recipient taken apart; a recorder seals to the same ones again and again. Throws a RangeError for what is none. */
+export function recipientPoint(recipient: string): DecodedRecipient {
   const known = decodedRecipients.get(recipient)
   if (known !== undefined) return known
   const decoded = decodeRecipient(recipient)
@@ -78,8 +91,7 @@ function recipientPoint(recipient: string): DecodedRecipient {
 }
 
 /** The file key wrapped to one recipient, as two header lines. age.md "The X25519 recipient type" */
-function recipientStanza(fileKey: Uint8Array, recipient: string, randomBytes: RandomBytes): string {
-  const point = recipientPoint(recipient)
+export function x25519Stanza(fileKey: Uint8Array, point: DecodedRecipient, randomBytes: RandomBytes): string {
   const secret = Uint8Array.from(drawn(randomBytes, X25519_LENGTH))
   const ephemeral = x25519PrivateKey(secret)
   secret.fill(0)
@@ -122,7 +134,8 @@ function hkdf(secret: Uint8Array, salt: Uint8Array | string, info: string): KeyO
   return createSecretKey(new Uint8Array(hkdfSync('sha256', createSecretKey(secret), salt, info, KEY_LENGTH)))
 }
 
-function drawn(randomBytes: RandomBytes, length: number): Uint8Array {
+/** Exactly `length` bytes. */
+export function drawn(randomBytes: RandomBytes, length: number): Uint8Array {
   const bytes = randomBytes(length)
   if (bytes.length !== length) throw new RangeError('The random source gave the wrong number of bytes.')
   return bytes

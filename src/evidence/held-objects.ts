@@ -3,6 +3,7 @@ import type { FindingList } from './findings.ts'
 import { heldEntryOf, type HeldEntry, type MaybeHeld } from './held-entry.ts'
 import type { ManifestBody } from './manifest.ts'
 import { openRecordingKey } from './recording-key.ts'
+import type { VaultIdentity } from './vault-open.ts'
 import type { ObjectReader } from './verify.ts'
 
 /** What looks at one named object, and says what is wrong with it. */
@@ -24,7 +25,7 @@ export async function checkHeldKeys(
   options: {
     readonly findings: FindingList
     readonly check: Check
-    readonly identities: readonly string[] | undefined
+    readonly identities: readonly VaultIdentity[] | undefined
   },
 ): Promise<HeldIdentities> {
   const opened: (string | undefined)[] = []
@@ -47,7 +48,10 @@ export async function checkHeldKeys(
 async function openHeldKey(
   { recipient, wrappedKey }: HeldEntry,
   wrapped: Uint8Array,
-  { identities, findings }: { readonly identities: readonly string[] | undefined; readonly findings: FindingList },
+  {
+    identities,
+    findings,
+  }: { readonly identities: readonly VaultIdentity[] | undefined; readonly findings: FindingList },
 ): Promise<string | undefined> {
   if (identities === undefined) return undefined
   const key = await openRecordingKey(wrapped, identities)
@@ -87,7 +91,7 @@ export function isDestroyed(body: Pick<ManifestBody, 'held'>, object: MaybeHeld)
 export async function openHeldIdentities(
   { held = [] }: Pick<ManifestBody, 'held'>,
   objects: Pick<ObjectReader, 'get'>,
-  identities: readonly string[],
+  identities: readonly VaultIdentity[],
 ): Promise<HeldIdentities> {
   const opened: (string | undefined)[] = []
   for (const { wrappedKey, recipient, outcome } of held) {

@@ -1,8 +1,8 @@
 import { identityToRecipient } from 'age-encryption'
 
 import { accepted, rejected, type Result } from '../result.ts'
-import { openSealed, type OpenRejectReason } from './age-open.ts'
 import { isWrappedKeyName, wrappedKeyNumber } from './object-names.ts'
+import { openVaultSealed, type VaultIdentity, type VaultOpenRejectReason } from './vault-open.ts'
 
 /** A recording's key pair, in the hands of somebody who may listen. */
 export interface OpenedRecordingKey {
@@ -11,21 +11,21 @@ export interface OpenedRecordingKey {
   readonly recipient: string
 }
 
-export type RecordingKeyRejectReason = OpenRejectReason | 'notIdentity'
+export type RecordingKeyRejectReason = VaultOpenRejectReason | 'notIdentity'
 
-/** No wrapped key is larger: 20 recipients take 2 KiB. What is larger is not looked into. */
+/** No wrapped key is larger: 20 recipients take 2 KiB, and each RSA key 1 KiB more. What is larger is not looked into. */
 const WRAPPED_KEY_BYTES_MAX = 16 * 1024
 
 /**
- * Opens `key.age` with vault identities and reads the recording's identity out of it. FORMAT.md 2
+ * Opens `key.age` with vault identities, or by a key service, and reads the recording's identity out of it. FORMAT.md 2
  *
- * The caller compares `recipient` with the manifest's: a key file of another recording opens just as well.
+ * The caller compares `recipient` with the manifest's: a key file of another recording opens just as well. Throws what a key service throws.
  */
 export async function openRecordingKey(
   wrappedKey: Uint8Array,
-  vaultIdentities: readonly string[],
+  vaultIdentities: readonly VaultIdentity[],
 ): Promise<Result<OpenedRecordingKey, RecordingKeyRejectReason>> {
-  const opened = await openSealed(wrappedKey, vaultIdentities)
+  const opened = await openVaultSealed(wrappedKey, vaultIdentities)
   if (!opened.ok) return opened
   const lines = new TextDecoder().decode(opened.value).split('\n')
   opened.value.fill(0)
@@ -52,26 +52,45 @@ export interface NewestKey extends OpenedRecordingKey {
  *
  * @param options.names of the objects of the recording, or of its wrapped keys
  * @param options.recipient as the manifest has it; undefined while there is none
+ * Throws what a key service throws, when no other key opens.
+ *
  * @returns `detail` of a refusal is the name of the newest key
  */
 export async function openNewestKey(options: {
   readonly names: readonly string[]
   readonly get: (name: string) => Promise<Uint8Array | undefined>
-  readonly identities: readonly string[]
+  readonly identities: readonly VaultIdentity[]
   readonly recipient: string | undefined
 }): Promise<Result<NewestKey, NewestKeyRejectReason>> {
   const { names, get, identities, recipient } = options
   let refused: Result<NewestKey, NewestKeyRejectReason> | undefined
+  const unanswered: unknown[] = []
   for (const name of newestFirst(names)) {
     const wrapped = await get(name)
     if (wrapped === undefined) continue
-    const opened: Result<OpenedRecordingKey, RecordingKeyRejectReason> =
-      wrapped.length > WRAPPED_KEY_BYTES_MAX ? rejected('tooLarge') : await openRecordingKey(wrapped, identities)
+    const opened = await openOrKeep(wrapped, identities, unanswered)
+    if (opened === undefined) continue
     if (!opened.ok) refused ??= rejected(opened.reason, name)
     else if (recipient === undefined || opened.value.recipient === recipient) return accepted({ ...opened.value, name })
     else refused = rejected('wrongRecipient', name)
   }
+  if (unanswered.length > 0) throw unanswered[0]
   return refused ?? rejected('missing')
+}
+
+/** Undefined when a key service did not answer, which is put to `unanswered`: an older key may open. */
+async function openOrKeep(
+  wrapped: Uint8Array,
+  identities: readonly VaultIdentity[],
+  unanswered: unknown[],
+): Promise<Result<OpenedRecordingKey, RecordingKeyRejectReason> | undefined> {
+  if (wrapped.length > WRAPPED_KEY_BYTES_MAX) return rejected('tooLarge')
+  try {
+    return await openRecordingKey(wrapped, identities)
+  } catch (error) {
+    unanswered.push(error)
+    return undefined
+  }
 }
 
 /** The wrapped keys among `names`. */

@@ -112,7 +112,7 @@ export function describeChecks(verdict: Verdict): string[] {
   }
   lines.push(
     counts.chunksOpened === undefined
-      ? '  The audio was not opened: that needs a vault key, and is not needed to prove that nothing changed.'
+      ? '  The audio was not opened: that needs a vault key or its key service, and is not needed to prove that nothing changed.'
       : `  Opened with the vault key: ${counts.chunksOpened} of ${plural(counts.chunks, 'chunk')}.`,
   )
   return lines

@@ -14,6 +14,7 @@ import type { DocumentRejectReason } from './signed-document.ts'
 import { KEY_NAME, MANIFEST_NAME } from './object-names.ts'
 import { openNewestKey } from './recording-key.ts'
 import type { VerifyKey } from './signer-keys.ts'
+import type { VaultIdentity } from './vault-open.ts'
 import { sha256Hex } from './web-digest.ts'
 
 export { describeVerdict } from './verdict-text.ts'
@@ -114,7 +115,7 @@ export async function verifyRecording(options: {
   readonly recordingId: string
   readonly objects: ObjectReader
   readonly keys: readonly VerifyKey[]
-  readonly identities?: readonly string[]
+  readonly identities?: readonly VaultIdentity[]
   /** Findings of what the objects came in stand before those of the recording. */
   readonly findings?: FindingList
   /** Goes on where a manifest of this recording could be read, trusted or not, and gives what a ledger says. */
@@ -242,7 +243,7 @@ class ObjectChecker {
   /** Gives the wrapped keys that are there; what is wrong with them only a ledger can tell. */
   async checkAll(
     keyNames: readonly string[],
-    vaultIdentities: readonly string[] | undefined,
+    vaultIdentities: readonly VaultIdentity[] | undefined,
   ): Promise<readonly StoredKey[]> {
     const keys = await this.#readKeys(keyNames)
     const identity = vaultIdentities === undefined ? undefined : await this.#openKey(keyNames, vaultIdentities)
@@ -349,7 +350,7 @@ class ObjectChecker {
     return bytes
   }
 
-  async #openKey(names: readonly string[], identities: readonly string[]): Promise<string | undefined> {
+  async #openKey(names: readonly string[], identities: readonly VaultIdentity[]): Promise<string | undefined> {
     const { recipient } = this.#body
     const key = await openNewestKey({ names, get: (name) => this.#objects.get(name), identities, recipient })
     if (key.ok) return key.value.identity
@@ -357,12 +358,18 @@ class ObjectChecker {
     if (reason === 'wrongRecipient') {
       this.#findings.add('key-wrong', 'This key belongs to another recording.', name)
     } else if (reason !== 'missing') {
-      const sentence =
-        reason === 'noIdentityMatches'
-          ? 'None of the given vault keys opens the recording’s key; nothing could be opened.'
-          : 'The recording’s key could not be read; nothing could be opened.'
-      this.#findings.add('key-unreadable', sentence, name)
+      this.#findings.add('key-unreadable', UNOPENED.get(reason) ?? UNREADABLE, name)
     }
     return undefined
   }
 }
+
+/** It says nothing about the recording. */
+const UNOPENED: ReadonlyMap<string, string> = new Map([
+  ['noIdentityMatches', 'None of the given vault keys opens the recording’s key; nothing could be opened.'],
+  [
+    'keyNotConfigured',
+    'The recording’s key is sealed to a key of the key service that the configuration does not name; nothing could be opened.',
+  ],
+])
+const UNREADABLE = 'The recording’s key could not be read; nothing could be opened.'

@@ -1,4 +1,5 @@
 import type { ChunkEntry, DtmfEntry, KeptEntry, PeaksEntry } from '../evidence/manifest.ts'
+import type { VaultRecipient } from '../evidence/vault-recipient.ts'
 import type { ConsentFactAt } from '../consent/words.ts'
 import type { RecordingId, RsId, StreamId } from '../ids.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
@@ -77,8 +78,8 @@ export interface RecordingFacts {
   /** Monotonic microseconds and wall-clock milliseconds of one and the same instant: that of the INVITE. */
   readonly openedUs: number
   readonly openedAtUnixMs: number
-  /** age recipients (`age1…`) to which the recording's own key is sealed. */
-  readonly vaultRecipients: readonly string[]
+  /** To what the recording's own key is sealed. */
+  readonly vaultRecipients: readonly VaultRecipient[]
   readonly software: { readonly name: string; readonly version: string }
   /** Absent: nothing is listened for. */
   readonly consent?: ConsentListening

@@ -1,5 +1,6 @@
 import type { SignerFiles } from './storage/key-files.ts'
 import type { Config } from '../config/config.ts'
+import type { VaultRecipient } from '../evidence/vault-recipient.ts'
 import { type KeptAnnouncements, startAnnouncementTable } from './announcer/start-announcement-table.ts'
 import { type DataLock } from './data-lock.ts'
 import type { Database } from './database/database.ts'
@@ -48,7 +49,7 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   /** What was held until consent. */
   readonly held: HeldCustody
   readonly ledger: Ledger
-  readonly vaultRecipients: readonly string[]
+  readonly vaultRecipients: readonly VaultRecipient[]
   readonly signer: SignerFiles
   readonly spool: Spool
   /** What was announced before a recording began, and how it is found. */

@@ -188,7 +188,7 @@ function howToPart({ opened }: ReportFacts): string {
       `This page and all else in the bundle is listed in bundle.json, which ${LIST_SIGNATURE_NAME} signs, where whoever exported had the key of the recorder.`,
       opened
         ? 'This bundle holds the audio in the clear, in the folder opened, and the key with which the sealed pieces can be opened again to compare.'
-        : 'The audio is sealed. It is heard with the key of the vault, which is not in this bundle; nothing has to be heard to prove that nothing was changed.',
+        : 'The audio is sealed. It is heard with the key of the vault, which is not in this bundle, or by the key service that has it; nothing has to be heard to prove that nothing was changed.',
     ]),
   ].join('')
 }

@@ -3,6 +3,7 @@ import { FindingList, type FindingCode } from '../findings.ts'
 import { decodeManifest } from '../manifest.ts'
 import { isObjectName, MANIFEST_NAME } from '../object-names.ts'
 import type { VerifyKey } from '../signer-keys.ts'
+import type { VaultIdentity } from '../vault-open.ts'
 import { verifyRecording, type LedgerWord, type ObjectReader, type Verdict } from '../verify.ts'
 import { documentFault } from '../canonical-document.ts'
 import { readBundleList, type BundleList } from './bundle-list.ts'
@@ -41,7 +42,7 @@ export interface BundleVerdict {
 export async function verifyBundle(options: {
   readonly members: BundleMembers
   readonly keys: readonly VerifyKey[]
-  readonly identities?: readonly string[]
+  readonly identities?: readonly VaultIdentity[]
   /** Whose signatures under a checkpoint count. */
   readonly witnesses?: readonly WitnessKey[]
   /** That the list bears no signature at all is no finding: what is no object of the recording then proves nothing. */

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.ts'
 import { tenantsOf } from '../../config/tenants.ts'
 import type { ConsentEventType } from '../../evidence/consent-event.ts'
+import type { VaultRecipient } from '../../evidence/vault-recipient.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import { knownHolds } from '../custody/known-holds.ts'
 import type { Trouble } from '../custody/recording-custody.ts'
@@ -21,7 +22,7 @@ export const LATER_WAITING_MAX = 16
 interface LaterDeskParts {
   readonly config: Pick<Config, 'consent' | 'dataDir' | 'sources' | 'storage'>
   readonly signer: Pick<SignerFiles, 'signingKey' | 'verifyKey'>
-  readonly vaultRecipients: readonly string[]
+  readonly vaultRecipients: readonly VaultRecipient[]
   readonly database: Queries
   readonly outbox: Pick<Outbox, 'add'>
   readonly log: Pick<Logger, 'warn'>

@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.ts'
 import { consentState } from '../../evidence/consent-state.ts'
 import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
+import type { VaultRecipient } from '../../evidence/vault-recipient.ts'
 import { nodeCopies } from '../custody/node-copies.ts'
 import { MarkFolder } from '../custody/mark-folder.ts'
 import { RecordingCustody } from '../custody/recording-custody.ts'
@@ -31,7 +32,7 @@ const WITHOUT_CONSENT: ReadonlySet<ConsentStateName> = new Set(['refused', 'with
 interface PolicyShredderParts {
   readonly config: Config
   readonly signer: { readonly signingKey: SigningKey; readonly verifyKey: VerifyKey }
-  readonly vaultRecipients: readonly string[]
+  readonly vaultRecipients: readonly VaultRecipient[]
   readonly outbox: Pick<Outbox, 'add'>
   readonly log: Pick<Logger, 'warn' | 'error'>
 }

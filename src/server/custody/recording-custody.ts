@@ -11,6 +11,7 @@ import {
 import { custodyName, isCustodyName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
+import type { VaultRecipient } from '../../evidence/vault-recipient.ts'
 import { uuidV7 } from '../../ids.ts'
 import { findRecordingPrefix } from '../storage/find-recording.ts'
 import { objectKey } from '../storage/layout.ts'
@@ -36,7 +37,7 @@ export interface CustodyParts {
   /** Who may have decided. */
   readonly keys: readonly VerifyKey[]
   readonly signer: SigningKey
-  readonly vaultRecipients: readonly string[]
+  readonly vaultRecipients: readonly VaultRecipient[]
   readonly nowUnixMs: () => number
   readonly randomBytes: (length: number) => Uint8Array
 }

@@ -9,6 +9,7 @@ import { MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { openNewestKey } from '../../evidence/recording-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import type { VaultIdentity } from '../../evidence/vault-open.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { objectKey } from '../storage/layout.ts'
 import { readConsent } from './read-consent.ts'
@@ -40,7 +41,7 @@ export interface Problem {
 export interface Trust {
   readonly keys: readonly VerifyKey[]
   /** Of the vault; none: what is sealed stays closed. */
-  readonly identities: readonly string[]
+  readonly identities: readonly VaultIdentity[]
 }
 
 type Report = (code: ProblemCode, name?: string) => void
@@ -127,7 +128,7 @@ class Opener {
   async unwrap(
     { wrappedKey, recipient }: ManifestBody,
     names: readonly string[],
-    identities: readonly string[],
+    identities: readonly VaultIdentity[],
   ): Promise<string | undefined> {
     const get = (name: string): Promise<Uint8Array | undefined> => this.#store.get(objectKey(this.#objectPrefix, name))
     const opened = await openNewestKey({ names, get, identities, recipient })

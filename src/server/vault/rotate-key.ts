@@ -9,9 +9,11 @@ import {
   wrappedKeyNumber,
 } from '../../evidence/object-names.ts'
 import { openRecordingKey } from '../../evidence/recording-key.ts'
-import { countRecipients, rewrapKey } from '../../evidence/rewrapped-key.ts'
+import { isSealedTo, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
+import type { VaultIdentity } from '../../evidence/vault-open.ts'
+import type { VaultRecipient } from '../../evidence/vault-recipient.ts'
 import { readDecisions } from '../custody/read-decisions.ts'
 import { objectKey } from '../storage/layout.ts'
 import type { RotationIntents } from './left-keys.ts'
@@ -23,10 +25,10 @@ const ROTATIONS_MAX = 999
 /** The two vaults of a rotation. */
 export interface Vaults {
   /** Of the vault that is left: open what is to be sealed anew. */
-  readonly oldIdentities: readonly string[]
-  readonly newRecipients: readonly string[]
+  readonly oldIdentities: readonly VaultIdentity[]
+  readonly newRecipients: readonly VaultRecipient[]
   /** Of the new vault, where they are at hand: what was sealed anew is opened before anything is destroyed. */
-  readonly newIdentities: readonly string[] | undefined
+  readonly newIdentities: readonly VaultIdentity[] | undefined
 }
 
 /** Why the key of a recording is as it is, and stays so for now or for good. */
@@ -260,7 +262,11 @@ async function recipientOf(places: readonly RotationPlace[], recording: Recordin
 async function openAll(
   places: readonly RotationPlace[],
   recording: Recording,
-  options: { readonly names: readonly string[]; readonly recipient: string; readonly identities: readonly string[] },
+  options: {
+    readonly names: readonly string[]
+    readonly recipient: string
+    readonly identities: readonly VaultIdentity[]
+  },
 ): Promise<{ readonly keys: readonly OpenedKey[]; readonly identity: string | undefined; readonly hasWrong: boolean }> {
   const keys: OpenedKey[] = []
   let identity: string | undefined
@@ -323,8 +329,7 @@ async function isProven(
 ): Promise<boolean> {
   const { bytes, recipient, vaults } = expected
   if (stored === undefined || !isSame(stored, bytes)) return false
-  const count = countRecipients(stored)
-  if (!count.ok || count.value !== vaults.newRecipients.length) return false
+  if (!isSealedTo(stored, vaults.newRecipients)) return false
   if (vaults.newIdentities === undefined) return true
   const opened = await openRecordingKey(stored, vaults.newIdentities)
   return opened.ok && opened.value.recipient === recipient

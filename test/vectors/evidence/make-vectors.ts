@@ -5,7 +5,7 @@ import { identityFileText } from '../../../src/evidence/age-keys.ts'
 import { canonicalJson } from '../../../src/evidence/canonical-json.ts'
 import { rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { CUSTODY_VECTORS, writeCustody } from './sample-custody.ts'
-import { newVault, sampleRecording, vault, vectorContents } from './sample-recording.ts'
+import { newVault, rsaVault, sampleRecording, vault, vectorContents } from './sample-recording.ts'
 
 for (const name of ['recording-1', 'recording-2', 'recording-3'] as const) {
   const folder = new URL(`./${name}/`, import.meta.url)
@@ -35,3 +35,7 @@ for (const name of CUSTODY_VECTORS) {
     writeFileSync(new URL(object.replace('.jws', '.json'), folder), Buffer.from(payload, 'base64url'))
   }
 }
+
+const wrappedName = 'key-001.age'
+const mixed = [newVault[0]?.recipient ?? '', rsaVault['aws-kms'], rsaVault['vault-transit']]
+writeFileSync(new URL(`./rsa-vault/${wrappedName}`, import.meta.url), rewrapKey({ identity, recipients: mixed, name: wrappedName }))

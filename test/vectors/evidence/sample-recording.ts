@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { sealToRecipients, type RandomBytes } from '../../../src/evidence/age-seal.ts'
@@ -9,7 +10,9 @@ import { MANIFEST_FORMAT, signManifest } from '../../../src/evidence/manifest.ts
 import type { ChunkEntry, KeptEntry, ManifestBody, SnapshotEntry, StreamEntry } from '../../../src/evidence/manifest.ts'
 import { chunkName, keptName, KEY_NAME, MANIFEST_NAME, snapshotName } from '../../../src/evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../../src/evidence/running-hash.ts'
+import { readRsaVaultKey } from '../../../src/evidence/rsa-vault-key.ts'
 import { readSigningKey, readVerifyKey } from '../../../src/evidence/signer-keys.ts'
+import { VAULT_PROVIDERS, type RsaVaultKey, type VaultProvider } from '../../../src/evidence/vault-recipient.ts'
 import { verifyRecording, type ObjectReader } from '../../../src/evidence/verify.ts'
 import { AGREED, sampleConsent, WITHDRAWN } from './sample-consent.ts'
 
@@ -22,6 +25,10 @@ const here = new URL('./', import.meta.url)
 
 export function vectorFile(path: string): Uint8Array {
   return Uint8Array.from(readFileSync(new URL(path, here)))
+}
+
+export function vectorPath(path: string): string {
+  return fileURLToPath(new URL(path, here))
 }
 
 export function vectorText(path: string): string {
@@ -60,6 +67,15 @@ export function vectorContents(name: 'recording-1' | 'recording-2' | 'recording-
 export const vault = generateIdentity(vectorRandom('earwitness vector vault'))
 /** The two keys of the vault after a rotation. */
 export const newVault = [1, 2].map((number) => generateIdentity(vectorRandom(`earwitness vector new vault ${number}`)))
+
+/** RSA keys of a vault of key services, by their provider. */
+export const rsaVault = Object.fromEntries(
+  VAULT_PROVIDERS.map((provider) => {
+    const key = readRsaVaultKey(vectorText(`rsa-vault/${provider}.pub.pem`), provider)
+    if (!key.ok) throw new Error('The RSA key vectors are damaged.')
+    return [provider, key.value]
+  }),
+) as Readonly<Record<VaultProvider, RsaVaultKey>>
 
 export async function vectorSigner() {
   const signingKey = await readSigningKey(vectorText('recording-1/signer.pem'))
