@@ -3,6 +3,7 @@ import { Errors } from 'typebox/value'
 import { parseRecipient } from '../evidence/age-keys.ts'
 import type { Result } from '../result.ts'
 import { checkCountry, checkJurisdictionId, checkKeys, checkPartyPattern } from './check-consent-value.ts'
+import { checkKmsKey, checkTransitMount, checkTransitName } from './check-vault-value.ts'
 import { checkBucket, checkHttpUrl, checkObjectPrefix } from './check-storage-value.ts'
 import type { LeafSchema } from './leaves.ts'
 import { parseNetwork, withoutHostBits } from './network.ts'
@@ -126,6 +127,9 @@ const KIND_RULES: ReadonlyMap<ValueKind, KindRule> = new Map<ValueKind, KindRule
   ['realm', checkRealm],
   ['tlsName', checkTlsName],
   ['userName', checkUserName],
+  ['kmsKey', checkKmsKey],
+  ['transitMount', checkTransitMount],
+  ['transitName', checkTransitName],
   ['tenant', (value) => checkSlug(value, 'a tenant name')],
 ])
 

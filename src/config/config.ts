@@ -1,5 +1,6 @@
 import type { ConsentPolicy } from '../consent/policy.ts'
 import type { SpokenWords } from '../consent/spoken-answer.ts'
+import type { RsaVaultKey } from '../evidence/vault-recipient.ts'
 import type { RawConfig } from './schema.ts'
 
 /** `udp:0.0.0.0:5060`, `tcp:[::]:5060`. */
@@ -150,6 +151,51 @@ export interface ReplicaConfig {
   readonly s3: S3Config | undefined
 }
 
+/** A key of a key service, and the public half that is pinned for it. */
+export interface ServiceKeyConfig {
+  /** As the service calls it. */
+  readonly key: string
+  /** Of Vault Transit; 1 for others. */
+  readonly version: number
+  readonly publicKey: RsaVaultKey
+  /** Opens, and nothing is sealed to it any more. */
+  readonly isRetired: boolean
+}
+
+export interface AwsKmsConfig {
+  readonly keys: readonly ServiceKeyConfig[]
+  /** Undefined: that in the ARN of a key, or what the environment of AWS gives. */
+  readonly region: string | undefined
+  /** Undefined: AWS. */
+  readonly endpoint: string | undefined
+  /** Undefined: what the environment of AWS gives. */
+  readonly credentials: S3Credentials | undefined
+  /** Absolute. */
+  readonly caFile: string | undefined
+  readonly requestTimeoutMs: number
+}
+
+export interface VaultTransitConfig {
+  readonly keys: readonly ServiceKeyConfig[]
+  readonly address: string | undefined
+  readonly mount: string
+  readonly namespace: string | undefined
+  /** A secret: never print it. */
+  readonly token: string | undefined
+  /** Absolute. */
+  readonly caFile: string | undefined
+  readonly requestTimeoutMs: number
+}
+
+/** Who can open recordings. Keys of a service that is not the `kind` are there to open what was sealed to them before. */
+export interface VaultConfig {
+  readonly kind: 'age' | 'aws-kms' | 'vault-transit'
+  /** Empty, and the kind is age: a vault key pair is made on first start. */
+  readonly recipients: readonly string[]
+  readonly awsKms: AwsKmsConfig
+  readonly vaultTransit: VaultTransitConfig
+}
+
 /** What the announcer plays, and for whom. */
 export interface AnnouncementsConfig {
   readonly enabled: boolean
@@ -234,8 +280,7 @@ export interface Config {
     /** Undefined when there is one store only. */
     readonly replica: ReplicaConfig | undefined
   }
-  /** Empty: a vault key pair is made on first start. */
-  readonly vault: { readonly recipients: readonly string[] }
+  readonly vault: VaultConfig
   /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
   readonly signer: {
     readonly keyFile: string | undefined

@@ -6,6 +6,7 @@ import { checkConsent } from './cross-check-consent.ts'
 import { checkSources } from './cross-check-sources.ts'
 import { checkSpool } from './cross-check-spool.ts'
 import { checkStorage } from './cross-check-storage.ts'
+import { checkVault } from './cross-check-vault.ts'
 import { checkWitnesses } from './cross-check-witnesses.ts'
 import { formatSipListen, parseSipListen } from './values.ts'
 
@@ -14,6 +15,7 @@ import { formatSipListen, parseSipListen } from './values.ts'
  */
 export function crossCheck(checking: Checking): void {
   checkStorage(checking)
+  checkVault(checking)
   checkSpool(checking)
   checkTls(checking)
   checkDrachtio(checking)

@@ -61,6 +61,10 @@ const SAMPLES: ReadonlyMap<string, string> = new Map([
   ['sources.name', 'sbc-berlin'],
   ['sources.address', '192.0.2.10'],
   ['sources.users.name', 'sbc-berlin'],
+  ['vault.awsKms.keys.key', 'arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000001'],
+  ['vault.awsKms.keys.publicKeyFile', '/etc/earwitness/recordings.pub.pem'],
+  ['vault.vaultTransit.keys.key', 'recordings'],
+  ['vault.vaultTransit.keys.publicKeyFile', '/etc/earwitness/recordings.pub.pem'],
   ['ledger.witnesses.url', 'https://witness.example.com'],
   ['ledger.witnesses.key', 'witness.example.com+00651b21+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f'],
 ])

@@ -7,6 +7,7 @@ import type { Environment } from './read-environment.ts'
 import { normaliseConsent } from './normalise-consent.ts'
 import { normaliseSources } from './normalise-sources.ts'
 import { normaliseStorage } from './normalise-storage.ts'
+import { normaliseVault } from './normalise-vault.ts'
 import type { RawConfig } from './schema.ts'
 import { secretAt } from './secret-at.ts'
 import { parseDuration, parseListen, parseSipListen, parseSize } from './values.ts'
@@ -46,7 +47,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     telemetry: { listen: listenOr(raw.telemetry.listen) },
     database: { url: databaseUrl(raw.database.url, options) },
     storage: normaliseStorage(raw.storage, options),
-    vault: { recipients: [...new Set(raw.vault.recipients)] },
+    vault: normaliseVault(raw.vault, options),
     signer: { keyFile: path(raw.signer.keyFile), certificateFile: path(raw.signer.certificateFile) },
     ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined, witnesses: raw.ledger.witnesses },
     recording: {

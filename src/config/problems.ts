@@ -12,6 +12,7 @@ export type ConfigProblemCode =
   | 'config-unknown-key'
   | 'config-unknown-variable'
   | 'config-unreadable'
+  | 'config-vault-key'
   | 'config-weak-password-hash'
   | 'consent-before-not-held'
   | 'consent-cannot-come'

@@ -12,6 +12,7 @@ export type ValueKind =
   | 'ipAddress'
   | 'jurisdiction'
   | 'keys'
+  | 'kmsKey'
   | 'listen'
   | 'network'
   | 'objectPrefix'
@@ -25,6 +26,8 @@ export type ValueKind =
   | 'sourceName'
   | 'tenant'
   | 'tlsName'
+  | 'transitMount'
+  | 'transitName'
   | 'userName'
 
 /** Members of our own beside the JSON Schema keywords of a leaf. */

@@ -7,6 +7,7 @@ import { spool } from './schema-spool.ts'
 import { drachtio } from './schema-drachtio.ts'
 import { duration, group, optionalText, port, size, text } from './schema-parts.ts'
 import { storage } from './schema-storage.ts'
+import { vault } from './schema-vault.ts'
 import { source } from './source-schema.ts'
 
 /**
@@ -155,19 +156,6 @@ const database = group('The index of recordings. It can be rebuilt from storage;
       'index or when you have backups of one anyway.',
     'x-kind': 'databaseUrl',
     'x-secret': true,
-  }),
-})
-
-const vault = group('Who can open recordings.', {
-  recipients: Type.Array(text({ description: 'An age X25519 recipient: age1…', 'x-kind': 'recipient' }), {
-    description:
-      'Public keys to which every recording is sealed; any one of their private keys opens it, and without one ' +
-      'nobody can, we included. Make a pair with "earwitness keygen" and keep the private half on another ' +
-      'machine; two recipients in two safes guard against losing one. Empty: a pair is made under dataDir on ' +
-      'first start, which is convenient and unsafe. A change holds for new recordings; "earwitness keys rotate" ' +
-      'seals the keys of older ones anew.',
-    default: [],
-    maxItems: 16,
   }),
 })
 
