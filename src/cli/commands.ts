@@ -85,7 +85,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'keygen', summary: 'makes a vault key pair', load: () => import('./keygen.ts') },
   {
     name: 'keys',
-    summary: 'seals the keys of recordings to another vault, when its key is rotated',
+    summary: 'seals the keys of recordings to another vault; fetches public keys of services',
     load: () => import('./keys.ts'),
   },
 ]

@@ -1,7 +1,6 @@
 import { EarwitnessError, ExitCode } from '../errors.ts'
 import type { ManifestBody } from '../evidence/manifest.ts'
 import { readOggOpus, type OggOpusLink } from '../media/ogg-opus.ts'
-import { loadIdentities } from '../server/storage/key-files.ts'
 import { choiceOption, flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext, ParsedArguments } from './command.ts'
 import { exportBundle } from './export/export-bundle.ts'
@@ -15,7 +14,8 @@ import { mixedOgg, separateOgg, toWav, type AddedAudio } from './export/render.t
 import { writeRtpdumps } from './export/rtpdump-files.ts'
 import { noteAccess } from './note-access.ts'
 import { writeJson, writeLines } from './output.ts'
-import { defaultIdentityFile, findRecording, openAudio, type OpenedAudio } from './stored-recording.ts'
+import { findRecording, openAudio, type OpenedAudio } from './stored-recording.ts'
+import { defaultIdentity, IDENTITY_WORDS, openIdentities } from './vault-identities.ts'
 
 const FORMATS = ['ogg', 'wav', 'rtpdump', 'bundle', 'vcon'] as const
 const LAYOUTS = ['separate', 'mixed'] as const
@@ -62,8 +62,7 @@ export const command: Command = {
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
-      description:
-        'private half of a vault key (default: data/keys/vault.agekey; of a bundle: none, unless --decrypted)',
+      description: `private half of a vault key (default: data/keys/vault.agekey, or the key service of vault.kind; of a bundle and vcon: none, unless --decrypted); ${IDENTITY_WORDS}`,
     },
     decrypted: {
       type: 'boolean',
@@ -112,7 +111,7 @@ async function runExport(context: CommandContext): Promise<ExitCode> {
   if (options.format === 'vcon') return exportVcon(context, options)
   const config = context.config()
   const objects = await findRecording(config, options.id)
-  const identities = await loadIdentities(textOption(args, 'identity') ?? defaultIdentityFile(config))
+  const identities = await openIdentities(() => config, textOption(args, 'identity') ?? defaultIdentity(config))
   await noteAccess(context, config, { recordingId: options.id, action: 'export' })
   const opened = await openAudio(objects, identities)
   const streams = keptStreams(opened.kept, opened.manifest ?? { streams: [] })

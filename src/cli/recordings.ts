@@ -9,6 +9,7 @@ import type { Command, CommandContext, ParsedArguments } from './command.ts'
 import { paintFor, terminalColumns, writeJson, writeLines } from './output.ts'
 import { openIndex } from './open-index.ts'
 import { printPeaks } from './recordings/peaks.ts'
+import { IDENTITY_WORDS } from './vault-identities.ts'
 import { describeRecording, recordingTable } from './recordings/render.ts'
 import { describeManifestFacts, mediaFacts, readManifestOf } from './recordings/manifest-facts.ts'
 
@@ -62,7 +63,7 @@ export const command: Command = {
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
-      description: 'of peaks: private half of a vault key (default: data/keys/vault.agekey)',
+      description: `of peaks: private half of a vault key (default: data/keys/vault.agekey, or the key service of vault.kind); ${IDENTITY_WORDS}`,
     },
   },
   run: runRecordings,

@@ -4,14 +4,16 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { tenantsOf } from '../config/tenants.ts'
 import { ExitCode } from '../errors.ts'
+import type { VaultIdentity } from '../evidence/vault-open.ts'
 import { reindex, type ReindexOptions, type ReindexSummary } from '../server/reindex/reindex.ts'
-import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
+import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { flag, instantOption, textOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { openForReading } from './open-for-reading.ts'
 import { openIndex, openOrMakeIndex } from './open-index.ts'
 import { paintFor, writeJson, writeLines } from './output.ts'
 import { defaultIdentityFile } from './stored-recording.ts'
+import { IDENTITY_WORDS, openIdentities } from './vault-identities.ts'
 
 /** No release of this program is older. */
 const FIRST_DAY_UNIX_MS = Date.UTC(2026, 0, 1)
@@ -40,7 +42,7 @@ export const command: Command = {
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
-      description: 'private half of a vault key (default: data/keys/vault.agekey)',
+      description: `private half of a vault key (default: data/keys/vault.agekey); ${IDENTITY_WORDS}`,
     },
     key: {
       type: 'string',
@@ -92,13 +94,16 @@ async function trustedKeys({ args }: CommandContext, config: Config): Promise<Re
 }
 
 /** None where the vault key is kept elsewhere, as it should be: the rest of the index comes back all the same. */
-async function vaultIdentities({ args, stderr, env }: CommandContext, config: Config): Promise<readonly string[]> {
+async function vaultIdentities(
+  { args, stderr, env }: CommandContext,
+  config: Config,
+): Promise<readonly VaultIdentity[]> {
   const asked = textOption(args, 'identity')
   const file = asked ?? defaultIdentityFile(config)
-  if (asked !== undefined || existsSync(file)) return loadIdentities(file)
+  if (asked !== undefined || existsSync(file)) return openIdentities(() => config, file)
   const warning = paintFor(stderr, env)('yellow', 'warning:')
   writeLines(stderr, [
-    `${warning} without a vault key people, numbers and ids stay sealed; run this again with --identity KEYFILE.`,
+    `${warning} without a vault key people, numbers and ids stay sealed; run this again with --identity KEYFILE, ${IDENTITY_WORDS}.`,
   ])
   return []
 }

@@ -9,6 +9,8 @@ import { identityFor, openHeldIdentities, type HeldIdentities } from '../evidenc
 import { decodeCustodyRecord } from '../evidence/custody/custody-record.ts'
 import { decodeManifest, type ManifestBody } from '../evidence/manifest.ts'
 import { openNewestKey } from '../evidence/recording-key.ts'
+import { readWrappedKeyHeader } from '../evidence/rsa-stanza.ts'
+import type { VaultIdentity } from '../evidence/vault-open.ts'
 import { isChunkName, isCustodyName, isKeptName, MANIFEST_NAME } from '../evidence/object-names.ts'
 import type { ObjectReader } from '../evidence/verify.ts'
 import { sha256Hex } from '../evidence/web-digest.ts'
@@ -58,7 +60,7 @@ export interface OpenedAudio {
  *
  * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `manifest-unreadable`, `chunk-unreadable`
  */
-export async function openAudio(objects: ObjectReader, identities: readonly string[]): Promise<OpenedAudio> {
+export async function openAudio(objects: ObjectReader, identities: readonly VaultIdentity[]): Promise<OpenedAudio> {
   const manifest = await readStoredManifest(objects)
   const recordingIdentities = await unwrapKey(objects, identities, manifest?.recipient)
   const names = manifest === undefined ? await namesOf(objects) : []
@@ -152,11 +154,11 @@ async function readStoredManifest(objects: ObjectReader): Promise<ManifestBody |
  * The identity of the recording's own key, which opens all of its objects; out of the newest wrapped key, where the vault was rotated.
  *
  * @param recipient as the manifest has it, where there is one
- * @throws EarwitnessError `recording-shredded`, `recording-key-missing`, `identity-wrong`
+ * @throws EarwitnessError `recording-shredded`, `recording-key-missing`, `identity-wrong`, `vault-key-unknown`, and those of a key service
  */
 export async function unwrapKey(
   objects: ObjectReader,
-  identities: readonly string[],
+  identities: readonly VaultIdentity[],
   recipient?: string,
 ): Promise<readonly string[]> {
   const names = await namesOf(objects)
@@ -170,10 +172,21 @@ export async function unwrapKey(
       'Nobody has signed that it was destroyed on purpose: run `earwitness verify` on it.',
     )
   }
+  if (opened.reason === 'keyNotConfigured') throw await notConfigured(objects, opened.detail ?? '')
   throw new EarwitnessError(
     'identity-wrong',
     'None of the given identities opens the key of this recording.',
     'Give the private half of a vault key that was configured when the recording was made, or to which its key was rotated: --identity FILE.',
+  )
+}
+
+async function notConfigured(objects: ObjectReader, name: string): Promise<EarwitnessError> {
+  const header = readWrappedKeyHeader((await objects.get(name)) ?? new Uint8Array())
+  const keys = header.ok ? header.value.rsa.map(({ provider, fingerprint }) => `${provider} ${fingerprint}`) : []
+  return new EarwitnessError(
+    'vault-key-unknown',
+    `The key of this recording is sealed to keys of a service that the configuration does not name: ${keys.join(', ')}.`,
+    'Put the key with this fingerprint into vault.awsKms.keys or vault.vaultTransit.keys, with `retired: true` if nothing new is to be sealed to it; `earwitness keys fetch` shows the fingerprint of a key.',
   )
 }
 

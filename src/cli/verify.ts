@@ -4,10 +4,11 @@ import { ExitCode } from '../errors.ts'
 import { verifyBundle, type BundleFacts } from '../evidence/bundle/verify-bundle.ts'
 import { testimonyLine } from '../evidence/ledger/ledger-text.ts'
 import type { VerifyKey } from '../evidence/signer-keys.ts'
+import type { VaultIdentity } from '../evidence/vault-open.ts'
 import { describeVerdict, verifyRecording, type Verdict } from '../evidence/verify.ts'
 import { isUuidV7 } from '../ids.ts'
 import { witnessKeyOf } from '../server/ledger/witness-keys.ts'
-import { loadIdentities, loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
+import { loadVerifyKey, SIGNER_PUBLIC_FILE } from '../server/storage/key-files.ts'
 import { flag, textOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { noteAccess } from './note-access.ts'
@@ -16,6 +17,7 @@ import { withLedger } from './ledger/recording-in-ledger.ts'
 import { findRecording } from './stored-recording.ts'
 import { noBundle, openBundle } from './verify/bundle-file.ts'
 import { deletedObjects, describeDeleted } from './verify/deleted-objects.ts'
+import { IDENTITY_WORDS, openIdentities } from './vault-identities.ts'
 
 export const command: Command = {
   name: 'verify',
@@ -38,7 +40,7 @@ export const command: Command = {
     identity: {
       type: 'string',
       placeholder: 'KEYFILE',
-      description: 'private half of a vault key: open every chunk too',
+      description: `private half of a vault key: open every chunk too; ${IDENTITY_WORDS}`,
     },
     witness: {
       type: 'string',
@@ -58,7 +60,8 @@ async function runVerify(context: CommandContext): Promise<ExitCode> {
   const target = context.args.positionals[0] ?? ''
   const keyFiles = textOptions(context.args, 'key')
   const identityFile = textOption(context.args, 'identity')
-  const identities = identityFile === undefined ? {} : { identities: await loadIdentities(identityFile) }
+  const identities =
+    identityFile === undefined ? {} : { identities: await openIdentities(() => context.config(), identityFile) }
   if (isBundle(target)) return runVerifyBundle(context, target, { keys: await bundleKeys(keyFiles), ...identities })
   if (textOptions(context.args, 'witness').length > 0) {
     const hint =
@@ -98,7 +101,7 @@ function loadKeys(files: readonly string[]): Promise<readonly VerifyKey[]> {
 async function runVerifyBundle(
   context: CommandContext,
   file: string,
-  trusted: { readonly keys: readonly VerifyKey[]; readonly identities?: readonly string[] },
+  trusted: { readonly keys: readonly VerifyKey[]; readonly identities?: readonly VaultIdentity[] },
 ): Promise<ExitCode> {
   const witnesses = await Promise.all(textOptions(context.args, 'witness').map(witnessKeyOf))
   const members = await openBundle(file)

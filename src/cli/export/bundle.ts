@@ -26,6 +26,7 @@ import { identityFor, openHeldIdentities, type HeldIdentities } from '../../evid
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import { isObjectName } from '../../evidence/object-names.ts'
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
+import type { VaultIdentity } from '../../evidence/vault-open.ts'
 import { verifyRecording, type ObjectReader, type Verdict } from '../../evidence/verify.ts'
 import { namesOf, unwrapKey } from '../stored-recording.ts'
 import type { WithLedger } from '../ledger/recording-in-ledger.ts'
@@ -46,7 +47,7 @@ export interface BundleOptions {
   readonly objects: ObjectReader
   readonly signers: readonly BundledSigner[]
   /** Of the vault; names participants in the report, and opens the audio with `isOpened`. */
-  readonly identities: readonly string[] | undefined
+  readonly identities: readonly VaultIdentity[] | undefined
   /** The recorder's; without it nobody vouches for the list of the bundle. */
   readonly signingKey: SigningKey | undefined
   /** Asks the logs at hand. */

@@ -5,19 +5,14 @@ import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import type { SigningKey } from '../../evidence/signer-keys.ts'
-import {
-  loadIdentities,
-  loadSigner,
-  loadVerifyKey,
-  SIGNER_FILE,
-  SIGNER_PUBLIC_FILE,
-} from '../../server/storage/key-files.ts'
+import { loadSigner, loadVerifyKey, SIGNER_FILE, SIGNER_PUBLIC_FILE } from '../../server/storage/key-files.ts'
 import { flag, textOption, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { noteAccess } from '../note-access.ts'
 import { writeJson, writeLines } from '../output.ts'
 import { withLedger } from '../ledger/recording-in-ledger.ts'
-import { defaultIdentityFile, findRecording } from '../stored-recording.ts'
+import { findRecording } from '../stored-recording.ts'
+import { defaultIdentity, openIdentities } from '../vault-identities.ts'
 import { writeBundle, type BundledSigner } from './bundle.ts'
 
 const UNAVAILABLE: ReadonlySet<string> = new Set(['key-file-missing', 'key-file-unreadable'])
@@ -33,7 +28,7 @@ export async function exportBundle(
 ): Promise<ExitCode> {
   const config = context.config()
   const isOpened = flag(context.args, 'decrypted')
-  const identityFile = textOption(context.args, 'identity') ?? (isOpened ? defaultIdentityFile(config) : undefined)
+  const identityFile = textOption(context.args, 'identity') ?? (isOpened ? defaultIdentity(config) : undefined)
   const keyFiles = textOptions(context.args, 'key')
   const signerFiles = keyFiles.length > 0 ? keyFiles : [join(config.dataDir, 'keys', SIGNER_PUBLIC_FILE)]
   const objects = await findRecording(config, id)
@@ -43,7 +38,7 @@ export async function exportBundle(
     recordingId: id,
     objects,
     signers: await Promise.all(signerFiles.map(loadBundledSigner)),
-    identities: identityFile === undefined ? undefined : await loadIdentities(identityFile),
+    identities: identityFile === undefined ? undefined : await openIdentities(() => config, identityFile),
     signingKey,
     withLedger: (found, keys) => withLedger(config, found, { objects, keys }),
     isOpened,

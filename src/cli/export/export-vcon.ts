@@ -2,6 +2,7 @@ import { join } from 'node:path'
 
 import type { Config } from '../../config/config.ts'
 import { openAudio, findRecording, unwrapKey } from '../stored-recording.ts'
+import { openIdentities } from '../vault-identities.ts'
 import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { decodeConsentEvent, CONSENT_EVENTS_MAX, type ConsentEvent } from '../../evidence/consent-event.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
@@ -9,7 +10,7 @@ import { consentName, MANIFEST_NAME } from '../../evidence/object-names.ts'
 import { signVcon } from '../../evidence/signed-vcon.ts'
 import { vconOf } from '../../evidence/vcon.ts'
 import type { ObjectReader } from '../../evidence/verify.ts'
-import { loadIdentities, loadSigner, SIGNER_FILE } from '../../server/storage/key-files.ts'
+import { loadSigner, SIGNER_FILE } from '../../server/storage/key-files.ts'
 import { loadSignerCertificates } from '../../server/storage/signer-certificates.ts'
 import { flag, textOption } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
@@ -35,7 +36,7 @@ export async function exportVcon(
   const objects = await findRecording(config, id)
   await noteAccess(context, config, { recordingId: id, action: 'export' })
   const { manifest, manifestJws } = await readManifest(objects)
-  const identities = identityFile === undefined ? undefined : await loadIdentities(identityFile)
+  const identities = identityFile === undefined ? undefined : await openIdentities(() => config, identityFile)
   const opened = identities === undefined ? undefined : await openAudio(objects, identities)
   const people =
     identities === undefined

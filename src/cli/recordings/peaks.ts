@@ -2,15 +2,16 @@ import { EarwitnessError, ExitCode } from '../../errors.ts'
 import { openSealed } from '../../evidence/age-open.ts'
 import { heldKeyName, heldPeaksName, PEAKS_NAME } from '../../evidence/object-names.ts'
 import { openRecordingKey } from '../../evidence/recording-key.ts'
+import type { VaultIdentity } from '../../evidence/vault-open.ts'
 import type { ObjectReader } from '../../evidence/verify.ts'
 import { PEAKS_PER_SECOND } from '../../media/level-meter.ts'
 import { mergePeaks, readPeaks, type StreamPeaks } from '../../media/peaks.ts'
-import { loadIdentities } from '../../server/storage/key-files.ts'
 import { textOption } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { noteAccess } from '../note-access.ts'
 import { writeJson } from '../output.ts'
-import { defaultIdentityFile, findRecording, unwrapKey } from '../stored-recording.ts'
+import { findRecording, unwrapKey } from '../stored-recording.ts'
+import { defaultIdentity, openIdentities } from '../vault-identities.ts'
 
 /** Of the recording timeline. */
 const SAMPLES_PER_SECOND = 48_000
@@ -19,7 +20,7 @@ const SAMPLES_PER_SECOND = 48_000
 export async function printPeaks(context: CommandContext, id: string): Promise<ExitCode> {
   const config = context.config()
   const objects = await findRecording(config, id)
-  const identities = await loadIdentities(textOption(context.args, 'identity') ?? defaultIdentityFile(config))
+  const identities = await openIdentities(() => config, textOption(context.args, 'identity') ?? defaultIdentity(config))
   const sealed = await objects.get(PEAKS_NAME)
   if (sealed === undefined) {
     throw new EarwitnessError(
@@ -46,7 +47,7 @@ export async function printPeaks(context: CommandContext, id: string): Promise<E
 /** Of what was held until consent; undefined when there is none, or nobody can open it any more. */
 async function openHeldPeaks(
   objects: Pick<ObjectReader, 'get'>,
-  identities: readonly string[],
+  identities: readonly VaultIdentity[],
 ): Promise<readonly StreamPeaks[] | undefined> {
   const [wrapped, sealed] = await Promise.all([objects.get(heldKeyName(0)), objects.get(heldPeaksName(0))])
   if (wrapped === undefined || sealed === undefined) return undefined

@@ -2,13 +2,13 @@ import { join } from 'node:path'
 
 import type { Config, ReplicaConfig } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
-import { parseRecipient } from '../../evidence/age-keys.ts'
-import { SIGNER_FILE, VAULT_IDENTITY_FILE, VAULT_RECIPIENT_FILE } from '../storage/key-files.ts'
+import { SIGNER_FILE } from '../storage/key-files.ts'
 import { replicaFolder, storageFolder } from '../storage/open-store.ts'
 import { CLOCK_OFFSET_GOOD_MS, type S3Report } from '../storage/s3/s3-report.ts'
 import { checkDatabase } from './database-checks.ts'
 import { fail, ok, warn, type Finding } from './finding.ts'
 import type { Probes } from './probes.ts'
+import { checkVault } from './vault-checks.ts'
 
 /** What a full disk leaves no time to react to: a day of some hundred recording sessions. */
 export const FREE_BYTES_GOOD = 20 * 1024 ** 3
@@ -86,37 +86,6 @@ function bucketFindings(
     findings.push(warn(`${check}-clock`, sentence, 'Set both by NTP; at fifteen minutes many servers refuse requests.'))
   }
   return findings
-}
-
-export async function checkVault(config: Config, probes: Probes): Promise<readonly Finding[]> {
-  const keysDir = join(config.dataDir, 'keys')
-  const identityFile = join(keysDir, VAULT_IDENTITY_FILE)
-  const findings = [await vaultRecipients(config, probes, keysDir)]
-  if ((await probes.fileMode(identityFile)) !== undefined) {
-    findings.push(
-      warn(
-        'vault-private-half',
-        `The private half of a vault key lies on the recorder: ${identityFile}. Whoever has this machine can listen.`,
-        'Move it to where recordings are listened to, and keep a copy: without it nobody ever will. The recorder does not need it.',
-      ),
-    )
-  }
-  return findings
-}
-
-async function vaultRecipients(config: Config, probes: Probes, keysDir: string): Promise<Finding> {
-  const { recipients } = config.vault
-  const hint = 'It must begin with age1; `earwitness keygen` makes a pair.'
-  if (recipients.length > 0) {
-    const wrong = recipients.filter((recipient) => !parseRecipient(recipient).ok).length
-    if (wrong > 0) return fail('vault', `${wrong} of vault.recipients are no age X25519 recipients.`, hint)
-    return ok('vault', `Recordings are sealed to ${recipients.length} vault recipients of the configuration.`)
-  }
-  const file = join(keysDir, VAULT_RECIPIENT_FILE)
-  const stored = await probes.readText(file)
-  if (stored === undefined) return ok('vault', 'A vault key pair is made at the first start.')
-  if (!parseRecipient(stored.trim()).ok) return fail('vault', `This is no age X25519 recipient: ${file}`, hint)
-  return ok('vault', `Recordings are sealed to the vault recipient in ${file}.`)
 }
 
 export async function checkSigner(config: Config, probes: Probes): Promise<Finding> {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import type { Config, S3Config } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
 import { readSigningKey } from '../../evidence/signer-keys.ts'
+import type { RsaVaultKey, VaultProvider } from '../../evidence/vault-recipient.ts'
 import { HEARING_RATE } from '../../recorder/spoken-answers.ts'
 import { readPrompts } from '../announcer/prompt-library.ts'
 import { readDataLock } from '../data-lock.ts'
@@ -24,6 +25,7 @@ import { createOpusEngine } from '../media/opus-engine.ts'
 import { openS3Store } from '../storage/open-store.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 import { errnoOf } from '../storage/storage-error.ts'
+import { openKeyService, type ServiceKeyName } from '../vault/key-service.ts'
 import { reportLedger } from './ledger-report.ts'
 import type { Probes } from './probes.ts'
 import { reportWitnesses } from './witness-report.ts'
@@ -74,12 +76,38 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
         throw error
       }
     },
+    vaultKey: (provider, name) => askKeyService(config, provider, name),
     signerProblem: async (pem) => {
       const key = await readSigningKey(pem)
       return key.ok ? undefined : key.reason
     },
     ledger: () => reportLedger(config, Date.now()),
     witnesses: () => reportWitnesses(config),
+  }
+}
+
+/** The variables by which the environment of AWS gives credentials; asking the network for those of a machine would take a while where there are none. */
+const AWS_VARIABLES: readonly string[] = [
+  ...['AWS_ACCESS_KEY_ID', 'AWS_PROFILE', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
+  ...['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'],
+]
+
+async function askKeyService(
+  { vault }: Config,
+  provider: VaultProvider,
+  name: ServiceKeyName,
+): Promise<RsaVaultKey | EarwitnessError | undefined> {
+  const { awsKms, vaultTransit } = vault
+  const hasCredentials =
+    provider === 'aws-kms'
+      ? awsKms.credentials !== undefined || AWS_VARIABLES.some((variable) => process.env[variable] !== undefined)
+      : vaultTransit.address !== undefined && vaultTransit.token !== undefined
+  if (!hasCredentials) return undefined
+  try {
+    return await (await openKeyService(vault, provider)).fetch(name)
+  } catch (error) {
+    if (error instanceof EarwitnessError) return error
+    throw error
   }
 }
 

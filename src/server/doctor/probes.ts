@@ -5,6 +5,8 @@ import type { TranscriberCommand } from '../media/command-transcriber.ts'
 import type { AddonMissing } from '../media/native-addon.ts'
 import type { LedgerReport } from './ledger-report.ts'
 import type { WitnessReport } from './witness-report.ts'
+import type { RsaVaultKey, VaultProvider } from '../../evidence/vault-recipient.ts'
+import type { ServiceKeyName } from '../vault/key-service.ts'
 import type { S3Report } from '../storage/s3/s3-report.ts'
 
 /** What the checks ask of the machine; a test answers in its place. Nothing here changes anything for good. */
@@ -34,6 +36,8 @@ export interface Probes {
   database(): Promise<DatabaseReport | EarwitnessError | undefined>
   /** Tries out a bucket; gives what a person should read when that fails. */
   bucket(s3: S3Config): Promise<S3Report | EarwitnessError>
+  /** The key that a key service has under a name, or what a person should read; undefined where nobody's credentials are. */
+  vaultKey(provider: VaultProvider, name: ServiceKeyName): Promise<RsaVaultKey | EarwitnessError | undefined>
   /** Why this is no private key of a signer, or undefined. */
   signerProblem(pem: string): Promise<string | undefined>
   /** The prompts of a folder, or what a person should read when they cannot be played. */

@@ -12,6 +12,7 @@ import type { Probes } from '../../../../src/server/doctor/probes.ts'
 import type { WitnessReport } from '../../../../src/server/doctor/witness-report.ts'
 import type { S3Report } from '../../../../src/server/storage/s3/s3-report.ts'
 import { vault } from '../../../support/recording-rig.ts'
+import { rsaVault, vectorPath } from '../../../vectors/evidence/sample-recording.ts'
 
 /** The checks on machines that are made up: one on which all is well, and the same with one thing changed. */
 const GIB = 1024 ** 3
@@ -31,6 +32,11 @@ const DECODERS =
 const FINE_BUCKET: S3Report = { condition: 'honoured', objectLock: 'off', clockOffsetMs: 400 }
 const BUCKET = { EARWITNESS_STORAGE_KIND: 's3', EARWITNESS_STORAGE_S3_BUCKET: 'recordings' }
 const SECOND_BUCKET = { EARWITNESS_STORAGE_REPLICA_KIND: 's3', EARWITNESS_STORAGE_REPLICA_S3_BUCKET: 'second' }
+
+const KMS = {
+  ...{ EARWITNESS_VAULT_KIND: 'aws-kms', EARWITNESS_VAULT_AWS_KMS_KEYS_0_KEY: 'alias/recordings' },
+  EARWITNESS_VAULT_AWS_KMS_KEYS_0_PUBLIC_KEY_FILE: vectorPath('rsa-vault/aws-kms.pub.pem'),
+}
 
 interface Machine extends Partial<Probes> {
   readonly files?: Readonly<Record<string, string | undefined>>
@@ -59,6 +65,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     encodeAndDecode: async () => undefined,
     database: async () => undefined,
     bucket: async () => FINE_BUCKET,
+    vaultKey: async () => undefined,
     signerProblem: async () => undefined,
     prompts: async () => [{ id: 'recording-notice', language: 'en' }],
     transcribes: async () => true,
@@ -277,6 +284,15 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
   ],
   ['the private half on the recorder', { modes: { '/data/keys/vault.agekey': 0o100600 } }, ['vault-private-half warn']],
   ['a damaged recipient', { files: { '/data/keys/vault.recipient': 'age1nonsense' } }, ['vault fail']],
+  ['keys of a service, on a recorder without credentials', {}, [], KMS],
+  ['a key of a service that is pinned', { vaultKey: async () => rsaVault['aws-kms'] }, [], KMS],
+  [
+    'one that is another than the service has',
+    { vaultKey: async () => rsaVault['vault-transit'] },
+    ['vault-service fail'],
+    KMS,
+  ],
+  ['a service that is away', { vaultKey: async () => away }, ['vault-service warn'], KMS],
   ['a signing key that others may read', { modes: { '/data/keys/signer.pem': 0o100644 } }, ['signer warn']],
   ['a signing key that is none', { signerProblem: async () => 'notEd25519' }, ['signer fail']],
   ['a signing key that cannot be read', { files: { '/data/keys/signer.pem': undefined } }, ['signer fail']],
