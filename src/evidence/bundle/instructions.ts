@@ -1,6 +1,6 @@
 /**
  * `VERIFY.md`: how to check a bundle without our software. The blocks marked `sh` are run as they stand by a test, one after the
- * other in one shell, in the unzipped folder, with `SIGNER` set, and `VAULT` for a bundle that is not opened.
+ * other in one shell, in the unzipped folder, with `SIGNER` set, and `VAULT`, or `DECRYPT`, for a bundle that is not opened.
  */
 export function instructions(options: {
   readonly recordingId: string
@@ -32,7 +32,7 @@ public key of the recorder's signer is. **Take it from whoever runs the recorder
 
     unzip recording.zip -d recording && cd recording
     SIGNER=/path/to/signer.pub.pem    # the public key that you trust
-    VAULT=/path/to/vault.agekey       # only to listen to a sealed recording
+    VAULT=/path/to/vault.agekey       # only to listen to a sealed recording; where a key service has the key, see section 7
     TSA=/path/to/authority.pem        # only where time stamps are to be checked
     OTHER_SIGNERS="a.pub.pem b.pub.pem"   # only where another recorder's ledger is in it
 
@@ -103,7 +103,23 @@ const SEALED = `## 7. Listening
 With the private key of the vault you open the key of this recording, with that the chunks; together they are one Ogg Opus file, which \`ffplay\`, VLC and others
 play. The metadata names the participants.
 
+Where the vault is an RSA key of a key service (\`grep -a '^-> earwitness-rsa' objects/key*.age\` names the service and the fingerprint of the key: the SHA-256 of its public half), the key
+of this recording is opened by a one-time age key, which the service decrypts. Say how in \`DECRYPT\`, instead of \`VAULT\`: a command that decrypts \`$work/wrapped\`. One of these:
+
+    DECRYPT='aws kms decrypt --key-id ARN --encryption-algorithm RSAES_OAEP_SHA_256 --ciphertext-blob "fileb://$work/wrapped" --query Plaintext --output text | openssl base64 -d -A'
+    DECRYPT='vault write -field=plaintext transit/decrypt/NAME "ciphertext=vault:v1:$(openssl base64 -A -in "$work/wrapped")" | openssl base64 -d -A'
+    DECRYPT='openssl pkeyutl -decrypt -inkey private.pem -in "$work/wrapped" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256'
+    FINGERPRINT=…     # only where there are several such keys: the one to use
+
 \`\`\`sh
+if [ -n "\${DECRYPT:-}" ]; then
+  LC_ALL=C awk -v key="\${FINGERPRINT:-}" '/^--- / { exit }
+    /^-> / { on = !found && $2 == "earwitness-rsa-oaep-sha256" && (key == "" || $4 == key); if (on) found = 1; next }
+    on { printf "%s", $0 }' "$key" | decode > "$work/wrapped"
+  test -s "$work/wrapped"
+  eval "$DECRYPT" > "$work/onetime.agekey"
+  VAULT=$work/onetime.agekey
+fi
 age -d -i "$VAULT" "$key" > "$work/recording.agekey"
 ${OPEN_CHUNKS}
 ${OPEN_SNAPSHOTS}
