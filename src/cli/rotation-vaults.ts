@@ -12,7 +12,7 @@ import type { CommandContext } from './command.ts'
 import { openIdentities } from './vault-identities.ts'
 
 /** @throws EarwitnessError `usage-no-identity`, `keys-recipients`, `vault-recipient-invalid`, `keys-same-vault`, `identity-wrong`, `vault-keys-unset`, `key-file-…` */
-export async function rotationVaults({ args }: CommandContext, config: Config): Promise<Vaults> {
+export async function rotationVaults({ args }: Pick<CommandContext, 'args'>, config: Config): Promise<Vaults> {
   const asked = textOption(args, 'identity')
   if (asked === undefined) {
     const sentence = 'The key of the vault that is left was not given.'

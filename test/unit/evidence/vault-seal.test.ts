@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { sealedSize } from '../../../src/evidence/age-seal.ts'
 import { openNote, sealNote } from '../../../src/evidence/custody/custody-note.ts'
+import { CUSTODY_LENGTH_MAX } from '../../../src/evidence/custody/custody-record.ts'
 import { openNewestKey, openRecordingKey } from '../../../src/evidence/recording-key.ts'
 import { isSealedTo, rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { readWrappedKeyHeader, rsaStanzaText } from '../../../src/evidence/rsa-stanza.ts'
@@ -81,6 +82,13 @@ describe('sealing to a vault of a key service', () => {
     const note = sealNote({ by: 'A. Auditor', reason: 'court order' }, [kms], vectorRandom('note'))
     expect(await openNote(note, [rsaOpener('aws-kms')])).toEqual(accepted({ by: 'A. Auditor', reason: 'court order' }))
     expect(await openNote(note, [rsaOpener('vault-transit')])).toMatchObject({ reason: 'sealed' })
+    // Base64 in a JWS, which is Base64url itself: the longest text to the largest vault must fit into a record.
+    const largest = [
+      ...Array.from({ length: RSA_VAULT_KEYS_MAX }, () => transit),
+      ...Array.from({ length: 12 }, () => vault.recipient),
+    ]
+    const long = sealNote({ by: '…'.repeat(200), reason: '…'.repeat(2_000) }, largest, vectorRandom('long'))
+    expect((long.length * 4) / 3 + 1_000).toBeLessThan(CUSTODY_LENGTH_MAX)
   })
 })
 
