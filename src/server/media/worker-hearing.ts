@@ -4,7 +4,7 @@ import { promptEars } from './prompt-ears.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
 /** How long the end of a recording waits for what was said last: a recorder that stops has to store its manifests behind it. */
-const ANSWER_WAIT_MS_MAX = 20_000
+export const ANSWER_WAIT_MS_MAX = 20_000
 
 /** What the recordings of a media worker hear with: prompts that are looked for, and who makes words of spoken answers. */
 export class WorkerHearing {

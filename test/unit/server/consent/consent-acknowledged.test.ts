@@ -12,15 +12,16 @@ const POLICY: ConsentPolicy = {
 const WITHDRAWN: ConsentFact = { type: 'withdrawn', by: 'api' }
 
 /** A desk whose events are in the journal when the test says so. */
-function desk() {
+function desk(policy = POLICY) {
   const recording = liveRecording()
   const events: { readonly type: string; readonly kept: (isKept: boolean) => void }[] = []
   const refused = new Set<string>()
   const unsigned = new Set<string>()
+  const settled: string[] = []
   const nothing = (): void => {}
   const consentDesk = new ConsentDesk({
     settings: {
-      ...{ sources: new Map(), byDefault: { policy: POLICY, own: [] }, shred: async () => {} },
+      ...{ sources: new Map(), byDefault: { policy, own: [], listening: {} as never }, shred: async () => {} },
       ...{ announced: async () => [], data: { packs: new Map(), regions: new Map() } },
       keep: (_recording, { body: { type } }) => {
         if (refused.has(type)) throw new TypeError('The consent event is too long.')
@@ -30,7 +31,8 @@ function desk() {
       },
     },
     actions: {
-      ...{ setPaused: nothing, stop: nothing, settleHeld: nothing, note: nothing, notify: nothing, over: nothing },
+      ...{ setPaused: nothing, stop: nothing, note: nothing, notify: nothing, over: nothing },
+      settleHeld: (_recording, outcome) => void settled.push(outcome),
     },
     nowUs: () => recording.facts.openedUs,
   })
@@ -39,7 +41,7 @@ function desk() {
     const at = new Date(recording.facts.openedAtUnixMs).toISOString()
     return consentDesk.handleFact(recording, { at, fact }) ?? Promise.reject(new Error('nothing is decided about it'))
   }
-  return { events, refused, unsigned, say }
+  return { events, refused, unsigned, settled, say }
 }
 
 it('is acknowledged when the fact and all that was decided on it are in the journal, and not before', async () => {
@@ -89,3 +91,16 @@ it.each([WITHDRAWN, { type: 'answered', answer: 'yes', by: 'api', participantId:
     expect(await said).toBe(false)
   },
 )
+
+it.each([
+  ['with its own line', true, false, ['kept']],
+  ['with the next one', false, true, ['kept']],
+  ['not at all', false, false, []],
+])('what a decision allows is done when the journal has it %s', async (_how, decided, enforced, expected) => {
+  const { events, settled } = desk({ ...POLICY, require: 'none', holdUntilConsent: true })
+  expect(events.map(({ type }) => type)).toEqual(['ruleChosen', 'decided', 'enforced'])
+  events[1]?.kept(decided)
+  events[2]?.kept(enforced)
+  await new Promise(setImmediate)
+  expect(settled).toEqual(expected)
+})

@@ -83,6 +83,18 @@ it.each<readonly [string, string, readonly ConsentEventBody[]]>([
   expect(check.explanation.length === 0).toBe(outcome === 'met')
 })
 
+it('an announcement that was played after the deadline is none', () => {
+  const played: ConsentEventBody = {
+    ...{ type: 'announcementPlayed', prompt: PROMPT, mode: 'adapter', totalMs: 4_000, participantId: 'A' },
+    ...{ heardToEnd: 'yes', endCause: 'played' },
+  }
+  // A second each.
+  const later = Array.from({ length: 21 }, (): ConsentEventBody => ({ type: 'declared', by: 'metadata' }))
+  const asked = rule({ require: 'notice', parties: 'one' })
+  expect(checkRule(eventsOf([asked, played]), MANIFEST, POLICY).outcome).toBe('met')
+  expect(checkRule(eventsOf([asked, ...later, played]), MANIFEST, POLICY).outcome).toBe('deviates')
+})
+
 it('is told by a report, of the decision that holds alone', () => {
   const ruleCheck = { outcome: 'deviates', rule: 0, explanation: ['one of two parties has not agreed'] } as const
   const [decided, later] = eventsOf([

@@ -61,6 +61,9 @@ describe('tokens of an announcer', () => {
     facts.apply(snapshotOf(many.join('')), NOW)
     expect(facts.consentTokens).toHaveLength(TOKENS_MAX)
     expect(facts.consentTokens).toContain(token('a'))
+    const atOnce = factsOf(lookup({}))
+    atOnce.apply(snapshotOf(`<v:d xmlns:v="urn:v">${'abcdefghi'.split('').map(token).join(' ')}</v:d>`), NOW)
+    expect(atOnce.consentTokens).toHaveLength(TOKENS_MAX)
   })
 })
 
