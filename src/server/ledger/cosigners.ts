@@ -89,7 +89,9 @@ export class Cosigners {
     if (reason === 'superseded' || reason === 'stopped') return
     // What is certain is not forgotten over what may be the fault of a witness.
     if (counted !== 'witness' && (this.#problem ?? 'witnessDisputed') === 'witnessDisputed') this.#problem = counted
-    if (before === reason) return
+    // Who has seen something else disputes what comes after it as well.
+    const isMore = reason !== 'disputed' || before === undefined || COUNTED[before] === 'witness'
+    if (before === reason || !isMore) return
     this.#failing.set(witness, reason)
     const error = faultOf(witness.name, reason)
     const fields = { witness: witness.name, code: error.code, hint: error.hint, detail, err: error }

@@ -84,16 +84,18 @@ test.each([
 )
 
 test.each([
-  [['disputed', 'forked'], 'witnessForked'],
-  [['ahead', 'disputed'], 'witnessAhead'],
-] as const)('of %o what is certain is remembered', async (reasons, problem) => {
-  const { make, fail } = rig('a')
+  [['disputed', 'forked'], 'witnessForked', 2],
+  [['ahead', 'disputed', 'disputed'], 'witnessAhead', 1],
+  [['forked', 'disputed', 'forked'], 'witnessForked', 1],
+  [['away', 'disputed'], 'witnessDisputed', 2],
+] as const)('of %o what is certain is remembered, and said once', async (reasons, problem, lines) => {
+  const { make, fail, logged } = rig('a')
   const cosigners = make()
   for (const reason of reasons) {
     fail('a', reason)
     await cosigners.ask(request)
   }
-  expect(cosigners.problem).toBe(problem)
+  expect([cosigners.problem, logged.length]).toEqual([problem, lines])
 })
 
 test.each(['superseded', 'stopped'] as const)('%s is counted, and nothing is said', async (reason) => {
