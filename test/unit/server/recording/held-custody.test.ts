@@ -19,6 +19,7 @@ import { heldKeysOpened, OpenJournal } from '../../../../src/server/recording/op
 import { recoverInterrupted } from '../../../../src/server/recording/recovery.ts'
 import { nodeSpoolFiles, type SpoolFiles } from '../../../../src/server/spool/spool-files.ts'
 import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { SpoolDisk } from '../../../support/spool-disk.ts'
 import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
 import { bytesOf, hashOf, liveRecording, manifestOf, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
@@ -408,6 +409,19 @@ describe('a process that is killed while a recording is opened', () => {
     }
     // The first line of the journal comes when the key is synced in its folder.
     expect(found.indexOf(true)).toBe(7)
+  })
+
+  it('a held key outlasts a power cut as soon as the journal may name its recording, and once it has its name', async () => {
+    const disk = new SpoolDisk()
+    const keys = new HeldKeys({ dataDir, files: disk })
+    const key = `${recording.objectPrefix}/${heldKeyName(0)}`
+    await keys.prepare(key, WRAPPED)
+    disk.cutPower()
+    expect([await keys.unnamed(), await keys.undecided()]).toEqual([[key], []])
+    await keys.name(key)
+    disk.cutPower()
+    expect([await keys.unnamed(), await keys.undecided()]).toEqual([[], [key]])
+    expect(await keys.read(key)).toEqual(Buffer.from(WRAPPED))
   })
 
   it('a held key without journal whose recording has a manifest is kept: somebody may decide about it', async () => {
