@@ -37,7 +37,7 @@ export const command: Command = {
     'stream and its SDP, into a new folder FILE. bundle is one zip for an auditor: all that is stored, sealed as it is, with the signer’s public key, a report and ' +
     'instructions; it needs no key. With --identity the report names the participants; --decrypted adds the audio in the clear and the key of ' +
     'this recording. Exit code 3: it was written, and is not verified. vcon is one JSON file (draft-ietf-vcon-vcon-core) with manifest and consent events ' +
-    'as they were signed; with --identity it names people and holds the audio. It is signed as a whole where signer.certificateFile names a certificate of the signer key.',
+    'as they were signed; with --identity it names people and holds the audio. It is signed as a whole where signer.certificateFile names a certificate of the signer key and the recording verifies; where it does not, exit code 3 and nothing is written.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
     'export 01990000-0000-7000-8000-000000000000 -o recording.wav --format wav --layout mixed',
@@ -73,7 +73,8 @@ export const command: Command = {
       type: 'string',
       multiple: true,
       placeholder: 'FILE',
-      description: 'of a bundle: public key of a trusted signer (default: data/keys/signer.pub.pem)',
+      description:
+        'public key of a trusted signer: of a bundle (default: data/keys/signer.pub.pem), or besides the own one of a vCon that is signed',
     },
   },
   run: runExport,
@@ -128,10 +129,13 @@ function formatOf(output: string): (typeof FORMATS)[number] {
 }
 
 function checkOptions({ format, labels, isReceivedOnly }: ExportOptions, args: ParsedArguments): void {
-  const isForBundle = flag(args, 'decrypted') || textOptions(args, 'key').length > 0
-  if (isForBundle && format !== 'bundle') {
-    const sentence = '--decrypted and --key are for bundles: every other export is opened, and none is signed.'
-    throw usageError('usage-not-bundle', sentence, 'Leave them out, or add --format bundle.')
+  if (flag(args, 'decrypted') && format !== 'bundle') {
+    const sentence = '--decrypted is for bundles: every other export is opened.'
+    throw usageError('usage-not-bundle', sentence, 'Leave it out, or add --format bundle.')
+  }
+  if (textOptions(args, 'key').length > 0 && format !== 'bundle' && format !== 'vcon') {
+    const sentence = '--key is for bundles and vCons: no other export is signed.'
+    throw usageError('usage-not-bundle', sentence, 'Leave it out, or add --format bundle.')
   }
   if (flag(args, 'unsigned') && format !== 'vcon') {
     throw usageError('usage-not-vcon', '--unsigned is for vCons.', 'Leave it out, or add --format vcon.')

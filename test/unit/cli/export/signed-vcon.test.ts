@@ -1,20 +1,24 @@
 import { execFileSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { decodeProtectedHeader, generalVerify, importX509, type GeneralJWS } from 'jose'
 import { Value } from 'typebox/value'
 import { expect, it } from 'vitest'
 
+import { signConsentEvent } from '../../../../src/evidence/consent-event.ts'
+import { signManifest } from '../../../../src/evidence/manifest.ts'
+import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
 import { runCommandHere } from '../../../support/daemon.ts'
-import { nodeWithRecording } from '../../../support/tampering/recording.ts'
+import { copy, manifestOf, nodeWithRecording, remove, sign, stranger } from '../../../support/tampering/recording.ts'
 import { SIGNED_VCON_SCHEMA, VCON_SCHEMA } from '../../../support/vcon-schema.ts'
 import { RECORDING_ID } from '../../../vectors/evidence/sample-recording.ts'
 
 /** `export --format vcon` of a recorder whose key an authority has certified with openssl. */
 async function node() {
-  const { dataDir } = await nodeWithRecording()
+  const recording = await nodeWithRecording()
+  const { dataDir } = recording
   const at = (name: string): string => join(dataDir, name)
   const openssl = (...args: readonly string[]): unknown => execFileSync('openssl', args, { stdio: 'pipe' })
   const signerKey = at('keys/signer.pem')
@@ -40,7 +44,7 @@ async function node() {
     const args = ['export', RECORDING_ID, '-o', file, '--format', 'vcon', ...more]
     return { ...(await runCommandHere(args, env)), text: () => readFileSync(file, 'utf8') }
   }
-  return { authority, certify, chain, run }
+  return { ...recording, authority, certify, chain, run }
 }
 
 const pemOf = (der: string): string => `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`
@@ -97,4 +101,65 @@ it('is refused with a certificate that would not hold, and nothing is written', 
     expect([exit, stderr]).toEqual([1, expect.stringContaining(`[${code}]`)])
     expect(text).toThrow()
   }
-})
+}, 300_000)
+
+type Node = Awaited<ReturnType<typeof node>>
+
+/** The body of the manifest changed, its signature kept. */
+function forgeManifest({ folder }: Node, change: object): void {
+  const file = join(folder, 'manifest.jws')
+  const [header, payload = '', signature] = readFileSync(file, 'latin1').split('.')
+  const body = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object
+  const changed = Buffer.from(JSON.stringify({ ...body, ...change })).toString('base64url')
+  writeFileSync(file, [header, changed, signature].join('.'))
+}
+
+/** In the place of the last consent event. */
+async function forgeAgreement({ folder }: Node, place: object): Promise<void> {
+  const [last = ''] = readdirSync(folder)
+    .filter((name) => name.startsWith('consent-'))
+    .toSorted()
+    .toReversed()
+  const number = Number(last.slice('consent-'.length, -'.jws'.length))
+  const agreed = { type: 'decided', state: 'agreed', because: [0] } as const
+  const about = { recordingId: RECORDING_ID, number, at: '2026-11-29T09:30:00.000Z', ...place }
+  const jws = await signConsentEvent(agreed, { ...about, clock: { status: 'unknown' } }, await stranger())
+  writeFileSync(join(folder, last), jws)
+}
+
+it.each<readonly [string, (forged: Node) => Promise<void> | void]>([
+  ['its manifest has another duration', (forged) => forgeManifest(forged, { durationSamples: 999 * 48_000 })],
+  ['its manifest says that it began at another time', (forged) => forgeManifest(forged, { startedAt: '2026-11-29T08:00:00.000Z' })],
+  ['a stranger has signed its manifest', async (forged) => sign(forged, () => ({}), await stranger())],
+  ['the key has signed another manifest than the ledger knows', (forged) => sign(forged, () => ({ endCause: 'drain' }))],
+  ['a stranger has decided that they agreed', (forged) => forgeAgreement(forged, {})],
+  ['a consent event is there twice', (forged) => copy(forged, 'consent-000.jws', 'consent-001.jws')],
+  ['a consent event is gone', (forged) => remove(forged, 'consent-000.jws')],
+  ['a piece of audio is gone', (forged) => remove(forged, 'chunk-000001.age')],
+])('is refused when %s, and written unsigned when that is wanted', async (_what, forge) => {
+  const forged = await node()
+  await forge(forged)
+  const { code, stderr, text } = await forged.run(forged.chain)
+  expect([code, stderr]).toEqual([3, expect.stringContaining('[vcon-not-verified]')])
+  expect(text).toThrow()
+  const unsigned = await forged.run(forged.chain, '--unsigned')
+  expect([unsigned.code, JSON.parse(unsigned.text())]).toEqual([0, expect.not.objectContaining({ signatures: expect.anything() as unknown })])
+}, 300_000)
+
+it('is signed of what another recorder made only where its key is named', async () => {
+  const foreign = await node()
+  // All of it is signed by another key, as after a change of the signer key.
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const other = await readSigningKey(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
+  if (!other.ok) throw new Error('no key')
+  for (const name of readdirSync(foreign.folder).filter((each) => each.startsWith('consent-'))) remove(foreign, name)
+  const body = { ...manifestOf(foreign), consentEvents: [] }
+  writeFileSync(join(foreign.folder, 'manifest.jws'), await signManifest(body, other.value))
+  rmSync(join(foreign.dataDir, 'ledger'), { recursive: true, force: true })
+  rmSync(join(foreign.dataDir, 'recordings', 'ledger'), { recursive: true, force: true })
+  const key = join(foreign.dataDir, 'other.pub.pem')
+  writeFileSync(key, publicKey.export({ format: 'pem', type: 'spki' }))
+  expect((await foreign.run(foreign.chain)).stderr).toContain('manifest-unknown-signer')
+  const named = await foreign.run(foreign.chain, '--key', key)
+  expect([named.code, named.stderr]).toEqual([0, expect.stringContaining('It is signed')])
+}, 300_000)
