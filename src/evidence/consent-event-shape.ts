@@ -77,7 +77,9 @@ const CHECKS: Readonly<Record<ConsentEventType, Check>> = {
   ruleChosen: members({
     ...{ rule: text, jurisdictions: list(text), explanation: list(text), reference: optional(text) },
     asks: optional(asks),
-    exempt: optional(list(text)),
+    ...{ exempt: optional(list(text)), informed: optional(list(text)) },
+    joined: optional(list(members({ id: text, joinedAtSample: integer }))),
+    unlistedJoined: optional(integer),
   }),
   decided: members({
     ...{ state: oneOf(...CONSENT_STATES), because: list(integer), explanation: optional(list(text)) },

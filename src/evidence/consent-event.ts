@@ -110,6 +110,12 @@ export type ConsentEventBody = {
       readonly asks?: RuleAsks
       /** Ids of parties that need be neither told nor asked, by the operator's word. */
       readonly exempt?: readonly string[]
+      /** Ids of parties of whom the operator says that they know, by contract or in writing. */
+      readonly informed?: readonly string[]
+      /** Parties that were not there from the beginning, by the 48 kHz position at which they came. */
+      readonly joined?: readonly { readonly id: string; readonly joinedAtSample: number }[]
+      /** Those of them that are not listed. */
+      readonly unlistedJoined?: number
     }
   | {
       readonly type: 'decided'

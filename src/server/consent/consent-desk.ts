@@ -8,7 +8,7 @@ import { POSITIONS_PER_SECOND } from '../../recorder/receiver-set.ts'
 import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
 import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
-import { eventOfFact, eventOfRule, eventOfState, exemptFrom } from './consent-events.ts'
+import { eventOfFact, eventOfRule, eventOfState, rulePeople, type RulePeople } from './consent-events.ts'
 import { ConsentParties } from './consent-parties.ts'
 import { ConsentReasons } from './consent-reasons.ts'
 
@@ -56,7 +56,7 @@ interface OpenCase {
   readonly lookups: Set<Promise<void>>
   readonly reasons: ConsentReasons
   rule: ChosenRule
-  exempt: readonly string[]
+  people: RulePeople
   /** The decision that holds. */
   decided: TakenConsentEvent | undefined
   /** The last event. */
@@ -134,10 +134,10 @@ export class ConsentDesk {
   }
 
   #begin(recording: LiveRecording, source: SourceConsentConfig): OpenCase {
-    const people = new ConsentParties(source.own)
-    const { parties, ruleParties } = people.update(recording.communication.history, streamIdsOf(recording), 0)
+    const everybody = new ConsentParties(source.own)
+    const { parties, ruleParties } = everybody.update(recording.communication.history, streamIdsOf(recording), 0)
     const rule = this.#choose(source, ruleParties)
-    const exempt = exemptFrom(rule, parties)
+    const people = rulePeople(rule, parties)
     const startedUs = recording.facts.openedUs
     const consentCase = new ConsentCase({ policy: source.policy, rule: rule.rule, parties, startedUs })
     const announced = new Set<ConsentFactAt>()
@@ -145,13 +145,13 @@ export class ConsentDesk {
       recording,
       source,
       consentCase,
-      parties: people,
+      parties: everybody,
       announced,
       reasons: new ConsentReasons(),
       pending: [],
       lookups: new Set(),
       rule,
-      exempt,
+      people,
       decided: undefined,
       noted: undefined,
       timer: undefined,
@@ -193,10 +193,10 @@ export class ConsentDesk {
       positionAt(recording, nowUs),
     )
     const rule = this.#choose(open.source, ruleParties)
-    const exempt = exemptFrom(rule, parties)
-    const isOther = JSON.stringify([rule.explanation, exempt]) !== JSON.stringify([open.rule.explanation, open.exempt])
+    const people = rulePeople(rule, parties)
+    const isOther = JSON.stringify([rule.explanation, people]) !== JSON.stringify([open.rule.explanation, open.people])
     open.rule = rule
-    open.exempt = exempt
+    open.people = people
     if (isOther) this.#noteRule(open)
     this.#carryOut(open, open.consentCase.setCall(nowUs - HEARD_LATE_US, parties, rule.rule))
     this.#lookUp(recording)
@@ -244,7 +244,7 @@ export class ConsentDesk {
   }
 
   #noteRule(open: OpenCase): void {
-    this.#note(open, { body: eventOfRule(open.rule, open.exempt) })
+    this.#note(open, { body: eventOfRule(open.rule, open.people) })
   }
 
   #noteFact(open: OpenCase, { at, fact }: ConsentFactAt): TakenConsentEvent | undefined {

@@ -9,8 +9,10 @@ const TEXT_LENGTH_MAX = 240
 /** Jurisdictions, and sentences about them, that an event keeps. */
 const LINES_MAX = 10
 /** Parties that an event keeps, and how long their ids may be: of others it is not known that they need not be asked. */
-const EXEMPT_MAX = 32
-const EXEMPT_LENGTH_MAX = 64
+const OWN_PARTIES_MAX = 32
+/** Of those who joined later, an event keeps so many; the others are counted. */
+export const JOINED_MAX = 16
+const PARTY_ID_LENGTH_MAX = 64
 
 /** What is signed of a fact, and what of it names people. FORMAT.md 4.3 */
 export function eventOfFact(fact: ConsentFact): {
@@ -29,10 +31,16 @@ export function eventOfFact(fact: ConsentFact): {
   }
 }
 
-/** Names of countries and regions at most: an event holds no part of a number. @param exempt ids of parties that the rule need not be met for */
+/** Who takes part, as far as the rule depends on it and nothing else in clear says so: a check afterwards has to know what was known then. */
+export type RulePeople = Pick<
+  Extract<ConsentEventBody, { type: 'ruleChosen' }>,
+  'exempt' | 'informed' | 'joined' | 'unlistedJoined'
+>
+
+/** Names of countries and regions at most: an event holds no part of a number. */
 export function eventOfRule(
   { rule, jurisdictions, explanation, reference }: ChosenRule,
-  exempt: readonly string[] = [],
+  people: RulePeople = {},
 ): ConsentEventBody {
   return {
     type: 'ruleChosen',
@@ -41,17 +49,36 @@ export function eventOfRule(
     explanation: explanation.slice(0, LINES_MAX).map(cut),
     ...(reference === '' ? {} : { reference: cut(reference) }),
     asks: rule,
-    ...(exempt.length === 0 ? {} : { exempt }),
+    ...people,
   }
 }
 
-/** Ids of parties that need be neither told nor asked where this rule holds, by the operator's word: as many as an event has room for. */
-export function exemptFrom({ rule }: ChosenRule, parties: readonly ConsentParty[]): readonly string[] {
+/**
+ * Ids of parties that need be neither told nor asked where this rule holds, by the operator's word; of those that he has informed; and who joined later: as many as an event has room for. Who
+ * has no place there counts as a stranger.
+ */
+export function rulePeople({ rule }: ChosenRule, parties: readonly ConsentParty[]): RulePeople {
   const takesWord = rule.require === 'notice' && (rule.notice.includes('written') || rule.notice.includes('contract'))
-  return parties
-    .filter(({ id, own }) => id.length <= EXEMPT_LENGTH_MAX && (own === 'agreed' || (own === 'informed' && takesWord)))
-    .slice(0, EXEMPT_MAX)
-    .map(({ id }) => id)
+  const listable = parties.filter(({ id }) => id.length <= PARTY_ID_LENGTH_MAX)
+  const idsOf = (isListed: (party: ConsentParty) => boolean): readonly string[] =>
+    listable
+      .filter(isListed)
+      .slice(0, OWN_PARTIES_MAX)
+      .map(({ id }) => id)
+  const exempt = idsOf(({ own }) => own === 'agreed' || (own === 'informed' && takesWord))
+  const informed = idsOf(({ own }) => own === 'informed')
+  const isLate = ({ joinedAtSample = 0 }: ConsentParty): boolean => joinedAtSample > 0
+  const joined = listable
+    .filter(isLate)
+    .slice(0, JOINED_MAX)
+    .map(({ id, joinedAtSample = 0 }) => ({ id, joinedAtSample }))
+  const unlistedJoined = parties.filter(isLate).length - joined.length
+  return {
+    ...(exempt.length === 0 ? {} : { exempt }),
+    ...(informed.length === 0 ? {} : { informed }),
+    ...(joined.length === 0 ? {} : { joined }),
+    ...(unlistedJoined === 0 ? {} : { unlistedJoined }),
+  }
 }
 
 export function eventOfState(state: ConsentState, because: readonly number[], explanation: string): ConsentEventBody {

@@ -383,6 +383,19 @@ describe('what is asked of a desk', () => {
     await rig.desk.ended(other)
   })
 
+  it('who joins later is written with the rule, and from when on', () => {
+    const rig = new DeskRig()
+    rig.desk.opened(rig.recording)
+    rig.pass(2_000)
+    const plans = ['s1', 's2', 's3'].map((streamId) => ({ streamId }))
+    rig.recording.described = { media: [], plans: plans as never, ports: new Map() }
+    rig.desk.peopleChanged(rig.recording)
+    rig.pass(2_000)
+    rig.desk.peopleChanged(rig.recording)
+    const joined = rig.events.flatMap(({ body }) => (body.type === 'ruleChosen' ? [body.joined] : []))
+    expect(joined).toEqual([undefined, [{ id: 's3', joinedAtSample: 96_000 }]])
+  })
+
   it('what an SRC says of consent is kept away from what is readable', () => {
     const rig = new DeskRig()
     rig.desk.opened(rig.recording)

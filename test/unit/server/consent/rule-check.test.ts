@@ -1,11 +1,20 @@
 import { expect, it } from 'vitest'
 
 import type { ConsentPolicy } from '../../../../src/consent/policy.ts'
-import type { ConsentEvent, ConsentEventBody, RuleAsks } from '../../../../src/evidence/consent-event.ts'
+import {
+  CONSENT_EVENT_LENGTH_MAX,
+  type ConsentEvent,
+  type ConsentEventBody,
+  type RuleAsks,
+} from '../../../../src/evidence/consent-event.ts'
 import { consentReport } from '../../../../src/evidence/consent-report.ts'
 import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
+import { chooseRule } from '../../../../src/consent/choose-rule.ts'
+import { findConsentEventFault } from '../../../../src/evidence/consent-event-shape.ts'
+import { JOINED_MAX, eventOfRule, rulePeople } from '../../../../src/server/consent/consent-events.ts'
 import { checkRule } from '../../../../src/server/consent/rule-check.ts'
 import { PROMPT } from '../../../vectors/evidence/sample-consent.ts'
+import { RECORDING_ID } from '../../../vectors/evidence/sample-recording.ts'
 
 const POLICY: ConsentPolicy = {
   ...{ require: 'notice', deadlineMs: 20_000, onMissing: 'flag', onRefused: 'flag', onWithdrawn: 'flag' },
@@ -23,9 +32,10 @@ const MANIFEST = {
 const ASKS: RuleAsks = {
   ...{ require: 'agreement', parties: 'all', when: 'atStart', notice: ['announcement'], recordAnnouncement: false },
 }
-const rule = (asks: Partial<RuleAsks> = {}, exempt?: readonly string[]): ConsentEventBody => ({
+const rule = (asks: Partial<RuleAsks> = {}, exempt?: readonly string[], more: object = {}): ConsentEventBody => ({
   ...{ type: 'ruleChosen', rule: 'some', jurisdictions: [], explanation: [], asks: { ...ASKS, ...asks } },
   ...(exempt === undefined ? {} : { exempt }),
+  ...more,
 })
 const yes = (participantId: string): ConsentEventBody => ({
   type: 'answered',
@@ -40,6 +50,10 @@ const heard = (streamId: string, fromSample: number): ConsentEventBody => ({
   ...{ share: 1, confidence: 1, verdict: 'heardInFull' },
 })
 const NOTICE = { require: 'notice', parties: 'all' } as const
+const JOINED = { joined: [{ id: 'A', joinedAtSample: 48_000 }] }
+const DISCARD: ConsentEventBody = { type: 'enforced', action: 'discard' }
+/** After the deadline. */
+const LATE = 21 * 48_000
 
 const eventsOf = (bodies: readonly ConsentEventBody[]): readonly ConsentEvent[] =>
   bodies.map((body, number) => ({
@@ -70,6 +84,47 @@ it.each<readonly [string, string, readonly ConsentEventBody[]]>([
   ],
   ['nothing is asked for', 'met', [rule({ require: 'none', parties: 'one' })]],
   ['a later rule asks for less', 'met', [rule(), rule({ parties: 'one' }), yes('A')]],
+  [
+    'one of them joined when the announcement was over',
+    'deviates',
+    [rule(NOTICE), rule(NOTICE, [], JOINED), heard('0', 0), heard('1', 0)],
+  ],
+  [
+    'one of them joined before it',
+    'met',
+    [rule(NOTICE, [], JOINED), heard('0', 0), heard('1', 48_000)],
+  ],
+  [
+    'it is not listed who joined later',
+    'unknown',
+    [rule(NOTICE, [], { unlistedJoined: 1 }), heard('0', 0), heard('1', 0)],
+  ],
+  ['it is not listed, and all agreed', 'met', [rule({}, [], { unlistedJoined: 1 }), yes('A'), yes('B')]],
+  [
+    "a yes of nobody in particular, where the operator's own might have said it too",
+    'deviates',
+    [rule({ ...NOTICE, notice: ['contract'] }, ['A'], { informed: ['A'] }), { type: 'answered', answer: 'yes', by: 'api' }],
+  ],
+  [
+    'a yes of nobody in particular, where only one is asked',
+    'met',
+    [rule({ ...NOTICE, notice: ['contract'] }, ['A']), { type: 'answered', answer: 'yes', by: 'api' }],
+  ],
+  [
+    'they were told late, of what came after a beginning that was destroyed',
+    'met',
+    [rule(NOTICE), DISCARD, heard('0', LATE), heard('1', LATE)],
+  ],
+  [
+    'they were told late, and all was destroyed at the end',
+    'deviates',
+    [rule(NOTICE), heard('0', LATE), heard('1', LATE), { type: 'decided', state: 'missing', because: [] }, DISCARD],
+  ],
+  [
+    'one of them joined after a beginning that was destroyed, and was told late',
+    'deviates',
+    [rule(NOTICE), DISCARD, rule(NOTICE, [], JOINED), heard('0', LATE + 48_000), heard('1', LATE + 48_000)],
+  ],
   ['there is no rule', 'unknown', [yes('A'), yes('B')]],
   [
     'the rule is of an earlier release, in words',
@@ -107,4 +162,20 @@ it('is told by a report, of the decision that holds alone', () => {
   expect(consentReport({ state: 'missing', events: [decided!, later!], unlisted: 0 }).conclusion).not.toContain(
     'DEVIATES',
   )
+})
+
+it('rests on an event that fits, however many joined later', () => {
+  const chosen = chooseRule({ parties: [], source: {} }, { packs: new Map(), regions: new Map() })
+  const parties = Array.from({ length: 200 }, (_, index) => {
+    const id = `${index}`.padStart(64, 'x')
+    return { id, role: 'other', streamIds: [], own: 'informed', joinedAtSample: index === 0 ? 0 : 2 ** 40 } as const
+  })
+  const people = rulePeople(chosen, [...parties, { ...parties[1]!, id: 'y'.repeat(65) }])
+  expect([people.joined?.length, people.unlistedJoined]).toEqual([JOINED_MAX, 200 - JOINED_MAX])
+  expect(people.joined?.[0]).toEqual({ id: parties[1]!.id, joinedAtSample: 2 ** 40 })
+  expect(people.informed?.length).toBeLessThan(parties.length)
+  const [event] = eventsOf([eventOfRule(chosen, people)])
+  expect(JSON.stringify(event).length).toBeLessThan(CONSENT_EVENT_LENGTH_MAX / 2)
+  expect(findConsentEventFault({ ...event, recordingId: RECORDING_ID })).toBeUndefined()
+  expect(rulePeople(chosen, [{ ...parties[0]!, own: 'asked' }])).toEqual({})
 })
