@@ -35,16 +35,23 @@ export async function loadSignerCertificates(
     const issuer = chain[index + 1]
     if (issuer !== undefined && !(certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)))
       throw invalid(file, `certificate ${index + 1} is not signed by the one behind it`)
+    if (index > 0 && !certificate.ca) throw invalid(file, `certificate ${index + 1} may not vouch for others`)
+    if (certificate.validToDate.getTime() < nowUnixMs || certificate.validFromDate.getTime() > nowUnixMs)
+      throw notValidNow(
+        certificate,
+        index === 0 ? 'The certificate of the signer key' : `Certificate ${index + 1} of ${file}`,
+      )
   })
-  if (leaf.validToDate.getTime() < nowUnixMs || leaf.validFromDate.getTime() > nowUnixMs) {
-    throw new EarwitnessError(
-      'certificate-not-valid-now',
-      `The certificate of the signer key is valid from ${leaf.validFromDate.toISOString()} to ${leaf.validToDate.toISOString()}, and not now.`,
-      'Renew it, or look at the clock of this machine; export --unsigned writes a vCon without it.',
-    )
-  }
   const x5c = chain.map(({ raw }) => raw.toString('base64'))
   return { x5c, sha256: createHash('sha256').update(leaf.raw).digest('base64url') }
+}
+
+function notValidNow({ validFromDate, validToDate }: X509Certificate, which: string): EarwitnessError {
+  return new EarwitnessError(
+    'certificate-not-valid-now',
+    `${which} is valid from ${validFromDate.toISOString()} to ${validToDate.toISOString()}, and not now.`,
+    'Renew it, or look at the clock of this machine; export --unsigned writes a vCon without it.',
+  )
 }
 
 async function readPem(file: string): Promise<string> {

@@ -44,7 +44,16 @@ async function node() {
     const args = ['export', RECORDING_ID, '-o', file, '--format', 'vcon', ...more]
     return { ...(await runCommandHere(args, env)), text: () => readFileSync(file, 'utf8') }
   }
-  return { ...recording, authority, certify, chain, run }
+  const authorityOf = (...args: readonly string[]): string => {
+    openssl('req', '-x509', '-new', '-key', at('ca.pem'), '-subj', '/CN=authority', ...args, '-out', at('other.crt'))
+    return readFileSync(at('other.crt'), 'utf8')
+  }
+  const expired = (): string => {
+    openssl('x509', '-in', at('ca.crt'), '-signkey', at('ca.pem'), '-days', '-1', '-out', at('expired.crt'))
+    return readFileSync(at('expired.crt'), 'utf8')
+  }
+  const others = { expired, noAuthority: () => authorityOf('-addext', 'basicConstraints=critical,CA:FALSE') }
+  return { ...recording, ...others, authority, certify, chain, run }
 }
 
 const pemOf = (der: string): string => `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`
@@ -86,7 +95,7 @@ it('is unsigned without a certificate, or when that is wanted, and says so', asy
 })
 
 it('is refused with a certificate that would not hold, and nothing is written', async () => {
-  const { authority, certify, chain, run } = await node()
+  const { authority, certify, chain, expired, noAuthority, run } = await node()
   const other = chain.replace(authority, '')
   const cases = [
     ['certificate-other-key', authority],
@@ -95,6 +104,8 @@ it('is refused with a certificate that would not hold, and nothing is written', 
     ['certificate-invalid', other.replace(/[A-Za-z]{9}/, 'AAAAAAAAA')],
     ['certificate-invalid', other.repeat(11)],
     ['certificate-not-valid-now', certify('old', '-1') + authority],
+    ['certificate-not-valid-now', other + expired()],
+    ['certificate-invalid', other + noAuthority()],
   ] as const
   for (const [code, pem] of cases) {
     const { code: exit, stderr, text } = await run(pem)
@@ -129,22 +140,35 @@ async function forgeAgreement({ folder }: Node, place: object): Promise<void> {
 
 it.each<readonly [string, (forged: Node) => Promise<void> | void]>([
   ['its manifest has another duration', (forged) => forgeManifest(forged, { durationSamples: 999 * 48_000 })],
-  ['its manifest says that it began at another time', (forged) => forgeManifest(forged, { startedAt: '2026-11-29T08:00:00.000Z' })],
+  [
+    'its manifest says that it began at another time',
+    (forged) => forgeManifest(forged, { startedAt: '2026-11-29T08:00:00.000Z' }),
+  ],
   ['a stranger has signed its manifest', async (forged) => sign(forged, () => ({}), await stranger())],
-  ['the key has signed another manifest than the ledger knows', (forged) => sign(forged, () => ({ endCause: 'drain' }))],
+  [
+    'the key has signed another manifest than the ledger knows',
+    (forged) => sign(forged, () => ({ endCause: 'drain' })),
+  ],
   ['a stranger has decided that they agreed', (forged) => forgeAgreement(forged, {})],
   ['a consent event is there twice', (forged) => copy(forged, 'consent-000.jws', 'consent-001.jws')],
   ['a consent event is gone', (forged) => remove(forged, 'consent-000.jws')],
   ['a piece of audio is gone', (forged) => remove(forged, 'chunk-000001.age')],
-])('is refused when %s, and written unsigned when that is wanted', async (_what, forge) => {
-  const forged = await node()
-  await forge(forged)
-  const { code, stderr, text } = await forged.run(forged.chain)
-  expect([code, stderr]).toEqual([3, expect.stringContaining('[vcon-not-verified]')])
-  expect(text).toThrow()
-  const unsigned = await forged.run(forged.chain, '--unsigned')
-  expect([unsigned.code, JSON.parse(unsigned.text())]).toEqual([0, expect.not.objectContaining({ signatures: expect.anything() as unknown })])
-}, 300_000)
+])(
+  'is refused when %s, and written unsigned when that is wanted',
+  async (_what, forge) => {
+    const forged = await node()
+    await forge(forged)
+    const { code, stderr, text } = await forged.run(forged.chain)
+    expect([code, stderr]).toEqual([3, expect.stringContaining('[vcon-not-verified]')])
+    expect(text).toThrow()
+    const unsigned = await forged.run(forged.chain, '--unsigned')
+    expect([unsigned.code, JSON.parse(unsigned.text())]).toEqual([
+      0,
+      expect.not.objectContaining({ signatures: expect.anything() as unknown }),
+    ])
+  },
+  300_000,
+)
 
 it('is signed of what another recorder made only where its key is named', async () => {
   const foreign = await node()
