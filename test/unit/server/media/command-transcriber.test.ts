@@ -89,20 +89,26 @@ describe('a program that makes words of speech', () => {
     await expectGone(mark)
   })
 
-  it('that hangs ends by itself, with its children, when the recorder is killed', async () => {
-    const mark = markOf()
-    const module = join(import.meta.dirname, '../../../../src/server/media/command-transcriber.ts')
-    const recorder = spawn(process.execPath, [
-      '-e',
-      `import(${JSON.stringify(module)}).then(({ CommandTranscriber }) =>
-        new CommandTranscriber({ command: ['sh', '-c', 'sleep ${mark} | cat'], timeoutMs: 1000 }).transcribe(new Int16Array(800), () => {}))
+  // The recorder's own patience is longer than a kill may take: whatever ends the program, that did not.
+  it(
+    'that hangs ends by itself, with its children, when the recorder is killed',
+    { timeout: 120_000 },
+    async ({ onTestFinished }) => {
+      const mark = markOf()
+      const module = join(import.meta.dirname, '../../../../src/server/media/command-transcriber.ts')
+      const recorder = spawn(process.execPath, [
+        '-e',
+        `import(${JSON.stringify(module)}).then(({ CommandTranscriber }) =>
+        new CommandTranscriber({ command: ['sh', '-c', 'sleep ${mark} | cat'], timeoutMs: 10_000 }).transcribe(new Int16Array(800), () => {}))
       setInterval(() => {}, 1000)`,
-    ])
-    await expect.poll(() => running(mark).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0)
-    recorder.kill('SIGKILL')
-    await once(recorder, 'exit')
-    await expectGone(mark)
-  })
+      ])
+      onTestFinished(() => void recorder.kill('SIGKILL'))
+      await expect.poll(() => running(mark).length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0)
+      recorder.kill('SIGKILL')
+      await once(recorder, 'exit')
+      await expectGone(mark)
+    },
+  )
 
   it('that ends leaves no children behind', async () => {
     const mark = markOf()
