@@ -47,7 +47,10 @@ function both(
   }
   const carryOut = (us: number, outputs: readonly ConsentOutput[]): void => {
     for (const output of outputs)
-      note(us, output.kind === 'state' ? eventOfState(output.state, [], '') : { type: 'enforced', action: output.action })
+      note(
+        us,
+        output.kind === 'state' ? eventOfState(output.state, [], '') : { type: 'enforced', action: output.action },
+      )
   }
   const presentAt = (us: number): readonly ConsentParty[] =>
     parties.filter(({ joinedAtSample = 0 }) => joinedAtSample / 48_000 <= us / 1_000_000)
@@ -57,10 +60,9 @@ function both(
   const consent = new ConsentCase({ policy, rule, parties: presentAt(0), startedUs: 0 })
   carryOut(0, consent.begin(0))
   const joined = [...new Set(parties.map(({ joinedAtSample = 0 }) => (joinedAtSample / 48_000) * 1_000_000))]
-  const steps = [
-    ...joined.filter((us) => us > 0).map((us) => [us, undefined] as const),
-    ...facts,
-  ].toSorted(([one], [other]) => one - other)
+  const steps = [...joined.filter((us) => us > 0).map((us) => [us, undefined] as const), ...facts].toSorted(
+    ([one], [other]) => one - other,
+  )
   for (const [us, fact] of steps) {
     if (fact !== undefined) note(us, eventOfFact(fact).body)
     else noteRule(us)
@@ -96,8 +98,14 @@ test('what is compared with the rule afterwards is met only where it was while t
 test('and it is met wherever it was then, when all was said in time', () => {
   fc.assert(
     fc.property(calls, timed(DEADLINE_US - 1), (world, facts) => {
-      const inTime = world.parties.map((party) => ({ ...party, joinedAtSample: Math.min(party.joinedAtSample ?? 0, 480_000) }))
-      const { live, check } = both({ ...world, policy: { ...world.policy, onMissing: 'flag', holdUntilConsent: false }, parties: inTime }, facts)
+      const inTime = world.parties.map((party) => ({
+        ...party,
+        joinedAtSample: Math.min(party.joinedAtSample ?? 0, 480_000),
+      }))
+      const { live, check } = both(
+        { ...world, policy: { ...world.policy, onMissing: 'flag', holdUntilConsent: false }, parties: inTime },
+        facts,
+      )
       expect([check.outcome, live]).toEqual([SATISFIED.includes(live) ? 'met' : 'deviates', live])
     }),
     { numRuns: 3000 },

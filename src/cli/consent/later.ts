@@ -2,8 +2,7 @@ import { closest } from '../../config/suggest.ts'
 import type { ExitCode } from '../../errors.ts'
 import { CONSENT_WORDS, ruleCheckWords } from '../../evidence/consent-text.ts'
 import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
-import type { LaterReport } from '../../server/consent/later-consent.ts'
-import { policiesOf, ruleCheckOf, sayLater } from '../../server/consent/say-later.ts'
+import { policiesOf, sayLater, type SaidLater } from '../../server/consent/say-later.ts'
 import type { SettledHeld } from '../../server/consent/settle-held.ts'
 import type { Trouble } from '../../server/custody/recording-custody.ts'
 import { flag, textOption, usageError } from '../arguments.ts'
@@ -37,11 +36,12 @@ export async function runLater(context: CommandContext, action: LaterAction, id:
       flag(args, 'yes')
         ? Promise.resolve()
         : confirmFor(context, id, `What is still held of recording ${id} until consent is destroyed by this.`)
-    const { said, held, rows, isShredded } = await sayLater(parts, { recordingId: id, wish, note, confirm })
-    const index = await writeToIndex(context, () => Promise.resolve(rows))
+    const later = await sayLater(parts, { recordingId: id, wish, note, confirm })
+    const { said, held, isShredded } = later
+    const index = await writeToIndex(context, () => Promise.resolve(later.rows))
     const troubles = [...said.troubles, ...held.troubles, ...index]
-    if (json) writeJson(stdout, jsonOf(id, said, held, troubles))
-    else writeLines(stdout, [...linesOf(id, said, held), ...troubleLines(troubles)])
+    if (json) writeJson(stdout, jsonOf(id, later, troubles))
+    else writeLines(stdout, [...linesOf(id, later), ...troubleLines(troubles)])
     if (!said.hasLedger) writeLines(stderr, [NO_LEDGER])
     if (isShredded) writeLines(stderr, [SHREDDED])
     return exitCodeOf(troubles)
@@ -79,9 +79,8 @@ const HELD: Readonly<Record<SettledHeld['outcome'], string>> = {
   unfinished: 'What was held until consent is not where it should be yet:',
 }
 
-function linesOf(id: string, said: LaterReport, { outcome }: SettledHeld): readonly string[] {
+function linesOf(id: string, { said, held: { outcome }, ruleCheck: check }: SaidLater): readonly string[] {
   const { added, state } = said
-  const check = ruleCheckOf(said)
   const written =
     added.length === 0
       ? 'That was written before'
@@ -96,13 +95,13 @@ function linesOf(id: string, said: LaterReport, { outcome }: SettledHeld): reado
   ]
 }
 
-function jsonOf(recordingId: string, said: LaterReport, held: SettledHeld, troubles: readonly Trouble[]): unknown {
+function jsonOf(recordingId: string, { said, held, ruleCheck }: SaidLater, troubles: readonly Trouble[]): unknown {
   const added = said.added.map(({ event }) => ({ number: event.number, type: event.type, at: event.at }))
   return {
     recordingId,
     added,
     state: said.state,
-    ruleCheck: ruleCheckOf(said),
+    ruleCheck,
     held: held.outcome,
     hasLedger: said.hasLedger,
     troubles,

@@ -42,6 +42,8 @@ export interface LaterConsentOptions extends Pick<CustodyParts, 'keys' | 'signer
   readonly leave: (request: ConsentRequest) => Promise<boolean>
   /** Of a source, by the name that the manifest has. */
   readonly policyOf: (src: string) => ConsentPolicy
+  /** Told of each event once it is stored, with all that are there then. */
+  readonly onAdded?: (added: StoredConsentEvent, events: readonly StoredConsentEvent[]) => void
 }
 
 export interface LaterReport {
@@ -81,6 +83,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
         const one = await append(options, soFar, body)
         added.push(one)
         soFar = { ...soFar, events: [...soFar.events, one] }
+        options.onAdded?.(one, soFar.events)
       }
       break
     } catch (error) {

@@ -9,6 +9,7 @@ import { knownHolds } from '../custody/known-holds.ts'
 import type { Trouble } from '../custody/recording-custody.ts'
 import type { Queries } from '../database/queries.ts'
 import { openHolds } from '../database/queries.ts'
+import type { ConsentNotedRecord } from '../database/records.ts'
 import type { Outbox } from '../database/outbox.ts'
 import { leaveRequest } from '../ledger/statement-requests.ts'
 import { openForCustody } from '../storage/open-store.ts'
@@ -28,6 +29,14 @@ interface LaterDeskParts {
   readonly log: Pick<Logger, 'warn'>
   /** Told of each event that was signed and stored. */
   readonly onEvent: (type: ConsentEventType) => void
+  /** For a command that settles held audio; 30 s by default. */
+  readonly settleWaitMs?: number
+}
+
+const NOT_INDEXED: Trouble = {
+  ...{ place: 'index', code: 'index-full' },
+  sentence: 'What waits for the database is as much as may wait: it does not know of these events yet.',
+  hint: 'When the database is back, say the same again, which is written once; or run `earwitness reindex`.',
 }
 
 /** Writes down what the API is told of the consent to recordings that are over, one after the other, as the commands do; for recordings that this recorder has signed. */
@@ -59,10 +68,11 @@ export class LaterConsentDesk {
   }
 
   async #say(saying: LaterSaying): Promise<SaidLater> {
-    const { config, signer, vaultRecipients, database, outbox, onEvent } = this.#parts
+    const { config, signer, vaultRecipients, database, onEvent, settleWaitMs } = this.#parts
     const { dataDir } = config
     const keys = [signer.verifyKey]
     const { places, close } = await openForCustody(config)
+    let rows: readonly ConsentNotedRecord[] = []
     try {
       const later = await sayLater(
         {
@@ -70,18 +80,31 @@ export class LaterConsentDesk {
           ...{ nowUnixMs: Date.now, randomBytes: (length) => randomBytes(length) },
           policyOf: policiesOf(config),
           leave: (request) => leaveRequest(dataDir, request),
+          ...(settleWaitMs === undefined ? {} : { settleWaitMs }),
           knownHolds: (recordingId) =>
             knownHolds({ ...{ recordingId, keys, places, dataDir }, indexed: () => openHolds(database, recordingId) }),
+          onAdded: (type, soFar) => {
+            onEvent(type)
+            rows = soFar
+          },
         },
         saying,
       )
-      for (const { event } of later.said.added) onEvent(event.type)
-      for (const row of later.rows) outbox.add(row)
-      this.#warn(saying.recordingId, [...later.said.troubles, ...later.held.troubles])
-      return later
+      rows = []
+      const { said, held } = later
+      const troubles = [...said.troubles, ...this.#index(later.rows)]
+      this.#warn(saying.recordingId, [...troubles, ...held.troubles])
+      return { ...later, said: { ...said, troubles } }
     } finally {
+      // Of what was written before something failed.
+      this.#index(rows)
       close()
     }
+  }
+
+  #index(rows: readonly ConsentNotedRecord[]): readonly Trouble[] {
+    const refused = rows.filter((row) => !this.#parts.outbox.add(row))
+    return refused.length === 0 ? [] : [NOT_INDEXED]
   }
 
   #warn(recordingId: string, troubles: readonly Trouble[]): void {

@@ -60,12 +60,15 @@ function partiesOf(
   const nameless = streams
     .filter(({ participantIds }) => participantIds.length === 0)
     .map(({ streamId }) => ({ id: streamId, streamIds: [streamId] }))
-  const all = [...known, ...nameless].map((party) => ({
-    ...party,
-    // `exempt` has those who are informed too, where the rule takes that for notice.
-    own: informed.includes(party.id) ? 'informed' : exempt.includes(party.id) ? 'agreed' : 'asked',
-    joinedAtSample: joined.find(({ id }) => id === party.id)?.joinedAtSample ?? 0,
-  }) as const)
+  const all = [...known, ...nameless].map(
+    (party) =>
+      ({
+        ...party,
+        // `exempt` has those who are informed too, where the rule takes that for notice.
+        own: informed.includes(party.id) ? 'informed' : exempt.includes(party.id) ? 'agreed' : 'asked',
+        joinedAtSample: joined.find(({ id }) => id === party.id)?.joinedAtSample ?? 0,
+      }) as const,
+  )
   const isAlone = all.filter(({ own }) => own === 'asked').length === 1
   return all.map((party) => ({ ...party, role: isAlone && party.own === 'asked' ? 'caller' : 'other' }))
 }

@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import type { ConsentPolicy } from '../../consent/policy.ts'
 import { EarwitnessError } from '../../errors.ts'
-import type { RuleCheck } from '../../evidence/consent-event.ts'
+import type { ConsentEventType, RuleCheck } from '../../evidence/consent-event.ts'
+import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import { consentState } from '../../evidence/consent-state.ts'
 import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
 import { isDeciding, type LaterWish } from '../../evidence/later-consent.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
+import type { StoredConsentEvent } from '../../evidence/stored-consent-events.ts'
 import type { KnownHold } from '../custody/lost-holds.ts'
-import { RecordingCustody, type CustodyParts } from '../custody/recording-custody.ts'
-import { acquireDataLock } from '../data-lock.ts'
+import { RecordingCustody, troubleOf, type CustodyParts } from '../custody/recording-custody.ts'
+import { acquireDataLock, type DataLock } from '../data-lock.ts'
 import { consentRecord } from '../database/index-records.ts'
 import type { ConsentNotedRecord } from '../database/records.ts'
 import type { ConsentRequest } from '../ledger/statement-requests.ts'
@@ -37,11 +39,17 @@ export interface SayLaterParts extends CustodyParts {
   /** What is configured for a source now. */
   readonly policyOf: (src: string) => ConsentPolicy
   readonly knownHolds: (recordingId: string) => Promise<readonly KnownHold[]>
+  /** Told of each event once it is signed and stored, whatever becomes of the others; with the rows of the index as of then. */
+  readonly onAdded?: (type: ConsentEventType, rows: readonly ConsentNotedRecord[]) => void
+  /** For somebody else of this machine who settles held audio; 30 s by default. */
+  readonly settleWaitMs?: number
 }
 
 export interface SaidLater {
   readonly said: LaterReport
   readonly held: SettledHeld
+  /** How what was decided stands to the rule that was chosen, also where it had been decided before; undefined when nothing was decided. */
+  readonly ruleCheck: RuleCheck | undefined
   /** Rows of all events after the manifest, each with the state as of then: also of those that the index may have missed. */
   readonly rows: readonly ConsentNotedRecord[]
   /** Nobody can read who said it any more. */
@@ -61,24 +69,41 @@ export async function sayLater(
   const custody = await RecordingCustody.find(parts, recordingId, parts.tenants)
   const { manifest } = await readConsent(custody, parts.keys)
   if (isAgainst(wish) && holdsAudio(manifest)) await confirm()
-  const said = await addLater({ ...parts, custody, note }, wish)
-  const heldKeys = new HeldKeys({ dataDir: parts.dataDir })
-  const held = await settleHeld(
-    {
-      ...{ custody, manifest: said.manifest, heldKeys, intents: handOverIntents(parts.dataDir) },
-      knownHolds: () => parts.knownHolds(recordingId),
-      alone: (work) => settleAlone(heldKeys.folder, work),
-      stateNow: async () => consentState((await readConsent(custody, parts.keys)).events.map(({ event }) => event)),
-    },
-    isDeciding(wish) ? said.state : undefined,
-  )
-  return { said, held, rows: indexRows(said), isShredded: (await custody.read()).state.shred !== 'none' }
+  const onAdded = (added: StoredConsentEvent, events: readonly StoredConsentEvent[]): void =>
+    parts.onAdded?.(added.event.type, indexRows(events))
+  const said = await addLater({ ...parts, custody, note, onAdded }, wish)
+  const { held, isShredded } = await settle(parts, custody, said, isDeciding(wish) ? said.state : undefined)
+  return { said, held, ruleCheck: ruleCheckOf(said, wish), rows: indexRows(said.events), isShredded }
 }
 
-/** How what was decided stands to the rule that was chosen; undefined when nothing was decided. */
-export function ruleCheckOf({ added }: LaterReport): RuleCheck | undefined {
-  const last = added.at(-1)?.event
-  return last?.type === 'decided' ? last.ruleCheck : undefined
+/** What was said is stored by now: what cannot be done any more is told with it, and not in its place. */
+async function settle(
+  parts: SayLaterParts,
+  custody: RecordingCustody,
+  { manifest }: LaterReport,
+  state: ConsentStateName | undefined,
+): Promise<Pick<SaidLater, 'held' | 'isShredded'>> {
+  const heldKeys = new HeldKeys({ dataDir: parts.dataDir })
+  try {
+    const held = await settleHeld(
+      {
+        ...{ custody, manifest, heldKeys, intents: handOverIntents(parts.dataDir) },
+        knownHolds: () => parts.knownHolds(manifest.recordingId),
+        alone: (work) => settleAlone(heldKeys.folder, parts.settleWaitMs, work),
+        stateNow: async () => consentState((await readConsent(custody, parts.keys)).events.map(({ event }) => event)),
+      },
+      state,
+    )
+    return { held, isShredded: (await custody.read()).state.shred !== 'none' }
+  } catch (error) {
+    return { held: { outcome: 'unfinished', troubles: [troubleOf('node', error)] }, isShredded: false }
+  }
+}
+
+function ruleCheckOf({ events }: LaterReport, wish: LaterWish): RuleCheck | undefined {
+  const last = events.findLast(({ event }) => event.type === 'decided')?.event
+  if (last?.type !== 'decided' || wish.kind !== 'decide' || wish.state !== last.state) return undefined
+  return last.ruleCheck
 }
 
 /** Policies by source, as they are configured. Of a source that is listed no more what holds by default. */
@@ -90,22 +115,41 @@ const isAgainst = (wish: LaterWish): boolean => (wish.kind === 'decide' ? wish.s
 
 const holdsAudio = ({ held = [] }: ManifestBody): boolean => held.some(({ outcome }) => outcome === 'pending')
 
-function indexRows({ events, manifest: { recordingId } }: LaterReport): readonly ConsentNotedRecord[] {
+function indexRows(events: readonly StoredConsentEvent[]): readonly ConsentNotedRecord[] {
   return events.flatMap(({ event, jws }, index) => {
     if (event.manifestSha256 === undefined) return []
     const state = consentState(events.slice(0, index + 1).map((each) => each.event))
-    return [consentRecord({ recordingId, entry: consentEntry(event, jws), jws, state })]
+    return [consentRecord({ recordingId: event.recordingId, entry: consentEntry(event, jws), jws, state })]
   })
 }
 
 /** One at a time: none may hand over what another one destroys. Where nothing was ever held there is nothing to settle, nor a folder that root should make. */
-async function settleAlone<Value>(folder: string, work: () => Promise<Value>): Promise<Value> {
+async function settleAlone<Value>(
+  folder: string,
+  waitMs: number | undefined,
+  work: () => Promise<Value>,
+): Promise<Value> {
   if (!existsSync(folder)) return work()
-  const lock = await acquireDataLock({ dataDir: folder, purpose: 'command' })
+  const lock = await lockOf(folder, waitMs)
   try {
     return await work()
   } finally {
     lock.release()
+  }
+}
+
+/** The recorder itself may have it: nobody is told to stop who does. @throws EarwitnessError `consent-settling` */
+async function lockOf(dataDir: string, waitMs: number | undefined): Promise<DataLock> {
+  try {
+    return await acquireDataLock({ dataDir, purpose: 'command', ...(waitMs === undefined ? {} : { waitMs }) })
+  } catch (cause) {
+    if (!(cause instanceof EarwitnessError && cause.code === 'data-in-use')) throw cause
+    throw new EarwitnessError(
+      'consent-settling',
+      'Somebody else is settling what is held on this machine, the recorder or another command, and has not finished.',
+      'Say the same again in a moment: it is written once, and what is held is settled then.',
+      { cause },
+    )
   }
 }
 

@@ -4,7 +4,7 @@ import { EarwitnessError } from '../../errors.ts'
 import { BY_LENGTH_MAX, REASON_LENGTH_MAX } from '../../evidence/custody/custody-note.ts'
 import { DECIDABLE_STATES, type LaterWish } from '../../evidence/later-consent.ts'
 import type { Result } from '../../result.ts'
-import { destroysHeld, ruleCheckOf, type LaterSaying, type SaidLater } from '../consent/say-later.ts'
+import { destroysHeld, type LaterSaying, type SaidLater } from '../consent/say-later.ts'
 import { CROSS_SITE, isCrossSite } from './cross-site.ts'
 import { problem, sendProblem, type Problem } from './problem.ts'
 
@@ -43,7 +43,6 @@ const STATUSES: ReadonlyMap<string, number> = new Map([
   ['consent-full', 409],
   ['consent-damaged', 409],
   ['consent-destroys-held', 409],
-  ['hold-lost', 409],
 ])
 
 /**
@@ -70,10 +69,9 @@ function refusalOf(error: unknown): Problem {
   return problem(status, error.code, error.message, error.hint)
 }
 
-function shown(recordingId: string, { said, held, isShredded }: SaidLater): unknown {
+function shown(recordingId: string, { said, held, ruleCheck: check, isShredded }: SaidLater): unknown {
   const added = said.added.map(({ event, jws }) => ({ ...event, jws }))
   const { state, hasLedger } = said
-  const check = ruleCheckOf(said)
   const troubles = [...said.troubles, ...held.troubles]
   const ruleCheck = check === undefined ? {} : { ruleCheck: check }
   return { recordingId, state, added, ...ruleCheck, held: held.outcome, hasLedger, isShredded, troubles }

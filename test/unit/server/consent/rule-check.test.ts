@@ -89,11 +89,7 @@ it.each<readonly [string, string, readonly ConsentEventBody[]]>([
     'deviates',
     [rule(NOTICE), rule(NOTICE, [], JOINED), heard('0', 0), heard('1', 0)],
   ],
-  [
-    'one of them joined before it',
-    'met',
-    [rule(NOTICE, [], JOINED), heard('0', 0), heard('1', 48_000)],
-  ],
+  ['one of them joined before it', 'met', [rule(NOTICE, [], JOINED), heard('0', 0), heard('1', 48_000)]],
   [
     'it is not listed who joined later',
     'unknown',
@@ -103,7 +99,10 @@ it.each<readonly [string, string, readonly ConsentEventBody[]]>([
   [
     "a yes of nobody in particular, where the operator's own might have said it too",
     'deviates',
-    [rule({ ...NOTICE, notice: ['contract'] }, ['A'], { informed: ['A'] }), { type: 'answered', answer: 'yes', by: 'api' }],
+    [
+      rule({ ...NOTICE, notice: ['contract'] }, ['A'], { informed: ['A'] }),
+      { type: 'answered', answer: 'yes', by: 'api' },
+    ],
   ],
   [
     'a yes of nobody in particular, where only one is asked',

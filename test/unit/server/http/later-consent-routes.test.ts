@@ -9,6 +9,7 @@ import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts
 import { heldKeyName, isConsentName } from '../../../../src/evidence/object-names.ts'
 import { LaterConsentDesk, LATER_WAITING_MAX } from '../../../../src/server/consent/later-desk.ts'
 import type { DatabaseRecord } from '../../../../src/server/database/records.ts'
+import { acquireDataLock } from '../../../../src/server/data-lock.ts'
 import { addConsentRoutes } from '../../../../src/server/http/consent-routes.ts'
 import { addLaterConsentRoute } from '../../../../src/server/http/later-consent-routes.ts'
 import { createHttpServer } from '../../../../src/server/http/server.ts'
@@ -40,11 +41,12 @@ let dataDir: string
 let counted: string[]
 let rows: DatabaseRecord[]
 let warned: object[]
+let isOutboxFull: boolean
 let app: ReturnType<typeof createHttpServer>
 
 beforeEach(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-later-route-'))
-  ;[counted, rows, warned] = [[], [], []]
+  ;[counted, rows, warned, isOutboxFull] = [[], [], [], false]
   const folder = { path: undefined }
   const desk = new LaterConsentDesk({
     config: {
@@ -57,7 +59,8 @@ beforeEach(async () => {
     vaultRecipients: [vault.recipient],
     // No index is there to be asked for holds.
     database: { pool: { query: () => Promise.resolve({ rows: [] }) } } as never,
-    outbox: { add: (row) => (rows.push(row), true) },
+    outbox: { add: (row) => !isOutboxFull && rows.push(row) > 0 },
+    settleWaitMs: 0,
     log: { warn: (fields: object) => void warned.push(fields) },
     onEvent: (type) => void counted.push(type),
   })
@@ -142,6 +145,13 @@ it('is compared with the rule: what goes beyond the evidence is written, and say
   const decided = await post({ action: 'decide', state: 'agreed', ...WHO })
   const ruleCheck = { outcome: 'deviates', rule: 0, explanation: [expect.stringContaining('have not agreed')] }
   expect(decided).toMatchObject({ status: 201, answer: { state: 'agreed', ruleCheck, added: [{ ruleCheck }] } })
+  // Who was not told, as the answer was lost, asks again.
+  const again = await post({ action: 'decide', state: 'agreed', ...WHO })
+  expect(again).toMatchObject({ status: 200, answer: { state: 'agreed', ruleCheck, added: [] } })
+  const other = await post({ action: 'withdraw', participantId: PARTICIPANT, destroysHeld: true, ...WHO })
+  expect(other.answer).not.toHaveProperty('ruleCheck')
+  const missing = await post({ action: 'decide', state: 'missing', destroysHeld: true, ...WHO })
+  expect([missing.status, missing.answer.ruleCheck]).toEqual([200, undefined])
 })
 
 it('destroys what is held only when that is wanted, and says what could not be done without a name', async () => {
@@ -152,6 +162,38 @@ it('destroys what is held only when that is wanted, and says what could not be d
   expect(said).toMatchObject({ status: 201, answer: { state: 'withdrawn', held: 'destroyed' } })
   expect(await new HeldKeys({ dataDir }).read(`${PREFIX}/${heldKeyName(0)}`)).toBeUndefined()
   expect(warned).toEqual([])
+})
+
+it('what is held waits for whoever settles it, and nobody is told to stop the recorder', async () => {
+  const lock = await acquireDataLock({ dataDir: join(dataDir, 'held'), purpose: 'command' })
+  const said = await post({ action: 'withdraw', destroysHeld: true, ...WHO })
+  expect(said).toMatchObject({
+    status: 201,
+    answer: { state: 'withdrawn', held: 'unfinished', troubles: [{ place: 'node', code: 'consent-settling' }] },
+  })
+  expect(JSON.stringify(said)).not.toMatch(/kill|process/)
+  expect([eventsThere(), counted, rows.length]).toEqual([3, ['withdrawn', 'decided'], 2])
+  lock.release()
+  const again = await post({ action: 'withdraw', destroysHeld: true, ...WHO })
+  expect(again).toMatchObject({ status: 200, answer: { held: 'destroyed', troubles: [] } })
+})
+
+it('what is written before something fails is counted and indexed all the same', async () => {
+  // Where the second event belongs something is in the way.
+  mkdirSync(join(dataDir, 'recordings', PREFIX, 'consent-002.jws'))
+  const failed = await post({ action: 'withdraw', destroysHeld: true, ...WHO })
+  expect(failed.status).toBe(503)
+  expect([counted, rows]).toMatchObject([
+    ['withdrawn'],
+    [{ kind: 'consentNoted', type: 'withdrawn', state: 'withdrawn' }],
+  ])
+})
+
+it('what the index cannot take is told', async () => {
+  isOutboxFull = true
+  const said = await post({ action: 'review', answer: 'yes', ...WHO })
+  expect(said).toMatchObject({ status: 201, answer: { troubles: [{ place: 'index', code: 'index-full' }] } })
+  expect([counted, warned]).toMatchObject([['reviewed'], [{ troubles: ['index-full'] }]])
 })
 
 it('of many at the same moment, one is written, and those beyond the bound are to come again', async () => {
