@@ -61,6 +61,17 @@ async function operate(rsId: string, action: string): Promise<{ readonly status:
   return { status: response.status, body: await response.json() }
 }
 
+const acceptedReoffers = (): Promise<number> =>
+  metric(daemon, 'earwitness_own_requests_total{request="reoffer",outcome="accepted"}')
+
+/** What the ledger says of a recording, as soon as that is over. */
+async function closedStatements(recordingId: string) {
+  return eventually('what the ledger says of it', async () => {
+    const found = (await statementsIn(dataDir)).filter((statement) => statement['recordingId'] === recordingId)
+    return found.some(({ kind }) => kind === 'recordingClosed') ? found : undefined
+  })
+}
+
 /** Speech, a pause of two seconds in which the SRC goes on talking, speech. */
 async function talkThrough(session: RawRecordingSession, pause: () => Promise<void>, resume: () => Promise<void>) {
   await session.speak(0, said(0, 2))
@@ -182,10 +193,7 @@ describe('pauses and holds that the SRC asks for by SDP', () => {
     await allClosed(daemon)
     const { pauses } = await manifestOf(daemon, recordingId)
     expect(pauses).toEqual([expect.objectContaining({ by: 'src', via: 'SDP', streamId: '0' })])
-    const about = await eventually('what the ledger says of it', async () => {
-      const found = (await statementsIn(dataDir)).filter((statement) => statement['recordingId'] === recordingId)
-      return found.some(({ kind }) => kind === 'recordingClosed') ? found : undefined
-    })
+    const about = await closedStatements(recordingId)
     expect(about[0]).toMatchObject({ kind: 'recordingOpened', streamPauses: true })
     const [paused, held] = [
       { streamId: '0', cause: 'paused' },
@@ -196,6 +204,47 @@ describe('pauses and holds that the SRC asks for by SDP', () => {
       { kind: 'streamResumed', ...paused },
       { kind: 'streamPaused', ...held },
       { kind: 'streamResumed', ...held },
+    ])
+    expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
+  })
+})
+
+describe('pauses and holds that the SRC asks for in its answers to offers of ours', () => {
+  test('are said as well', async () => {
+    const session = await RawRecordingSession.place(src, 1)
+    const { rsId, recordingId } = await onlyLive()
+    src.onRequest = ({ method, body }) => {
+      if (method !== 'INVITE') return { status: 200 }
+      const offer = parseSdp(body)
+      const isPause = offer.ok && offer.value.media[0]?.direction === 'inactive'
+      return { status: 200, body: session.answer(isPause ? 'inactive' : 'sendonly') }
+    }
+    const before = await acceptedReoffers()
+    await session.speak(0, said(0, 1))
+    await session.reofferWith(['sendonly'], ['record:paused'])
+    await operate(rsId, 'pause')
+    await eventually('the first answer', async () => ((await acceptedReoffers()) >= before + 1 ? true : undefined))
+    await operate(rsId, 'resume')
+    await eventually('the second answer', async () => ((await acceptedReoffers()) >= before + 2 ? true : undefined))
+    await session.reofferWith(['sendonly'], ['record:paused'])
+    await session.reoffer('sendonly')
+    await session.speak(0, said(1, 2))
+    expect(await session.hangUp()).toBe(200)
+    await allClosed(daemon)
+    const { pauses = [] } = await manifestOf(daemon, recordingId)
+    expect(pauses.filter(({ via }) => via === 'SDP')).toHaveLength(2)
+    const about = await closedStatements(recordingId)
+    const [paused, held] = [
+      { streamId: '0', cause: 'paused' },
+      { streamId: '0', cause: 'held' },
+    ]
+    expect(about.filter(({ kind }) => String(kind).startsWith('stream'))).toMatchObject([
+      { kind: 'streamPaused', ...paused },
+      { kind: 'streamResumed', ...paused },
+      { kind: 'streamPaused', ...held },
+      { kind: 'streamResumed', ...held },
+      { kind: 'streamPaused', ...paused },
+      { kind: 'streamResumed', ...paused },
     ])
     expect(await daemon.command('verify', recordingId)).toMatchObject({ code: 0 })
   })

@@ -3,6 +3,7 @@ import { readAnswer, withRefused } from '../../recorder/delayed-offer.ts'
 import type { OwnResponse } from '../signalling/port.ts'
 import type { LiveRecording, SnapshotNeed } from './live-recording.ts'
 import { noteMedia, sdpOfferAgain } from './local-description.ts'
+import type { MetadataIntake } from './metadata-intake.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 
 /** Requests for a complete snapshot in one recording session. */
@@ -27,11 +28,17 @@ type Outcome = 'accepted' | 'refused' | 'notSent'
 /** What the recorder asks of SRCs inside their dialogs: new descriptions, and complete metadata. None of it is needed to record. */
 export class OwnRequests {
   readonly #options: RecordingControlOptions
+  readonly #notePlans: MetadataIntake['notePlans']
   /** With whom a re-INVITE is under way, and whether another has to follow. */
   readonly #reoffering = new Map<LiveRecording, { isAgain: boolean }>()
 
-  constructor(options: RecordingControlOptions) {
+  constructor(
+    options: RecordingControlOptions,
+    /** Tells what an answer to an offer of ours pauses or holds. */
+    { notePlans }: Pick<MetadataIntake, 'notePlans'>,
+  ) {
     this.#options = options
+    this.#notePlans = notePlans
   }
 
   /**
@@ -112,8 +119,12 @@ export class OwnRequests {
     // The lines stay what they were: nothing is lost by an answer that cannot be read.
     if (!answer.ok) return 'refused'
     const plans = withRefused(answer.value, described.plans)
-    const updated = await this.#options.media.update(recording.facts.recordingId, plans, this.#options.nowUs())
-    if (updated.ok) noteMedia(recording, { media: answer.value.media, plans, ports: updated.ports })
+    const atUs = this.#options.nowUs()
+    const updated = await this.#options.media.update(recording.facts.recordingId, plans, atUs)
+    if (!updated.ok) return 'accepted'
+    noteMedia(recording, { media: answer.value.media, plans, ports: updated.ports })
+    // Also when the session has ended meanwhile: what the worker has done is in the manifest, and the ledger has to say it too.
+    this.#notePlans(recording, plans, atUs)
     return 'accepted'
   }
 

@@ -51,7 +51,9 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       ...{ table: this.#table, commitment: this.#commitment },
       ending: async (recording) => this.#consent?.ended(recording),
     })
-    this.#requests = new OwnRequests(options)
+    this.#requests = new OwnRequests(options, {
+      notePlans: (recording, plans, atUs) => this.#metadata.notePlans(recording, plans, atUs),
+    })
     this.#metadata = new MetadataIntake(options, {
       requests: this.#requests,
       peopleChanged: (recording) => this.#consent?.peopleChanged(recording),

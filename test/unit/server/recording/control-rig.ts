@@ -59,6 +59,8 @@ export class ControlRig {
   readonly responses: OwnResponse[] = []
   /** Called with each request of ours before it is answered. */
   onAsked: () => void = () => {}
+  /** Called while media workers take new plans. */
+  onUpdate: () => void = () => {}
   readonly slept: number[] = []
   readonly registry = createRegistry()
   nowUs = NOW_US
@@ -98,7 +100,10 @@ export class ControlRig {
       custody: {
         opened: () => void this.custody.push('opened'),
         noteFacts: () => {},
-        note: (_recording, event) => void this.story.push(event),
+        note: (recording, event) => {
+          recording.story.push(event)
+          this.story.push(event)
+        },
         sealed: (_recording, { name }) => void this.custody.push(name),
         sealPending: ({ pendingSnapshots }) => void this.custody.push(...pendingSnapshots.map(() => 'pending')),
         decideHeld: (recording, decision) => {
@@ -222,6 +227,7 @@ export class ControlRig {
   #bind(call: string, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
     this.calls.push(call)
     this.plans.push(plans)
+    if (call === 'update') this.onUpdate()
     if (call === 'open') this.control.handleSealed(this.id, KEY)
     if (call === 'open' && this.facts?.heldUntilConsent === true) this.control.handleSealed(this.id, HELD_KEY)
     for (const { streamId } of plans) {

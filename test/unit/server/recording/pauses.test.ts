@@ -94,6 +94,35 @@ describe('an operator', () => {
     expect(rig.calls).toEqual(['open', 'pause api 0', 'update', 'resume api 0', 'update'])
   })
 
+  it('is told of by an SRC whose answer pauses or holds media streams itself: the story has what the worker has', async () => {
+    await rig.establish({ source: TOLD_SOURCE })
+    rig.responses.push(answerOf(audio(40_000, '1', 'a=inactive'), audio(40_002, '2', 'a=record:paused')))
+    rig.responses.push(answerOf(audio(40_000, '1'), audio(40_002, '2')))
+    rig.control.operate(rig.rsId, 'pause')
+    await settled()
+    rig.nowUs = NOW_US + 2_000_000
+    rig.control.operate(rig.rsId, 'resume')
+    await settled()
+    expect(rig.story.filter(({ kind }) => kind !== 'streams')).toMatchObject([
+      { kind: 'pause', by: 'api', isPaused: true },
+      { kind: 'pause', by: 'src', via: 'SDP', streamId: '1', isPaused: true },
+      { kind: 'hold', streamId: '0', isHeld: true },
+      { kind: 'pause', by: 'api', isPaused: false },
+      { kind: 'pause', by: 'src', via: 'SDP', streamId: '1', isPaused: false },
+      { kind: 'hold', streamId: '0', isHeld: false },
+    ])
+  })
+
+  it('is told of by an answer as well that the worker has taken when the session ends', async () => {
+    await rig.establish({ source: TOLD_SOURCE })
+    rig.responses.push(answerOf(audio(40_000, '1'), audio(40_002, '2', 'a=record:paused')))
+    rig.onUpdate = () => rig.control.handleEnded(DIALOG, { cause: 'bye', receivedUs: NOW_US })
+    rig.control.operate(rig.rsId, 'pause')
+    await settled()
+    expect(rig.calls).toEqual(['open', 'pause api 0', 'update', 'end bye'])
+    expect(rig.story.at(-1)).toMatchObject({ kind: 'pause', via: 'SDP', streamId: '1', isPaused: true })
+  })
+
   it('who has paused has offers of such an SRC answered inactive', async () => {
     await rig.establish({ source: TOLD_SOURCE })
     rig.control.operate(rig.rsId, 'pause')
