@@ -82,6 +82,10 @@ export class AwaitedAnswers {
     const plans = described.plans.map((plan) => ({ ...plan, held: false }))
     this.#options.media
       .update(recording.facts.recordingId, plans, atUs)
+      .then((updated) => {
+        // An offer of the SRC that came meanwhile may have put some on hold.
+        if (updated.ok) this.#metadata.notePlans(recording, plans, atUs)
+      })
       .catch((error: unknown) => this.#options.events.failed(recording, error))
   }
 

@@ -138,7 +138,7 @@ export class RecordingOffers {
     }
     end.setState(recording, 'answered')
     if (request.metadata?.mediaType !== undefined) recording.from = offer.from
-    metadata.notePlans(recording, request.plans, offer.receivedUs)
+    metadata.notePlans(recording, agreedPlans(request), offer.receivedUs)
     metadata.pass(recording, request.metadata, offer.receivedUs)
     if ('refusedLines' in request) this.#options.events.linesRefused(request.refusedLines)
     this.#options.events.opened(recording, offer, this.#options.nowUs())
@@ -222,6 +222,11 @@ export class RecordingOffers {
     this.#options.events.refused(offer, reason, src)
     offer.refuse(status, phrase, headers)
   }
+}
+
+/** What SDP has agreed on. That nothing is awaited before the SRC has answered an offer of ours is no hold: nobody asked for it. */
+function agreedPlans(request: RecordingRequest | DelayedOffer): readonly MediaStreamPlan[] {
+  return 'offer' in request ? request.plans : request.plans.map((plan) => ({ ...plan, held: false }))
 }
 
 /** The media streams, with the keys of our answer to their lines. */

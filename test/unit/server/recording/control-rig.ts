@@ -59,8 +59,8 @@ export class ControlRig {
   readonly responses: OwnResponse[] = []
   /** Called with each request of ours before it is answered. */
   onAsked: () => void = () => {}
-  /** Called while media workers take new plans. */
-  onUpdate: () => void = () => {}
+  /** Media workers have taken new plans when this is done. */
+  onUpdate: () => void | Promise<void> = () => {}
   readonly slept: number[] = []
   readonly registry = createRegistry()
   nowUs = NOW_US
@@ -224,16 +224,16 @@ export class ControlRig {
     }
   }
 
-  #bind(call: string, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
+  async #bind(call: string, plans: readonly MediaStreamPlan[]): Promise<OpenResult> {
     this.calls.push(call)
     this.plans.push(plans)
-    if (call === 'update') this.onUpdate()
     if (call === 'open') this.control.handleSealed(this.id, KEY)
     if (call === 'open' && this.facts?.heldUntilConsent === true) this.control.handleSealed(this.id, HELD_KEY)
     for (const { streamId } of plans) {
       if (!this.#ports.has(streamId)) this.#ports.set(streamId, FIRST_PORT + 2 * this.#ports.size)
     }
-    return Promise.resolve({ ok: true, ports: plans.map(({ streamId }) => this.#ports.get(streamId) ?? 0) })
+    if (call === 'update') await this.onUpdate()
+    return { ok: true, ports: plans.map(({ streamId }) => this.#ports.get(streamId) ?? 0) }
   }
 }
 

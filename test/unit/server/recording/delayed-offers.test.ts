@@ -117,6 +117,44 @@ describe('the answer in the ACK', () => {
   })
 })
 
+describe('what is told of holds', () => {
+  const holds = (): readonly string[] =>
+    rig.story.flatMap((event) => (event.kind === 'hold' ? [`${event.streamId} ${event.isHeld}`] : []))
+
+  it('is nothing before the SRC has answered, and then what its answer holds', async () => {
+    await rig.invite({ body: '' })
+    expect(rig.story.map(({ kind }) => kind)).toEqual(['streams'])
+    await ack(sdp(audio(40_000, undefined, 'a=sendonly'), audio(40_002, undefined, 'a=inactive')))
+    expect(holds()).toEqual(['1 true'])
+  })
+
+  it('is nothing of audio that comes without an answer', async () => {
+    await rig.invite({ body: '' })
+    rig.control.handleFirstPacket(rig.id)
+    rig.control.handleConfirmed(DIALOG, NOW_US)
+    await settled()
+    expect(rig.plans.at(-1)?.map(({ held }) => held)).toEqual([false, false])
+    expect(holds()).toEqual([])
+  })
+
+  it('ends where the answer is given up while an offer of the SRC is being taken: its media is awaited', async () => {
+    await rig.invite({ body: '' })
+    rig.control.handleFirstPacket(rig.id)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    rig.onUpdate = () => promise
+    await rig.reinvite({ body: sdp(audio(40_000, '1', 'a=inactive'), audio(40_002, '2')) })
+    rig.control.handleConfirmed(DIALOG, NOW_US)
+    await settled()
+    resolve()
+    await settled()
+    expect(rig.plans.slice(1).map((plans) => plans.map(({ held }) => held))).toEqual([
+      [true, false],
+      [false, false],
+    ])
+    expect(holds()).toEqual(['0 true', '0 false'])
+  })
+})
+
 describe('a re-INVITE without SDP', () => {
   it('gets the same lines, ports and labels as an offer, on hold or not, with all our codecs', async () => {
     await rig.establish()
