@@ -96,6 +96,25 @@ describe('a recording in a log', () => {
     expect(await codes([], promised, stream('1'))).toEqual([])
   })
 
+  it('of which a custody record is gone: only a hold is declared lost, not what was decided with a record of that hash', async () => {
+    const lostSha256 = 'dd'.repeat(32)
+    const release = { sha256: 'ee'.repeat(32), signerKeyId: signer.verifyKey.keyId, kind: 'holdReleased', lostSha256 }
+    const custody = [{ ...release, at: '2026-11-29T09:00:01.000Z' }]
+    const codes = async (said: Record<string, unknown>) => {
+      const about = { ...said, recordingId: ID, recordSha256: lostSha256 } as StatementBody
+      const { lines, note } = await logOf([started, opened(ID), about, closed(ID)])
+      return (await ask(lines, note, undefined, { ...recording, custody })).codes
+    }
+    const holdId = OTHER
+    expect(await codes({ kind: 'holdAdded', holdId })).toEqual([])
+    for (const decision of [
+      { kind: 'holdReleased', holdId },
+      { kind: 'shredBegun', scope: 'key' },
+    ]) {
+      expect(await codes(decision), decision.kind).toEqual(['custody-removed'])
+    }
+  })
+
   it('is found where it was opened and closed, and proved to be covered', async () => {
     const { lines, note } = await logOf([started, opened(OTHER), opened(ID), closed(OTHER), closed(ID), started])
     expect(await ask(lines, note)).toMatchObject({

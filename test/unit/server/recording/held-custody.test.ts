@@ -186,6 +186,26 @@ describe('the key of what is held', () => {
     expect(await heldInManifest()).toMatchObject([DESTROYED])
   })
 
+  it('has its name before the manifest is stored: the next start takes one without for a key of nothing', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const rename = (path: string, to: string) => promise.then(() => nodeSpoolFiles.rename(path, to))
+    uploads.stop()
+    await start({ ...nodeSpoolFiles, rename })
+    record()
+    let filesThen: readonly string[] | undefined
+    store.beforePut = (key) => {
+      if (key.endsWith('manifest.jws')) filesThen = heldFiles()
+    }
+    const closed = custody.close(recording.objectPrefix, workerManifest())
+    // Key, chunks and index.
+    await expect.poll(() => store.objects.size).toBeGreaterThanOrEqual(5)
+    // Far longer than a manifest takes that does not wait.
+    for (let round = 0; round < 60; round += 1) await journal.leftOpen()
+    resolve()
+    await closed
+    expect(filesThen).toHaveLength(1)
+  })
+
   it('that cannot be destroyed leaves the matter open, and is reported', async () => {
     record()
     await expect.poll(heldFiles).toHaveLength(1)
