@@ -175,7 +175,7 @@ async function tryLeftKeys(
     await finishLeftKeys({
       ...{ places: places.map(rotationPlace), intents, trusted: [signer.verifyKey] },
       onDestroyed: (recordingId, names) =>
-        log.warn({ recordingId, names }, 'keys that a killed command had left of a destroyed recording were destroyed'),
+        log.warn({ recordingId, names }, 'what a killed command had left, and nobody may have, was destroyed'),
       onError: (recordingId, error) =>
         log.error(
           { recordingId, err: error },

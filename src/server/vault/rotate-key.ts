@@ -1,4 +1,5 @@
 import { EarwitnessError } from '../../errors.ts'
+import type { CustodyState } from '../../evidence/custody/custody-chain.ts'
 import { standingOf, type CustodyStanding } from '../../evidence/custody/verify-custody.ts'
 import { decodeManifest } from '../../evidence/manifest.ts'
 import {
@@ -158,10 +159,19 @@ export async function standingIn(
   recording: Recording,
   trusted: readonly VerifyKey[],
 ): Promise<CustodyStanding> {
+  return standingOf(await stateIn(places, recording, trusted))
+}
+
+/** As {@link standingIn}, whole. */
+export async function stateIn(
+  places: readonly RotationPlace[],
+  recording: Recording,
+  trusted: readonly VerifyKey[],
+): Promise<CustodyState> {
   const names = await namesIn(places, recording, 'custody-')
   const get = (name: string): Promise<Uint8Array | undefined> => getAny(places, recording, name)
   const trust = { recordingId: recording.recordingId, keys: trusted }
-  return standingOf((await readDecisions({ get }, names, trust)).state)
+  return (await readDecisions({ get }, names, trust)).state
 }
 
 function isOrdered(standing: CustodyStanding): boolean {
@@ -210,7 +220,7 @@ export async function destroyOldKeys(
 }
 
 /** Of all places: one of them may be behind. */
-async function namesIn(
+export async function namesIn(
   places: readonly RotationPlace[],
   { objectPrefix }: Recording,
   start: string,

@@ -2,7 +2,7 @@ import type { CustodyStore } from '../storage/object-store.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
 
 /** A store in which wrapped keys lie: the configured one, or its replica. A key must change in both, by itself. */
-export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete' | 'destroyUnnamed'> & {
+export type RotationPlace = Pick<CustodyPlace, 'place'> & Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete' | 'destroyUnnamed'> & {
   /** Puts the legal hold of the store itself on an object, where it has such. */
   hold(key: string): Promise<void>
 }
@@ -11,6 +11,7 @@ export type RotationPlace = Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete'
 export function rotationPlace(place: CustodyPlace): RotationPlace {
   const { store } = place
   return {
+    place: place.place,
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     delete: (key) => store.delete(key),

@@ -4,7 +4,6 @@ import type { ShredScope } from '../../../evidence/custody/custody-record.ts'
 import type { CustodyState } from '../../../evidence/custody/custody-chain.ts'
 import {
   isCustodyName,
-  isSealedKeyName,
   isWrappedKeyName,
   MANIFEST_NAME,
   wrappedKeyNumber,
@@ -16,6 +15,7 @@ import type { RecordingCustody, Trouble } from '../../custody/recording-custody.
 import type { RotatedMarks } from '../../custody/rotated-marks.ts'
 import type { ShreddedMarks } from '../../custody/shredded-marks.ts'
 import { inParallel } from '../../in-parallel.ts'
+import { replacedKeys, replicateIntent } from '../../vault/left-keys.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { CustodyPlace } from '../open-store.ts'
 
@@ -66,7 +66,7 @@ interface Options {
   /** What this machine knows of destroyed recordings and of keys that were sealed anew. */
   readonly marks: Pick<ShreddedMarks, 'read'>
   readonly rotated: Pick<RotatedMarks, 'lowest'>
-  /** Are told before a sealed key is stored, until it is sure that it may stay. */
+  /** Are told before objects of a recording are stored, until it is sure that they may stay: see `left-keys`. */
   readonly intents: Pick<MarkFolder, 'write' | 'remove'>
   readonly comparesContent: boolean
   readonly isDryRun: boolean
@@ -142,7 +142,7 @@ class ReplicateRun {
     const folder = first.key.slice(0, first.key.lastIndexOf('/') + 1)
     await this.#orProblem(folder, async () => {
       const there = sizesIn(await this.#options.to.store.list(folder))
-      for (const object of list) await this.#object(object, there.get(object.key))
+      for (const object of list) await this.#object(object, there.get(object.key), new Set())
     })
   }
 
@@ -155,13 +155,19 @@ class ReplicateRun {
     const there = sizesIn(await to.store.list(start))
     const isWanted = await this.#isWantedOf(recording, state, there)
     const wanted = listed.filter(({ key }) => isWanted(key.slice(start.length)))
+    const missing = wanted.filter(({ key }) => !there.has(key)).map(({ key }) => key.slice(start.length))
     this.#counts.withheld += listed.filter(({ key }) => !there.has(key) && !isWanted(key.slice(start.length))).length
-    const keys = wanted.filter(({ key }) => isSealedKeyName(key.slice(start.length)) && !there.has(key))
-    if (keys.length > 0 && !isDryRun) await this.#options.intents.write(recording.recordingId, recording.objectPrefix)
-    for (const object of inOrder(wanted, start)) await this.#object(object, there.get(object.key))
-    // Without keys too: a run that was killed may have brought them.
-    if (!isDryRun) await this.#lookAgain(recording, keys.length > 0 ? (await custody.read()).state : state, keys)
-    if (state.holds.length === 0) return
+    if (missing.length > 0 && !isDryRun) {
+      const intent = replicateIntent(recording.objectPrefix, to.place, missing)
+      await this.#options.intents.write(recording.recordingId, intent)
+    }
+    const brought = new Set<string>()
+    for (const object of inOrder(wanted, start)) await this.#object(object, there.get(object.key), brought)
+    // Whoever decided before it was there has not seen it: whether to destroy it, or to hold it.
+    const now = brought.size > 0 ? (await custody.read()).state : state
+    // Without objects too: a run that was killed may have brought them.
+    if (!isDryRun) await this.#lookAgain(recording, now, { brought, there })
+    if (now.holds.length === 0) return
     this.#counts.held += 1
     if (!isDryRun) await this.#hold(recording, custody)
   }
@@ -170,7 +176,7 @@ class ReplicateRun {
   async #isWantedOf(
     { recordingId, objectPrefix }: StoredRecording,
     state: CustodyState,
-    there: ReadonlyMap<string, number>,
+    there: Pick<ReadonlySet<string>, 'has' | 'keys'>,
   ): Promise<(name: string) => boolean> {
     const mark = await this.#options.marks.read(recordingId)
     const scopes: ShredScope[] = mark === undefined ? [] : [mark.scope]
@@ -183,15 +189,25 @@ class ReplicateRun {
     }
   }
 
-  /** Somebody may have ordered its destruction meanwhile, and have looked before the keys were there. */
-  async #lookAgain(recording: StoredRecording, { shred }: CustodyState, keys: Listed): Promise<void> {
-    const { to, marks, intents } = this.#options
-    if (shred !== 'none' || (await marks.read(recording.recordingId)) !== undefined) {
-      for (const { key } of keys) await to.store.delete(key)
-      // One that an earlier run brought is not among them.
-      if (keys.length === 0) return
+  /** Somebody may have destroyed it meanwhile, or sealed its key anew, and have looked before this was there. */
+  async #lookAgain(
+    recording: StoredRecording,
+    state: CustodyState,
+    { brought, there }: { readonly brought: ReadonlySet<string>; readonly there: ReadonlyMap<string, number> },
+  ): Promise<void> {
+    const { from, to, intents } = this.#options
+    const start = `${recording.objectPrefix}/`
+    const nameOf = (key: string): string => key.slice(start.length)
+    const keysNow = brought.size === 0 ? [...there.keys()] : (await to.store.list(start)).map(({ key }) => key)
+    const others = new Set(keysNow.filter((key) => !brought.has(key)))
+    const left = brought.size === 0 ? [] : (await from.store.list(start)).map(({ key }) => nameOf(key))
+    const replaced = replacedKeys([...brought].map(nameOf), left)
+    const isWanted = await this.#isWantedOf(recording, state, others)
+    for (const key of brought) {
+      if (!isWanted(nameOf(key)) || replaced.has(nameOf(key))) await to.store.delete(key)
     }
-    await intents.remove(recording.recordingId)
+    // What an earlier run brought is not ours to destroy: `shred` does, or the next start.
+    if ([...others].every((key) => isWanted(nameOf(key)))) await intents.remove(recording.recordingId)
   }
 
   async #hold({ objectPrefix }: StoredRecording, custody: RecordingCustody): Promise<void> {
@@ -200,21 +216,27 @@ class ReplicateRun {
     for (const { code, sentence, hint } of troubles) this.#note({ key: objectPrefix, code, sentence, hint })
   }
 
-  async #object({ key, sizeBytes }: Listed[number], sizeThere: number | undefined): Promise<void> {
+  /** @param brought gets its key, before it is stored */
+  async #object(
+    { key, sizeBytes }: Listed[number],
+    sizeThere: number | undefined,
+    brought: Set<string>,
+  ): Promise<void> {
     if (this.#options.signal.aborted) return
     await this.#orProblem(key, async () => {
-      if (sizeThere === undefined) await this.#copy(key, sizeBytes)
+      if (sizeThere === undefined) await this.#copy({ key, sizeBytes }, brought)
       else if (sizeThere !== sizeBytes || !(await this.#isSame(key))) this.#differs(key)
       else this.#counts.same += 1
     })
   }
 
-  async #copy(key: string, sizeBytes: number): Promise<void> {
+  async #copy({ key, sizeBytes }: Listed[number], brought: Set<string>): Promise<void> {
     const { from, to, isDryRun } = this.#options
     if (!isDryRun) {
       const bytes = await from.store.get(key)
       // It was destroyed since it was listed.
       if (bytes === undefined) return
+      brought.add(key)
       await to.store.put(key, bytes)
       await to.adopt(key)
     }

@@ -39,6 +39,7 @@ function killedAt(rig: RotationRig, at: number, when: 'before' | 'after') {
     return value
   }
   const places = rig.stores.map((store): RotationPlace => ({
+    place: store.place,
     get: (key) => step(() => store.get(key)),
     list: (prefix) => step(() => store.list(prefix)),
     put: (key, bytes) => step(() => store.put(key, bytes)),

@@ -112,6 +112,7 @@ export type RotationRig = Awaited<ReturnType<typeof rotationRig>>
 function memoryPlace(kept: string[]): RotationPlace {
   const objects = new Map<string, Uint8Array>()
   return {
+    place: 'store',
     get: (key) => Promise.resolve(objects.get(key)),
     list: (prefix) => {
       const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted()

@@ -491,6 +491,7 @@ it('a recorder that says nothing ends it after the page, and that is told', asyn
 
 it('a thousand recordings that are left are named, and those beyond are counted', async () => {
   const place: RotationPlace = {
+    place: 'store',
     list: (prefix) => Promise.resolve(prefix.endsWith('/key') ? [{ key: `${prefix}.age`, sizeBytes: 1 }] : []),
     get: () => Promise.resolve(undefined),
     ...{ put: () => Promise.resolve(), delete: () => Promise.resolve(), hold: () => Promise.resolve() },
