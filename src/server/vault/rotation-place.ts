@@ -2,10 +2,11 @@ import type { CustodyStore } from '../storage/object-store.ts'
 import type { CustodyPlace } from '../storage/open-store.ts'
 
 /** A store in which wrapped keys lie: the configured one, or its replica. A key must change in both, by itself. */
-export type RotationPlace = Pick<CustodyPlace, 'place'> & Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete' | 'destroyUnnamed'> & {
-  /** Puts the legal hold of the store itself on an object, where it has such. */
-  hold(key: string): Promise<void>
-}
+export type RotationPlace = Pick<CustodyPlace, 'place'> &
+  Pick<CustodyStore, 'get' | 'put' | 'list' | 'delete' | 'destroyUnnamed'> & {
+    /** Puts the legal hold of the store itself on an object, where it has such. */
+    hold(key: string): Promise<void>
+  }
 
 /** What root writes belongs to the owner of the folder, or the recorder could not read it. */
 export function rotationPlace(place: CustodyPlace): RotationPlace {

@@ -2,12 +2,7 @@ import { EarwitnessError } from '../../../errors.ts'
 import { isDestroyedBy } from '../../../evidence/custody/destroyed-by.ts'
 import type { ShredScope } from '../../../evidence/custody/custody-record.ts'
 import type { CustodyState } from '../../../evidence/custody/custody-chain.ts'
-import {
-  isCustodyName,
-  isWrappedKeyName,
-  MANIFEST_NAME,
-  wrappedKeyNumber,
-} from '../../../evidence/object-names.ts'
+import { isCustodyName, isWrappedKeyName, MANIFEST_NAME, wrappedKeyNumber } from '../../../evidence/object-names.ts'
 import { sha256Hex } from '../../../evidence/sha256.ts'
 import { settleStores } from '../../custody/hold.ts'
 import type { MarkFolder } from '../../custody/mark-folder.ts'
@@ -94,7 +89,11 @@ export async function replicate(
   options: Options,
 ): Promise<ReplicateSummary> {
   const run = new ReplicateRun(options)
-  for await (const list of lists) await run.takeList(list)
+  for await (const list of lists) {
+    await run.takeList(list)
+    // Behind it, so that no other month is listed.
+    if (options.signal.aborted) break
+  }
   let page: StoredRecording[] = []
   for await (const recording of recordings) {
     page.push(recording)
@@ -142,7 +141,10 @@ class ReplicateRun {
     const folder = first.key.slice(0, first.key.lastIndexOf('/') + 1)
     await this.#orProblem(folder, async () => {
       const there = sizesIn(await this.#options.to.store.list(folder))
-      for (const object of list) await this.#object(object, there.get(object.key), new Set())
+      for (const object of list) {
+        // A checkpoint says that the entries before it are there.
+        if (!(await this.#object(object, there.get(object.key), new Set()))) break
+      }
     })
   }
 
@@ -162,7 +164,7 @@ class ReplicateRun {
       await this.#options.intents.write(recording.recordingId, intent)
     }
     const brought = new Set<string>()
-    for (const object of inOrder(wanted, start)) await this.#object(object, there.get(object.key), brought)
+    await this.#bringAll(inOrder(wanted, start), there, brought)
     // Whoever decided before it was there has not seen it: whether to destroy it, or to hold it.
     const now = brought.size > 0 ? (await custody.read()).state : state
     // Without objects too: a run that was killed may have brought them.
@@ -170,6 +172,18 @@ class ReplicateRun {
     if (now.holds.length === 0) return
     this.#counts.held += 1
     if (!isDryRun) await this.#hold(recording, custody)
+  }
+
+  /** Without the manifest, which names all, when something could not be brought; and without anything that a decision which is not there may be about. */
+  async #bringAll(objects: Listed, there: ReadonlyMap<string, number>, brought: Set<string>): Promise<void> {
+    let isWhole = true
+    for (const object of objects) {
+      const name = object.key.slice(object.key.lastIndexOf('/') + 1)
+      if (name === MANIFEST_NAME && !isWhole) return
+      const isDone = await this.#object(object, there.get(object.key), brought)
+      if (!isDone && isCustodyName(name)) return
+      isWhole &&= isDone
+    }
   }
 
   /** What was destroyed must not come back; nor a sealed key before one that is there, which whoever sealed it anew has destroyed. */
@@ -216,17 +230,17 @@ class ReplicateRun {
     for (const { code, sentence, hint } of troubles) this.#note({ key: objectPrefix, code, sentence, hint })
   }
 
-  /** @param brought gets its key, before it is stored */
+  /** False when it could not be brought. @param brought gets its key, before it is stored */
   async #object(
     { key, sizeBytes }: Listed[number],
     sizeThere: number | undefined,
     brought: Set<string>,
-  ): Promise<void> {
-    if (this.#options.signal.aborted) return
-    await this.#orProblem(key, async () => {
+  ): Promise<boolean> {
+    if (this.#options.signal.aborted) return false
+    return this.#orProblem(key, async () => {
       if (sizeThere === undefined) await this.#copy({ key, sizeBytes }, brought)
-      else if (sizeThere !== sizeBytes || !(await this.#isSame(key))) this.#differs(key)
-      else this.#counts.same += 1
+      else if (sizeThere !== sizeBytes) this.#differs(key)
+      else await this.#compare(key)
     })
   }
 
@@ -244,13 +258,20 @@ class ReplicateRun {
     this.#counts.copiedBytes += sizeBytes
   }
 
-  async #isSame(key: string): Promise<boolean> {
+  async #compare(key: string): Promise<void> {
     const { from, to, comparesContent } = this.#options
-    if (!comparesContent) return true
-    const one = await from.store.get(key)
-    const hash = one === undefined ? undefined : sha256Hex(one)
-    const other = await to.store.get(key)
-    return hash === (other === undefined ? undefined : sha256Hex(other))
+    if (comparesContent) {
+      const one = await from.store.get(key)
+      const hash = one === undefined ? undefined : sha256Hex(one)
+      const other = await to.store.get(key)
+      // It was destroyed since it was listed, in one of them before the other.
+      if (hash === undefined || other === undefined) return
+      if (hash !== sha256Hex(other)) {
+        this.#differs(key)
+        return
+      }
+    }
+    this.#counts.same += 1
   }
 
   #differs(key: string): void {
@@ -261,13 +282,17 @@ class ReplicateRun {
     })
   }
 
-  async #orProblem(key: string, work: () => Promise<void>): Promise<void> {
+  /** False when there was one; another object under the same name is there all the same. */
+  async #orProblem(key: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
+      return true
     } catch (error) {
       if (!(error instanceof EarwitnessError)) throw error
-      if (error.code === 'storage-conflict') this.#differs(key)
+      const isThere = error.code === 'storage-conflict'
+      if (isThere) this.#differs(key)
       else this.#note({ key, code: error.code, sentence: error.message, hint: error.hint })
+      return isThere
     }
   }
 

@@ -1,97 +1,16 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
-import { addHold } from '../../../../../src/server/custody/hold.ts'
+import { EarwitnessError } from '../../../../../src/errors.ts'
 import { RotatedMarks } from '../../../../../src/server/custody/rotated-marks.ts'
 import { shred } from '../../../../../src/server/custody/shred.ts'
-import { ShreddedMarks } from '../../../../../src/server/custody/shredded-marks.ts'
-import { recordingPrefix } from '../../../../../src/server/storage/layout.ts'
-import type { CustodyPlace } from '../../../../../src/server/storage/open-store.ts'
-import { ledgerLists } from '../../../../../src/server/storage/replica/ledger-lists.ts'
-import { replicate, type ReplicateSummary } from '../../../../../src/server/storage/replica/replicate.ts'
 import { FolderStore } from '../../../../../src/server/storage/folder-store.ts'
-import { finishLeftKeys, replicateIntents } from '../../../../../src/server/vault/left-keys.ts'
-import { rotationPlace } from '../../../../../src/server/vault/rotation-place.ts'
-import { RECORDING_ID, vectorSigner } from '../../../../vectors/evidence/sample-recording.ts'
+import { replicateIntents } from '../../../../../src/server/vault/left-keys.ts'
+import { RECORDING_ID } from '../../../../vectors/evidence/sample-recording.ts'
 import { custodyRig, Mortality, type CustodyRig } from '../../custody/custody-rig.ts'
-
-const PREFIX = recordingPrefix('default', RECORDING_ID)
-const { verifyKey } = await vectorSigner()
-
-/** What a bucket beside the folder would be told of legal holds, by place. */
-type Holds = Map<string, boolean>
-
-interface Wish {
-  readonly to?: 'store' | 'replica'
-  readonly life?: Mortality
-  readonly isDryRun?: boolean
-  readonly comparesContent?: boolean
-  readonly holds?: Holds
-  /** Runs before an object is stored. */
-  readonly beforePut?: (key: string) => Promise<unknown>
-  readonly signal?: AbortSignal
-}
-
-const IMMORTAL = new Mortality(Number.POSITIVE_INFINITY)
-
-/** As the command does it, of the one recording of the rig. */
-function run(rig: CustodyRig, wish: Wish = {}): Promise<ReplicateSummary> {
-  const { to: wanted = 'replica', life = IMMORTAL, isDryRun = false, comparesContent = true, holds } = wish
-  const places = rig.custody(life).places.map(({ store, ...place }): CustodyPlace => ({
-    ...place,
-    store: {
-      ...store,
-      put: async (key, bytes) => {
-        await wish.beforePut?.(key)
-        await store.put(key, bytes)
-      },
-      setLegalHold: (copy, isOn) =>
-        Promise.resolve(holds?.set(`${place.place} ${copy.key.slice(PREFIX.length + 1)}`, isOn) !== undefined),
-    },
-  }))
-  const [from, to] = [places.find(({ place }) => place !== wanted), places.find(({ place }) => place === wanted)]
-  if (from === undefined || to === undefined) throw new Error('no place')
-  const intents = replicateIntents(rig.dataDir)
-  return replicate(one(), ledgerLists(from.store), {
-    ...{ from, to, isDryRun, comparesContent, signal: wish.signal ?? new AbortController().signal },
-    ...{ marks: new ShreddedMarks(rig.dataDir), rotated: new RotatedMarks(rig.dataDir), onProgress: () => {} },
-    custodyOf: () => rig.custody(life, { places }),
-    intents: {
-      write: (id, prefix) => life.change(() => intents.write(id, prefix)),
-      remove: (id) => life.change(() => intents.remove(id)),
-    },
-  })
-}
-
-async function* one() {
-  yield { recordingId: RECORDING_ID, objectPrefix: PREFIX }
-}
-
-async function hold(rig: CustodyRig): Promise<void> {
-  const { custody, note, leave } = rig.options()
-  const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(7)
-  await addHold({ custody, note, leave, nowUnixMs: () => 1_764_414_000_000, randomBytes })
-}
-
-const remove = (rig: CustodyRig, place: 'store' | 'replica', name = ''): void =>
-  rmSync(join(rig.stores[place], PREFIX, name), { recursive: true })
-
-/** As the recorder does when it starts, and the command too. */
-function start(rig: CustodyRig): Promise<void> {
-  return finishLeftKeys({
-    ...{
-      places: rig.custody().places.map(rotationPlace),
-      intents: replicateIntents(rig.dataDir),
-      trusted: [verifyKey],
-    },
-    onDestroyed: () => {},
-    onError: (_recordingId, error) => {
-      throw error
-    },
-  })
-}
+import { hold, PREFIX, remove, run, start, type Holds, type Wish } from './replicate-rig.ts'
 
 describe.each(['replica', 'store'] as const)('what the %s lacks', (to) => {
   const other = to === 'store' ? 'replica' : 'store'
@@ -207,112 +126,6 @@ it('what is on legal hold is put on that of the second store too, also by a run 
   expect(holds.get('replica key.age')).toBe(true)
 })
 
-describe('what is decided while it is brought', () => {
-  /** As a rotation ends: the new key is in both stores, then the mark on the disk, then the key before is destroyed. */
-  async function rotate(rig: CustodyRig, { isMarked }: { readonly isMarked: boolean }): Promise<void> {
-    const places = rig.custody().places
-    for (const { store } of places) await store.put(`${PREFIX}/key-001.age`, Buffer.from('sealed anew'))
-    if (isMarked) await new RotatedMarks(rig.dataDir).write(RECORDING_ID, 1)
-    for (const { store } of places) await store.delete(`${PREFIX}/key.age`)
-  }
-
-  const once = (name: string, work: () => Promise<unknown>): Pick<Required<Wish>, 'beforePut'> => {
-    let isDone = false
-    return {
-      async beforePut(key) {
-        if (isDone || !key.endsWith(`/${name}`)) return
-        isDone = true
-        await work()
-      },
-    }
-  }
-
-  it.each([true, false])('a key that is sealed anew in that moment does not stay (on this machine: %s)', async (isMarked) => {
-    const rig = await custodyRig()
-    remove(rig, 'replica')
-    const problems = await run(rig, once('key.age', () => rotate(rig, { isMarked })))
-    expect(problems).toMatchObject({ problems: [] })
-    expect(rig.objects('replica')).toContain('key-001.age')
-    for (const place of ['store', 'replica'] as const) expect(rig.objects(place)).not.toContain('key.age')
-    expect(await replicateIntents(rig.dataDir).list()).toEqual([])
-  })
-
-  it('a rotation that has stored its key only, and not destroyed the one before, costs no key', async () => {
-    const rig = await custodyRig()
-    writeFileSync(join(rig.stores.store, PREFIX, 'key-001.age'), 'sealed anew')
-    remove(rig, 'replica')
-    expect(await run(rig)).toMatchObject({ problems: [], withheld: 0 })
-    for (const place of ['store', 'replica'] as const) {
-      expect(rig.objects(place)).toEqual(expect.arrayContaining(['key-001.age', 'key.age']))
-    }
-  })
-
-  it.each(['replica', 'store'] as const)('killed behind a key that was sealed anew meanwhile, the next start finds it in the %s', async (to) => {
-    let left = 0
-    for (let at = 0, isReached = true; isReached; at += 1) {
-      const [rig, life] = [await custodyRig(), new Mortality(at)]
-      remove(rig, to)
-      let isRotated = false
-      const wish = once('key.age', async () => {
-        isRotated = true
-        await rotate(rig, { isMarked: true })
-      })
-      await run(rig, { to, life, ...wish }).catch(() => {})
-      isReached = life.count > at
-      if (!isRotated) continue
-      left += rig.objects(to).includes('key.age') ? 1 : 0
-      await start(rig)
-      for (const place of ['store', 'replica'] as const) {
-        expect(rig.objects(place), `killed at ${at}`).not.toContain('key.age')
-        expect(rig.objects(place), `killed at ${at}`).toContain('key-001.age')
-      }
-    }
-    expect(left).toBeGreaterThan(0)
-  })
-
-  it('killed while a key is there that only one store has left of a rotation, it loses none', async () => {
-    const rig = await custodyRig()
-    // The rotation of which the key before is still in the store has put its own in both; nobody knows whether it opens.
-    for (const place of ['store', 'replica'] as const) writeFileSync(join(rig.stores[place], PREFIX, 'key-001.age'), 'new')
-    remove(rig, 'replica', 'key.age')
-    await replicateIntents(rig.dataDir).write(RECORDING_ID, [PREFIX, 'replica', 'key.age'].join('\n'))
-    await start(rig)
-    expect(rig.objects('store')).toContain('key.age')
-  })
-
-  it.each(['chunk-000000.age', 'chunk-000001.age', 'key.age', 'manifest.jws'])(
-    'destroyed with its objects before %s is stored, nothing of it stays, killed at whatever step',
-    async (name) => {
-      const kept = (rig: CustodyRig): readonly string[] => rig.objects('replica').filter((each) => !each.startsWith('custody-') && each !== 'manifest.jws')
-      for (let at = 0, isReached = true; isReached; at += 1) {
-        const [rig, life] = [await custodyRig(), new Mortality(at)]
-        remove(rig, 'replica')
-        let isDestroyed = false
-        const wish = once(name, async () => {
-          isDestroyed = true
-          await shred({ ...rig.options(), scope: 'objects' })
-        })
-        await run(rig, { life, ...wish }).catch(() => {})
-        isReached = life.count > at
-        if (!isReached) expect(kept(rig)).toEqual([])
-        if (isDestroyed) await start(rig)
-        if (isDestroyed) expect(kept(rig), `killed at ${at}`).toEqual([])
-      }
-    },
-  )
-
-  it.each(['chunk-000000.age', 'key.age', 'manifest.jws'])(
-    'a legal hold that comes before %s is stored is put on all that is there afterwards',
-    async (name) => {
-      const rig = await custodyRig()
-      remove(rig, 'replica')
-      const holds: Holds = new Map()
-      expect(await run(rig, { holds, ...once(name, () => hold(rig)) })).toMatchObject({ held: 1, problems: [] })
-      for (const each of rig.objects('replica')) expect(holds.get(`replica ${each}`), each).toBe(true)
-    },
-  )
-})
-
 it('a recording about which something was decided that cannot be believed is left, and named', async () => {
   const rig = await custodyRig()
   remove(rig, 'replica')
@@ -330,24 +143,110 @@ it('told to stop, it ends between two objects and says so', async () => {
   expect(rig.objects('replica')).toHaveLength(1)
 })
 
-it('parts of ledgers come in the order in which they say that others are there', async () => {
-  const rig = await custodyRig()
+/** A ledger of which the store has two months. */
+async function ledgerIn(rig: CustodyRig): Promise<{ readonly months: readonly string[]; readonly logId: string }> {
   const logId = '019aaff1-0680-7abc-8def-0123456789aa'
-  const month = `ledger/${logId}/2026/11`
-  const names = [
-    'checkpoint-000000000002.note',
-    'checkpoint-000000000002.tsr',
-    'entries-000000000000-000000000002.jwsl',
-  ]
+  const months = ['11', '12'].map((month) => `ledger/${logId}/2026/${month}`)
   const store = new FolderStore(rig.stores.store)
-  for (const name of names) await store.put(`${month}/${name}`, Buffer.from(name))
+  for (const month of months) for (const name of LEDGER_NAMES) await store.put(`${month}/${name}`, Buffer.from(name))
   await store.put(`ledger/logs/${logId}.jws`, Buffer.from('statement 0'))
-  const put: string[] = []
-  await run(rig, { beforePut: (key) => Promise.resolve(put.push(key)) })
-  expect(put).toEqual([
-    `${month}/${names[2]}`,
-    `${month}/${names[0]}`,
-    `${month}/${names[1]}`,
-    `ledger/logs/${logId}.jws`,
-  ])
+  return { months, logId }
+}
+
+/** In the order in which they are to come. */
+const LEDGER_NAMES = [
+  'entries-000000000000-000000000002.jwsl',
+  'checkpoint-000000000002.note',
+  'checkpoint-000000000002.tsr',
+] as const
+
+/** As a store that does not take one object. */
+function without(end: string, put: string[] = []): Wish {
+  return {
+    beforePut: (key) => {
+      if (key.endsWith(end)) throw new EarwitnessError('storage-away', 'The store is away.', 'Wait for it.')
+      return Promise.resolve(put.push(key))
+    },
+  }
+}
+
+describe('in the order in which one says of others that they are there', () => {
+  it('come what was decided, the rest, and the manifest, each given to the owner of the folder', async () => {
+    const rig = await custodyRig({ moreKeys: true })
+    await hold(rig)
+    remove(rig, 'replica')
+    const [put, adopted]: [string[], string[]] = [[], []]
+    await run(rig, { adopted, beforePut: (key) => Promise.resolve(put.push(key.slice(PREFIX.length + 1))) })
+    expect([put[0], put.at(-1)]).toEqual(['custody-000.jws', 'manifest.jws'])
+    expect(put.toSorted()).toEqual(rig.objects('store'))
+    expect(adopted).toEqual(put.map((name) => `replica ${PREFIX}/${name}`))
+  })
+
+  it('no manifest comes before what it names', async () => {
+    const rig = await custodyRig()
+    remove(rig, 'replica')
+    const problem = { key: `${PREFIX}/chunk-000000.age`, code: 'storage-away' }
+    expect(await run(rig, without('/chunk-000000.age'))).toMatchObject({ problems: [problem] })
+    const names = rig.objects('store').filter((name) => name !== 'manifest.jws' && name !== 'chunk-000000.age')
+    expect(rig.objects('replica')).toEqual(names)
+    expect(await run(rig)).toMatchObject({ copied: 2, problems: [] })
+    expect(rig.objects('replica')).toEqual(rig.objects('store'))
+  })
+
+  it('one that differs does not keep the manifest back', async () => {
+    const rig = await custodyRig()
+    writeFileSync(join(rig.stores.replica, PREFIX, 'chunk-000000.age'), 'another')
+    remove(rig, 'replica', 'manifest.jws')
+    expect(await run(rig)).toMatchObject({ copied: 1, differing: 1 })
+  })
+
+  it('nothing comes before what was decided', async () => {
+    const rig = await custodyRig()
+    await hold(rig)
+    remove(rig, 'replica')
+    expect(await run(rig, without('/custody-000.jws'))).toMatchObject({
+      copied: 0,
+      problems: [{ code: 'storage-away' }],
+    })
+    expect(rig.objects('replica')).toEqual([])
+  })
+
+  it('come the parts of ledgers, and of a month none behind one that could not be brought', async () => {
+    const rig = await custodyRig()
+    const { months, logId } = await ledgerIn(rig)
+    const put: string[] = []
+    await run(rig, without(`/11/${LEDGER_NAMES[0]}`, put))
+    const december = LEDGER_NAMES.map((name) => `${months[1]}/${name}`)
+    expect(put).toEqual([...december, `ledger/logs/${logId}.jws`])
+    put.length = 0
+    await run(rig, { beforePut: (key) => Promise.resolve(put.push(key)) })
+    expect(put).toEqual(LEDGER_NAMES.map((name) => `${months[0]}/${name}`))
+  })
 })
+
+it('told to stop while it brings a ledger, it lists no other month of it', async () => {
+  const rig = await custodyRig()
+  const { months } = await ledgerIn(rig)
+  const [stop, listed] = [new AbortController(), new Set<string>()]
+  const summary = await run(rig, {
+    ...{ signal: stop.signal, beforePut: () => Promise.resolve(stop.abort()) },
+    beforeAsk: (what, key) => what === 'list' && listed.add(key),
+  })
+  expect(summary).toMatchObject({ copied: 1, isCut: true, problems: [] })
+  expect([...listed]).toEqual([`${months[0]}/`])
+})
+
+it.each(['store', 'replica'] as const)(
+  'what is destroyed in the %s while it is compared does not differ',
+  async (place) => {
+    const rig = await custodyRig()
+    let isGone = false
+    const beforeAsk: Wish['beforeAsk'] = (what, key) => {
+      if (isGone || what !== 'get' || !key.endsWith('/chunk-000000.age')) return
+      isGone = true
+      remove(rig, place, 'chunk-000000.age')
+    }
+    const same = rig.objects('store').length - 1
+    expect(await run(rig, { beforeAsk })).toMatchObject({ copied: 0, same, differing: 0, problems: [] })
+  },
+)
