@@ -7,7 +7,8 @@ export function checkVault(checking: Checking): void {
   if (kind === 'aws-kms') checkKeys(checking, kind, 'awsKms', checking.config.vault.awsKms.keys)
   if (kind === 'vault-transit') checkKeys(checking, kind, 'vaultTransit', checking.config.vault.vaultTransit.keys)
   checkCredentials(checking, awsKms)
-  checkAddress(checking, vaultTransit.address)
+  checkAddress(checking, 'vaultTransit.address', vaultTransit.address)
+  checkAddress(checking, 'awsKms.endpoint', awsKms.endpoint)
   for (const [group, { keys }] of [
     ['awsKms', checking.config.vault.awsKms],
     ['vaultTransit', checking.config.vault.vaultTransit],
@@ -67,18 +68,23 @@ function checkCredentials(
   }
 }
 
-/** A token, and the key of a recording, in the clear on a network would undo the vault. */
-function checkAddress(checking: Checking, address: string | null): void {
-  const path = 'vault.vaultTransit.address'
+/** A token, or the key of a recording, in the clear on a network would undo the vault. */
+function checkAddress(
+  checking: Checking,
+  name: 'vaultTransit.address' | 'awsKms.endpoint',
+  address: string | null,
+): void {
+  const path = `vault.${name}`
+  const isTransit = name === 'vaultTransit.address'
   if (address === null || checking.problems.concerns(path) || !URL.canParse(address)) return
   const { protocol, hostname, pathname } = new URL(address)
   const isLoopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/u.test(hostname)
   if (protocol === 'http:' && !isLoopback) {
     report(checking, 'config-conflict', [path], {
-      sentence: `${path} is http:// to another machine: the token and the keys of recordings would be readable on the way.`,
-      hint: 'Write https://, with vault.vaultTransit.caFile where the CA is your own.',
+      sentence: `${path} is http:// to another machine: ${isTransit ? 'the token and the keys' : 'keys'} of recordings would be readable on the way.`,
+      hint: `Write https://, with vault.${isTransit ? 'vaultTransit' : 'awsKms'}.caFile where the CA is your own.`,
     })
-  } else if (pathname !== '/') {
+  } else if (isTransit && pathname !== '/') {
     report(checking, 'config-invalid-value', [path], {
       sentence: `${path} has a path in it.`,
       hint: 'Write https://vault.example.com:8200; the mount has a key of its own, vault.vaultTransit.mount.',

@@ -52,7 +52,7 @@ const awsKms = group(
     }),
     endpoint: optionalText({
       description:
-        'URL of the service, for an endpoint in a VPC or a service that speaks the same protocol. null: AWS.',
+        'URL of the service, for an endpoint in a VPC or a service that speaks the same protocol; https, or http to this machine. null: AWS.',
       'x-kind': 'httpUrl',
     }),
     accessKeyId: optionalText({

@@ -128,6 +128,11 @@ describe('what does not go together', () => {
       () => transit(', address: "http://vault.example.com:8200"'),
       'http:// to another machine',
     ],
+    [
+      'keys of recordings in the clear on a network',
+      () => kms(kmsKey('aws-kms.pub.pem'), ', endpoint: "http://kms.example.com"'),
+      'vault.awsKms.endpoint is http:// to another machine',
+    ],
     ['a path in the address', () => transit(', address: "https://vault.example.com/v1"'), 'has a path in it'],
     ['a mount that climbs', () => transit(', mount: "../sys"'), 'is not a path of Vault'],
     ['a key with a path', () => kms('{key: "a b", publicKeyFile: x}'), 'is not the name of a key of AWS KMS'],
@@ -136,8 +141,11 @@ describe('what does not go together', () => {
   })
 
   it('is http on this machine itself: it is allowed', () => {
-    for (const host of ['127.0.0.1:8200', '[::1]:8200', 'localhost'])
+    for (const host of ['127.0.0.1:8200', '[::1]:8200', 'localhost']) {
       expect(problemsOf(transit(`, address: "http://${host}"`))).toEqual([])
+      expect(problemsOf(kms(kmsKey('aws-kms.pub.pem'), `, endpoint: "http://${host}"`))).toEqual([])
+    }
+    expect(problemsOf(kms(kmsKey('aws-kms.pub.pem'), ', endpoint: "https://proxy.example.com/kms"'))).toEqual([])
   })
 
   it('is more recipients than a vault has', () => {
