@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -238,26 +238,49 @@ describe('over TLS', () => {
   })
 })
 
-describe('a server that never answers', () => {
-  let silent: Server
+describe('a server that does not come to an end', () => {
+  let endless: Server
+  let listener: RequestListener
 
   beforeAll(async () => {
-    silent = createServer(() => {})
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    endless = createServer((request, response) => listener(request, response))
+    await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve))
   })
 
   afterAll(() => {
-    silent.closeAllConnections()
-    silent.close()
+    endless.closeAllConnections()
+    endless.close()
   })
 
-  it.each(VAULT_PROVIDERS)('is away for %s', async (provider) => {
-    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const openBy = async (provider: VaultProvider, requestTimeoutMs: number) => {
+    const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`
     const changes = {
-      awsKms: { endpoint: url, requestTimeoutMs: 100 },
-      vaultTransit: { address: url, requestTimeoutMs: 100 },
+      awsKms: { endpoint: url, requestTimeoutMs },
+      vaultTransit: { address: url, requestTimeoutMs },
     }
-    const open = (await opener(provider, changes)).open(stanzaFor(provider))
-    await expect(open).rejects.toMatchObject({ code: 'vault-service-away' })
+    return (await opener(provider, changes)).open(stanzaFor(provider))
+  }
+
+  it.each(VAULT_PROVIDERS)('since it never answers is away for %s', async (provider) => {
+    listener = () => {}
+    await expect(openBy(provider, 100)).rejects.toMatchObject({ code: 'vault-service-away' })
+  })
+
+  it.each(VAULT_PROVIDERS)('since its answer stops in the middle is away for %s', async (provider) => {
+    for (const status of [200, 400]) {
+      listener = (_, response) => response.writeHead(status, { 'content-length': 100 }).write('{"__type"')
+      await expect(openBy(provider, 100)).rejects.toMatchObject({ code: 'vault-service-away' })
+    }
+  })
+
+  it.each(VAULT_PROVIDERS)('since its answer goes on and on is none to %s', async (provider) => {
+    listener = (_, response) => {
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(65_536)));
+      }
+      response.writeHead(200).on('drain', more)
+      more()
+    }
+    await expect(openBy(provider, 30_000)).rejects.toMatchObject({ code: 'vault-service-answer' })
   })
 })

@@ -1,7 +1,10 @@
+import { Readable } from 'node:stream'
+
 import { DecryptCommand, GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 
 import type { AwsKmsConfig } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
+import { readAnswerBytes } from './answer-bytes.ts'
 import { readCaFile } from './ca-file.ts'
 import { isTlsFault, keyServiceError, type KeyServiceFault } from './key-service-error.ts'
 import type { KeyServiceApi, ServiceKeyName } from './key-service.ts'
@@ -87,7 +90,7 @@ export class AwsKms implements KeyServiceApi {
 function createClient(config: AwsKmsConfig, region: string | undefined): KMSClient {
   const { endpoint, credentials, caFile, requestTimeoutMs } = config
   const ca = caFile === undefined ? {} : { ca: readCaFile(caFile, 'aws-kms') }
-  return new KMSClient({
+  const client = new KMSClient({
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined
@@ -106,6 +109,29 @@ function createClient(config: AwsKmsConfig, region: string | undefined): KMSClie
       httpsAgent: ca,
     },
   })
+  // Of low priority, so that it stands before whatever reads the answer. The SDK itself waits for the first byte only, and reads what comes behind it without end.
+  client.middlewareStack.add(
+    (next) => async (asked) => {
+      const output = await next(asked)
+      const body: unknown = Reflect.get(Object(output.response), 'body')
+      if (body instanceof Readable)
+        Reflect.set(Object(output.response), 'body', await readWithin(body, requestTimeoutMs))
+      return output
+    },
+    { step: 'deserialize', priority: 'low', name: 'boundAnswer' },
+  )
+  return client
+}
+
+async function readWithin(body: Readable, timeoutMs: number): Promise<Uint8Array> {
+  const late = new Error('The answer stopped in the middle.')
+  late.name = 'TimeoutError'
+  const timer = setTimeout(() => body.destroy(late), timeoutMs)
+  try {
+    return await readAnswerBytes(body, 'aws-kms')
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function faultOf(error: unknown, key: string): Error {

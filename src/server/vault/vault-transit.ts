@@ -7,14 +7,12 @@ import { EarwitnessError } from '../../errors.ts'
 import { backoffMs } from '../storage/backoff.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import { readCaFile } from './ca-file.ts'
+import { readAnswerBytes } from './answer-bytes.ts'
 import { isTlsFault, keyServiceError } from './key-service-error.ts'
 import type { KeyServiceApi, ServiceKeyName } from './key-service.ts'
 
 const ATTEMPTS_MAX = 3
 const PAUSE = { firstMs: 200, lastMs: 2_000 }
-/** Of an answer: a key with a thousand versions, of which each has its public half, is not longer. */
-export const ANSWER_BYTES_MAX = 1024 * 1024
-
 interface Answer {
   readonly status: number
   readonly body: unknown
@@ -107,19 +105,10 @@ export class VaultTransit implements KeyServiceApi {
 }
 
 async function readAnswer(response: IncomingMessage): Promise<Answer> {
-  const parts: Uint8Array[] = []
-  let length = 0
-  for await (const part of response as AsyncIterable<Uint8Array>) {
-    length += part.length
-    if (length > ANSWER_BYTES_MAX) {
-      response.destroy()
-      throw keyServiceError('vault-transit', 'answer', { detail: 'too long' })
-    }
-    parts.push(part)
-  }
+  const bytes = await readAnswerBytes(response, 'vault-transit')
   let body: unknown
   try {
-    body = JSON.parse(Buffer.concat(parts).toString('utf8'))
+    body = JSON.parse(bytes.toString('utf8'))
   } catch {
     body = undefined
   }
