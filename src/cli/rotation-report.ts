@@ -9,7 +9,7 @@ const WORDS: Readonly<Record<RotationOutcome, string>> = {
   shredded:
     'whose destruction was ordered, with a key that was still there: see below; `earwitness shred` finishes what was begun',
   running: 'still being made, or not in the store yet: run this again when they are over and stored',
-  notOpened: 'not opened by the key that was given: they are of another vault, or damaged',
+  notOpened: 'not opened by the key that was given: they are of another vault, or of a part of the new one, or damaged',
   keyWrong: 'with the key of another recording: run `earwitness verify`',
   notProven: 'whose new key could not be proven; the old one was left',
   oldKept:

@@ -60,18 +60,19 @@ function recipientOf(text: string, { vault }: Config): readonly VaultRecipient[]
 }
 
 /**
- * A service that is both left and rotated to has keys of both vaults. What is to be left are its other keys; when there are none, as where an escrow key is only added, all.
+ * A service that is both left and rotated to has keys of both vaults. Where the new vault is of this service alone, what is to be left are its other keys. Where not, all of them: a recording
+ * that is sealed to a new key of the service may lack the other new recipients, as where an escrow key is added.
  */
 function withoutNew(
   identities: readonly VaultIdentity[],
   recipients: readonly VaultRecipient[],
 ): readonly VaultIdentity[] {
-  const isNew = new Set(
-    recipients.flatMap((recipient) => (typeof recipient === 'string' ? [] : [recipient.fingerprint])),
-  )
+  const texts = new Set(recipients.map(recipientText))
   return identities.map((identity) => {
     if (!(identity instanceof KeyService)) return identity
-    const left = new Set([...identity.fingerprints].filter((fingerprint) => !isNew.has(fingerprint)))
+    const own = new Map([...identity.fingerprints].map((one) => [`${identity.provider} ${one}`, one]))
+    if ([...texts].some((text) => !own.has(text))) return identity
+    const left = new Set([...own].flatMap(([text, one]) => (texts.has(text) ? [] : [one])))
     return left.size === 0 ? identity : identity.only(left)
   })
 }

@@ -42,13 +42,11 @@ function randomnessOf({
   }
 }
 
-/** Whether the header of a wrapped key has as many stanzas of each kind as a vault of these recipients gives it, for the very RSA keys. */
+/** Whether the header of a wrapped key has as many stanzas of each kind as a vault of these recipients gives it, for the very RSA keys in any order. */
 export function isSealedTo(sealed: Uint8Array, recipients: readonly VaultRecipient[]): boolean {
   const header = readWrappedKeyHeader(sealed)
-  const wanted = recipients.filter((recipient) => typeof recipient !== 'string')
-  if (!header.ok || header.value.x25519 !== recipients.length || header.value.rsa.length !== wanted.length) return false
-  return header.value.rsa.every(
-    ({ provider, fingerprint }, index) =>
-      provider === wanted[index]?.provider && fingerprint === wanted[index].fingerprint,
-  )
+  if (!header.ok || header.value.x25519 !== recipients.length) return false
+  const wanted = recipients.filter((recipient) => typeof recipient !== 'string').map(recipientText)
+  const found = header.value.rsa.map(({ provider, fingerprint }) => `${provider} ${fingerprint}`)
+  return wanted.toSorted().join('\n') === found.toSorted().join('\n')
 }

@@ -293,16 +293,22 @@ async function openAll(
   return { keys, identity, hasWrong }
 }
 
-/** Without a key of the new vault nobody can tell a rotated key from that of a third vault; its name says that it was sealed anew. */
+/** Without a key of the new vault nobody can tell a rotated key from that of a third vault of age; its name says that it was sealed anew, and its header to how many of age and to which of a service. */
 async function restOfUnopened(
   places: readonly RotationPlace[],
   recording: Recording,
   options: { readonly names: readonly string[]; readonly recipient: string; readonly vaults: Vaults },
 ): Promise<RotationRest> {
   const { names, recipient, vaults } = options
-  if (vaults.newIdentities === undefined) return wrappedKeyNumber(names[0] ?? '') > 0 ? 'already' : 'notOpened'
+  if (vaults.newIdentities === undefined) {
+    for (const name of names.filter((one) => wrappedKeyNumber(one) > 0)) {
+      const bytes = await getAny(places, recording, name)
+      if (bytes !== undefined && isSealedTo(bytes, vaults.newRecipients)) return 'already'
+    }
+    return 'notOpened'
+  }
   const opened = await openAll(places, recording, { names, recipient, identities: vaults.newIdentities })
-  return opened.keys.length > 0 ? 'already' : 'notOpened'
+  return opened.keys.some(({ bytes }) => isSealedTo(bytes, vaults.newRecipients)) ? 'already' : 'notOpened'
 }
 
 /** The name under which the new key is, or is to be stored: that of one which is ours already, else the first that is free. */

@@ -68,6 +68,14 @@ describe('the vaults of a rotation', () => {
     })
   })
 
+  it('have every key of a service, where an escrow key is added beside one that is retired', async () => {
+    // The key of a recording may be sealed to the second alone by now, and is to be sealed to both.
+    const env = { ...KIND, ...keyOf(0, 'aws-kms', true), ...keyOf(1, 'vault-transit'), ...ESCROW }
+    expect(await vaultsOf(env, '--identity', 'aws-kms')).toMatchObject({
+      ...{ old: [kms.fingerprint, second.fingerprint], newRecipients: [second, fresh?.recipient] },
+    })
+  })
+
   it('are a service of another kind than the recorder seals to, by --to', async () => {
     const env = keyOf(0, 'aws-kms')
     expect(await vaultsOf(env, '--identity', keyFile, '--to', 'aws-kms', '--to', fresh?.recipient ?? '')).toMatchObject(

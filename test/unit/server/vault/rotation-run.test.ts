@@ -10,7 +10,8 @@ import { uuidV7 } from '../../../../src/ids.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { rotationPlace, type RotationPlace } from '../../../../src/server/vault/rotation-place.ts'
 import { PAGE_RECORDINGS, rotateKeys } from '../../../../src/server/vault/rotation-run.ts'
-import { RECORDING_ID, sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
+import { rsaOpener } from '../../../support/rsa-opener.ts'
+import { RECORDING_ID, rsaVault, sampleRecording, vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
 import { HOLD } from '../../evidence/custody/decide.ts'
 import {
   decideIn,
@@ -101,6 +102,31 @@ describe('a rotation', () => {
     expect(await outcomes(rig)).toEqual(['rotated'])
     expect(await keysIn(rig)).toEqual(BOTH(['key-001.age']))
     expect(await findings(rig)).toEqual([])
+  })
+})
+
+describe('a key that the vault that is left does not open', () => {
+  const [kms, transit] = [rsaVault['aws-kms'], rsaVault['vault-transit']]
+  const services = [rsaOpener('aws-kms'), rsaOpener('vault-transit')]
+
+  it('is sealed to the new vault already only when it is sealed to every key of that', async () => {
+    const rig = await rotationRig()
+    await rig.rotate({ vaults: vaults({ newRecipients: [kms] }) })
+    const both = vaults({ newRecipients: [kms, ESCROW.recipient] })
+    expect(await outcomes(rig, { vaults: both })).toEqual(['notOpened'])
+    expect(await outcomes(rig, { vaults: { ...both, newIdentities: services } })).toEqual(['notOpened'])
+    expect(await outcomes(rig, { vaults: vaults({ newRecipients: [transit] }) })).toEqual(['notOpened'])
+    expect(await outcomes(rig, { vaults: vaults({ newRecipients: [kms] }) })).toEqual(['already'])
+    const more = { ...both, oldIdentities: services }
+    expect(await outcomes(rig, { vaults: more })).toEqual(['rotated'])
+    expect(await outcomes(rig, { vaults: both })).toEqual(['already'])
+    expect(await opens(rig, ESCROW.identity)).toEqual([true, true])
+  })
+
+  it('is sealed to the new vault, whatever the order in which the configuration has its keys', async () => {
+    const rig = await rotationRig()
+    await rig.rotate({ vaults: vaults({ newRecipients: [kms, transit] }) })
+    expect(await outcomes(rig, { vaults: vaults({ newRecipients: [transit, kms] }) })).toEqual(['already'])
   })
 })
 
