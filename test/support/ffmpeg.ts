@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
-import { execFile } from 'node:child_process'
+import { execFile, type ExecFileException } from 'node:child_process'
 
 const OUTPUT_MAX_BYTES = 512 * 1024 * 1024
-const TIME_LIMIT_MS = 120_000
+/** Of one program: on a machine that has no time for it, what takes a second may take minutes. */
+const TIME_LIMIT_MS = 600_000
 
 export interface ProbedAudio {
   readonly durationSeconds: number
@@ -73,10 +74,15 @@ async function run(program: string, args: readonly string[], input?: Uint8Array)
     const limits = { encoding: 'buffer' as const, maxBuffer: OUTPUT_MAX_BYTES, timeout: TIME_LIMIT_MS }
     const child = execFile(program, args, limits, (error, stdout, stderr) => {
       if (error === null) resolve(Buffer.from(stdout))
-      else reject(new Error(`${program}: ${stderr.toString('utf8').trim() || error.message}`))
+      else reject(new Error(`${program}: ${stderr.toString('utf8').trim() || reasonOf(error)}`))
     })
     // Whatever ended it before it read all is told above.
     child.stdin?.on('error', () => {})
     if (input !== undefined) child.stdin?.end(input)
   })
+}
+
+/** A program that was ended for its time says nothing itself. */
+function reasonOf(error: ExecFileException): string {
+  return error.killed === true ? `ended after ${TIME_LIMIT_MS / 1_000} s, or by its output` : error.message
 }
