@@ -16,12 +16,15 @@ import { joinServices, type Joined } from './joining.ts'
 import { registerReadiness } from './readiness.ts'
 import type { BoundAddress } from './signalling/port.ts'
 import { StatusBoard } from './status-board.ts'
+import { storeAfterEnd } from './store-after-end.ts'
 import { type DaemonNotice } from './keys-at-start.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
 
-/** After the last BYE: how long manifests, the store and the database get before the daemon gives up waiting for them. */
+/** After the last BYE: longer than the end of a recording waits for what was said last to be made words of. A second signal takes it back. */
+const END_MS = 25_000
+/** Then: how long the store and the database get before the daemon gives up waiting for them. */
 const CUSTODY_DRAIN_MS = 30_000
 /** What the replica has not got by then, it gets after the next start. */
 const REPLICA_DRAIN_MS = 10_000
@@ -98,12 +101,16 @@ export class Daemon {
     this.#log.info({ count: control.live.length }, 'draining')
     await Promise.race([Promise.all([control.whenIdle(), announcer?.drain()]), patience(timeoutMs, hurry)])
     announcer?.hangUpAll()
-    const closed = control
-      .endAll('drain')
-      .then(() => shredder.whenIdle())
-      .then(() => ledger.close(LEDGER_CLOSE_MS))
-    const ended = closed.then(() => spool.uploads.drain(CUSTODY_DRAIN_MS))
-    const stored = await Promise.race([ended, patience(CUSTODY_DRAIN_MS).then(() => false)])
+    const stored = await storeAfterEnd({
+      ended: control.endAll('drain'),
+      store: async () => {
+        await shredder.whenIdle()
+        await ledger.close(LEDGER_CLOSE_MS)
+        return spool.uploads.drain(CUSTODY_DRAIN_MS)
+      },
+      endPatience: patience(END_MS, hurry),
+      storePatience: () => patience(CUSTODY_DRAIN_MS),
+    })
     const written = await outbox.drain(CUSTODY_DRAIN_MS)
     await storage.replica?.drain(REPLICA_DRAIN_MS)
     await Promise.race([signalling.port.drain(), patience(SIGNALLING_DRAIN_MS)])
