@@ -50,7 +50,12 @@ beforeAll(async () => {
   desk = await mkdtemp(join(tmpdir(), 'earwitness-kms-'))
   service = await startKeyService()
   // Nobody asks the network of a cloud for credentials.
-  const env = { EARWITNESS_VAULT_KIND: 'aws-kms', ...KEYS, AWS_EC2_METADATA_DISABLED: 'true' }
+  const env = {
+    ...{ EARWITNESS_VAULT_KIND: 'aws-kms', ...KEYS, AWS_EC2_METADATA_DISABLED: 'true' },
+    // Nor do those of whoever runs the tests leave the machine: nobody listens there.
+    ...{ AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:9', AWS_REGION: 'eu-central-1' },
+    ...{ AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_CONFIG_FILE: '/dev/null' },
+  }
   daemon = await startDaemon(dataDir, env)
   recordingId = await simulatedRecording(daemon, '--duration', '2s')
   await closedRecordings(daemon, 1)
