@@ -42,7 +42,8 @@ const awsKms = group(
     'and, to compare public keys, kms:GetPublicKey.',
   {
     keys: Type.Array(kmsKey, {
-      description: 'Each recording is sealed to all of them that are not retired, and opens with any one.',
+      description:
+        'With kind: aws-kms each recording is sealed to all of them that are not retired, and opens with any one.',
       default: [],
       maxItems: 8,
     }),
@@ -80,7 +81,8 @@ const vaultTransit = group(
     'update on MOUNT/decrypt/KEY and, to compare public keys, read on MOUNT/keys/KEY.',
   {
     keys: Type.Array(transitKey, {
-      description: 'Each recording is sealed to all versions here that are not retired, and opens with any one.',
+      description:
+        'With kind: vault-transit each recording is sealed to all versions here that are not retired, and opens with any one.',
       default: [],
       maxItems: 8,
     }),

@@ -14,6 +14,7 @@ export async function checkVault(config: Config, probes: Probes): Promise<readon
   const identityFile = join(keysDir, VAULT_IDENTITY_FILE)
   const { kind, awsKms, vaultTransit } = config.vault
   const findings = kind === 'age' ? [await vaultRecipients(config, probes, keysDir)] : [serviceKeys(config.vault)]
+  findings.push(...keysUnused(config.vault))
   for (const key of awsKms.keys) findings.push(...(await pinnedKey(probes, 'aws-kms', key)))
   for (const key of vaultTransit.keys) findings.push(...(await pinnedKey(probes, 'vault-transit', key)))
   if ((await probes.fileMode(identityFile)) !== undefined) {
@@ -50,6 +51,20 @@ function serviceKeys({ kind, recipients, awsKms, vaultTransit }: Config['vault']
   const names = current.map(({ key, publicKey }) => `${key} (${publicKey.fingerprint})`).join(', ')
   const others = recipients.length === 0 ? '' : `, and to ${recipients.length} recipients of age`
   return ok('vault', `Recordings are sealed to keys of ${SERVICE_NAMES[provider]}: ${names}${others}.`)
+}
+
+/** Somebody may have named keys and believe that recordings are sealed to them. */
+function keysUnused({ kind, awsKms, vaultTransit }: Config['vault']): readonly Finding[] {
+  const groups = { 'aws-kms': awsKms.keys, 'vault-transit': vaultTransit.keys }
+  return (['aws-kms', 'vault-transit'] as const)
+    .filter((provider) => provider !== kind && groups[provider].some(({ isRetired }) => !isRetired))
+    .map((provider) =>
+      warn(
+        'vault-keys-unused',
+        `Recordings are not sealed to the keys of ${SERVICE_NAMES[provider]} that the configuration names: vault.kind is ${kind}.`,
+        `Set vault.kind to ${provider}; or, where these keys only open what was sealed before, write \`retired: true\` to each.`,
+      ),
+    )
 }
 
 /** Whether the service has the key that is pinned. Nothing depends on it while recordings are made: they could not be opened later. */

@@ -152,5 +152,10 @@ describe('what does not go together', () => {
     const keys = kmsKey('aws-kms.pub.pem')
     const many = Array.from({ length: 9 }, () => keys).join(', ')
     expect(problemsOf(kms(many)).map(({ sentence }) => sentence)).toContain('vault.awsKms.keys has too many items.')
+    const list = (count: number, one: string): string => Array.from({ length: count }, () => one).join(', ')
+    const sentences = (count: number) =>
+      problemsOf(kms(list(count, keys)).replace(vault.recipient, list(16, vault.recipient))).map((one) => one.sentence)
+    expect(sentences(5)).toContain('The vault has 21 recipients, and may have 20.')
+    expect(sentences(4).join('\n')).not.toContain('The vault has')
   })
 })

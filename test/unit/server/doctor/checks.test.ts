@@ -292,6 +292,13 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
     ['vault-service fail'],
     KMS,
   ],
+  ['keys of a service that is not the kind', {}, ['vault-keys-unused warn'], { ...KMS, EARWITNESS_VAULT_KIND: 'age' }],
+  [
+    'such keys that are retired',
+    {},
+    [],
+    { ...KMS, EARWITNESS_VAULT_KIND: 'age', EARWITNESS_VAULT_AWS_KMS_KEYS_0_RETIRED: 'true' },
+  ],
   ['a service that is away', { vaultKey: async () => away }, ['vault-service warn'], KMS],
   ['a signing key that others may read', { modes: { '/data/keys/signer.pem': 0o100644 } }, ['signer warn']],
   ['a signing key that is none', { signerProblem: async () => 'notEd25519' }, ['signer fail']],
