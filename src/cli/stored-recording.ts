@@ -58,7 +58,7 @@ export interface OpenedAudio {
  *
  * Sealing needs no secret, so a chunk proves nothing by opening: one that the manifest does not name is left out.
  *
- * @throws EarwitnessError `recording-key-missing`, `identity-wrong`, `manifest-unreadable`, `chunk-unreadable`
+ * @throws EarwitnessError `recording-key-missing`, `recording-key-damaged`, `identity-wrong`, `manifest-unreadable`, `chunk-unreadable`
  */
 export async function openAudio(objects: ObjectReader, identities: readonly VaultIdentity[]): Promise<OpenedAudio> {
   const manifest = await readStoredManifest(objects)
@@ -170,6 +170,13 @@ export async function unwrapKey(
       'recording-key-missing',
       'The sealed key of this recording is gone: nobody can open it any more.',
       'Nobody has signed that it was destroyed on purpose: run `earwitness verify` on it.',
+    )
+  }
+  if (['damaged', 'notSealed', 'tooLarge', 'notIdentity'].includes(opened.reason)) {
+    throw new EarwitnessError(
+      'recording-key-damaged',
+      `The sealed key of this recording was changed, and opens to nothing: ${opened.detail ?? ''}.`,
+      'Run `earwitness verify` on it, which says more; a replica or a backup may have it whole.',
     )
   }
   if (opened.reason === 'keyNotConfigured') throw await notConfigured(objects, opened.detail ?? '')

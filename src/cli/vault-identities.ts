@@ -30,6 +30,6 @@ async function openConfiguredService({ vault }: Config, provider: VaultProvider)
   throw new EarwitnessError(
     'vault-keys-unset',
     `The configuration names no keys of ${provider}.`,
-    `Put each key with the file of its public half into vault.${group}.keys; \`earwitness keys fetch\` writes that file..`,
+    `Put each key with the file of its public half into vault.${group}.keys; \`earwitness keys fetch\` writes that file.`,
   )
 }

@@ -107,8 +107,9 @@ Where the vault is an RSA key of a key service (\`grep -a '^-> earwitness-rsa' o
 of this recording is opened by a one-time age key, which the service decrypts. Say how in \`DECRYPT\`, instead of \`VAULT\`: a command that decrypts \`$work/wrapped\`. One of these:
 
     DECRYPT='aws kms decrypt --key-id ARN --encryption-algorithm RSAES_OAEP_SHA_256 --ciphertext-blob "fileb://$work/wrapped" --query Plaintext --output text | openssl base64 -d -A'
-    DECRYPT='vault write -field=plaintext transit/decrypt/NAME "ciphertext=vault:v1:$(openssl base64 -A -in "$work/wrapped")" | openssl base64 -d -A'
+    DECRYPT='vault write -field=plaintext transit/decrypt/NAME "ciphertext=vault:vVERSION:$(openssl base64 -A -in "$work/wrapped")" | openssl base64 -d -A'
     DECRYPT='openssl pkeyutl -decrypt -inkey private.pem -in "$work/wrapped" -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256'
+    # VERSION is that of the key whose fingerprint it is: 1 unless it was rotated.
     FINGERPRINT=…     # only where there are several such keys: the one to use
 
 \`\`\`sh
