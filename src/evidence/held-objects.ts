@@ -3,7 +3,7 @@ import type { FindingList } from './findings.ts'
 import { heldEntryOf, type HeldEntry, type MaybeHeld } from './held-entry.ts'
 import type { ManifestBody } from './manifest.ts'
 import { openRecordingKey } from './recording-key.ts'
-import type { VaultIdentity } from './vault-open.ts'
+import { isKeyMissing, type VaultIdentity } from './vault-open.ts'
 import type { ObjectReader } from './verify.ts'
 
 /** What looks at one named object, and says what is wrong with it. */
@@ -54,9 +54,9 @@ async function openHeldKey(
   }: { readonly identities: readonly VaultIdentity[] | undefined; readonly findings: FindingList },
 ): Promise<string | undefined> {
   if (identities === undefined) return undefined
-  const key = await openRecordingKey(wrapped, identities)
-  if (key.ok && key.value.recipient === recipient) return key.value.identity
-  if (key.ok) {
+  const key = await openIfThere(wrapped, identities)
+  if (key?.ok === true && key.value.recipient === recipient) return key.value.identity
+  if (key?.ok === true) {
     findings.add('held-key-wrong', 'This key is not that of what was held until consent.', wrappedKey.name)
   } else {
     const sentence = 'None of the given vault keys opens the key of what was held until consent.'
@@ -87,6 +87,19 @@ export function isDestroyed(body: Pick<ManifestBody, 'held'>, object: MaybeHeld)
   return heldEntryOf(body, object)?.outcome === 'destroyed'
 }
 
+/** Undefined where its key is not in the service any more: rotation leaves held keys to the vault they were sealed to, and the rest of the recording opens. */
+async function openIfThere(
+  wrapped: Uint8Array,
+  identities: readonly VaultIdentity[],
+): Promise<Awaited<ReturnType<typeof openRecordingKey>> | undefined> {
+  try {
+    return await openRecordingKey(wrapped, identities)
+  } catch (error) {
+    if (isKeyMissing(error)) return undefined
+    throw error
+  }
+}
+
 /** The identities of held parts that somebody with these vault identities can open; others are left out. Nothing is checked. */
 export async function openHeldIdentities(
   { held = [] }: Pick<ManifestBody, 'held'>,
@@ -96,7 +109,7 @@ export async function openHeldIdentities(
   const opened: (string | undefined)[] = []
   for (const { wrappedKey, recipient, outcome } of held) {
     const wrapped = outcome === 'destroyed' ? undefined : await objects.get(wrappedKey.name)
-    const key = wrapped === undefined ? undefined : await openRecordingKey(wrapped, identities)
+    const key = wrapped === undefined ? undefined : await openIfThere(wrapped, identities)
     opened.push(key?.ok === true && key.value.recipient === recipient ? key.value.identity : undefined)
   }
   return opened

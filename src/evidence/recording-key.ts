@@ -2,7 +2,7 @@ import { identityToRecipient } from 'age-encryption'
 
 import { accepted, rejected, type Result } from '../result.ts'
 import { isWrappedKeyName, wrappedKeyNumber } from './object-names.ts'
-import { openVaultSealed, type VaultIdentity, type VaultOpenRejectReason } from './vault-open.ts'
+import { isSealedToService, openVaultSealed, type VaultIdentity, type VaultOpenRejectReason } from './vault-open.ts'
 
 /** A recording's key pair, in the hands of somebody who may listen. */
 export interface OpenedRecordingKey {
@@ -25,6 +25,7 @@ export async function openRecordingKey(
   wrappedKey: Uint8Array,
   vaultIdentities: readonly VaultIdentity[],
 ): Promise<Result<OpenedRecordingKey, RecordingKeyRejectReason>> {
+  if (wrappedKey.length > WRAPPED_KEY_BYTES_MAX) return rejected('tooLarge')
   const opened = await openVaultSealed(wrappedKey, vaultIdentities)
   if (!opened.ok) return opened
   const lines = new TextDecoder().decode(opened.value).split('\n')
@@ -37,6 +38,29 @@ export async function openRecordingKey(
     return rejected('notIdentity')
   }
 }
+
+/**
+ * Opens the wrapped keys of one recording. Of those that a service would have to open, the first {@link SERVICE_KEYS_MAX} only: somebody who may write to the store must not choose how often
+ * a service is asked. Throws what a service throws.
+ */
+export class RecordingKeyOpener {
+  readonly #identities: readonly VaultIdentity[]
+  #asking = 0
+
+  constructor(identities: readonly VaultIdentity[]) {
+    this.#identities = identities
+  }
+
+  open(wrapped: Uint8Array): Promise<Result<OpenedRecordingKey, RecordingKeyRejectReason>> {
+    const isForService = this.#identities.some((one) => typeof one !== 'string' && isSealedToService(wrapped, one))
+    if (isForService) this.#asking += 1
+    const texts = this.#identities.filter((one) => typeof one === 'string')
+    return openRecordingKey(wrapped, this.#asking > SERVICE_KEYS_MAX ? texts : this.#identities)
+  }
+}
+
+/** A recording has one, and during a rotation or on legal hold some more. */
+export const SERVICE_KEYS_MAX = 16
 
 /** `missing`: there is no wrapped key at all. `wrongRecipient`: one opens, and is that of another recording. */
 export type NewestKeyRejectReason = RecordingKeyRejectReason | 'missing' | 'wrongRecipient'
@@ -65,10 +89,11 @@ export async function openNewestKey(options: {
   const { names, get, identities, recipient } = options
   let refused: Result<NewestKey, NewestKeyRejectReason> | undefined
   const unanswered: unknown[] = []
+  const opener = new RecordingKeyOpener(identities)
   for (const name of newestFirst(names)) {
     const wrapped = await get(name)
     if (wrapped === undefined) continue
-    const opened = await openOrKeep(wrapped, identities, unanswered)
+    const opened = await openOrKeep(wrapped, opener, unanswered)
     if (opened === undefined) continue
     if (!opened.ok) refused ??= rejected(opened.reason, name)
     else if (recipient === undefined || opened.value.recipient === recipient) return accepted({ ...opened.value, name })
@@ -81,12 +106,11 @@ export async function openNewestKey(options: {
 /** Undefined when a key service did not answer, which is put to `unanswered`: an older key may open. */
 async function openOrKeep(
   wrapped: Uint8Array,
-  identities: readonly VaultIdentity[],
+  opener: RecordingKeyOpener,
   unanswered: unknown[],
 ): Promise<Result<OpenedRecordingKey, RecordingKeyRejectReason> | undefined> {
-  if (wrapped.length > WRAPPED_KEY_BYTES_MAX) return rejected('tooLarge')
   try {
-    return await openRecordingKey(wrapped, identities)
+    return await opener.open(wrapped)
   } catch (error) {
     unanswered.push(error)
     return undefined

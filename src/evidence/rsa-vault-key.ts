@@ -50,6 +50,11 @@ export function rsaVaultKeyPem({ spki }: RsaVaultKey): string {
   return publicKeyOf(spki).export({ format: 'pem', type: 'spki' }).toString()
 }
 
+/** Of what is encrypted to it. RFC 8017 7.1.1 */
+export function ciphertextLength({ spki }: RsaVaultKey): number {
+  return (publicKeyOf(spki).asymmetricKeyDetails?.modulusLength ?? 0) / 8
+}
+
 /** @param spki of {@link RsaVaultKey}; throws a RangeError for anything else */
 export function publicKeyOf(spki: string): KeyObject {
   const known = publicKeys.get(spki)

@@ -1,3 +1,4 @@
+import { EarwitnessError } from '../errors.ts'
 import { rejected, type Result } from '../result.ts'
 import { openSealed, type OpenRejectReason } from './age-open.ts'
 import { readWrappedKeyHeader, type RsaStanza } from './rsa-stanza.ts'
@@ -24,7 +25,7 @@ export type VaultOpenRejectReason = OpenRejectReason | 'keyNotConfigured'
 const IDENTITY_LENGTH_MAX = 100
 
 /**
- * Opens what `sealToVault` sealed: with age identities as {@link openSealed} does, without asking anybody; then by the services, each asked for the stanzas of its keys until one opens.
+ * Opens what `sealToVault` sealed: with age identities as {@link openSealed} does, without asking anybody; then by the services, each asked for one stanza of each of its keys until one opens.
  * Runs in browsers too. Throws what a service throws.
  */
 export async function openVaultSealed(
@@ -39,6 +40,7 @@ export async function openVaultSealed(
   if (!header.ok) return opened
   let refused: Result<Uint8Array, VaultOpenRejectReason> = opened
   const unanswered: unknown[] = []
+  const asked = new Set<string>()
   for (const stanza of header.value.rsa) {
     const service = services.find(({ provider }) => provider === stanza.provider)
     if (service === undefined) continue
@@ -46,6 +48,10 @@ export async function openVaultSealed(
       if (refused === opened) refused = rejected('keyNotConfigured', stanza.fingerprint)
       continue
     }
+    // No writer makes two for one key: somebody who may write to the store must not choose how often a service is asked.
+    const key = `${stanza.provider} ${stanza.fingerprint}`
+    if (asked.has(key)) continue
+    asked.add(key)
     try {
       const identity = await oneTimeIdentity(service, stanza)
       const result = identity === undefined ? rejected('damaged' as const) : await openSealed(sealed, [identity])
@@ -58,8 +64,13 @@ export async function openVaultSealed(
     }
   }
   // Who got no answer knows nothing, whatever the other keys say.
-  if (unanswered.length > 0) throw unanswered[0]
+  if (unanswered.length > 0) throw unanswered.find((error) => !isKeyMissing(error)) ?? unanswered[0]
   return refused
+}
+
+/** A key that its service does not have will never open anything; of what else it may say, anything may be otherwise tomorrow. */
+export function isKeyMissing(error: unknown): boolean {
+  return error instanceof EarwitnessError && error.code === 'vault-key-missing'
 }
 
 /** Whether a service is to be asked for this: without asking it. */

@@ -212,6 +212,7 @@ test('the health of the vault is told', async () => {
   const about = findings.filter(({ check }) => check.startsWith('vault'))
   expect(about.map(({ check, verdict }) => `${check} ${verdict}`)).toEqual([
     'vault ok',
+    'vault-keys-unused warn',
     'vault-service ok',
     'vault-service ok',
   ])

@@ -106,6 +106,20 @@ describe.each(VAULT_PROVIDERS)('%s', (provider) => {
     await expect((await opener(provider)).open(stanza)).rejects.toMatchObject({ code: 'vault-key-wrong' })
   })
 
+  it('is asked for its public half once, and for nothing that does not fit to that', async () => {
+    const opened = await opener(provider)
+    for (const seed of ['b', 'c']) {
+      const ciphertext = stanzaFor(provider, seed).ciphertext.toReversed()
+      ciphertext[0] = 0
+      expect(await opened.open({ ...stanzaFor(provider), ciphertext })).toMatchObject({ reason: 'damaged' })
+    }
+    expect(service.log).toHaveLength(3)
+    const { length } = stanzaFor(provider).ciphertext
+    const ciphertext = new Uint8Array(length === 384 ? 512 : 384).fill(1)
+    expect(await opened.open({ ...stanzaFor(provider), ciphertext })).toMatchObject({ reason: 'damaged' })
+    expect(service.log).toHaveLength(3)
+  })
+
   it('that does not know the key says so', async () => {
     const opened = await opener(provider, { key: provider === 'aws-kms' ? KMS_KEY.replace(/1$/u, '2') : 'other' })
     await expect(opened.open(stanzaFor(provider))).rejects.toMatchObject({ code: 'vault-key-missing' })

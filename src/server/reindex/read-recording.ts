@@ -11,6 +11,7 @@ import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import type { VaultIdentity } from '../../evidence/vault-open.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { isOfOneKey } from '../vault/key-service-error.ts'
 import { objectKey } from '../storage/layout.ts'
 import { readConsent } from './read-consent.ts'
 import type { ReadRecording } from './restored-records.ts'
@@ -131,7 +132,15 @@ class Opener {
     identities: readonly VaultIdentity[],
   ): Promise<string | undefined> {
     const get = (name: string): Promise<Uint8Array | undefined> => this.#store.get(objectKey(this.#objectPrefix, name))
-    const opened = await openNewestKey({ names, get, identities, recipient })
+    let opened: Awaited<ReturnType<typeof openNewestKey>>
+    try {
+      opened = await openNewestKey({ names, get, identities, recipient })
+    } catch (error) {
+      // Whoever may write to the store could end the run for all other recordings.
+      if (!isOfOneKey(error)) throw error
+      this.#report('key-unreadable', wrappedKey.name)
+      return undefined
+    }
     if (opened.ok) return opened.value.identity
     const { reason, detail: name = wrappedKey.name } = opened
     this.#report(reason === 'missing' ? 'key-missing' : 'key-unreadable', name)

@@ -35,13 +35,13 @@ const MEANINGS: Readonly<Record<KeyServiceFault, Meaning>> = {
     'vault-service-denied',
     (name) => `${name} does not let you use this key`,
     (group) =>
-      `Check the credentials of ${group} and what they are allowed (kms:Decrypt; in Vault update on MOUNT/decrypt/KEY), and whether they have expired.`,
+      `Check the credentials of ${group} and what they are allowed (kms:Decrypt and kms:GetPublicKey; in Vault update on MOUNT/decrypt/KEY and read on MOUNT/keys/KEY), and whether they have expired.`,
   ],
   keyMissing: [
     'vault-key-missing',
     (name) => `${name} has no such key`,
     (group) =>
-      `Check the key in ${group}.keys, and the region or mount. If it was deleted, only other recipients of the recording still open it.`,
+      `Check the key in ${group}.keys, and the region or mount. If it was deleted, take it out of the configuration: only other recipients of what was sealed to it still open that.`,
   ],
   keyDisabled: [
     'vault-key-disabled',
@@ -86,6 +86,12 @@ export function keyServiceError(
   })
 }
 
+/** Whether a service refused one of its keys, and may well open by another. */
+export function isOfOneKey(error: unknown): error is EarwitnessError {
+  return error instanceof EarwitnessError && ONE_KEY.has(error.code)
+}
+
+const ONE_KEY: ReadonlySet<string> = new Set(['vault-key-missing', 'vault-key-disabled', 'vault-key-wrong'])
 const DETAIL_MAX = 200
 
 /** Codes of Node and OpenSSL for a certificate that does not do. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 import type { Config, ServiceKeyConfig } from '../../config/config.ts'
-import { rsaVaultKeyOf } from '../../evidence/rsa-vault-key.ts'
+import { ciphertextLength, rsaVaultKeyOf } from '../../evidence/rsa-vault-key.ts'
 import type { RsaStanza } from '../../evidence/rsa-stanza.ts'
 import type { RsaVaultKey, VaultProvider } from '../../evidence/vault-recipient.ts'
 import type { VaultService } from '../../evidence/vault-open.ts'
@@ -32,6 +32,8 @@ export class KeyService implements VaultService {
   readonly #keys: ReadonlyMap<string, ServiceKeyConfig>
   readonly #api: KeyServiceApi
   readonly #opened = new Map<string, Promise<Result<Uint8Array, 'damaged'>>>()
+  /** Keys that the service has as they are pinned. */
+  readonly #proven = new Set<ServiceKeyConfig>()
   #away = 0
   #lastAway: EarwitnessError | undefined
 
@@ -51,6 +53,7 @@ export class KeyService implements VaultService {
   async open(stanza: RsaStanza): Promise<Result<Uint8Array, 'damaged'>> {
     const key = this.#keys.get(stanza.fingerprint)
     if (key === undefined) throw new TypeError('The service was asked for a key that it does not have.')
+    if (stanza.ciphertext.length !== ciphertextLength(key.publicKey)) return rejected('damaged')
     const name = createHash('sha256').update(stanza.fingerprint).update(stanza.ciphertext).digest('hex')
     const known = this.#opened.get(name)
     const opening = known ?? this.#ask(key, stanza.ciphertext)
@@ -92,9 +95,12 @@ export class KeyService implements VaultService {
       throw error
     }
     // Before anybody is told that a file was changed: is it the key to which it was sealed?
-    const actual = await this.fetch(key)
-    if (actual.fingerprint !== key.publicKey.fingerprint)
-      throw keyServiceError(this.provider, 'keyWrong', { key: key.key })
+    if (!this.#proven.has(key)) {
+      const actual = await this.fetch(key)
+      if (actual.fingerprint !== key.publicKey.fingerprint)
+        throw keyServiceError(this.provider, 'keyWrong', { key: key.key })
+      this.#proven.add(key)
+    }
     return rejected('damaged')
   }
 }

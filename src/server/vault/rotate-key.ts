@@ -9,7 +9,7 @@ import {
   wrappedKeyName,
   wrappedKeyNumber,
 } from '../../evidence/object-names.ts'
-import { openRecordingKey } from '../../evidence/recording-key.ts'
+import { openRecordingKey, RecordingKeyOpener } from '../../evidence/recording-key.ts'
 import { isSealedTo, rewrapKey } from '../../evidence/rewrapped-key.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { VerifyKey } from '../../evidence/signer-keys.ts'
@@ -17,6 +17,7 @@ import type { VaultIdentity } from '../../evidence/vault-open.ts'
 import type { VaultRecipient } from '../../evidence/vault-recipient.ts'
 import { readDecisions } from '../custody/read-decisions.ts'
 import { objectKey } from '../storage/layout.ts'
+import { isOfOneKey } from './key-service-error.ts'
 import type { RotationIntents } from './left-keys.ts'
 import type { RotationPlace } from './rotation-place.ts'
 
@@ -268,7 +269,7 @@ async function recipientOf(places: readonly RotationPlace[], recording: Recordin
   return manifest?.ok === true ? manifest.value.body.recipient : undefined
 }
 
-/** The wrapped keys that open to the recording's identity, the newest first. */
+/** The wrapped keys that open to the recording's identity, the newest first. Throws what a key service throws: at once when it is away, else when no other key opens. */
 async function openAll(
   places: readonly RotationPlace[],
   recording: Recording,
@@ -281,15 +282,24 @@ async function openAll(
   const keys: OpenedKey[] = []
   let identity: string | undefined
   let hasWrong = false
+  const opener = new RecordingKeyOpener(options.identities)
+  const unanswered: unknown[] = []
   for (const name of options.names) {
     const bytes = await getAny(places, recording, name)
-    const opened = bytes === undefined ? undefined : await openRecordingKey(bytes, options.identities)
+    let opened: Awaited<ReturnType<typeof opener.open>> | undefined
+    try {
+      opened = bytes === undefined ? undefined : await opener.open(bytes)
+    } catch (error) {
+      if (!isOfOneKey(error)) throw error
+      unanswered.push(error)
+    }
     if (bytes === undefined || opened?.ok !== true) continue
     if (opened.value.recipient === options.recipient) {
       identity = opened.value.identity
       keys.push({ name, sha256: sha256Hex(bytes), bytes })
     } else hasWrong = true
   }
+  if (keys.length === 0 && unanswered.length > 0) throw unanswered[0]
   return { keys, identity, hasWrong }
 }
 

@@ -1,15 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
+import { EarwitnessError } from '../../../src/errors.ts'
 import { generateIdentity } from '../../../src/evidence/age-keys.ts'
 import { sealedSize } from '../../../src/evidence/age-seal.ts'
 import { openNote, sealNote } from '../../../src/evidence/custody/custody-note.ts'
 import { CUSTODY_LENGTH_MAX } from '../../../src/evidence/custody/custody-record.ts'
-import { openNewestKey, openRecordingKey } from '../../../src/evidence/recording-key.ts'
+import { openNewestKey, openRecordingKey, SERVICE_KEYS_MAX } from '../../../src/evidence/recording-key.ts'
 import { isSealedTo, rewrapKey } from '../../../src/evidence/rewrapped-key.ts'
 import { readWrappedKeyHeader, rsaStanzaText } from '../../../src/evidence/rsa-stanza.ts'
-import { isSealedToService, openVaultSealed, type VaultService } from '../../../src/evidence/vault-open.ts'
-import { RSA_VAULT_KEYS_MAX, VAULT_PROVIDERS } from '../../../src/evidence/vault-recipient.ts'
+import {
+  isSealedToService,
+  openVaultSealed,
+  type VaultIdentity,
+  type VaultService,
+} from '../../../src/evidence/vault-open.ts'
+import { RSA_VAULT_KEYS_MAX, VAULT_PROVIDERS, type VaultProvider } from '../../../src/evidence/vault-recipient.ts'
 import { sealToVault } from '../../../src/evidence/vault-seal.ts'
 import { verifyRecording } from '../../../src/evidence/verify.ts'
 import { accepted, rejected } from '../../../src/result.ts'
@@ -102,8 +108,9 @@ describe('a wrapped key of a key service', () => {
     for (const opener of [newVault[0]?.identity ?? '', rsaOpener('aws-kms'), rsaOpener('vault-transit')])
       expect(await openRecordingKey(stored, [opener])).toMatchObject({ ok: true, value: { identity } })
     expect(isSealedTo(stored, recipients)).toBe(true)
-    for (const others of [[kms, transit], [newVault[0]?.recipient ?? '', transit, kms], recipients.slice(0, 2)])
-      expect(isSealedTo(stored, others)).toBe(false)
+    expect(isSealedTo(stored, [recipients[0] ?? '', { ...kms, provider: 'vault-transit' }, transit])).toBe(false)
+    expect(isSealedTo(stored, [newVault[0]?.recipient ?? '', transit, kms])).toBe(true)
+    for (const others of [[kms, transit], recipients.slice(0, 2)]) expect(isSealedTo(stored, others)).toBe(false)
   })
 
   it('whose key is not configured is told from one of another vault, and neither asks the service', async () => {
@@ -141,6 +148,40 @@ describe('a wrapped key of a key service', () => {
       })
     expect(await open(vault.recipient)).toMatchObject({ ok: true, value: { name: 'key.age' } })
     await expect(open(newVault[0]?.recipient ?? '')).rejects.toThrow('the key is gone')
+  })
+
+  it('that somebody made many of asks the service a few times only, and opens with an age identity still', async () => {
+    const service = rsaOpener('aws-kms')
+    const [, stanzas = ''] = /(-> X25519 .*\n.*\n-> earwitness-rsa[^]*?)-> X25519/u.exec(text) ?? []
+    const repeated = inLatin1(text.replace(stanzas, stanzas.repeat(RSA_VAULT_KEYS_MAX - 1)))
+    expect(readWrappedKeyHeader(repeated)).toMatchObject({ ok: true, value: { rsa: { length: RSA_VAULT_KEYS_MAX } } })
+    await openVaultSealed(repeated, [service])
+    expect(service.asked()).toBe(1)
+    const foreign = sealToVault(Buffer.from(`${newVault[0]?.identity}\n`), [kms], vectorRandom('planted'))
+    const own = sealToVault(Buffer.from(`${vault.identity}\n`), [newVault[0]?.recipient ?? ''], vectorRandom('own'))
+    const names = ['key.age', ...Array.from({ length: 40 }, (_, index) => `key-9${String(index + 10)}.age`)]
+    const open = (identities: readonly VaultIdentity[]) =>
+      openNewestKey({
+        ...{ names, get: async (name) => (name === 'key.age' ? own : foreign), recipient: vault.recipient },
+        identities,
+      })
+    expect(await open([service])).toMatchObject({ ok: false })
+    expect(service.asked()).toBe(1 + SERVICE_KEYS_MAX)
+    expect(await open([service, newVault[0]?.identity ?? ''])).toMatchObject({ ok: true, value: { name: 'key.age' } })
+  })
+
+  it('that is too long is not looked into', async () => {
+    const long = Buffer.concat([sealed, Buffer.alloc(16 * 1024)])
+    expect(await openRecordingKey(long, [vault.identity])).toMatchObject({ reason: 'tooLarge' })
+  })
+
+  it('that the service does not have is told after what another key of it says', async () => {
+    const refusing = (provider: VaultProvider, code: string): VaultService => ({
+      ...{ provider, fingerprints: new Set([rsaVault[provider].fingerprint]) },
+      open: () => Promise.reject(new EarwitnessError(code, 'refused', 'hint')),
+    })
+    const both = [refusing('aws-kms', 'vault-key-missing'), refusing('vault-transit', 'vault-service-away')]
+    await expect(openVaultSealed(sealed, both)).rejects.toMatchObject({ code: 'vault-service-away' })
   })
 
   it('of which a stanza was replaced is damaged, and not of another vault', async () => {

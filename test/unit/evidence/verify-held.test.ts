@@ -1,5 +1,9 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 
+import { EarwitnessError } from '../../../src/errors.ts'
+import { openHeldIdentities } from '../../../src/evidence/held-objects.ts'
+import type { VaultService } from '../../../src/evidence/vault-open.ts'
+import { sealToVault } from '../../../src/evidence/vault-seal.ts'
 import type { HeldEntry } from '../../../src/evidence/held-entry.ts'
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
 import { describeVerdict, verifyRecording, type Verdict } from '../../../src/evidence/verify.ts'
@@ -9,7 +13,15 @@ import { flattenLinks } from '../../../src/media/flatten-links.ts'
 import { readOggOpus } from '../../../src/media/ogg-opus.ts'
 import { pcmOf, sealedHeldRecording } from '../../support/held-recording.ts'
 import { vault } from '../../support/recording-rig.ts'
-import { readerOf, RECORDING_ID, storeManifest, vectorSigner } from '../../vectors/evidence/sample-recording.ts'
+import {
+  readerOf,
+  RECORDING_ID,
+  rsaVault,
+  sha256,
+  storeManifest,
+  vectorRandom,
+  vectorSigner,
+} from '../../vectors/evidence/sample-recording.ts'
 
 const HELD_KEY = 'held-key-000.age'
 const DECIDED = { cause: 'agreed', decidedAt: '2026-11-23T09:00:03.000Z' } as const
@@ -53,6 +65,31 @@ test('what was kept is there, opens whole, and is said to have been held', async
   expect(found.findings).toEqual([])
   expect(found.counts).toMatchObject({ chunks: body.chunks.length, chunksOpened: body.chunks.length })
   expect(describeVerdict(found)).toMatch(/Held until consent from 0.000 s to 2\.\d+ s: it was kept \(agreed\)/)
+})
+
+test('a held key that is sealed to a deleted key of a service is not opened, and the rest is', async () => {
+  const kms = rsaVault['aws-kms']
+  const service = (code: string): VaultService => ({
+    ...{ provider: 'aws-kms', fingerprints: new Set([kms.fingerprint]) },
+    open: () => Promise.reject(new EarwitnessError(code, 'refused', 'hint')),
+  })
+  const wrapped = sealToVault(Buffer.from('AGE-SECRET-KEY-1\n'), [kms], vectorRandom('held'))
+  objects.set(HELD_KEY, wrapped)
+  const wrappedKey = { name: HELD_KEY, sha256: sha256(wrapped), sizeBytes: wrapped.length }
+  await decided({ ...KEPT, wrappedKey })
+  const { verifyKey } = await vectorSigner()
+  const verify = (code: string): Promise<Verdict> =>
+    verifyRecording({
+      ...{ recordingId: RECORDING_ID, keys: [verifyKey], identities: [vault.identity, service(code)] },
+      objects: readerOf(objects),
+    })
+  const { findings: found, counts } = await verify('vault-key-missing')
+  expect(found.map(({ code }) => code)).toContain('held-key-unreadable')
+  expect(counts.chunksOpened).toBe(ownChunks().length)
+  const kept = { held: (body.held ?? []).map((entry) => ({ ...entry, ...KEPT, wrappedKey })) }
+  const open = (code: string) => openHeldIdentities(kept, readerOf(objects), [service(code)])
+  expect(await open('vault-key-missing')).toEqual([undefined])
+  await expect(open('vault-service-away')).rejects.toMatchObject({ code: 'vault-service-away' })
 })
 
 test('what was destroyed is no finding, be its objects there or not, and nobody opens it', async () => {

@@ -152,6 +152,16 @@ export async function keysIn({ stores }: RotationRig): Promise<readonly (readonl
   return listed
 }
 
+/** Those that are counted, and the codes of what failed. */
+export async function outcomes(
+  rig: RotationRig,
+  ...options: Parameters<RotationRig['rotate']>
+): Promise<readonly string[]> {
+  const { counts, left } = await rig.rotate(...options)
+  const codes = left.flatMap(({ code }) => (code === undefined ? [] : [code]))
+  return [...Object.entries(counts).flatMap(([outcome, count]) => (count > 0 ? [outcome] : [])), ...codes]
+}
+
 /** Whether any of `identities` opens the recording, in each place. */
 export async function opens({ stores, recording }: RotationRig, ...identities: string[]): Promise<readonly boolean[]> {
   const opened: boolean[] = []

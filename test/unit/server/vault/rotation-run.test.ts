@@ -21,6 +21,7 @@ import {
   NEW,
   OLD,
   opens,
+  outcomes,
   PREFIX,
   rotationRig,
   THIRD,
@@ -45,12 +46,6 @@ function storeOf(rig: RotationRig, place: number): RotationPlace {
   const store = rig.stores[place]
   if (store === undefined) throw new Error('no such store')
   return store
-}
-
-async function outcomes(rig: RotationRig, ...options: Parameters<RotationRig['rotate']>): Promise<readonly string[]> {
-  const { counts, left } = await rig.rotate(...options)
-  const codes = left.flatMap(({ code }) => (code === undefined ? [] : [code]))
-  return [...Object.entries(counts).flatMap(([outcome, count]) => (count > 0 ? [outcome] : [])), ...codes]
 }
 
 describe('a rotation', () => {
