@@ -69,7 +69,11 @@ async function change(context: CommandContext, action: 'add' | 'release' | 'appl
   const open = await openCustody(context, config)
   try {
     const custody = await RecordingCustody.find(open, id, open.tenants)
-    const options = { ...open, custody, note, leave: leaveOn(config) }
+    const { recordingId } = custody
+    const options = {
+      ...{ ...open, custody, note, leave: leaveOn(config) },
+      knownHolds: () => knownHolds(context, { ...open, recordingId }),
+    }
     const report: HoldReport =
       action === 'add'
         ? await addHold(options)
@@ -95,11 +99,7 @@ function release(context: CommandContext, options: OpenCustody & HoldOptions): P
     const sentence = 'A lost hold is released by itself: what is lost, and what is there, are not one thing.'
     throw usageError('usage-invalid-value', sentence, 'Leave out --hold and --all, or --lost.')
   }
-  const { recordingId } = options.custody
-  return releaseLostHold({
-    ...{ ...options, holdId: lost },
-    knownHolds: () => knownHolds(context, { ...options, recordingId }),
-  })
+  return releaseLostHold({ ...options, holdId: lost })
 }
 
 /** All that was decided about one recording, from the store. */

@@ -1,5 +1,6 @@
 import { ExitCode } from '../../errors.ts'
 import type { HoldReport, StoreHold } from '../../server/custody/hold.ts'
+import { endOf } from '../../server/custody/lost-holds.ts'
 import type { Trouble } from '../../server/custody/recording-custody.ts'
 import type { ShredReport } from '../../server/custody/shred.ts'
 import { printable } from '../output.ts'
@@ -53,17 +54,26 @@ export function storeHoldLine({ place, outcome, copies }: StoreHold): string {
 }
 
 export function holdLines(report: HoldReport): readonly string[] {
-  const { recordingId, holds, storeHolds, isOpen, troubles } = report
+  const { recordingId, holds, lostHolds, storeHolds, isOpen, troubles } = report
+  const isUnknown = troubles.some(({ code }) => code === 'hold-lost-unknown')
   const state =
-    holds.length === 0 ? 'is not held any more' : `is held by ${holds.length} ${holds.length === 1 ? 'hold' : 'holds'}`
+    holds.length > 0
+      ? `is held by ${holds.length} ${holds.length === 1 ? 'hold' : 'holds'}`
+      : lostHolds.length === 0 && !isUnknown
+        ? 'is not held any more'
+        : 'is held by none whose record is there'
   const supports = storeHolds.some(({ outcome }) => outcome !== 'unsupported')
   return [
     `Recording ${recordingId} ${state}${holds.length === 0 ? '' : `: ${holds.map(({ holdId }) => holdId).join(', ')}`}.`,
     ...storeHolds.map(storeHoldLine),
+    ...(lostHolds.length === 0 ? [] : [`${STILL_LOST} ${endOf(lostHolds)}`]),
     ...(isOpen && supports && holds.length > 0 ? [STILL_COMING] : []),
     ...troubleLines(troubles),
   ]
 }
+
+const STILL_LOST =
+  'note: ledger or index know a hold whose record is lost, so nothing of it will be destroyed, and the stores go on holding.'
 
 const STILL_COMING =
   'note: it is still being made. Nothing of it will be destroyed; the stores keep by force what is there now: run `earwitness hold apply` with its id when it is over.'

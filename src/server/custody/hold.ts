@@ -29,6 +29,8 @@ export interface HoldReport {
   readonly decided: readonly string[]
   /** Open holds afterwards. */
   readonly holds: CustodyState['holds']
+  /** Where none is open: those whose record is lost, and that hold all the same. */
+  readonly lostHolds: readonly KnownHold[]
   readonly storeHolds: readonly StoreHold[]
   /** The recording has no manifest yet: objects are still to come. */
   readonly isOpen: boolean
@@ -40,18 +42,20 @@ export interface HoldOptions {
   readonly custody: RecordingCustody
   readonly note: CustodyNote
   readonly leave: (request: CustodyRequest) => Promise<boolean>
+  /** Asked before the stores are let go. */
+  readonly knownHolds: () => Promise<readonly KnownHold[]>
 }
 
 /** Adds a hold. A recording that is still being made may be held: nothing of it is destroyed, and `applyHolds` tells the stores of what came later. */
 export async function addHold(
-  options: HoldOptions & Pick<CustodyParts, 'nowUnixMs' | 'randomBytes'>,
+  options: Omit<HoldOptions, 'knownHolds'> & Partial<HoldOptions> & Pick<CustodyParts, 'nowUnixMs' | 'randomBytes'>,
 ): Promise<HoldReport> {
   const holdId = uuidV7(options.nowUnixMs(), options.randomBytes(16))
   const decided = await options.custody.decide((state) => {
     if (state.shred !== 'none') throw destroyed(state)
     return { kind: 'holdAdded', holdId }
   }, options.note)
-  return finish(options, [decided], [holdId])
+  return finish({ knownHolds: noneKnown, ...options }, [decided], [holdId])
 }
 
 /** Ends holds. @param options.which the id of one, `only` or `all` */
@@ -76,9 +80,7 @@ export async function releaseHolds(options: HoldOptions & { readonly which: stri
  *
  * @throws EarwitnessError `hold-not-lost`, `hold-not-found`
  */
-export async function releaseLostHold(
-  options: HoldOptions & { readonly holdId: string; readonly knownHolds: () => Promise<readonly KnownHold[]> },
-): Promise<HoldReport> {
+export async function releaseLostHold(options: HoldOptions & { readonly holdId: string }): Promise<HoldReport> {
   const { custody, note, holdId } = options
   const known = await options.knownHolds()
   const lostIn = (records: readonly StoredRecord[]): readonly string[] => {
@@ -98,7 +100,7 @@ export async function releaseLostHold(
       }, note),
     )
   }
-  return finish(options, decided, [holdId])
+  return finish({ ...options, knownHolds: () => Promise.resolve(known) }, decided, [holdId])
 }
 
 /**
@@ -113,7 +115,7 @@ export async function applyHolds(options: Omit<HoldOptions, 'note'>): Promise<Ho
 }
 
 async function finish(
-  { custody, note, leave }: HoldOptions,
+  { custody, note, leave, knownHolds }: HoldOptions,
   decided: readonly Decided[],
   holdIds: readonly string[],
 ): Promise<HoldReport> {
@@ -131,26 +133,30 @@ async function finish(
     }
   }
   troubles.push(...(await custody.spread()))
-  const { holds, storeHolds } = await settleStores(custody, troubles)
+  const settled = await settleStores(custody, troubles, knownHolds)
   const isOpen = !(await custody.names()).includes(MANIFEST_NAME)
   const { recordingId } = custody
   return {
-    ...{ recordingId, holdIds, holds, storeHolds, isOpen, hasLedger, troubles },
+    ...{ recordingId, holdIds, ...settled, isOpen, hasLedger, troubles },
     decided: holdIds.length === 0 ? [] : decided.map(({ record }) => record.recordId),
   }
 }
 
 /**
- * Sets or takes off the stores' own legal holds, as what is decided wants it. Somebody else may decide meanwhile, and be done with the stores before us: so what is decided is read again
- * behind it, and whoever is last leaves them as it wants.
+ * Sets or takes off the stores' own legal holds, as what is decided wants it; one whose record is lost holds as well. Somebody else may decide meanwhile, and be done with the stores before
+ * us: so what is decided is read again behind it, and whoever is last leaves them as it wants.
+ *
+ * @param knownHolds asked once, where no hold has a record; where that fails the stores go on holding
  */
 export async function settleStores(
   custody: RecordingCustody,
   troubles: Trouble[],
-): Promise<Pick<HoldReport, 'holds' | 'storeHolds'>> {
-  let { holds } = (await custody.read()).state
+  knownHolds: HoldOptions['knownHolds'] = noneKnown,
+): Promise<Pick<HoldReport, 'holds' | 'lostHolds' | 'storeHolds'>> {
+  const look = standingOf(custody, knownHolds)
+  let standing = await look()
   for (let round = 1; ; round += 1) {
-    const isOn = holds.length > 0
+    const { isOn } = standing
     const storeHolds: StoreHold[] = []
     const failed: Trouble[] = []
     for (const { place, store } of custody.places) {
@@ -160,12 +166,40 @@ export async function settleStores(
         failed.push(troubleOf(place, error))
       }
     }
-    holds = (await custody.read()).state.holds
-    const isSettled = holds.length > 0 === isOn
+    standing = await look()
+    const isSettled = standing.isOn === isOn
     if (!isSettled && round < SETTLE_ROUNDS_MAX) continue
-    troubles.push(...failed, ...(isSettled ? [] : [unsettled()]))
-    return { holds, storeHolds }
+    const { holds, lostHolds: lost, unknown } = standing
+    troubles.push(...failed, ...unknown, ...(isSettled ? [] : [unsettled()]))
+    return { holds, lostHolds: lost, storeHolds }
   }
+}
+
+/** What holds a recording by now. */
+interface Standing extends Pick<HoldReport, 'holds' | 'lostHolds'> {
+  readonly isOn: boolean
+  /** Why it is not known which lost holds there are. */
+  readonly unknown: readonly Trouble[]
+}
+
+function standingOf(custody: RecordingCustody, knownHolds: HoldOptions['knownHolds']): () => Promise<Standing> {
+  let asked: ReturnType<HoldOptions['knownHolds']> | undefined
+  return async () => {
+    const { state, records } = await custody.read()
+    const { holds } = state
+    if (holds.length > 0) return { holds, lostHolds: [], unknown: [], isOn: true }
+    try {
+      asked ??= knownHolds()
+      const lost = lostHolds(await asked, records)
+      return { holds, lostHolds: lost, unknown: [], isOn: lost.length > 0 }
+    } catch (error) {
+      return { holds, lostHolds: [], unknown: [notAsked(error)], isOn: true }
+    }
+  }
+}
+
+function noneKnown(): Promise<readonly KnownHold[]> {
+  return Promise.resolve([])
 }
 
 async function leaveHold(
@@ -215,6 +249,15 @@ function unsettled(): Trouble {
     sentence:
       'Somebody else adds and releases holds of this recording again and again; the legal holds of the stores may not fit.',
     hint: 'Run `earwitness hold apply` with its id when that is over.',
+  }
+}
+
+function notAsked(error: unknown): Trouble {
+  const { sentence } = troubleOf('store', error)
+  return {
+    ...{ place: 'store', code: 'hold-lost-unknown' },
+    sentence: `Whether a hold whose record is lost still keeps this recording cannot be asked, so the stores go on holding: ${sentence}`,
+    hint: 'Run `earwitness hold apply` with its id when ledger and index answer again.',
   }
 }
 

@@ -25,12 +25,24 @@ function lostIn(record: StoredRecord['record']): readonly string[] {
 export function refuseLost(known: readonly KnownHold[], records: readonly StoredRecord[]): void {
   const lost = lostHolds(known, records)
   if (lost.length === 0) return
-  const ids = [...new Set(lost.flatMap(({ holdId }) => (holdId === undefined ? [] : [holdId])))]
   const who = [...new Set(lost.map(({ knownBy }) => `the ${knownBy}`))].join(' and ')
   throw new EarwitnessError(
     'hold-lost',
     `A legal hold on this recording is known to ${who}, and its record is not beside the recording; nothing was destroyed.`,
-    'Put custody-….jws back, out of a backup or an older version of the bucket; `earwitness verify` tells what is missing. If another recorder released it, give its public key: --key signer.pub.pem. ' +
-      `One that is lost for good, and is over: earwitness hold release ID --lost ${ids.join(' or ')} --reason TEXT.`,
+    `Put custody-….jws back, out of a backup or an older version of the bucket; \`earwitness verify\` tells what is missing. If another recorder released it, give its public key: --key signer.pub.pem. ${endOf(lost)}`,
   )
+}
+
+/** How those can be ended that are over. */
+export function endOf(lost: readonly KnownHold[]): string {
+  const ids = new Set(lost.flatMap(({ holdId, recordSha256 }) => (recordSha256 === undefined ? [] : (holdId ?? []))))
+  const isNamed = lost.every(({ holdId, recordSha256 }) => holdId !== undefined && recordSha256 !== undefined)
+  return [
+    ...(ids.size === 0
+      ? []
+      : [
+          `One that is lost for good, and is over: earwitness hold release ID --lost ${[...ids].join(' or ')} --reason TEXT.`,
+        ]),
+    ...(isNamed ? [] : ['What is known without its id, or without the hash of its record, no --lost can end.']),
+  ].join(' ')
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 
-import { shredLines } from '../../../src/cli/custody/custody-report.ts'
+import { holdLines, shredLines } from '../../../src/cli/custody/custody-report.ts'
+import type { HoldReport } from '../../../src/server/custody/hold.ts'
 import type { ShredReport } from '../../../src/server/custody/shred.ts'
 
 const REPORT: ShredReport = {
@@ -20,4 +21,21 @@ test.each([
     'hint: Start it.',
     outcome,
   ])
+})
+
+test('a hold whose record is lost is told where no other holds', () => {
+  const report: HoldReport = {
+    ...{ recordingId: 'R', holdIds: ['A'], decided: ['D'], holds: [], lostHolds: [], storeHolds: [] },
+    ...{ isOpen: false, hasLedger: true, troubles: [] },
+  }
+  expect(holdLines(report)).toEqual(['Recording R is not held any more.'])
+  const lost = { holdId: 'B', recordSha256: 'ab', knownBy: 'ledger' } as const
+  expect(holdLines({ ...report, lostHolds: [lost] })).toEqual([
+    'Recording R is held by none whose record is there.',
+    expect.stringMatching(
+      /^note: ledger or index know a hold whose record is lost, .* hold release ID --lost B --reason/,
+    ),
+  ])
+  const unknown = { ...trouble, code: 'hold-lost-unknown' }
+  expect(holdLines({ ...report, troubles: [unknown] })[0]).toBe('Recording R is held by none whose record is there.')
 })

@@ -116,7 +116,7 @@ it('tries again at each start what it cannot destroy: what is on legal hold, unt
   await addHold({ ...options, ...clock })
   await shredding(start(), Promise.resolve())
   expect([hasKey(), await wanted()]).toEqual([true, [RECORDING_ID]])
-  await releaseHolds({ ...options, which: 'only' })
+  await releaseHolds({ ...options, which: 'only', knownHolds: () => Promise.resolve([]) })
   await start().resume()
   expect([hasKey(), await wanted()]).toEqual([false, []])
   close()

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 
-import { addHold, releaseHolds, type HoldOptions } from '../../../../src/server/custody/hold.ts'
+import {
+  addHold,
+  applyHolds,
+  releaseHolds,
+  releaseLostHold,
+  type HoldOptions,
+} from '../../../../src/server/custody/hold.ts'
+import type { KnownHold } from '../../../../src/server/custody/lost-holds.ts'
 import type { RecordingCustody } from '../../../../src/server/custody/recording-custody.ts'
 import { custodyRig, type CustodyRig } from './custody-rig.ts'
 
@@ -39,8 +46,53 @@ function options(rig: CustodyRig, { custody }: Buckets): HoldOptions & Parameter
   const { note, leave } = rig.options()
   let calls = 0
   const randomBytes = (length: number) => Uint8Array.from({ length }, () => (calls += 1) + rig.requests.size)
-  return { custody, note, leave, nowUnixMs: () => LATER, randomBytes }
+  return { custody, note, leave, nowUnixMs: () => LATER, randomBytes, knownHolds: () => Promise.resolve([]) }
 }
+
+const LOST = '019aaff1-0680-7abc-8def-0000000000aa'
+const ALSO_LOST = '019aaff1-0680-7abc-8def-0000000000bb'
+const knownHold = (holdId: string): KnownHold => ({
+  holdId,
+  recordSha256: holdId.slice(-2).repeat(32),
+  knownBy: 'ledger',
+})
+const HELD = [{ outcome: 'set' }, { outcome: 'set' }]
+const NOT_HELD = [{ outcome: 'takenOff' }, { outcome: 'takenOff' }]
+
+test('stores go on holding what a hold whose record is lost still keeps, until that is released too', async () => {
+  const rig = await custodyRig()
+  const bucket = buckets(rig)
+  const known = [knownHold(LOST), knownHold(ALSO_LOST)]
+  const lost = { ...options(rig, bucket), knownHolds: () => Promise.resolve(known) }
+  expect(await releaseLostHold({ ...lost, holdId: LOST })).toMatchObject({
+    ...{ holds: [], lostHolds: [{ holdId: ALSO_LOST }], storeHolds: HELD, troubles: [] },
+  })
+  expect(bucket.held()).toEqual([true])
+  expect(await releaseLostHold({ ...lost, holdId: ALSO_LOST })).toMatchObject({ lostHolds: [], storeHolds: NOT_HELD })
+  expect(bucket.held()).toEqual([false])
+})
+
+test('so they do when the last hold that has a record is released, and when holds are applied', async () => {
+  const rig = await custodyRig()
+  const bucket = buckets(rig)
+  const lost = { ...options(rig, bucket), knownHolds: () => Promise.resolve([knownHold(LOST)]) }
+  await addHold(options(rig, bucket))
+  const report = { holds: [], lostHolds: [{ holdId: LOST }], storeHolds: HELD }
+  expect(await releaseHolds({ ...lost, which: 'only' })).toMatchObject(report)
+  expect(await applyHolds(lost)).toMatchObject(report)
+  expect(bucket.held()).toEqual([true])
+})
+
+test('where nobody can tell whether a lost hold keeps it, stores go on holding, and it is said', async () => {
+  const rig = await custodyRig()
+  const bucket = buckets(rig)
+  const silent = { ...options(rig, bucket), knownHolds: () => Promise.reject(new Error('away')) }
+  // Nobody is asked while there is a hold with a record.
+  expect(await addHold(silent)).toMatchObject({ troubles: [] })
+  const report = await releaseHolds({ ...silent, which: 'only' })
+  expect(report).toMatchObject({ holds: [], storeHolds: HELD, troubles: [{ code: 'hold-lost-unknown' }] })
+  expect(await applyHolds(options(rig, bucket))).toMatchObject({ storeHolds: NOT_HELD, troubles: [] })
+})
 
 test('a hold that is added while the last one is released ends with the stores holding', async () => {
   const rig = await custodyRig()

@@ -21,10 +21,10 @@ async function verdictOf(rig: CustodyRig) {
 }
 
 const holdOptions = (rig: CustodyRig) => {
-  const { custody, note, leave } = rig.options()
+  const { custody, note, leave, knownHolds } = rig.options()
   let calls = 0
   const randomBytes = (length: number) => Uint8Array.from({ length }, () => (calls += 1))
-  return { custody, note, leave, nowUnixMs: () => Date.parse('2026-11-29T11:00:00.000Z'), randomBytes }
+  return { custody, note, leave, knownHolds, nowUnixMs: () => Date.parse('2026-11-29T11:00:00.000Z'), randomBytes }
 }
 
 describe('shredding', () => {
@@ -212,6 +212,28 @@ describe('shredding is refused, and nothing is destroyed or said', () => {
     // What was ordered before is finished.
     await codeOf(shred({ ...rig.options(), leave: () => Promise.reject(new Error('EACCES')) }))
     expect(await shred({ ...rig.options(), knownHolds })).toMatchObject({ state: 'shredded' })
+  })
+
+  test('says how a lost hold can be ended, or that it cannot, as no record could name it', async () => {
+    const rig = await custodyRig()
+    const recordSha256 = 'ab'.repeat(32)
+    const hintOf = async (...holds: readonly object[]): Promise<string> => {
+      const knownHolds = () => Promise.resolve(holds.map((hold) => ({ ...hold, knownBy: 'ledger' as const })))
+      const error: unknown = await shred({ ...rig.options(), knownHolds }).catch((thrown: unknown) => thrown)
+      return error instanceof EarwitnessError ? error.hint : ''
+    }
+    const named = await hintOf({ recordSha256, holdId: 'one' })
+    expect(named).toContain('--lost one --reason')
+    expect(named).not.toContain('no --lost can end')
+    for (const unnamed of [{ recordSha256 }, { holdId: 'other' }, {}]) {
+      const hint = await hintOf(unnamed)
+      expect(hint).not.toContain('--lost  ')
+      expect(hint).not.toContain('hold release')
+      expect(hint).toContain('no --lost can end')
+      expect(await hintOf(unnamed, { recordSha256: 'cd'.repeat(32), holdId: 'one' })).toMatch(
+        /--lost one --reason TEXT\. .*no --lost can end/,
+      )
+    }
   })
 
   test('by no hold that the ledger knows and the records end', async () => {
