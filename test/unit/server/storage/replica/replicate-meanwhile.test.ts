@@ -56,6 +56,31 @@ describe('what is decided while it is brought', () => {
     }
   })
 
+  it('a key that a rotation destroys behind our look at the names is not brought back, though the new one was there before', async () => {
+    const rig = await custodyRig()
+    writeFileSync(join(rig.stores.store, PREFIX, 'key-001.age'), 'sealed anew')
+    remove(rig, 'replica')
+    const destroy = async (): Promise<void> => {
+      for (const { store } of rig.custody().places) await store.delete(`${PREFIX}/key.age`)
+    }
+    await run(rig, once('key.age', destroy))
+    expect(rig.objects('replica')).toContain('key-001.age')
+    expect(rig.objects('replica')).not.toContain('key.age')
+  })
+
+  it('a key is not brought past a later one that a rotation has put in both stores, and not used yet', async () => {
+    const rig = await custodyRig()
+    remove(rig, 'replica')
+    const putLater = async (): Promise<void> => {
+      for (const { store } of rig.custody().places) {
+        await store.put(`${PREFIX}/key-001.age`, Buffer.from('sealed anew'))
+      }
+    }
+    await run(rig, once('key.age', putLater))
+    expect(rig.objects('replica')).not.toContain('key.age')
+    expect(rig.objects('store')).toContain('key.age')
+  })
+
   it.each(['replica', 'store'] as const)(
     'killed behind a key that was sealed anew meanwhile, the next start finds it in the %s',
     async (to) => {
