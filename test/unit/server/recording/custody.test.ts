@@ -62,8 +62,10 @@ beforeEach(async () => {
   recording = liveRecording()
 })
 
-afterEach(() => {
+afterEach(async () => {
   uploads.stop()
+  // What the journal was told is written behind most tests: its folder has to last so long.
+  await journal.close(recording.facts.recordingId)
   rmSync(dataDir, { recursive: true, force: true })
 })
 
