@@ -1,7 +1,7 @@
 import { type ConsentFindings, evaluateConsent } from './evaluate.ts'
 import type { ConsentRule } from './jurisdiction.ts'
 import { type ConsentNeeds, type ConsentParty, type ConsentPolicy, needsOf, type OnObjection } from './policy.ts'
-import type { TimedFact } from './standing.ts'
+import { isObjection, placeFact, type TimedFact } from './standing.ts'
 import type { ConsentAction, ConsentFact, ConsentOutput, ConsentState } from './words.ts'
 
 /** Facts kept of one recording; of those beyond, only a first objection counts. */
@@ -21,7 +21,7 @@ type Held = 'nothing' | 'holding' | 'kept' | 'keptMissing' | 'discarded'
  */
 export class ConsentCase {
   readonly #policy: ConsentPolicy
-  #facts: TimedFact[] = []
+  #facts: readonly TimedFact[] = []
   #parties: readonly ConsentParty[]
   #needs: ConsentNeeds
   #findings: ConsentFindings
@@ -91,8 +91,9 @@ export class ConsentCase {
     return this.#change(nowUs, () => {})
   }
 
-  handleFact(nowUs: number, fact: ConsentFact): readonly ConsentOutput[] {
-    return this.#change(nowUs, () => this.#keepFact(fact))
+  /** @param atUs when it happened, which may be before what was handled last */
+  handleFact(atUs: number, fact: ConsentFact): readonly ConsentOutput[] {
+    return this.#change(atUs, () => this.#keepFact(fact, atUs))
   }
 
   /**
@@ -223,13 +224,13 @@ export class ConsentCase {
     outputs.push({ kind: 'state', state, explanation })
   }
 
-  #keepFact(fact: ConsentFact): void {
+  #keepFact(fact: ConsentFact, atUs: number): void {
     if (this.#facts.length >= CONSENT_FACTS_MAX && (!isObjection(fact) || this.#hasLateObjection)) {
       this.#factsDropped += 1
       return
     }
     if (this.#facts.length >= CONSENT_FACTS_MAX) this.#hasLateObjection = true
-    this.#facts.push({ fact, isLate: this.#isOverdue })
+    this.#facts = placeFact(this.#facts, { fact, atUs, isLate: this.#isOverdue })
   }
 
   #evaluate(): ConsentFindings {
@@ -247,8 +248,3 @@ export class ConsentCase {
 /** Something is needed that has not come; other than an objection, which is no lack. */
 const isLacking = ({ isSatisfied, state }: ConsentFindings): boolean =>
   !isSatisfied && state !== 'refused' && state !== 'withdrawn'
-
-/** Somebody refuses, or takes consent back. */
-export function isObjection(fact: ConsentFact): boolean {
-  return fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
-}

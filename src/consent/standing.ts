@@ -7,6 +7,8 @@ const SAMPLES_PER_MS = 48
 /** A fact, and whether it came after the deadline. */
 export interface TimedFact {
   readonly fact: ConsentFact
+  /** When it happened, by one clock for all facts of a recording; what is heard is told later than that. */
+  readonly atUs: number
   readonly isLate: boolean
   /** What was recorded until then has been destroyed, and with it what was heard there. */
   readonly isGone?: boolean | undefined
@@ -43,6 +45,21 @@ export interface StandingQuestion {
   readonly facts: readonly TimedFact[]
   /** Ids of parties of whom nothing from before has been kept, so that notice after the deadline came in time for what is. */
   readonly startedAfresh: ReadonlySet<string>
+}
+
+/** Somebody refuses, or takes consent back. */
+export function isObjection(fact: ConsentFact): boolean {
+  return fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
+}
+
+/**
+ * The facts with one more, in the order in which they count: that in which they were told. A yes alone goes before the objections that were made after it, so that none is taken back by
+ * what was said before it and heard behind it. A person who reviews has heard both.
+ */
+export function placeFact(facts: readonly TimedFact[], told: TimedFact): readonly TimedFact[] {
+  const isYes = told.fact.type === 'answered' && told.fact.answer === 'yes'
+  const index = isYes ? facts.findIndex(({ fact, atUs }) => isObjection(fact) && atUs > told.atUs) : -1
+  return index < 0 ? [...facts, told] : facts.toSpliced(index, 0, told)
 }
 
 /** Folds the facts, in their order. */

@@ -2,6 +2,8 @@ import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
 import type { ConsentStateName } from './consent-event-shape.ts'
 
 type Numbered = ConsentEventBody & Pick<ConsentEvent, 'number'>
+/** `at`, RFC 3339 in UTC with milliseconds, orders as text. */
+type TimedEvent = Numbered & Pick<ConsentEvent, 'at'>
 
 /**
  * The consent state of a recording, as its events have it: that of the last decision, unless somebody refused or withdrew after it. A decision that its
@@ -64,13 +66,15 @@ export function supportingEvents(events: readonly Numbered[], state: ConsentStat
 export type PartyOfStream = (streamId: string) => string | undefined
 
 /**
- * Whether an objection stands. A later yes of whoever made it takes it back, and so does a person's word, without saying whose, that they have listened and heard a yes. A yes of
+ * Whether an objection stands. A yes that whoever made it said after it takes it back, and so does a person's word, without saying whose, that they have listened and heard a yes. A yes of
  * nobody in particular is the caller's, at an announcer, or an operator's word: it takes back an objection of the same kind only.
  */
-export function hasOpenObjection(events: readonly Numbered[], partyOfStream: PartyOfStream): boolean {
+export function hasOpenObjection(events: readonly TimedEvent[], partyOfStream: PartyOfStream): boolean {
   return events.some((objection, index) => {
-    const isTakenBack = (event: Numbered): boolean =>
+    const isTakenBack = (event: TimedEvent): boolean =>
       isAgreement(event) &&
+      // What is heard is told, and so numbered, later than it was said. A person who reviews has heard both.
+      (event.type === 'reviewed' || event.at >= objection.at) &&
       ((event.type === 'reviewed' && event.participantId === undefined) ||
         whoOf(event, partyOfStream) === whoOf(objection, partyOfStream))
     return isObjection(objection) && !events.slice(index + 1).some(isTakenBack)

@@ -1,5 +1,5 @@
 import type { ConsentFact, ConsentFactAt, PromptRef } from '../consent/words.ts'
-import { isObjection } from '../consent/consent-case.ts'
+import { isObjection } from '../consent/standing.ts'
 import { Resampler } from '../media/resampler.ts'
 import { AnswerKeys, type ConsentKeys } from './answer-keys.ts'
 import type { KeyPress } from './dtmf-watch.ts'

@@ -11,6 +11,9 @@ import { RULE_DATA } from '../unit/consent/support.ts'
 
 const caseOf = (world: World): ConsentCase => new ConsentCase({ ...world, startedUs: 0 })
 
+/** By key, API or voice; of a review it is not asked when it was. */
+const isYes = (fact: ConsentFact): boolean => fact.type === 'answered' && fact.answer === 'yes'
+
 /** Who says yes with this fact, told from the fact alone. A spoken yes says nothing. */
 function yesOf(fact: ConsentFact, all: readonly ConsentParty[]): readonly string[] {
   if (fact.type === 'reviewed')
@@ -59,6 +62,24 @@ describe('the state machine', () => {
     )
   })
 
+  test('takes no objection back by what was said before it and told after it', () => {
+    const yes = others.filter(isYes)
+    const early = fc.array(fc.tuple(fc.integer({ min: 0, max: 9_999_999 }), yes), { maxLength: 8 })
+    fc.assert(
+      fc.property(worlds, timed, objections, early, (world, before, objection, told) => {
+        if (world.parties.length === 0) return
+        const consent = caseOf(world)
+        for (const [atUs, fact] of before) consent.handleFact(Math.min(atUs, 9_999_999), fact)
+        consent.handleFact(10_000_000, objection)
+        for (const [atUs, fact] of told) {
+          consent.handleFact(atUs, fact)
+          expect(['refused', 'withdrawn']).toContain(consent.state)
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   test('says the same when all is said again, and when it is woken up more often', () => {
     fc.assert(
       fc.property(worlds, timed, fc.array(fc.integer({ min: 0, max: 60_000_000 })), (world, events, wakes) => {
@@ -81,9 +102,10 @@ describe('the state machine', () => {
     )
   })
 
-  test('takes a time that goes back for the last one', () => {
+  test('takes a time that goes back for the last one, but for a yes', () => {
     fc.assert(
-      fc.property(worlds, timed, (world, events) => {
+      fc.property(worlds, timed, (world, all) => {
+        const events = all.filter(([, fact]) => !isYes(fact))
         const [back, clamped] = [caseOf(world), caseOf(world)]
         let latest = 0
         for (const [atUs, fact] of events) {
@@ -166,7 +188,7 @@ describe('the evaluator', () => {
             parties: world.parties,
             needs: needsOf(world.policy, world.rule),
             policy: world.policy,
-            facts: some.map((fact) => ({ fact, isLate: false })),
+            facts: some.map((fact, atUs) => ({ fact, atUs, isLate: false })),
             startedAfresh: new Set(),
             isOverdue: true,
           })
@@ -184,7 +206,7 @@ describe('the evaluator', () => {
           parties: world.parties,
           needs: needsOf(world.policy, world.rule),
           policy: world.policy,
-          facts: [...before, objection].map((fact) => ({ fact, isLate: false })),
+          facts: [...before, objection].map((fact, atUs) => ({ fact, atUs, isLate: false })),
           startedAfresh: new Set(['A', 'B', 'C']),
           isOverdue: false,
         })

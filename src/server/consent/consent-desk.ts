@@ -1,6 +1,7 @@
 import type { SourceConsentConfig } from '../../config/config.ts'
 import { chooseRule, type ChosenRule, type RuleData } from '../../consent/choose-rule.ts'
-import { CONSENT_FACTS_MAX, ConsentCase, isObjection } from '../../consent/consent-case.ts'
+import { CONSENT_FACTS_MAX, ConsentCase } from '../../consent/consent-case.ts'
+import { isObjection } from '../../consent/standing.ts'
 import type { ConsentAction, ConsentFactAt, ConsentOutput, ConsentState } from '../../consent/words.ts'
 import type { ConsentEventBody } from '../../evidence/consent-event.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'

@@ -181,6 +181,40 @@ describe('an answer', () => {
     expect(live(early(...before, keys('yes', 'a'), keys('yes', 'b'))).state).toBe('agreed')
   })
 
+  test.each([
+    ['a withdrawal', withdrawn('A'), 'withdrawn'],
+    ['a withdrawal by nobody in particular', withdrawn(), 'withdrawn'],
+    ['a no', api('no', 'A'), 'refused'],
+  ] as const)(
+    'that was yes does not take back %s that came after it, though it is heard behind it',
+    (_what, no, state) => {
+      const consent = caseWith()
+      consent.handleFact(SECOND_US, keys('yes', 'b'))
+      consent.handleFact(3 * SECOND_US, no)
+      expect(consent.state).toBe(state)
+      for (const streamId of ['a', 'b']) expect(consent.handleFact(2 * SECOND_US, keys('yes', streamId))).toEqual([])
+      expect(consent.state).toBe(state)
+      for (const streamId of ['a', 'b']) consent.handleFact(3 * SECOND_US, keys('yes', streamId))
+      expect(consent.state).toBe('agreed')
+    },
+  )
+
+  test('that was yes, and heard behind an objection of somebody else, counts', () => {
+    const consent = caseWith()
+    consent.handleFact(3 * SECOND_US, withdrawn('B'))
+    consent.handleFact(2 * SECOND_US, keys('yes', 'a'))
+    consent.handleFact(4 * SECOND_US, keys('yes', 'b'))
+    expect(consent.state).toBe('agreed')
+  })
+
+  test('of a person who listened counts whenever it was given', () => {
+    const consent = caseWith()
+    consent.handleFact(SECOND_US, keys('yes', 'b'))
+    consent.handleFact(3 * SECOND_US, keys('no', 'a'))
+    consent.handleFact(2 * SECOND_US, reviewed('yes', 'A'))
+    expect(consent.state).toBe('agreed')
+  })
+
   test('may come before the participants are known', () => {
     const consent = new ConsentCase({ policy: POLICY, rule: NO_RULE, parties: [], startedUs: 0 })
     consent.handleFact(1, keys('yes'))

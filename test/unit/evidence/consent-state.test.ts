@@ -113,10 +113,13 @@ describe('the consent state of a recording', () => {
 
 const YES = { type: 'answered', answer: 'yes', by: 'dtmf' } as const
 const partyOfStream = (streamId: string): string | undefined => (streamId === '1' ? 'A' : undefined)
-const numbered = (bodies: readonly ConsentEventBody[]) => bodies.map((body, number) => ({ ...body, number }))
+/** A second apart, unless their time is given. */
+const numbered = (bodies: readonly (ConsentEventBody & { readonly at?: string })[]) =>
+  bodies.map((body, number) => ({ at: second(number), ...body, number }))
+const second = (count: number): string => new Date(Date.UTC(2026, 10, 29) + count * 1_000).toISOString()
 const NO = { ...YES, answer: 'no' } as const
 
-it.each<readonly [string, readonly ConsentEventBody[], boolean]>([
+it.each<readonly [string, readonly (ConsentEventBody & { readonly at?: string })[], boolean]>([
   ['nobody objected', [YES], false],
   ['a no', [YES, { ...NO, participantId: 'A' }], true],
   [
@@ -218,6 +221,13 @@ it.each<readonly [string, readonly ConsentEventBody[], boolean]>([
     true,
   ],
   ['by the caller at an announcer, who then pressed yes there', [NO, YES], false],
+  [
+    'and a yes of the same party, said before it and heard behind it',
+    [NO, { ...YES, at: '2026-11-28T23:59:59.999Z' }],
+    true,
+  ],
+  ['and a yes of the same party in the same millisecond', [NO, { ...YES, at: '2026-11-29T00:00:00.000Z' }], false],
+  ['and a review, whenever it was', [NO, { type: 'reviewed', answer: 'yes', at: '2026-11-28T00:00:00.000Z' }], false],
 ])('an objection stands: %s', (_what, bodies, expected) => {
   expect(hasOpenObjection(numbered(bodies), partyOfStream)).toBe(expected)
 })
