@@ -160,6 +160,9 @@ export class RecordingOffers {
     // Before anything can go wrong with the ports: the snapshot is kept whatever becomes of the offer.
     this.#parts.metadata.pass(recording, request.metadata, offer.receivedUs)
     this.#parts.metadata.passFrom(recording, offer.from, offer.receivedUs)
+    // An offer of the SRC does as well as its answer to one of ours, which will not come any more. Before the ports are waited for: nobody must miss the answer meanwhile.
+    const { awaitsAnswer } = recording
+    recording.awaitsAnswer = undefined
     const updated = await this.#options.media.update(recordingId, plansFor(recording, request), offer.receivedUs)
     if (recording.state === 'closing') {
       // BYE won while the ports were being bound. What the worker has done since is in the manifest: the ledger has to say so too.
@@ -168,14 +171,13 @@ export class RecordingOffers {
       return
     }
     if (!updated.ok) {
+      recording.awaitsAnswer ??= awaitsAnswer
       this.#options.events.notOpened(recording, updated.detail)
       offer.refuse(updated.reason === 'portsExhausted' ? 503 : 500, 'Cannot change the recording session', [
         ['Retry-After', String(RETRY_AFTER_SECONDS)],
       ])
       return
     }
-    // An offer of the SRC does as well as its answer to one of ours, which will not come any more.
-    recording.awaitsAnswer = undefined
     // Before it is asked who takes part: a new line is somebody's.
     const answer = sdpAnswer(recording, request, updated.ports, recording.mediaAddress)
     this.#parts.metadata.noteOffer(recording, offer, request.plans)

@@ -61,6 +61,8 @@ export class ControlRig {
   onAsked: () => void = () => {}
   /** Media workers have taken new plans when this is done. */
   onUpdate: () => void | Promise<void> = () => {}
+  /** Media workers have no ports left for new plans. */
+  hasNoPorts = false
   readonly slept: number[] = []
   readonly registry = createRegistry()
   nowUs = NOW_US
@@ -233,6 +235,7 @@ export class ControlRig {
       if (!this.#ports.has(streamId)) this.#ports.set(streamId, FIRST_PORT + 2 * this.#ports.size)
     }
     if (call === 'update') await this.onUpdate()
+    if (call === 'update' && this.hasNoPorts) return { ok: false, reason: 'portsExhausted', detail: 'no ports' }
     return { ok: true, ports: plans.map(({ streamId }) => this.#ports.get(streamId) ?? 0) }
   }
 }

@@ -110,6 +110,31 @@ describe('the answer in the ACK', () => {
     expect(lines(rig.ok())).toEqual(['20000 recvonly 1', '20002 recvonly 2'])
   })
 
+  it('is not missed while the offer that takes its place waits for its ports', async () => {
+    await rig.invite({ body: '' })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    rig.onUpdate = () => promise
+    await rig.reinvite()
+    rig.control.handleConfirmed(DIALOG, NOW_US)
+    await settled()
+    resolve()
+    await settled()
+    expect(rig.byes).toEqual([])
+    expect(rig.calls).toEqual(['open', 'update'])
+    expect(lines(rig.ok())).toEqual(['20000 recvonly 1', '20002 recvonly 2'])
+  })
+
+  it('is awaited as before when there are no ports for the offer that would take its place', async () => {
+    await rig.invite({ body: '' })
+    rig.hasNoPorts = true
+    await rig.reinvite()
+    expect(rig.answers.at(-1)).toBe('503')
+    rig.hasNoPorts = false
+    await ack(sdp(audio(40_000, undefined), audio(40_002, undefined)))
+    expect(rig.plans.at(-1)?.map(({ held }) => held)).toEqual([false, false])
+    expect(rig.byes).toEqual([])
+  })
+
   it('that nobody asked for changes nothing', async () => {
     await rig.establish()
     await ack(sdp(audio(40_000, '1', 'a=inactive')))
@@ -137,7 +162,7 @@ describe('what is told of holds', () => {
     expect(holds()).toEqual([])
   })
 
-  it('ends where the answer is given up while an offer of the SRC is being taken: its media is awaited', async () => {
+  it('is what an offer of the SRC holds, also while it is being taken', async () => {
     await rig.invite({ body: '' })
     rig.control.handleFirstPacket(rig.id)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -147,11 +172,8 @@ describe('what is told of holds', () => {
     await settled()
     resolve()
     await settled()
-    expect(rig.plans.slice(1).map((plans) => plans.map(({ held }) => held))).toEqual([
-      [true, false],
-      [false, false],
-    ])
-    expect(holds()).toEqual(['0 true', '0 false'])
+    expect(rig.plans.slice(1).map((plans) => plans.map(({ held }) => held))).toEqual([[true, false]])
+    expect(holds()).toEqual(['0 true'])
   })
 })
 
