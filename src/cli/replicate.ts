@@ -10,6 +10,7 @@ import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { RotationWalk } from '../server/vault/rotation-scope.ts'
 import { choiceOption, flag, instantOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
+import { knownHolds } from './custody/known-holds.ts'
 import { openCustody, type OpenCustody } from './custody/open-custody.ts'
 import { formatBytes, printable, writeJson, writeLines } from './output.ts'
 
@@ -87,6 +88,7 @@ function copy(
     ...{ from, to, isDryRun, signal, comparesContent: !flag(args, 'quick') },
     ...{ marks: new ShreddedMarks(dataDir), rotated: new RotatedMarks(dataDir), intents: replicateIntents(dataDir) },
     custodyOf: ({ recordingId, objectPrefix }) => new RecordingCustody(open, recordingId, objectPrefix),
+    knownHolds: (recordingId) => knownHolds(context, { ...open, recordingId }),
     onProgress({ recordings, copied, same }) {
       if (recordings % PROGRESS_EVERY !== 0) return
       writeLines(stderr, [`${recordings} recordings: ${copied} objects copied, ${same} there before`])

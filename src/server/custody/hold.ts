@@ -48,14 +48,14 @@ export interface HoldOptions {
 
 /** Adds a hold. A recording that is still being made may be held: nothing of it is destroyed, and `applyHolds` tells the stores of what came later. */
 export async function addHold(
-  options: Omit<HoldOptions, 'knownHolds'> & Partial<HoldOptions> & Pick<CustodyParts, 'nowUnixMs' | 'randomBytes'>,
+  options: HoldOptions & Pick<CustodyParts, 'nowUnixMs' | 'randomBytes'>,
 ): Promise<HoldReport> {
   const holdId = uuidV7(options.nowUnixMs(), options.randomBytes(16))
   const decided = await options.custody.decide((state) => {
     if (state.shred !== 'none') throw destroyed(state)
     return { kind: 'holdAdded', holdId }
   }, options.note)
-  return finish({ knownHolds: noneKnown, ...options }, [decided], [holdId])
+  return finish(options, [decided], [holdId])
 }
 
 /** Ends holds. @param options.which the id of one, `only` or `all` */
@@ -151,7 +151,7 @@ async function finish(
 export async function settleStores(
   custody: RecordingCustody,
   troubles: Trouble[],
-  knownHolds: HoldOptions['knownHolds'] = noneKnown,
+  knownHolds: HoldOptions['knownHolds'],
 ): Promise<Pick<HoldReport, 'holds' | 'lostHolds' | 'storeHolds'>> {
   const look = standingOf(custody, knownHolds)
   let standing = await look()
@@ -196,10 +196,6 @@ function standingOf(custody: RecordingCustody, knownHolds: HoldOptions['knownHol
       return { holds, lostHolds: [], unknown: [notAsked(error)], isOn: true }
     }
   }
-}
-
-function noneKnown(): Promise<readonly KnownHold[]> {
-  return Promise.resolve([])
 }
 
 async function leaveHold(

@@ -5,6 +5,7 @@ import type { CustodyState } from '../../../evidence/custody/custody-chain.ts'
 import { isCustodyName, isWrappedKeyName, MANIFEST_NAME, wrappedKeyNumber } from '../../../evidence/object-names.ts'
 import { sha256Hex } from '../../../evidence/sha256.ts'
 import { settleStores } from '../../custody/hold.ts'
+import type { KnownHold } from '../../custody/lost-holds.ts'
 import type { MarkFolder } from '../../custody/mark-folder.ts'
 import type { RecordingCustody, Trouble } from '../../custody/recording-custody.ts'
 import type { RotatedMarks } from '../../custody/rotated-marks.ts'
@@ -58,6 +59,8 @@ interface Options {
   readonly from: CustodyPlace
   readonly to: CustodyPlace
   readonly custodyOf: (recording: StoredRecording) => RecordingCustody
+  /** Asked where a hold ends while the stores are told of it. */
+  readonly knownHolds: (recordingId: string) => Promise<readonly KnownHold[]>
   /** What this machine knows of destroyed recordings and of keys that were sealed anew. */
   readonly marks: Pick<ShreddedMarks, 'read'>
   readonly rotated: Pick<RotatedMarks, 'lowest'>
@@ -143,7 +146,7 @@ class ReplicateRun {
       const there = sizesIn(await this.#options.to.store.list(folder))
       for (const object of list) {
         // A checkpoint says that the entries before it are there.
-        if (!(await this.#object(object, there.get(object.key), new Set()))) break
+        if (!(await this.#object(object, there.get(object.key), new Map()))) break
       }
     })
   }
@@ -163,7 +166,7 @@ class ReplicateRun {
       const intent = replicateIntent(recording.objectPrefix, to.place, missing)
       await this.#options.intents.write(recording.recordingId, intent)
     }
-    const brought = new Set<string>()
+    const brought = new Map<string, number>()
     await this.#bringAll(inOrder(wanted, start), there, brought)
     // Whoever decided before it was there has not seen it: whether to destroy it, or to hold it.
     const now = brought.size > 0 ? (await custody.read()).state : state
@@ -175,7 +178,7 @@ class ReplicateRun {
   }
 
   /** Without the manifest, which names all, when something could not be brought; and without anything that a decision which is not there may be about. */
-  async #bringAll(objects: Listed, there: ReadonlyMap<string, number>, brought: Set<string>): Promise<void> {
+  async #bringAll(objects: Listed, there: ReadonlyMap<string, number>, brought: Map<string, number>): Promise<void> {
     let isWhole = true
     for (const object of objects) {
       const name = object.key.slice(object.key.lastIndexOf('/') + 1)
@@ -207,7 +210,7 @@ class ReplicateRun {
   async #lookAgain(
     recording: StoredRecording,
     state: CustodyState,
-    { brought, there }: { readonly brought: ReadonlySet<string>; readonly there: ReadonlyMap<string, number> },
+    { brought, there }: { readonly brought: ReadonlyMap<string, number>; readonly there: ReadonlyMap<string, number> },
   ): Promise<void> {
     const { from, to, intents } = this.#options
     const start = `${recording.objectPrefix}/`
@@ -215,26 +218,34 @@ class ReplicateRun {
     const keysNow = brought.size === 0 ? [...there.keys()] : (await to.store.list(start)).map(({ key }) => key)
     const others = new Set(keysNow.filter((key) => !brought.has(key)))
     const left = brought.size === 0 ? [] : (await from.store.list(start)).map(({ key }) => nameOf(key))
-    const replaced = replacedKeys([...brought].map(nameOf), left)
+    const replaced = replacedKeys([...brought.keys()].map(nameOf), left)
     const isWanted = await this.#isWantedOf(recording, state, others)
-    for (const key of brought) {
-      if (!isWanted(nameOf(key)) || replaced.has(nameOf(key))) await to.store.delete(key)
+    for (const [key, sizeBytes] of brought) {
+      if (isWanted(nameOf(key)) && !replaced.has(nameOf(key))) continue
+      await to.store.delete(key)
+      this.#takeBack(sizeBytes)
     }
     // What an earlier run brought is not ours to destroy: `shred` does, or the next start.
     if ([...others].every((key) => isWanted(nameOf(key)))) await intents.remove(recording.recordingId)
   }
 
-  async #hold({ objectPrefix }: StoredRecording, custody: RecordingCustody): Promise<void> {
+  #takeBack(sizeBytes: number): void {
+    this.#counts.copied -= 1
+    this.#counts.copiedBytes -= sizeBytes
+    this.#counts.withheld += 1
+  }
+
+  async #hold({ recordingId, objectPrefix }: StoredRecording, custody: RecordingCustody): Promise<void> {
     const troubles: Trouble[] = []
-    await settleStores(custody, troubles)
+    await settleStores(custody, troubles, () => this.#options.knownHolds(recordingId))
     for (const { code, sentence, hint } of troubles) this.#note({ key: objectPrefix, code, sentence, hint })
   }
 
-  /** False when it could not be brought. @param brought gets its key, before it is stored */
+  /** False when it could not be brought. @param brought gets its key and its size, before it is stored */
   async #object(
     { key, sizeBytes }: Listed[number],
     sizeThere: number | undefined,
-    brought: Set<string>,
+    brought: Map<string, number>,
   ): Promise<boolean> {
     if (this.#options.signal.aborted) return false
     return this.#orProblem(key, async () => {
@@ -244,13 +255,13 @@ class ReplicateRun {
     })
   }
 
-  async #copy({ key, sizeBytes }: Listed[number], brought: Set<string>): Promise<void> {
+  async #copy({ key, sizeBytes }: Listed[number], brought: Map<string, number>): Promise<void> {
     const { from, to, isDryRun } = this.#options
     if (!isDryRun) {
       const bytes = await from.store.get(key)
       // It was destroyed since it was listed.
       if (bytes === undefined) return
-      brought.add(key)
+      brought.set(key, sizeBytes)
       await to.store.put(key, bytes)
       await to.adopt(key)
     }

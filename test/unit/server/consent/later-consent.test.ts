@@ -194,7 +194,8 @@ describe('a party that takes its consent back after the call', () => {
 
   it('while the recording is on legal hold: nothing is destroyed', async () => {
     const custody = custodyOf()
-    await addHold({ ...parts(), custody, note: NOTE, leave: () => Promise.resolve(true) })
+    const none = { leave: () => Promise.resolve(true), knownHolds: () => Promise.resolve([]) }
+    await addHold({ ...parts(), custody, note: NOTE, ...none })
     const { said, held } = await say({ kind: 'withdraw' })
     expect(said.state).toBe('withdrawn')
     expect(held).toMatchObject({ outcome: 'unfinished', troubles: [{ code: 'recording-held' }] })

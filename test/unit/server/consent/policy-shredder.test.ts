@@ -112,11 +112,14 @@ it('tries again at each start what it cannot destroy: what is on legal hold, unt
   const parts = { places, keys: [signer.verifyKey], signer: signer.signingKey, vaultRecipients: [vault.recipient] }
   const clock = { nowUnixMs: Date.now, randomBytes: random }
   const custody = new RecordingCustody({ ...parts, ...clock }, RECORDING_ID, PREFIX)
-  const options = { custody, note: { by: 'Ada', reason: 'case 4711' }, leave: () => Promise.resolve(false) }
+  const options = {
+    ...{ custody, note: { by: 'Ada', reason: 'case 4711' }, leave: () => Promise.resolve(false) },
+    knownHolds: () => Promise.resolve([]),
+  }
   await addHold({ ...options, ...clock })
   await shredding(start(), Promise.resolve())
   expect([hasKey(), await wanted()]).toEqual([true, [RECORDING_ID]])
-  await releaseHolds({ ...options, which: 'only', knownHolds: () => Promise.resolve([]) })
+  await releaseHolds({ ...options, which: 'only' })
   await start().resume()
   expect([hasKey(), await wanted()]).toEqual([false, []])
   close()

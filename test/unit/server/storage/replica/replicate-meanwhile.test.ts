@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
+import { releaseHolds } from '../../../../../src/server/custody/hold.ts'
 import { RotatedMarks } from '../../../../../src/server/custody/rotated-marks.ts'
 import { shred } from '../../../../../src/server/custody/shred.ts'
 import { replicateIntents } from '../../../../../src/server/vault/left-keys.ts'
@@ -39,7 +40,8 @@ describe('what is decided while it is brought', () => {
         rig,
         once('key.age', () => rotate(rig, { isMarked })),
       )
-      expect(problems).toMatchObject({ problems: [] })
+      const kept = rig.objects('replica').length - 1
+      expect(problems).toMatchObject({ problems: [], copied: kept, withheld: 1 })
       expect(rig.objects('replica')).toContain('key-001.age')
       for (const place of ['store', 'replica'] as const) expect(rig.objects(place)).not.toContain('key.age')
       expect(await replicateIntents(rig.dataDir).list()).toEqual([])
@@ -148,6 +150,26 @@ describe('what is decided while it is brought', () => {
       const holds: Holds = new Map()
       expect(await run(rig, { holds, ...once(name, () => hold(rig)) })).toMatchObject({ held: 1, problems: [] })
       for (const each of rig.objects('replica')) expect(holds.get(`replica ${each}`), each).toBe(true)
+    },
+  )
+
+  it.each([true, false])(
+    'a legal hold that ends in that moment lets the stores go, unless there is one whose record is lost (%s)',
+    async (isLost) => {
+      const rig = await custodyRig()
+      await hold(rig)
+      remove(rig, 'replica')
+      const holds: Holds = new Map()
+      let isReleased = false
+      const beforeHold = async (): Promise<void> => {
+        if (isReleased) return
+        isReleased = true
+        await releaseHolds({ ...rig.options(), which: 'all' })
+      }
+      const lost = { holdId: RECORDING_ID, recordSha256: 'a'.repeat(64), knownBy: 'ledger' } as const
+      const summary = await run(rig, { holds, beforeHold, knownHolds: isLost ? [lost] : [] })
+      expect(summary).toMatchObject({ held: 1, problems: [] })
+      expect(holds.get('replica key.age')).toBe(isLost)
     },
   )
 })

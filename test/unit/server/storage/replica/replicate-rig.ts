@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { addHold } from '../../../../../src/server/custody/hold.ts'
+import type { KnownHold } from '../../../../../src/server/custody/lost-holds.ts'
 import { RotatedMarks } from '../../../../../src/server/custody/rotated-marks.ts'
 import { ShreddedMarks } from '../../../../../src/server/custody/shredded-marks.ts'
 import { recordingPrefix } from '../../../../../src/server/storage/layout.ts'
@@ -25,6 +26,10 @@ export interface Wish {
   readonly isDryRun?: boolean
   readonly comparesContent?: boolean
   readonly holds?: Holds
+  /** Runs before a store is told of a legal hold. */
+  readonly beforeHold?: () => Promise<unknown>
+  /** What ledger and index know of. */
+  readonly knownHolds?: readonly KnownHold[]
   /** Runs before an object is stored. */
   readonly beforePut?: (key: string) => Promise<unknown>
   readonly signal?: AbortSignal
@@ -56,8 +61,10 @@ export function run(rig: CustodyRig, wish: Wish = {}): Promise<ReplicateSummary>
         await wish.beforePut?.(key)
         await store.put(key, bytes)
       },
-      setLegalHold: (copy, isOn) =>
-        Promise.resolve(holds?.set(`${place.place} ${copy.key.slice(PREFIX.length + 1)}`, isOn) !== undefined),
+      async setLegalHold(copy, isOn) {
+        await wish.beforeHold?.()
+        return holds?.set(`${place.place} ${copy.key.slice(PREFIX.length + 1)}`, isOn) !== undefined
+      },
     },
   }))
   const [from, to] = [places.find(({ place }) => place !== wanted), places.find(({ place }) => place === wanted)]
@@ -67,6 +74,7 @@ export function run(rig: CustodyRig, wish: Wish = {}): Promise<ReplicateSummary>
     ...{ from, to, isDryRun, comparesContent, signal: wish.signal ?? new AbortController().signal },
     ...{ marks: new ShreddedMarks(rig.dataDir), rotated: new RotatedMarks(rig.dataDir), onProgress: () => {} },
     custodyOf: () => rig.custody(life, { places }),
+    knownHolds: () => Promise.resolve(wish.knownHolds ?? []),
     intents: {
       write: (id, prefix) => life.change(() => intents.write(id, prefix)),
       remove: (id) => life.change(() => intents.remove(id)),
@@ -79,9 +87,9 @@ async function* one() {
 }
 
 export async function hold(rig: CustodyRig): Promise<void> {
-  const { custody, note, leave } = rig.options()
+  const { custody, note, leave, knownHolds } = rig.options()
   const randomBytes = (length: number): Uint8Array => new Uint8Array(length).fill(7)
-  await addHold({ custody, note, leave, nowUnixMs: () => 1_764_414_000_000, randomBytes })
+  await addHold({ custody, note, leave, knownHolds, nowUnixMs: () => 1_764_414_000_000, randomBytes })
 }
 
 export const remove = (rig: CustodyRig, place: 'store' | 'replica', name = ''): void =>
