@@ -19,11 +19,11 @@ import { rotationPlace } from '../server/vault/rotation-place.ts'
 import { LEFT_OUTCOMES, rotateKeys, type RotationOutcome, type RotationSummary } from '../server/vault/rotation-run.ts'
 import {
   inAnyPlace,
-  RotationWalk,
+  RecordingWalk,
   storedTenants,
   type LookedAt,
-  type RotationScope,
-} from '../server/vault/rotation-scope.ts'
+  type RecordingScope,
+} from '../server/storage/recording-walk.ts'
 import { flag, instantOption, textOptions, usageError } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { fetchKey } from './fetch-key.ts'
@@ -123,7 +123,7 @@ async function rotate(context: CommandContext, ids: readonly string[]): Promise<
   try {
     const by = userName()
     const stores = places.map(({ store }) => store)
-    const walk = new RotationWalk(stores, scope)
+    const walk = new RecordingWalk(stores, scope)
     const chosen = new Set(ids)
     const waiting = await keysOnTheirWay(config.dataDir, scope)
     const onTheirWay = new Set([...waiting].filter((id) => chosen.size === 0 || chosen.has(id)))
@@ -148,7 +148,7 @@ async function rotate(context: CommandContext, ids: readonly string[]): Promise<
   }
 }
 
-function scopeOf({ args }: CommandContext): RotationScope {
+function scopeOf({ args }: CommandContext): RecordingScope {
   const tenants = textOptions(args, 'tenant')
   return {
     tenants: tenants.length > 0 ? new Set(tenants) : undefined,

@@ -7,7 +7,7 @@ import { ledgerLists } from '../server/storage/replica/ledger-lists.ts'
 import { replicate, type ReplicateSummary } from '../server/storage/replica/replicate.ts'
 import { finishLeftKeys, replicateIntents } from '../server/vault/left-keys.ts'
 import { rotationPlace } from '../server/vault/rotation-place.ts'
-import { RotationWalk } from '../server/vault/rotation-scope.ts'
+import { RecordingWalk } from '../server/storage/recording-walk.ts'
 import { choiceOption, flag, instantOption, textOptions } from './arguments.ts'
 import type { Command, CommandContext } from './command.ts'
 import { knownHolds } from './custody/known-holds.ts'
@@ -80,7 +80,7 @@ function copy(
   const { dataDir } = context.config()
   const tenants = textOptions(args, 'tenant')
   const [fromUnixMs, untilUnixMs] = ['from', 'until'].map((name) => instantOption(args, name)?.getTime())
-  const walk = new RotationWalk([from.store], {
+  const walk = new RecordingWalk([from.store], {
     ...{ tenants: tenants.length > 0 ? new Set(tenants) : undefined, fromUnixMs, untilUnixMs },
   })
   const isAll = tenants.length === 0 && fromUnixMs === undefined && untilUnixMs === undefined

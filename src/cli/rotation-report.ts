@@ -1,5 +1,5 @@
 import type { RotationOutcome, RotationSummary } from '../server/vault/rotation-run.ts'
-import type { LookedAt } from '../server/vault/rotation-scope.ts'
+import type { LookedAt } from '../server/storage/recording-walk.ts'
 import { printable } from './output.ts'
 
 const WORDS: Readonly<Record<RotationOutcome, string>> = {

@@ -5,7 +5,7 @@ import { isWrappedKeyName } from '../../evidence/object-names.ts'
 import { isUuidV7, uuidV7UnixMs } from '../../ids.ts'
 import { namesIn } from '../names-in.ts'
 import { errnoOf } from '../storage/storage-error.ts'
-import { isInScope, type RotationScope } from './rotation-scope.ts'
+import { isInScope, type RecordingScope } from '../storage/recording-walk.ts'
 
 /** The first line of a journal says whose recording it is; it has a few thousand bytes. */
 const JOURNAL_START_BYTES = 64 * 1024
@@ -16,7 +16,7 @@ const JOURNAL_START_BYTES = 64 * 1024
  *
  * @throws Error when a folder of the data folder cannot be read: it may hold some
  */
-export async function keysOnTheirWay(dataDir: string, scope: RotationScope): Promise<ReadonlySet<string>> {
+export async function keysOnTheirWay(dataDir: string, scope: RecordingScope): Promise<ReadonlySet<string>> {
   const found = new Set<string>()
   const add = (recordingId: string, tenant: string | undefined): void => {
     const beganUnixMs = uuidV7UnixMs(recordingId)

@@ -4,6 +4,7 @@ import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { heldKeysLeft, type HeldKeysLeft } from './held-keys-left.ts'
 import { destroyOldKeys, rotateKey, standingIn, type RotatedKey, type RotationRest, type Vaults } from './rotate-key.ts'
 import { inParallel } from '../in-parallel.ts'
+import { pagesOf } from '../storage/recording-walk.ts'
 import type { RotatedMarks } from '../custody/rotated-marks.ts'
 import type { HeldKeys } from '../recording/held-keys.ts'
 import type { RotationIntents } from './left-keys.ts'
@@ -92,15 +93,10 @@ export async function rotateKeys(
   options: RunOptions,
 ): Promise<RotationSummary> {
   const run = new Run(options)
-  let page: StoredRecording[] = []
-  for await (const recording of recordings) {
-    page.push(recording)
-    if (page.length < PAGE_RECORDINGS) continue
+  for await (const page of pagesOf(recordings, PAGE_RECORDINGS)) {
     await run.take(page)
-    page = []
-    if (run.isCut) return run.summary
+    if (run.isCut) break
   }
-  await run.take(page)
   run.noteUnseen()
   return run.summary
 }

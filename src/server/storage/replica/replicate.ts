@@ -14,6 +14,7 @@ import { inParallel } from '../../in-parallel.ts'
 import { replacedKeys, replicateIntent } from '../../vault/left-keys.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { CustodyPlace } from '../open-store.ts'
+import { pagesOf } from '../recording-walk.ts'
 
 /** Recordings read from the walk at a time. */
 const PAGE_RECORDINGS = 64
@@ -97,15 +98,10 @@ export async function replicate(
     // Behind it, so that no other month is listed.
     if (options.signal.aborted) break
   }
-  let page: StoredRecording[] = []
-  for await (const recording of recordings) {
-    page.push(recording)
-    if (page.length < PAGE_RECORDINGS) continue
+  for await (const page of pagesOf(recordings, PAGE_RECORDINGS)) {
     await run.take(page)
-    page = []
     if (options.signal.aborted) break
   }
-  await run.take(page)
   return run.summary
 }
 

@@ -1,13 +1,13 @@
 import { storedDays, type StoredRecording } from '../reindex/stored-recordings.ts'
-import { isTenantName } from '../storage/layout.ts'
-import type { CustodyStore, ObjectStore } from '../storage/object-store.ts'
+import { isTenantName } from './layout.ts'
+import type { CustodyStore, ObjectStore } from './object-store.ts'
 
 const DAY_MS = 86_400_000
 
 type Places = readonly Pick<CustodyStore, 'folders' | 'list'>[]
 
 /** What of the stores is looked at; undefined: all that is there. */
-export interface RotationScope {
+export interface RecordingScope {
   readonly tenants: ReadonlySet<string> | undefined
   readonly fromUnixMs: number | undefined
   readonly untilUnixMs: number | undefined
@@ -36,13 +36,13 @@ export async function storedTenants(places: Places): Promise<readonly string[]> 
 }
 
 /** Finds every recording of a scope in the stores, and remembers what it has looked at. */
-export class RotationWalk {
+export class RecordingWalk {
   readonly #places: Places
-  readonly #scope: RotationScope
+  readonly #scope: RecordingScope
   readonly #tenants = new Set<string>()
   readonly #days = new Set<number>()
 
-  constructor(places: Places, scope: RotationScope) {
+  constructor(places: Places, scope: RecordingScope) {
     this.#places = places
     this.#scope = scope
   }
@@ -88,9 +88,24 @@ export class RotationWalk {
   }
 }
 
+/** What is found, so many at a time; the last page may be shorter. */
+export async function* pagesOf<Item>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  size: number,
+): AsyncGenerator<readonly Item[]> {
+  let page: Item[] = []
+  for await (const item of items) {
+    page.push(item)
+    if (page.length < size) continue
+    yield page
+    page = []
+  }
+  if (page.length > 0) yield page
+}
+
 /** Whether a recording belongs to a scope, by its id, and by its tenant where that is known. */
 export function isInScope(
-  { tenants, fromUnixMs = 0, untilUnixMs = Number.POSITIVE_INFINITY }: RotationScope,
+  { tenants, fromUnixMs = 0, untilUnixMs = Number.POSITIVE_INFINITY }: RecordingScope,
   { beganUnixMs, tenant }: { readonly beganUnixMs: number; readonly tenant: string | undefined },
 ): boolean {
   const dayUnixMs = beganUnixMs - (beganUnixMs % DAY_MS)

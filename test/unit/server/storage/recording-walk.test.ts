@@ -8,16 +8,21 @@ import { uuidV7 } from '../../../../src/ids.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
 import { keysOnTheirWay } from '../../../../src/server/vault/keys-on-their-way.ts'
-import { RotationWalk, storedTenants, type RotationScope } from '../../../../src/server/vault/rotation-scope.ts'
+import {
+  pagesOf,
+  RecordingWalk,
+  storedTenants,
+  type RecordingScope,
+} from '../../../../src/server/storage/recording-walk.ts'
 import { vectorRandom } from '../../../vectors/evidence/sample-recording.ts'
 
-const ALL: RotationScope = { tenants: undefined, fromUnixMs: undefined, untilUnixMs: undefined }
+const ALL: RecordingScope = { tenants: undefined, fromUnixMs: undefined, untilUnixMs: undefined }
 const NEW_YEAR = Date.UTC(2026, 0, 1)
 const idAt = (unixMs: number): string => uuidV7(unixMs, vectorRandom(String(unixMs))(16))
 const [EVE, DAY, LATE] = [idAt(NEW_YEAR - 1), idAt(NEW_YEAR), idAt(Date.UTC(2031, 5, 5))]
 
 function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'earwitness-scope-'))
+  const path = mkdtempSync(join(tmpdir(), 'earwitness-walk-'))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
@@ -33,8 +38,8 @@ async function stores(): Promise<readonly [FolderStore, FolderStore]> {
   return [store, replica]
 }
 
-async function walked(places: readonly FolderStore[], scope: Partial<RotationScope> = {}) {
-  const walk = new RotationWalk(places, { ...ALL, ...scope })
+async function walked(places: readonly FolderStore[], scope: Partial<RecordingScope> = {}) {
+  const walk = new RecordingWalk(places, { ...ALL, ...scope })
   const ids: string[] = []
   for await (const { recordingId } of walk.recordings()) ids.push(recordingId)
   return { ids, lookedAt: walk.lookedAt }
@@ -49,6 +54,15 @@ test('every tenant and day that a place has is looked at, whatever a configurati
     ...{ isAll: true, tenants: ['default', 'left-long-ago', 'only-in-replica'], days: 3 },
     ...{ firstDay: '2025-12-31', lastDay: '2031-06-05' },
   })
+})
+
+test('what is found comes in pages, of which the last may be shorter', async () => {
+  const sizes = async (count: number): Promise<readonly number[]> => {
+    const pages: number[] = []
+    for await (const page of pagesOf(Array(count).fill(0), 3)) pages.push(page.length)
+    return pages
+  }
+  expect([await sizes(0), await sizes(3), await sizes(7)]).toEqual([[], [3], [3, 3, 1]])
 })
 
 test('what is chosen is a part, and is told as one', async () => {
