@@ -95,7 +95,7 @@ export async function addLater(options: LaterConsentOptions, wish: LaterWish): P
   }
   // All of them, in their order: a command that died left some untold, and two at once may have told theirs in the wrong one.
   const later = soFar.events.filter(({ event }) => event.manifestSha256 !== undefined)
-  const ledger = await tellLedger(options, later)
+  const ledger = await tellLedger(options, later, new Set(added))
   const troubles = [...ledger.troubles, ...(await custody.spread(isConsentName))]
   const state = consentState(soFar.events.map(({ event }) => event))
   return { manifest: soFar.manifest, added, events: soFar.events, state, hasLedger: ledger.hasLedger, troubles }
@@ -121,14 +121,16 @@ function soleParticipant({ streams }: ManifestBody, streamId: string): string | 
 async function tellLedger(
   { leave, note, nowUnixMs, randomBytes }: LaterConsentOptions,
   told: readonly StoredConsentEvent[],
+  added: ReadonlySet<StoredConsentEvent>,
 ): Promise<{ readonly hasLedger: boolean; readonly troubles: readonly Trouble[] }> {
   try {
-    for (const [index, { event, jws }] of told.entries()) {
-      const { recordingId, type, number, at } = event
+    for (const [index, one] of told.entries()) {
+      const { recordingId, type, number, at } = one.event
       // In their order: requests are taken in that of their ids.
       const requestId = uuidV7(nowUnixMs() + index, randomBytes(16))
-      const request = { requestId, recordingId, at, by: note.by, type, number, evidenceSha256: sha256Hex(jws) }
-      if (!(await leave({ ...request, kind: 'consent' }))) return { hasLedger: false, troubles: [] }
+      const request = { requestId, recordingId, at, by: note.by, type, number, evidenceSha256: sha256Hex(one.jws) }
+      if (!(await leave({ ...request, kind: 'consent', isNew: added.has(one) })))
+        return { hasLedger: false, troubles: [] }
     }
     return { hasLedger: true, troubles: [] }
   } catch (error) {

@@ -79,7 +79,8 @@ export class LaterConsentDesk {
           ...{ places, keys, signer: signer.signingKey, vaultRecipients, dataDir, tenants: tenantsOf(config) },
           ...{ nowUnixMs: Date.now, randomBytes: (length) => randomBytes(length) },
           policyOf: policiesOf(config),
-          leave: (request) => leaveRequest(dataDir, request),
+          // Counted by `onEvent`, at once.
+          leave: (request) => leaveRequest(dataDir, { ...request, isNew: false }),
           ...(settleWaitMs === undefined ? {} : { settleWaitMs }),
           knownHolds: (recordingId) =>
             knownHolds({ ...{ recordingId, keys, places, dataDir }, indexed: () => openHolds(database, recordingId) }),

@@ -61,6 +61,8 @@ export interface LedgerOptions {
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>
   readonly observer: {
     written(count: number): void
+    /** What commands asked for is written. */
+    said(requests: readonly StatementRequest[]): void
     /** A statement was lost, an attempt to write failed, or a log was refused. */
     failed(reason: string): void
   }
@@ -247,6 +249,7 @@ export class Ledger implements StatementSink {
     const hash = (member: string, value: string): string | undefined => log.saltedHash(member, value)
     const drafts = requests.map((request) => this.#queue.draft(statementOf(request, hash)))
     await this.#write(log, await log.sign(drafts))
+    this.#options.observer.said(requests)
     await this.#requests.done(requests)
     this.#requested = []
   }

@@ -19,7 +19,7 @@ export async function startLedger(
     readonly timestampUrl?: string | undefined
     readonly witnesses: readonly WitnessConfig[]
     readonly log: Logger
-    readonly metrics: Pick<Metrics, 'ledgerEntriesTotal' | 'ledgerWriteFailuresTotal'>
+    readonly metrics: Pick<Metrics, 'consentEventsTotal' | 'ledgerEntriesTotal' | 'ledgerWriteFailuresTotal'>
   },
 ): Promise<Ledger> {
   const { metrics, timestampUrl, ...rest } = options
@@ -30,6 +30,12 @@ export async function startLedger(
     ...(timestampUrl === undefined ? {} : { stamp: (bytes: Uint8Array) => stamp(timestampUrl, bytes) }),
     observer: {
       written: (count) => metrics.ledgerEntriesTotal.inc(count),
+      said(requests) {
+        for (const request of requests) {
+          if (request.kind === 'consent' && request.isNew === true)
+            metrics.consentEventsTotal.inc({ type: request.type })
+        }
+      },
       failed: (reason) => metrics.ledgerWriteFailuresTotal.inc({ reason }),
     },
     nowUnixMs: Date.now,

@@ -45,6 +45,8 @@ export interface ConsentRequest extends Asked {
   readonly type: string
   readonly number: number
   readonly evidenceSha256: string
+  /** By this very command, and nobody has counted it. Those that were there before are said again. */
+  readonly isNew?: boolean
 }
 
 /** What a command on this machine did with a recording, to be said in the ledger by the recorder, which alone writes it. */
@@ -202,9 +204,9 @@ function parseKeyRotated(asked: Asked, rest: Partial<Record<string, unknown>>): 
 }
 
 function parseConsent(asked: Asked, rest: Partial<Record<string, unknown>>): ConsentRequest | undefined {
-  const { type, number, evidenceSha256 } = rest
+  const { type, number, evidenceSha256, isNew } = rest
   if (typeof type !== 'string' || !CONSENT_EVENT_TYPES.includes(type)) return undefined
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 0) return undefined
   if (typeof evidenceSha256 !== 'string' || !SHA256.test(evidenceSha256)) return undefined
-  return { ...asked, kind: 'consent', type, number, evidenceSha256 }
+  return { ...asked, kind: 'consent', type, number, evidenceSha256, isNew: isNew === true }
 }

@@ -115,9 +115,13 @@ function sessionMetrics(make: Factory, src: LabelRule) {
       by: oneOf(['src', 'api', 'consent']),
       action: oneOf(['pause', 'resume']),
     }),
-    consentEventsTotal: make.counter('consent_events_total', 'Signed consent events; without those of commands.', {
-      type: oneOf(CONSENT_EVENT_TYPES),
-    }),
+    consentEventsTotal: make.counter(
+      'consent_events_total',
+      'Signed consent events; those of commands once the ledger has them.',
+      {
+        type: oneOf(CONSENT_EVENT_TYPES),
+      },
+    ),
     recordingsWithoutConsentTotal: make.counter(
       'recordings_without_consent_total',
       'Recordings that ended without the consent that the rule for them asks for, by what became of it.',

@@ -296,6 +296,7 @@ describe('what is written', () => {
     expect(again.said.added).toEqual([])
     const numbers = said.added.map(({ event }) => event.number)
     expect(requests.map(({ number }) => number)).toEqual([...numbers, ...numbers])
+    expect(requests.map(({ isNew }) => isNew)).toEqual([...numbers.map(() => true), ...numbers.map(() => false)])
   })
 
   it('by a command that dies before it told the ledger is told by the next, in its order', async () => {

@@ -37,7 +37,7 @@ export function ledgerRig() {
         warn: (_fields: object, text: string) => logged.push(text),
         error: (_fields: object, text: string) => logged.push(text),
       },
-      observer: { written: () => {}, failed: (reason) => failures.push(reason) },
+      observer: { written: () => {}, said: () => {}, failed: (reason) => failures.push(reason) },
       nowUnixMs: () => clock.nowUnixMs,
       clock: () => ({ status: 'synchronized' }),
       randomBytes: random,

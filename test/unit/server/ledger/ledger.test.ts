@@ -14,6 +14,7 @@ import {
   leaveRequest,
   type AccessRequest,
   type KeyRotatedRequest,
+  type StatementRequest,
 } from '../../../../src/server/ledger/statement-requests.ts'
 import { BEGUN_AT_UNIX_MS, ledgerRig, payloadOf, recordingId, storyOf } from './ledger-rig.ts'
 
@@ -282,6 +283,37 @@ describe('requests of commands', () => {
     await leaveRequest(rig.dataDir, request(1))
     await expect.poll(() => kinds(rig.lines()), { timeout: 30_000 }).toContain('access')
     await ledger.close(30_000)
+  })
+
+  it('that consent events were added are said, and told as new or not to whoever counts them', async () => {
+    const rig = ledgerRig()
+    await rig.run()
+    const told: StatementRequest[] = []
+    const observer = {
+      written: () => {},
+      failed: () => {},
+      said: (requests: readonly StatementRequest[]) => void told.push(...requests),
+    }
+    const { recordingId: about, by, at } = request(1)
+    const event = {
+      ...{ recordingId: about, by, at },
+      kind: 'consent',
+      type: 'withdrawn',
+      evidenceSha256: 'ab'.repeat(32),
+    } as const
+    await leaveRequest(rig.dataDir, { ...event, requestId: recordingId(1_000), number: 1 })
+    await leaveRequest(rig.dataDir, { ...event, requestId: recordingId(1_001), number: 2, isNew: true })
+    await rig.run([], { observer })
+    expect(told).toMatchObject([
+      { number: 1, isNew: false },
+      { number: 2, isNew: true },
+    ])
+    const said = rig
+      .lines()
+      .map(payloadOf)
+      .filter(({ kind }) => kind === 'consent')
+    expect(said).toMatchObject([{ number: 1 }, { number: 2 }])
+    expect(JSON.stringify(said)).not.toContain('isNew')
   })
 
   it('that a key was sealed anew are said as such', async () => {
