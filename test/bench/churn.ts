@@ -8,8 +8,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
+import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { resourcesOf, type Resources } from '../support/resources.ts'
 import { probedMemory, probeEnvironment, type ProbedMemory } from './lib/probed-memory.ts'
@@ -20,14 +20,12 @@ const WARM_UP = 200
 const REST_MS = 3_000
 const REST_TRIES_MAX = 20
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: 'string', default: '10000' },
-    cps: { type: 'string', default: '40' },
-    steps: { type: 'string', default: '10' },
-    engine: { type: 'string', default: 'libopus-wasm' },
-    json: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:churn', {
+  sessions: { type: 'string', default: '10000' },
+  cps: { type: 'string', default: '40' },
+  steps: { type: 'string', default: '10' },
+  engine: { type: 'string', default: 'libopus-wasm' },
+  json: { type: 'boolean', default: false },
 })
 
 interface Step extends Resources, ProbedMemory {

@@ -7,9 +7,9 @@
  * Needs the network once, for packages of Debian. It measures, it judges nothing.
  */
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 
 import { ensureUnpackedSpeech } from '../../bin/lib/debian.mjs'
+import { commandOptions } from '../support/command-options.ts'
 import { mulberry32 } from '../support/random.ts'
 import { gatherMaterial } from './lib/consent-material.ts'
 import { costOf } from './lib/consent-cost.ts'
@@ -19,16 +19,14 @@ import { changedTrial, type Course, negativeTrial, positiveTrial, type Trial } f
 import { type Heard, listen } from './lib/consent-listening.ts'
 import { openTelephoneChains } from './lib/telephone-chains.ts'
 
-const { values } = parseArgs({
-  options: {
-    positives: { type: 'string', default: '600' },
-    negatives: { type: 'string', default: '2000' },
-    changed: { type: 'string', default: '452' },
-    seed: { type: 'string', default: '1' },
-    picture: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:consent', {
+  positives: { type: 'string', default: '600' },
+  negatives: { type: 'string', default: '2000' },
+  changed: { type: 'string', default: '452' },
+  seed: { type: 'string', default: '1' },
+  picture: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  verbose: { type: 'boolean', default: false },
 })
 
 await ensureUnpackedSpeech()

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 
 import { seededRandom } from '../../src/cli/simulate/random.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { crashAndRecover, startNeighbour, type Bystander, type Crash } from '../support/crash.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { makePowerDisk } from '../support/power-cut.ts'
@@ -16,18 +16,16 @@ import { runConsentMatrix } from './lib/consent-crash-matrix.ts'
  * With `--consent` the recording sessions are calls in which consent is given, refused, withdrawn and missing, and the questions are others: can anybody hear what nobody agreed to, is
  * a destroyed key back, is a word about consent lost that was acknowledged. Half of the recorders that take over are killed too. `--from N --runs N` with the same `--seed`: run N alone.
  */
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string', default: '200' },
-    sessions: { type: 'string', default: '20' },
-    fleet: { type: 'string', default: '2' },
-    seed: { type: 'string' },
-    chunkSeconds: { type: 'string', default: '5' },
-    json: { type: 'string' },
-    power: { type: 'boolean', default: false },
-    consent: { type: 'boolean', default: false },
-    from: { type: 'string', default: '1' },
-  },
+const values = commandOptions('crash-matrix', {
+  runs: { type: 'string', default: '200' },
+  sessions: { type: 'string', default: '20' },
+  fleet: { type: 'string', default: '2' },
+  seed: { type: 'string' },
+  chunkSeconds: { type: 'string', default: '5' },
+  json: { type: 'string' },
+  power: { type: 'boolean', default: false },
+  consent: { type: 'boolean', default: false },
+  from: { type: 'string', default: '1' },
 })
 const MISSING_MS_MAX = values.power ? 5_000 : 1_000
 /**

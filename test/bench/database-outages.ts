@@ -6,10 +6,10 @@
  * `--only down --seconds 150`: a database that is away for minutes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
 import { Pool } from 'pg'
 
+import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { prepareRoles } from '../support/database-roles.ts'
 import { fillDiskOf } from '../support/full-server-disk.ts'
@@ -24,13 +24,11 @@ const RECOVERY_TRIES_MAX = 10
 /** How long the long ones go on after the outage. */
 const BEHIND_SECONDS = 8
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    cps: { type: 'string', default: '2' },
-    long: { type: 'string', default: '2' },
-    only: { type: 'string' },
-  },
+const values = commandOptions('outage-matrix:database', {
+  seconds: { type: 'string', default: '60' },
+  cps: { type: 'string', default: '2' },
+  long: { type: 'string', default: '2' },
+  only: { type: 'string' },
 })
 const seconds = Number(values.seconds)
 const calls = Math.round(seconds * Number(values.cps))

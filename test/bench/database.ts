@@ -6,7 +6,6 @@
  * where it is installed. A chunk is 15 s of a call. Client and server share the machine; `serverCpuMs` is of a server of its own only.
  */
 import { randomBytes } from 'node:crypto'
-import { parseArgs } from 'node:util'
 
 import { uuidV7 } from '../../src/ids.ts'
 import { applyRecords, planRecord } from '../../src/server/database/apply-records.ts'
@@ -15,6 +14,7 @@ import { openDatabase, type Database } from '../../src/server/database/open-data
 import { Outbox } from '../../src/server/database/outbox.ts'
 import { listRecordings } from '../../src/server/database/queries.ts'
 import type { DatabaseRecord } from '../../src/server/database/records.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, startExternalPostgres } from '../support/postgres.ts'
 import { chunkRecord, closedRecord, openedRecord, snapshotRecord } from '../unit/server/database/example-records.ts'
 import { cpuSeconds, processTree } from './lib/process-usage.ts'
@@ -23,14 +23,12 @@ import { cpuSeconds, processTree } from './lib/process-usage.ts'
 const SINGLE_SHARE = 20
 const DRAIN_MS = 600_000
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: 'string', default: '2000' },
-    chunks: { type: 'string', default: '12' },
-    rounds: { type: 'string', default: '3' },
-    url: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:database', {
+  sessions: { type: 'string', default: '2000' },
+  chunks: { type: 'string', default: '12' },
+  rounds: { type: 'string', default: '3' },
+  url: { type: 'string' },
+  json: { type: 'boolean', default: false },
 })
 
 interface Row {

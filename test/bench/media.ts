@@ -12,9 +12,9 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
 import type { SrtpKeys } from '../../src/protocol/srtp/srtp-keys.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { claimPorts } from '../support/rtp-port-range.ts'
 import { keysOf } from '../support/srtp.ts'
 import type { Contestant } from './lib/contestant.ts'
@@ -48,16 +48,14 @@ const PROGRAMS = [
   { program: 'rtpengine', packages: ['rtpengine-daemon'] },
 ] as const
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: 'string' },
-    seconds: { type: 'string' },
-    loaded: { type: 'string', default: '100' },
-    only: { type: 'string', default: '' },
-    quick: { type: 'boolean', default: false },
-    sustained: { type: 'boolean', default: false },
-    json: { type: 'string' },
-  },
+const values = commandOptions('bench:media', {
+  sessions: { type: 'string' },
+  seconds: { type: 'string' },
+  loaded: { type: 'string', default: '100' },
+  only: { type: 'string', default: '' },
+  quick: { type: 'boolean', default: false },
+  sustained: { type: 'boolean', default: false },
+  json: { type: 'string' },
 })
 const sessions = Number(values.sessions ?? (values.quick ? 20 : 25))
 const loadedSessions = Number(values.loaded)

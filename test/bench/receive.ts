@@ -9,9 +9,9 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
 import type { PacketReceiverName } from '../../src/server/media/packet-receiver.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 
 const PACKET_MS = 20
@@ -28,13 +28,11 @@ interface Row {
   readonly lost: number
 }
 
-const { values } = parseArgs({
-  options: {
-    sockets: { type: 'string', default: '100,400' },
-    seconds: { type: 'string', default: '4' },
-    wakes: { type: 'string', default: '20,50,100' },
-    json: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:receive', {
+  sockets: { type: 'string', default: '100,400' },
+  seconds: { type: 'string', default: '4' },
+  wakes: { type: 'string', default: '20,50,100' },
+  json: { type: 'boolean', default: false },
 })
 
 const rows: Row[] = []

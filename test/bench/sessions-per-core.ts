@@ -10,10 +10,10 @@
  * `--rounds` of which the best counts).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
 import { cpuSeconds, memoryKb } from './lib/process-usage.ts'
 import { profile } from './lib/profile.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 
 interface Measurement {
@@ -27,19 +27,17 @@ interface Measurement {
   readonly residentMiB: number
 }
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: 'string', default: '10,25,50,100' },
-    seconds: { type: 'string', default: '15' },
-    engine: { type: 'string', default: 'libopus-wasm' },
-    complexity: { type: 'string' },
-    srtp: { type: 'string' },
-    json: { type: 'boolean', default: false },
-    profile: { type: 'boolean', default: false },
-    pattern: { type: 'string', default: 'turns' },
-    rounds: { type: 'string', default: '5' },
-    bitrate: { type: 'string', default: '16000' },
-  },
+const values = commandOptions('bench', {
+  sessions: { type: 'string', default: '10,25,50,100' },
+  seconds: { type: 'string', default: '15' },
+  engine: { type: 'string', default: 'libopus-wasm' },
+  complexity: { type: 'string' },
+  srtp: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
+  pattern: { type: 'string', default: 'turns' },
+  rounds: { type: 'string', default: '5' },
+  bitrate: { type: 'string', default: '16000' },
 })
 
 if (values.profile) {

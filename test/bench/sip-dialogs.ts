@@ -12,8 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 
+import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon, type RunningDaemon } from '../support/daemon.ts'
 import { freeSipPort } from '../support/free-ports.ts'
 import { parseSippStatistics } from '../support/sipp.ts'
@@ -28,13 +28,11 @@ const HOLD_MS = 200
 /** Until everything that was ended is closed and its manifest signed. */
 const CLOSING_MS = 45_000
 
-const { values } = parseArgs({
-  options: {
-    rates: { type: 'string', default: '500,1000,1500,2000,2500' },
-    'recorder-rates': { type: 'string', default: '25,50,100' },
-    seconds: { type: 'string', default: '8' },
-    json: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:sip', {
+  rates: { type: 'string', default: '500,1000,1500,2000,2500' },
+  'recorder-rates': { type: 'string', default: '25,50,100' },
+  seconds: { type: 'string', default: '8' },
+  json: { type: 'boolean', default: false },
 })
 const seconds = Number(values.seconds)
 const folder = await mkdtemp(join(tmpdir(), 'earwitness-bench-'))

@@ -6,21 +6,19 @@
  * machine may be busy. It measures, it judges nothing.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey } from 'node:crypto'
-import { parseArgs } from 'node:util'
 
 import { parseRtp, serializeRtp } from '../../src/protocol/rtp/packet.ts'
 import { HmacSha1 } from '../../src/protocol/srtp/hmac-sha1.ts'
 import { PADDING_LENGTH_MAX } from '../../src/protocol/srtp/sha1.ts'
 import { SrtpReceiver } from '../../src/protocol/srtp/srtp-receiver.ts'
 import { SrtpSender } from '../../src/protocol/srtp/srtp-sender.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { ALL_SUITES, keysOf } from '../support/srtp.ts'
 
-const { values } = parseArgs({
-  options: {
-    packets: { type: 'string', default: '20000' },
-    rounds: { type: 'string', default: '5' },
-    json: { type: 'boolean', default: false },
-  },
+const values = commandOptions('bench:srtp', {
+  packets: { type: 'string', default: '20000' },
+  rounds: { type: 'string', default: '5' },
+  json: { type: 'boolean', default: false },
 })
 const packets = Number(values.packets)
 const rounds = Number(values.rounds)

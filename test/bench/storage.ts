@@ -9,13 +9,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 
 import { sealToRecipients } from '../../src/evidence/age-seal.ts'
 import { WAKE_INTERVAL_US } from '../../src/recorder/recording-session.ts'
 import { pooledRandomBytes } from '../../src/server/random-pool.ts'
 import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
 import { UploadGate } from '../../src/server/storage/upload-gate.ts'
+import { commandOptions } from '../support/command-options.ts'
 import { vault } from '../support/recording-rig.ts'
 import { claimPorts } from '../support/rtp-port-range.ts'
 import { startCluster } from '../support/s3/cluster.ts'
@@ -35,14 +35,12 @@ const ROUNDS = 5
 const PARALLEL = [1, 8, 32]
 const PORTS_PER_SESSION = 4
 
-const { values } = parseArgs({
-  options: {
-    sessions: { type: 'string' },
-    seconds: { type: 'string' },
-    only: { type: 'string', default: '' },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string' },
-  },
+const values = commandOptions('bench:storage', {
+  sessions: { type: 'string' },
+  seconds: { type: 'string' },
+  only: { type: 'string', default: '' },
+  quick: { type: 'boolean', default: false },
+  json: { type: 'string' },
 })
 const sessions = Number(values.sessions ?? (values.quick ? 50 : 300))
 const seconds = Number(values.seconds ?? (values.quick ? 20 : 45))

@@ -7,8 +7,8 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { commandOptions } from '../support/command-options.ts'
 import { execute } from './execute.ts'
 import { INPUT_BYTES_MAX, makeInput } from './mutate.ts'
 import type { WorkerMessage } from './protocol.ts'
@@ -26,14 +26,12 @@ interface Totals {
   slowest: number
 }
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 0x7fff_ffff)) },
-    targets: { type: 'string', default: TARGETS.map(({ name }) => name).join(',') },
-    replay: { type: 'string' },
-    corpus: { type: 'boolean', default: false },
-  },
+const values = commandOptions('fuzz', {
+  minutes: { type: 'string', default: '10' },
+  seed: { type: 'string', default: String(Math.floor(Math.random() * 0x7fff_ffff)) },
+  targets: { type: 'string', default: TARGETS.map(({ name }) => name).join(',') },
+  replay: { type: 'string' },
+  corpus: { type: 'boolean', default: false },
 })
 const seed = Number(values.seed)
 const names = values.targets.split(',')
