@@ -40,17 +40,28 @@ function isOwn(checking: Checking, place: Place, ...keys: readonly string[]): bo
 
 function checkKeys(checking: Checking): void {
   const { yes, no, withdraw } = checking.raw.consent.keys
-  const given = [yes, no, withdraw].filter((key) => key !== null)
-  if (new Set(given).size === given.length || checking.problems.concerns('consent.keys')) return
-  report(
-    checking,
-    'config-conflict',
-    ['consent.keys', 'consent.keys.yes', 'consent.keys.no', 'consent.keys.withdraw'],
-    {
-      sentence: 'consent.keys gives two meanings to the same key.',
-      hint: 'Take another key for one of them.',
-    },
-  )
+  const given = Object.entries({ yes, no, withdraw }).flatMap(([name, keys]) => (keys === null ? [] : { name, keys }))
+  if (checking.problems.concerns('consent.keys')) return
+  if (new Set(given.map(({ keys }) => keys)).size < given.length) {
+    report(
+      checking,
+      'config-conflict',
+      ['consent.keys', 'consent.keys.yes', 'consent.keys.no', 'consent.keys.withdraw'],
+      {
+        sentence: 'consent.keys gives two meanings to the same key.',
+        hint: 'Take another key for one of them.',
+      },
+    )
+  }
+  for (const { name, keys } of given) {
+    // Who presses it has given the shorter answer before the end of it, and nothing is left for its own. At its end the longer one counts.
+    const first = given.find((other) => keys.slice(0, -1).includes(other.keys))
+    if (first === undefined) continue
+    report(checking, 'config-conflict', [`consent.keys.${name}`, `consent.keys.${first.name}`], {
+      sentence: `consent.keys.${name} would never be heard: pressing it gives the answer of consent.keys.${first.name} first.`,
+      hint: `Take keys that have those of consent.keys.${first.name} at their end or not at all.`,
+    })
+  }
 }
 
 /** Where that which decides has been set; undefined: nowhere, it is the default. */

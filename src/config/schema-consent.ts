@@ -118,7 +118,7 @@ export const consent = group(
       default: 'informed',
     }),
     keys: group(
-      'Keys that answer within a recorded call. A key counts for the party whose stream it is in; sequences up to four.',
+      'Keys that answer within a recorded call. A key counts for the party whose stream it is in; sequences up to four, which may have another one at their end, and nowhere else.',
       {
         yes: optionalText({ description: 'The key that agrees to being recorded. null: none.', 'x-kind': 'keys' }),
         no: optionalText({ description: 'The key that refuses. null: none.', 'x-kind': 'keys' }),

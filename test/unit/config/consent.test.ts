@@ -166,6 +166,39 @@ describe('what could never be fulfilled', () => {
       'test.yaml:1:23 consent.keys gives two meanings to the same key.',
     ])
   })
+
+  test.each([
+    [
+      "{yes: '1', withdraw: '19'}",
+      'consent.keys.withdraw would never be heard: pressing it gives the answer of consent.keys.yes first.',
+    ],
+    [
+      "{yes: '*', withdraw: '*9'}",
+      'consent.keys.withdraw would never be heard: pressing it gives the answer of consent.keys.yes first.',
+    ],
+    [
+      "{yes: '1', no: '2', withdraw: '*1#'}",
+      'consent.keys.withdraw would never be heard: pressing it gives the answer of consent.keys.yes first.',
+    ],
+    [
+      "{yes: '12', no: '1'}",
+      'consent.keys.yes would never be heard: pressing it gives the answer of consent.keys.no first.',
+    ],
+    [
+      "{yes: '12', withdraw: '123'}",
+      'consent.keys.withdraw would never be heard: pressing it gives the answer of consent.keys.yes first.',
+    ],
+    [
+      "{no: '9', withdraw: '99'}",
+      'consent.keys.withdraw would never be heard: pressing it gives the answer of consent.keys.no first.',
+    ],
+  ])('keys that are another answer before they are all pressed: %s', (keys, sentence) => {
+    expect(problemsOf(`consent: {keys: ${keys}}`).map((problem) => problem.sentence)).toEqual([sentence])
+  })
+
+  test('keys that end with another answer are none of these', () => {
+    expect(sentences("consent: {keys: {yes: '9', no: '09', withdraw: '*9'}}")).toEqual([])
+  })
 })
 
 describe('values that are none', () => {
