@@ -124,7 +124,7 @@ export const announcements = group(
     ),
     linkWindow: duration({
       description:
-        'How long after an announcement its recording may begin and still be tied to it, by Session-ID, Call-ID, UCID or token. Longer helps where callers wait in a queue.',
+        'How long after an announcement its recording may begin and still be tied to it, by Session-ID, Call-ID, UCID or token, within a tenant; ids of less than 16 characters, which may be counters, only from the same source. Longer helps where callers wait in a queue.',
       default: '10m',
       minimum: '10s',
       maximum: '24h',

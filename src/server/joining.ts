@@ -141,8 +141,8 @@ function consentSettings({ config, custody, announcements }: JoinParts, shredder
     byDefault: config.consent.byDefault,
     data: readConsentPacks({ ownFolder: config.consent.packs }),
     keep: (recording, note) => custody.consented(recording, note),
-    announced: ({ communication: { ids, consentTokens } }, changed) =>
-      announcements.tokens.take({ ids, tokens: consentTokens, changed }),
+    announced: ({ communication: { ids, consentTokens }, facts: { src, tenant } }, changed) =>
+      announcements.tokens.take({ source: { name: src, tenant }, ids, tokens: consentTokens, changed }),
   }
 }
 

@@ -41,7 +41,7 @@ export async function inProcessAnnouncer(
     library: await briefLibrary(folder),
     table: { put: async (announcement) => void kept.push(announcement) },
     tokens: { issue: async () => 'token' },
-    sources: { lookup: () => ({ name: 'pbx', refusal: undefined }) as never },
+    sources: { lookup: () => ({ name: 'pbx', tenant: 'acme', refusal: undefined }) as never },
     signalling: {
       bye: async (dialogId, reason) => {
         byes.push({ dialogId, text: reason?.text })

@@ -17,7 +17,7 @@ import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { DialogEnd, InDialogRequest, OfferRequest, SignallingPort } from '../signalling/port.ts'
 import type { AnnouncementMedia } from './announcement-media.ts'
 import { AnnouncementRecord } from './announcement-record.ts'
-import type { AnnouncementTable } from './announcement-table.ts'
+import type { AnnouncementSource, AnnouncementTable } from './announcement-table.ts'
 import type { AnnouncementProtection } from './announcement-protection.ts'
 import { type AnnouncementTokens, TOKEN_HEADER } from './announcement-tokens.ts'
 import type { Paced, PaceTimer } from './pace-timer.ts'
@@ -59,6 +59,8 @@ export interface AnnouncementDialogOptions {
   readonly library: PromptLibrary
   /** Names it in the table, and in a token. */
   readonly announcementId: string
+  /** Who sent the call. */
+  readonly source: AnnouncementSource
   /** Where we are heard and hear. */
   readonly address: string
   readonly port: number
@@ -107,9 +109,9 @@ export class AnnouncementDialog {
       playedMs: () => Math.min(options.media.playedMs, options.prompts[this.#playing]?.totalMs ?? 0),
       nowUs: options.nowUs(),
     })
-    const { announcementId, ids, table, media, nowUnixMs } = options
-    const facts = { announcement: this.#announcement, announcementId, ids, table, news: () => media.news, nowUnixMs }
-    this.#record = new AnnouncementRecord(facts, options.nowUs())
+    const { announcementId, source, ids, table, media, nowUnixMs } = options
+    const record = { announcement: this.#announcement, announcementId, source, ids, table, nowUnixMs }
+    this.#record = new AnnouncementRecord({ ...record, news: () => media.news }, options.nowUs())
   }
 
   /** Encodes the prompts and answers; in early mode with a 183, and the prompt begins. */

@@ -2,11 +2,13 @@ import type { Announcement } from '../../consent/announcement/announcement.ts'
 import { heardToEnd, type ReceptionNews, type SentRange } from '../../consent/announcement/heard-to-end.ts'
 import type { ConsentFactAt } from '../../consent/words.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
-import type { AnnouncementTable } from './announcement-table.ts'
+import type { AnnouncementSource, AnnouncementTable } from './announcement-table.ts'
 
 interface RecordOptions {
   readonly announcement: Pick<Announcement, 'facts'>
   readonly announcementId: string
+  /** Who sent the call. */
+  readonly source: AnnouncementSource
   readonly ids: readonly CorrelationId[]
   readonly table: Pick<AnnouncementTable, 'put'>
   /** What the listener reported last. */
@@ -67,8 +69,8 @@ export class AnnouncementRecord {
   }
 
   async #put(facts: readonly ConsentFactAt[]): Promise<void> {
-    const { table, announcementId, ids, nowUnixMs } = this.#options
-    await table.put({ announcementId, ids, keptUnixMs: nowUnixMs(), facts })
+    const { table, announcementId, source, ids, nowUnixMs } = this.#options
+    await table.put({ announcementId, source, ids, keptUnixMs: nowUnixMs(), facts })
   }
 
   #facts(): readonly ConsentFactAt[] {

@@ -2,7 +2,8 @@ import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { ConsentFactAt } from '../../consent/words.ts'
-import type { CorrelationId, CorrelationKind } from '../../protocol/siprec/correlation-values.ts'
+import { type CorrelationId, type CorrelationKind, isUnmistakable } from '../../protocol/siprec/correlation-values.ts'
+import type { Source } from '../recording/source-table.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 
 /** Announcements remembered; the oldest goes first. */
@@ -29,10 +30,15 @@ const LINKING_KINDS: ReadonlySet<CorrelationKind> = new Set([
   'vendorCall',
 ])
 
+/** Who sent a call to the announcer, or records it. */
+export type AnnouncementSource = Pick<Source, 'name' | 'tenant'>
+
 /** One announcement, as it is remembered until its recording begins. */
 export interface KeptAnnouncement {
   /** Unguessable; a token bears it. */
   readonly announcementId: string
+  /** Undefined for one that somebody asked for at the API, which knows no sources. */
+  readonly source: AnnouncementSource | undefined
   /** Call-IDs, Session-IDs and whatever else names the call. */
   readonly ids: readonly CorrelationId[]
   readonly keptUnixMs: number
@@ -44,6 +50,8 @@ export interface AnnouncementKeys {
   readonly ids: readonly CorrelationId[]
   /** Out of tokens whose signature was checked. */
   readonly announcementIds: readonly string[]
+  /** Of the recording. */
+  readonly source: AnnouncementSource
 }
 
 /**
@@ -83,7 +91,7 @@ interface TableOptions {
 
 /**
  * Announcements that wait for the recording of their call: in memory, and in a file that is read again at the start. They are found by any id that both
- * have in common, for as long as the window lasts; what is found stays, because one call may be recorded twice.
+ * have in common, within a tenant, for as long as the window lasts; what is found stays, because one call may be recorded twice.
  *
  * A fact is never made up by a crash: what is not in the file was not promised. Lines that were cut off are passed over.
  */
@@ -124,9 +132,9 @@ export class AnnouncementTable {
    * fails is counted, and memory still has it.
    */
   async put(announcement: KeptAnnouncement): Promise<void> {
-    const { announcementId, keptUnixMs } = announcement
+    const { announcementId, source, keptUnixMs } = announcement
     const ids = announcement.ids.filter(({ kind }) => LINKING_KINDS.has(kind)).slice(0, IDS_MAX)
-    const kept = { announcementId, ids, keptUnixMs, facts: announcement.facts.slice(0, FACTS_MAX) }
+    const kept = { announcementId, source, ids, keptUnixMs, facts: announcement.facts.slice(0, FACTS_MAX) }
     this.#forgetOld(keptUnixMs)
     const former = this.#kept.get(announcementId)
     this.#remember(kept, former?.standing ?? 'waiting')
@@ -137,20 +145,24 @@ export class AnnouncementTable {
   }
 
   /**
-   * The facts of all announcements that have one of these ids and are not older than the window, oldest first.
+   * The facts of all announcements of the tenant that have one of these ids and are not older than the window, oldest first. An id that may be a counter
+   * finds only what is of the same source: those of others count too, and what their callers answered is not this call's consent.
    *
    * @param tell is called when one of them is put again soon; what has not changed is then the same object
    */
   take(
-    { ids, announcementIds }: AnnouncementKeys,
+    { ids, announcementIds, source }: AnnouncementKeys,
     nowUnixMs: number,
     tell: () => void = () => {},
   ): readonly ConsentFactAt[] {
     this.#forgetOld(nowUnixMs)
     this.#options.changed(this.#kept.size)
-    const names = new Set([...announcementIds, ...ids.flatMap((id) => [...(this.#byId.get(keyOf(id)) ?? [])])])
-    const found = [...names].flatMap((name) => this.#kept.get(name) ?? [])
-    return found
+    const found = new Set([
+      ...announcementIds.flatMap((name) => this.#kept.get(name) ?? []),
+      ...ids.flatMap((id) => this.#having(id, source)),
+    ])
+    return [...found]
+      .filter(({ announcement }) => (announcement.source?.tenant ?? source.tenant) === source.tenant)
       .toSorted((a, b) => a.order - b.order)
       .flatMap((entry) => {
         const { facts, keptUnixMs } = entry.announcement
@@ -165,6 +177,11 @@ export class AnnouncementTable {
     await this.#writing
     if (this.#isBehind) await this.#rewrite().catch(this.#options.failed)
     await this.#closeFile()
+  }
+
+  #having(id: CorrelationId, { name }: AnnouncementSource): readonly Entry[] {
+    const entries = [...(this.#byId.get(keyOf(id)) ?? [])].flatMap((having) => this.#kept.get(having) ?? [])
+    return isUnmistakable(id) ? entries : entries.filter(({ announcement }) => announcement.source?.name === name)
   }
 
   #remember(announcement: KeptAnnouncement, standing: Standing): void {

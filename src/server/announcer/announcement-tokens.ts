@@ -2,7 +2,7 @@ import { readConsentToken, signConsentToken, type TokenRejectReason } from '../.
 import type { SigningKey, VerifyKey } from '../../evidence/signer-keys.ts'
 import type { CorrelationId } from '../../protocol/siprec/correlation-values.ts'
 import type { ConsentFactAt } from '../../consent/words.ts'
-import type { AnnouncementTable } from './announcement-table.ts'
+import type { AnnouncementSource, AnnouncementTable } from './announcement-table.ts'
 
 /** The header in which a token travels. SIPREC clients copy such headers into their metadata, or send them in an INVITE to the recorder. */
 export const TOKEN_HEADER = 'X-Earwitness-Consent'
@@ -34,12 +34,13 @@ export class AnnouncementTokens {
   }
 
   /**
-   * What was announced before a recording began: the facts of all announcements that share an id with it or whose token it bears, oldest first.
+   * What was announced before a recording began: the facts of all announcements of its tenant that share an id with it or whose token it bears, oldest first.
    *
    * @param call.changed is called when one of these announcements says more soon after, by a report of its listener
    * @param call.tokens values of the header {@link TOKEN_HEADER}, and what looks like one in metadata; forged and expired ones are counted and give nothing
    */
   async take(call: {
+    readonly source: AnnouncementSource
     readonly ids: readonly CorrelationId[]
     readonly tokens: readonly string[]
     readonly changed: () => void
@@ -51,6 +52,6 @@ export class AnnouncementTokens {
       counted(read.ok ? 'taken' : read.reason)
       if (read.ok) announcementIds.push(read.value)
     }
-    return table.take({ ids: call.ids, announcementIds }, nowUnixMs(), call.changed)
+    return table.take({ ids: call.ids, announcementIds, source: call.source }, nowUnixMs(), call.changed)
   }
 }

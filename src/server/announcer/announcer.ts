@@ -17,7 +17,7 @@ import {
   type AnnouncementRequest,
 } from './announcement-request.ts'
 import { isReachable, openSockets, type AnnouncementSockets } from './announcement-sockets.ts'
-import type { AnnouncementTable } from './announcement-table.ts'
+import type { AnnouncementSource, AnnouncementTable } from './announcement-table.ts'
 import { AnnouncementProtection } from './announcement-protection.ts'
 import type { AnnouncementTokens } from './announcement-tokens.ts'
 import { PaceTimer } from './pace-timer.ts'
@@ -135,7 +135,7 @@ export class Announcer {
     if (!this.#isReachable(request.value)) return this.#refuse(offer, 'noCodec', source.name)
     this.#dialogs.set(offer.dialogId, undefined)
     this.#count()
-    this.#open(offer, request.value, source.name).catch((error: unknown) => {
+    this.#open(offer, request.value, source).catch((error: unknown) => {
       this.#options.events.failed(error)
       this.#forget(offer.dialogId)
       offer.refuse(500, 'Server Internal Error')
@@ -184,7 +184,7 @@ export class Announcer {
     return address === undefined || isReachable(address, this.#options.bindAddress)
   }
 
-  async #open(offer: OfferRequest, request: AnnouncementRequest, src: string): Promise<void> {
+  async #open(offer: OfferRequest, request: AnnouncementRequest, { name, tenant }: AnnouncementSource): Promise<void> {
     const sockets = await openSockets(this.#ports, this.#options.bindAddress)
     if (!this.#dialogs.has(offer.dialogId)) {
       // CANCEL won.
@@ -193,12 +193,12 @@ export class Announcer {
     }
     if (sockets === undefined) {
       this.#forget(offer.dialogId)
-      this.#refuse(offer, 'ports', src)
+      this.#refuse(offer, 'ports', name)
       return
     }
     let dialog: AnnouncementDialog | undefined
     try {
-      dialog = this.#create(offer, { request, src, sockets })
+      dialog = this.#create(offer, { request, source: { name, tenant }, sockets })
       this.#dialogs.set(offer.dialogId, dialog)
       await dialog.open(request)
     } catch (error) {
@@ -210,9 +210,13 @@ export class Announcer {
 
   #create(
     offer: OfferRequest,
-    parts: { readonly request: AnnouncementRequest; readonly src: string; readonly sockets: AnnouncementSockets },
+    parts: {
+      readonly request: AnnouncementRequest
+      readonly source: AnnouncementSource
+      readonly sockets: AnnouncementSockets
+    },
   ): AnnouncementDialog {
-    const { request, src, sockets } = parts
+    const { request, source, sockets } = parts
     const {
       library,
       table,
@@ -242,7 +246,7 @@ export class Announcer {
       ...{ nowUs, nowUnixMs },
     })
     const dialog: AnnouncementDialog = new AnnouncementDialog({
-      ...{ offer, plan, prompts, media, library, table, tokens, signalling, ids, nowUs, nowUnixMs },
+      ...{ offer, source, plan, prompts, media, library, table, tokens, signalling, ids, nowUs, nowUnixMs },
       ...{ codec: line.codec, protection, target: request.target },
       announcementId: hex(randomBytes(ANNOUNCEMENT_ID_BYTES)),
       address: mediaAddress ?? offer.localAddress,
@@ -253,7 +257,7 @@ export class Announcer {
       over: (outcome) => {
         const { sipCallId } = offer
         const promptIds = prompts.map(({ id }) => id)
-        events.over({ src, sipCallId, mode: plan.mode, outcome, promptIds, packets: media.packetCount })
+        events.over({ src: source.name, sipCallId, mode: plan.mode, outcome, promptIds, packets: media.packetCount })
       },
     })
     return dialog

@@ -90,7 +90,7 @@ export class MediaPathAnnouncer {
     } as const
     const facts = [{ at: new Date(keptUnixMs).toISOString(), fact }]
     const ids = readCorrelationValue('sipCallId', 'text', request.sipCallId)
-    await table.put({ announcementId: newId(), ids, keptUnixMs, facts })
+    await table.put({ announcementId: newId(), source: undefined, ids, keptUnixMs, facts })
     over(endCause, id)
   }
 }

@@ -18,7 +18,7 @@ function record() {
   })
   const options = {
     announcement: { facts: (heard) => [0, 1].map((index) => ({ atUs: 7_000_000, fact: factOf(heard(index)) })) },
-    ...{ announcementId: 'a1', ids: [{ kind: 'sipCallId', value: 'c1' }] },
+    ...{ announcementId: 'a1', source: { name: 'pbx', tenant: 'acme' }, ids: [{ kind: 'sipCallId', value: 'c1' }] },
     table: { put: async (announcement) => void kept.push(announcement) },
     ...{ news: () => news, nowUnixMs: () => 1_000_000 },
   } as const satisfies ConstructorParameters<typeof AnnouncementRecord>[0]

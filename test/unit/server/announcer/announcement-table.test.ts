@@ -44,6 +44,8 @@ async function tableAt(nowUnixMs: number): Promise<AnnouncementTable> {
   return table
 }
 
+const PBX = { name: 'pbx', tenant: 'acme' }
+
 const answered = (answer: 'yes' | 'no'): ConsentFact => ({ type: 'answered', answer, by: 'dtmf' })
 
 function announcement(
@@ -51,7 +53,10 @@ function announcement(
   keptUnixMs: number,
   ids: KeptAnnouncement['ids'] = [{ kind: 'sipCallId', value: name }],
 ): KeptAnnouncement {
-  return { announcementId: name, ids, keptUnixMs, facts: [{ at: '2026-01-01T00:00:00.000Z', fact: answered('yes') }] }
+  return {
+    ...{ announcementId: name, source: PBX, ids, keptUnixMs },
+    facts: [{ at: '2026-01-01T00:00:00.000Z', fact: answered('yes') }],
+  }
 }
 
 const FILE = 'announcements.jsonl'
@@ -72,7 +77,8 @@ async function openFiles(folder: string): Promise<readonly string[]> {
   return targets.filter((target) => target.startsWith(folder))
 }
 
-const byCall = (value: string) => ({ ids: [{ kind: 'sipCallId', value } as const], announcementIds: [] })
+const byIds = (ids: KeptAnnouncement['ids'], source = PBX) => ({ ids, announcementIds: [], source })
+const byCall = (value: string, source = PBX) => byIds([{ kind: 'sipCallId', value }], source)
 
 describe('announcements that wait for their recording', () => {
   it('are found by any id in common, or by token, more than once, in their order', async () => {
@@ -84,18 +90,52 @@ describe('announcements that wait for their recording', () => {
     })
     const taken = (keys: Parameters<AnnouncementTable['take']>[0]) =>
       table.take(keys, 3).map(({ fact }) => fact.type === 'answered' && fact.answer)
-    expect(taken({ ids: [{ kind: 'sessionId', value: 'a1' }], announcementIds: ['second'] })).toEqual(['yes', 'no'])
-    expect(taken({ ids: [{ kind: 'ucid', value: 'a1' }], announcementIds: [] })).toEqual(['no'])
-    expect(taken({ ids: [{ kind: 'guid', value: 'a1' }], announcementIds: ['other'] })).toEqual([])
-    expect(taken({ ids: [{ kind: 'ucid', value: 'a1' }], announcementIds: [] }), 'again').toEqual(['no'])
+    expect(taken({ ids: [{ kind: 'sessionId', value: 'a1' }], announcementIds: ['second'], source: PBX })).toEqual([
+      'yes',
+      'no',
+    ])
+    expect(taken(byIds([{ kind: 'ucid', value: 'a1' }]))).toEqual(['no'])
+    expect(taken({ ids: [{ kind: 'guid', value: 'a1' }], announcementIds: ['other'], source: PBX })).toEqual([])
+    expect(taken(byIds([{ kind: 'ucid', value: 'a1' }])), 'again').toEqual(['no'])
     await table.stop()
   })
 
   it('are not found by what only names a group', async () => {
     const table = await tableAt(0)
     await table.put(announcement('first', 1, [{ kind: 'csGroup', value: 'a1' }]))
-    expect(table.take({ ids: [{ kind: 'csGroup', value: 'a1' }], announcementIds: [] }, 2)).toEqual([])
+    expect(table.take(byIds([{ kind: 'csGroup', value: 'a1' }]), 2)).toEqual([])
     await table.stop()
+  })
+
+  it('are not found by a recording of another tenant, whatever it has in common with them', async () => {
+    const table = await tableAt(0)
+    const ids = [{ kind: 'sipCallId', value: '3848276298220188511@atlanta.example.com' } as const]
+    await table.put(announcement('first', 1, ids))
+    const found = (source: { readonly name: string; readonly tenant: string }) =>
+      table.take({ ids, announcementIds: ['first'], source }, 2).length
+    expect([found({ name: 'pbx', tenant: 'other' }), found({ name: 'sbc', tenant: 'acme' })]).toEqual([0, 1])
+    await table.stop()
+  })
+
+  it('are found by an id that may be a counter only from the same source', async () => {
+    const table = await tableAt(0)
+    await table.put(announcement('first', 1, [{ kind: 'vendorCall', value: 'call-17' }]))
+    const found = (name: string) =>
+      table.take(byIds([{ kind: 'vendorCall', value: 'call-17' }], { ...PBX, name }), 2).length
+    expect([found('sbc'), found('pbx')]).toEqual([0, 1])
+    await table.stop()
+  })
+
+  it('that somebody asked for at the API are of no source: found by any recording, by what cannot be mistaken', async () => {
+    const table = await tableAt(0)
+    const ids = ['call-17', '3848276298220188511'].map((value) => ({ kind: 'sipCallId', value }) as const)
+    await table.put({ ...announcement('first', 1, ids), source: undefined })
+    const found = (value: string) => table.take(byCall(value), 2).length
+    expect([found('call-17'), found('3848276298220188511')]).toEqual([0, 1])
+    await table.stop()
+    const next = await tableAt(3)
+    expect(next.take(byCall('3848276298220188511'), 3)).toHaveLength(1)
+    await next.stop()
   })
 
   it('are forgotten when the window is over', async () => {
@@ -159,7 +199,7 @@ describe('announcements that wait for their recording', () => {
     await table.put(announcement('first', 1, [{ kind: 'ucid', value: 'a1' }]))
     await table.put(announcement('first', 2, [{ kind: 'ucid', value: 'b1' }]))
     await table.put(announcement('second', 2, [{ kind: 'ucid', value: 'b1' }]))
-    const found = (value: string) => table.take({ ids: [{ kind: 'ucid', value }], announcementIds: [] }, 3).length
+    const found = (value: string) => table.take(byIds([{ kind: 'ucid', value }]), 3).length
     expect([found('a1'), found('b1')]).toEqual([0, 2])
     await table.stop()
   })
@@ -170,13 +210,12 @@ describe('announcements that wait for their recording', () => {
     const ids = Array.from({ length: 65 }, (_, index) => ({ kind: 'guid', value: `id-${index}` }) as const)
     const [fact] = announcement('first', 1).facts
     const facts = Array.from({ length: 65 }, () => fact!)
-    await table.put({ announcementId: 'first', ids, keptUnixMs: 1, facts })
+    await table.put({ announcementId: 'first', source: PBX, ids, keptUnixMs: 1, facts })
     let told = 0
-    const found = (index: number) =>
-      table.take({ ids: ids.slice(index, index + 1), announcementIds: [] }, 2, () => (told += 1)).length
+    const found = (index: number) => table.take(byIds(ids.slice(index, index + 1)), 2, () => (told += 1)).length
     expect([found(64), found(63)]).toEqual([0, 64])
     for (let taken = 1; taken <= 8; taken += 1) found(0)
-    await table.put({ announcementId: 'first', ids, keptUnixMs: 3, facts })
+    await table.put({ announcementId: 'first', source: PBX, ids, keptUnixMs: 3, facts })
     expect(told).toBe(8)
   })
 

@@ -116,6 +116,7 @@ it('plays nothing to a call that arrives on hold, and begins when the hold ends'
   await eventually('the last packet', async () => (onHold.count() >= BRIEF_PACKETS ? true : undefined))
   expect(over.map(({ outcome }) => outcome)).toEqual(['played', 'played'])
   expect(kept.map(({ facts }) => facts[0]?.fact)).toMatchObject([{ playedMs: BRIEF_MS }, { playedMs: BRIEF_MS }])
+  expect(kept[0]?.source).toEqual({ name: 'pbx', tenant: 'acme' })
 })
 
 it.each(['::', '127.0.0.1'])('speaks to an IPv4 caller from %s', async (bindAddress) => {
