@@ -90,9 +90,7 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     admissionRefusalsTotal: make.counter(
       'admission_refusals_total',
       'First INVITEs refused with 503, by what was full.',
-      {
-        reason: firstSeen(),
-      },
+      { reason: firstSeen() },
     ),
     admissionPacePerSecond: make.plainGauge(
       'admission_pace_per_second',
@@ -118,9 +116,7 @@ function sessionMetrics(make: Factory, src: LabelRule) {
     consentEventsTotal: make.counter(
       'consent_events_total',
       'Signed consent events; those of commands once the ledger has them.',
-      {
-        type: oneOf(CONSENT_EVENT_TYPES),
-      },
+      { type: oneOf(CONSENT_EVENT_TYPES) },
     ),
     recordingsWithoutConsentTotal: make.counter(
       'recordings_without_consent_total',
