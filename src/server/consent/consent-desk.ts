@@ -214,7 +214,8 @@ export class ConsentDesk {
     // What could not be signed allows nothing; what it forbids, it forbids.
     if (noted === undefined && !isObjection(fact.fact)) return Promise.resolve(false)
     const { openedUs, openedAtUnixMs } = recording.facts
-    const happenedUs = openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000
+    // What was announced before has the time of another clock, which may have been ahead.
+    const happenedUs = Math.min(openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000, this.#nowUs())
     const { factsDropped } = open.consentCase
     this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
     if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)

@@ -12,7 +12,7 @@ import { accepted, rejected, type Result } from '../../result.ts'
 import { AwaitedAnswers } from './awaited-answers.ts'
 import { Commitment } from './commitment.ts'
 import type { HeldDecision } from './held-decision.ts'
-import type { LiveRecording } from './live-recording.ts'
+import { wallClock, type LiveRecording } from './live-recording.ts'
 import { MetadataIntake } from './metadata-intake.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
@@ -157,7 +157,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
       answer === 'withdrawn'
         ? ({ type: 'withdrawn', by: 'api', ...who } as const)
         : ({ type: 'answered', answer, by: 'api', ...who } as const)
-    const at = new Date(this.#options.nowUnixMs()).toISOString()
+    // By the clock of what is heard: that of the system may be set while the call lasts, and a yes takes back what was said before it.
+    const at = wallClock(recording, this.#options.nowUs()).toISOString()
     const kept = this.#consent?.handleFact(recording, { at, fact })
     if (kept === undefined) return rejected('notDecided')
     const tooLate = this.#options.sleep(KEPT_WITHIN_MS).then(() => false)

@@ -185,6 +185,20 @@ describe('a recording that needs the agreement of all', () => {
     expect(rig.done).toEqual([])
   })
 
+  it('a fact of a clock that ran ahead happened when it was told at the latest, and passes no deadline', async () => {
+    const rig = new DeskRig()
+    rig.announced = [
+      {
+        at: wallClock(rig.recording, rig.nowUs + 3_600_000_000).toISOString(),
+        fact: { type: 'declared', by: 'header', value: '' },
+      },
+    ]
+    rig.desk.opened(rig.recording)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(rig.types).toEqual(['ruleChosen', 'unknown', 'declared'])
+    expect(rig.done).toEqual([])
+  })
+
   it('goes on when they agree later, but not before the decision stands in the journal', async () => {
     const rig = new DeskRig()
     rig.desk.opened(rig.recording)

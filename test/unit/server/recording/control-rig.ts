@@ -3,6 +3,7 @@ import { asDialogId, type DialogId, type RecordingId } from '../../../../src/ids
 import type { MediaStreamPlan, RecordingFacts, SealedObject } from '../../../../src/recorder/recording-types.ts'
 import type { ReceivedMetadata } from '../../../../src/recorder/snapshot-keeper.ts'
 import type { OpenResult } from '../../../../src/server/media/media-plane.ts'
+import type { ConsentNote } from '../../../../src/server/recording/consent-keeper.ts'
 import { RecordingControl } from '../../../../src/server/recording/recording-control.ts'
 import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
 import type { StoryEvent } from '../../../../src/server/recording/session-story.ts'
@@ -69,6 +70,8 @@ export class ControlRig {
   facts: RecordingFacts | undefined
   /** Recordings begin held until there is consent. */
   holdsAudio = false
+  /** Times of the consent events that were to be signed. */
+  readonly consentTimes: string[] = []
   readonly #ports = new Map<string, number>()
 
   constructor() {
@@ -122,7 +125,10 @@ export class ControlRig {
           return Promise.resolve()
         },
       },
-      consent: consentOf(() => this.holdsAudio),
+      consent: consentOf(
+        () => this.holdsAudio,
+        ({ at }) => void this.consentTimes.push(at),
+      ),
       sources: new SourceTable([
         { name: 'told', address: TOLD_SOURCE, tenant: 'acme', forceSiprec: false, tellPause: true },
         { name: 'phones', address: '192.0.2.3', tenant: 'acme', forceSiprec: true },
@@ -246,7 +252,7 @@ export async function settled(): Promise<void> {
 }
 
 /** Nothing is decided about consent, unless audio is to be held until there is some. */
-function consentOf(holds: () => boolean): ConsentSettings {
+function consentOf(holds: () => boolean, noted: (note: ConsentNote) => void): ConsentSettings {
   const policy = { deadlineMs: 3_600_000, onMissing: 'flag', onRefused: 'flag', onWithdrawn: 'flag' } as const
   const rest = { heardShareMin: 1, mixedAnnouncement: 'ignored', apiAnswers: false } as const
   return {
@@ -256,7 +262,10 @@ function consentOf(holds: () => boolean): ConsentSettings {
       return { policy: { ...policy, ...rest, require, holdUntilConsent: holds() } as const, own: [] }
     },
     data: { packs: new Map(), regions: new Map() },
-    keep: () => undefined,
+    keep: (_recording, note) => {
+      noted(note)
+      return undefined
+    },
     announced: () => Promise.resolve([]),
     shred: () => Promise.resolve(),
   }

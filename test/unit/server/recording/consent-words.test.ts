@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest'
+
+import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { ControlRig, NOW_US } from './control-rig.ts'
+
+it.each(['yes', 'withdrawn'] as const)(
+  'what the API is told (%s) has the time of its recording, whatever became of the clock of the system',
+  async (answer) => {
+    const rig = new ControlRig()
+    rig.holdsAudio = true
+    await rig.establish()
+    // The clock of the system stands still in this rig; the monotonic one, by which what is heard has its time, goes on.
+    rig.nowUs = NOW_US + 5_000_000
+    const before = rig.consentTimes.length
+    expect(await rig.control.noteConsent(rig.rsId, { answer, participantId: 'A' })).toMatchObject({ ok: false })
+    expect(rig.consentTimes[before]).toBe(new Date(OPENED_AT_UNIX_MS + 5_000).toISOString())
+  },
+)
