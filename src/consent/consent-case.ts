@@ -1,7 +1,7 @@
 import { type ConsentFindings, evaluateConsent } from './evaluate.ts'
 import type { ConsentRule } from './jurisdiction.ts'
 import { type ConsentNeeds, type ConsentParty, type ConsentPolicy, needsOf, type OnObjection } from './policy.ts'
-import { isObjection, placeFact, type TimedFact } from './standing.ts'
+import { beganAtUs, isObjection, placeFact, type TimedFact } from './standing.ts'
 import type { ConsentAction, ConsentFact, ConsentOutput, ConsentState } from './words.ts'
 
 /** Facts kept of one recording; of those beyond, only a first objection counts. */
@@ -29,6 +29,8 @@ export class ConsentCase {
   #deadlineUs: number | undefined
   #isOverdue = false
   #held: Held = 'nothing'
+  /** What was recorded until then was destroyed. */
+  #discardedUs: number | undefined
   /** Whose beginning was destroyed while the recording went on: told now, they were told in time for what there is of them. */
   #startedAfresh: ReadonlySet<string> = new Set()
   #isPaused = false
@@ -108,6 +110,11 @@ export class ConsentCase {
     })
   }
 
+  /** A `discard` was carried out: what was recorded until then is destroyed. That may be later than it was due, and what is heard is told later still. */
+  handleDiscarded(nowUs: number): void {
+    if (this.#discardedUs !== undefined) this.#discardedUs = Math.max(this.#discardedUs, nowUs)
+  }
+
   handleTimeout(nowUs: number): readonly ConsentOutput[] {
     return this.#change(nowUs, () => {})
   }
@@ -149,13 +156,14 @@ export class ConsentCase {
 
   /** The deadline passes, with all that it entails. */
   #pass(outputs: ConsentOutput[]): void {
+    const passedUs = this.#deadlineUs ?? this.#nowUs
     this.#deadlineUs = undefined
     if (!isLacking(this.#findings)) return
     this.#isOverdue = true
     this.#findings = this.#evaluate()
     this.#say(outputs)
     const { onMissing } = this.#policy
-    if (this.#held === 'holding' && (onMissing === 'discard' || onMissing === 'stop')) this.#discard(outputs)
+    if (this.#held === 'holding' && (onMissing === 'discard' || onMissing === 'stop')) this.#discard(outputs, passedUs)
     this.#do(outputs, onMissing === 'discard' ? 'pause' : onMissing)
   }
 
@@ -181,7 +189,7 @@ export class ConsentCase {
     // Before all else: whoever finds, after a crash, that something was done about it knows whether this is to be.
     if (action === 'shred' && !this.#isShredded) outputs.push({ kind: 'act', action })
     const discards = this.#held === 'holding' || this.#held === 'keptMissing'
-    if (discards) this.#discard(outputs)
+    if (discards) this.#discard(outputs, this.#nowUs)
     // What would follow a discarded beginning has nobody's consent either.
     if (action === 'pause' || (action === 'flag' && discards)) this.#do(outputs, 'pause')
     if (action === 'flag') this.#do(outputs, 'flag')
@@ -191,13 +199,14 @@ export class ConsentCase {
 
   #settleHeld(outputs: ConsentOutput[]): void {
     const { onMissing } = this.#policy
-    if (onMissing !== 'flag' && onMissing !== 'notify') return this.#discard(outputs)
+    if (onMissing !== 'flag' && onMissing !== 'notify') return this.#discard(outputs, this.#nowUs)
     this.#held = 'keptMissing'
     this.#do(outputs, 'keep')
   }
 
-  #discard(outputs: ConsentOutput[]): void {
+  #discard(outputs: ConsentOutput[], untilUs: number): void {
     this.#held = 'discarded'
+    this.#discardedUs = untilUs
     if (!this.#hasEnded) this.#startedAfresh = new Set(this.#parties.map(({ id }) => id))
     this.#facts = this.#facts.map((timed) => ({ ...timed, isGone: true }))
     this.#do(outputs, 'discard')
@@ -230,7 +239,8 @@ export class ConsentCase {
       return
     }
     if (this.#facts.length >= CONSENT_FACTS_MAX) this.#hasLateObjection = true
-    this.#facts = placeFact(this.#facts, { fact, atUs, isLate: this.#isOverdue })
+    const isGone = this.#discardedUs !== undefined && beganAtUs(fact, atUs) < this.#discardedUs
+    this.#facts = placeFact(this.#facts, { fact, atUs, isLate: this.#isOverdue, isGone })
   }
 
   #evaluate(): ConsentFindings {

@@ -52,6 +52,11 @@ export function isObjection(fact: ConsentFact): boolean {
   return fact.type === 'withdrawn' || ((fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no')
 }
 
+/** When that began which was over at `atUs`: an announcement is told when it is over. */
+export function beganAtUs(fact: ConsentFact, atUs: number): number {
+  return fact.type === 'announcementHeard' ? atUs - (fact.heardSamples / SAMPLES_PER_MS) * 1_000 : atUs
+}
+
 /**
  * The facts with one more, in the order in which they count: that in which they were told. A yes alone goes before the objections that were made after it, so that none is taken back by
  * what was said before it and heard behind it. A person who reviews has heard both.

@@ -319,8 +319,10 @@ export class ConsentDesk {
     if (action === 'shred') this.#actions.note(recording, SHRED_WANTED)
     if (action === 'notify') this.#actions.notify(recording, state)
     else if (action === 'pause') this.#actions.setPaused(recording, true)
-    else if (action === 'discard') this.#actions.settleHeld(recording, 'destroyed', state)
-    else if (action === 'stop') this.#actions.stop(recording)
+    else if (action === 'discard') {
+      consentCase.handleDiscarded(this.#nowUs())
+      this.#actions.settleHeld(recording, 'destroyed', state)
+    } else if (action === 'stop') this.#actions.stop(recording)
     else if (action === 'shred') void this.#settings.shred(recording)
   }
 

@@ -1,6 +1,6 @@
 import { evaluateConsent } from '../../consent/evaluate.ts'
 import type { ConsentParty, ConsentPolicy } from '../../consent/policy.ts'
-import { placeFact, type TimedFact } from '../../consent/standing.ts'
+import { beganAtUs, placeFact, type TimedFact } from '../../consent/standing.ts'
 import type { ConsentFact } from '../../consent/words.ts'
 import type { ConsentEvent, RuleCheck } from '../../evidence/consent-event.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
@@ -75,12 +75,15 @@ function partiesOf(
 
 function factsOf(events: readonly ConsentEvent[], deadlineUnixMs: number): readonly TimedFact[] {
   const discardedAt = events.findLastIndex(isDiscard)
+  const discardedUs = Date.parse(events[discardedAt]?.at ?? '') * 1_000
   return events.reduce<readonly TimedFact[]>((facts, event, index) => {
     const fact = factOf(event)
     if (fact === undefined) return facts
     const atUnixMs = Date.parse(event.at)
+    const atUs = atUnixMs * 1_000
     return placeFact(facts, {
-      ...{ fact, atUs: atUnixMs * 1_000, isLate: atUnixMs >= deadlineUnixMs, isGone: index < discardedAt },
+      ...{ fact, atUs, isLate: atUnixMs >= deadlineUnixMs },
+      isGone: index < discardedAt || beganAtUs(fact, atUs) <= discardedUs,
     })
   }, [])
 }

@@ -41,15 +41,21 @@ export const played = (heardToEnd: 'yes' | 'no' | 'unknown' = 'yes', participant
   ...(participantId === undefined ? {} : { participantId }),
 })
 
+/** It lasts a second, unless said otherwise: facts that are a second apart do not overlap. */
 export const heard = (
   streamId: string,
-  options: { verdict?: 'heardInFull' | 'heardInPart' | 'uncertain'; share?: number; fromMs?: number } = {},
+  options: {
+    verdict?: 'heardInFull' | 'heardInPart' | 'uncertain'
+    share?: number
+    fromMs?: number
+    lastsMs?: number
+  } = {},
 ): ConsentFact => ({
   type: 'announcementHeard',
   prompt: PROMPT,
   streamId,
   fromSample: (options.fromMs ?? 1000) * 48,
-  heardSamples: 240_000,
+  heardSamples: (options.lastsMs ?? 1000) * 48,
   share: options.share ?? 1,
   confidence: 0.99,
   verdict: options.verdict ?? 'heardInFull',

@@ -126,6 +126,31 @@ describe('who hears what', () => {
     expect(live(again, { policy, rule: STRICTEST_RULE }).state).toBe('agreed')
   })
 
+  test.each([
+    ['a no', 7, api('no', 'A'), 2_000],
+    ['the deadline', 20, undefined, 15_500],
+  ] as const)(
+    'one that is found after %s destroyed it is not in the recording either',
+    (_what, seconds, no, fromMs) => {
+      const hold = { require: 'byRule', holdUntilConsent: true, onMissing: 'discard', onRefused: 'flag' } as const
+      const consent = caseWith({ ...POLICY, ...hold })
+      const nowUs = seconds * SECOND_US
+      const outputs = no === undefined ? consent.handleTimeout(nowUs) : consent.handleFact(nowUs, no)
+      expect(outputs).toContainEqual({ kind: 'act', action: 'discard' })
+      consent.handleDiscarded(nowUs + 1.5 * SECOND_US)
+      const prompt = heard('b', { fromMs, lastsMs: 5_000 })
+      consent.handleFact((fromMs + 5_000) * 1_000, prompt)
+      for (const party of ['A', 'B']) consent.handleFact(26 * SECOND_US, api('yes', party))
+      expect(consent.explanation).toContain('an announcement was destroyed with the beginning')
+      expect(consent.state).not.toBe('agreed')
+      // It was carried out a second and a half after it was due: what began meanwhile is gone too.
+      consent.handleFact(nowUs + 6 * SECOND_US, heard('b', { lastsMs: 5_000 }))
+      expect(consent.state).not.toBe('agreed')
+      consent.handleFact(35 * SECOND_US, heard('b', { fromMs: 30_000 }))
+      expect(consent.state).toBe('agreed')
+    },
+  )
+
   test('an announcer plays to the only caller', () => {
     const two = PARTIES.map((party) => ({ ...party, role: 'caller' as const }))
     expect(stateOf(two, played(), heard('a'), heard('b'))).toBe('notified')

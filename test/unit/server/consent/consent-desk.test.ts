@@ -445,6 +445,24 @@ describe('audio that is held until consent', () => {
     expect(missing.done.filter((done) => !done.startsWith('consent-'))).toEqual(['held destroyed missing', 'pause'])
   })
 
+  it('is destroyed up to where that is carried out: an announcement that began there is not in the recording', () => {
+    const rig = rigged({ require: 'byRule', onMissing: 'discard' })
+    rig.desk.opened(rig.recording)
+    rig.pass(DEADLINE_MS + HEARD_LATE_US / 1_000)
+    expect(rig.done).toContain('held destroyed missing')
+    rig.pass(2_000)
+    const heard: ConsentFact = {
+      ...{ type: 'announcementHeard', prompt: PROMPT, streamId: 's1', fromSample: 0, heardSamples: 48_000 },
+      ...{ share: 1, confidence: 1, verdict: 'heardInFull' },
+    }
+    rig.say(heard, 1_200)
+    for (const streamId of ['s1', 's2']) rig.answer('yes', streamId)
+    expect(rig.recording.consentState).toBe('missing')
+    rig.pass(2_000)
+    rig.say(heard, 1_000)
+    expect(rig.recording.consentState).toBe('agreed')
+  })
+
   it('a manifest waits for what was allowed at the end', async () => {
     const rig = rigged({ onMissing: 'flag' })
     rig.desk.opened(rig.recording)

@@ -82,6 +82,16 @@ it.each<readonly [string, string, readonly ConsentEventBody[]]>([
     'deviates',
     [rule({ recordAnnouncement: true }), heard('0', 0), { type: 'enforced', action: 'discard' }, yes('A'), yes('B')],
   ],
+  [
+    'that which is in it was found when its beginning had been destroyed',
+    'deviates',
+    [rule({ recordAnnouncement: true }), DISCARD, heard('0', 0), yes('A'), yes('B')],
+  ],
+  [
+    'that which is in it began after what was destroyed',
+    'met',
+    [rule({ recordAnnouncement: true }), DISCARD, yes('A'), yes('B'), heard('0', 96_000)],
+  ],
   ['nothing is asked for', 'met', [rule({ require: 'none', parties: 'one' })]],
   ['a later rule asks for less', 'met', [rule(), rule({ parties: 'one' }), yes('A')]],
   [
