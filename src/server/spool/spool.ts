@@ -94,6 +94,8 @@ export class Spool {
       this.#freeBytes = undefined
       this.#onError(error)
     }
+    // Not waited for: a disk that hangs must not hide how it is doing.
+    void this.uploads.writeWaiting()
     if (!this.#isSuspect) return
     this.#isFailing = !(await this.#takesProbe())
     this.#isSuspect = this.#isFailing
@@ -163,6 +165,7 @@ export class Spool {
 
   /** The run is over; what it has left is needed only while a recording has no manifest. */
   async stop(): Promise<void> {
+    await this.uploads.writeWaiting()
     if (!this.keeper.hasOpen) await this.#files.removeDirectory(this.runFolder)
   }
 

@@ -1,6 +1,5 @@
-import { join } from 'node:path'
-
 import type { UploadQueue } from '../storage/upload-queue.ts'
+import { ObjectFiles } from './object-files.ts'
 import type { SpoolFiles } from './spool-files.ts'
 
 /** The store is slow when an object has waited so long for it, or so much waits: what comes then goes to the disk, not to memory. */
@@ -8,47 +7,57 @@ const SLOW_MS = 5_000
 const SLOW_BYTES = 16 * 1024 * 1024
 /** Objects read back at a time. */
 const LANES_MAX = 8
-/** In the place of the slashes of a key, which cannot contain it. */
-const SLASH = '~'
-const UNFINISHED = '.new-'
-const REFUSED = '.refused-'
 
-interface Spooled {
+/** An object that the store does not have yet. */
+interface Waiting {
   readonly key: string
   readonly sizeBytes: number
   readonly sinceUnixMs: number
   /** Undefined once the disk has it. */
   bytes: Uint8Array | undefined
-  readonly written: Promise<void>
+  /** The upload queue was given it. */
+  isInQueue: boolean
+  isStored: boolean
+  readonly spooled: () => void
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
+/** What waits of one recording, in its order: first what the upload queue has, then the others. */
+interface Lane {
+  readonly order: string
+  readonly waiting: Waiting[]
+  isWriting: boolean
+  /** In line for the upload queue, or an object of it was given to that. */
+  isScheduled: boolean
+}
+
+type Queue = Pick<UploadQueue, 'put' | 'failing' | 'backlogBytes' | 'oldestUnixMs' | 'drain'>
+
 /**
- * Stands before the upload queue: finished objects that the store does not take at once wait on disk, each a file of its own, written whole, synced and renamed; in
- * order within one recording, also over a restart. A disk that is full, or fails, lets them wait in memory as the queue does by itself.
+ * Stands before the upload queue: finished objects that the store does not take at once wait on disk, in order within one recording, also over a restart. A disk that
+ * is full, or fails, lets them wait in memory as the queue does by itself.
+ *
+ * Of one recording the disk has nothing behind an object that it does not have: what was on its way when the trouble began is written before what comes then.
+ * Otherwise a killed process would leave a recording with a hole, whose frames are gone or lie before what is stored.
  */
 export class SpooledUploads {
-  readonly #queue: Pick<
-    UploadQueue,
-    'put' | 'failing' | 'backlogBytes' | 'oldestUnixMs' | 'isFull' | 'isOverfull' | 'drain'
-  >
-  readonly #folder: string
-  readonly #files: SpoolFiles
+  readonly #queue: Queue
+  readonly #files: ObjectFiles
   readonly #nowUnixMs: () => number
   readonly #hasRoom: (bytes: number) => boolean
   readonly #onError: (error: unknown) => void
-  readonly #lanes = new Map<string, Spooled[]>()
-  readonly #ready: string[] = []
+  readonly #lanes = new Map<string, Lane>()
+  readonly #ready: Lane[] = []
   #running = 0
+  /** Objects that the upload queue has not taken, refused or given up yet. */
+  #unsettled = 0
   #bytes = 0
   #failures = 0
+  #isWritingAll = false
 
   constructor(options: {
-    readonly queue: Pick<
-      UploadQueue,
-      'put' | 'failing' | 'backlogBytes' | 'oldestUnixMs' | 'isFull' | 'isOverfull' | 'drain'
-    >
+    readonly queue: Queue
     readonly folder: string
     readonly files: SpoolFiles
     readonly nowUnixMs: () => number
@@ -57,8 +66,7 @@ export class SpooledUploads {
     readonly onError: (error: unknown) => void
   }) {
     this.#queue = options.queue
-    this.#folder = options.folder
-    this.#files = options.files
+    this.#files = new ObjectFiles(options.folder, options.files)
     this.#nowUnixMs = options.nowUnixMs
     this.#hasRoom = options.hasRoom
     this.#onError = options.onError
@@ -74,10 +82,11 @@ export class SpooledUploads {
     return this.#failures
   }
 
-  /** Since when the oldest object waits that is on disk. */
+  /** Since when the oldest object waits. */
   get oldestUnixMs(): number | undefined {
     let oldest: number | undefined
-    for (const [first] of this.#lanes.values()) {
+    for (const { waiting } of this.#lanes.values()) {
+      const [first] = waiting
       if (first !== undefined) oldest = Math.min(oldest ?? first.sinceUnixMs, first.sinceUnixMs)
     }
     return oldest
@@ -86,38 +95,59 @@ export class SpooledUploads {
   /**
    * As {@link UploadQueue.put}.
    *
-   * @param spooled is called when the disk has it, should the store not have it yet: neither a crash nor a power cut takes it any more
+   * @param spooled is called when the disk has it, and all before it, should the store not have it yet: neither a crash nor a power cut takes it any more
    */
   put(order: string, key: string, bytes: Uint8Array, spooled: () => void = () => {}): Promise<void> {
-    if (!this.#lanes.has(order) && !this.#isStoreSlow()) return this.#queue.put(order, key, bytes)
+    const lane = this.#laneOf(order)
+    const isStraight = !this.#isStoreSlow() && lane.waiting.at(-1)?.isInQueue !== false
     return new Promise((resolve, reject) => {
-      const entry: Spooled = {
-        ...{ key, bytes, resolve, reject, sizeBytes: bytes.length, sinceUnixMs: this.#nowUnixMs() },
-        written: this.#write(key, bytes).then((isWritten) => {
-          if (!isWritten) return
-          entry.bytes = undefined
-          spooled()
-        }),
+      const entry = { ...{ key, bytes, spooled, resolve, reject }, ...{ isInQueue: false, isStored: false } }
+      lane.waiting.push({ ...entry, sizeBytes: bytes.length, sinceUnixMs: this.#nowUnixMs() })
+      this.#unsettled += 1
+      if (isStraight) {
+        void this.#handOverNext(lane)
+        return
       }
-      this.#add(order, entry)
+      this.#schedule(lane)
+      void this.#write(lane)
     })
   }
 
   /** Stores what an earlier run has left; resolves when the store has all of it, or when the queue is stopped. Call it before anything is put. */
   async uploadLeft(): Promise<void> {
-    await this.#files.makeDirectory(this.#folder)
-    const names = (await this.#files.readDirectory(this.#folder)).filter((name) => !name.startsWith('.'))
-    const left = names.map((name) => name.replaceAll(SLASH, '/')).toSorted(byRecordingAndRank)
-    const stored = left.map(async (key) => {
-      const sizeBytes = await this.#files.sizeBytes(this.#path(key))
-      await new Promise<void>((resolve, reject) => {
-        this.#bytes += sizeBytes
-        const written = Promise.resolve()
-        const sinceUnixMs = this.#nowUnixMs()
-        this.#add(orderOf(key), { key, sizeBytes, sinceUnixMs, bytes: undefined, written, resolve, reject })
-      })
-    })
+    const left = (await this.#files.left()).toSorted(byRecordingAndRank)
+    const sinceUnixMs = this.#nowUnixMs()
+    const stored = left.map(
+      ({ key, sizeBytes }) =>
+        new Promise<void>((resolve, reject) => {
+          const lane = this.#laneOf(orderOf(key))
+          const entry = {
+            ...{ key, sizeBytes, sinceUnixMs, resolve, reject },
+            ...{ isInQueue: false, isStored: false },
+          }
+          lane.waiting.push({ ...entry, bytes: undefined, spooled: () => {} })
+          this.#bytes += sizeBytes
+          this.#unsettled += 1
+          this.#schedule(lane)
+        }),
+    )
     await Promise.allSettled(stored)
+  }
+
+  /**
+   * While the store is slow: brings to the disk what was on its way before that was seen, or what the disk did not take. To be called every second or so; never
+   * rejects.
+   */
+  async writeWaiting(): Promise<void> {
+    if (this.#isWritingAll || !this.#isStoreSlow()) return
+    this.#isWritingAll = true
+    const failures = this.#failures
+    for (const lane of [...this.#lanes.values()]) {
+      await this.#write(lane)
+      // It would not take the others either.
+      if (this.#failures > failures) break
+    }
+    this.#isWritingAll = false
   }
 
   /** As {@link UploadQueue.drain}: what is on disk need not be waited for, and is. */
@@ -125,7 +155,8 @@ export class SpooledUploads {
     const untilUnixMs = this.#nowUnixMs() + timeoutMs
     for (;;) {
       const isDrained = await this.#queue.drain(Math.max(0, untilUnixMs - this.#nowUnixMs()))
-      if (!isDrained || this.#lanes.size === 0) return isDrained
+      if (!isDrained || this.#unsettled === 0) return isDrained
+      if (this.#nowUnixMs() >= untilUnixMs) return false
       await new Promise(setImmediate)
     }
   }
@@ -136,89 +167,102 @@ export class SpooledUploads {
     return oldestUnixMs !== undefined && this.#nowUnixMs() - oldestUnixMs >= SLOW_MS
   }
 
-  #add(order: string, entry: Spooled): void {
-    const lane = this.#lanes.get(order)
-    if (lane !== undefined) {
-      lane.push(entry)
-      return
-    }
-    this.#lanes.set(order, [entry])
-    this.#ready.push(order)
+  #laneOf(order: string): Lane {
+    const known = this.#lanes.get(order)
+    if (known !== undefined) return known
+    const lane: Lane = { order, waiting: [], isWriting: false, isScheduled: false }
+    this.#lanes.set(order, lane)
+    return lane
+  }
+
+  #schedule(lane: Lane): void {
+    if (lane.isScheduled) return
+    lane.isScheduled = true
+    this.#ready.push(lane)
     this.#runLanes()
   }
 
   #runLanes(): void {
     while (this.#running < LANES_MAX) {
-      const order = this.#ready.shift()
-      if (order === undefined) return
+      const lane = this.#ready.shift()
+      if (lane === undefined) return
       this.#running += 1
-      void this.#uploadFirst(order).finally(() => {
+      void this.#handOverNext(lane).finally(() => {
         this.#running -= 1
+        lane.isScheduled = lane.waiting.at(-1)?.isInQueue === false
         // The next of this recording waits its turn: others may have waited longer.
-        if (this.#lanes.has(order)) this.#ready.push(order)
+        if (lane.isScheduled) this.#ready.push(lane)
         this.#runLanes()
       })
     }
   }
 
-  async #uploadFirst(order: string): Promise<void> {
-    const lane = this.#lanes.get(order)
-    const entry = lane?.[0]
-    if (lane === undefined || entry === undefined) return
-    await entry.written
-    const isOnDisk = entry.bytes === undefined
+  /** Gives the next object to the upload queue; resolves when that is through with it. Never rejects. */
+  async #handOverNext(lane: Lane): Promise<void> {
+    const entry = lane.waiting.find(({ isInQueue }) => !isInQueue)
+    if (entry === undefined) return
     try {
-      await this.#queue.put(order, entry.key, entry.bytes ?? (await this.#files.read(this.#path(entry.key))))
-      if (isOnDisk) await this.#remove(entry)
+      const bytes = entry.bytes ?? (await this.#files.read(entry.key))
+      entry.isInQueue = true
+      await this.#queue.put(lane.order, entry.key, bytes)
+      entry.isStored = true
+      this.#leave(lane, entry)
+      await this.#remove(entry)
       entry.resolve()
     } catch (error) {
-      if (isOnDisk) await this.#keepRefused(entry, error)
+      await this.#giveUp(lane, entry, error)
       entry.reject(error)
     }
-    lane.shift()
-    if (lane.length === 0) this.#lanes.delete(order)
+    this.#unsettled -= 1
   }
 
-  async #write(key: string, bytes: Uint8Array): Promise<boolean> {
+  /** What no retry mends is put aside, to be looked at; what the end of this run came before stays for the next. */
+  async #giveUp(lane: Lane, entry: Waiting, error: unknown): Promise<void> {
+    const isRefused = error instanceof Error && 'code' in error && error.code === 'storage-conflict'
+    // While only memory has it, it keeps its place: the disk must take nothing behind it.
+    if (isRefused || entry.bytes === undefined) this.#leave(lane, entry)
+    if (!isRefused || entry.bytes !== undefined) return
+    this.#bytes -= entry.sizeBytes
+    await this.#files.putAside(entry.key).catch(this.#onError)
+  }
+
+  #leave(lane: Lane, entry: Waiting): void {
+    lane.waiting.splice(lane.waiting.indexOf(entry), 1)
+    if (lane.waiting.length === 0) this.#lanes.delete(lane.order)
+  }
+
+  /** Until the disk does not take one. */
+  async #write(lane: Lane): Promise<void> {
+    if (lane.isWriting) return
+    lane.isWriting = true
+    for (let isWritten = true; isWritten;) {
+      const entry = lane.waiting.find(({ bytes }) => bytes !== undefined)
+      isWritten = entry?.bytes !== undefined && (await this.#writeOne(entry, entry.bytes))
+    }
+    lane.isWriting = false
+  }
+
+  async #writeOne(entry: Waiting, bytes: Uint8Array): Promise<boolean> {
     if (!this.#hasRoom(bytes.length)) return false
-    const unfinished = join(this.#folder, UNFINISHED + key.replaceAll('/', SLASH))
     try {
-      await this.#files.makeDirectory(this.#folder)
-      await this.#files.remove(unfinished)
-      const file = await this.#files.create(unfinished)
-      try {
-        await file.append(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-      await this.#files.rename(unfinished, this.#path(key))
-      await this.#files.syncDirectory(this.#folder)
-      this.#bytes += bytes.length
-      return true
+      await this.#files.write(entry.key, bytes)
     } catch (error) {
       this.#failures += 1
       this.#onError(error)
       return false
     }
+    this.#bytes += bytes.length
+    entry.bytes = undefined
+    // The store was faster.
+    if (entry.isStored) await this.#remove(entry)
+    else entry.spooled()
+    return true
   }
 
-  async #remove(entry: Spooled): Promise<void> {
+  async #remove(entry: Waiting): Promise<void> {
+    if (entry.bytes !== undefined) return
     this.#bytes -= entry.sizeBytes
-    await this.#files.remove(this.#path(entry.key)).catch(this.#onError)
-  }
-
-  /** What no retry mends is put aside, to be looked at; what the end of this run came before stays for the next. */
-  async #keepRefused(entry: Spooled, error: unknown): Promise<void> {
-    const isRefused = error instanceof Error && 'code' in error && error.code === 'storage-conflict'
-    if (!isRefused) return
-    this.#bytes -= entry.sizeBytes
-    const aside = join(this.#folder, REFUSED + entry.key.replaceAll('/', SLASH))
-    await this.#files.rename(this.#path(entry.key), aside).catch(this.#onError)
-  }
-
-  #path(key: string): string {
-    return join(this.#folder, key.replaceAll('/', SLASH))
+    await this.#files.remove(entry.key).catch(this.#onError)
   }
 }
 
@@ -228,8 +272,8 @@ function orderOf(key: string): string {
 }
 
 /** Of one recording: the key first, the manifest last, as they were stored. */
-function byRecordingAndRank(one: string, other: string): number {
-  return rankOf(one) < rankOf(other) ? -1 : 1
+function byRecordingAndRank(one: { readonly key: string }, other: { readonly key: string }): number {
+  return rankOf(one.key) < rankOf(other.key) ? -1 : 1
 }
 
 function rankOf(key: string): string {

@@ -63,6 +63,20 @@ async function outage(): Promise<Promise<void>> {
   return first
 }
 
+/** All that is not on the disk is gone; the store is back. */
+async function powerCut(): Promise<void> {
+  queue.stop()
+  await turns()
+  disk.cutPower()
+  isAway = false
+  stored = []
+  start()
+}
+
+function onDisk(): readonly string[] {
+  return disk.paths.filter((path) => !path.includes('/.')).map((path) => path.split('~').at(-1) ?? '')
+}
+
 describe('finished objects', () => {
   it('go straight to a store that takes them', async () => {
     await put(ONE, 'key.age')
@@ -80,7 +94,8 @@ describe('finished objects', () => {
     const other = put(TWO, 'key.age')
     await turns()
     expect(spooled).toBe(3)
-    expect(disk.paths).toHaveLength(4)
+    // With the one that was on its way when the store failed.
+    expect(disk.paths).toHaveLength(5)
     expect(uploads.bytes).toBeGreaterThan(0)
     isAway = false
     await Promise.all([first, ...waiting, other])
@@ -94,15 +109,26 @@ describe('finished objects', () => {
     await turns()
     for (const name of ['manifest.jws', 'chunk-000001.age', 'key.age']) void put(TWO, name).catch(() => {})
     await turns()
-    queue.stop()
-    await turns()
-    disk.cutPower()
-    isAway = false
-    stored = []
-    start()
+    await powerCut()
     await uploads.uploadLeft()
     expect(stored).toEqual(['key.age', 'chunk-000001.age', 'manifest.jws'].map((name) => `${TWO}/${name}`))
     expect([disk.paths, uploads.bytes]).toEqual([[], 0])
+  })
+
+  it('are stored in order by the next start, whichever file the disk finds first', async () => {
+    const names = ['key.age', 'chunk-000000.age', 'chunk-000001.age', 'manifest.jws']
+    outage().catch(() => {})
+    await turns()
+    for (const name of names) put(TWO, name).catch(() => {})
+    await turns()
+    await powerCut()
+    const sizeBytes = disk.sizeBytes.bind(disk)
+    disk.sizeBytes = async (path) => {
+      await turns(names.length - names.findIndex((name) => path.endsWith(name)))
+      return sizeBytes(path)
+    }
+    await uploads.uploadLeft()
+    expect(stored.filter((key) => key.startsWith(TWO))).toEqual(names.map((name) => `${TWO}/${name}`))
   })
 
   it('wait in memory when the disk has no room, or fails, and nothing is lost', async () => {
@@ -110,6 +136,7 @@ describe('finished objects', () => {
     await turns()
     hasRoom = false
     const one = put(TWO, 'key.age')
+    await turns()
     hasRoom = true
     disk.fails = (operation) => operation === 'append'
     const two = put(TWO, 'chunk-000000.age')
@@ -118,5 +145,102 @@ describe('finished objects', () => {
     isAway = false
     await Promise.all([one, two])
     expect(stored.filter((key) => key.startsWith(TWO))).toHaveLength(2)
+  })
+
+  describe('of one recording are on disk without a hole', () => {
+    const chunk = (seq: number): string => `chunk-00000${seq}.age`
+    let spooled: number[]
+
+    const putChunk = (seq: number): void => {
+      put(ONE, chunk(seq), () => spooled.push(seq)).catch(() => {})
+    }
+
+    beforeEach(() => {
+      spooled = []
+    })
+
+    it('with what was on its way when the store failed', async () => {
+      isAway = true
+      for (const seq of [0, 1]) putChunk(seq)
+      while (queue.failing === undefined) await setImmediate()
+      expect([onDisk(), spooled]).toEqual([[], []])
+      putChunk(2)
+      await turns()
+      expect([onDisk(), spooled]).toEqual([
+        [chunk(0), chunk(1), chunk(2)],
+        [0, 1, 2],
+      ])
+      await powerCut()
+      await uploads.uploadLeft()
+      expect(stored).toEqual([0, 1, 2].map((seq) => `${ONE}/${chunk(seq)}`))
+    })
+
+    it('also when nothing comes behind it', async () => {
+      isAway = true
+      putChunk(0)
+      while (queue.failing === undefined) await setImmediate()
+      await uploads.writeWaiting()
+      expect([onDisk(), spooled]).toEqual([[chunk(0)], [0]])
+      isAway = false
+      expect(await uploads.drain(60_000)).toBe(true)
+      await turns()
+      expect([disk.paths, uploads.bytes, stored]).toEqual([[], 0, [`${ONE}/${chunk(0)}`]])
+    })
+
+    it.each(['has no room for', 'fails for'])(
+      'behind one that the disk %s nothing is written, until it takes that',
+      async (how) => {
+        outage().catch(() => {})
+        await turns()
+        await uploads.writeWaiting()
+        if (how === 'fails for') disk.fails = (operation) => operation === 'append'
+        else hasRoom = false
+        putChunk(0)
+        await turns()
+        disk.fails = (operation) => operation === 'append'
+        hasRoom = true
+        putChunk(1)
+        await turns()
+        expect([onDisk(), spooled]).toEqual([['key.age'], []])
+        disk.fails = () => false
+        await uploads.writeWaiting()
+        expect([onDisk(), spooled]).toEqual([
+          [chunk(0), chunk(1), 'key.age'],
+          [0, 1],
+        ])
+      },
+    )
+
+    it('behind one that only memory has, and that the end of the run came before, nothing is written', async () => {
+      isAway = true
+      disk.fails = (operation) => operation === 'append'
+      putChunk(0)
+      while (queue.failing === undefined) await setImmediate()
+      queue.stop()
+      await turns()
+      putChunk(1)
+      await turns()
+      expect([onDisk(), spooled]).toEqual([[], []])
+      disk.fails = () => false
+      await uploads.writeWaiting()
+      expect([onDisk(), spooled]).toEqual([
+        [chunk(0), chunk(1)],
+        [0, 1],
+      ])
+      expect(await uploads.drain(60_000)).toBe(true)
+    })
+
+    it('also when the end of the run comes while one is being written', async () => {
+      isAway = true
+      putChunk(0)
+      while (queue.failing === undefined) await setImmediate()
+      putChunk(1)
+      queue.stop()
+      await turns()
+      expect([onDisk(), spooled]).toEqual([
+        [chunk(0), chunk(1)],
+        [0, 1],
+      ])
+    })
   })
 })

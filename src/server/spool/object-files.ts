@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+
+import type { SpoolFiles } from './spool-files.ts'
+
+/** In the place of the slashes of a key, which cannot contain it. */
+const SLASH = '~'
+const UNFINISHED = '.new-'
+const REFUSED = '.refused-'
+
+/** Finished objects in a folder, each a file of its own, whose name is its key: written whole, synced and renamed. */
+export class ObjectFiles {
+  readonly #folder: string
+  readonly #files: SpoolFiles
+
+  constructor(folder: string, files: SpoolFiles) {
+    this.#folder = folder
+    this.#files = files
+  }
+
+  /** What an earlier run has left, in no order. */
+  async left(): Promise<readonly { readonly key: string; readonly sizeBytes: number }[]> {
+    await this.#files.makeDirectory(this.#folder)
+    const names = (await this.#files.readDirectory(this.#folder)).filter((name) => !name.startsWith('.'))
+    return Promise.all(
+      names.map(async (name) => ({
+        key: name.replaceAll(SLASH, '/'),
+        sizeBytes: await this.#files.sizeBytes(join(this.#folder, name)),
+      })),
+    )
+  }
+
+  read(key: string): Promise<Uint8Array> {
+    return this.#files.read(this.#path(key))
+  }
+
+  /** Resolves when neither a crash nor a power cut takes it any more. */
+  write(key: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(nameOf(key), bytes)
+  }
+
+  /** Fine when it is not there. */
+  remove(key: string): Promise<void> {
+    return this.#files.remove(this.#path(key))
+  }
+
+  /** It waits for nothing any more, and is kept for somebody to look at. */
+  async putAside(key: string): Promise<void> {
+    await this.#files.rename(this.#path(key), join(this.#folder, REFUSED + nameOf(key)))
+  }
+
+  async #write(name: string, bytes: Uint8Array): Promise<void> {
+    const unfinished = join(this.#folder, UNFINISHED + name)
+    await this.#files.makeDirectory(this.#folder)
+    await this.#files.remove(unfinished)
+    const file = await this.#files.create(unfinished)
+    try {
+      await file.append(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await this.#files.rename(unfinished, join(this.#folder, name))
+    await this.#files.syncDirectory(this.#folder)
+  }
+
+  #path(key: string): string {
+    return join(this.#folder, nameOf(key))
+  }
+}
+
+function nameOf(key: string): string {
+  return key.replaceAll('/', SLASH)
+}

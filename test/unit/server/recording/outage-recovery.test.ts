@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+
+import { EarwitnessError } from '../../../../src/errors.ts'
+import { verifyRecording } from '../../../../src/evidence/verify.ts'
+import { Custody } from '../../../../src/server/recording/custody.ts'
+import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
+import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import { recoverWithSpool } from '../../../../src/server/recording/recovery.ts'
+import { SegmentLog } from '../../../../src/server/spool/segment-log.ts'
+import { Spool } from '../../../../src/server/spool/spool.ts'
+import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { SpoolDisk } from '../../../support/spool-disk.ts'
+import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
+import { liveRecording, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+
+const { signingKey, verifyKey } = await vectorSigner()
+const FRAME_SAMPLES = 24_000
+
+let dataDir: string
+let disk: SpoolDisk
+let store: MemoryStore
+let recording: LiveRecording
+
+interface Run {
+  readonly journal: OpenJournal
+  readonly queue: UploadQueue
+  readonly spool: Spool
+  readonly custody: Custody
+}
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-outage-'))
+  disk = new SpoolDisk()
+  store = new MemoryStore()
+  recording = liveRecording()
+})
+
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+function fail(error: unknown): never {
+  throw error
+}
+
+/** A process begins: what is on the disk and in the store is all there is. */
+async function start(run: string): Promise<Run> {
+  const journal = new OpenJournal({ dataDir, nowUnixMs: () => OPENED_AT_UNIX_MS, onError: fail })
+  await journal.run()
+  const times = { nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 }
+  const queue = new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, ...times })
+  const limits = { bytesMax: 1_000_000, ageMsMax: 1_000_000, freeBytesMin: 0 }
+  const spool = new Spool({
+    ...{ dataDir: '/data', run, files: disk, queue, limits, nowUnixMs: () => 0, onError: () => {}, onTorn: () => {} },
+  })
+  await spool.run()
+  const kept = { uploads: spool.uploads, spool: spool.keeper, outbox: new RecordList(), journal }
+  const custody = new Custody({ ...kept, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 })
+  return { journal, queue, spool, custody }
+}
+
+/** The frames of the first chunks of the recording, in a segment that is closed. */
+async function writeFrames({ spool }: Run, chunks: number): Promise<void> {
+  const closed = spool.keeper.closed.bind(spool.keeper)
+  const log = new SegmentLog({ directory: `${spool.runFolder}/worker-0-1`, files: disk, nowUs: () => 0, closed })
+  for (let fromSample = 0; fromSample < chunks * 2 * FRAME_SAMPLES; fromSample += FRAME_SAMPLES) {
+    const bytes = Buffer.from(`frame ${fromSample}`)
+    log.append(recording.facts.recordingId, { kind: 'chunk', fromSample, toSample: fromSample + FRAME_SAMPLES, bytes })
+  }
+  await log.stop()
+}
+
+/** The process that was is killed, the store is back, and the next process closes what it finds. */
+async function restart(): Promise<Awaited<ReturnType<typeof verifyRecording>>> {
+  store.beforePut = () => new Promise(() => {})
+  const { objects } = store
+  store = new MemoryStore()
+  for (const [key, bytes] of objects) store.objects.set(key, bytes)
+  const { journal, spool, custody } = await start('run-b')
+  await recoverWithSpool(spool, {
+    ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody },
+    reportError: (_, error) => fail(error),
+  })
+  const { recordingId } = recording.facts
+  return verifyRecording({ recordingId, objects: recordingObjects(store, recording.objectPrefix), keys: [verifyKey] })
+}
+
+it.each([
+  ['the disk takes what comes then', 'nothing'],
+  ['the disk takes the next, and not the one that was on its way', 'chunk-000000'],
+])('the store fails under a chunk, %s, and the recorder is killed: no audio is missing', async (_, refused) => {
+  const run = await start('run-a')
+  run.custody.opened(recording)
+  await vi.waitUntil(() => store.namesOf(recording).length === 1)
+  await writeFrames(run, 2)
+  store.beforePut = () => fail(new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.'))
+  run.custody.sealed(recording, nextChunk(recording))
+  await vi.waitUntil(() => run.queue.failing !== undefined)
+  const create = disk.create.bind(disk)
+  disk.create = async (path) => (path.includes(refused) ? fail(new Error('ENOSPC')) : create(path))
+  const { backlogBytes } = run.queue
+  run.custody.sealed(recording, nextChunk(recording))
+  await vi.waitUntil(() => run.queue.backlogBytes > backlogBytes)
+  await run.spool.measure()
+  await new Promise(setImmediate)
+  const { findings, manifest } = await restart()
+  expect(findings).toEqual([])
+  expect(manifest?.chunks.at(-1)?.toSample).toBe(4 * FRAME_SAMPLES)
+})
