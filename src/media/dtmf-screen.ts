@@ -55,7 +55,8 @@ export class DtmfScreen {
     let strongest = 0
     for (let tone = first; tone < first + GROUP_SIZE; tone++) {
       const coefficient = this.#coefficients[tone] ?? 0
-      let [before, last] = [0, 0]
+      let before = 0
+      let last = 0
       for (let i = 0; i < this.#halved.length; i++) {
         const next = (this.#halved[i] ?? 0) + coefficient * last - before
         before = last

@@ -27,7 +27,8 @@ export function encodePcma(samples: Int16Array): Uint8Array {
 }
 
 function decode(table: Int16Array, payload: Uint8Array, out: Int16Array | undefined): Int16Array {
-  const samples = out === undefined ? new Int16Array(payload.length) : out.subarray(0, payload.length)
+  const isFitting = out?.length === payload.length
+  const samples = out === undefined ? new Int16Array(payload.length) : isFitting ? out : out.subarray(0, payload.length)
   if (samples.length < payload.length) throw new RangeError('out is shorter than the payload')
   for (let i = 0; i < payload.length; i++) samples[i] = table[payload[i] ?? 0] ?? 0
   return samples

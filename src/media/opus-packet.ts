@@ -127,25 +127,29 @@ interface PacketLayout {
 export function joinMultistreamPacket(packets: readonly Uint8Array[]): Uint8Array {
   const last = packets.at(-1)
   if (last === undefined) throw new RangeError('a multistream packet needs at least one stream')
-  const lengths: number[] = []
   const layouts: PacketLayout[] = []
   let total = last.length
-  for (const packet of packets.slice(0, -1)) {
+  for (const packet of packets) {
+    if (layouts.length === packets.length - 1) break
     const layout = layOut(packet, false)
     if (!layout.ok) throw new RangeError(`malformed Opus packet: ${layout.reason}`)
     layouts.push(layout.value)
-    lengths.push(packet.length)
     total += packet.length + (layout.value.lastLength < 252 ? 1 : 2)
   }
   const joined = new Uint8Array(total)
   let at = 0
-  layouts.forEach((layout, index) => {
-    const packet = packets[index] ?? last
-    joined.set(packet.subarray(0, layout.lengthAt), at)
-    at = writeLength(joined, at + layout.lengthAt, layout.lastLength)
-    joined.set(packet.subarray(layout.lengthAt), at)
-    at += packet.length - layout.lengthAt
-  })
+  for (let index = 0; index < layouts.length; index += 1) {
+    const packet = packets[index]
+    const layout = layouts[index]
+    if (packet === undefined || layout === undefined) break
+    const { lengthAt, lastLength } = layout
+    const inserted = writeLength(joined, at + lengthAt, lastLength) - (at + lengthAt)
+    // One by one: a packet of speech is some forty bytes, and two views of it would be more to make and to collect.
+    for (let from = 0; from < packet.length; from += 1) {
+      joined[at + from + (from < lengthAt ? 0 : inserted)] = packet[from] ?? 0
+    }
+    at += packet.length + inserted
+  }
   joined.set(last, at)
   return joined
 }

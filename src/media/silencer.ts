@@ -38,6 +38,11 @@ export class Silencer {
     this.#gaps = options.gaps
   }
 
+  /** Nothing that is read now, or was read last, has to be silenced. */
+  get isIdle(): boolean {
+    return !this.#causes.hasPause && this.#masks.isEmpty
+  }
+
   /**
    * Silences what has to be of the part [from, to) of a placed packet; gives the number of samples.
    *

@@ -65,6 +65,7 @@ export class StreamTimeline {
   readonly #queue: PacketQueue
   readonly #intake: PacketIntake
   readonly #gaps = new GapList()
+  readonly #addGap: GapFound = (from, to, cause) => this.#gaps.add(from, to, cause)
   readonly #causes: GapCauses
   /** What lies in it, in extended RTP time, is read as silence: a gap of cause `masked`. What has been read cannot be taken back. */
   readonly masks = new MaskList()
@@ -109,9 +110,8 @@ export class StreamTimeline {
     this.#silencer = new Silencer({ causes: this.#causes, clock: this.#clock, masks: this.masks, gaps: this.#gaps })
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
     if (options.conceals === true) {
-      const [causes, silencer, masks] = [this.#causes, this.#silencer, this.masks]
-      const [queue, read] = [this.#queue, this.#output]
-      this.#filler = new LossFiller({ sampleRate: clockRate, causes, silencer, masks, queue, read })
+      const parts = { causes: this.#causes, silencer: this.#silencer, masks: this.masks }
+      this.#filler = new LossFiller({ ...parts, sampleRate: clockRate, queue: this.#queue, read: this.#output })
     }
     if (before === undefined) return
     if (before.#originUs !== undefined) this.setOrigin(before.#originUs)
@@ -252,6 +252,7 @@ export class StreamTimeline {
 
   /** True when all of the packet observed last was spoken during a pause, as far as can be told before it is placed. */
   get isLastPaused(): boolean {
+    if (!this.#causes.hasPause) return false
     const sentUs = this.#clock.lastSentUs
     // Audio that is moved ahead would slip before the pause with the beginning of a packet that the pause cuts.
     if (this.#clock.isAhead) return this.#causes.isPaused(sentUs, sentUs)
@@ -345,10 +346,10 @@ export class StreamTimeline {
 
   #take(entry: QueuedPacket, from: number, toSample: number, output: Int16Array | undefined): void {
     if (entry.readOffset === 0) {
-      const known = { lost: entry.gapLost, silence: entry.gapSilence }
-      this.#causes.describe({ from: this.#readEnd, to: entry.position }, known, (gapFrom, gapTo, cause) =>
-        this.#gaps.add(gapFrom, gapTo, cause),
-      )
+      if (entry.position > this.#readEnd) {
+        const known = { lost: entry.gapLost, silence: entry.gapSilence }
+        this.#causes.describe({ from: this.#readEnd, to: entry.position }, known, this.#addGap)
+      }
       if (entry.correction !== 0) this.#splice(entry)
       this.#tellPlace(entry)
     }
@@ -365,7 +366,8 @@ export class StreamTimeline {
       if (entry.gapCause === 'lost') this.#counts.concealedSamples += count
       else output?.fill(0, start - from, start - from + count)
     } else {
-      const silenced = this.#silencer.silence(entry, start, start + count, output?.subarray(start - from))
+      const silencer = this.#silencer.isIdle ? undefined : this.#silencer
+      const silenced = silencer?.silence(entry, start, start + count, output?.subarray(start - from)) ?? 0
       this.#counts.audioSamples += count - silenced
     }
   }

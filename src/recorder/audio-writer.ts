@@ -120,7 +120,9 @@ export class OggLink {
       for (const channel of channels) mixInto(this.#mixed, channel)
       return this.#encodeOne(0, clip(this.#mixed))
     }
-    return joinMultistreamPacket(channels.map((channel, index) => this.#encodeOne(index, channel)))
+    const packets: Uint8Array[] = []
+    for (const channel of channels) packets.push(this.#encodeOne(packets.length, channel))
+    return joinMultistreamPacket(packets)
   }
 
   #encodeOne(index: number, samples: Int16Array): Uint8Array {

@@ -23,6 +23,8 @@ export const POSITIONS_PER_SECOND = 48_000
 /** The media streams of one recording, in the order of their channels; their timelines are read in step. */
 export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
+  /** The same in a list, which is asked for with every frame. */
+  #all: readonly StreamReceiver[] = []
   readonly #settings: ReceiverSettings
   readonly #sink: Pick<RecordingSink, 'handleRtcp'>
   #moves = 0
@@ -65,7 +67,7 @@ export class ReceiverSet {
   }
 
   get all(): readonly StreamReceiver[] {
-    return [...this.#receivers.values()]
+    return this.#all
   }
 
   get isFull(): boolean {
@@ -148,6 +150,7 @@ export class ReceiverSet {
     }
     if (this.#isPaused) receiver.pause(true, nowUs)
     this.#receivers.set(plan.streamId, receiver)
+    this.#all = [...this.#receivers.values()]
   }
 
   /** The whole recording is paused, or goes on. */

@@ -36,7 +36,7 @@ export class StreamDecoder {
     this.#sampleRate = sampleRate
   }
 
-  /** @param timestamp RTP timestamp of the packet: the resampler counts by it */
+  /** Valid until the next packet. @param timestamp RTP timestamp of the packet: the resampler counts by it */
   decode(format: LiveFormat, payload: Uint8Array, timestamp: number): Int16Array {
     if (!isSameCodec(this.#format, format)) this.#change(format)
     const samples = this.#decoder?.decode(payload) ?? EMPTY
@@ -73,6 +73,21 @@ export class StreamDecoder {
   }
 }
 
+/** Decodes into the same memory again and again: packets come by the hundred a second, and whoever hears them copies. */
+class G711Decoder implements AudioDecoder {
+  readonly #decode: typeof decodePcmu
+  #samples = EMPTY
+
+  constructor(decode: typeof decodePcmu) {
+    this.#decode = decode
+  }
+
+  decode(payload: Uint8Array): Int16Array {
+    if (this.#samples.length !== payload.length) this.#samples = new Int16Array(payload.length)
+    return this.#decode(payload, this.#samples)
+  }
+}
+
 function isSameCodec(left: LiveFormat | undefined, right: LiveFormat): boolean {
   if (left === right) return true
   return left?.codec === right.codec && left.clockRate === right.clockRate && left.channels === right.channels
@@ -81,9 +96,9 @@ function isSameCodec(left: LiveFormat | undefined, right: LiveFormat): boolean {
 function decoderOf(format: LiveFormat): AudioDecoder {
   switch (format.codec) {
     case 'PCMU':
-      return { decode: decodePcmu }
+      return new G711Decoder(decodePcmu)
     case 'PCMA':
-      return { decode: decodePcma }
+      return new G711Decoder(decodePcma)
     case 'G722':
       return new G722Decoder()
     case 'OPUS':
