@@ -1,5 +1,6 @@
 import type { ConsentEvent, ConsentEventBody } from './consent-event.ts'
 import type { ConsentStateName } from './consent-event-shape.ts'
+import type { ManifestBody } from './manifest.ts'
 
 type Numbered = ConsentEventBody & Pick<ConsentEvent, 'number'>
 /** `at`, RFC 3339 in UTC with milliseconds, orders as text. */
@@ -64,6 +65,12 @@ export function supportingEvents(events: readonly Numbered[], state: ConsentStat
 
 /** Whose media stream it is, when it is one participant's alone. */
 export type PartyOfStream = (streamId: string) => string | undefined
+
+/** {@link PartyOfStream} of a manifest: undefined when the stream carries several voices, or nobody knows whose. */
+export function soleParticipant({ streams }: Pick<ManifestBody, 'streams'>, streamId: string): string | undefined {
+  const [only, ...more] = streams.find((stream) => stream.streamId === streamId)?.participantIds ?? []
+  return more.length === 0 ? only : undefined
+}
 
 /**
  * Whether an objection stands. A yes that whoever made it said after it takes it back, and so does a person's word, without saying whose, that they have listened and heard a yes. A yes of

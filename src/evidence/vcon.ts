@@ -1,5 +1,5 @@
 import type { ConsentEvent } from './consent-event.ts'
-import { consentState } from './consent-state.ts'
+import { consentState, soleParticipant } from './consent-state.ts'
 import type { ManifestBody, StreamEntry } from './manifest.ts'
 import { consentName, MANIFEST_NAME } from './object-names.ts'
 
@@ -104,11 +104,14 @@ function dialogOf({ manifest, audio }: VconFacts): object {
   }
 }
 
-function partyOf(event: ConsentEvent, { participants }: ManifestBody): number {
-  const participantId = 'participantId' in event ? event.participantId : undefined
+/** Whose word it is: who is named, or whose media stream it was in. The first where nobody knows, as an attachment must name one; the event says what is known. */
+function partyOf(event: ConsentEvent, manifest: ManifestBody): number {
+  const isWord = event.type === 'answered' || event.type === 'withdrawn'
+  const sender = isWord && event.streamId !== undefined ? soleParticipant(manifest, event.streamId) : undefined
+  const id = ('participantId' in event ? event.participantId : undefined) ?? sender
   return Math.max(
     0,
-    participants.findIndex((participant) => participant.participantId === participantId),
+    manifest.participants.findIndex(({ participantId }) => participantId === id),
   )
 }
 

@@ -8,7 +8,7 @@ import {
   type ConsentEventBody,
 } from '../../evidence/consent-event.ts'
 import { sealPersonal } from '../../evidence/consent-personal.ts'
-import { consentState } from '../../evidence/consent-state.ts'
+import { consentState, soleParticipant } from '../../evidence/consent-state.ts'
 import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import type { CustodyNote } from '../../evidence/custody/custody-note.ts'
 import { FindingList } from '../../evidence/findings.ts'
@@ -110,12 +110,6 @@ function checked(
   if (body.type !== 'decided' || (body.state !== 'agreed' && body.state !== 'notified')) return body
   const soFar = events.map(({ event }) => event)
   return { ...body, ruleCheck: checkRule(soFar, manifest, policyOf(manifest.src)) }
-}
-
-/** Undefined when a media stream carries several voices, or nobody knows whose. */
-function soleParticipant({ streams }: ManifestBody, streamId: string): string | undefined {
-  const [only, ...more] = streams.find((stream) => stream.streamId === streamId)?.participantIds ?? []
-  return more.length === 0 ? only : undefined
 }
 
 async function tellLedger(

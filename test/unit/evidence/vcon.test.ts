@@ -83,6 +83,30 @@ describe('a recording as a vCon', () => {
     expect(told.attachments.map(({ purpose }) => purpose)).not.toContain('lawful_basis')
   })
 
+  it('attaches what somebody pressed or said to the party whose media stream it was in', async () => {
+    const words: readonly ConsentEventBody[] = [
+      { type: 'answered', answer: 'yes', by: 'dtmf', streamId: '0' },
+      { type: 'answered', answer: 'yes', by: 'dtmf', streamId: '1' },
+      { type: 'withdrawn', by: 'dtmf', streamId: '1' },
+      { type: 'withdrawn', by: 'person', participantId: 'callee' },
+      { type: 'decided', state: 'withdrawn', because: [2] },
+    ]
+    const given = await facts(words)
+    const { streams, participants } = given.manifest
+    const [caller] = participants
+    const calleeToo = streams.map((stream) =>
+      stream.streamId === '1' ? { ...stream, participantIds: ['callee'] } : stream,
+    )
+    const partiesOf = async (manifest: Partial<VconFacts['manifest']>) =>
+      (await made({ ...given, manifest: { ...given.manifest, ...manifest } })).attachments
+        .filter(({ purpose }) => purpose === 'consent-event')
+        .map(({ party }) => party)
+    const both = { participants: [...(caller === undefined ? [] : [caller]), { participantId: 'callee' }] }
+    expect(await partiesOf({ ...both, streams: calleeToo })).toEqual([0, 1, 1, 1, 0])
+    // Nobody knows whose stream it is.
+    expect(await partiesOf(both)).toEqual([0, 0, 0, 1, 0])
+  })
+
   it('is one without participants and media streams too', async () => {
     const given = await facts([])
     const vcon = await made({ ...given, manifest: { ...given.manifest, participants: [], streams: [] } })
