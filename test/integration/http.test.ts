@@ -100,6 +100,7 @@ describe('the HTTP API', () => {
     const live = { rsId: 'a', recordingId: 'b', src: 'sbc-east', state: 'recording', pausedBy: [], startedAt: 'now' }
     const said: unknown[] = []
     const noteConsent: NoteConsent = async (rsId, word) => {
+      if (rsId === 'strange') return { ok: false, reason: 'unknownParty' }
       if (rsId === 'full') return { ok: false, reason: 'notKept' }
       if (rsId !== 'a') return { ok: false, reason: rsId === 'quiet' ? 'notDecided' : 'unknown' }
       said.push(word)
@@ -132,6 +133,7 @@ describe('the HTTP API', () => {
       ['a', '{"answer":"yes","participantId":7}', 400, 'consent-invalid'],
       ['a', `{"answer":"yes","participantId":"${'p'.repeat(201)}"}`, 400, 'consent-invalid'],
       ['a', '[]', 400, 'consent-invalid'],
+      ['strange', '{"answer":"yes","participantId":"+4930123456"}', 400, 'consent-unknown-party'],
       ['quiet', '{"answer":"withdrawn"}', 409, 'consent-not-decided'],
       ['full', '{"answer":"withdrawn"}', 503, 'consent-not-written'],
       ['other', '{"answer":"withdrawn"}', 404, 'recording-session-not-found'],

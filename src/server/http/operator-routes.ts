@@ -15,16 +15,15 @@ export type Operate = (rsId: string, action: Action) => Result<LiveRecordingSess
 const CONSENT_ANSWERS = ['yes', 'no', 'withdrawn'] as const
 export interface ConsentWord {
   readonly answer: (typeof CONSENT_ANSWERS)[number]
-  /** Whose it is; only a withdrawal may leave it out: then nobody's is left. */
+  /** Whose it is, as the metadata has it; only a withdrawal may leave it out: then nobody's is left. */
   readonly participantId?: string
 }
 
-export type NoteConsent = (
-  rsId: string,
-  word: ConsentWord,
-) => Promise<Result<LiveRecordingSession, 'unknown' | 'notRecording' | 'notDecided' | 'notKept'>>
+type Refusal = 'unknown' | 'notRecording' | 'unknownParty' | 'notDecided' | 'notKept'
 
-const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided' | 'notKept', Problem>> = {
+export type NoteConsent = (rsId: string, word: ConsentWord) => Promise<Result<LiveRecordingSession, Refusal>>
+
+const PROBLEMS: Readonly<Record<Refusal, Problem>> = {
   unknown: problem(
     404,
     'recording-session-not-found',
@@ -35,6 +34,12 @@ const PROBLEMS: Readonly<Record<'unknown' | 'notRecording' | 'notDecided' | 'not
     409,
     'recording-session-not-recording',
     'This recording session is still being opened, or is ending already.',
+  ),
+  unknownParty: problem(
+    400,
+    'consent-unknown-party',
+    'Nobody in this recording session has that id, so nobody has said yes.',
+    'Give the participant_id of the metadata, or the id of a media stream of which no participant is known.',
   ),
   notDecided: problem(
     409,

@@ -14,6 +14,7 @@ import { Commitment } from './commitment.ts'
 import type { HeldDecision } from './held-decision.ts'
 import { wallClock, type LiveRecording } from './live-recording.ts'
 import { MetadataIntake } from './metadata-intake.ts'
+import { type ConsentWord, factOfWord } from './noted-consent.ts'
 import { OwnRequests } from './own-requests.ts'
 import type { RecordingControlOptions } from './recording-control-options.ts'
 import { RecordingEnd } from './recording-end.ts'
@@ -142,24 +143,21 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
   }
 
   /**
-   * What an operator was told about the consent of a party; resolves when no crash takes it any more. `notDecided`: nobody asks for it. `notKept`: it could not be signed, or the disk
+   * What an operator was told about the consent of a party; resolves when no crash takes it any more. `notDecided`: nobody asks for it. `unknownParty`: a yes of nobody in the recording. `notKept`: it could not be signed, or the disk
    * did not take it; what it forbids is done all the same.
    */
   async noteConsent(
     rsId: string,
-    { answer, participantId }: { readonly answer: 'yes' | 'no' | 'withdrawn'; readonly participantId?: string },
-  ): Promise<Result<LiveRecording, 'unknown' | 'notRecording' | 'notDecided' | 'notKept'>> {
+    word: ConsentWord,
+  ): Promise<Result<LiveRecording, 'unknown' | 'notRecording' | 'unknownParty' | 'notDecided' | 'notKept'>> {
     const recording = this.live.find(({ facts }) => facts.rsId === rsId)
     if (recording === undefined) return rejected('unknown')
     if (recording.state !== 'recording') return rejected('notRecording')
-    const who = participantId === undefined ? {} : { participantId }
-    const fact =
-      answer === 'withdrawn'
-        ? ({ type: 'withdrawn', by: 'api', ...who } as const)
-        : ({ type: 'answered', answer, by: 'api', ...who } as const)
+    const fact = factOfWord(word, recording)
+    if (!fact.ok) return fact
     // By the clock of what is heard: that of the system may be set while the call lasts, and a yes takes back what was said before it.
     const at = wallClock(recording, this.#options.nowUs()).toISOString()
-    const kept = this.#consent?.handleFact(recording, { at, fact })
+    const kept = this.#consent?.handleFact(recording, { at, fact: fact.value })
     if (kept === undefined) return rejected('notDecided')
     const tooLate = this.#options.sleep(KEPT_WITHIN_MS).then(() => false)
     return (await Promise.race([kept, tooLate])) ? accepted(recording) : rejected('notKept')

@@ -12,7 +12,7 @@ it.each(['yes', 'withdrawn'] as const)(
     // The clock of the system stands still in this rig; the monotonic one, by which what is heard has its time, goes on.
     rig.nowUs = NOW_US + 5_000_000
     const before = rig.consentTimes.length
-    expect(await rig.control.noteConsent(rig.rsId, { answer, participantId: 'A' })).toMatchObject({ ok: false })
+    expect(await rig.control.noteConsent(rig.rsId, { answer, participantId: '0' })).toMatchObject({ ok: false })
     expect(rig.consentTimes[before]).toBe(new Date(OPENED_AT_UNIX_MS + 5_000).toISOString())
   },
 )
