@@ -73,6 +73,8 @@ export class AnnouncementMedia implements Paced {
   /** How often it has changed where packets go, and had when the prompt began. */
   #destination = 0
   #firstDestination = 0
+  /** What had been reported when the prompt began. */
+  #before: ReceptionNews | undefined
   #lastRange: SentRange | undefined
   #ticksToReport = REPORT_TICKS
   #news: ReceptionNews | undefined
@@ -159,6 +161,7 @@ export class AnnouncementMedia implements Paced {
     if (this.#next === 0) {
       this.#firstSequence = this.#packetiser.nextSequence
       this.#firstDestination = this.#destination
+      this.#before = this.#news
     }
     this.#sendRtp(this.#packetiser.packet(payload))
     this.#next += 1
@@ -167,7 +170,10 @@ export class AnnouncementMedia implements Paced {
     const lastSequence = this.#packetiser.nextSequence - 1
     const destination = this.#destination === this.#firstDestination ? this.#destination : undefined
     const endUs = this.#options.nowUs()
-    this.#lastRange = { firstSequence: this.#firstSequence, lastSequence, endUs, destination }
+    this.#lastRange = {
+      ...{ firstSequence: this.#firstSequence, lastSequence, endUs, destination },
+      ...{ startSequence: this.#options.start.sequenceNumber, before: this.#before },
+    }
     this.#options.finished()
   }
 

@@ -40,11 +40,14 @@ export class AnnouncementRecord {
     this.handleReported()
   }
 
-  /** The listener reported. What he says of a prompt stays known when packets go to another, who has not heard it. */
+  /**
+   * The listener reported. What he says of a prompt stays known when packets go to another, who has not heard it; that it was heard stays so whatever is lost
+   * after it.
+   */
   handleReported(): void {
     for (const [index, range] of this.#ranges) {
       const heard = heardToEnd(range, this.#options.news())
-      if (heard !== 'unknown') this.#known.set(index, heard)
+      if (heard !== 'unknown' && this.#known.get(index) !== 'yes') this.#known.set(index, heard)
     }
   }
 

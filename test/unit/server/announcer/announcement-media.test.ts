@@ -84,7 +84,10 @@ it('sends after the lead-in to where the SDP says, wherever audio comes from', a
   expect(await first).toMatchObject({ sequenceNumber: 7, timestamp: 9 + 160 * LEAD_IN_TICKS, marker: true })
   media.tick()
   media.tick()
-  expect([finished, media.lastRange]).toEqual([[40], { firstSequence: 7, lastSequence: 8, endUs: 0, destination: 1 }])
+  expect([finished, media.lastRange]).toEqual([
+    [40],
+    { firstSequence: 7, lastSequence: 8, endUs: 0, destination: 1, startSequence: 7 },
+  ])
 })
 
 it('sends to where audio comes from, where that is wanted, and counts what is of no use', async () => {
@@ -148,10 +151,10 @@ it.each([
       await came
     }
     media.tick()
-    expect(media.lastRange).toEqual({ firstSequence: 7, lastSequence: 8, endUs: 0, destination })
+    expect(media.lastRange).toEqual({ firstSequence: 7, lastSequence: 8, endUs: 0, destination, startSequence: 7 })
     media.play([Uint8Array.of(1)])
     for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
-    expect(media.lastRange).toMatchObject({ firstSequence: 9, destination: places })
+    expect(media.lastRange).toMatchObject({ firstSequence: 9, destination: places, startSequence: 7 })
   },
 )
 
@@ -236,6 +239,10 @@ it.each(['127.0.0.1', '::'])(
     )
     await arrived
     expect([reported.count, media.news]).toMatchObject([1, { highestSequence: 7, destination: 1 }])
+    expect(media.lastRange?.before).toBeUndefined()
+    media.play([Uint8Array.of(1)])
+    for (let tick = 0; tick <= LEAD_IN_TICKS; tick += 1) media.tick()
+    expect(media.lastRange).toMatchObject({ firstSequence: 8, startSequence: 7, before: { highestSequence: 7 } })
   },
 )
 

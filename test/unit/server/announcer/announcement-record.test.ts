@@ -6,7 +6,10 @@ import { AnnouncementRecord } from '../../../../src/server/announcer/announcemen
 import type { KeptAnnouncement } from '../../../../src/server/announcer/announcement-table.ts'
 
 const PROMPT = { promptId: 'notice', sha256: 'a'.repeat(64), language: 'en' }
-const RANGE = { firstSequence: 1, lastSequence: 100, endUs: 7_000_000, destination: 1 }
+const RANGE = {
+  ...{ firstSequence: 1, lastSequence: 100, endUs: 7_000_000, destination: 1 },
+  ...{ startSequence: 1, before: undefined },
+}
 
 /** Of two prompts that were sent to their ends. */
 function record() {
@@ -62,6 +65,17 @@ it('takes the later report, but not that of another listener, for what it says o
   report({ cumulativeLost: 99, destination: 2 })
   await written.keepAgain()
   expect(heard()).toEqual(['yes', 'unknown'])
+})
+
+it('does not take back that a prompt was heard for what was lost of a later one', async () => {
+  const { written, report, heard } = record()
+  written.handleSent(0, RANGE)
+  report({})
+  const before = { highestSequence: 100, cumulativeLost: 0, arrivalUs: 7_000_000, destination: 1 }
+  written.handleSent(1, { ...RANGE, firstSequence: 101, lastSequence: 200, before })
+  report({ highestSequence: 200, cumulativeLost: 8 })
+  await written.keep()
+  expect(heard()).toEqual(['yes', 'no'])
 })
 
 it('has the instants of the wall clock, the same however often it is kept, and keeps again only what has changed', async () => {
