@@ -27,7 +27,8 @@ export class ConsentCase {
   #findings: ConsentFindings
   #nowUs: number
   #deadlineUs: number | undefined
-  #isOverdue = false
+  /** The deadline that has passed; or when the recording ended without one. */
+  #overdueSinceUs: number | undefined
   #held: Held = 'nothing'
   /** What was recorded until then was destroyed. */
   #discardedUs: number | undefined
@@ -54,7 +55,7 @@ export class ConsentCase {
     this.#nowUs = options.startedUs
     this.#findings = this.#evaluate()
     if (options.policy.holdUntilConsent) this.#held = 'holding'
-    if (!this.#findings.isSatisfied) this.#arm()
+    if (!this.#findings.isSatisfied) this.#arm(options.startedUs)
   }
 
   get state(): ConsentState {
@@ -93,9 +94,12 @@ export class ConsentCase {
     return this.#change(nowUs, () => {})
   }
 
-  /** @param atUs when it happened, which may be before what was handled last */
-  handleFact(atUs: number, fact: ConsentFact): readonly ConsentOutput[] {
-    return this.#change(atUs, () => this.#keepFact(fact, atUs))
+  /**
+   * @param atUs when it happened, which may be before what was handled last
+   * @param toldUs all that happened until then has been told, so that a deadline there may pass: before `atUs` where others tell more slowly
+   */
+  handleFact(atUs: number, fact: ConsentFact, toldUs = atUs): readonly ConsentOutput[] {
+    return this.#change(toldUs, () => this.#keepFact(fact, atUs), atUs)
   }
 
   /**
@@ -132,34 +136,49 @@ export class ConsentCase {
     })
   }
 
-  #change(nowUs: number, apply: (outputs: ConsentOutput[]) => void): readonly ConsentOutput[] {
+  get #isOverdue(): boolean {
+    return this.#overdueSinceUs !== undefined
+  }
+
+  /** @param atUs when that happened which changes something: what comes to be needed by it has until the deadline from then on */
+  #change(nowUs: number, apply: (outputs: ConsentOutput[]) => void, atUs = nowUs): readonly ConsentOutput[] {
     const outputs: ConsentOutput[] = []
     this.#nowUs = Math.max(this.#nowUs, nowUs)
     if (this.#deadlineUs !== undefined && this.#nowUs >= this.#deadlineUs) this.#pass(outputs)
     apply(outputs)
+    const awaitedUs = this.#deadlineUs
+    this.#weigh(outputs, atUs)
+    // What came after a deadline that is gone now.
+    if (awaitedUs !== undefined && this.#deadlineUs === undefined) this.#weigh(outputs, atUs)
+    return outputs
+  }
+
+  #weigh(outputs: ConsentOutput[], atUs: number): void {
     const before = this.#findings
     this.#findings = this.#evaluate()
     // Something came to be missing; or an objection is gone, and what else is needed has not come yet.
     const isNew = before.isSatisfied || (!this.#isOverdue && this.#deadlineUs === undefined)
-    if (isLacking(this.#findings) && isNew) this.#arm()
+    if (isLacking(this.#findings) && isNew) this.#arm(Math.max(this.#nowUs, atUs))
     this.#say(outputs)
     this.#act(before, outputs)
-    return outputs
   }
 
   /** What is needed has until the deadline to come. */
-  #arm(): void {
-    this.#isOverdue = this.#hasEnded
-    this.#deadlineUs = this.#hasEnded ? undefined : this.#nowUs + this.#policy.deadlineMs * US_PER_MS
+  #arm(fromUs: number): void {
+    this.#overdueSinceUs = this.#hasEnded ? fromUs : undefined
+    this.#deadlineUs = this.#hasEnded ? undefined : fromUs + this.#policy.deadlineMs * US_PER_MS
     this.#findings = this.#evaluate()
   }
 
   /** The deadline passes, with all that it entails. */
   #pass(outputs: ConsentOutput[]): void {
     const passedUs = this.#deadlineUs ?? this.#nowUs
+    if (isLacking(this.#findings)) this.#lapse(outputs, passedUs)
     this.#deadlineUs = undefined
-    if (!isLacking(this.#findings)) return
-    this.#isOverdue = true
+  }
+
+  #lapse(outputs: ConsentOutput[], passedUs: number): void {
+    this.#overdueSinceUs = passedUs
     this.#findings = this.#evaluate()
     this.#say(outputs)
     const { onMissing } = this.#policy
@@ -240,7 +259,16 @@ export class ConsentCase {
     }
     if (this.#facts.length >= CONSENT_FACTS_MAX) this.#hasLateObjection = true
     const isGone = this.#discardedUs !== undefined && beganAtUs(fact, atUs) < this.#discardedUs
-    this.#facts = placeFact(this.#facts, { fact, atUs, isLate: this.#isOverdue, isGone })
+    // By when it was: some of it is told later than it happened, and some before all of what came before it.
+    const isLate = atUs >= (this.#deadlineUs ?? this.#overdueSinceUs ?? Number.POSITIVE_INFINITY)
+    this.#facts = placeFact(this.#facts, { fact, atUs, isLate, isGone })
+  }
+
+  /** What happened after a deadline that has yet to pass does not keep it from passing; an objection counts at once. */
+  get #weighed(): readonly TimedFact[] {
+    const deadlineUs = this.#deadlineUs
+    if (deadlineUs === undefined) return this.#facts
+    return this.#facts.filter(({ fact, atUs }) => atUs < deadlineUs || isObjection(fact))
   }
 
   #evaluate(): ConsentFindings {
@@ -248,7 +276,7 @@ export class ConsentCase {
       parties: this.#parties,
       needs: this.#needs,
       policy: this.#policy,
-      facts: this.#facts,
+      facts: this.#weighed,
       startedAfresh: this.#startedAfresh,
       isOverdue: this.#isOverdue,
     })

@@ -36,7 +36,11 @@ class Kept {
   #nowUs = 0
   #call: Pick<World, 'parties' | 'rule'>
 
-  constructor(world: World) {
+  readonly #lateUs: number
+
+  /** @param lateUs what is heard may be told so much later, so that deadlines pass later too */
+  constructor(world: World, lateUs: number) {
+    this.#lateUs = lateUs
     this.#call = world
     this.consent = new ConsentCase({ ...world, startedUs: 0 })
     this.#note(eventOfRule(RULE_CHOSEN))
@@ -56,7 +60,7 @@ class Kept {
   }
 
   #outputs(step: Step): readonly ConsentOutput[] {
-    if (step.does === 'fact') return this.consent.handleFact(this.#nowUs, step.fact)
+    if (step.does === 'fact') return this.consent.handleFact(this.#nowUs, step.fact, this.#nowUs - this.#lateUs)
     if (step.does === 'parties' || step.does === 'rule') {
       this.#call = { ...this.#call, ...step }
       return this.consent.setCall(this.#nowUs, this.#call.parties, this.#call.rule)
@@ -79,8 +83,8 @@ class Kept {
 
 test('the events that are signed say the state in which the recorder was, after each of them, and support it', () => {
   fc.assert(
-    fc.property(worlds, steps, (world, some) => {
-      const kept = new Kept(world)
+    fc.property(worlds, steps, fc.constantFrom(0, 1_500_000), (world, some, lateUs) => {
+      const kept = new Kept(world, lateUs)
       for (const step of some) {
         kept.take(step)
         expect(consentState(kept.events)).toBe(kept.consent.state)

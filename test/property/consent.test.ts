@@ -5,11 +5,19 @@ import { CONSENT_FACTS_MAX, ConsentCase } from '../../src/consent/consent-case.t
 import { evaluateConsent } from '../../src/consent/evaluate.ts'
 import { type ConsentRule, MOMENTS, REQUIREMENTS, STRICTEST_RULE, strictestOf } from '../../src/consent/jurisdiction.ts'
 import { type ConsentParty, type ConsentPolicy, needsOf } from '../../src/consent/policy.ts'
-import { CONSENT_STATES, type ConsentAction, type ConsentFact, type ConsentOutput } from '../../src/consent/words.ts'
+import {
+  CONSENT_STATES,
+  type ConsentAction,
+  type ConsentFact,
+  type ConsentOutput,
+  type ConsentState,
+} from '../../src/consent/words.ts'
 import { facts, objections, others, rules, timed, type World, worlds } from '../support/any-consent.ts'
 import { RULE_DATA } from '../unit/consent/support.ts'
 
 const caseOf = (world: World): ConsentCase => new ConsentCase({ ...world, startedUs: 0 })
+
+const SATISFIED: readonly ConsentState[] = ['agreed', 'notified', 'notRequired']
 
 /** By key, API or voice; of a review it is not asked when it was. */
 const isYes = (fact: ConsentFact): boolean => fact.type === 'answered' && fact.answer === 'yes'
@@ -102,10 +110,10 @@ describe('the state machine', () => {
     )
   })
 
-  test('takes a time that goes back for the last one, but for a yes', () => {
+  test('takes a time that goes back for the last one, but for a yes and what was played', () => {
     fc.assert(
       fc.property(worlds, timed, (world, all) => {
-        const events = all.filter(([, fact]) => !isYes(fact))
+        const events = all.filter(([, fact]) => !isYes(fact) && fact.type !== 'announcementPlayed')
         const [back, clamped] = [caseOf(world), caseOf(world)]
         let latest = 0
         for (const [atUs, fact] of events) {
@@ -114,6 +122,42 @@ describe('the state machine', () => {
         }
       }),
       { numRuns: 300 },
+    )
+  })
+
+  test('takes what was played for no more, when it is told late, than when it was told as it was played', () => {
+    fc.assert(
+      fc.property(worlds, timed, ({ policy, ...call }, events) => {
+        const inOrder = events.toSorted(([one], [other]) => one - other)
+        const isPlayed = ([, { type }]: (typeof events)[number]): boolean => type === 'announcementPlayed'
+        // What was destroyed starts afresh: there late notice is worth more.
+        const run = (told: typeof events): ConsentCase => {
+          const consent = caseOf({ ...call, policy: { ...policy, holdUntilConsent: false } })
+          for (const [atUs, fact] of told) consent.handleFact(atUs, fact)
+          consent.end(60_000_000)
+          return consent
+        }
+        const late = run([...inOrder.filter((event) => !isPlayed(event)), ...inOrder.filter(isPlayed)])
+        if (SATISFIED.includes(late.state)) expect(SATISFIED).toContain(run(inOrder).state)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  const noObjections = fc.array(fc.tuple(fc.integer({ min: -10_000_000, max: 50_000_000 }), others), { maxLength: 25 })
+  test('lets nothing that happens at or behind the deadline keep it from passing, however soon that is told', () => {
+    fc.assert(
+      fc.property(worlds, noObjections, fc.integer({ min: 0, max: 5_000_000 }), (world, events, lateUs) => {
+        const inOrder = events.toSorted(([one], [other]) => one - other)
+        const run = (toldUs: (atUs: number) => number): readonly ConsentOutput[] => {
+          const consent = caseOf(world)
+          const outputs = [...consent.begin(0)]
+          for (const [atUs, fact] of inOrder) outputs.push(...consent.handleFact(atUs, fact, toldUs(atUs)))
+          return [...outputs, ...consent.end(60_000_000)]
+        }
+        expect(run((atUs) => atUs - lateUs)).toEqual(run((atUs) => atUs))
+      }),
+      { numRuns: 2000 },
     )
   })
 

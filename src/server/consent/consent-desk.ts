@@ -215,9 +215,12 @@ export class ConsentDesk {
     if (noted === undefined && !isObjection(fact.fact)) return Promise.resolve(false)
     const { openedUs, openedAtUnixMs } = recording.facts
     // What was announced before has the time of another clock, which may have been ahead.
-    const happenedUs = Math.min(openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000, this.#nowUs())
+    const nowUs = this.#nowUs()
+    const happenedUs = Math.min(openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000, nowUs)
+    // The API says at once what others are still being heard to say.
+    const toldUs = Math.min(happenedUs, nowUs - HEARD_LATE_US)
     const { factsDropped } = open.consentCase
-    this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact))
+    this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact, toldUs))
     if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)
     return noted === undefined ? Promise.resolve(false) : isThere(noted, open.noted)
   }
@@ -277,10 +280,16 @@ export class ConsentDesk {
   }
 
   #carryOut(open: OpenCase, outputs: readonly ConsentOutput[]): void {
+    // Several may follow each other: what is done is done because of the last one before it.
+    let state = open.recording.consentState ?? open.consentCase.state
     open.recording.consentState = open.consentCase.state
     for (const output of outputs) {
-      if (output.kind === 'state') open.decided = this.#decide(open, output)
-      else this.#enforce(open, output.action)
+      if (output.kind === 'act') {
+        this.#enforce(open, output.action, state)
+        continue
+      }
+      state = output.state
+      open.decided = this.#decide(open, output)
     }
     this.#arm(open)
   }
@@ -289,16 +298,15 @@ export class ConsentDesk {
     return this.#note(open, { body: eventOfState(output.state, open.reasons.numbers, output.explanation) })
   }
 
-  #enforce(open: OpenCase, action: ConsentAction): void {
+  #enforce(open: OpenCase, action: ConsentAction, state: ConsentState): void {
     const { recording, decided } = open
     const enforced = this.#note(open, { body: { type: 'enforced', action } })
     if (action !== 'keep' && action !== 'resume') {
-      this.#forbid(open, action)
+      this.#forbid(open, action, state)
       return
     }
     // Without its event nothing is allowed: a crash must not leave what nobody agreed to.
     if (decided === undefined) return
-    const { state } = open.consentCase
     const allowed = this.#isDecided(decided, enforced).then((isKept) => {
       if (!isKept) return
       if (action === 'keep') this.#actions.settleHeld(recording, 'kept', state)
@@ -312,8 +320,11 @@ export class ConsentDesk {
     return (await decided.kept) || isThere(decided, enforced)
   }
 
-  #forbid({ recording, consentCase }: OpenCase, action: Exclude<ConsentAction, 'keep' | 'resume'>): void {
-    const { state } = consentCase
+  #forbid(
+    { recording, consentCase }: OpenCase,
+    action: Exclude<ConsentAction, 'keep' | 'resume'>,
+    state: ConsentState,
+  ): void {
     const detail = DETAILS[state]
     if (detail !== undefined) this.#actions.note(recording, { code: `consent-${state}`, detail })
     if (action === 'shred') this.#actions.note(recording, SHRED_WANTED)

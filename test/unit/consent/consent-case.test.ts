@@ -276,6 +276,27 @@ describe('time', () => {
     ])
   })
 
+  test.each([5, 25])('what was played before the recording counts, found %i seconds after its beginning', (seconds) => {
+    const rule = { ...NO_RULE, require: 'notice', parties: 'one', when: 'atStart' } as const
+    const policy = { ...POLICY, require: 'byRule', onMissing: 'pause' } as const
+    const consent = new ConsentCase({ policy, rule, parties: PARTIES, startedUs: 0 })
+    consent.handleTimeout(seconds * SECOND_US)
+    expect(consent.handleFact(-30 * SECOND_US, played('yes', 'A'))).toMatchObject([
+      { state: 'notified' },
+      ...(seconds > 20 ? [{ action: 'resume' }] : []),
+    ])
+  })
+
+  test('what was played after the deadline comes too late, however soon it is told', () => {
+    const rule = { ...NO_RULE, require: 'notice', parties: 'one', when: 'atStart' } as const
+    const policy = { ...POLICY, require: 'byRule' } as const
+    const consent = new ConsentCase({ policy, rule, parties: PARTIES, startedUs: 0 })
+    expect(consent.handleFact(20 * SECOND_US, played('yes', 'A'), 19 * SECOND_US)).toMatchObject([{ state: 'unknown' }])
+    expect(consent.handleTimeout(20 * SECOND_US)).toMatchObject([{ state: 'missing' }, { action: 'flag' }])
+    expect(consent.state).toBe('missing')
+    expect(consent.explanation).toContain('an announcement came after the deadline')
+  })
+
   test('who joins later has a deadline of their own, and an announcement before told them nothing', () => {
     const consent = caseWith(NOTICE)
     consent.handleFact(1, heard('a'))

@@ -185,6 +185,42 @@ describe('a recording that needs the agreement of all', () => {
     expect(rig.done).toEqual([])
   })
 
+  it('what was said before the deadline counts although somebody else was told of behind it, at once', async () => {
+    const rig = new DeskRig({ holdUntilConsent: true, onMissing: 'discard' })
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.pass(DEADLINE_MS + 300)
+    rig.say({ type: 'answered', answer: 'yes', by: 'api', participantId: 's2' })
+    rig.pass(700)
+    rig.answer('yes', 's2', 1_200)
+    await vi.advanceTimersByTimeAsync(DEADLINE_MS)
+    expect(rig.done).toEqual(['held kept agreed'])
+  })
+
+  it('what is said after the deadline is late, although the deadline has yet to pass', async () => {
+    const rig = new DeskRig({ holdUntilConsent: true, onMissing: 'discard' })
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.pass(DEADLINE_MS + 300)
+    rig.say({ type: 'answered', answer: 'yes', by: 'api', participantId: 's2' })
+    expect(rig.recording.consentState).toBe('unknown')
+    rig.pass(HEARD_LATE_US / 1_000 - 300)
+    await vi.advanceTimersByTimeAsync(1)
+    expect([...new Set(rig.done)]).toEqual(['consent-missing', 'held destroyed missing', 'pause', 'resume'])
+    expect(rig.recording.consentState).toBe('agreed')
+    const states = rig.types.filter((type) => ['missing', 'agreed'].includes(type))
+    expect(states).toEqual(['missing', 'agreed'])
+  })
+
+  it('a no after the deadline counts at once, also when the deadline has yet to pass', () => {
+    const rig = new DeskRig({ onRefused: 'pause' })
+    rig.desk.opened(rig.recording)
+    for (const streamId of ['s1', 's2']) rig.answer('yes', streamId, -100)
+    rig.pass(DEADLINE_MS + 300)
+    rig.say({ type: 'answered', answer: 'no', by: 'api', participantId: 's2' })
+    expect(rig.done).toEqual(['consent-refused', 'pause'])
+  })
+
   it('a fact of a clock that ran ahead happened when it was told at the latest, and passes no deadline', async () => {
     const rig = new DeskRig()
     rig.announced = [
