@@ -8,7 +8,6 @@ import {
   signManifest,
   type ChunkEntry,
   type DtmfEntry,
-  type IncidentEntry,
   type IndexEntry,
   type KeptEntry,
   type ManifestBody,
@@ -24,37 +23,19 @@ import type { Outbox } from '../database/outbox.ts'
 import { CHUNKS_KEY, keptKey } from '../spool/segment-cover.ts'
 import type { SegmentKeeper } from '../spool/segment-keeper.ts'
 import { objectKey } from '../storage/layout.ts'
+import { isRefusedForGood } from '../storage/storage-error.ts'
 import type { StatementSink } from '../ledger/ledger.ts'
 import { ConsentKeeper, type ConsentNote } from './consent-keeper.ts'
-import type { KeptConsent, TakenConsentEvent } from './consent-trail.ts'
-import { interruptedManifest } from './interrupted-manifest.ts'
+import type { TakenConsentEvent } from './consent-trail.ts'
+import { interruptedManifest, type InterruptedRecording } from './interrupted-manifest.ts'
 import type { HeldCustody } from './held-custody.ts'
-import { withDecision, type HeldDecision, type HeldFacts } from './held-decision.ts'
+import { withDecision, type HeldDecision } from './held-decision.ts'
 import { JournalledObjects, type SealedBytes } from './journalled-objects.ts'
 import type { LiveRecording } from './live-recording.ts'
 import type { OpenFacts, OpenJournal, OpenJournalEntry } from './open-journal.ts'
 import { hasRoomFor, statementOf, type StoryEvent } from './session-story.ts'
 import { snapshotRecord } from './snapshot-record.ts'
-import { ToldFacts, type ToldNews } from './told-facts.ts'
-
-/** A recording that nobody is left to finish, as far as it is known. */
-export interface InterruptedRecording extends OpenFacts, HeldFacts {
-  /** When it was last known to go on. RFC 3339 */
-  readonly endedAt: string
-  readonly chunks: readonly ChunkEntry[]
-  readonly kept: readonly KeptEntry[]
-  readonly dtmf: readonly DtmfEntry[]
-  readonly peaks?: PeaksEntry | undefined
-  /** What came to light after it was opened. */
-  readonly news?: readonly ToldNews[] | undefined
-  /** What was agreed on and asked for. */
-  readonly story?: readonly StoryEvent[] | undefined
-  /** Its index facts are in the store already. */
-  readonly index?: IndexEntry | undefined
-  readonly consent?: KeptConsent | undefined
-  readonly snapshots: readonly SnapshotEntry[]
-  readonly incidents: readonly IncidentEntry[]
-}
+import { ToldFacts } from './told-facts.ts'
 
 /** An upload queue, or a spool before it; `spooled` is called when the disk has the object before the store. */
 export interface Uploads {
@@ -334,7 +315,9 @@ export class Custody {
     await this.#journal.append(recordingId, { kind: 'index', index })
     try {
       await this.#uploads.put(recordingId, objectKey(objectPrefix, INDEX_NAME), bytes)
-    } catch {
+    } catch (error) {
+      // It waits on disk, and the next start stores it: a manifest without it would call it added.
+      if (!isRefusedForGood(error)) throw error
       // The recording is worth more than its place in a rebuilt index: its manifest goes without.
       this.#told.delete(recordingId)
       return undefined

@@ -1,8 +1,38 @@
-import { MANIFEST_FORMAT, type IncidentEntry, type ManifestBody } from '../../evidence/manifest.ts'
-import { unlistedConsentEvents } from './consent-trail.ts'
-import type { InterruptedRecording } from './custody.ts'
-import { heldEntries } from './held-decision.ts'
-import { tellStory } from './session-story.ts'
+import {
+  MANIFEST_FORMAT,
+  type ChunkEntry,
+  type DtmfEntry,
+  type IncidentEntry,
+  type IndexEntry,
+  type KeptEntry,
+  type ManifestBody,
+  type PeaksEntry,
+  type SnapshotEntry,
+} from '../../evidence/manifest.ts'
+import { unlistedConsentEvents, type KeptConsent } from './consent-trail.ts'
+import { heldEntries, type HeldFacts } from './held-decision.ts'
+import type { OpenFacts } from './open-journal.ts'
+import { tellStory, type StoryEvent } from './session-story.ts'
+import type { ToldNews } from './told-facts.ts'
+
+/** A recording that nobody is left to finish, as far as it is known. */
+export interface InterruptedRecording extends OpenFacts, HeldFacts {
+  /** When it was last known to go on. RFC 3339 */
+  readonly endedAt: string
+  readonly chunks: readonly ChunkEntry[]
+  readonly kept: readonly KeptEntry[]
+  readonly dtmf: readonly DtmfEntry[]
+  readonly peaks?: PeaksEntry | undefined
+  /** What came to light after it was opened. */
+  readonly news?: readonly ToldNews[] | undefined
+  /** What was agreed on and asked for. */
+  readonly story?: readonly StoryEvent[] | undefined
+  /** Its index facts are in the store already. */
+  readonly index?: IndexEntry | undefined
+  readonly consent?: KeptConsent | undefined
+  readonly snapshots: readonly SnapshotEntry[]
+  readonly incidents: readonly IncidentEntry[]
+}
 
 /** The manifest of a recording that nobody is left to finish: what was sealed, agreed on and asked for; what came on each media stream is not known. */
 export function interruptedManifest(

@@ -1,5 +1,8 @@
 import { EarwitnessError } from '../../errors.ts'
 
+/** Errors that no retry can mend. */
+const PERMANENT_CODES: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
+
 /** What a failing system call means to an operator: a stable code, a sentence, a hint. */
 const MEANINGS: ReadonlyMap<string, readonly [code: string, sentence: string, hint: string]> = new Map([
   [
@@ -111,4 +114,9 @@ export function storageError(error: unknown, path: string): EarwitnessError {
 /** `ENOENT` and so on, or empty for what is not a system error. */
 export function errnoOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+/** No retry mends it. */
+export function isRefusedForGood(error: unknown): boolean {
+  return error instanceof EarwitnessError && PERMANENT_CODES.has(error.code)
 }

@@ -3,13 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EarwitnessError } from '../../errors.ts'
 import { backoffMs } from './backoff.ts'
 import type { ObjectStore } from './object-store.ts'
+import { isRefusedForGood } from './storage-error.ts'
 
 /** Sealed bytes that may wait in memory for the store; beyond it no new recording session is admitted. */
 export const UPLOAD_BACKLOG_BYTES_MAX = 256 * 1024 * 1024
 const RETRY_FIRST_MS = 250
 const RETRY_LAST_MS = 5_000
-/** Errors that no retry can mend. */
-const PERMANENT_CODES: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
 
 export interface UploadQueueObserver {
   stored(seconds: number): void
@@ -131,7 +130,7 @@ export class UploadQueue {
         const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
         this.#failing = code
         this.#observer.failed((performance.now() - startMs) / 1_000, code, attempt)
-        if (PERMANENT_CODES.has(code) || this.#stopped.signal.aborted) throw error
+        if (isRefusedForGood(error) || this.#stopped.signal.aborted) throw error
         const pauseMs = backoffMs(attempt, { firstMs: this.#retryFirstMs, lastMs: this.#retryLastMs }, Math.random())
         const signal = AbortSignal.any([this.#stopped.signal, this.#woken.signal])
         await sleep(pauseMs, undefined, { signal }).catch(() => {})

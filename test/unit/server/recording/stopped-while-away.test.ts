@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+
+import { afterEach, beforeEach, expect, it } from 'vitest'
+
+import { EarwitnessError } from '../../../../src/errors.ts'
+import { verifyRecording } from '../../../../src/evidence/verify.ts'
+import { Custody } from '../../../../src/server/recording/custody.ts'
+import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
+import { recoverWithSpool } from '../../../../src/server/recording/recovery.ts'
+import { Spool } from '../../../../src/server/spool/spool.ts'
+import { nodeSpoolFiles } from '../../../../src/server/spool/spool-files.ts'
+import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
+import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
+import { liveRecording, manifestOf, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+
+const { signingKey, verifyKey } = await vectorSigner()
+
+let dataDir: string
+let store: MemoryStore
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'earwitness-stopped-'))
+  store = new MemoryStore()
+})
+
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+const onError = (error: unknown): void => {
+  throw error
+}
+
+/** A process begins: what is on the disk and in the store is all there is. */
+async function start(run: string) {
+  const journal = new OpenJournal({ dataDir, nowUnixMs: () => OPENED_AT_UNIX_MS, onError })
+  await journal.run()
+  const leftOpen = await journal.leftOpen()
+  const observer = { stored: () => {}, failed: () => {} }
+  const queue = new UploadQueue({ store, observer, nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 })
+  const spool = new Spool({
+    ...{ dataDir, run, files: nodeSpoolFiles, queue, nowUnixMs: () => 0, onError, onTorn: () => {} },
+    limits: { bytesMax: 1e9, ageMsMax: 1e9, freeBytesMin: 0 },
+  })
+  await spool.run()
+  const custody = new Custody({
+    ...{ uploads: spool.uploads, spool: spool.keeper, outbox: new RecordList(), journal, signer: signingKey },
+    nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000,
+  })
+  return { journal, queue, spool, custody, leftOpen }
+}
+
+/** Names of the objects that wait on the disk. */
+async function waiting(): Promise<readonly (string | undefined)[]> {
+  const names = await readdir(join(dataDir, 'spool/objects'))
+  return names.filter((name) => !name.startsWith('.')).map((name) => name.split('~').at(-1))
+}
+
+it('a recording that ends while the store is away, in a recorder that is stopped then, has its index facts after the next start', async () => {
+  const before = await start('run-1')
+  const recording = liveRecording()
+  before.custody.opened(recording)
+  before.custody.sealed(recording, nextChunk(recording))
+  while (store.namesOf(recording).length < 2) await setImmediate()
+  store.beforePut = () => {
+    throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
+  }
+  const other = before.queue.put('other', 'other/chunk-000000.age', new Uint8Array(1)).catch(() => {})
+  while (before.queue.failing === undefined) await setImmediate()
+  const closing = before.custody.close(recording.objectPrefix, manifestOf(recording))
+  const closed = expect(closing).rejects.toThrow()
+  while (!(await waiting()).includes('index.age')) await setImmediate()
+  before.queue.stop()
+  await Promise.all([closed, other])
+  expect(await waiting()).toEqual(['index.age'])
+
+  store.beforePut = () => {}
+  const { journal, leftOpen, custody, spool } = await start('run-2')
+  const reportError = (_: string, error: unknown): void => onError(error)
+  const recovery = { journal, leftOpen, signer: verifyKey, store, custody, reportError }
+  expect(await recoverWithSpool(spool, recovery)).toBe(1)
+  const verdict = await verifyRecording({
+    recordingId: recording.facts.recordingId,
+    objects: recordingObjects(store, recording.objectPrefix),
+    keys: [verifyKey],
+  })
+  expect(verdict.findings).toEqual([])
+  expect(verdict.manifest).toMatchObject({ state: 'interrupted', index: { name: 'index.age' } })
+})
