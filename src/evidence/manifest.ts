@@ -5,11 +5,11 @@ import { findShapeFault, type GapCauseName, type OptionalGapCauseName } from './
 import {
   decodeDocument,
   readDocument,
+  signDocument,
   type DocumentKind,
   type DocumentRejectReason,
   type SignedDocument,
 } from './signed-document.ts'
-import { signJson } from './signed-json.ts'
 import type { SigningKey, VerifyKey } from './signer-keys.ts'
 import type { PauseEntry, ReceptionFacts, RtcpFacts, SourceFacts } from './stream-facts.ts'
 
@@ -273,12 +273,10 @@ export type UntrustedManifest = SignedDocument<ManifestBody>
 /**
  * Signs a manifest as a compact JWS over its canonical JSON. The result is ASCII and has no line break at its end.
  *
- * Throws a TypeError when `body` is not of the shape of format 1: a recorder must not sign what no verifier accepts.
+ * Throws a TypeError when `body` is not of the shape of format 1 or too long: a recorder must not sign what no verifier accepts.
  */
-export async function signManifest(body: ManifestBody, signer: SigningKey): Promise<string> {
-  const fault = findShapeFault(body)
-  if (fault !== undefined) throw new TypeError(`The manifest is not of format 1 at ${fault}.`)
-  return signJson(body, MANIFEST_TYPE, signer)
+export function signManifest(body: ManifestBody, signer: SigningKey): Promise<string> {
+  return signDocument(body, MANIFEST, signer)
 }
 
 /** Reads a manifest and checks its signature against the keys that are trusted. Never throws. */

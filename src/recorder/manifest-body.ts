@@ -19,6 +19,7 @@ import type { RecordingKey } from './recording-key.ts'
 import type { SenderTally } from './sender-ledger.ts'
 import type { AlignmentFacts, StreamAlignment } from './stream-alignment.ts'
 import type { StreamReceiver } from './stream-receiver.ts'
+import { withListedGaps } from './listed-gaps.ts'
 import type { EndCause, MediaStreamPlan, RecordingFacts, RecordingIncident, StreamCounters } from './recording-types.ts'
 
 /** A snapshot as the recording session kept it. */
@@ -156,7 +157,7 @@ export function describeRecording(report: RecordingReport): ManifestBody {
     ...(report.kept.length === 0 ? {} : { kept: report.kept }),
     ...(report.dtmf.length === 0 ? {} : { dtmf: report.dtmf }),
     ...(report.peaks === undefined ? {} : { peaks: report.peaks }),
-    streams: describeStreams(report),
+    streams: withListedGaps(describeStreams(report)),
     participants: report.participantIds.map((participantId) => ({ participantId })),
     snapshots: report.snapshots.map(describeSnapshot),
     pauses: report.pauses,

@@ -97,6 +97,8 @@ export type EndCause =
   | 'drain'
   | 'mediaTimeout'
   | 'storageFull'
+  /** Its manifest has no room for more; see `ManifestRoom`. */
+  | 'recordingFull'
   | 'workerLost'
   | 'recorderFailed'
   | 'operator'

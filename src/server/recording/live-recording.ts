@@ -8,6 +8,7 @@ import type {
   SnapshotEntry,
   WrappedKeyEntry,
 } from '../../evidence/manifest.ts'
+import { ManifestRoom } from '../../evidence/manifest-room.ts'
 import { asRecordingId, asRsId, uuidV7, type DialogId, type StreamId } from '../../ids.ts'
 import type { ConsentState } from '../../consent/words.ts'
 import type { ConsentListening } from '../../recorder/consent-listener.ts'
@@ -120,6 +121,8 @@ export interface LiveRecording {
   readonly kept: KeptEntry[]
   readonly dtmf: DtmfEntry[]
   peaks: PeaksEntry | undefined
+  /** What its manifest has left for more. */
+  readonly room: ManifestRoom
   readonly snapshots: SnapshotEntry[]
   readonly pendingSnapshots: PendingSnapshot[]
   readonly incidents: RecordingIncident[]
@@ -242,6 +245,7 @@ function nothingSealed(
   | 'chunks'
   | 'kept'
   | 'dtmf'
+  | 'room'
   | 'snapshots'
   | 'pendingSnapshots'
   | 'incidents'
@@ -263,5 +267,5 @@ function nothingSealed(
     story: [],
   }
   const nothing = { peaks: undefined, held: undefined, heldDecision: undefined, heldPeaks: undefined }
-  return { ...lists, ...nothing, consent: new ConsentTrail(recordingId) }
+  return { ...lists, ...nothing, room: new ManifestRoom(), consent: new ConsentTrail(recordingId) }
 }

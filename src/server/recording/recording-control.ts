@@ -221,7 +221,12 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleSealed(recordingId: RecordingId, object: SealedObject): void {
     const recording = this.#table.byId(recordingId)
-    if (recording !== undefined) this.#commitment.take(recording, object)
+    if (recording === undefined) return
+    this.#commitment.take(recording, object)
+    const entry = object.chunk ?? object.kept ?? object.dtmf
+    if (entry !== undefined) recording.room.take(entry)
+    // Before its manifest is longer than any reader takes.
+    if (recording.room.isFull) this.#end.hangUp(recording, 'recordingFull', 'Recording is full')
   }
 
   handleIncident(recordingId: RecordingId, incident: RecordingIncident): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 
 import type { ChunkEntry, KeptEntry } from '../../evidence/manifest.ts'
+import { ManifestRoom, RECOVERED_LENGTH_MAX } from '../../evidence/manifest-room.ts'
 import { chunkName, keptName } from '../../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../evidence/running-hash.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
@@ -46,7 +47,7 @@ export async function readLeftFrames(
 export interface RecoveredObjects {
   readonly chunks: readonly { readonly entry: ChunkEntry; readonly bytes: Uint8Array }[]
   readonly kept: readonly { readonly entry: KeptEntry; readonly bytes: Uint8Array }[]
-  /** Between what there is and the frames behind it something is missing: they cannot be used. */
+  /** Between what there is and the frames behind it something is missing, or their manifest would be too long: they cannot be used. */
   readonly hasHole: boolean
 }
 
@@ -63,6 +64,8 @@ export function objectsOfFrames(
   const chunks: { entry: ChunkEntry; bytes: Uint8Array }[] = []
   const kept: { entry: KeptEntry; bytes: Uint8Array }[] = []
   const keptTo = new Map(stored.kept.map(({ streamId, toSample }) => [streamId, toSample]))
+  const room = new ManifestRoom(RECOVERED_LENGTH_MAX)
+  for (const entry of [...stored.chunks, ...stored.kept]) room.take(entry)
   let lastChunk = stored.chunks.at(-1)
   let lastKept = stored.kept.at(-1)
   let hasHole = false
@@ -73,20 +76,25 @@ export function objectsOfFrames(
       const { fromSample, toSample, heldSeq } = frame
       const endSample = lastChunk?.toSample ?? 0
       if (toSample <= endSample) continue
-      hasHole ||= fromSample !== endSample
+      // A manifest that no reader takes would lose more than what is left out.
+      hasHole ||= fromSample !== endSample || room.isFull
       if (hasHole) continue
       const chunkSeq = stored.chunks.length + chunks.length
       const runningHash = nextRunningHash('chunk', lastChunk?.runningHash ?? RUNNING_HASH_START, sized.sha256)
       const held = heldSeq === undefined ? {} : { heldSeq }
       lastChunk = { chunkSeq, name: chunkName(chunkSeq), ...sized, fromSample, toSample, runningHash, ...held }
+      room.take(lastChunk)
       chunks.push({ entry: lastChunk, bytes })
     } else {
       const { run } = frame
       if (run.toSample <= (keptTo.get(run.streamId) ?? 0)) continue
+      hasHole ||= room.isFull
+      if (room.isFull) continue
       keptTo.set(run.streamId, run.toSample)
       const keptSeq = stored.kept.length + kept.length
       const runningHash = nextRunningHash('rtp', lastKept?.runningHash ?? RUNNING_HASH_START, sized.sha256)
       lastKept = { keptSeq, name: keptName(keptSeq), ...sized, ...run, runningHash }
+      room.take(lastKept)
       kept.push({ entry: lastKept, bytes })
     }
   }
