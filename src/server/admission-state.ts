@@ -4,7 +4,6 @@ import { monotonicUs } from './monotonic.ts'
 import type { RecordingControl } from './recording/recording-control.ts'
 import type { Signalling } from './signalling/create-signalling.ts'
 import type { Spool } from './spool/spool.ts'
-import type { UploadQueue } from './storage/upload-queue.ts'
 
 /** What the services say of how much they have to do. */
 export function admissionStateOf({
@@ -12,13 +11,11 @@ export function admissionStateOf({
   media,
   signalling,
   spool,
-  uploads,
 }: {
   readonly control: RecordingControl
   readonly media: MediaPlane
   readonly signalling: Signalling
-  readonly spool: Pick<Spool, 'refusal'>
-  readonly uploads: UploadQueue
+  readonly spool: Pick<Spool, 'refusal' | 'uploads'>
 }): AdmissionState {
   const { live, closing } = control.counts
   return {
@@ -29,7 +26,7 @@ export function admissionStateOf({
     isSignallingBehind: signalling.port.isBehind === true,
     areOpeningsLate: media.areOpeningsLate,
     portPairsFree: media.portPairsFree,
-    isStorageFull: uploads.isFull,
+    isStorageFull: spool.uploads.isFull,
     spoolRefusal: spool.refusal,
   }
 }

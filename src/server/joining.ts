@@ -75,7 +75,7 @@ export async function joinServices(parts: JoinParts): Promise<Joined> {
       if (refusal === undefined && method === 'INVITE') parts.admission.take(monotonicUs())
       return refusal
     },
-    isOverfull: () => parts.uploads.isOverfull,
+    isOverfull: () => parts.spool.uploads.isOverfull,
     nowUs: monotonicUs,
     nowUnixMs: Date.now,
     sleep: async (ms) => sleep(ms, undefined, { ref: false }),

@@ -32,7 +32,7 @@ export interface StatusBoardOptions {
   readonly opusEngine: string
   readonly control: RecordingControl
   readonly uploads: UploadQueue
-  readonly spool: { readonly uploads: Pick<SpooledUploads, 'oldestUnixMs'> }
+  readonly spool: { readonly uploads: Pick<SpooledUploads, 'backlogBytes' | 'oldestUnixMs'> }
   readonly storage: Pick<Storage, 'replica'>
   readonly outbox: Outbox
   readonly ledger: Ledger
@@ -85,7 +85,7 @@ export class StatusBoard {
   }
 
   report(): StatusReport {
-    const { version, health, rtp, opusEngine, control, outbox, uploads, media, ledger } = this.#options
+    const { version, health, rtp, opusEngine, control, outbox, spool, media, ledger } = this.#options
     const { logId, size, checkpointSize, checkpointAt } = ledger.status
     const verdict = health.verdict()
     return {
@@ -103,7 +103,7 @@ export class StatusBoard {
       recordingSessions: { active: control.live.length, total: control.openedTotal },
       workers: media.workers.map((worker) => ({ ...worker, opusEngine, receiver: media.receiver })),
       outboxBacklogBytes: outbox.backlogBytes,
-      uploadBacklogBytes: uploads.backlogBytes,
+      uploadBacklogBytes: spool.uploads.backlogBytes,
       ledger: { logId, size, checkpointSize, checkpointAt },
     }
   }
@@ -151,7 +151,7 @@ export class StatusBoard {
     metrics.ledgerRefused.set(isRefused ? 1 : 0)
     metrics.eventSubscribers.set(eventHub.subscribers)
     metrics.liveListeners.set(media.audio.listeners)
-    metrics.uploadBacklogBytes.set(uploads.backlogBytes)
+    metrics.uploadBacklogBytes.set(spool.uploads.backlogBytes)
     const waitingSince = [uploads.oldestUnixMs, spool.uploads.oldestUnixMs].filter((since) => since !== undefined)
     metrics.oldestUnuploadedChunkTimestampSeconds.set(waitingSince.length > 0 ? Math.min(...waitingSince) / 1_000 : 0)
     metrics.replicaMissingObjects.set(storage.replica?.missing ?? 0)

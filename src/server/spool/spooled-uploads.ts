@@ -5,6 +5,8 @@ import type { SpoolFiles } from './spool-files.ts'
 /** The store is slow when an object has waited so long for it, or so much waits: what comes then goes to the disk, not to memory. */
 const SLOW_MS = 5_000
 const SLOW_BYTES = 16 * 1024 * 1024
+/** Sealed bytes that may wait in memory for the store; beyond it no new recording session is admitted. */
+const BACKLOG_BYTES_MAX = 256 * 1024 * 1024
 /** Objects read back at a time. */
 const LANES_MAX = 8
 
@@ -53,6 +55,8 @@ export class SpooledUploads {
   /** Objects that the upload queue has not taken, refused or given up yet. */
   #unsettled = 0
   #bytes = 0
+  /** Of what the upload queue was not given yet and the disk does not have. */
+  #heldBytes = 0
   #failures = 0
   #isWritingAll = false
 
@@ -75,6 +79,21 @@ export class SpooledUploads {
   /** In files. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** In memory: here, where the disk takes nothing, and in the upload queue. */
+  get backlogBytes(): number {
+    return this.#queue.backlogBytes + this.#heldBytes
+  }
+
+  /** No new recording session fits. */
+  get isFull(): boolean {
+    return this.backlogBytes >= BACKLOG_BYTES_MAX
+  }
+
+  /** So much waits that even the running recording sessions must end, or what is sealed already would be lost with the process. */
+  get isOverfull(): boolean {
+    return this.backlogBytes >= 2 * BACKLOG_BYTES_MAX
   }
 
   /** Objects that the disk did not take. */
@@ -104,6 +123,7 @@ export class SpooledUploads {
       const entry = { ...{ key, bytes, spooled, resolve, reject }, ...{ isInQueue: false, isStored: false } }
       lane.waiting.push({ ...entry, sizeBytes: bytes.length, sinceUnixMs: this.#nowUnixMs() })
       this.#unsettled += 1
+      this.#heldBytes += bytes.length
       if (isStraight) {
         void this.#handOverNext(lane)
         return
@@ -204,6 +224,7 @@ export class SpooledUploads {
     try {
       const bytes = entry.bytes ?? (await this.#files.read(entry.key))
       entry.isInQueue = true
+      if (entry.bytes !== undefined) this.#heldBytes -= entry.sizeBytes
       await this.#queue.put(lane.order, entry.key, bytes)
       entry.isStored = true
       this.#leave(lane, entry)
@@ -252,6 +273,7 @@ export class SpooledUploads {
       return false
     }
     this.#bytes += bytes.length
+    if (!entry.isInQueue) this.#heldBytes -= bytes.length
     entry.bytes = undefined
     // The store was faster.
     if (entry.isStored) await this.#remove(entry)

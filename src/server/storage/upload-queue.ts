@@ -5,8 +5,6 @@ import { backoffMs } from './backoff.ts'
 import type { ObjectStore } from './object-store.ts'
 import { isRefusedForGood } from './storage-error.ts'
 
-/** Sealed bytes that may wait in memory for the store; beyond it no new recording session is admitted. */
-export const UPLOAD_BACKLOG_BYTES_MAX = 256 * 1024 * 1024
 const RETRY_FIRST_MS = 250
 const RETRY_LAST_MS = 5_000
 
@@ -53,15 +51,6 @@ export class UploadQueue {
 
   get backlogBytes(): number {
     return this.#backlogBytes
-  }
-
-  get isFull(): boolean {
-    return this.#backlogBytes >= UPLOAD_BACKLOG_BYTES_MAX
-  }
-
-  /** So much waits that even the running recording sessions must end, or what is sealed already would be lost with the process. */
-  get isOverfull(): boolean {
-    return this.#backlogBytes >= 2 * UPLOAD_BACKLOG_BYTES_MAX
   }
 
   /** The error code of the last attempt while the store refuses, undefined while it works. */

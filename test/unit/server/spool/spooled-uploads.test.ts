@@ -28,11 +28,13 @@ beforeEach(() => {
 
 /** A process begins: what is on the disk is all there is. */
 function start(): void {
+  // Its own: what a test before has left may still be tried again.
+  const taken = stored
   queue = new UploadQueue({
     store: {
       put: async (key) => {
         if (isAway) throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
-        stored.push(key)
+        taken.push(key)
       },
     },
     observer: { stored: () => {}, failed: () => {} },
@@ -129,6 +131,43 @@ describe('finished objects', () => {
     }
     await uploads.uploadLeft()
     expect(stored.filter((key) => key.startsWith(TWO))).toEqual(names.map((name) => `${TWO}/${name}`))
+  })
+
+  it('are full memory where the disk has no room, and so much of it that recording sessions end', async () => {
+    // The same bytes for all.
+    const shared = new Uint8Array(1024 * 1024)
+    let seq = 0
+    const putMiB = async (count: number): Promise<void> => {
+      const orders = Array.from({ length: count }, () => `${TWO}${(seq += 1) % 50}`)
+      await Promise.all(orders.map((order) => uploads.put(order, `${order}/chunk-${seq}.age`, shared)))
+    }
+    hasRoom = false
+    const first = outage()
+    await turns()
+    const waiting = [putMiB(255)]
+    await turns()
+    expect(uploads.backlogBytes - 255 * shared.length).toBe(bytesOf(`${ONE}/key.age`).length)
+    expect([uploads.isFull, uploads.isOverfull]).toEqual([false, false])
+    waiting.push(putMiB(1))
+    expect([uploads.isFull, uploads.isOverfull]).toEqual([true, false])
+    waiting.push(putMiB(256))
+    expect([uploads.isFull, uploads.isOverfull]).toEqual([true, true])
+    isAway = false
+    await Promise.all([first, ...waiting])
+    expect([uploads.backlogBytes, uploads.isFull]).toEqual([0, false])
+  })
+
+  it('are in memory no more once the disk has room for them', async () => {
+    hasRoom = false
+    outage().catch(() => {})
+    await turns()
+    // The first of a recording is given to the upload queue at once.
+    for (const name of ['key.age', 'chunk-000000.age']) put(TWO, name).catch(() => {})
+    await turns()
+    expect(uploads.backlogBytes).toBe(queue.backlogBytes + bytesOf(`${TWO}/chunk-000000.age`).length)
+    hasRoom = true
+    await uploads.writeWaiting()
+    expect(uploads.backlogBytes).toBe(queue.backlogBytes)
   })
 
   it('wait in memory when the disk has no room, or fails, and nothing is lost', async () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
-import { UPLOAD_BACKLOG_BYTES_MAX, UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
+import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
 
 /** A store that a test holds in its hand: each put waits until it is let go, and may be told to fail. */
 class SlowStore {
@@ -136,20 +136,6 @@ describe('the backlog', () => {
     store.release('a/2')
     await second
     expect(queue).toMatchObject({ backlogBytes: 0, oldestUnixMs: undefined })
-  })
-
-  it('is full at its bound, and takes even then what is already recorded', async () => {
-    const first = queue.put('a', 'a/1', bytes(UPLOAD_BACKLOG_BYTES_MAX - 1))
-    expect(queue.isFull).toBe(false)
-    const second = queue.put('a', 'a/2', bytes(1))
-    expect(queue.isFull).toBe(true)
-    await settled()
-    store.release('a/1')
-    await first
-    expect(queue.isFull).toBe(false)
-    await settled()
-    store.release('a/2')
-    await second
   })
 })
 
