@@ -48,6 +48,11 @@ export class ObjectFiles {
     await this.#files.rename(this.#path(key), join(this.#folder, REFUSED + nameOf(key)))
   }
 
+  /** As {@link putAside}, of an object that is in no file yet. */
+  writeAside(key: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(REFUSED + nameOf(key), bytes)
+  }
+
   async #write(name: string, bytes: Uint8Array): Promise<void> {
     const unfinished = join(this.#folder, UNFINISHED + name)
     await this.#files.makeDirectory(this.#folder)

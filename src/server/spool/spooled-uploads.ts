@@ -19,7 +19,8 @@ interface Waiting {
   bytes: Uint8Array | undefined
   /** The upload queue was given it. */
   isInQueue: boolean
-  isStored: boolean
+  /** The store has it, or refuses it for good. */
+  isOver: boolean
   readonly spooled: () => void
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -120,7 +121,7 @@ export class SpooledUploads {
     const lane = this.#laneOf(order)
     const isStraight = !this.#isStoreSlow() && lane.waiting.at(-1)?.isInQueue !== false
     return new Promise((resolve, reject) => {
-      const entry = { ...{ key, bytes, spooled, resolve, reject }, ...{ isInQueue: false, isStored: false } }
+      const entry = { ...{ key, bytes, spooled, resolve, reject }, ...{ isInQueue: false, isOver: false } }
       lane.waiting.push({ ...entry, sizeBytes: bytes.length, sinceUnixMs: this.#nowUnixMs() })
       this.#unsettled += 1
       this.#heldBytes += bytes.length
@@ -143,7 +144,7 @@ export class SpooledUploads {
           const lane = this.#laneOf(orderOf(key))
           const entry = {
             ...{ key, sizeBytes, sinceUnixMs, resolve, reject },
-            ...{ isInQueue: false, isStored: false },
+            ...{ isInQueue: false, isOver: false },
           }
           lane.waiting.push({ ...entry, bytes: undefined, spooled: () => {} })
           this.#bytes += sizeBytes
@@ -226,25 +227,39 @@ export class SpooledUploads {
       entry.isInQueue = true
       if (entry.bytes !== undefined) this.#heldBytes -= entry.sizeBytes
       await this.#queue.put(lane.order, entry.key, bytes)
-      entry.isStored = true
+      entry.isOver = true
       this.#leave(lane, entry)
       await this.#remove(entry)
       entry.resolve()
     } catch (error) {
-      await this.#giveUp(lane, entry, error)
+      // Before anybody hears of what is stored behind it.
       entry.reject(error)
+      await this.#giveUp(lane, entry, error)
     }
     this.#unsettled -= 1
   }
 
   /** What no retry mends is put aside, to be looked at; what the end of this run came before stays for the next. */
   async #giveUp(lane: Lane, entry: Waiting, error: unknown): Promise<void> {
-    const isRefused = error instanceof Error && 'code' in error && error.code === 'storage-conflict'
+    entry.isOver = error instanceof Error && 'code' in error && error.code === 'storage-conflict'
     // While only memory has it, it keeps its place: the disk must take nothing behind it.
-    if (isRefused || entry.bytes === undefined) this.#leave(lane, entry)
-    if (!isRefused || entry.bytes !== undefined) return
-    this.#bytes -= entry.sizeBytes
-    await this.#files.putAside(entry.key).catch(this.#onError)
+    if (entry.isOver || entry.bytes === undefined) this.#leave(lane, entry)
+    if (entry.isOver) await this.#putAside(entry)
+  }
+
+  /** There is nowhere else to have it from: however little room the disk has. */
+  async #putAside(entry: Waiting): Promise<void> {
+    try {
+      if (entry.bytes !== undefined) {
+        await this.#files.writeAside(entry.key, entry.bytes)
+        return
+      }
+      this.#bytes -= entry.sizeBytes
+      await this.#files.putAside(entry.key)
+    } catch (error) {
+      this.#failures += 1
+      this.#onError(error)
+    }
   }
 
   #leave(lane: Lane, entry: Waiting): void {
@@ -276,7 +291,7 @@ export class SpooledUploads {
     if (!entry.isInQueue) this.#heldBytes -= bytes.length
     entry.bytes = undefined
     // The store was faster.
-    if (entry.isStored) await this.#remove(entry)
+    if (entry.isOver) await this.#remove(entry)
     else entry.spooled()
     return true
   }

@@ -5,7 +5,7 @@ import type { S3Config, S3Credentials } from '../../../config/config.ts'
 import { EarwitnessError } from '../../../errors.ts'
 import { backoffMs } from '../backoff.ts'
 import { requireObjectKey, type CopyLock, type CustodyStore, type ObjectCopy } from '../object-store.ts'
-import { S3Api } from './s3-api.ts'
+import { S3Api, type PutOutcome } from './s3-api.ts'
 import { S3_PASSING_CODES } from './s3-error.ts'
 import { PROBE_FOLDER, probeS3 } from './s3-probe.ts'
 import type { S3Report } from './s3-report.ts'
@@ -69,7 +69,7 @@ export class S3Store implements CustodyStore {
     const outcome = await this.#api.put(key, bytes, { onlyIfAbsent: condition !== 'refused', retainUntil })
     if (outcome.kind === 'taken') await this.#requireSame(key, bytes)
     else if (outcome.kind === 'unsupported') throw unsupported()
-    else await this.#requireDigest(key, bytes, outcome.etag)
+    else await this.#requireDigest(key, bytes, outcome)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -182,17 +182,25 @@ export class S3Store implements CustodyStore {
   }
 
   /** The ETag is the MD5 of what was stored, with most servers and without KMS: the last chance to see that it is not what we sent. */
-  async #requireDigest(key: string, bytes: Uint8Array, etag: string | undefined): Promise<void> {
+  async #requireDigest(
+    key: string,
+    bytes: Uint8Array,
+    { etag, versionId }: Extract<PutOutcome, { readonly kind: 'stored' }>,
+  ): Promise<void> {
     if (!this.#isEtagMd5 || etag === undefined) return
     if (etag.toLowerCase() === createHash('md5').update(bytes).digest('hex')) return
-    if (!isSame(bytes, await this.#api.get(key))) {
-      throw new EarwitnessError(
-        'storage-corrupted',
-        `The S3 server has stored something else than was sent as ${key}.`,
-        'Something between recorder and server changes data; the audio is kept and tried again.',
-      )
+    const stored = await this.#api.get(key)
+    if (isSame(bytes, stored)) {
+      this.#isEtagMd5 = false
+      return
     }
-    this.#isEtagMd5 = false
+    // What was just written would be in the way for ever: the next try finds the name taken. A lock, or a lack of rights, keeps it.
+    if (stored !== undefined) await this.#api.remove(key, versionId).catch(() => {})
+    throw new EarwitnessError(
+      'storage-corrupted',
+      `The S3 server has stored something else than was sent as ${key}.`,
+      'Something between recorder and server changes data; the audio is kept and tried again.',
+    )
   }
 
   async #again<Value>(work: () => Promise<Value>): Promise<Value> {

@@ -15,6 +15,8 @@ let disk: SpoolDisk
 let stored: string[]
 let isAway: boolean
 let hasRoom: boolean
+/** A key under which the store has something else. */
+let refused: string
 let queue: UploadQueue
 let uploads: SpooledUploads
 
@@ -23,6 +25,7 @@ beforeEach(() => {
   stored = []
   isAway = false
   hasRoom = true
+  refused = ''
   start()
 })
 
@@ -34,6 +37,7 @@ function start(): void {
     store: {
       put: async (key) => {
         if (isAway) throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
+        if (key === refused) throw new EarwitnessError('storage-conflict', 'Another object is there.', 'Look.')
         taken.push(key)
       },
     },
@@ -184,6 +188,45 @@ describe('finished objects', () => {
     isAway = false
     await Promise.all([one, two])
     expect(stored.filter((key) => key.startsWith(TWO))).toHaveLength(2)
+  })
+
+  describe('that the store refuses for good, since it has something else of their name', () => {
+    const path = `${FOLDER}/.refused-${ONE.replaceAll('/', '~')}~chunk-000000.age`
+
+    beforeEach(() => {
+      refused = `${ONE}/chunk-000000.age`
+    })
+
+    it('are put aside, whatever the disk has room for', async () => {
+      hasRoom = false
+      await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code: 'storage-conflict' })
+      await put(ONE, 'chunk-000001.age')
+      await turns()
+      expect([disk.paths, uploads.bytes, uploads.backlogBytes]).toEqual([[path], 0, 0])
+      expect(await disk.read(path)).toEqual(Buffer.from(refused))
+      disk.cutPower()
+      expect(disk.paths).toEqual([path])
+    })
+
+    it('are put aside from where they waited on disk', async () => {
+      outage().catch(() => {})
+      await turns()
+      const outcome = put(ONE, 'chunk-000000.age').catch((error: unknown) => error)
+      await turns()
+      isAway = false
+      expect(await outcome).toMatchObject({ code: 'storage-conflict' })
+      await turns()
+      expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
+    })
+
+    it('are once on the disk, also when they were just being written to it', async () => {
+      outage().catch(() => {})
+      await turns()
+      isAway = false
+      await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code: 'storage-conflict' })
+      await turns()
+      expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
+    })
   })
 
   describe('of one recording are on disk without a hole', () => {
