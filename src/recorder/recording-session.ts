@@ -176,9 +176,9 @@ export class RecordingSession {
     return this.#receivers.allHeld
   }
 
-  /** A packet of RTP was taken. */
-  get hasReceived(): boolean {
-    return this.#receivers.lastArrivalUs > 0
+  /** A packet of RTP was taken on a media stream. */
+  hasReceivedOn(streamId: StreamId): boolean {
+    return this.#receivers.byId.get(streamId)?.lastArrivalUs !== undefined
   }
 
   get hasFailed(): boolean {

@@ -9,6 +9,7 @@ import { POSITIONS_PER_SECOND } from '../../recorder/receiver-set.ts'
 import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
 import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
+import { streamsOfVoices } from '../recording/local-description.ts'
 import { eventOfFact, eventOfRule, eventOfState, rulePeople, type RulePeople } from './consent-events.ts'
 import { ConsentParties } from './consent-parties.ts'
 import { ConsentReasons } from './consent-reasons.ts'
@@ -136,7 +137,7 @@ export class ConsentDesk {
 
   #begin(recording: LiveRecording, source: SourceConsentConfig): OpenCase {
     const everybody = new ConsentParties(source.own)
-    const { parties, ruleParties } = everybody.update(recording.communication.history, streamIdsOf(recording), 0)
+    const { parties, ruleParties } = everybody.update(recording.communication.history, streamsOfVoices(recording), 0)
     const rule = this.#choose(source, ruleParties)
     const people = rulePeople(rule, parties)
     const startedUs = recording.facts.openedUs
@@ -190,7 +191,7 @@ export class ConsentDesk {
     const nowUs = this.#nowUs()
     const { parties, ruleParties } = open.parties.update(
       recording.communication.history,
-      streamIdsOf(recording),
+      streamsOfVoices(recording),
       positionAt(recording, nowUs),
     )
     const rule = this.#choose(open.source, ruleParties)
@@ -357,10 +358,6 @@ function asksForConsent({ policy, listening }: SourceConsentConfig): boolean {
 /** Whether an event, and the last of what follows from it, is in the journal: a line that the disk did not take at first is written with the next one. */
 async function isThere(event: TakenConsentEvent, last: TakenConsentEvent = event): Promise<boolean> {
   return (await event.isSigned) && last.kept
-}
-
-function streamIdsOf(recording: LiveRecording): readonly string[] {
-  return recording.described?.plans.map(({ streamId }) => streamId) ?? []
 }
 
 /** Where on the timeline, as near as the main thread knows: it begins with the first packet, soon after the INVITE. */

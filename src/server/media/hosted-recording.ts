@@ -18,8 +18,8 @@ export interface HostedRecording {
   readonly decoders: DecoderStock
   /** Received on its ports, whatever they were. */
   datagrams: number
-  /** The main thread was told of the first RTP. */
-  isAnnounced: boolean
+  /** Media streams of whose first RTP the main thread was told. */
+  readonly announced: Set<StreamId>
   /** The kernel had to drop packets, and an incident says so. */
   hasOverflow: boolean
 }

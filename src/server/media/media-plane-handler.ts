@@ -1,6 +1,6 @@
 import type { ConsentFactAt } from '../../consent/words.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
-import type { RecordingId } from '../../ids.ts'
+import type { RecordingId, StreamId } from '../../ids.ts'
 import type { FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { ClosedSegment } from '../spool/segment-cover.ts'
 import type { WorkerReport } from './worker-messages.ts'
@@ -15,7 +15,8 @@ export interface MediaPlaneHandler {
   handleFlag(recordingId: RecordingId, event: FlagEvent): void
   /** Something that consent may rest on was heard. */
   handleConsent?(recordingId: RecordingId, fact: ConsentFactAt): void
-  handleFirstPacket(recordingId: RecordingId): void
+  /** The first RTP of a media stream was taken. */
+  handleFirstPacket(recordingId: RecordingId, streamId: StreamId): void
   /** The recorder failed inside this recording: nothing more is recorded, it is time to end it. */
   handleFailed(recordingId: RecordingId): void
   /** The recording is over and this is what its manifest says. */

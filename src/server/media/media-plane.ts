@@ -314,7 +314,7 @@ export class MediaPlane {
         this.audio.handle(message)
         return
       case 'firstPacket':
-        this.#handler?.handleFirstPacket(message.recordingId)
+        this.#handler?.handleFirstPacket(message.recordingId, message.streamId)
         return
       case 'failed':
         this.#handler?.handleFailed(message.recordingId)

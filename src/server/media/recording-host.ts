@@ -229,9 +229,7 @@ export class RecordingHost {
         sockets,
         stock,
         decoders,
-        datagrams: 0,
-        isAnnounced: false,
-        hasOverflow: false,
+        ...{ datagrams: 0, announced: new Set<StreamId>(), hasOverflow: false },
       })
       return { ok: true }
     } catch (error) {
@@ -308,19 +306,21 @@ export class RecordingHost {
       port,
       receiveBufferBytes: this.#settings.receiveBufferBytes,
       isMuxed: plan.transport?.rtcpMux === true,
-      onRtp: (bytes, us, from) => this.#receive(recordingId, (to) => to.handleDatagram(streamId, bytes, us, from)),
-      onRtcp: (bytes, us, from) => this.#receive(recordingId, (to) => to.handleRtcp(streamId, bytes, us, from)),
+      onRtp: (bytes, us, from) =>
+        this.#receive(recordingId, streamId, (to) => to.handleDatagram(streamId, bytes, us, from)),
+      onRtcp: (bytes, us, from) =>
+        this.#receive(recordingId, streamId, (to) => to.handleRtcp(streamId, bytes, us, from)),
     })
   }
 
-  #receive(recordingId: RecordingId, take: (recordingSession: RecordingSession) => void): void {
+  #receive(recordingId: RecordingId, streamId: StreamId, take: (recordingSession: RecordingSession) => void): void {
     const recording = this.#recordings.get(recordingId)
     if (recording === undefined || recording.recordingSession.hasFailed) return
     recording.datagrams += 1
     this.#guard(recordingId, recording, () => take(recording.recordingSession))
-    if (recording.isAnnounced || !recording.recordingSession.hasReceived) return
-    recording.isAnnounced = true
-    this.#post({ kind: 'firstPacket', recordingId })
+    if (recording.announced.has(streamId) || !recording.recordingSession.hasReceivedOn(streamId)) return
+    recording.announced.add(streamId)
+    this.#post({ kind: 'firstPacket', recordingId, streamId })
   }
 
   async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {

@@ -1,6 +1,6 @@
 import type { PauseRequester } from '../../evidence/words.ts'
 import type { ConsentFactAt } from '../../consent/words.ts'
-import type { RecordingId } from '../../ids.ts'
+import type { RecordingId, StreamId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { MetadataSnapshot } from '../../protocol/siprec/metadata.ts'
 import type {
@@ -192,7 +192,7 @@ export type FromWorker =
   /** Clear audio, for one listener; its buffer is moved, not copied. */
   | { readonly kind: 'pages'; readonly listenerId: number; readonly pages: Uint8Array }
   | { readonly kind: 'states'; readonly requestId: number; readonly states: readonly RecordingState[] }
-  | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId }
+  | { readonly kind: 'firstPacket'; readonly recordingId: RecordingId; readonly streamId: StreamId }
   /** The recorder failed inside: nothing more is recorded, the recording waits for its `end`. */
   | { readonly kind: 'failed'; readonly recordingId: RecordingId }
   | { readonly kind: 'ended'; readonly recordingId: RecordingId; readonly manifest: ManifestBody }

@@ -75,7 +75,7 @@ export class AwaitedAnswers {
   #goWithout(recording: LiveRecording, reason: Missing, atUs: number): void {
     this.#note(recording, reason, atUs)
     const { described } = recording
-    if (!recording.hasMedia || described === undefined) {
+    if (recording.receivedOn.size === 0 || described === undefined) {
       this.#end.hangUp(recording, 'noAnswer', 'No usable answer to our offer', 488)
       return
     }

@@ -96,8 +96,8 @@ export interface LiveRecording {
   awaitsAnswer: 'first' | 'later' | undefined
   /** The ACK of our 200 came. */
   isConfirmed: boolean
-  /** RTP came. */
-  hasMedia: boolean
+  /** Media streams on which RTP came. */
+  readonly receivedOn: Set<StreamId>
   readonly pausedBy: Set<PauseRequester>
   /** Undefined where nothing is decided about it. */
   consentState: ConsentState | undefined
@@ -186,7 +186,7 @@ export function createLiveRecording(options: {
     mediaAddress: options.mediaAddress ?? '',
     described: undefined,
     awaitsAnswer: undefined,
-    ...{ isConfirmed: false, hasMedia: false },
+    ...{ isConfirmed: false, receivedOn: new Set<StreamId>() },
     ...{ pausedBy: new Set(), consentState: undefined },
     tellPause: source.tellPause,
     from: undefined,

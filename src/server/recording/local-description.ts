@@ -101,6 +101,20 @@ export function noteMedia(
   }
 }
 
+/**
+ * Media streams that carry a voice, or may come to. A line that the SRC refuses, as it may one of an offer of ours that nobody needs, carries none, unless something came on it:
+ * that is recorded all the same. RFC 3264 6
+ */
+export function streamsOfVoices({
+  described,
+  receivedOn,
+}: Pick<LiveRecording, 'described' | 'receivedOn'>): readonly StreamId[] {
+  if (described === undefined) return [...receivedOn]
+  const { plans, media } = described
+  const open = plans.filter(({ line }) => (media[line.index]?.port ?? 0) !== 0)
+  return [...new Set([...open.map(({ streamId }) => streamId), ...receivedOn])]
+}
+
 /** An operator, or the rule about consent, has paused the recording, and the SRC takes it when it is told. */
 function isPauseTold(recording: LiveRecording): boolean {
   return recording.tellPause && (recording.pausedBy.has('api') || recording.pausedBy.has('consent'))

@@ -1,6 +1,7 @@
 import type { ConsentFact } from '../../consent/words.ts'
 import { accepted, rejected, type Result } from '../../result.ts'
 import type { LiveRecording } from './live-recording.ts'
+import { streamsOfVoices } from './local-description.ts'
 
 /** What an operator was told about the consent of a party. */
 export interface ConsentWord {
@@ -15,11 +16,11 @@ export interface ConsentWord {
  */
 export function factOfWord(
   { answer, participantId }: ConsentWord,
-  { communication, described }: Pick<LiveRecording, 'communication' | 'described'>,
+  recording: LiveRecording,
 ): Result<ConsentFact, 'unknownParty'> {
   const isKnown =
-    communication.history.state.participants.some((one) => one.participantId === participantId) ||
-    (described?.plans.some(({ streamId }) => streamId === participantId) ?? false)
+    recording.communication.history.state.participants.some((one) => one.participantId === participantId) ||
+    streamsOfVoices(recording).some((streamId) => streamId === participantId)
   if (answer === 'yes' && !isKnown) return rejected('unknownParty')
   const who = participantId === undefined || !isKnown ? {} : { participantId }
   return accepted(

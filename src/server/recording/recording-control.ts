@@ -1,7 +1,7 @@
 import type { ConsentFactAt } from '../../consent/words.ts'
 import { ConsentDesk } from '../consent/consent-desk.ts'
 import { consentActions } from './consent-actions.ts'
-import type { DialogId, RecordingId } from '../../ids.ts'
+import type { DialogId, RecordingId, StreamId } from '../../ids.ts'
 import type { ManifestBody } from '../../evidence/manifest.ts'
 import type { EndCause, FlagEvent, RecordingIncident, SealedObject } from '../../recorder/recording-types.ts'
 import type { MediaPlaneHandler } from '../media/media-plane-handler.ts'
@@ -13,6 +13,7 @@ import { AwaitedAnswers } from './awaited-answers.ts'
 import { Commitment } from './commitment.ts'
 import type { HeldDecision } from './held-decision.ts'
 import { wallClock, type LiveRecording } from './live-recording.ts'
+import { streamsOfVoices } from './local-description.ts'
 import { MetadataIntake } from './metadata-intake.ts'
 import { type ConsentWord, factOfWord } from './noted-consent.ts'
 import { OwnRequests } from './own-requests.ts'
@@ -251,11 +252,13 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
     if (recording !== undefined) this.#options.events.flagged(recording, event)
   }
 
-  handleFirstPacket(recordingId: RecordingId): void {
+  handleFirstPacket(recordingId: RecordingId, streamId: StreamId): void {
     const recording = this.#table.byId(recordingId)
     if (recording === undefined) return
-    recording.hasMedia = true
+    const isExpected = streamsOfVoices(recording).includes(streamId)
+    recording.receivedOn.add(streamId)
     this.#begin(recording)
+    if (!isExpected) this.#consent?.peopleChanged(recording)
   }
 
   handleFailed(recordingId: RecordingId): void {

@@ -8,6 +8,7 @@ import type { ConsentFact, ConsentFactAt } from '../../../../src/consent/words.t
 import { findConsentEventFault } from '../../../../src/evidence/consent-event-shape.ts'
 import { consentState } from '../../../../src/evidence/consent-state.ts'
 import type { ConsentEventBody } from '../../../../src/evidence/consent-event.ts'
+import { asStreamId } from '../../../../src/ids.ts'
 import { ConsentDesk, HEARD_LATE_US } from '../../../../src/server/consent/consent-desk.ts'
 import { REASONS_PER_KIND_MAX } from '../../../../src/server/consent/consent-reasons.ts'
 import { wallClock, type LiveRecording } from '../../../../src/server/recording/live-recording.ts'
@@ -20,6 +21,12 @@ const PROMPT = { promptId: 'notice', sha256: 'a'.repeat(64) }
 const POLICY: ConsentPolicy = {
   ...{ require: 'agreement', deadlineMs: DEADLINE_MS, onMissing: 'pause', onRefused: 'stop', onWithdrawn: 'stop' },
   ...{ holdUntilConsent: false, heardShareMin: 1, mixedAnnouncement: 'ignored' },
+}
+
+/** Media streams, each on an open line of its own. */
+function describedLines(...streamIds: readonly string[]): LiveRecording['described'] {
+  const plans = streamIds.map((streamId, index) => ({ streamId, line: { index } }))
+  return { media: plans.map(() => ({ port: 40_000 })) as never, plans: plans as never, ports: new Map() }
 }
 
 /** A desk with one recording of two nameless parties, on `s1` and `s2`. */
@@ -38,7 +45,7 @@ class DeskRig {
   readonly desk: ConsentDesk
 
   constructor(policy: Partial<ConsentPolicy> = {}) {
-    this.recording.described = { media: [], plans: [{ streamId: 's1' }, { streamId: 's2' }] as never, ports: new Map() }
+    this.recording.described = describedLines('s1', 's2')
     const source: SourceConsentConfig = { policy: { ...POLICY, ...policy }, own: [] }
     this.desk = new ConsentDesk({
       settings: {
@@ -437,13 +444,25 @@ describe('what is asked of a desk', () => {
     const rig = new DeskRig()
     rig.desk.opened(rig.recording)
     rig.pass(2_000)
-    const plans = ['s1', 's2', 's3'].map((streamId) => ({ streamId }))
-    rig.recording.described = { media: [], plans: plans as never, ports: new Map() }
+    rig.recording.described = describedLines('s1', 's2', 's3')
     rig.desk.peopleChanged(rig.recording)
     rig.pass(2_000)
     rig.desk.peopleChanged(rig.recording)
     const joined = rig.events.flatMap(({ body }) => (body.type === 'ruleChosen' ? [body.joined] : []))
     expect(joined).toEqual([undefined, [{ id: 's3', joinedAtSample: 96_000 }]])
+  })
+
+  it('nobody is asked on a line that the SRC refuses, unless something comes on it all the same', () => {
+    const rig = new DeskRig()
+    const { plans, media, ports } = describedLines('s1', 's2', 's3') ?? expect.fail()
+    rig.recording.described = { plans, media: media.with(2, { port: 0 } as never), ports }
+    rig.desk.opened(rig.recording)
+    rig.answer('yes', 's1')
+    rig.answer('yes', 's2')
+    expect(rig.recording.consentState).toBe('agreed')
+    rig.recording.receivedOn.add(asStreamId('s3'))
+    rig.desk.peopleChanged(rig.recording)
+    expect(rig.recording.consentState).toBe('unknown')
   })
 
   it('what an SRC says of consent is kept away from what is readable', () => {

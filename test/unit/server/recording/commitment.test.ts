@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 
 import type { ManifestBody, StreamEntry } from '../../../../src/evidence/manifest.ts'
 import type { SealedObject } from '../../../../src/recorder/recording-types.ts'
+import { asStreamId } from '../../../../src/ids.ts'
 import { ControlRig, DIALOG, NOW_US } from './control-rig.ts'
 import { bytesOf, liveRecording, manifestOf } from './live-recordings.ts'
 
@@ -44,7 +45,7 @@ describe('an INVITE that is answered and never acknowledged', () => {
     await rig.invite()
     rig.control.handleSealed(rig.id, SNAPSHOT)
     rig.control.handleIncident(rig.id, INCIDENT)
-    rig.control.handleFirstPacket(rig.id)
+    rig.control.handleFirstPacket(rig.id, asStreamId('0'))
     expect(rig.custody).toEqual(['opened', 'metadata-000.age', 'metadata-invalid'])
     await end([HEARD])
     expect(rig.custody.at(-1)).toBe('close noAck')

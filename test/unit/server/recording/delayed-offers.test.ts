@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
+import { asStreamId } from '../../../../src/ids.ts'
 import { parseSdp } from '../../../../src/protocol/sdp/parse.ts'
+import { streamsOfVoices } from '../../../../src/server/recording/local-description.ts'
 import { audio, ControlRig, DIALOG, NOW_US, sdp, settled } from './control-rig.ts'
 
 const SNAPSHOT =
@@ -78,6 +80,16 @@ describe('the answer in the ACK', () => {
     expect(rig.plans[1]?.map(({ held }) => held)).toEqual([false, true])
   })
 
+  it('that refuses a line leaves nobody there to be asked, until something comes on it all the same', async () => {
+    await rig.invite({ body: '' })
+    const voices = () => rig.control.live.flatMap((recording) => streamsOfVoices(recording))
+    expect(voices()).toEqual(['0', '1'])
+    await ack(sdp(audio(40_000, undefined), ['m=audio 0 RTP/AVP 18']))
+    expect(voices()).toEqual(['0'])
+    rig.control.handleFirstPacket(rig.id, asStreamId('1'))
+    expect(voices()).toEqual(['0', '1'])
+  })
+
   it.each([
     ['no SDP', ''],
     ['no line that is taken', sdp(['m=audio 0 RTP/AVP 0'], ['m=audio 0 RTP/AVP 0'])],
@@ -94,7 +106,7 @@ describe('the answer in the ACK', () => {
 
   it('that is missing costs no audio that comes all the same', async () => {
     await rig.invite({ body: '' })
-    rig.control.handleFirstPacket(rig.id)
+    rig.control.handleFirstPacket(rig.id, asStreamId('0'))
     rig.control.handleConfirmed(DIALOG, NOW_US)
     await settled()
     expect(rig.byes).toEqual([])
@@ -155,7 +167,7 @@ describe('what is told of holds', () => {
 
   it('is nothing of audio that comes without an answer', async () => {
     await rig.invite({ body: '' })
-    rig.control.handleFirstPacket(rig.id)
+    rig.control.handleFirstPacket(rig.id, asStreamId('0'))
     rig.control.handleConfirmed(DIALOG, NOW_US)
     await settled()
     expect(rig.plans.at(-1)?.map(({ held }) => held)).toEqual([false, false])
@@ -164,7 +176,7 @@ describe('what is told of holds', () => {
 
   it('is what an offer of the SRC holds, also while it is being taken', async () => {
     await rig.invite({ body: '' })
-    rig.control.handleFirstPacket(rig.id)
+    rig.control.handleFirstPacket(rig.id, asStreamId('0'))
     const { promise, resolve } = Promise.withResolvers<void>()
     rig.onUpdate = () => promise
     await rig.reinvite({ body: sdp(audio(40_000, '1', 'a=inactive'), audio(40_002, '2')) })

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
 import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
-import { asDialogId, type DialogId, type RecordingId } from '../../../../src/ids.ts'
+import { asDialogId, asStreamId, type DialogId, type RecordingId } from '../../../../src/ids.ts'
 import type {
   EndCause,
   MediaStreamPlan,
@@ -248,7 +248,7 @@ describe('an INVITE', () => {
 
   it('is recording with the ACK, or with the first packet if that comes before', async () => {
     await answer()
-    control.handleFirstPacket(idOf())
+    control.handleFirstPacket(idOf(), asStreamId('0'))
     expect(control.live[0]?.state).toBe('recording')
     expect(control.openedTotal).toBe(1)
     control.handleConfirmed(DIALOG, NOW_US)
