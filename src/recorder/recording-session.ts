@@ -109,7 +109,7 @@ export class RecordingSession {
     this.#awaitedSinceUs = options.facts.openedUs
     this.#changes = new StreamChanges({
       ...{ layout: facts.layout, receivers: this.#receivers, writer: this.#writer },
-      ...{ incidents: this.#incidents, pauses: this.#pauses, isCutAhead: () => this.#writer.isCutAhead },
+      ...{ incidents: this.#incidents, pauses: this.#pauses },
     })
     this.#changes.begin(streams, facts.openedUs)
     handOver('key', this.#key, sink)
@@ -129,7 +129,7 @@ export class RecordingSession {
 
   /** The same of encoders that {@link releaseHeld} would take. */
   encodersForRelease(): readonly number[] {
-    return this.#state === 'running' && this.#writer.isHolding ? this.#changes.encoderRates() : []
+    return this.#state === 'running' && this.#writer.isHolding ? this.#changes.encodersForRelease() : []
   }
 
   /** Audio has come that has more in it than its stream is recorded at: {@link acceptWider} is due. */

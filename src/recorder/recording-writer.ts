@@ -107,6 +107,11 @@ export class RecordingWriter {
     return this.#sealing.held !== undefined && this.#sealing.held.releasedUs === undefined
   }
 
+  /** A link has begun, with its encoders. */
+  get hasLink(): boolean {
+    return this.#link !== undefined
+  }
+
   /** The frame with which the recording's own key begins is still to be written: it opens a link. */
   get isCutAhead(): boolean {
     const { held } = this.#sealing

@@ -6,6 +6,9 @@ import type { RecordingWriter } from './recording-writer.ts'
 import { isSameList } from './stream-rates.ts'
 import { wishIncident } from './wish-incident.ts'
 
+/** What is asked of the writer here. */
+type LinkedWriter = Pick<RecordingWriter, 'endLink' | 'hasLink' | 'isCutAhead'>
+
 /**
  * Which media streams a recording has and at what rates they are recorded, as offers and better audio change that; and what of it the
  * manifest is told. The owner asks only while the recording runs.
@@ -13,26 +16,22 @@ import { wishIncident } from './wish-incident.ts'
 export class StreamChanges {
   readonly #layout: RecordingFacts['layout']
   readonly #receivers: ReceiverSet
-  readonly #writer: Pick<RecordingWriter, 'endLink'>
+  readonly #writer: LinkedWriter
   readonly #incidents: IncidentNotes
   readonly #pauses: PauseList
-  readonly #isCutAhead: () => boolean
 
   constructor(options: {
     readonly layout: RecordingFacts['layout']
     readonly receivers: ReceiverSet
-    readonly writer: Pick<RecordingWriter, 'endLink'>
+    readonly writer: LinkedWriter
     readonly incidents: IncidentNotes
     readonly pauses: PauseList
-    /** What was held until consent is over, and the link that then begins has not begun. */
-    readonly isCutAhead: () => boolean
   }) {
     this.#layout = options.layout
     this.#receivers = options.receivers
     this.#writer = options.writer
     this.#incidents = options.incidents
     this.#pauses = options.pauses
-    this.#isCutAhead = options.isCutAhead
   }
 
   /** The first offer. */
@@ -50,12 +49,18 @@ export class StreamChanges {
   encodersNeeded(plans: readonly MediaStreamPlan[]): readonly number[] {
     const rates = this.#receivers.ratesWith(plans)
     if (isSameList(rates, this.#receivers.rates)) return []
-    const ofLink = this.encoderRates(rates)
-    return this.#isCutAhead() ? [...ofLink, ...ofLink] : ofLink
+    const ofLink = this.#encoderRates(rates)
+    return this.#writer.isCutAhead ? [...ofLink, ...ofLink] : ofLink
+  }
+
+  /** See `RecordingSession.encodersForRelease`: of the link behind the cut, and of the one before it while that has still to begin. */
+  encodersForRelease(): readonly number[] {
+    const ofLink = this.#encoderRates()
+    return this.#writer.hasLink ? ofLink : [...ofLink, ...ofLink]
   }
 
   /** Of the encoders of one link, as it is now or with streams of these rates. */
-  encoderRates(rates: readonly number[] = this.#receivers.rates): readonly number[] {
+  #encoderRates(rates: readonly number[] = this.#receivers.rates): readonly number[] {
     return this.#layout === 'mixed' ? rates.slice(0, 1) : rates
   }
 

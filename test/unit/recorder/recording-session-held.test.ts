@@ -172,9 +172,10 @@ describe('audio of the time before consent', () => {
   it('asks for the encoders of one link, and of two when another link comes first', () => {
     const rig = newRig({}, [planOf(0), planOf(1)])
     const three = [planOf(0), planOf(1), planOf(2)]
-    expect(rig.recordingSession.encodersForRelease()).toEqual([8_000, 8_000])
+    expect(rig.recordingSession.encodersForRelease()).toEqual([8_000, 8_000, 8_000, 8_000])
     expect(rig.recordingSession.encodersNeeded(three)).toEqual([8_000, 8_000, 8_000])
     rig.run([...speech(0, 3), ...speech(1, 3)], 2_000_000)
+    expect(rig.recordingSession.encodersForRelease()).toEqual([8_000, 8_000])
     rig.recordingSession.releaseHeld(OPENED_US + 2_000_000)
     expect(rig.recordingSession.encodersForRelease()).toEqual([])
     expect(rig.recordingSession.encodersNeeded(three)).toHaveLength(6)
