@@ -163,10 +163,10 @@ export class MissingList {
     return new Uint8Array(0)
   }
 
+  /** Of either sort one is open: at the bound of the memory a name is of this sort, and the next of the other. */
   #segmentFor(isHeld: boolean): Segment | undefined {
-    const current = this.#segments.at(-1)
-    const isUsable = current?.isClosed === false && (current.keys !== undefined) === isHeld
-    if (isUsable && current.count < SEGMENT_KEYS_MAX) return current
+    const current = this.#segments.findLast(({ isClosed, keys }) => !isClosed && (keys !== undefined) === isHeld)
+    if (current !== undefined && current.count < SEGMENT_KEYS_MAX) return current
     if (this.#segments.length >= SEGMENTS_MAX) return undefined
     if (current !== undefined) this.#close(current)
     const segment = newSegment(join(this.#folder, `${String(this.#nextNumber).padStart(8, '0')}${SUFFIX}`))

@@ -73,6 +73,24 @@ describe('the list of what a replica lacks', () => {
     expect(list).toMatchObject({ count: 0, isFull: false, hasLater: false })
   })
 
+  it('has as many files when names come and go at the bound of the memory', async () => {
+    const disk = new SpoolDisk()
+    const list = await opened(disk, [], 10)
+    const held: string[] = []
+    for (let index = 0; index < 4 * SEGMENTS_MAX; index += 1) {
+      const outcome = await add(list, `key-${index}`)
+      expect(outcome).not.toBe('failed')
+      if (outcome === 'held') held.push(`key-${index}`)
+      // The replica takes one for every two that come.
+      const done = index >= 10 && index % 2 === 0 ? held.shift() : undefined
+      if (done !== undefined) list.done(done)
+    }
+    expect(disk.paths).toHaveLength(2)
+    const left = await allOf(disk)
+    expect(new Set(left).size).toBe(list.count)
+    expect(left).toEqual(expect.arrayContaining(held))
+  })
+
   it('says so when the disk does not take a name, and goes on in another file', async () => {
     const disk = new SpoolDisk()
     const errors: unknown[] = []
