@@ -53,7 +53,7 @@ export class NodeLog {
   readonly #nowUnixMs: () => number
   /** The newest checkpoint, as long as the upload queue does not have it. */
   #unpublished: Unpublished | undefined
-  /** One hand-over at a time, so that a store in trouble does not fill the memory. */
+  /** One hand-over at a time, each of bounded size, so that a store in trouble does not fill the memory. */
   #isHandedOver = true
   #refusal: StoreRefusal | undefined
 
@@ -141,26 +141,29 @@ export class NodeLog {
   async publish(when: 'now' | 'last' = 'now'): Promise<void> {
     const unpublished = this.#unpublished
     if (unpublished === undefined || this.#refusal !== undefined) return
-    if (!this.#isHandedOver && when === 'now') return
+    if (!this.#isHandedOver && (when === 'now' || this.#publisher.isHandingOver)) return
     const nowUnixMs = this.#nowUnixMs()
     if ((await this.#publisher.storedEnd(nowUnixMs)) > this.size) {
       this.#refusal = 'behindStore'
       return
     }
-    const stored = await this.#publisher.publish(unpublished.size, unpublished.note, nowUnixMs)
+    const { isWhole, done } = await this.#publisher.publish(unpublished.size, unpublished.note, nowUnixMs)
     this.#unpublished = undefined
     this.#isHandedOver = false
-    const stamped = this.#stamp(unpublished, nowUnixMs)
-    const cosigned = this.#cosign(unpublished, nowUnixMs)
-    if (when === 'last') await Promise.all([cosigned, Promise.race([stamped, aborted(this.#options.stopped)])])
-    // What the queue gives up otherwise is handed over at the next start.
-    void stored.done
+    void done
       .catch((error: unknown) => {
         if (error instanceof EarwitnessError && error.code === 'storage-conflict') this.#refusal = 'forked'
+        // What the queue gives up otherwise is handed over again, if need be at the next start.
+        else this.#unpublished ??= unpublished
       })
       .then(() => {
         this.#isHandedOver = true
       })
+    // One that comes to the store later than now is behind the next one, which covers all that it does.
+    if (!isWhole) return
+    const stamped = this.#stamp(unpublished, nowUnixMs)
+    const cosigned = this.#cosign(unpublished, nowUnixMs)
+    if (when === 'last') await Promise.all([cosigned, Promise.race([stamped, aborted(this.#options.stopped)])])
   }
 
   /** A checkpoint that the authority did not stamp is behind the next one, which covers all that it does. */
