@@ -342,7 +342,7 @@ export class StreamReceiver {
     while (!this.drain(Infinity)) this.#forceOne()
     this.#begin(ssrc, clockRate, arrivalUs)
     this.#audio.restart()
-    this.#acceptHeld(this.#candidates.take())
+    this.#acceptHeld(this.#candidates.take(ssrc))
   }
 
   #forceOne(): void {

@@ -4,7 +4,12 @@ import { QUEUE_SECONDS_MAX } from '../../../src/media/packet-queue.ts'
 import { REORDER_WINDOW_US } from '../../../src/media/reorder-buffer.ts'
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
-import { CANDIDATE_AGE_US, CANDIDATE_PACKETS_MAX } from '../../../src/recorder/ssrc-candidates.ts'
+import {
+  CANDIDATE_AGE_US,
+  CANDIDATE_PACKETS_MAX,
+  CANDIDATES_MAX,
+  SSRC_SILENCE_US,
+} from '../../../src/recorder/ssrc-candidates.ts'
 import { CODECS_MAX, StreamReceiver } from '../../../src/recorder/stream-receiver.ts'
 import { NARROWBAND_FORMATS, OPENED_US, PACKET_SAMPLES, PACKET_US, planOf, rtp } from '../../support/recording-rig.ts'
 
@@ -284,8 +289,29 @@ describe('another SSRC', () => {
 
   it('is not followed while it changes with every packet', () => {
     receive(0)
-    for (const [index, ssrc] of [2, 3, 2, 3].entries()) receiveOther(20 + index, { ssrc })
-    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 3 } })
+    for (const [index, ssrc] of [2, 3, 4, 5, 6, 7].entries()) receiveOther(20 + index, { ssrc })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 2 } })
+    receiver.takeRest()
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 6 } })
+  })
+
+  it('of which several send in turns takes over all the same: the first that is believed', () => {
+    receive(0)
+    for (let index = 20; index < 40; index += 1) for (const ssrc of [2, 3]) receiveOther(index, { ssrc })
+    expect(receiver.counters).toMatchObject({ packetsReceived: 21, packetsLost: 0 })
+    expect(receiver.hasSecondSource).toBe(true)
+    expect(heard(25)).toBe('x...................xxxxx')
+  })
+
+  it('of more than are watched waits until one of them is silent', () => {
+    const ssrcs = Array.from({ length: CANDIDATES_MAX }, (_, index) => 10 + index)
+    receive(0)
+    for (const ssrc of ssrcs) receiveOther(20, { ssrc })
+    for (const index of [21, 22]) receiveOther(index)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 1, packetsDiscarded: { ssrc: 2 } })
+    const silent = SSRC_SILENCE_US / PACKET_US
+    for (const index of [20 + silent, 21 + silent]) receiveOther(index)
+    expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { ssrc: 3 } })
   })
 })
 
