@@ -56,7 +56,7 @@ export interface ReleasedPacket {
  * Each missing packet is waited for until the packet that has waited longest was here for {@link REORDER_WINDOW_US}; then
  * it is counted as lost, once. `pop(Infinity)` waits for nothing. A jump of the sequence number (RFC 3550 A.1) is believed
  * when a second packet of the new sequence comes; both are released, after all of the old sequence, and nothing is counted
- * as lost between the two. Packets that the new sequence overtook are still of the old one, for {@link STRAGGLERS_US}: what has
+ * as lost between the two, unless the RTP clock counted just as many packets: then these were sent, and lost. Packets that the new sequence overtook are still of the old one, for {@link STRAGGLERS_US}: what has
  * begun anew is released no sooner than a missing packet would be given up, so that they find their place. Number and payload of the
  * first packet of a jump that is not followed up are dropped (`stray`).
  *
@@ -189,7 +189,7 @@ export class ReorderBuffer {
   #admit(packet: RtpPacket, arrivalUs: number): PushResult {
     const { highest } = this.#run
     if (highest === undefined) {
-      this.#run.begin(0, packet.sequenceNumber)
+      this.#run.begin(0, packet.sequenceNumber, packet.timestamp)
       return this.#insert(packet, arrivalUs, this.#run, packet.sequenceNumber)
     }
     const distance = sequenceDistance(highest, packet.sequenceNumber)
@@ -210,7 +210,7 @@ export class ReorderBuffer {
   }
 
   #admitTo(run: SequenceRun, packet: RtpPacket, arrivalUs: number, number: number): PushResult {
-    if (!run.note(number)) return 'duplicate'
+    if (!run.note(number, packet.timestamp)) return 'duplicate'
     const isOver = run.epoch < this.#releasedEpoch || (run.epoch === this.#releasedEpoch && number < this.#next)
     return isOver ? 'late' : this.#insert(packet, arrivalUs, run, number)
   }
@@ -231,12 +231,13 @@ export class ReorderBuffer {
     this.#former = this.#run
     this.#formerUntilUs = arrivalUs + STRAGGLERS_US
     this.#run = run
-    const firstNumber = first.packet.sequenceNumber
-    run.begin(this.#former.epoch + 1, firstNumber)
+    const ahead = countedAhead(this.#former, first.packet, packet)
+    const firstNumber = ahead === undefined ? first.packet.sequenceNumber : (this.#former.highest ?? 0) + ahead
+    run.begin(this.#former.epoch + (ahead === undefined ? 1 : 0), firstNumber, first.packet.timestamp)
     // Its own push is over and was `queued`: that it is dropped all the same must be counted where others look for it.
     if (this.#insert(first.packet, first.arrivalUs, run, firstNumber) === 'overflow') this.#counters.stray += 1
     const inserted = this.#admitTo(run, packet, arrivalUs, firstNumber + distance)
-    return inserted === 'queued' ? 'restarted' : inserted
+    return inserted === 'queued' && ahead === undefined ? 'restarted' : inserted
   }
 
   #insert(packet: RtpPacket, arrivalUs: number, { epoch }: SequenceRun, number: number): PushResult {
@@ -287,6 +288,25 @@ export class ReorderBuffer {
   #slot(index: number): number {
     return (this.#head + index) & (this.#packets.length - 1)
   }
+}
+
+/**
+ * How many packets `first` is ahead of the end of `run` by sequence number and RTP clock alike; undefined when they disagree, as they do where one
+ * of them began anew. RFC 3550 A.1 tells a restart by the size of the step alone; but as long as nothing comes the clock counts on, and more than 16 bits.
+ *
+ * @param next another packet of the same sequence, by which it is known how much of the clock a packet takes
+ */
+function countedAhead(run: SequenceRun, first: RtpPacket, next: RtpPacket): number | undefined {
+  const step = clockDistance(first, next) / sequenceDistance(first.sequenceNumber, next.sequenceNumber)
+  const ahead = clockDistance(run, first) / step
+  const isCounted = step > 0 && ahead > 0 && Number.isInteger(ahead)
+  const matches = sequenceDistance((run.highest ?? 0) + ahead, first.sequenceNumber) === 0
+  return isCounted && matches ? ahead : undefined
+}
+
+/** Signed, in 32 bits. */
+function clockDistance(from: { readonly timestamp: number }, to: { readonly timestamp: number }): number {
+  return (to.timestamp - from.timestamp) | 0
 }
 
 /** Copies `payload` to the memory behind `view`, or to new memory when that is too small; gives a view of the copy. */

@@ -10,12 +10,12 @@ import {
 import type { RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import { lend } from '../../support/lent-memory.ts'
 
-function packet(sequenceNumber: number): RtpPacket {
+function packet(sequenceNumber: number, timestamp = 0): RtpPacket {
   return {
     payloadType: 0,
     marker: false,
     sequenceNumber: sequenceNumber & 0xffff,
-    timestamp: 0,
+    timestamp: timestamp >>> 0,
     ssrc: 1,
     payload: new Uint8Array(0),
   }
@@ -170,6 +170,54 @@ describe('a jump of the sequence number', () => {
     for (const number of [30_000, 30_001, 50_000, 50_001]) buffer.push(packet(number), 1)
     expect(released(buffer, Infinity)).toEqual(['10', '30000', '30001', '50000', '50001'])
     expect(buffer.counters.restarted).toBe(2)
+  })
+})
+
+describe('a jump that the RTP clock counted, packet by packet', () => {
+  const before = 0xffff_0000
+
+  /** A buffer that released 10 of packets of 160 samples, and then got these, counted from it. */
+  function jumped(...later: readonly number[]): ReorderBuffer {
+    const buffer = new ReorderBuffer()
+    buffer.push(packet(10, before), 0)
+    released(buffer, Infinity)
+    for (const number of later) buffer.push(packet(10 + number, before + number * 160), 1)
+    return buffer
+  }
+
+  it('is loss, whichever of the two came first', () => {
+    for (const later of [
+      [3_000, 3_001],
+      [3_002, 3_000],
+    ]) {
+      const buffer = jumped(...later)
+      expect(released(buffer, Infinity)[0]).toBe('3010(2999)')
+      expect(buffer.counters).toMatchObject({ restarted: 0, stray: 0 })
+    }
+  })
+
+  it('is loss over any number of wraps of the sequence number', () => {
+    const buffer = jumped(200_000, 200_001)
+    expect(released(buffer, Infinity)).toEqual([`${200_010 & 0xffff}(199999)`, `${200_011 & 0xffff}`])
+    expect(buffer.counters).toMatchObject({ restarted: 0, lost: 199_999, expected: 200_002 })
+    expect(buffer.push(packet(200_011), 2)).toBe('duplicate')
+  })
+
+  it('is waited for, and stragglers of before find their place', () => {
+    const buffer = jumped(3_000, 3_001)
+    buffer.push(packet(12, before + 320), 2)
+    expect(released(buffer, REORDER_WINDOW_US)).toEqual([])
+    expect(released(buffer, Infinity)).toEqual(['12(1)', '3010(2997)', '3011'])
+    expect(buffer.counters).toMatchObject({ restarted: 0, lost: 2_998, expected: 3_002, released: 4 })
+  })
+
+  it('is none when the clock counted less, more, or backwards', () => {
+    for (const samples of [-1, 1, -160, 160, -2 * 3_000 * 160]) {
+      const buffer = jumped()
+      for (const number of [3_000, 3_001]) buffer.push(packet(10 + number, before + number * 160 + samples), 1)
+      expect(released(buffer, Infinity)).toEqual(['3010', '3011'])
+      expect(buffer.counters).toMatchObject({ restarted: 1, lost: 0 })
+    }
   })
 })
 

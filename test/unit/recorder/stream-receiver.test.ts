@@ -163,6 +163,14 @@ describe('what is counted', () => {
     expect(receiver.counters).toMatchObject({ packetsReceived: 3, packetsDiscarded: { sequence: 0 } })
   })
 
+  it('counts as lost what did not come for a minute and more, although the number jumps by then: it is no silence', () => {
+    for (const index of [0, 1, 4_001, 4_002]) receive(index)
+    expect(heard(2)).toBe('xx')
+    receiver.timeline.read(4_002 * PACKET_SAMPLES)
+    expect(receiver.timeline.gaps).toEqual([{ fromSample: 320, toSample: 4_001 * PACKET_SAMPLES, cause: 'lost' }])
+    expect(receiver.counters).toMatchObject({ packetsReceived: 4, packetsLost: 3_999, packetsExpected: 4_003 })
+  })
+
   it('counts one that nothing followed as discarded', () => {
     receive(0)
     receive(1, { sequenceNumber: 30_000 })
