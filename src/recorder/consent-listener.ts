@@ -50,7 +50,7 @@ export interface PromptEar {
 
 /** Facts of one recording that are told; whoever holds a key down must not fill a ledger. */
 export const HEARD_FACTS_MAX = 200
-/** Answers that came before the announcement they answer was known to have been one. */
+/** Answers of one stream that came before the announcement they answer was known to have been one. */
 const EARLY_ANSWERS_MAX = 16
 const UNTOLD = {
   code: 'consent-facts-dropped',
@@ -148,7 +148,7 @@ export class ConsentListener {
     }
     const fact = { type: 'answered', answer: meaning, by: 'dtmf', streamId, atSample } as const
     if (this.#isAnswer(fact, atSample)) this.#tell(fact, atSample)
-    else this.#early = [...this.#early, { fact, atSample }].slice(-EARLY_ANSWERS_MAX)
+    else this.#keepEarly({ fact, atSample })
   }
 
   /** The frames of all streams from this 48 kHz position on, in their order, as they are recorded. */
@@ -247,6 +247,15 @@ export class ConsentListener {
       )
       this.#answerEarly()
     }
+  }
+
+  /** No party's flood of answers keeps a no of another out; nor does its own of yes, which fewer announcements take than a no. */
+  #keepEarly(answer: EarlyAnswer): void {
+    this.#early = [...this.#early, answer]
+    const ofStream = this.#early.filter(({ fact }) => fact.streamId === answer.fact.streamId)
+    if (ofStream.length <= EARLY_ANSWERS_MAX) return
+    const dropped = ofStream.find(({ fact }) => fact.answer === 'yes') ?? ofStream[0]
+    this.#early = this.#early.filter((known) => known !== dropped)
   }
 
   #answerEarly(): void {

@@ -137,6 +137,19 @@ describe('what is listened for in a recording', () => {
     )
   })
 
+  it.each([
+    ['of another party', 'other'],
+    ['of its own', STREAM_ID],
+  ])('no flood of keys that came before keeps a no out: one %s', (_, id) => {
+    const { told, run, press } = listenerOf([heardPrompt(0, 8_000)])
+    press('2', 0.2)
+    for (let key = 0; key < 20; key++) press('1', 0.5 + key / 100, stream(8_000, id))
+    run(0, 3)
+    const answers = told.flatMap(({ fact }) => (fact.type === 'answered' ? [[fact.streamId, fact.answer]] : []))
+    expect(answers).toContainEqual([STREAM_ID, 'no'])
+    expect(answers.filter(([, answer]) => answer === 'yes')).toHaveLength(id === STREAM_ID ? 15 : 16)
+  })
+
   it('what is found at the very end is told', () => {
     const { told, ears, listener, run } = listenerOf()
     run(0, 1)
