@@ -220,6 +220,11 @@ export class ReceiverSet {
     for (const receiver of this.#receivers.values()) receiver.takeRest()
   }
 
+  /** After a failure inside: see {@link StreamReceiver.countRest}. */
+  countRest(): void {
+    for (const receiver of this.#receivers.values()) receiver.countRest()
+  }
+
   /** Decodes what is due; gives the streams that had no room for all of it. */
   drain(nowUs: number): readonly StreamReceiver[] {
     return this.all.filter((receiver) => {

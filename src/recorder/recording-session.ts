@@ -351,6 +351,7 @@ export class RecordingSession {
     this.#writer.sealWholeFrames()
     this.#state = 'over'
     whatIsKnown(() => (this.#consent?.finish() ?? []).map((incident) => this.#incidents.note(incident, nowUs)))
+    whatIsKnown(() => [this.#receivers.countRest()])
     const streams = whatIsKnown(() => this.#reported())
     return this.#describe({ nowUs, cause: 'recorderFailed', state: 'interrupted', streams })
   }
@@ -377,8 +378,7 @@ export class RecordingSession {
       originAt: this.#clock.originUs === undefined ? undefined : this.#clock.wallClock(this.#clock.originUs),
       ...{ state: options.state, endCause: options.cause, durationSamples },
       ...entries,
-      peaks,
-      streams: options.streams,
+      ...{ peaks, streams: options.streams },
       participantIds: this.#metadata.participants.map(({ participantId }) => participantId),
       snapshots: this.#snapshots.entries,
       pauses: this.#pauses.entries(this.#clock, durationSamples),

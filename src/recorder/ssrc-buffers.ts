@@ -14,6 +14,7 @@ export class SsrcBuffers {
   #former: { readonly ssrc: number; readonly buffer: ReorderBuffer; readonly untilUs: number } | undefined
   // Of the buffers that are no longer remembered.
   #expected = 0
+  #lost = 0
   #stray = 0
 
   get active(): ReorderBuffer {
@@ -28,6 +29,11 @@ export class SsrcBuffers {
   /** Of all buffers: what was expected by the numbers alone. RFC 3550 A.3 */
   get expected(): number {
     return this.#expected + this.#active.counters.expected + (this.#former?.buffer.counters.expected ?? 0)
+  }
+
+  /** Of all buffers: what was missing between what was released. */
+  get lost(): number {
+    return this.#lost + this.#active.counters.lost + (this.#former?.buffer.counters.lost ?? 0)
   }
 
   /** Of all buffers: packets that jumped and were never followed up. */
@@ -45,10 +51,16 @@ export class SsrcBuffers {
       this.#active = former.buffer
     } else {
       this.#expected += former?.buffer.counters.expected ?? 0
+      this.#lost += former?.buffer.counters.lost ?? 0
       this.#stray += former?.buffer.counters.stray ?? 0
       this.#active = new ReorderBuffer()
     }
     this.#former = leaving
+  }
+
+  /** Releases what waits for its place in the sequence to nobody, so that it is in all counts. */
+  countRest(): void {
+    while (this.#active.pop(Infinity) !== undefined);
   }
 
   /** A second copy of a packet that was taken when its SSRC was the active one. */

@@ -23,8 +23,7 @@ export const CODECS_MAX = 32
 export const SENT_WHILE_HELD_PACKETS = 100
 
 /**
- * Receives the RTP of one media stream: unprotects, parses, counts, reorders, decodes, and puts the audio on the stream's
- * timeline.
+ * Receives the RTP of one media stream: unprotects, parses, counts, reorders, decodes, and puts the audio on its timeline.
  *
  * One SSRC is active at a time. Another takes over after `SSRC_PROBATION_PACKETS` packets when the active one has been
  * silent for `SSRC_SILENCE_US`; what it sent meanwhile is kept, so that a restarted SRC costs nothing. Two that send at once do not: the second is
@@ -41,7 +40,6 @@ export class StreamReceiver {
   readonly #buffers = new SsrcBuffers()
   readonly #candidates = new SsrcCandidates()
   #packetsReceived = 0
-  #packetsLost = 0
   readonly #protection: StreamProtection
   readonly sources: PacketSources
   readonly rtcp: StreamRtcp
@@ -160,7 +158,7 @@ export class StreamReceiver {
     return {
       packetsReceived: this.#packetsReceived,
       packetsKept: this.#audio.packetsKept,
-      packetsLost: this.#packetsLost,
+      packetsLost: this.#buffers.lost,
       packetsExpected: this.#buffers.expected,
       packetsComfortNoise: this.#audio.packetsComfortNoise,
       packetsLate: this.#discarded.late,
@@ -278,6 +276,12 @@ export class StreamReceiver {
     this.#candidates.giveUp()
   }
 
+  /** Instead, after a failure inside: what waits is counted, and never decoded. */
+  countRest(): void {
+    this.#candidates.giveUp()
+    this.#buffers.countRest()
+  }
+
   #acceptHeld(held: readonly HeldPacket[]): void {
     for (const { packet, arrivalUs } of held) {
       const format = this.#audio.treated(this.#formatOf(packet))
@@ -339,19 +343,16 @@ export class StreamReceiver {
 
   #switchSource(ssrc: number, clockRate: number, arrivalUs: number): void {
     // Nobody can be asked to read now: what finds no room is counted as overflow.
-    while (!this.drain(Infinity)) this.#forceOne()
+    while (!this.drain(Infinity)) {
+      const next = this.#buffers.active.pop(Infinity)
+      if (next !== undefined) this.#write(next)
+    }
     this.#begin(ssrc, clockRate, arrivalUs)
     this.#audio.restart()
     this.#acceptHeld(this.#candidates.take(ssrc))
   }
 
-  #forceOne(): void {
-    const next = this.#buffers.active.pop(Infinity)
-    if (next !== undefined) this.#write(next)
-  }
-
   #write(next: ReleasedPacket): void {
-    this.#packetsLost += next.lostBefore
     this.rtcp.reception?.noteReleased(next.lostBefore)
     const format = this.#pausedPackets.has(next.packet) ? undefined : this.#audio.treated(this.#formatOf(next.packet))
     this.#audio.write(next, format)
@@ -370,8 +371,7 @@ export class StreamReceiver {
     this.#firstArrivalUs ??= arrivalUs
     this.#lastArrivalUs = arrivalUs
     this.#noteCodec(format)
-    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), comfort noise leaves before its time has passed (RFC
-    // 3389 4): they would spoil both estimates.
+    // Telephone-events repeat one timestamp for the whole tone (RFC 4733 2.2.2), comfort noise leaves before its time has passed (RFC 3389 4): they would spoil both estimates.
     const isTimed = format.kind === 'audio' || format.kind === 'kept'
     if (isTimed) {
       if (format.kind === 'audio' && format.sampleRate > this.#arrivedRate) this.#arrivedRate = rateOf(format)

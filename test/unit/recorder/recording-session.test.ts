@@ -521,12 +521,11 @@ describe('a failure inside', () => {
 
   it('tells the gaps and pauses of what was written, cut where that ends', async () => {
     const rig = await rigOf()
-    const { arrivals } = conversation(SECONDS)
     const later = (seconds: number): number => OPENED_US + seconds * SECOND_US
     rig.recordingSession.setPaused(true, 'api', later(2))
     rig.recordingSession.setPaused(false, 'api', later(3))
     rig.recordingSession.setPaused(true, 'src', later(5), 'INFO')
-    rig.run(arrivals, SECONDS * SECOND_US)
+    rig.run(conversation(SECONDS).arrivals, SECONDS * SECOND_US)
     rig.recordingSession.fail(new TypeError('broken'), later(SECONDS))
     const manifest = rig.end(SECONDS * SECOND_US)
     expect(manifest.state).toBe('interrupted')
@@ -543,6 +542,15 @@ describe('a failure inside', () => {
       expect(ledger.concealedSamples).toBeUndefined()
     }
     expect((await verify(rig, manifest)).findings).toEqual([])
+  })
+
+  it('counts what waited for a missing packet', async () => {
+    const rig = await rigOf([caller])
+    rig.run(packetsOf({ plan: caller, samples: speech(1, 2) }).toSpliced(97, 1), 2 * SECOND_US)
+    rig.recordingSession.fail(new TypeError('broken'), OPENED_US + 2 * SECOND_US)
+    const manifest = rig.end(2 * SECOND_US)
+    const { findings } = await verify(rig, manifest)
+    expect([manifest.streams[0]?.packets, findings]).toMatchObject([{ expected: 99, received: 98, lost: 1 }, []])
   })
 
   it('at the very end does not keep the recording from being closed', async () => {

@@ -54,6 +54,16 @@ describe('the SSRC before', () => {
     expect(buffers.expected).toBe(4 + 2 + 1)
   })
 
+  it('has in the count what waits for a missing packet, and that, once nothing more is awaited', () => {
+    const counts = (): readonly number[] => [buffers.expected, buffers.lost]
+    buffers.active.push(packet(2, 504), 0)
+    expect(counts()).toEqual([4 + 2, 1])
+    buffers.countRest()
+    expect(counts()).toEqual([4 + 5, 1 + 2])
+    for (const ssrc of [3, 4, 5]) buffers.begin(ssrc, 200)
+    expect(counts()).toEqual([4 + 5, 1 + 2])
+  })
+
   it('keeps its strays in the count when others follow', () => {
     take(40_000)
     for (const ssrc of [3, 4, 5]) buffers.begin(ssrc, 200)
