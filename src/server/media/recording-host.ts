@@ -332,13 +332,13 @@ export class RecordingHost {
     // Closing tells of packets that had no room behind the last one that was read.
     this.#noteOverflow(recordingId, recording)
     recording.sockets.clear()
-    this.#recordings.delete(recordingId)
     await this.#hearing.awaitAnswers((heard) => {
       this.#guard(recordingId, recording, () => recording.recordingSession.awaitAnswers(message.endedUs, heard))
       if (recording.recordingSession.hasFailed) heard()
     })
     const manifest = recording.recordingSession.end(message.endedUs, message.cause)
-    // After the end, which counts what was still being waited for as lost.
+    // Only now, and both at once: the end counts what was still being waited for as lost, and a total that fell meanwhile would look like a new worker's.
+    this.#recordings.delete(recordingId)
     this.#ended.add(recording.recordingSession)
     freeStock(recording.stock)
     recording.decoders.free()
