@@ -77,6 +77,14 @@ export class RtpClock {
     this.#ahead = us * this.#samplesPerUs
   }
 
+  /** Position minus extended RTP time by when packets come, wherever their audio stands; undefined before any was placed. */
+  get arrivalMapping(): number | undefined {
+    const { mapping } = this.state
+    if (mapping === undefined) return undefined
+    // Audio is moved ahead, and back, little by little. A window that has just begun knows less than the anchor did.
+    return this.#window.mature ? this.#window.least : Math.min(this.#window.least, mapping + this.#ahead)
+  }
+
   /** The audio stands, or is about to stand, earlier than its arrival says. */
   get isAhead(): boolean {
     return this.#ahead > 0

@@ -27,9 +27,9 @@ export class StreamTimes {
     return this.#intake.extended(timestamp)
   }
 
-  /** By the last packet that was placed; as a position, before there was one. @param us monotonic microseconds */
+  /** By when packets come, that have been placed; as a position, before there was one. @param us monotonic microseconds */
   ofInstant(us: number): number {
-    return this.#causes.positionAt(us) - (this.mapping ?? 0)
+    return this.#causes.positionAt(us) - Math.round(this.#clock.arrivalMapping ?? 0)
   }
 
   /** The audio belongs by so many microseconds earlier than its arrival says: reports of its sender have shown it. */

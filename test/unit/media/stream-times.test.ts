@@ -26,3 +26,32 @@ it('a packet that a pause cuts is cut on the timeline', () => {
 it('a packet that a pause cuts is dropped whole where audio is moved ahead, or its end would stand before the pause', () => {
   expect(pausedWithin(60_000).isLastPaused).toBe(true)
 })
+
+it.each([
+  ['on time', 0],
+  ['moved ahead', 60_000],
+])('an instant is that of the packets that came then, wherever audio that is %s stands meanwhile', (_, aheadUs) => {
+  const timeline = new StreamTimeline({ clockRate: 8_000 })
+  timeline.setOrigin(0)
+  const transitUs = 100_000
+  let index = 0
+  /** How far, in samples, the end of the last packet is from what its arrival is taken for: the most of some seconds. */
+  const mostOver = (seconds: number): number => {
+    let most = 0
+    for (const end = index + seconds * 50; index < end; index++) {
+      const arrivalUs = (index + 1) * PACKET_US + transitUs
+      timeline.observe(index * PACKET, arrivalUs)
+      timeline.write(new Int16Array(PACKET), index * PACKET, arrivalUs, 0)
+      if (index > 50) timeline.read((index - 50) * PACKET)
+      if (index > 100) most = Math.max(most, Math.abs(timeline.times.ofInstant(arrivalUs) - (index + 1) * PACKET))
+    }
+    return most
+  }
+  expect(mostOver(10)).toBeLessThan(8)
+  const before = timeline.times.mapping ?? 0
+  timeline.times.setAhead(aheadUs)
+  expect(mostOver(60)).toBeLessThan(8)
+  expect(before - (timeline.times.mapping ?? 0)).toBeCloseTo((aheadUs * 8) / 1_000, -1)
+  timeline.times.setAhead(0)
+  expect(mostOver(60)).toBeLessThan(8)
+})
