@@ -59,6 +59,8 @@ export class Custody {
   readonly #told = new Map<string, ToldFacts>()
   /** For each recording: settles when its newest object is on its way to the store, behind all before it. */
   readonly #handedOver = new Map<string, Promise<void>>()
+  /** Of each recording: what the store refused, which a manifest that was put together before must say too. */
+  readonly #refused = new Map<string, readonly RecordingIncident[]>()
   readonly #journalled = new JournalledObjects()
   readonly #consent: ConsentKeeper
   readonly #held: HeldCustody | undefined
@@ -195,10 +197,14 @@ export class Custody {
     await this.#handedOver.get(recordingId)
     this.#handedOver.delete(recordingId)
     const index = await this.#storeIndex(objectPrefix, manifest)
-    const complete = { ...manifest, ...(index === undefined ? {} : { index }), ...consent }
+    // All that was put before the index has been stored or refused.
+    const late = (this.#refused.get(recordingId) ?? []).filter((incident) => !manifest.incidents.includes(incident))
+    const incidents = [...manifest.incidents, ...late]
+    const complete = { ...manifest, incidents, ...(index === undefined ? {} : { index }), ...consent }
     const whole = withDecision(complete, await this.#held?.decisionOf(recordingId))
     const signed = new TextEncoder().encode(await signManifest(whole, this.#signer))
     this.#told.delete(recordingId)
+    this.#refused.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
     await this.closed(whole, signed)
   }
@@ -373,8 +379,13 @@ export class Custody {
       return true
     } catch (error) {
       const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
+      // It waits on disk, or its frames do, for the next start.
+      if (code === 'storage-stopped') return false
       const at = new Date(this.#nowUnixMs()).toISOString()
-      this.incident(recording, { code, at, detail: 'A sealed object could not be stored.' })
+      const incident = { code, at, detail: 'A sealed object could not be stored.' }
+      this.incident(recording, incident)
+      const { recordingId } = recording.facts
+      this.#refused.set(recordingId, [...(this.#refused.get(recordingId) ?? []), incident])
       return false
     }
   }

@@ -120,3 +120,13 @@ export function errnoOf(error: unknown): string {
 export function isRefusedForGood(error: unknown): boolean {
   return error instanceof EarwitnessError && PERMANENT_CODES.has(error.code)
 }
+
+/** Nobody waits for the store any longer; what was the matter with it until then is the cause. */
+export function storageStopped(cause?: unknown): EarwitnessError {
+  return new EarwitnessError(
+    'storage-stopped',
+    'The recorder stopped before the object was stored.',
+    'See the log for why the store did not take it.',
+    { cause },
+  )
+}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EarwitnessError } from '../../errors.ts'
 import { CircuitBreaker, type BreakerState } from './circuit-breaker.ts'
 import type { ObjectStore } from './object-store.ts'
+import { storageStopped } from './storage-error.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** How long a server that fails is left alone: short, for audio waits in memory or in the spool meanwhile. */
@@ -84,14 +85,14 @@ export class UploadGate implements Pick<ObjectStore, 'put'> {
     this.#active += 1
     if (!this.#stopped.signal.aborted) return
     this.#active -= 1
-    throw stopped()
+    throw storageStopped()
   }
 
   async #untilAllowed(ask: () => number): Promise<void> {
     for (let waitMs = ask(); waitMs > 0; waitMs = ask()) {
       const signal = AbortSignal.any([this.#stopped.signal, this.#woken.signal])
       await sleep(waitMs, undefined, { signal }).catch(() => {})
-      if (this.#stopped.signal.aborted) throw stopped()
+      if (this.#stopped.signal.aborted) throw storageStopped()
     }
   }
 
@@ -114,12 +115,4 @@ export class UploadGate implements Pick<ObjectStore, 'put'> {
     this.#told = state
     this.#options.onState?.(state)
   }
-}
-
-function stopped(): EarwitnessError {
-  return new EarwitnessError(
-    'storage-stopped',
-    'The recorder stopped before the object was stored.',
-    'See the log for why the store did not take it.',
-  )
 }

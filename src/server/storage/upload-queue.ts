@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EarwitnessError } from '../../errors.ts'
 import { backoffMs } from './backoff.ts'
 import type { ObjectStore } from './object-store.ts'
-import { isRefusedForGood } from './storage-error.ts'
+import { isRefusedForGood, storageStopped } from './storage-error.ts'
 
 const RETRY_FIRST_MS = 250
 const RETRY_LAST_MS = 5_000
@@ -31,6 +31,8 @@ export class UploadQueue {
   readonly #chains = new Map<string, Promise<unknown>>()
   readonly #waiting = new Set<WaitingUpload>()
   readonly #stopped = new AbortController()
+  /** Of which something was given up at the stop: nothing behind that is stored. */
+  readonly #givenUp = new Set<string>()
   #woken = new AbortController()
   #backlogBytes = 0
   #failing: string | undefined
@@ -66,7 +68,7 @@ export class UploadQueue {
 
   /**
    * Stores `bytes` under `key` after everything put earlier with the same `order`. Resolves when the store has it
-   * durably; rejects only on an error that no retry mends, or when the queue is stopped first.
+   * durably; rejects only on an error that no retry mends, or with `storage-stopped`.
    */
   put(order: string, key: string, bytes: Uint8Array): Promise<void> {
     const upload: WaitingUpload = { bytes: bytes.length, sinceUnixMs: this.#nowUnixMs() }
@@ -75,7 +77,7 @@ export class UploadQueue {
     const before = this.#chains.get(order) ?? Promise.resolve()
     const done = before
       .catch(() => {})
-      .then(() => this.#storeWithRetry(key, bytes))
+      .then(() => this.#storeWithRetry(order, key, bytes))
       .finally(() => {
         this.#waiting.delete(upload)
         this.#backlogBytes -= upload.bytes
@@ -107,7 +109,8 @@ export class UploadQueue {
     this.#stopped.abort()
   }
 
-  async #storeWithRetry(key: string, bytes: Uint8Array): Promise<void> {
+  async #storeWithRetry(order: string, key: string, bytes: Uint8Array): Promise<void> {
+    if (this.#givenUp.has(order)) throw storageStopped()
     for (let attempt = 1; ; attempt += 1) {
       const startMs = performance.now()
       try {
@@ -119,12 +122,18 @@ export class UploadQueue {
         const code = error instanceof EarwitnessError ? error.code : 'storage-failed'
         this.#failing = code
         this.#observer.failed((performance.now() - startMs) / 1_000, code, attempt)
-        if (isRefusedForGood(error) || this.#stopped.signal.aborted) throw error
+        if (isRefusedForGood(error)) throw error
+        if (this.#stopped.signal.aborted) throw this.#giveUp(order, error)
         const pauseMs = backoffMs(attempt, { firstMs: this.#retryFirstMs, lastMs: this.#retryLastMs }, Math.random())
         const signal = AbortSignal.any([this.#stopped.signal, this.#woken.signal])
         await sleep(pauseMs, undefined, { signal }).catch(() => {})
-        if (this.#stopped.signal.aborted) throw error
+        if (this.#stopped.signal.aborted) throw this.#giveUp(order, error)
       }
     }
+  }
+
+  #giveUp(order: string, cause: unknown): EarwitnessError {
+    this.#givenUp.add(order)
+    return storageStopped(cause)
   }
 }

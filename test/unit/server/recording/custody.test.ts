@@ -160,10 +160,24 @@ describe('a recording in custody', () => {
     }
     custody.opened(recording)
     for (let chunk = 0; chunk < 2; chunk += 1) custody.sealed(recording, nextChunk(recording))
-    await custody.close(recording.objectPrefix, manifestOf(recording))
+    // As put together before the store has answered.
+    await custody.close(recording.objectPrefix, { ...manifestOf(recording), incidents: [] })
     expect(recording.incidents).toMatchObject([{ code: 'storage-conflict' }])
     expect(outbox.kinds.filter((kind) => kind === 'chunkStored')).toHaveLength(1)
     expect((await verify()).findings.map(({ code }) => code)).toEqual(['chunk-missing'])
+    expect((await storedManifest()).incidents).toEqual(recording.incidents)
+  })
+
+  it('says once of an object that the store refuses for good that it does', async () => {
+    store.beforePut = (key) => {
+      if (key.endsWith('chunk-000000.age')) throw new EarwitnessError('storage-conflict', 'Another is there.', 'Look.')
+    }
+    custody.opened(recording)
+    custody.sealed(recording, nextChunk(recording))
+    while (recording.incidents.length === 0) await new Promise(setImmediate)
+    const manifest = { ...manifestOf(recording), incidents: [...recording.incidents] }
+    await custody.close(recording.objectPrefix, manifest)
+    expect((await storedManifest()).incidents).toHaveLength(1)
   })
 
   it('waits for a store that fails, with everything behind it', async () => {

@@ -97,3 +97,33 @@ it('a recording that ends while the store is away, in a recorder that is stopped
   expect(verdict.findings).toEqual([])
   expect(verdict.manifest).toMatchObject({ state: 'interrupted', index: { name: 'index.age' } })
 })
+
+it('that a recorder is stopped while objects wait on the disk is no fault of theirs', async () => {
+  const before = await start('run-1')
+  const recording = liveRecording()
+  before.custody.opened(recording)
+  while (store.namesOf(recording).length < 1) await setImmediate()
+  store.beforePut = () => {
+    throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
+  }
+  for (let chunk = 0; chunk < 2; chunk += 1) before.custody.sealed(recording, nextChunk(recording))
+  while (before.queue.failing === undefined) await setImmediate()
+  await before.spool.uploads.writeWaiting()
+  while ((await waiting()).length < 2) await setImmediate()
+  before.queue.stop()
+  while (before.queue.backlogBytes > 0) await setImmediate()
+  await setImmediate()
+  expect(recording.incidents).toEqual([])
+
+  store.beforePut = () => {}
+  const { journal, leftOpen, custody, spool } = await start('run-2')
+  const reportError = (_: string, error: unknown): void => onError(error)
+  await recoverWithSpool(spool, { journal, leftOpen, signer: verifyKey, store, custody, reportError })
+  const verdict = await verifyRecording({
+    recordingId: recording.facts.recordingId,
+    objects: recordingObjects(store, recording.objectPrefix),
+    keys: [verifyKey],
+  })
+  expect([verdict.findings, verdict.counts.chunksIntact]).toEqual([[], 2])
+  expect(verdict.manifest?.incidents.map(({ code }) => code)).toEqual(['interrupted'])
+})

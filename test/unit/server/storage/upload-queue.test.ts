@@ -111,10 +111,14 @@ describe('a store that fails', () => {
 
   it('keeps no upload waiting once the queue is stopped', async () => {
     store.failures.set('a/1', Array.from({ length: 1_000 }, storageFull))
-    const settledPut = Promise.allSettled([queue.put('a', 'a/1', bytes(1))])
+    const settledPuts = Promise.allSettled(['a/1', 'a/2'].map((key) => queue.put('a', key, bytes(1))))
     while (events.length < 2) await settled()
     queue.stop()
-    expect(await settledPut).toMatchObject([{ status: 'rejected', reason: { code: 'storage-full' } }])
+    const [first, second] = await settledPuts
+    expect(first).toMatchObject({ reason: { code: 'storage-stopped', cause: { code: 'storage-full' } } })
+    // The store would take it: then one before it would be missing.
+    expect(second).toMatchObject({ reason: { code: 'storage-stopped' } })
+    expect(store.stored).toEqual([])
   })
 })
 
