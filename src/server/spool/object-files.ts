@@ -20,7 +20,10 @@ export class ObjectFiles {
   /** What an earlier run has left, in no order. */
   async left(): Promise<readonly { readonly key: string; readonly sizeBytes: number }[]> {
     await this.#files.makeDirectory(this.#folder)
-    const names = (await this.#files.readDirectory(this.#folder)).filter((name) => !name.startsWith('.'))
+    const all = await this.#files.readDirectory(this.#folder)
+    // Nobody will finish them.
+    await Promise.all(all.filter(isUnfinished).map((name) => this.#files.remove(join(this.#folder, name))))
+    const names = all.filter((name) => !name.startsWith('.'))
     return Promise.all(
       names.map(async (name) => ({
         key: name.replaceAll(SLASH, '/'),
@@ -61,6 +64,10 @@ export class ObjectFiles {
     try {
       await file.append(bytes)
       await file.sync()
+    } catch (error) {
+      // A full disk has no room for it.
+      await this.#files.remove(unfinished).catch(() => {})
+      throw error
     } finally {
       await file.close()
     }
@@ -75,4 +82,8 @@ export class ObjectFiles {
 
 function nameOf(key: string): string {
   return key.replaceAll('/', SLASH)
+}
+
+function isUnfinished(name: string): boolean {
+  return name.startsWith(UNFINISHED)
 }
