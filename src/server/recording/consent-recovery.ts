@@ -1,6 +1,5 @@
 import type { ConsentPolicy } from '../../consent/policy.ts'
 import { decodeConsentEvent } from '../../evidence/consent-event.ts'
-import type { ConsentStateName } from '../../evidence/consent-event-shape.ts'
 import { consentState } from '../../evidence/consent-state.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import { objectKey } from '../storage/layout.ts'
@@ -38,8 +37,6 @@ export async function storeConsent(
   }
 }
 
-const OBJECTED: ReadonlySet<ConsentStateName> = new Set(['refused', 'withdrawn'])
-
 /** What a source wants done about an objection. */
 export type ObjectionPolicy = Pick<ConsentPolicy, 'onRefused' | 'onWithdrawn'>
 
@@ -50,10 +47,13 @@ export type ObjectionPolicy = Pick<ConsentPolicy, 'onRefused' | 'onWithdrawn'>
 export function isShredWanted(events: KeptConsent['events'], policy: ObjectionPolicy | undefined): boolean {
   const bodies = events.map(({ event }) => event)
   if (bodies.some((event) => event.type === 'enforced' && event.action === 'shred')) return true
-  // That it is to be destroyed is the first thing that is done about it: where another was, the policy did not want it.
-  const decided = bodies.findLastIndex((event) => event.type === 'decided' && OBJECTED.has(event.state))
-  if (decided !== -1 && bodies.slice(decided).some(({ type }) => type === 'enforced')) return false
   const state = consentState(bodies)
+  // That it is to be destroyed is the first thing that is done about it: where another was, the policy did not want it. The last decision is about
+  // what holds now only if it says so: an objection that came after it has had nothing done about it.
+  const decided = bodies.findLastIndex(({ type }) => type === 'decided')
+  const decision = bodies[decided]
+  const holds = decision?.type === 'decided' && decision.state === state
+  if (holds && bodies.slice(decided).some(({ type }) => type === 'enforced')) return false
   return (
     (state === 'withdrawn' && policy?.onWithdrawn === 'shred') || (state === 'refused' && policy?.onRefused === 'shred')
   )

@@ -253,6 +253,9 @@ describe('after kill -9', () => {
   const enforced: ConsentEventBody = { type: 'enforced', action: 'stop' }
   const paused: ConsentEventBody = { type: 'enforced', action: 'pause' }
   const refused: ConsentEventBody = { type: 'answered', answer: 'no', by: 'dtmf' }
+  const yes: ConsentEventBody = { type: 'answered', answer: 'yes', by: 'dtmf' }
+  const resumed: ConsentEventBody = { type: 'enforced', action: 'resume' }
+  const NO_PAUSED: readonly ConsentEventBody[] = [refused, { type: 'decided', state: 'refused', because: [0] }, paused]
   it.each([
     ['withdrawn', [withdrawn], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
     ['withdrawn, as decided', [withdrawn, DECIDED], { onRefused: 'stop', onWithdrawn: 'shred' }, 1],
@@ -265,6 +268,30 @@ describe('after kill -9', () => {
       0,
     ],
     ['withdrawn when its deadline had passed', [withdrawn, paused], { onRefused: 'shred', onWithdrawn: 'shred' }, 1],
+    [
+      'withdrawn after a no of which less was done',
+      [...NO_PAUSED, withdrawn],
+      { onRefused: 'pause', onWithdrawn: 'shred' },
+      1,
+    ],
+    [
+      'withdrawn after a no that was taken back',
+      [...NO_PAUSED, yes, { type: 'decided', state: 'agreed', because: [3] }, resumed, withdrawn],
+      { onRefused: 'pause', onWithdrawn: 'shred' },
+      1,
+    ],
+    [
+      'withdrawn twice, of which the first was acted upon',
+      [withdrawn, DECIDED, paused, yes, { type: 'decided', state: 'agreed', because: [3] }, resumed, withdrawn],
+      { onRefused: 'pause', onWithdrawn: 'shred' },
+      1,
+    ],
+    [
+      'refused once more, where that changed nothing',
+      [...NO_PAUSED, refused],
+      { onRefused: 'shred', onWithdrawn: 'stop' },
+      0,
+    ],
     ['agreed to', AGREED, { onRefused: 'shred', onWithdrawn: 'shred' }, 0],
   ] as const)(
     'killed before anything was done, a recording that is %s is what its policy wants now',
