@@ -8,7 +8,7 @@ import type { ConsentListening } from '../../recorder/consent-listener.ts'
 import { POSITIONS_PER_SECOND } from '../../recorder/receiver-set.ts'
 import type { ConsentNote } from '../recording/consent-keeper.ts'
 import type { TakenConsentEvent } from '../recording/consent-trail.ts'
-import { wallClock, type LiveRecording } from '../recording/live-recording.ts'
+import { monotonicOf, wallClock, type LiveRecording } from '../recording/live-recording.ts'
 import { streamsOfVoices } from '../recording/local-description.ts'
 import { eventOfFact, eventOfRule, eventOfState, rulePeople, type RulePeople } from './consent-events.ts'
 import { ConsentParties } from './consent-parties.ts'
@@ -214,10 +214,9 @@ export class ConsentDesk {
     const noted = this.#noteFact(open, fact)
     // What could not be signed allows nothing; what it forbids, it forbids.
     if (noted === undefined && !isObjection(fact.fact)) return Promise.resolve(false)
-    const { openedUs, openedAtUnixMs } = recording.facts
     // What was announced before has the time of another clock, which may have been ahead.
     const nowUs = this.#nowUs()
-    const happenedUs = Math.min(openedUs + (Date.parse(fact.at) - openedAtUnixMs) * 1_000, nowUs)
+    const happenedUs = Math.min(monotonicOf(recording, fact.at), nowUs)
     // The API says at once what others are still being heard to say.
     const toldUs = Math.min(happenedUs, nowUs - HEARD_LATE_US)
     const { factsDropped } = open.consentCase
@@ -360,7 +359,7 @@ async function isThere(event: TakenConsentEvent, last: TakenConsentEvent = event
   return (await event.isSigned) && last.kept
 }
 
-/** Where on the timeline, as near as the main thread knows: it begins with the first packet, soon after the INVITE. */
-function positionAt({ facts }: LiveRecording, us: number): number {
-  return Math.max(0, Math.round(((us - facts.openedUs) * POSITIONS_PER_SECOND) / 1_000_000))
+/** Where on the timeline: it begins with the first packet, which may come long after the INVITE. Whoever is there before that is there from its beginning. */
+function positionAt({ originUs }: LiveRecording, us: number): number {
+  return Math.max(0, Math.round(((us - (originUs ?? us)) * POSITIONS_PER_SECOND) / 1_000_000))
 }

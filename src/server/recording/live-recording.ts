@@ -98,6 +98,8 @@ export interface LiveRecording {
   isConfirmed: boolean
   /** Media streams on which RTP came. */
   readonly receivedOn: Set<StreamId>
+  /** Monotonic microseconds of position 0 of the audio; undefined until the media worker has said so. */
+  originUs: number | undefined
   readonly pausedBy: Set<PauseRequester>
   /** Undefined where nothing is decided about it. */
   consentState: ConsentState | undefined
@@ -186,7 +188,7 @@ export function createLiveRecording(options: {
     mediaAddress: options.mediaAddress ?? '',
     described: undefined,
     awaitsAnswer: undefined,
-    ...{ isConfirmed: false, receivedOn: new Set<StreamId>() },
+    ...{ isConfirmed: false, originUs: undefined, receivedOn: new Set<StreamId>() },
     ...{ pausedBy: new Set(), consentState: undefined },
     tellPause: source.tellPause,
     from: undefined,
@@ -217,6 +219,11 @@ export function createLiveRecording(options: {
 /** @param us monotonic microseconds */
 export function wallClock({ facts }: LiveRecording, us: number): Date {
   return new Date(facts.openedAtUnixMs + Math.round((us - facts.openedUs) / 1_000))
+}
+
+/** The other way round. @param at RFC 3339 */
+export function monotonicOf({ facts }: LiveRecording, at: string): number {
+  return facts.openedUs + (Date.parse(at) - facts.openedAtUnixMs) * 1_000
 }
 
 /** How it is received, what is listened for and whether it is held, where any of it is said. */

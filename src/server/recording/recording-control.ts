@@ -12,7 +12,7 @@ import { accepted, rejected, type Result } from '../../result.ts'
 import { AwaitedAnswers } from './awaited-answers.ts'
 import { Commitment } from './commitment.ts'
 import type { HeldDecision } from './held-decision.ts'
-import { wallClock, type LiveRecording } from './live-recording.ts'
+import { monotonicOf, wallClock, type LiveRecording } from './live-recording.ts'
 import { streamsOfVoices } from './local-description.ts'
 import { MetadataIntake } from './metadata-intake.ts'
 import { type ConsentWord, factOfWord } from './noted-consent.ts'
@@ -239,7 +239,9 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleOrigin(recordingId: RecordingId, originAt: string): void {
     const recording = this.#table.byId(recordingId)
-    if (recording !== undefined) this.#options.custody.note(recording, { kind: 'origin', originAt })
+    if (recording === undefined) return
+    recording.originUs = monotonicOf(recording, originAt)
+    this.#options.custody.note(recording, { kind: 'origin', originAt })
   }
 
   handleConsent(recordingId: RecordingId, fact: ConsentFactAt): void {

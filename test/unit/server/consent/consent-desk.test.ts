@@ -440,17 +440,26 @@ describe('what is asked of a desk', () => {
     await rig.desk.ended(other)
   })
 
-  it('who joins later is written with the rule, and from when on', () => {
-    const rig = new DeskRig()
-    rig.desk.opened(rig.recording)
-    rig.pass(2_000)
-    rig.recording.described = describedLines('s1', 's2', 's3')
-    rig.desk.peopleChanged(rig.recording)
-    rig.pass(2_000)
-    rig.desk.peopleChanged(rig.recording)
-    const joined = rig.events.flatMap(({ body }) => (body.type === 'ruleChosen' ? [body.joined] : []))
-    expect(joined).toEqual([undefined, [{ id: 's3', joinedAtSample: 96_000 }]])
-  })
+  it.each([
+    ['with the INVITE', 0, [{ id: 's3', joinedAtSample: 96_000 }]],
+    ['a second later', 1_000, [{ id: 's3', joinedAtSample: 48_000 }]],
+    ['with who joins', 2_000, undefined],
+    ['after that', undefined, undefined],
+  ] as const)(
+    'who joins later is written with the rule, and from when on, where audio begins %s',
+    (_when, afterMs, who) => {
+      const rig = new DeskRig()
+      rig.desk.opened(rig.recording)
+      if (afterMs !== undefined) rig.recording.originUs = rig.recording.facts.openedUs + afterMs * 1_000
+      rig.pass(2_000)
+      rig.recording.described = describedLines('s1', 's2', 's3')
+      rig.desk.peopleChanged(rig.recording)
+      rig.pass(2_000)
+      rig.desk.peopleChanged(rig.recording)
+      const joined = rig.events.flatMap(({ body }) => (body.type === 'ruleChosen' ? [body.joined] : []))
+      expect(joined.at(-1)).toEqual(who)
+    },
+  )
 
   it('nobody is asked on a line that the SRC refuses, unless something comes on it all the same', () => {
     const rig = new DeskRig()

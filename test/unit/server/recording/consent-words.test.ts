@@ -16,3 +16,10 @@ it.each(['yes', 'withdrawn'] as const)(
     expect(rig.consentTimes[before]).toBe(new Date(OPENED_AT_UNIX_MS + 5_000).toISOString())
   },
 )
+
+it('the first sample has its instant by that clock', async () => {
+  const rig = new ControlRig()
+  await rig.establish()
+  rig.control.handleOrigin(rig.id, new Date(OPENED_AT_UNIX_MS + 1_500).toISOString())
+  expect(rig.control.live[0]?.originUs).toBe(NOW_US + 1_500_000)
+})
