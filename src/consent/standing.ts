@@ -79,6 +79,8 @@ class Folding {
   readonly #parties: readonly PartyStanding[]
   readonly #notes = new Set<string>()
   #objection: Standing['objection']
+  /** When who took consent back did so; of `undefined`, nobody in particular. */
+  readonly #withdrawnUs = new Map<PartyStanding | undefined, number>()
   #hasAnnouncement = false
 
   constructor(question: StandingQuestion) {
@@ -102,18 +104,18 @@ class Folding {
     }
   }
 
-  take({ fact, isLate, isGone = false }: TimedFact): void {
+  take({ fact, atUs, isLate, isGone = false }: TimedFact): void {
     switch (fact.type) {
       case 'announcementPlayed':
         return this.#takePlayed(fact, isLate)
       case 'announcementHeard':
         return this.#takeHeard(fact, isGone)
       case 'answered':
-        return this.#takeAnswer(fact)
+        return this.#takeAnswer(fact, atUs)
       case 'reviewed':
-        return this.#settle(this.#reviewedParty(fact.participantId), fact.answer)
+        return this.#settle(this.#reviewedParty(fact.participantId), fact.answer, atUs)
       case 'withdrawn':
-        return this.#settle(this.#partyOf(fact.participantId) ?? this.#soleSender(fact.streamId), 'withdrawn')
+        return this.#settle(this.#partyOf(fact.participantId) ?? this.#soleSender(fact.streamId), 'withdrawn', atUs)
       case 'declared':
         this.#notes.add('what the SRC declares is no evidence')
     }
@@ -180,14 +182,14 @@ class Folding {
     }
   }
 
-  #takeAnswer(fact: Extract<ConsentFact, { type: 'answered' }>): void {
+  #takeAnswer(fact: Extract<ConsentFact, { type: 'answered' }>, atUs: number): void {
     if (fact.answer === 'none') return
     const party = this.#answeringParty(fact)
     if (fact.answer === 'yes' && fact.by === 'api' && this.#question.policy.apiAnswers === false) {
       this.#notes.add('a yes by the API does not count here')
       return
     }
-    if (fact.by !== 'speech' || fact.answer === 'no') return this.#settle(party, fact.answer)
+    if (fact.by !== 'speech' || fact.answer === 'no') return this.#settle(party, fact.answer, atUs)
     this.#notes.add('a spoken yes counts once a person has listened to it')
     if (party !== undefined) party.awaitsReview = true
   }
@@ -223,16 +225,26 @@ class Folding {
     return this.#parties.filter(({ party }) => party.own !== 'agreed')
   }
 
+  /** A withdrawal stands that was made after this instant: a no of before, which was heard later, does not make a refusal of it. */
+  #isWithdrawnAfter(who: PartyStanding | undefined, atUs: number): boolean {
+    const answer = who === undefined ? this.#objection : who.answer
+    return answer === 'withdrawn' && (this.#withdrawnUs.get(who) ?? atUs) > atUs
+  }
+
   /** A yes of nobody known counts for nobody; a no, or a withdrawal, of nobody known counts for everybody. */
-  #settle(standing: PartyStanding | undefined, answer: 'yes' | 'no' | 'withdrawn'): void {
+  #settle(standing: PartyStanding | undefined, answer: 'yes' | 'no' | 'withdrawn', atUs: number): void {
+    if (answer === 'withdrawn') this.#withdrawnUs.set(standing, atUs)
     if (standing !== undefined) {
+      if (answer === 'no' && this.#isWithdrawnAfter(standing, atUs)) return
       standing.answer = answer
       standing.awaitsReview = false
       if (answer === 'yes') standing.told = true
     } else if (answer === 'yes') this.#notes.add('a yes came of nobody in particular')
     else {
-      this.#objection = answer
-      for (const each of this.#parties) each.answer = 'none'
+      if (answer === 'withdrawn' || !this.#isWithdrawnAfter(undefined, atUs)) this.#objection = answer
+      for (const each of this.#parties) {
+        if (answer === 'withdrawn' || !this.#isWithdrawnAfter(each, atUs)) each.answer = 'none'
+      }
     }
     // A general objection ends when all who are asked have said yes again since.
     const asked = this.#askable().length === 0 ? this.#parties : this.#askable()

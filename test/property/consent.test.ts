@@ -22,6 +22,9 @@ const SATISFIED: readonly ConsentState[] = ['agreed', 'notified', 'notRequired']
 /** By key, API or voice; of a review it is not asked when it was. */
 const isYes = (fact: ConsentFact): boolean => fact.type === 'answered' && fact.answer === 'yes'
 
+const isNo = (fact: ConsentFact): boolean =>
+  (fact.type === 'answered' || fact.type === 'reviewed') && fact.answer === 'no'
+
 /** Who says yes with this fact, told from the fact alone. A spoken yes says nothing. */
 function yesOf(fact: ConsentFact, all: readonly ConsentParty[]): readonly string[] {
   if (fact.type === 'reviewed')
@@ -110,10 +113,36 @@ describe('the state machine', () => {
     )
   })
 
-  test('takes a time that goes back for the last one, but for a yes and what was played', () => {
+  test('makes no refusal of a withdrawal by what was said before it and told after it', () => {
+    const early = fc.array(fc.tuple(fc.integer({ min: 0, max: 9_999_999 }), objections.filter(isNo)), { maxLength: 8 })
+    const withdrawals = objections.filter(({ type }) => type === 'withdrawn')
+    fc.assert(
+      fc.property(worlds, timed, withdrawals, early, (world, before, withdrawal, told) => {
+        if (world.parties.length === 0) return
+        const consent = caseOf(world)
+        for (const [atUs, fact] of before) consent.handleFact(Math.min(atUs, 9_999_999), fact)
+        consent.handleFact(10_000_000, withdrawal)
+        expect(consent.state).toBe('withdrawn')
+        for (const [atUs, fact] of told) {
+          expect(consent.handleFact(atUs, fact)).toEqual([])
+          expect(consent.state).toBe('withdrawn')
+        }
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('takes a time that goes back for the last one, but for what has a time of its own', () => {
     fc.assert(
       fc.property(worlds, timed, (world, all) => {
-        const events = all.filter(([, fact]) => !isYes(fact) && fact.type !== 'announcementPlayed')
+        const isWithdrawn = all.some(([, { type }]) => type === 'withdrawn')
+        const hasOwnTime = (fact: ConsentFact): boolean =>
+          isYes(fact) ||
+          fact.type === 'announcementPlayed' ||
+          // What was destroyed may be asked for in the recording.
+          (fact.type === 'announcementHeard' && world.policy.holdUntilConsent) ||
+          (isWithdrawn && isNo(fact))
+        const events = all.filter(([, fact]) => !hasOwnTime(fact))
         const [back, clamped] = [caseOf(world), caseOf(world)]
         let latest = 0
         for (const [atUs, fact] of events) {
@@ -149,11 +178,14 @@ describe('the state machine', () => {
     fc.assert(
       fc.property(worlds, noObjections, fc.integer({ min: 0, max: 5_000_000 }), (world, events, lateUs) => {
         const inOrder = events.toSorted(([one], [other]) => one - other)
-        const run = (toldUs: (atUs: number) => number): readonly ConsentOutput[] => {
+        const run = (toldUs: (atUs: number) => number) => {
           const consent = caseOf(world)
           const outputs = [...consent.begin(0)]
           for (const [atUs, fact] of inOrder) outputs.push(...consent.handleFact(atUs, fact, toldUs(atUs)))
-          return [...outputs, ...consent.end(60_000_000)]
+          outputs.push(...consent.handleTimeout(59_000_000), ...consent.end(60_000_000))
+          const isMissed = outputs.some((output) => output.kind === 'state' && output.state === 'missing')
+          const actions = outputs.flatMap((output) => (output.kind === 'act' ? [output.action] : []))
+          return { state: consent.state, isMissed, actions }
         }
         expect(run((atUs) => atUs - lateUs)).toEqual(run((atUs) => atUs))
       }),

@@ -232,6 +232,35 @@ describe('an answer', () => {
     expect(consent.state).toBe('agreed')
   })
 
+  test.each([
+    ['of the same party', withdrawn('A'), keys('no', 'a')],
+    ['of nobody in particular', withdrawn('A'), keys('no', 'x')],
+    ['of nobody in particular, of a withdrawal by nobody in particular,', withdrawn(), keys('no', 'x')],
+  ] as const)(
+    'that was no %s makes no refusal of a withdrawal that came after it, though it is heard behind it',
+    (...row) => {
+      const [, withdrawal, no] = row
+      const policy = { ...POLICY, onRefused: 'stop', onWithdrawn: 'pause' } as const
+      const consent = caseWith(policy)
+      consent.handleFact(3 * SECOND_US, withdrawal)
+      expect(consent.handleFact(2 * SECOND_US, no)).toEqual([])
+      expect(consent.state).toBe('withdrawn')
+      // One that came after it is an answer of its own.
+      if (no.type === 'answered' && no.streamId === 'a') {
+        expect(consent.handleFact(4 * SECOND_US, no)).toMatchObject([{ state: 'refused' }, { action: 'stop' }])
+      }
+      for (const party of ['A', 'B']) consent.handleFact(5 * SECOND_US, api('yes', party))
+      expect(consent.state).toBe('agreed')
+    },
+  )
+
+  test('that was no and was told behind a yes counts, whenever it was given', () => {
+    const consent = caseWith()
+    for (const atUs of [3, 4]) consent.handleFact(atUs * SECOND_US, atUs === 3 ? withdrawn('A') : api('yes', 'A'))
+    consent.handleFact(2 * SECOND_US, keys('no', 'a'))
+    expect(consent.state).toBe('refused')
+  })
+
   test('of a person who listened counts whenever it was given', () => {
     const consent = caseWith()
     consent.handleFact(SECOND_US, keys('yes', 'b'))
