@@ -37,6 +37,7 @@ export class ConsentCase {
   #isPaused = false
   #isStopped = false
   #isShredded = false
+  #isOver = false
   #hasEnded = false
   #saidState: ConsentState | undefined
   #factsDropped = 0
@@ -121,6 +122,11 @@ export class ConsentCase {
 
   handleTimeout(nowUs: number): readonly ConsentOutput[] {
     return this.#change(nowUs, () => {})
+  }
+
+  /** Nothing is recorded any more, and not all that was has been heard: nothing is paused, resumed or stopped from now on. */
+  handleOver(): void {
+    this.#isOver = true
   }
 
   /**
@@ -233,7 +239,7 @@ export class ConsentCase {
 
   #do(outputs: ConsentOutput[], action: ConsentAction): void {
     if (this.#isShredded) return
-    const isOver = this.#hasEnded || this.#isStopped
+    const isOver = this.#isOver || this.#hasEnded || this.#isStopped
     if (action === 'pause' || action === 'resume') {
       if (isOver || this.#isPaused === (action === 'pause')) return
       this.#isPaused = action === 'pause'

@@ -200,7 +200,7 @@ export class ConsentDesk {
     open.rule = rule
     open.people = people
     if (isOther) this.#noteRule(open)
-    this.#carryOut(open, open.consentCase.setCall(nowUs - HEARD_LATE_US, parties, rule.rule))
+    this.#carryOut(open, caseOf(open).setCall(nowUs - HEARD_LATE_US, parties, rule.rule))
     this.#lookUp(recording)
   }
 
@@ -220,7 +220,7 @@ export class ConsentDesk {
     // The API says at once what others are still being heard to say.
     const toldUs = Math.min(happenedUs, nowUs - HEARD_LATE_US)
     const { factsDropped } = open.consentCase
-    this.#carryOut(open, open.consentCase.handleFact(happenedUs, fact.fact, toldUs))
+    this.#carryOut(open, caseOf(open).handleFact(happenedUs, fact.fact, toldUs))
     if (factsDropped === 0 && open.consentCase.factsDropped > 0) this.#actions.note(recording, TOO_MANY_FACTS)
     return noted === undefined ? Promise.resolve(false) : isThere(noted, open.noted)
   }
@@ -230,6 +230,7 @@ export class ConsentDesk {
     const open = this.#open.get(recording.facts.recordingId)
     if (open === undefined) return
     await Promise.all(open.lookups)
+    open.consentCase.handleOver()
     this.#carryOut(open, open.consentCase.end(this.#nowUs()))
     clearTimeout(open.timer)
     this.#open.delete(recording.facts.recordingId)
@@ -343,7 +344,7 @@ export class ConsentDesk {
     if (nextTimeoutUs === undefined) return
     const waitMs = Math.max(0, Math.ceil((nextTimeoutUs + HEARD_LATE_US - this.#nowUs()) / 1_000))
     open.timer = setTimeout(() => {
-      this.#carryOut(open, open.consentCase.handleTimeout(this.#nowUs() - HEARD_LATE_US))
+      this.#carryOut(open, caseOf(open).handleTimeout(this.#nowUs() - HEARD_LATE_US))
     }, waitMs)
     open.timer.unref()
   }
@@ -352,6 +353,12 @@ export class ConsentDesk {
 /** A source that asks for nothing and listens for nothing has no cases: its recordings say that nothing is known of consent. */
 function asksForConsent({ policy, listening }: SourceConsentConfig): boolean {
   return policy.require !== 'none' || listening !== undefined
+}
+
+/** What is signed to be done is what can be done: a session that is over is not paused or stopped. */
+function caseOf({ recording, consentCase }: OpenCase): ConsentCase {
+  if (recording.state === 'closing') consentCase.handleOver()
+  return consentCase
 }
 
 /** Whether an event, and the last of what follows from it, is in the journal: a line that the disk did not take at first is written with the next one. */

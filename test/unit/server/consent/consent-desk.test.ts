@@ -334,6 +334,41 @@ describe('a recording that needs the agreement of all', () => {
   })
 })
 
+describe('a recording whose dialog is over', () => {
+  const over = (policy: Partial<ConsentPolicy>): DeskRig => {
+    const rig = new DeskRig(policy)
+    rig.desk.opened(rig.recording)
+    rig.pass(DEADLINE_MS - 1_000)
+    rig.recording.state = 'closing'
+    return rig
+  }
+  const enforced = ({ events }: DeskRig): readonly string[] =>
+    events.flatMap(({ body }) => (body.type === 'enforced' ? [body.action] : []))
+
+  it.each(['pause', 'stop'] as const)(
+    'is not signed to have come to a %s by a deadline after that',
+    async (onMissing) => {
+      for (const waitsMs of [1_400, 3_000]) {
+        const rig = over({ onMissing })
+        rig.pass(waitsMs)
+        await rig.desk.ended(rig.recording)
+        expect(rig.types.at(-1)).toBe('missing')
+        expect(enforced(rig)).toEqual([])
+        expect(rig.done.at(-1)).toBe('over missing')
+      }
+    },
+  )
+
+  it('nor by a no that is heard after that; what was held is destroyed', () => {
+    const rig = over({ holdUntilConsent: true, onRefused: 'stop' })
+    rig.answer('no', 's1', 1_000)
+    expect(enforced(rig)).toEqual(['discard'])
+    const shredded = over({ onRefused: 'shred' })
+    shredded.answer('no', 's1', 1_000)
+    expect(enforced(shredded)).toEqual(['shred'])
+  })
+})
+
 describe('what is asked of a desk', () => {
   it('facts from before the recording count', async () => {
     const rig = new DeskRig({ require: 'notice' })
