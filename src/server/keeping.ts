@@ -92,15 +92,12 @@ export async function startKeeping(
   })
   months.run()
   undo.push(() => months.stop())
+  const journal = await startJournal(config, log)
+  // Behind outbox and ledger: with what they write last the journals of closed recordings go.
+  undo.push(() => journal.settled())
   const outbox = new Outbox({ database, dataDir: config.dataDir, log })
   await outbox.run()
   undo.push(() => outbox.stop())
-  const journal = new OpenJournal({
-    dataDir: config.dataDir,
-    onError: (error) => log.error({ err: error }, 'the journal of open recordings cannot be written'),
-    nowUnixMs: Date.now,
-  })
-  await journal.run()
   const { dataDir } = config
   const ledger = await startLedger({
     ...{ dataDir, signer, store, uploads, metrics },
@@ -137,6 +134,14 @@ export async function startKeeping(
   undo.push(() => announcements.table.stop())
   const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
   return { storage, database, ...kept, vaultRecipients, signer, recover }
+}
+
+async function startJournal({ dataDir }: Config, log: Logger): Promise<OpenJournal> {
+  const onError = (error: unknown): void =>
+    log.error({ err: error }, 'the journal of open recordings cannot be written')
+  const journal = new OpenJournal({ dataDir, onError, nowUnixMs: Date.now })
+  await journal.run()
+  return journal
 }
 
 function settleUnnamed(

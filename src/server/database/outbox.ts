@@ -72,6 +72,7 @@ export class Outbox {
   #wakeApplier = (): void => {}
   #loops: Promise<unknown> | undefined
   readonly #drainWaiters = new Set<() => void>()
+  readonly #writtenWaiters: (() => void)[] = []
 
   constructor(options: OutboxOptions) {
     this.#options = {
@@ -124,6 +125,12 @@ export class Outbox {
     this.#pendingBytes += line.length
     this.#wakeWriter()
     return true
+  }
+
+  /** Resolves when all that was taken before is on the disk; while that does not take it, not at all. */
+  written(): Promise<void> {
+    if (this.#pending.length === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#writtenWaiters.push(resolve))
   }
 
   /**
@@ -199,6 +206,7 @@ export class Outbox {
       }
       // One write and one fsync for everything that came while the last one was under way.
       const count = this.#pending.length
+      const waiters = this.#writtenWaiters.length
       const bytes = Buffer.concat(this.#pending)
       try {
         await this.#journal.append(bytes)
@@ -209,6 +217,7 @@ export class Outbox {
         delayMs = await this.#pause(delayMs)
         continue
       }
+      for (const resolve of this.#writtenWaiters.splice(0, waiters)) resolve()
       this.#pending = this.#pending.slice(count)
       this.#pendingBytes -= bytes.length
       this.#isDiskFailing = false

@@ -32,6 +32,8 @@ type PreviousLog = NonNullable<(StatementBody & { readonly kind: 'nodeStarted' }
 /** Where statements go: never waits, never fails. */
 export interface StatementSink {
   append(body: StatementBody): void
+  /** Resolves when all that was appended before is on the disk; while that does not take it, not at all. */
+  written(): Promise<void>
   /** What stands for a name, number or address, FORMAT.md 2.2; undefined while there is no salt. */
   saltedHash(member: string, value: string): string | undefined
 }
@@ -97,6 +99,10 @@ export class Ledger implements StatementSink {
   #isClosing = false
   readonly #cosigners: Cosigners
   #wake: () => void = () => {}
+  #appended = 0
+  /** Who waits for so many of them to be on the disk. */
+  #awaiting: { readonly upTo: number; readonly resolve: () => void }[] = []
+  #onDisk = 0
   #working: Promise<void> | undefined
 
   constructor(options: LedgerOptions) {
@@ -140,7 +146,14 @@ export class Ledger implements StatementSink {
   append(body: StatementBody): void {
     if (this.#isClosing) return
     this.#queue.push(body)
+    this.#appended += 1
     this.#wake()
+  }
+
+  written(): Promise<void> {
+    const upTo = this.#appended
+    if (this.#onDisk >= upTo) return Promise.resolve()
+    return new Promise((resolve) => this.#awaiting.push({ upTo, resolve }))
   }
 
   saltedHash(member: string, value: string): string | undefined {
@@ -229,7 +242,13 @@ export class Ledger implements StatementSink {
 
   async #writeBatch(log: NodeLog): Promise<void> {
     this.#uncoveredSinceUnixMs ??= this.#queue.oldestUnixMs ?? this.#options.nowUnixMs()
-    await this.#write(log, await log.sign(this.#queue.take()))
+    const drafts = this.#queue.take()
+    const upTo = this.#queue.length === 0 ? this.#appended : 0
+    await this.#write(log, await log.sign(drafts))
+    if (upTo === 0) return
+    this.#onDisk = upTo
+    for (const waiting of this.#awaiting) if (waiting.upTo <= upTo) waiting.resolve()
+    this.#awaiting = this.#awaiting.filter((waiting) => waiting.upTo > upTo)
   }
 
   /** What commands on this machine asked for since it was last looked. */

@@ -49,10 +49,10 @@ export interface Uploads {
  */
 export class Custody {
   readonly #uploads: Uploads
-  readonly #outbox: Pick<Outbox, 'add'>
+  readonly #outbox: Pick<Outbox, 'add' | 'written'>
   readonly #journal: OpenJournal
   readonly #signer: SigningKey
-  readonly #ledger: Pick<StatementSink, 'append'> | undefined
+  readonly #ledger: Pick<StatementSink, 'append' | 'written'> | undefined
   readonly #nowUnixMs: () => number
   readonly #spool: Pick<SegmentKeeper, 'opened' | 'durable' | 'over'> | undefined
   /** What the database has been told of each recording of this run, until it is closed. */
@@ -67,11 +67,11 @@ export class Custody {
 
   constructor(options: {
     readonly uploads: Uploads
-    readonly outbox: Pick<Outbox, 'add'>
+    readonly outbox: Pick<Outbox, 'add' | 'written'>
     readonly journal: OpenJournal
     readonly signer: SigningKey
     /** Hears what is opened and closed; absent, nobody does. */
-    readonly ledger?: Pick<StatementSink, 'append'>
+    readonly ledger?: Pick<StatementSink, 'append' | 'written'>
     readonly nowUnixMs: () => number
     /** Where audio may be held until consent. */
     readonly held?: HeldCustody
@@ -206,11 +206,14 @@ export class Custody {
     this.#told.delete(recordingId)
     this.#refused.delete(recordingId)
     await this.#uploads.put(recordingId, objectKey(objectPrefix, MANIFEST_NAME), signed)
-    await this.closed(whole, signed)
+    this.closed(whole, signed)
   }
 
-  /** The manifest is in the store: the database is told, and the journal is not needed any more. */
-  async closed(manifest: ManifestBody, signed: Uint8Array): Promise<void> {
+  /**
+   * The manifest is in the store: ledger and database are told, and the journal is not needed any more once both have that on disk. Nobody waits for it: a
+   * journal that is left has the next start say all of it again.
+   */
+  closed(manifest: ManifestBody, signed: Uint8Array): void {
     const manifestSha256 = sha256Hex(signed)
     const { recordingId, state, endCause, endedAt, durationSamples } = manifest
     this.#ledger?.append({
@@ -218,7 +221,8 @@ export class Custody {
       ...{ recordingId, manifestSha256, state, endCause, endedAt, durationSamples },
     })
     this.#outbox.add(closedRecord(manifest, manifestSha256))
-    await this.#journal.close(manifest.recordingId)
+    const said = [this.#ledger?.written() ?? Promise.resolve(), this.#outbox.written()]
+    this.#journal.closeAfter(recordingId, Promise.all(said))
     this.#journalled.over(manifest.recordingId)
     this.#held?.over(manifest.recordingId)
     this.#spool?.over(manifest.recordingId)

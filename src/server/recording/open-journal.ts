@@ -139,6 +139,18 @@ export class OpenJournal {
     this.#unwritten.delete(recordingId)
   }
 
+  /** The recording is closed everywhere once `said` is: then its file goes. */
+  closeAfter(recordingId: string, said: Promise<unknown>): void {
+    void said.then(() => this.close(recordingId))
+  }
+
+  /** Resolves when nothing is written any more, and the files are gone of recordings whose end has been said. */
+  async settled(): Promise<void> {
+    // What has just been said has its file closed in this turn.
+    await new Promise(setImmediate)
+    while (this.#chains.size > 0) await Promise.all(this.#chains.values())
+  }
+
   /** The recording has its manifest: forget it. */
   async close(recordingId: string): Promise<void> {
     await this.#chain(recordingId, async () => {

@@ -173,7 +173,7 @@ async function takeAsClosed(
   if (read.ok && read.value.recordingId === opened.facts.recordingId) {
     const consent = keptConsent(opened.facts.recordingId, entries)
     options.custody.readmit({ ...opened, chunks: read.value.chunks, consent })
-    await options.custody.closed(read.value, signed)
+    options.custody.closed(read.value, signed)
     return
   }
   throw new EarwitnessError(

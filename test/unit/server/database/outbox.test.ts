@@ -55,6 +55,16 @@ describe('The outbox, while no database answers,', () => {
     expect(outbox.backlogBytes).toBe(Buffer.byteLength(journalText()))
   })
 
+  it('says when it has on disk what it was given', async () => {
+    const outbox = makeOutbox()
+    await outbox.written()
+    outbox.add(chunkRecord(id, 0))
+    const written = outbox.written().then(() => journalText())
+    await outbox.run()
+    expect(await written).toContain('chunk-000000.age')
+    await outbox.stop()
+  })
+
   it('says that it has not drained', async () => {
     const outbox = makeOutbox()
     await outbox.run()

@@ -52,6 +52,26 @@ describe('the ledger of a node', () => {
     expect(rig.failures).toEqual([])
   })
 
+  it('says when it has on disk what it was told, which a store that does not answer puts off', async () => {
+    const rig = ledgerRig()
+    await rig.run()
+    let answer = (): void => {}
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const list = (prefix: string) => answered.then(() => rig.store.list(prefix))
+    const { ledger } = rig.start({ store: { list } })
+    await ledger.written()
+    for (const body of storyOf(1)) ledger.append(body)
+    const order: string[] = []
+    const written = ledger.written().then(() => order.push('written', ...kinds(rig.lines()).slice(-1).map(String)))
+    order.push('answered')
+    answer()
+    await written
+    expect(order).toEqual(['answered', 'written', 'recordingClosed'])
+    await ledger.close(30_000)
+  })
+
   it('covers statements with a checkpoint after a while, without being stopped', async () => {
     const rig = ledgerRig()
     const { ledger } = rig.start({ checkpointMs: 20, nowUnixMs: Date.now })

@@ -48,7 +48,8 @@ beforeEach(async () => {
   await start()
 })
 
-afterEach(() => {
+afterEach(async () => {
+  await journal.settled()
   rmSync(dataDir, { recursive: true, force: true })
 })
 
@@ -70,7 +71,7 @@ async function start(): Promise<void> {
   custody = new Custody({
     uploads: new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, nowUnixMs: () => 0 }),
     ...{ outbox, journal, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 },
-    ledger: { append: (statement) => void statements.push(statement) },
+    ledger: { append: (statement) => void statements.push(statement), written: () => Promise.resolve() },
     onConsentEvent: (type) => void counted.push(type),
   })
 }
@@ -245,6 +246,7 @@ describe('after kill -9', () => {
     await recording.consent.over()
     const lines = readFileSync(file)
     if (isClosed) await custody.close(recording.objectPrefix, manifestOf(recording))
+    await journal.settled()
     writeFileSync(file, lines)
     await restart()
     expect(shredWanted).toEqual([`${recording.objectPrefix} open`])
@@ -312,6 +314,7 @@ describe('after kill -9', () => {
     await recording.consent.over()
     const lines = readFileSync(file)
     await custody.close(recording.objectPrefix, manifestOf(recording))
+    await journal.settled()
     writeFileSync(file, lines)
     await restart()
     expect(statements.map(({ kind }) => kind)).toEqual(['recordingOpened', 'consent', 'recordingClosed'])

@@ -125,6 +125,7 @@ describe('a recording in custody', () => {
       'chunkStored',
       'recordingClosed',
     ])
+    await journal.settled()
     expect(await journal.leftOpen()).toEqual([])
   })
 
@@ -206,6 +207,29 @@ describe('a recording in custody', () => {
   })
 })
 
+it.each(['ledger', 'outbox'])(
+  'a recording that is closed has its journal until the %s has its end on disk',
+  async (slow) => {
+    let write = (): void => {}
+    const written = new Promise<void>((resolve) => {
+      write = resolve
+    })
+    const writtenBy = (name: string) => () => (name === slow ? written : Promise.resolve())
+    custody = new Custody({
+      ...{ uploads, journal, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS },
+      ledger: { append: () => {}, written: writtenBy('ledger') },
+      outbox: { add: outbox.add, written: writtenBy('outbox') },
+    })
+    custody.opened(recording)
+    await custody.close(recording.objectPrefix, manifestOf(recording))
+    await journal.settled()
+    expect(await journal.leftOpen()).toHaveLength(1)
+    write()
+    await journal.settled()
+    expect(await journal.leftOpen()).toEqual([])
+  },
+)
+
 describe('a recording that nobody can finish', () => {
   it('gets a manifest that says so and names what was sealed', async () => {
     custody.opened(recording)
@@ -264,7 +288,7 @@ describe('a recording that nobody can finish', () => {
 
   it('has told the ledger of each pause of a media stream, also of those before it was opened', () => {
     const told: StatementBody[] = []
-    const ledger = { append: (body: StatementBody) => void told.push(body) }
+    const ledger = { append: (body: StatementBody) => void told.push(body), written: () => Promise.resolve() }
     custody = new Custody({ uploads, outbox, journal, ledger, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS })
     const at = new Date(OPENED_AT_UNIX_MS).toISOString()
     const pause = (isPaused: boolean) =>

@@ -199,6 +199,8 @@ export class RecordList {
     return true
   }
 
+  readonly written = (): Promise<void> => Promise.resolve()
+
   get kinds(): readonly string[] {
     return this.records.map(({ kind }) => kind)
   }

@@ -87,6 +87,7 @@ async function restart(): Promise<Awaited<ReturnType<typeof verifyRecording>>> {
     ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody },
     reportError: (_, error) => fail(error),
   })
+  await journal.settled()
   const { recordingId } = recording.facts
   return verifyRecording({ recordingId, objects: recordingObjects(store, recording.objectPrefix), keys: [verifyKey] })
 }

@@ -50,7 +50,8 @@ beforeEach(async () => {
   await start()
 })
 
-afterEach(() => {
+afterEach(async () => {
+  await journal.settled()
   rmSync(dataDir, { recursive: true, force: true })
 })
 
@@ -273,17 +274,20 @@ describe('after a crash', () => {
     await record(recording, 1)
     const left = await journal.leftOpen()
     await custody.close(recording.objectPrefix, manifestOf(recording))
+    await journal.settled()
     for (const entry of left[0]?.entries ?? []) await journal.append(recording.facts.recordingId, entry)
     expect(await restart()).toBe(0)
     expect(await storedManifest()).toMatchObject({ state: 'complete' })
     expect(outbox.kinds).toEqual(['recordingOpened', 'chunkStored', 'recordingClosed'])
     expect(errors).toEqual([])
+    await journal.settled()
     expect(await journal.leftOpen()).toEqual([])
   })
 
   it('a recording of which not even the first line was written is forgotten', async () => {
     writeFileSync(join(dataDir, 'open', `${recording.facts.recordingId}.jsonl`), '{"at":"2026-11-23T09:00:00.0')
     expect(await restart()).toBe(0)
+    await journal.settled()
     expect(await journal.leftOpen()).toEqual([])
     expect(store.puts).toEqual([])
     expect(errors).toEqual([])

@@ -89,6 +89,7 @@ it('a recording that ends while the store is away, in a recorder that is stopped
   const reportError = (_: string, error: unknown): void => onError(error)
   const recovery = { journal, leftOpen, signer: verifyKey, store, custody, reportError }
   expect(await recoverWithSpool(spool, recovery)).toBe(1)
+  await journal.settled()
   const verdict = await verifyRecording({
     recordingId: recording.facts.recordingId,
     objects: recordingObjects(store, recording.objectPrefix),
