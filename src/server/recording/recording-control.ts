@@ -279,6 +279,8 @@ export class RecordingControl implements SignallingHandler, MediaPlaneHandler {
 
   handleWorkerLost(recordingIds: readonly RecordingId[], spoolFolder?: string): void {
     const frames = spoolFolder === undefined ? undefined : this.#options.spool?.lostFrames(spoolFolder, recordingIds)
+    // Where no recording asks for them, their failure is nobody's.
+    frames?.catch(() => {})
     for (const recordingId of recordingIds) {
       const recording = this.#table.byId(recordingId)
       // One that is still being opened is refused when its `open` fails.

@@ -110,9 +110,14 @@ export class RecordingEnd {
 
   /** What its worker had sealed for the spool and not made an object of becomes short chunks. */
   async #takeFrames(recording: LiveRecording, framesOf: Promise<LostFrames> | undefined): Promise<void> {
-    const frames = (await framesOf)?.get(recording.facts.recordingId) ?? []
-    const { chunks, kept } = objectsOfFrames(frames, recording)
-    const { custody } = this.#options
+    const { custody, nowUnixMs } = this.#options
+    const left = await framesOf?.catch(() => 'unreadable' as const)
+    const frames = (left === 'unreadable' ? undefined : left?.get(recording.facts.recordingId)) ?? []
+    const { chunks, kept, hasHole } = objectsOfFrames(frames, recording)
+    if (hasHole || left === 'unreadable') {
+      const detail = 'A part of the spool could not be used.'
+      custody.incident(recording, { code: 'spool-damaged', at: new Date(nowUnixMs()).toISOString(), detail })
+    }
     for (const { entry: chunk, bytes } of chunks)
       custody.sealed(recording, { kind: 'chunk', name: chunk.name, bytes, chunk })
     for (const { entry, bytes } of kept)

@@ -6,6 +6,7 @@ import { chunkName, keptName } from '../../evidence/object-names.ts'
 import { nextRunningHash, RUNNING_HASH_START } from '../../evidence/running-hash.ts'
 import { sha256Hex } from '../../evidence/sha256.ts'
 import type { SpoolFrame } from '../../recorder/recording-types.ts'
+import { errnoOf } from '../storage/storage-error.ts'
 import { scanSegment, type TornReason } from './frame-record.ts'
 import type { SpoolFiles } from './spool-files.ts'
 
@@ -13,8 +14,8 @@ import type { SpoolFiles } from './spool-files.ts'
 export interface LeftFrames {
   /** In the order they were written. */
   readonly byRecording: ReadonlyMap<string, readonly SpoolFrame[]>
-  /** Segments that were not whole to their end: what a crash or a power cut was in the middle of. */
-  readonly torn: readonly { readonly path: string; readonly reason: TornReason }[]
+  /** Segments that were not whole to their end: what a crash or a power cut was in the middle of. `unreadable`: the disk does not give it. */
+  readonly torn: readonly { readonly path: string; readonly reason: TornReason | 'unreadable' }[]
 }
 
 /** Reads the segments of these folders. Frames of other recordings than `wanted` are passed over. */
@@ -24,12 +25,17 @@ export async function readLeftFrames(
   wanted: ReadonlySet<string>,
 ): Promise<LeftFrames> {
   const byRecording = new Map<string, SpoolFrame[]>()
-  const torn: { path: string; reason: TornReason }[] = []
+  const torn: { path: string; reason: TornReason | 'unreadable' }[] = []
   for (const folder of folders) {
     const names = (await files.readDirectory(folder)).filter((name) => name.endsWith('.spool')).toSorted()
     for (const name of names) {
       const path = join(folder, name)
-      const scan = scanSegment(await files.read(path))
+      const bytes = await files.read(path).catch((error: unknown) => {
+        // It went meanwhile: the store has what was in it.
+        if (errnoOf(error) !== 'ENOENT') torn.push({ path, reason: 'unreadable' })
+      })
+      if (bytes === undefined) continue
+      const scan = scanSegment(bytes)
       if (scan.torn !== undefined) torn.push({ path, reason: scan.torn.reason })
       for (const { recordingId, frame } of scan.records) {
         if (!wanted.has(recordingId)) continue

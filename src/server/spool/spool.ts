@@ -37,6 +37,8 @@ export class Spool {
   /** Something could not be written: until the disk has taken a probe. */
   #isSuspect = false
   #isFailing = false
+  /** Of what earlier runs, or workers that died, have left. */
+  #hasUnreadable = false
   /** Of the workers of this run. */
   readonly runFolder: string
   readonly #folder: string
@@ -158,8 +160,9 @@ export class Spool {
     return this.#read([workerFolder], recordingIds)
   }
 
-  /** What earlier runs have left is not needed any more. */
+  /** What earlier runs have left is not needed any more; what the disk does not give stays, for somebody to look at. */
   async forgetEarlierRuns(): Promise<void> {
+    if (this.#hasUnreadable) return
     for (const run of await this.#earlierRuns()) await this.#files.removeDirectory(run)
   }
 
@@ -172,6 +175,7 @@ export class Spool {
   async #read(folders: readonly string[], recordingIds: readonly string[]): Promise<LeftFrames['byRecording']> {
     const { byRecording, torn } = await readLeftFrames(this.#files, folders, new Set(recordingIds))
     if (torn.length > 0) this.#onTorn(torn)
+    this.#hasUnreadable ||= torn.some(({ reason }) => reason === 'unreadable')
     return byRecording
   }
 
@@ -199,7 +203,10 @@ export async function openSpool(options: {
     files: nodeSpoolFiles,
     onError: (error) => log.error({ err: error }, 'the spool cannot be used as it should'),
     onTorn: (torn) =>
-      log.warn({ count: torn.length }, 'segments of the spool end in the middle of a frame; what is whole is used'),
+      log.warn(
+        { count: torn.length },
+        'segments of the spool end in the middle of a frame, or cannot be read; what is whole is used',
+      ),
   })
   await spool.run()
   return spool

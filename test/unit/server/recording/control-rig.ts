@@ -7,6 +7,8 @@ import type { ConsentNote } from '../../../../src/server/recording/consent-keepe
 import { RecordingControl } from '../../../../src/server/recording/recording-control.ts'
 import { RecordingEvents } from '../../../../src/server/recording/recording-events.ts'
 import type { StoryEvent } from '../../../../src/server/recording/session-story.ts'
+import type { LostFrames } from '../../../../src/server/recording/recording-end.ts'
+import { SegmentKeeper } from '../../../../src/server/spool/segment-keeper.ts'
 import { SourceTable } from '../../../../src/server/recording/source-table.ts'
 import type { InDialogRequest, OfferRequest, OwnRequest, OwnResponse } from '../../../../src/server/signalling/port.ts'
 import { createLogger } from '../../../../src/server/telemetry/logger.ts'
@@ -72,6 +74,8 @@ export class ControlRig {
   holdsAudio = false
   /** Times of the consent events that were to be signed. */
   readonly consentTimes: string[] = []
+  /** What a worker that died has left in the spool. */
+  lostFrames: () => Promise<LostFrames> = () => Promise.resolve(new Map())
   readonly #ports = new Map<string, number>()
 
   constructor() {
@@ -124,6 +128,10 @@ export class ControlRig {
           this.custody.push('interrupted')
           return Promise.resolve()
         },
+      },
+      spool: {
+        keeper: new SegmentKeeper({ files: { unlink: () => Promise.resolve() }, onError: () => {} }),
+        lostFrames: () => this.lostFrames(),
       },
       consent: consentOf(
         () => this.holdsAudio,
