@@ -45,13 +45,15 @@ export async function checkLogProof(
     if (statement.seq === 0 && !isForeign) firstAt = statement.at
     story.take(statement, decoded.value.keyId)
   }
-  story.finish({ lastAt: newest.at, isWhole: proof.statements.length < PROVED_STATEMENTS_MAX })
+  const isWhole = proof.statements.length < PROVED_STATEMENTS_MAX
+  story.finish({ lastAt: newest.at, isWhole })
   const { openedSeq, closedSeq, told, rotations } = story
   const { witnessed, unwitnessed } = await checkWitnesses(proof, { name, witnesses, closedSeq }, findings)
   return {
     logId: proof.logId,
     hadBegun: firstAt !== undefined && Date.parse(firstAt) < Date.parse(recording.startedAt),
-    hasGoneOn: !isForeign && isLongAfter(newest.at, recording),
+    // Older proofs end with the first thousand, whatever those were: that the end is not among them says nothing.
+    hasGoneOn: !isForeign && isWhole && isLongAfter(newest.at, recording),
     openedSeq,
     closedSeq,
     coveredAt: newest.at,

@@ -12,6 +12,8 @@ export const LOG_PROOF_BYTES_MAX = 32 * 1024 * 1024
 export const PROVED_STATEMENTS_MAX = 1_000
 /** Beyond these, statements that a key was sealed anew. */
 export const PROVED_ROTATIONS_MAX = 1_000
+/** And beyond these, statements that it was closed: a start says it again that does not know whether it was said. */
+export const PROVED_ENDS_MAX = 16
 /** Longest time stamp, as Base64. */
 export const TIMESTAMP_LENGTH_MAX = 65_536
 

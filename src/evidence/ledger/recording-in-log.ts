@@ -8,6 +8,7 @@ import { GrowingTree } from './growing-tree.ts'
 import {
   LOG_PROOF_FORMAT,
   PROVED_ROTATIONS_MAX,
+  PROVED_ENDS_MAX,
   PROVED_STATEMENTS_MAX,
   type LogProof,
   type ProvedCheckpoint,
@@ -151,6 +152,12 @@ interface ProvableCheckpoint {
   readonly size: number
 }
 
+/** Places beyond the first thousand. Without them no reader could tell the key in force from one that was put there, nor whether the end of the recording was said. */
+const BEYOND: Readonly<Partial<Record<string, number>>> = {
+  keyRotated: PROVED_ROTATIONS_MAX,
+  recordingClosed: PROVED_ROTATIONS_MAX + PROVED_ENDS_MAX,
+}
+
 class LogSearch {
   readonly #question: LogQuestion
   readonly #checkpoint: Checkpoint | undefined
@@ -192,7 +199,7 @@ class LogSearch {
         if (isFirst && !this.#isForeign) this.#firstAt = statement.at
         const wasClosed = this.#story.closedSeq !== undefined
         this.#story.take(statement, keyId)
-        this.#keep(jws, { isAbout, isKey: statement.kind === 'keyRotated' })
+        this.#keep(jws, { isAbout, beyond: BEYOND[statement.kind] ?? 0 })
         if (!wasClosed && this.#story.closedSeq !== undefined) await this.#wantEarlier()
       }
     }
@@ -232,12 +239,10 @@ class LogSearch {
   }
 
   /** Asks for the hashes that prove this statement; to be called before it is in the tree. */
-  #keep(jws: string, { isAbout, isKey }: { readonly isAbout: boolean; readonly isKey: boolean }): void {
+  #keep(jws: string, { isAbout, beyond }: { readonly isAbout: boolean; readonly beyond: number }): void {
     const seq = this.#tree.size
     const size = this.#checkpoint?.size ?? 0
-    // Without them no reader could tell the key in force from one that was put there.
-    const seenMax = PROVED_STATEMENTS_MAX + (isKey ? PROVED_ROTATIONS_MAX : 0)
-    if (seq >= size || this.#seen.length >= seenMax) return
+    if (seq >= size || this.#seen.length >= PROVED_STATEMENTS_MAX + beyond) return
     this.#seen.push({ seq, jws, isAbout })
     this.#picker.want(inclusionNodes(seq, size), (node) => this.#tree.subtree(node))
   }

@@ -75,6 +75,23 @@ async function ask(
 }
 
 describe('a recording in a log', () => {
+  it('of which the log says more than is handed on: that it was closed is among it', async () => {
+    const stories = Array.from({ length: 1_010 }, (_, count): StatementBody => ({
+      ...{ kind: count % 2 === 0 ? 'streamPaused' : 'streamResumed', recordingId: ID, streamId: '0', cause: 'held' },
+    }))
+    const { lines, note } = await logOf([started, opened(ID), ...stories, closed(ID)])
+    const { proof, closedSeq } = await ask(lines, note)
+    expect(proof?.statements).toHaveLength(1_001)
+    const findings = new FindingList()
+    const told = await checkLogProof(proof!, { name: 'log', recording, keys: [signer.verifyKey] }, findings)
+    expect(told).toMatchObject({ closedSeq })
+    expect(findings.findings).toEqual([])
+    // As older recorders handed it on.
+    const first = { ...proof!, statements: proof!.statements.slice(0, 1_000) }
+    const older = await checkLogProof(first, { name: 'log', recording, keys: [signer.verifyKey] }, findings)
+    expect(older).toMatchObject({ closedSeq: undefined, hasGoneOn: false })
+  })
+
   it('of which the SDP paused media streams: each pause was said, where the log promises that', async () => {
     const stream = (streamId: string, cause: 'paused' | 'held' = 'paused'): StatementBody => ({
       ...{ kind: 'streamPaused', recordingId: ID, streamId, cause },
