@@ -16,7 +16,7 @@ export const LIST_DEPTH_MAX = 32
 export const INCOMING_AGE_MAX_MS = 24 * 60 * 60 * 1_000
 
 /** Beside the objects, so that a link never crosses a file system; its name can never be part of a key. */
-const INCOMING = '.incoming'
+export const INCOMING = '.incoming'
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 

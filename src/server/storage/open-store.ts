@@ -2,7 +2,7 @@ import { chown, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Config, ReplicaConfig, S3Config } from '../../config/config.ts'
-import { FolderStore } from './folder-store.ts'
+import { FolderStore, INCOMING } from './folder-store.ts'
 import type { CustodyStore, ObjectStore } from './object-store.ts'
 import { FallbackReader, type OnFallback } from './replica/fallback-reader.ts'
 import type { S3Store } from './s3/s3-store.ts'
@@ -38,7 +38,7 @@ export interface CustodyPlace {
   readonly store: CustodyStore
   /** For people. */
   readonly description: string
-  /** Gives an object that root wrote to the owner of the folder, so that the recorder can read it. */
+  /** Gives an object that root wrote, and the folders that it is in, to the owner of the folder, so that the recorder can read it. */
   adopt(key: string): Promise<void>
 }
 
@@ -51,7 +51,7 @@ export async function openForCustody(
   const open = async (place: CustodyPlace['place'], s3Config: S3Config | undefined, folder: () => string) => {
     if (s3Config === undefined) {
       const root = folder()
-      const adopt = (key: string): Promise<void> => adoptFile(root, key)
+      const adopt = (key: string): Promise<void> => adoptFile({ root, dataDir: config.dataDir }, key)
       return { place, store: new FolderStore(root), description: `folder ${root}`, adopt }
     }
     const store = await openS3Store(s3Config)
@@ -66,10 +66,24 @@ export async function openForCustody(
   return { places, close }
 }
 
-async function adoptFile(root: string, key: string): Promise<void> {
+/**
+ * With the folders that were made for it: in one that is root's the recorder could neither read nor store any more. A store that root has made, and nobody else
+ * can enter, goes to the owner of the data folder.
+ */
+async function adoptFile(
+  { root, dataDir }: { readonly root: string; readonly dataDir: string },
+  key: string,
+): Promise<void> {
   try {
-    const { uid, gid } = await stat(root)
-    await chown(join(root, key), uid, gid)
+    const own = process.geteuid?.()
+    const there = await stat(root)
+    const isOurs = there.uid === own && (there.mode & 0o077) === 0
+    const { uid, gid } = isOurs ? await stat(dataDir) : there
+    const names = key.split('/')
+    const paths = names.map((_, index) => join(root, ...names.slice(0, index + 1)))
+    for (const path of [...(isOurs ? [root, join(root, INCOMING)] : []), ...paths]) {
+      if ((await stat(path)).uid === own) await chown(path, uid, gid)
+    }
   } catch {
     // Who may not give it away is its owner already.
   }
