@@ -3,6 +3,10 @@ import type { ObjectStore } from '../object-store.ts'
 
 /** How long a store that did not answer is left alone by reading, so that not every object waits for its time-outs. */
 const REST_MS = 30_000
+/** What is so of a whole store, and takes long to find out. */
+const RESTING_CODES: ReadonlySet<string> = new Set([
+  ...['storage-busy', 'storage-failing', 'storage-missing', 'storage-timeout', 'storage-unreachable'],
+])
 
 type Readable = Pick<ObjectStore, 'get' | 'list'>
 type Listed = Awaited<ReturnType<ObjectStore['list']>>
@@ -98,7 +102,8 @@ class Side {
       if (!(error instanceof EarwitnessError)) throw error
       // What is wrong with the question is the same everywhere.
       if (error.code === 'storage-key-invalid' || error.code === 'storage-list-too-long') throw error
-      this.#failed = { error, untilMs: this.#nowMs() + REST_MS }
+      // What one object is refused for says nothing of the others.
+      if (RESTING_CODES.has(error.code)) this.#failed = { error, untilMs: this.#nowMs() + REST_MS }
       return { ok: false, error }
     }
   }

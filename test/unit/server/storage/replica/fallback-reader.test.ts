@@ -73,6 +73,14 @@ describe('reading from two stores', () => {
     expect(await text('c')).toBe('three')
   })
 
+  it('asks the primary store again for the next object when it was refused one', async () => {
+    const { reading, text, primary } = reader()
+    primary.code = 'storage-blocked'
+    expect(await codeOf(reading.get('c'))).toBe('storage-blocked')
+    primary.code = undefined
+    expect(await text('c')).toBe('three')
+  })
+
   it('does not say that there is nothing when only the replica has said so', async () => {
     const { reading, primary } = reader()
     primary.code = 'storage-unreachable'
