@@ -17,6 +17,9 @@ export const REORDER_PACKETS_MAX = 1_024
  */
 export const STRAGGLERS_US = 500_000
 
+/** How far the RTP clock and our own may disagree on how long nothing came: a queue that has come or gone meanwhile, and 100 ppm of five hours. */
+export const OUTAGE_TOLERANCE_US = 2_000_000
+
 const INITIAL_CAPACITY = 32
 /** Storage of payloads grows in steps of this many bytes. */
 const STORAGE_STEP = 32
@@ -43,6 +46,11 @@ export interface ReorderCounters {
   readonly expected: number
 }
 
+interface Waiting {
+  readonly packet: RtpPacket
+  readonly arrivalUs: number
+}
+
 export interface ReleasedPacket {
   readonly packet: RtpPacket
   readonly arrivalUs: number
@@ -56,7 +64,7 @@ export interface ReleasedPacket {
  * Each missing packet is waited for until the packet that has waited longest was here for {@link REORDER_WINDOW_US}; then
  * it is counted as lost, once. `pop(Infinity)` waits for nothing. A jump of the sequence number (RFC 3550 A.1) is believed
  * when a second packet of the new sequence comes; both are released, after all of the old sequence, and nothing is counted
- * as lost between the two, unless the RTP clock counted just as many packets: then these were sent, and lost. Packets that the new sequence overtook are still of the old one, for {@link STRAGGLERS_US}: what has
+ * as lost between the two, unless the RTP clock counted just as many packets in that time: then these were sent, and lost. Packets that the new sequence overtook are still of the old one, for {@link STRAGGLERS_US}: what has
  * begun anew is released no sooner than a missing packet would be given up, so that they find their place. Number and payload of the
  * first packet of a jump that is not followed up are dropped (`stray`).
  *
@@ -88,7 +96,7 @@ export class ReorderBuffer {
   /** Number of the first packet released of that epoch, and what was expected of all epochs before. */
   #base = 0
   #expectedBefore = 0
-  #probation: { readonly packet: RtpPacket; readonly arrivalUs: number } | undefined
+  #probation: Waiting | undefined
   readonly #counters = {
     queued: 0,
     duplicate: 0,
@@ -119,9 +127,12 @@ export class ReorderBuffer {
     return distance <= 0 && distance > -REORDER_MEMORY && this.#run.has(highest + distance)
   }
 
-  /** @param arrivalUs monotonic microseconds, must not run backwards */
-  push(packet: RtpPacket, arrivalUs: number): PushResult {
-    const result = this.#admit(packet, arrivalUs)
+  /**
+   * @param arrivalUs monotonic microseconds, must not run backwards
+   * @param clockRate of the packet's timestamp, Hz; unknown: a jump is never loss
+   */
+  push(packet: RtpPacket, arrivalUs: number, clockRate = 0): PushResult {
+    const result = this.#admit(packet, arrivalUs, clockRate)
     this.#counters[result] += 1
     return result
   }
@@ -186,10 +197,10 @@ export class ReorderBuffer {
     return nowUs - oldestUs < windowUs
   }
 
-  #admit(packet: RtpPacket, arrivalUs: number): PushResult {
+  #admit(packet: RtpPacket, arrivalUs: number, clockRate: number): PushResult {
     const { highest } = this.#run
     if (highest === undefined) {
-      this.#run.begin(0, packet.sequenceNumber, packet.timestamp)
+      this.#run.begin(0, packet.sequenceNumber, packet.timestamp, arrivalUs)
       return this.#insert(packet, arrivalUs, this.#run, packet.sequenceNumber)
     }
     const distance = sequenceDistance(highest, packet.sequenceNumber)
@@ -198,7 +209,7 @@ export class ReorderBuffer {
     if (Math.abs(fromFormer) < Math.abs(distance)) {
       return this.#admitTo(this.#former, packet, arrivalUs, (this.#former.highest ?? 0) + fromFormer)
     }
-    if (isJump) return this.#admitJump(packet, arrivalUs)
+    if (isJump) return this.#admitJump(packet, arrivalUs, clockRate)
     return this.#admitTo(this.#run, packet, arrivalUs, highest + distance)
   }
 
@@ -210,12 +221,12 @@ export class ReorderBuffer {
   }
 
   #admitTo(run: SequenceRun, packet: RtpPacket, arrivalUs: number, number: number): PushResult {
-    if (!run.note(number, packet.timestamp)) return 'duplicate'
+    if (!run.note(number, packet.timestamp, arrivalUs)) return 'duplicate'
     const isOver = run.epoch < this.#releasedEpoch || (run.epoch === this.#releasedEpoch && number < this.#next)
     return isOver ? 'late' : this.#insert(packet, arrivalUs, run, number)
   }
 
-  #admitJump(packet: RtpPacket, arrivalUs: number): PushResult {
+  #admitJump(packet: RtpPacket, arrivalUs: number, clockRate: number): PushResult {
     const first = this.#probation
     const distance =
       first === undefined ? Infinity : sequenceDistance(first.packet.sequenceNumber, packet.sequenceNumber)
@@ -231,9 +242,9 @@ export class ReorderBuffer {
     this.#former = this.#run
     this.#formerUntilUs = arrivalUs + STRAGGLERS_US
     this.#run = run
-    const ahead = countedAhead(this.#former, first.packet, packet)
+    const ahead = countedAhead(this.#former, first, packet, clockRate)
     const firstNumber = ahead === undefined ? first.packet.sequenceNumber : (this.#former.highest ?? 0) + ahead
-    run.begin(this.#former.epoch + (ahead === undefined ? 1 : 0), firstNumber, first.packet.timestamp)
+    run.begin(this.#former.epoch + (ahead === undefined ? 1 : 0), firstNumber, first.packet.timestamp, first.arrivalUs)
     // Its own push is over and was `queued`: that it is dropped all the same must be counted where others look for it.
     if (this.#insert(first.packet, first.arrivalUs, run, firstNumber) === 'overflow') this.#counters.stray += 1
     const inserted = this.#admitTo(run, packet, arrivalUs, firstNumber + distance)
@@ -291,17 +302,20 @@ export class ReorderBuffer {
 }
 
 /**
- * How many packets `first` is ahead of the end of `run` by sequence number and RTP clock alike; undefined when they disagree, as they do where one
- * of them began anew. RFC 3550 A.1 tells a restart by the size of the step alone; but as long as nothing comes the clock counts on, and more than 16 bits.
+ * How many packets `first` is ahead of the end of `run` by sequence number and RTP clock alike, which took as long to come; undefined when they disagree, as they do
+ * where something began anew, or leapt. RFC 3550 A.1 tells a restart by the size of the step alone; but as long as nothing comes the clock counts on, and more than 16 bits.
  *
  * @param next another packet of the same sequence, by which it is known how much of the clock a packet takes
  */
-function countedAhead(run: SequenceRun, first: RtpPacket, next: RtpPacket): number | undefined {
-  const step = clockDistance(first, next) / sequenceDistance(first.sequenceNumber, next.sequenceNumber)
-  const ahead = clockDistance(run, first) / step
+function countedAhead(run: SequenceRun, first: Waiting, next: RtpPacket, clockRate: number): number | undefined {
+  const { packet, arrivalUs } = first
+  const step = clockDistance(packet, next) / sequenceDistance(packet.sequenceNumber, next.sequenceNumber)
+  const distance = clockDistance(run, packet)
+  const ahead = distance / step
   const isCounted = step > 0 && ahead > 0 && Number.isInteger(ahead)
-  const matches = sequenceDistance((run.highest ?? 0) + ahead, first.sequenceNumber) === 0
-  return isCounted && matches ? ahead : undefined
+  const matches = sequenceDistance((run.highest ?? 0) + ahead, packet.sequenceNumber) === 0
+  const lateUs = arrivalUs - run.arrivalUs - (distance * 1_000_000) / clockRate
+  return isCounted && matches && Math.abs(lateUs) <= OUTAGE_TOLERANCE_US ? ahead : undefined
 }
 
 /** Signed, in 32 bits. */

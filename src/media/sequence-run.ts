@@ -1,12 +1,13 @@
 /** How many sequence numbers back a second copy is recognised. A multiple of 32, beyond `MAX_MISORDER`. */
 export const REORDER_MEMORY = 1_024
 
-/** One run of a sequence: its highest number, extended beyond 16 bits, with its timestamp, and which of the last {@link REORDER_MEMORY} were seen. RFC 3550 A.1 */
+/** One run of a sequence: its highest number, extended beyond 16 bits, with its time, and which of the last {@link REORDER_MEMORY} were seen. RFC 3550 A.1 */
 export class SequenceRun {
   /** Runs are numbered in the order in which they began. */
   epoch = 0
-  /** RTP timestamp of the packet with the highest number. */
+  /** Of the packet with the highest number: its RTP timestamp, and when it came. */
   timestamp = 0
+  arrivalUs = 0
   #highest: number | undefined
   readonly #seen = new Uint32Array(REORDER_MEMORY / 32)
 
@@ -16,23 +17,27 @@ export class SequenceRun {
   }
 
   /** Forgets everything and begins with this number. */
-  begin(epoch: number, number: number, timestamp: number): void {
+  begin(epoch: number, number: number, timestamp: number, arrivalUs: number): void {
     this.epoch = epoch
     this.timestamp = timestamp
+    this.arrivalUs = arrivalUs
     this.#seen.fill(0)
     this.#highest = number
     this.#remember(number)
   }
 
   /** False for a number that has been noted before, if it is not more than {@link REORDER_MEMORY} back. */
-  note(number: number, timestamp: number): boolean {
+  note(number: number, timestamp: number, arrivalUs: number): boolean {
     const highest = this.#highest ?? number
     if (number <= highest && this.has(number)) return false
     if (number - highest >= REORDER_MEMORY) this.#seen.fill(0)
     // Numbers skipped on the way have not been seen.
     else for (let skipped = highest + 1; skipped < number; skipped++) this.#forget(skipped)
-    if (number > highest) this.timestamp = timestamp
-    this.#highest = Math.max(highest, number)
+    if (number > highest) {
+      this.#highest = number
+      this.timestamp = timestamp
+      this.arrivalUs = arrivalUs
+    }
     this.#remember(number)
     return true
   }

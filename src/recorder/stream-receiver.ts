@@ -246,7 +246,7 @@ export class StreamReceiver {
     const format = this.#audio.treated(this.#formatOf(copy))
     if (this.#buffers.ssrc !== copy.ssrc || (format?.kind !== 'audio' && format?.kind !== 'kept')) return
     this.#audio.keepBytes(copy, serializeRtp(copy), format)
-    if (this.#buffers.active.push(copy, arrivalUs) === 'queued') this.#packetsReceived += 1
+    if (this.#buffers.active.push(copy, arrivalUs, format.clockRate) === 'queued') this.#packetsReceived += 1
   }
 
   #handlePacket(
@@ -360,7 +360,7 @@ export class StreamReceiver {
 
   #accept(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
     const queuedBefore = this.#buffers.active.length
-    const outcome = this.#buffers.active.push(packet, arrivalUs)
+    const outcome = this.#buffers.active.push(packet, arrivalUs, format.clockRate)
     // None for a packet whose number jumped, and two for the one that confirms the jump.
     const taken = this.#buffers.active.length - queuedBefore
     this.rtcp.noteArrival(packet, outcome, arrivalUs)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import {
+  OUTAGE_TOLERANCE_US,
   REORDER_PACKETS_MAX,
   REORDER_SETTLE_US,
   REORDER_WINDOW_US,
@@ -181,8 +182,13 @@ describe('a jump that the RTP clock counted, packet by packet', () => {
     const buffer = new ReorderBuffer()
     buffer.push(packet(10, before), 0)
     released(buffer, Infinity)
-    for (const number of later) buffer.push(packet(10 + number, before + number * 160), 1)
+    for (const number of later) comesAsSent(buffer, number)
     return buffer
+  }
+
+  /** A packet comes when the RTP clock says, or so many seconds later. */
+  function comesAsSent(buffer: ReorderBuffer, number: number, samples = 0, lateUs = 0): void {
+    buffer.push(packet(10 + number, before + number * 160 + samples), number * 20_000 + lateUs, 8_000)
   }
 
   it('is loss, whichever of the two came first', () => {
@@ -200,13 +206,13 @@ describe('a jump that the RTP clock counted, packet by packet', () => {
     const buffer = jumped(200_000, 200_001)
     expect(released(buffer, Infinity)).toEqual([`${200_010 & 0xffff}(199999)`, `${200_011 & 0xffff}`])
     expect(buffer.counters).toMatchObject({ restarted: 0, lost: 199_999, expected: 200_002 })
-    expect(buffer.push(packet(200_011), 2)).toBe('duplicate')
+    expect(buffer.push(packet(200_011), 200_002 * 20_000)).toBe('duplicate')
   })
 
   it('is waited for, and stragglers of before find their place', () => {
     const buffer = jumped(3_000, 3_001)
-    buffer.push(packet(12, before + 320), 2)
-    expect(released(buffer, REORDER_WINDOW_US)).toEqual([])
+    buffer.push(packet(12, before + 320), 3_001 * 20_000, 8_000)
+    expect(released(buffer, 3_000 * 20_000 + REORDER_WINDOW_US - 1)).toEqual([])
     expect(released(buffer, Infinity)).toEqual(['12(1)', '3010(2997)', '3011'])
     expect(buffer.counters).toMatchObject({ restarted: 0, lost: 2_998, expected: 3_002, released: 4 })
   })
@@ -214,9 +220,23 @@ describe('a jump that the RTP clock counted, packet by packet', () => {
   it('is none when the clock counted less, more, or backwards', () => {
     for (const samples of [-1, 1, -160, 160, -2 * 3_000 * 160]) {
       const buffer = jumped()
-      for (const number of [3_000, 3_001]) buffer.push(packet(10 + number, before + number * 160 + samples), 1)
+      for (const number of [3_000, 3_001]) comesAsSent(buffer, number, samples)
       expect(released(buffer, Infinity)).toEqual(['3010', '3011'])
       expect(buffer.counters).toMatchObject({ restarted: 1, lost: 0 })
+    }
+  })
+
+  it('is none when that did not take as long: number and clock leapt together', () => {
+    for (const [lateUs, restarted] of [
+      [OUTAGE_TOLERANCE_US, 0],
+      [-OUTAGE_TOLERANCE_US, 0],
+      [1 - 3_000 * 20_000, 1],
+      [-OUTAGE_TOLERANCE_US - 1, 1],
+      [OUTAGE_TOLERANCE_US + 1, 1],
+    ] as const) {
+      const buffer = jumped()
+      for (const number of [3_000, 3_001]) comesAsSent(buffer, number, 0, lateUs)
+      expect(buffer.counters).toMatchObject({ restarted })
     }
   })
 })
