@@ -55,9 +55,17 @@ export class RtpClock {
     return sentUs === undefined ? undefined : sentUs - packetSamples / this.#samplesPerUs
   }
 
-  /** When the packet observed last had been spoken to its end, by the least transit of now: monotonic microseconds. */
-  get lastSentUs(): number {
-    return this.#arrivals.lastSentUs
+  /**
+   * What of the packet observed last must have been spoken in a pause for nothing of it to be recorded, by the least transit of now: monotonic microseconds. All of
+   * it, as a place is to the sample. Where audio is moved ahead only its end, or its beginning would slip before the pause that cuts it. And only its
+   * beginning where a queue is so long that it may come to stand as late as it came: behind the pause.
+   */
+  get lastSpoken(): { readonly fromUs: number; readonly toUs: number } {
+    const { lastSentUs, lastSentSoonestUs, lastArrivalUs } = this.#arrivals
+    const lengthUs = this.state.lastLength / this.#samplesPerUs
+    const fromUs = lastSentSoonestUs - lengthUs
+    if ((lastArrivalUs - lastSentUs) * this.#samplesPerUs > this.#threshold) return { fromUs, toUs: fromUs }
+    return { fromUs: this.isAhead ? lastSentUs : lastSentUs - lengthUs, toUs: lastSentUs }
   }
 
   setOrigin(originUs: number): void {

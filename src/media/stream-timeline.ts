@@ -253,10 +253,8 @@ export class StreamTimeline {
   /** True when all of the packet observed last was spoken during a pause, as far as can be told before it is placed. */
   get isLastPaused(): boolean {
     if (!this.#causes.hasPause) return false
-    const sentUs = this.#clock.lastSentUs
-    // Audio that is moved ahead would slip before the pause with the beginning of a packet that the pause cuts.
-    if (this.#clock.isAhead) return this.#causes.isPaused(sentUs, sentUs)
-    return this.#causes.isPaused(sentUs - (this.#clock.state.lastLength * 1_000_000) / this.#clockRate, sentUs)
+    const { fromUs, toUs } = this.#clock.lastSpoken
+    return this.#causes.isPaused(fromUs, toUs)
   }
 
   /** True when the recording is, or was, paused at this time. */

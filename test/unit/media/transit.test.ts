@@ -42,6 +42,30 @@ describe('the least transit in order of arrival', () => {
   })
 })
 
+describe('when the last packet was sent', () => {
+  /** A packet of 20 ms each 20 ms, and how much later than that it comes. */
+  const sentUs = (lateUs: (us: number) => number): { readonly sentUs: number; readonly arrivalUs: number } => {
+    const transit = new ArrivalTransit(8_000, 2_000)
+    let arrivalUs = 0
+    for (let us = 0; us <= 100_000_000; us += 20_000) {
+      arrivalUs = us + lateUs(us)
+      transit.note((us * 8) / 1_000, arrivalUs)
+    }
+    return { sentUs: transit.lastSentUs, arrivalUs }
+  }
+
+  it('follows a clock that is slow', () => {
+    const { sentUs: us, arrivalUs } = sentUs((at) => at / 2_000)
+    expect(arrivalUs - us).toBeLessThan(1)
+  })
+
+  it('is before it came, where a queue has grown since', () => {
+    const { sentUs: us, arrivalUs } = sentUs((at) => Math.max(0, Math.min(200_000, (at - 90_000_000) / 10)))
+    expect(arrivalUs - us).toBeGreaterThan(185_000)
+    expect(arrivalUs - us).toBeLessThanOrEqual(200_000)
+  })
+})
+
 describe('the least transit over a window', () => {
   it('falls at once and rises only when the window has passed', () => {
     const window = new TransitWindow()
