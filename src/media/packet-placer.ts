@@ -82,9 +82,10 @@ export class PacketPlacer {
       const entry = this.#queue.at(index)
       const mapping = this.#clock.mappingFor(this.#queue, index, state, Infinity)
       if (entry === undefined || mapping === undefined) break
-      const position = Math.max(entry.timestamp + mapping, end, readPosition)
-      follow(state, entry, position - entry.timestamp)
-      end = position + entry.length
+      const early = Math.max(end, readPosition) - (entry.timestamp + mapping)
+      const shift = mapping === state.mapping ? 0 : this.#shiftOf(entry, early)
+      follow(state, entry, mapping + shift)
+      end = Math.max(end, entry.timestamp + mapping + shift + entry.length)
     }
     return end
   }
@@ -97,9 +98,7 @@ export class PacketPlacer {
     const free = Math.max(readPosition, this.#placedEnd)
     const early = free - (entry.timestamp + mapping)
     if (anchored && state.mapping !== undefined) this.#counts.resyncs += 1
-    const { shiftMax } = this.#clock
-    const joins = anchored && early <= shiftMax && (early > 0 || (entry.continues && -early <= shiftMax))
-    this.#clock.advance(entry, joins ? mapping + early : mapping)
+    this.#clock.advance(entry, anchored ? mapping + this.#shiftOf(entry, early) : mapping)
     entry.correction = 0
     entry.readOffset = 0
     this.#drift.apply(entry, { jump, silence: Math.max(0, jump - lost), free })
@@ -114,6 +113,12 @@ export class PacketPlacer {
       this.#gapSilence = 0
       this.#placedEnd = entry.position + entry.outLength
     }
+  }
+
+  /** By how much later, or earlier, than anchored a new run stands that begins `early`: it joins what is near (rule 6). */
+  #shiftOf({ continues }: QueuedPacket, early: number): number {
+    const { shiftMax } = this.#clock
+    return early <= shiftMax && (early > 0 || (continues && -early <= shiftMax)) ? early : 0
   }
 
   /** Leaves out what lies before `free` (rule 6). */

@@ -3,6 +3,8 @@ import { ArrivalTransit, nearestWrap, TransitWindow } from './transit.ts'
 
 /** A packet this far from where its RTP timestamp puts it means that the RTP clock was restarted or stood still. */
 export const RESYNC_THRESHOLD_MS = 250
+/** A queue on the way that has gone was no longer: what comes sooner than that has an RTP clock that leapt, or runs ahead of time. */
+export const QUEUE_GONE_MAX_MS = 2_000
 /** Up to this much, audio is moved back rather than cut when a newly anchored stream begins a little too early. */
 export const SHIFT_MAX_MS = 20
 /** Drift and anchor errors below this are left alone; two streams are then at most twice this apart. */
@@ -28,6 +30,7 @@ export class RtpClock {
   readonly state: ClockState = { mapping: undefined, nextTimestamp: 0, lastLength: 0 }
   #samplesPerUs: number
   #threshold: number
+  #queueGoneMax: number
   #shiftMax: number
   #driftTolerance: number
   #driftLeft: number
@@ -42,6 +45,7 @@ export class RtpClock {
   constructor(clockRate: number, queueSamples: number) {
     this.#samplesPerUs = clockRate / 1_000_000
     this.#threshold = (clockRate * RESYNC_THRESHOLD_MS) / 1_000
+    this.#queueGoneMax = (clockRate * QUEUE_GONE_MAX_MS) / 1_000
     this.#shiftMax = (clockRate * SHIFT_MAX_MS) / 1_000
     this.#driftTolerance = (clockRate * DRIFT_TOLERANCE_MS) / 1_000
     this.#driftLeft = (clockRate * DRIFT_LEFT_MS) / 1_000
@@ -108,6 +112,7 @@ export class RtpClock {
   rescale(factor: number): void {
     this.#samplesPerUs *= factor
     this.#threshold *= factor
+    this.#queueGoneMax *= factor
     this.#shiftMax *= factor
     this.#driftTolerance *= factor
     this.#driftLeft *= factor
@@ -132,7 +137,8 @@ export class RtpClock {
     if (entry === undefined) return undefined
     const known = this.#knownMapping(entry, state)
     if (known !== undefined) return known
-    const least = this.#leastTransit(queue, index, entry) - this.#ahead
+    const isNew = state.mapping === undefined || entry.restarted
+    const least = this.#leastTransit(queue, index, entry, isNew) - this.#ahead
     if (state.mapping !== undefined && entry.timestamp >= state.nextTimestamp) {
       // It only came late, as others behind it did less so; or a new source goes on with the same clock.
       const tolerance = entry.restarted ? this.#shiftMax : this.#threshold
@@ -192,14 +198,19 @@ export class RtpClock {
       return state.mapping - jump
     }
     // An unbroken clock that now arrives sooner: a queue on the way has gone. Cutting here would cut speech.
-    if (delay < 0 && jump === entry.lostBefore * state.lastLength + entry.overflowBefore) return state.mapping
-    return undefined
+    const isUnbroken = jump === entry.lostBefore * state.lastLength + entry.overflowBefore
+    return isUnbroken && delay < 0 && -delay <= this.#queueGoneMax ? state.mapping : undefined
   }
 
-  /** Least transit of this packet, of those behind it on the same run of the clock, and of what has only been observed. */
-  #leastTransit(queue: PacketQueue, index: number, first: QueuedPacket): number {
+  /**
+   * Least transit of this packet, of those behind it on the same run of the clock, and of what has only been observed: of all since the clock is `isNew`, else
+   * of what came behind. What came before says nothing of a way that has become longer, in however small steps.
+   */
+  #leastTransit(queue: PacketQueue, index: number, first: QueuedPacket, isNew: boolean): number {
     const transit = this.#transit(first)
-    const observed = this.#arrivals.leastSince(first.arrivalUs) - this.#originSamples - first.length
+    const { arrivalUs } = first
+    const noted = isNew ? this.#arrivals.leastSince(arrivalUs) : this.#arrivals.leastBehind(arrivalUs)
+    const observed = noted - this.#originSamples - first.length
     const nearest = observed === Infinity ? Infinity : nearestWrap(observed, transit, this.#samplesPerTick)
     let least = nearest < transit && transit - nearest < this.#queueSamples ? nearest : transit
     let previous = transit

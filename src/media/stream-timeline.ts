@@ -39,8 +39,8 @@ export interface PacketMark {
  *    leaves when its last sample was spoken), over all packets known when the first of the run is due to be read. So jitter
  *    and packet times move nothing, and two streams that met the same network agree.
  * 3. A packet more than RESYNC_THRESHOLD_MS away from where its clock puts it begins a new run, unless packets after it are
- *    within the threshold again: then it was only delayed. An unbroken clock whose packets come sooner than
- *    before does not begin one either: a queue on the way has gone, and rule 5 takes care.
+ *    within the threshold again: then it was only delayed. An unbroken clock whose packets come up to QUEUE_GONE_MAX_MS
+ *    sooner than before does not begin one either: a queue on the way has gone, and rule 5 takes care.
  * 4. A timestamp that falls back by less than the threshold while the sequence goes on is a clock set back: the audio
  *    follows without a gap.
  * 5. Drift: when the least transit over the last 16 s leaves the mapping by more than DRIFT_TOLERANCE_MS, the mapping follows: in

@@ -245,12 +245,12 @@ export class ReceiverSet {
     return raisedRate(this.#commonRate, highestRate([...plans.map(preferredRate), ...this.all.map(acceptedRate)]))
   }
 
-  /** Streams that have no room for what came are read ahead of the horizon: dropping their audio would be worse. */
-  readAhead(drained: readonly StreamReceiver[], nowUs: number, commit: (position: number) => boolean): void {
+  /** What had no room is decoded as streams are read, in steps, so that nothing of it is late. `commit`: as far as it may; true when there was something to read. */
+  readOn(drained: readonly StreamReceiver[], nowUs: number, commit: (position: number) => boolean): void {
     for (let full = drained; full.length > 0 && commit(this.endOf(full));) full = this.drain(nowUs)
   }
 
-  /** How far may be read ahead of time for some streams: to where the audio of the first of them ends, 48 kHz samples. */
+  /** How far may be read before more of these streams is decoded: to where the audio of the first of them ends, 48 kHz samples. */
   endOf(receivers: readonly StreamReceiver[]): number {
     const end = Math.min(...receivers.map(endPosition))
     // A tone that has only just begun is not known yet, and is to be masked from its first sample on.

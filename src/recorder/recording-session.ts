@@ -254,8 +254,7 @@ export class RecordingSession {
    * There is consent, or whoever has to know has decided to go on without: what is said from `atUs` on is sealed to the recording's own key. What was
    * said before stays under the held key, whose fate is decided elsewhere. Asking again, or of a recording that holds nothing, changes nothing.
    *
-   * The cut is up to 80 ms behind `atUs`, so that nothing of before is in what follows, and never before what was sealed already: a request that comes late
-   * releases late.
+   * The cut is 80 ms behind `atUs`, or more, so that nothing of before is in what follows. A request that comes late releases late.
    *
    * @param atUs monotonic microseconds
    */
@@ -281,8 +280,9 @@ export class RecordingSession {
     const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
     this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
     if (!isAnchored) return
-    this.#writer.commit(this.#clock.samplesSinceOrigin(horizonUs))
-    this.#receivers.readAhead(drained, nowUs, (position) => this.#writer.commit(position))
+    const horizon = this.#clock.samplesSinceOrigin(horizonUs)
+    this.#receivers.readOn(drained, nowUs, (position) => this.#writer.commit(Math.min(position, horizon)))
+    this.#writer.commit(horizon)
   }
 
   /** Nothing more is taken; {@link end} is to follow, with the same instant. `heard`: what was being said in answer to an announcement is known, perhaps at once; not called after `end`. */
@@ -327,7 +327,7 @@ export class RecordingSession {
     const full = this.#receivers.drain(Infinity)
     // Whatever came counts, even what was read from its socket after the BYE.
     if (this.#anchor(nowUs, Number.NEGATIVE_INFINITY)) {
-      this.#receivers.readAhead(full, Infinity, (position) => this.#writer.commit(position))
+      this.#receivers.readOn(full, Infinity, (position) => this.#writer.commit(position))
       this.#writer.writeRest(this.#clock.samplesSinceOrigin(nowUs))
     }
     this.#incidents.noteIf(this.#writer.endKeys(), nowUs)
