@@ -179,6 +179,19 @@ export class RtpClock {
     return Math.min(transit, nearestWrap(behind, transit, this.#samplesPerTick)) - placed
   }
 
+  /**
+   * By how many samples later than it was spoken audio may stand that is placed now, as far as packets that were less delayed have shown it, of late or before; at most
+   * as much as a queue may be that has gone. 0 before there was any.
+   */
+  get lateness(): number {
+    const { mapping, lastLength } = this.state
+    const noted = this.#arrivals.least - this.#originSamples - lastLength
+    if (mapping === undefined || noted === Infinity) return 0
+    const seen = nearestWrap(noted, mapping, this.#samplesPerTick)
+    const least = Math.min(this.#window.least, seen) - this.#ahead
+    return Math.min(this.#queueGoneMax, Math.max(0, Math.round(mapping - least)))
+  }
+
   /** By how much too early a newly anchored packet may be for its audio to be moved instead of cut. */
   get shiftMax(): number {
     return this.#shiftMax

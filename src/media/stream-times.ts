@@ -37,6 +37,11 @@ export class StreamTimes {
     this.#clock.setAhead(us)
   }
 
+  /** By how many samples audio may stand later than it was spoken: see `RtpClock`. */
+  get lateness(): number {
+    return this.#clock.lateness
+  }
+
   /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */
   get mapping(): number | undefined {
     return this.#clock.state.mapping

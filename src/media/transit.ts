@@ -146,6 +146,11 @@ export class ArrivalTransit {
     return this.#lastArrivalUs
   }
 
+  /** Least transit of the present epoch. */
+  get least(): number {
+    return this.#least
+  }
+
   /** Least transit of the present epoch, if it had begun when this packet arrived; Infinity otherwise. */
   leastSince(arrivalUs: number): number {
     return this.#epochStartUs <= arrivalUs ? this.#least : Infinity

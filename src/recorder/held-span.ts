@@ -43,15 +43,17 @@ export class HeldSpan {
   }
 
   /**
-   * It ends here, once. Gives the place: that of the frame which no longer has anything of before.
+   * It ends here. Gives the place: that of the frame which no longer has anything of before. Told again, it ends there if that is later, and nothing of what comes
+   * behind it has been given away.
    *
-   * @param consentSample where the instant of consent stands on the timeline
+   * @param consentSample where what was said at the instant of consent stands on the timeline
    * @param takenSample up to where audio has been given to the held key already
    */
   release(consentSample: number, takenSample: number): number {
-    if (this.#endSample !== Infinity) return this.#endSample
+    if (takenSample >= this.#endSample) return this.#endSample
     const said = consentSample <= 0 ? 0 : consentSample + HELD_TAIL_SAMPLES
-    this.#endSample = Math.ceil(Math.max(said, takenSample) / FRAME_SAMPLES) * FRAME_SAMPLES
+    const end = Math.ceil(Math.max(said, takenSample) / FRAME_SAMPLES) * FRAME_SAMPLES
+    this.#endSample = this.#endSample === Infinity ? end : Math.max(this.#endSample, end)
     return this.#endSample
   }
 

@@ -89,6 +89,11 @@ export class ReceiverSet {
     return Math.max(this.readPosition, ...this.all.map(endPosition))
   }
 
+  /** By how much audio of any stream may stand later than it was spoken, 48 kHz samples. */
+  get lateness(): number {
+    return Math.max(0, ...this.all.map((receiver) => receiver.timeline.times.lateness * positionsPerSample(receiver)))
+  }
+
   /** Samples per second of each stream, in the order of the channels. */
   get rates(): readonly number[] {
     return this.all.map(({ timeline }) => timeline.sampleRate)

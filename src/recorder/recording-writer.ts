@@ -97,6 +97,7 @@ export class RecordingWriter {
   /** Writes whole frames up to a 48 kHz position; true when there was one to write. */
   commit(toSample: number): boolean {
     const from = this.#receivers.readPosition
+    if (this.isCutAhead) this.placeRelease()
     while (this.#receivers.readPosition + FRAME_SAMPLES <= toSample) this.#writeFrame(FRAME_SAMPLES)
     if (this.#hasSpool) this.#sealFrames()
     return this.#receivers.readPosition > from
@@ -127,14 +128,15 @@ export class RecordingWriter {
   }
 
   /**
-   * Finds the place of the release, as soon as the timeline has an origin. The frame at which that begins opens a new link, whose encoders know nothing of
+   * Finds the place of the release, as soon as the timeline has an origin, and looks again until it is reached: what was said before may stand later than it was
+   * said, and that packets were delayed is known when others come sooner. The frame at which that begins opens a new link, whose encoders know nothing of
    * what was before.
    */
   placeRelease(): void {
     const { held } = this.#sealing
     if (held?.releasedUs === undefined || this.#clock.originUs === undefined) return
     const taken = Math.max(this.#receivers.readPosition, this.#kept.endSample)
-    held.release(this.#clock.samplesSinceOrigin(held.releasedUs), taken)
+    held.release(this.#clock.samplesSinceOrigin(held.releasedUs) + this.#receivers.lateness, taken)
   }
 
   /** At the end. Those of the held time first, if the cut has not come to it: they must not get into the others. */

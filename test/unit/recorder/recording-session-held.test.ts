@@ -5,6 +5,7 @@ import { FindingList } from '../../../src/evidence/findings.ts'
 import { checkManifest } from '../../../src/evidence/manifest-checks.ts'
 import { findShapeFault } from '../../../src/evidence/manifest-shape.ts'
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
+import { encodePcmu } from '../../../src/media/g711.ts'
 import { mergePeaks, readPeaks, type StreamPeaks } from '../../../src/media/peaks.ts'
 import { readRtpdump } from '../../../src/media/rtpdump.ts'
 import type { PayloadFormat } from '../../../src/protocol/rtp/payload-format.ts'
@@ -190,6 +191,36 @@ describe('audio of the time before consent', () => {
     expect(manifest.held).toBeUndefined()
     expect(JSON.stringify(manifest)).not.toContain('heldSeq')
     expect(rig.recordingSession.encodersForRelease()).toEqual([])
+  })
+})
+
+describe('audio that stands later than it was spoken', () => {
+  /** Loud until consent. On its way is a queue, from the beginning on, that goes from `goesUs` on by a second a second. */
+  function queued(queueMs: number, goesUs: number, consentUs: number): Arrival[] {
+    let lastUs = 0
+    return Array.from({ length: 600 }, (_, index) => {
+      const spokenUs = index * 20_000
+      const queueUs = Math.max(0, Math.min(queueMs * 1_000, queueMs * 1_000 - (spokenUs - goesUs)))
+      lastUs = Math.max(lastUs, OPENED_US + spokenUs + 20_000 + TRANSIT_US + queueUs)
+      const payload = encodePcmu(new Int16Array(160).fill(spokenUs < consentUs ? 9_000 : 700))
+      const datagram = rtp({ sequenceNumber: index, timestamp: index * 160, payload })
+      return { streamId: planOf(0).streamId, arrivalUs: lastUs, datagram }
+    })
+  }
+
+  it.each([
+    [100, 1_500_000],
+    [200, 1_500_000],
+    [300, 1_500_000],
+    [1_000, 1_500_000],
+    [300, 4_800_000],
+  ])('by a queue of %i ms that went from %i us on is held all the same', async (queueMs, goesUs) => {
+    const rig = newRig()
+    const manifest = record(rig, queued(queueMs, goesUs, 5_000_000), { seconds: 12, releaseUs: 5_000_000 })
+    const [own = new Int16Array(0)] = pcmOf(Buffer.concat([...(await openedBy(rig, 'key', 'chunk')).values()]))
+    expect(own.filter((sample) => sample > 5_000).length).toBe(0)
+    expect(own.filter((sample) => sample > 300).length).toBeGreaterThan(5 * RATE)
+    expect(await isSound(manifest)).toEqual([])
   })
 })
 

@@ -81,10 +81,10 @@ describe('a queue on the way that stays', () => {
   })
 
   it('or passes costs none either, by a slow clock of the SRC', () => {
-    const queueMs = (s: number): number => Math.max(0, Math.min(290, (s - 1_800) * 290, (1_820 - s) * 290))
-    const arrivals = at(speech(0, 1_830), (us) => us * (1 + 200 / 1e6) + queueMs(us / SECOND_US) * 1_000)
-    const manifest = record(arrivals, 1_831)
+    const queueMs = (s: number): number => Math.max(0, Math.min(290, (s - 400) * 290, (420 - s) * 290))
+    const arrivals = at(speech(0, 430), (us) => us * (1 + 500 / 1e6) + queueMs(us / SECOND_US) * 1_000)
+    const manifest = record(arrivals, 431)
     expect(lostSeconds(manifest)).toBe(0)
-    expect(audioSeconds(manifest)).toBeGreaterThan(1_829)
+    expect(audioSeconds(manifest)).toBeGreaterThan(429)
   })
 })
