@@ -65,11 +65,11 @@ export class RtpClock {
    * beginning where a queue is so long that it may come to stand as late as it came: behind the pause.
    */
   get lastSpoken(): { readonly fromUs: number; readonly toUs: number } {
-    const { lastSentUs, lastSentSoonestUs, lastArrivalUs } = this.#arrivals
+    const { lastSentUs, lastArrivalUs } = this.#arrivals
     const lengthUs = this.state.lastLength / this.#samplesPerUs
-    const fromUs = lastSentSoonestUs - lengthUs
+    const fromUs = lastSentUs - lengthUs
     if ((lastArrivalUs - lastSentUs) * this.#samplesPerUs > this.#threshold) return { fromUs, toUs: fromUs }
-    return { fromUs: this.isAhead ? lastSentUs : lastSentUs - lengthUs, toUs: lastSentUs }
+    return { fromUs: this.isAhead ? lastSentUs : fromUs, toUs: lastSentUs }
   }
 
   setOrigin(originUs: number): void {

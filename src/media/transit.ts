@@ -2,8 +2,9 @@ import { RecentTransit } from './recent-transit.ts'
 
 const TIMESTAMP_RANGE = 0x1_0000_0000
 const SAME_RATIO = 1e-9
-/** No sender's clock is slower than ours by more: a transit that rises faster is a queue on the way. */
+/** No sender's clock is slower than ours by more: a transit that rises faster, by {@link NEAR_SECONDS} at once, is a queue on the way. */
 const SLOWNESS_MAX = 500 / 1_000_000
+const NEAR_SECONDS = 0.02
 
 /**
  * Extends 32-bit RTP timestamps over their wrap (RFC 3550 5.1): each is taken as the one nearest to the one before. What comes out counts
@@ -50,7 +51,7 @@ export function nearestWrap(value: number, reference: number, samplesPerTick = 1
  * point (the clocks are unrelated), but its minimum is the same instant of every packet's way, "no queueing", and that is
  * what aligns streams whatever their jitter.
  *
- * A sender's clock that is slower than ours raises it without end: by {@link SLOWNESS_MAX} of the time that passes the minimum follows.
+ * A sender's clock that is slower than ours raises it without end: the minimum follows by {@link SLOWNESS_MAX} of the time that passes, but no queue.
  *
  * A step of the transit by more than `threshold` begins a new epoch: the RTP clock was restarted or stood still.
  */
@@ -62,8 +63,8 @@ export class ArrivalTransit {
   #lastTimestamp = 0
   #lastArrivalUs = 0
   #least = Infinity
-  /** The transit of the packet that set it. */
-  #seen = Infinity
+  /** When a packet came that was near to it. */
+  #nearUs = 0
   readonly #recent = new RecentTransit()
   #epochStartUs = Infinity
   #epochs = 0
@@ -85,20 +86,25 @@ export class ArrivalTransit {
       this.#recent.clear()
       if (this.#epochs === 1) this.#firstTimestamp = extended
     }
-    const passedUs = Math.max(0, arrivalUs - this.#lastArrivalUs)
     this.#lastTransit = transit
     this.#lastTimestamp = extended
+    this.#followSlowness(transit, arrivalUs)
     this.#lastArrivalUs = Math.max(this.#lastArrivalUs, arrivalUs)
-    this.#least += (passedUs * SLOWNESS_MAX * this.#clockRate) / 1_000_000
-    if (transit <= this.#least) {
-      this.#least = transit
-      this.#seen = transit
-    }
     this.#recent.note(transit, arrivalUs)
     if (this.#epochs === 1) {
       this.#firstLeast = Math.min(this.#firstLeast, transit)
       this.#firstTimestamp = Math.min(this.#firstTimestamp, extended)
     }
+  }
+
+  #followSlowness(transit: number, arrivalUs: number): void {
+    const samplesPerUs = this.#clockRate / 1_000_000
+    const silentUs = Math.max(0, arrivalUs - this.#lastArrivalUs)
+    const near = this.#clockRate * NEAR_SECONDS + silentUs * SLOWNESS_MAX * samplesPerUs
+    if (transit - this.#least > near) return
+    const passedUs = Math.max(0, arrivalUs - this.#nearUs)
+    this.#least = Math.min(transit, this.#least + passedUs * SLOWNESS_MAX * samplesPerUs)
+    this.#nearUs = arrivalUs
   }
 
   /** Forgets the epoch; the next packet begins a new one. */
@@ -119,7 +125,6 @@ export class ArrivalTransit {
     if (this.#lastTransit !== undefined) this.#lastTransit *= factor
     this.#lastTimestamp *= factor
     this.#least *= factor
-    this.#seen *= factor
     this.#recent.rescale(factor)
     this.#firstTimestamp *= factor
     this.#firstLeast *= factor
@@ -134,11 +139,6 @@ export class ArrivalTransit {
   /** When the packet noted last would have arrived without queueing: that is when its last sample had been spoken. */
   get lastSentUs(): number {
     return ((this.#least + this.#lastTimestamp) * 1_000_000) / this.#clockRate
-  }
-
-  /** The same, if no clock was slow since a packet came without queueing: it is no sooner than that. */
-  get lastSentSoonestUs(): number {
-    return ((this.#seen + this.#lastTimestamp) * 1_000_000) / this.#clockRate
   }
 
   /** When the packet noted last came. */
