@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { AUDIO_FILES, readSpeech } from '../../src/cli/simulate/audio-source.ts'
 import { NO_IMPAIRMENT } from '../../src/cli/simulate/impairment.ts'
 import { runSimulation } from '../../src/cli/simulate/load.ts'
@@ -8,7 +8,7 @@ import { decodePcma, decodePcmu, encodePcmu } from '../../src/media/g711.ts'
 import { AnsweringPeer, bodyParts, offeredDirections, offeredMedia } from '../support/answering-peer.ts'
 import type { PeerBehaviour, ReceivedStream } from '../support/answering-peer.ts'
 import { matchAudio } from '../support/audio.ts'
-import { freeUdpPort } from '../support/free-ports.ts'
+import { deadUdpPort } from '../support/free-ports.ts'
 import { ALL_SUITES } from '../support/srtp.ts'
 
 let peer: AnsweringPeer | undefined
@@ -210,7 +210,9 @@ describe('a recorder that is not easy', () => {
   })
 
   it('is not there: a clear error instead of half a minute of silence', async () => {
-    const target = { transport: 'udp', host: '127.0.0.1', port: await freeUdpPort() } as const
+    const { port, close } = await deadUdpPort()
+    onTestFinished(close)
+    const target = { transport: 'udp', host: '127.0.0.1', port } as const
     await expect(simulate({ target })).rejects.toMatchObject({ code: 'simulate-unreachable' })
     await expect(simulate({ target: { ...target, transport: 'tcp' } })).rejects.toMatchObject({
       code: 'simulate-unreachable',

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 
 const LOOPBACK = '127.0.0.1'
 const ATTEMPTS_MAX = 200
+/** RFC 863 */
+const DISCARD_PORT = 9
 
 /** A UDP port on loopback that nobody uses now. Another process may take it before you do: retry when that happens. */
 export async function freeUdpPort(): Promise<number> {
@@ -15,6 +17,19 @@ export async function freeUdpPort(): Promise<number> {
   socket.close()
   await once(socket, 'close')
   return port
+}
+
+/**
+ * A UDP port on loopback at which nobody is, nor can be before `close`: what holds it hears one other address alone, and the kernel tells everybody else that the port is
+ * unreachable.
+ */
+export async function deadUdpPort(): Promise<{ readonly port: number; readonly close: () => void }> {
+  const socket = createSocket('udp4')
+  socket.bind(0, LOOPBACK)
+  await once(socket, 'listening')
+  socket.connect(DISCARD_PORT, LOOPBACK)
+  await once(socket, 'connect')
+  return { port: socket.address().port, close: () => socket.close() }
 }
 
 /** A TCP port on loopback that nobody uses now. */
