@@ -1,3 +1,4 @@
+import { isRefusedForGood } from '../storage/storage-error.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import { ObjectFiles } from './object-files.ts'
 import type { SpoolFiles } from './spool-files.ts'
@@ -241,7 +242,7 @@ export class SpooledUploads {
 
   /** What no retry mends is put aside, to be looked at; what the end of this run came before stays for the next. */
   async #giveUp(lane: Lane, entry: Waiting, error: unknown): Promise<void> {
-    entry.isOver = error instanceof Error && 'code' in error && error.code === 'storage-conflict'
+    entry.isOver = isRefusedForGood(error)
     // While only memory has it, it keeps its place: the disk must take nothing behind it.
     if (entry.isOver || entry.bytes === undefined) this.#leave(lane, entry)
     if (entry.isOver) await this.#putAside(entry)

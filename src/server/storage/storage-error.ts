@@ -1,6 +1,6 @@
 import { EarwitnessError } from '../../errors.ts'
 
-/** Errors that no retry can mend. */
+/** Failures of one object that no retry can mend, and that say nothing about the store. */
 const PERMANENT_CODES: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
 
 /** What a failing system call means to an operator: a stable code, a sentence, a hint. */
@@ -116,7 +116,7 @@ export function errnoOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
 }
 
-/** No retry mends it. */
+/** No retry mends it, and other objects may be stored all the same. */
 export function isRefusedForGood(error: unknown): boolean {
   return error instanceof EarwitnessError && PERMANENT_CODES.has(error.code)
 }

@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { EarwitnessError } from '../../errors.ts'
 import { CircuitBreaker, type BreakerState } from './circuit-breaker.ts'
 import type { ObjectStore } from './object-store.ts'
-import { storageStopped } from './storage-error.ts'
+import { isRefusedForGood, storageStopped } from './storage-error.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** How long a server that fails is left alone: short, for audio waits in memory or in the spool meanwhile. */
 const PAUSE = { firstMs: 500, lastMs: 5_000 }
-/** Failures of one object, which say nothing about the server. */
-const OF_THE_OBJECT: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
 
 export interface UploadGateOptions {
   readonly store: Pick<ObjectStore, 'put'>
@@ -101,7 +98,7 @@ export class UploadGate implements Pick<ObjectStore, 'put'> {
       await this.#options.store.put(key, bytes)
       this.#breaker.succeeded()
     } catch (error) {
-      if (error instanceof EarwitnessError && OF_THE_OBJECT.has(error.code)) this.#breaker.succeeded()
+      if (isRefusedForGood(error)) this.#breaker.succeeded()
       else this.#breaker.failed(this.#nowMs(), this.#random())
       throw error
     } finally {

@@ -3,13 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { EarwitnessError } from '../../../errors.ts'
 import { backoffMs } from '../backoff.ts'
 import type { ObjectStore } from '../object-store.ts'
+import { isRefusedForGood } from '../storage-error.ts'
 import type { MissingList, MissingObject } from './missing-list.ts'
 
 /** Bytes that may wait in memory for the replica; what comes beyond is read back from the primary store when its turn comes. */
 const HELD_BYTES_MAX = 64 * 1024 * 1024
 const RETRY = { firstMs: 250, lastMs: 5_000 }
-/** Errors that no retry can mend. */
-const PERMANENT_CODES: ReadonlySet<string> = new Set(['storage-conflict', 'storage-key-invalid'])
 
 export interface ReplicatorObserver {
   stored(seconds: number): void
@@ -97,7 +96,7 @@ export class Replicator {
     try {
       await this.#options.primary.put(key, bytes)
     } catch (error) {
-      if (PERMANENT_CODES.has(codeOf(error)) && entry !== undefined) this.#settle(entry)
+      if (isRefusedForGood(error) && entry !== undefined) this.#settle(entry)
       throw error
     } finally {
       this.#putting.delete(key)
@@ -250,7 +249,7 @@ export class Replicator {
       if (entry.isOnPrimary) this.#settle(entry)
       return true
     } catch (error) {
-      if (!PERMANENT_CODES.has(codeOf(error))) return false
+      if (!isRefusedForGood(error)) return false
       entry.whenBoth.reject(error)
       this.#settle(entry)
       return true
@@ -282,7 +281,7 @@ export class Replicator {
     } catch (error) {
       const code = codeOf(error)
       if (!this.#stopped.signal.aborted) {
-        if (!PERMANENT_CODES.has(code)) this.#failing = code
+        if (!isRefusedForGood(error)) this.#failing = code
         observer.failed((performance.now() - startMs) / 1_000, code)
       }
       throw error

@@ -17,6 +17,7 @@ let isAway: boolean
 let hasRoom: boolean
 /** A key under which the store has something else. */
 let refused: string
+let refusal: 'storage-conflict' | 'storage-key-invalid'
 let queue: UploadQueue
 let uploads: SpooledUploads
 
@@ -26,6 +27,7 @@ beforeEach(() => {
   isAway = false
   hasRoom = true
   refused = ''
+  refusal = 'storage-conflict'
   start()
 })
 
@@ -37,7 +39,7 @@ function start(): void {
     store: {
       put: async (key) => {
         if (isAway) throw new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
-        if (key === refused) throw new EarwitnessError('storage-conflict', 'Another object is there.', 'Look.')
+        if (key === refused) throw new EarwitnessError(refusal, 'It is not taken.', 'Look.')
         taken.push(key)
       },
     },
@@ -192,44 +194,49 @@ describe('finished objects', () => {
     expect(stored.filter((key) => key.startsWith(TWO))).toHaveLength(2)
   })
 
-  describe('that the store refuses for good, since it has something else of their name', () => {
-    const path = `${FOLDER}/.refused-${ONE.replaceAll('/', '~')}~chunk-000000.age`
+  describe.each(['storage-conflict', 'storage-key-invalid'] as const)(
+    'that the store refuses for good (%s)',
+    (code) => {
+      const path = `${FOLDER}/.refused-${ONE.replaceAll('/', '~')}~chunk-000000.age`
 
-    beforeEach(() => {
-      refused = `${ONE}/chunk-000000.age`
-    })
+      beforeEach(() => {
+        refused = `${ONE}/chunk-000000.age`
+        refusal = code
+      })
 
-    it('are put aside, whatever the disk has room for', async () => {
-      hasRoom = false
-      await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code: 'storage-conflict' })
-      await put(ONE, 'chunk-000001.age')
-      await turns()
-      expect([disk.paths, uploads.bytes, uploads.backlogBytes]).toEqual([[path], 0, 0])
-      expect(await disk.read(path)).toEqual(Buffer.from(refused))
-      disk.cutPower()
-      expect(disk.paths).toEqual([path])
-    })
+      it('are put aside, whatever the disk has room for', async () => {
+        hasRoom = false
+        await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code })
+        await put(ONE, 'chunk-000001.age')
+        await turns()
+        expect([disk.paths, uploads.bytes, uploads.backlogBytes]).toEqual([[path], 0, 0])
+        expect(uploads.oldestUnixMs).toBeUndefined()
+        expect(await disk.read(path)).toEqual(Buffer.from(refused))
+        disk.cutPower()
+        expect(disk.paths).toEqual([path])
+      })
 
-    it('are put aside from where they waited on disk', async () => {
-      outage().catch(() => {})
-      await turns()
-      const outcome = put(ONE, 'chunk-000000.age').catch((error: unknown) => error)
-      await turns()
-      isAway = false
-      expect(await outcome).toMatchObject({ code: 'storage-conflict' })
-      await turns()
-      expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
-    })
+      it('are put aside from where they waited on disk', async () => {
+        outage().catch(() => {})
+        await turns()
+        const outcome = put(ONE, 'chunk-000000.age').catch((error: unknown) => error)
+        await turns()
+        isAway = false
+        expect(await outcome).toMatchObject({ code })
+        await turns()
+        expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
+      })
 
-    it('are once on the disk, also when they were just being written to it', async () => {
-      outage().catch(() => {})
-      await turns()
-      isAway = false
-      await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code: 'storage-conflict' })
-      await turns()
-      expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
-    })
-  })
+      it('are once on the disk, also when they were just being written to it', async () => {
+        outage().catch(() => {})
+        await turns()
+        isAway = false
+        await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code })
+        await turns()
+        expect([disk.paths, uploads.bytes]).toEqual([[path], 0])
+      })
+    },
+  )
 
   describe('of one recording are on disk without a hole', () => {
     const chunk = (seq: number): string => `chunk-00000${seq}.age`
