@@ -192,12 +192,18 @@ describe('a recording that needs the agreement of all', () => {
     expect(rig.done).toEqual([])
   })
 
-  it('what was said before the deadline counts although somebody else was told of behind it, at once', async () => {
+  /** One party has said yes before the deadline, and of the other the API says so right behind it. */
+  function toldRightBehindTheDeadline(): DeskRig {
     const rig = new DeskRig({ holdUntilConsent: true, onMissing: 'discard' })
     rig.desk.opened(rig.recording)
     rig.answer('yes', 's1')
     rig.pass(DEADLINE_MS + 300)
     rig.say({ type: 'answered', answer: 'yes', by: 'api', participantId: 's2' })
+    return rig
+  }
+
+  it('what was said before the deadline counts although somebody else was told of behind it, at once', async () => {
+    const rig = toldRightBehindTheDeadline()
     rig.pass(700)
     rig.answer('yes', 's2', 1_200)
     await vi.advanceTimersByTimeAsync(DEADLINE_MS)
@@ -205,11 +211,7 @@ describe('a recording that needs the agreement of all', () => {
   })
 
   it('what is said after the deadline is late, although the deadline has yet to pass', async () => {
-    const rig = new DeskRig({ holdUntilConsent: true, onMissing: 'discard' })
-    rig.desk.opened(rig.recording)
-    rig.answer('yes', 's1')
-    rig.pass(DEADLINE_MS + 300)
-    rig.say({ type: 'answered', answer: 'yes', by: 'api', participantId: 's2' })
+    const rig = toldRightBehindTheDeadline()
     expect(rig.recording.consentState).toBe('unknown')
     rig.pass(HEARD_LATE_US / 1_000 - 300)
     await vi.advanceTimersByTimeAsync(1)
