@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 
 import type { Result } from '../../result.ts'
+import { CONSENT_ANSWERS, type ConsentWord } from '../recording/noted-consent.ts'
 import { CROSS_SITE, isCrossSite } from './cross-site.ts'
 import { problem, sendProblem, type Problem } from './problem.ts'
 import type { LiveRecordingSession } from './status-report.ts'
@@ -10,14 +11,6 @@ const ACTIONS = ['pause', 'resume', 'stop'] as const
 type Action = (typeof ACTIONS)[number]
 
 export type Operate = (rsId: string, action: Action) => Result<LiveRecordingSession, 'unknown' | 'notRecording'>
-
-/** What somebody says of the consent of a party: it was given, refused, or taken back. */
-const CONSENT_ANSWERS = ['yes', 'no', 'withdrawn'] as const
-export interface ConsentWord {
-  readonly answer: (typeof CONSENT_ANSWERS)[number]
-  /** Whose it is, as the metadata has it; only a withdrawal may leave it out: then nobody's is left. */
-  readonly participantId?: string
-}
 
 type Refusal = 'unknown' | 'notRecording' | 'unknownParty' | 'notDecided' | 'notKept'
 

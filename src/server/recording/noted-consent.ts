@@ -3,10 +3,12 @@ import { accepted, rejected, type Result } from '../../result.ts'
 import type { LiveRecording } from './live-recording.ts'
 import { streamsOfVoices } from './local-description.ts'
 
-/** What an operator was told about the consent of a party. */
+export const CONSENT_ANSWERS = ['yes', 'no', 'withdrawn'] as const
+
+/** What an operator was told about the consent of a party: it was given, refused, or taken back. */
 export interface ConsentWord {
-  readonly answer: 'yes' | 'no' | 'withdrawn'
-  /** The participant as the metadata has it, or a media stream that bears nobody's name. */
+  readonly answer: (typeof CONSENT_ANSWERS)[number]
+  /** The participant as the metadata has it, or a media stream that bears nobody's name. Only a withdrawal may leave it out: then nobody's consent is left. */
   readonly participantId?: string
 }
 
