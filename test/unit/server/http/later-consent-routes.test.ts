@@ -13,6 +13,7 @@ import { acquireDataLock } from '../../../../src/server/data-lock.ts'
 import { addConsentRoutes } from '../../../../src/server/http/consent-routes.ts'
 import { addLaterConsentRoute } from '../../../../src/server/http/later-consent-routes.ts'
 import { createHttpServer } from '../../../../src/server/http/server.ts'
+import { waitingRequests } from '../../../../src/server/ledger/statement-requests.ts'
 import { HeldKeys } from '../../../../src/server/recording/held-keys.ts'
 import { FolderStore } from '../../../../src/server/storage/folder-store.ts'
 import { recordingPrefix } from '../../../../src/server/storage/layout.ts'
@@ -124,6 +125,14 @@ it('is answered once it is signed and stored, is shown, counted and indexed, and
     consentEvents: [{ type: 'answered' }, { type: 'reviewed' }, { type: 'decided' }],
   })
   expect(shown.body + JSON.stringify(decided)).not.toContain('Ada')
+})
+
+it('is counted here, and not once more when the ledger says it', async () => {
+  mkdirSync(join(dataDir, 'ledger'))
+  await post({ action: 'review', answer: 'yes', ...WHO })
+  const requests = await waitingRequests(dataDir)
+  expect(requests).toMatchObject([{ kind: 'consent', type: 'reviewed', isNew: false }])
+  expect(counted).toEqual(['reviewed'])
 })
 
 it('is compared with the rule: what goes beyond the evidence is written, and says so', async () => {
