@@ -28,7 +28,7 @@ import type { ManifestBody } from '../evidence/manifest.ts'
 import type { StreamId } from '../ids.ts'
 import { MetadataState } from '../protocol/siprec/metadata-state.ts'
 
-/** How often a recording session wants to be woken while it lasts: what waits for a missing packet must not wait much longer than it has to. */
+/** How often a recording session wants to be woken while it lasts: what waits for a missing packet must not wait much longer than it has to. Counted from when the last wake was due: one that comes a little early must not be missed. */
 export const WAKE_INTERVAL_US = 100_000
 /** How often at most audio is committed, and sealed for the spool: at every third wake. Sealing costs more than all else. */
 export const COMMIT_INTERVAL_US = 250_000
@@ -265,7 +265,7 @@ export class RecordingSession {
   /** Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the horizon: about when {@link nextTimeoutUs} says. */
   handleTimeout(nowUs: number): void {
     if (this.#state !== 'running') return
-    this.#nextTimeoutUs = nowUs + WAKE_INTERVAL_US
+    this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, nowUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
     const full = this.#receivers.drain(nowUs)
     if (full.length > 0 || nowUs >= this.#nextCommitUs) this.#commit(nowUs, full)
   }

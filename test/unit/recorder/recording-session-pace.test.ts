@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
 import { QUEUE_GONE_MAX_MS } from '../../../src/media/rtp-clock.ts'
+import { WAKE_INTERVAL_US } from '../../../src/recorder/recording-session.ts'
 import { noise } from '../../support/audio.ts'
 import { PcmStock } from '../../support/held-recording.ts'
+import { mulberry32 } from '../../support/random.ts'
 import { OPENED_US, packetsOf, planOf, RecordingRig, type Arrival } from '../../support/recording-rig.ts'
 
 const SECOND_US = 1_000_000
@@ -87,4 +89,31 @@ describe('a queue on the way that stays', () => {
     expect(lostSeconds(manifest)).toBe(0)
     expect(audioSeconds(manifest)).toBeGreaterThan(429)
   })
+})
+
+describe('a recorder that looks at its sessions every 100 ms or so', () => {
+  it.each([1, 2, 3])(
+    'seals frames for the spool every 300 ms or so, by passes that come sooner and later (seed %i)',
+    (seed) => {
+      const random = mulberry32(seed)
+      const sealedUs: number[] = []
+      let [passUs, next] = [OPENED_US, 0]
+      const handleFrame = (): void => void sealedUs.push(passUs)
+      const rig = new RecordingRig({ encoders: new PcmStock(), plans: [planOf(0)], handleFrame })
+      const arrivals = speech(0, 60)
+      for (let pass = 1; pass < 600; pass += 1) {
+        passUs = OPENED_US + pass * WAKE_INTERVAL_US + Math.round((random() - 0.5) * 40_000)
+        for (
+          let arrival = arrivals[next];
+          arrival !== undefined && arrival.arrivalUs <= passUs;
+          arrival = arrivals[++next]
+        )
+          rig.recordingSession.handleDatagram(arrival.streamId, arrival.datagram, arrival.arrivalUs)
+        if (passUs >= rig.recordingSession.nextTimeoutUs()) rig.recordingSession.handleTimeout(passUs)
+      }
+      const pauses = sealedUs.slice(1).map((us, index) => us - (sealedUs[index] ?? us))
+      expect(pauses.length).toBeGreaterThan(180)
+      expect(Math.max(...pauses)).toBeLessThanOrEqual(340_000)
+    },
+  )
 })
