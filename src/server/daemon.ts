@@ -176,20 +176,29 @@ export class Daemon {
       telemetry: httpUrl(addresses.telemetry),
     })
     this.#services = { ...keeping, ...joined, announcer }
-    this.#recoverInBackground(keeping, joined)
+    this.#recoverInBackground(keeping, joined, metrics)
     return addresses
   }
 
   /** New recording sessions do not wait for old ones: a store in trouble would keep the SIP port closed. */
-  #recoverInBackground({ recover, storage }: Keeping, { shredder }: Joined): void {
-    const recovering = storage.ready
-      .then((isReady) => (isReady ? recover((id, prefix) => shredder.want(id, prefix)) : 0))
-      .then((count) => {
-        if (count > 0) this.#log.warn({ count }, 'recordings of an earlier run were closed as interrupted')
-        return shredder.resume()
+  #recoverInBackground({ recovery, storage }: Keeping, { shredder }: Joined, metrics: Metrics): void {
+    const shredWanted = (recordingId: string, prefix: string): Promise<void> => shredder.want(recordingId, prefix)
+    const recovering = storage.ready.then(async (isReady) => {
+      if (!isReady) return
+      await recovery.run(shredWanted, async ({ recovered, left, error }) => {
+        metrics.recordingsLeftOpen.set(left)
+        if (recovered > 0)
+          this.#log.warn({ count: recovered }, 'recordings of an earlier run were closed as interrupted')
+        if (recovery.isFailing)
+          this.#log.error(
+            { count: left, ...(error === undefined ? {} : { err: error }) },
+            'not all that an earlier run left could be closed; it is tried again',
+          )
+        await shredder.resume()
       })
-      .catch((error: unknown) => this.#log.error({ err: error }, 'recordings of an earlier run could not be closed'))
+    })
     this.#undo.push(async () => {
+      recovery.stop()
       await storage.stop()
       await recovering
     })

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SignerFiles } from './storage/key-files.ts'
 import type { Config } from '../config/config.ts'
 import type { VaultRecipient } from '../evidence/vault-recipient.ts'
@@ -15,6 +16,7 @@ import { HeldCustody } from './recording/held-custody.ts'
 import { HeldKeys } from './recording/held-keys.ts'
 import { heldKeysOpened, OpenJournal } from './recording/open-journal.ts'
 import { recoverWithSpool, type RecoveryOptions } from './recording/recovery.ts'
+import { RecoveryRounds } from './recording/recovery-rounds.ts'
 import { STRANGER_NAME } from './recording/source-table.ts'
 import { openSpool, type Spool } from './spool/spool.ts'
 import { openForCustody } from './storage/open-store.ts'
@@ -54,8 +56,8 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly spool: Spool
   /** What was announced before a recording began, and how it is found. */
   readonly announcements: KeptAnnouncements
-  /** Closes what an earlier run left open; resolves to how many. */
-  readonly recover: (shredWanted: NonNullable<RecoveryOptions['shredWanted']>) => Promise<number>
+  /** Closes what an earlier run left open. */
+  readonly recovery: RecoveryRounds
 }
 
 /** What the services of a daemon are started with. */
@@ -118,22 +120,26 @@ export async function startKeeping(
   })
   const leftOpen = await journal.leftOpen()
   const unnamedKeys = await heldKeys.unnamed()
-  const recover: Keeping['recover'] = async (shredWanted) => {
-    await settleUnnamed(heldKeys, unnamedKeys, { leftOpen, store, log })
-    const recovered = await recoverWithSpool(spool, {
-      ...{ journal, leftOpen, store, custody, held, policyOf: policiesOf(config), shredWanted },
-      signer: signer.verifyKey,
-      reportError: (recordingId, error) =>
-        log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
-    })
-    await heldKeys.forgetStored(store)
-    await finishCommands(config, signer, log)
-    return recovered
-  }
+  const recovery = new RecoveryRounds({
+    ...{ leftOpen, journal, random: Math.random },
+    round: async (left, asked) => {
+      if (left === leftOpen) await settleUnnamed(heldKeys, unnamedKeys, { leftOpen, store, log })
+      const round = await recoverWithSpool(spool, {
+        ...{ ...asked, journal, leftOpen: left, store, custody, held, policyOf: policiesOf(config) },
+        signer: signer.verifyKey,
+      })
+      await heldKeys.forgetStored(store)
+      await finishCommands(config, signer, log)
+      return round
+    },
+    reportError: (recordingId, error) =>
+      log.error({ recordingId, err: error }, 'a recording of an earlier run could not be closed'),
+    pause: (durationMs, signal) => sleep(durationMs, undefined, { signal, ref: false }).catch(() => {}),
+  })
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
   const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
-  return { storage, database, ...kept, vaultRecipients, signer, recover }
+  return { storage, database, ...kept, vaultRecipients, signer, recovery }
 }
 
 async function startJournal({ dataDir }: Config, log: Logger): Promise<OpenJournal> {

@@ -2,6 +2,7 @@ import type { EarwitnessError } from '../errors.ts'
 import { ADMISSION_REASONS, type AdmissionController, type AdmissionReason, type AdmissionState } from './admission.ts'
 import type { Outbox } from './database/outbox.ts'
 import type { Ledger } from './ledger/ledger.ts'
+import type { RecoveryRounds } from './recording/recovery-rounds.ts'
 import type { Storage } from './storage/start-storage.ts'
 import type { UploadQueue } from './storage/upload-queue.ts'
 import type { Health } from './telemetry/health.ts'
@@ -21,21 +22,25 @@ const SENTENCES: Readonly<Record<AdmissionReason, string>> = {
   openings: 'INVITEs come faster than recording sessions can be opened.',
 }
 
+interface StorageParts {
+  readonly uploads: UploadQueue
+  readonly storage: Pick<Storage, 'report' | 'replica'>
+}
+
 /** The checks that decide whether this recorder takes new recording sessions, and those that only call for an operator. */
 export function registerReadiness(
   health: Health,
-  parts: {
-    readonly uploads: UploadQueue
-    readonly storage: Pick<Storage, 'report' | 'replica'>
+  parts: StorageParts & {
     readonly outbox: Outbox
     readonly ledger: Pick<Ledger, 'status'>
+    readonly recovery: Pick<RecoveryRounds, 'isFailing'>
     /** What keeps new recording sessions from coming in. */
     readonly outage: () => EarwitnessError | undefined
     readonly admission: AdmissionController
     readonly admissionState: () => AdmissionState
   },
 ): void {
-  const { uploads, storage, outbox, ledger, admission, admissionState, outage } = parts
+  const { outbox, ledger, recovery, admission, admissionState, outage } = parts
   health.register({
     name: 'signalling',
     weight: 'required',
@@ -51,6 +56,32 @@ export function registerReadiness(
       check: () => (admission.isRefusing(name, admissionState()) ? { ok: false, sentence: SENTENCES[name] } : OK),
     })
   }
+  registerStorage(health, parts)
+  health.register({
+    name: 'recovery',
+    weight: 'degrading',
+    check: () =>
+      recovery.isFailing
+        ? { ok: false, sentence: 'What an earlier run left open could not be closed; it is tried again.' }
+        : OK,
+  })
+  health.register({
+    name: 'database',
+    weight: 'degrading',
+    check: () =>
+      outbox.state === 'flowing' ? OK : { ok: false, sentence: `Database records wait on disk (${outbox.state}).` },
+  })
+  health.register({
+    name: 'ledger',
+    weight: 'degrading',
+    check: () => {
+      const { problem } = ledger.status
+      return problem === undefined ? OK : { ok: false, sentence: `The ledger needs a look (${problem}).` }
+    },
+  })
+}
+
+function registerStorage(health: Health, { uploads, storage }: StorageParts): void {
   health.register({
     name: 'storage-writes',
     weight: 'degrading',
@@ -74,19 +105,5 @@ export function registerReadiness(
       storage.report()?.objectLock === 'ignored'
         ? { ok: false, sentence: 'The S3 server accepts Object Lock and does not enforce it.' }
         : OK,
-  })
-  health.register({
-    name: 'database',
-    weight: 'degrading',
-    check: () =>
-      outbox.state === 'flowing' ? OK : { ok: false, sentence: `Database records wait on disk (${outbox.state}).` },
-  })
-  health.register({
-    name: 'ledger',
-    weight: 'degrading',
-    check: () => {
-      const { problem } = ledger.status
-      return problem === undefined ? OK : { ok: false, sentence: `The ledger needs a look (${problem}).` }
-    },
   })
 }

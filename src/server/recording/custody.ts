@@ -236,6 +236,8 @@ export class Custody {
       this.#outbox.add({ kind: 'factsNoted', recordingId, dialect, correlationIds, attributions })
     }
     for (const chunk of recording.chunks) this.#recordChunk(recordingId, chunk)
+    // A round of recovery before this one did.
+    if (this.#told.has(recordingId)) return
     // Whether the last run came to say so nobody knows; the first time counts.
     this.#sayOpened({ ...recording, again: true })
     const consented = recording.consent?.events ?? []

@@ -175,11 +175,13 @@ export class OpenJournal {
     this.#named.add(recordingId)
   }
 
-  async leftOpen(): Promise<readonly LeftOpen[]> {
+  /** @param only of these recordings, those that have a journal still; absent, of all */
+  async leftOpen(only?: ReadonlySet<string>): Promise<readonly LeftOpen[]> {
     const names = await readdir(this.#directory)
     const recordingIds = names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length))
+    const asked = recordingIds.filter((recordingId) => isUuidV7(recordingId) && only?.has(recordingId) !== false)
     return Promise.all(
-      recordingIds.filter(isUuidV7).map(async (recordingId) => {
+      asked.map(async (recordingId) => {
         const text = await readFile(this.#file(recordingId), 'utf8')
         const lines = text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseLine)
         return { recordingId, entries: lines, lastAt: lines.at(-1)?.at }

@@ -20,6 +20,7 @@ import type { HeldCustody } from './held-custody.ts'
 import type { InterruptedRecording } from './interrupted-manifest.ts'
 import { storeJournalled, type JournalledObject } from './journalled-objects.ts'
 import type { LeftOpen, OpenJournal, OpenJournalEntry } from './open-journal.ts'
+import type { RecoveryRound } from './recovery-rounds.ts'
 
 const SAMPLES_PER_MS = 48
 
@@ -40,7 +41,7 @@ export interface RecoveryOptions {
   readonly policyOf?: (src: string) => ObjectionPolicy | undefined
   /** The policy of its source wants this recording destroyed; it is looked at once it is closed. */
   readonly shredWanted?: (recordingId: string, objectPrefix: string) => Promise<void>
-  /** One that cannot be closed stays open for the next start, and keeps no other from being recorded. */
+  /** One that cannot be closed stays open for the next round, or start, and keeps no other from being closed. */
   readonly reportError: (recordingId: string, error: unknown) => void
 }
 
@@ -48,21 +49,21 @@ export interface RecoveryOptions {
 export async function recoverWithSpool(
   spool: Pick<Spool, 'leftFrames' | 'forgetEarlierRuns' | 'leftObjectsStored'>,
   options: RecoveryOptions,
-): Promise<number> {
+): Promise<RecoveryRound> {
   // What was finished goes first: frames are only for what no object covers.
-  await spool.leftObjectsStored
+  await spool.leftObjectsStored()
   const frames = await spool.leftFrames(options.leftOpen.map(({ recordingId }) => recordingId))
-  let failed = 0
+  const failed: string[] = []
   const recovered = await recoverInterrupted({
     ...options,
     framesOf: (recordingId) => frames.get(recordingId) ?? [],
     reportError: (recordingId, error) => {
-      failed += 1
+      failed.push(recordingId)
       options.reportError(recordingId, error)
     },
   })
-  if (failed === 0) await spool.forgetEarlierRuns()
-  return recovered
+  if (failed.length === 0) await spool.forgetEarlierRuns()
+  return { recovered, failed }
 }
 
 /**

@@ -11,6 +11,8 @@ const REFUSED = '.refused-'
 export class ObjectFiles {
   readonly #folder: string
   readonly #files: SpoolFiles
+  /** Names of what is being written. */
+  readonly #writing = new Set<string>()
 
   constructor(folder: string, files: SpoolFiles) {
     this.#folder = folder
@@ -22,7 +24,8 @@ export class ObjectFiles {
     await this.#files.makeDirectory(this.#folder)
     const all = await this.#files.readDirectory(this.#folder)
     // Nobody will finish them.
-    await Promise.all(all.filter(isUnfinished).map((name) => this.#files.remove(join(this.#folder, name))))
+    const abandoned = all.filter((name) => isUnfinished(name) && !this.#writing.has(name))
+    await Promise.all(abandoned.map((name) => this.#files.remove(join(this.#folder, name))))
     const names = all.filter((name) => !name.startsWith('.'))
     return Promise.all(
       names.map(async (name) => ({
@@ -57,7 +60,17 @@ export class ObjectFiles {
   }
 
   async #write(name: string, bytes: Uint8Array): Promise<void> {
-    const unfinished = join(this.#folder, UNFINISHED + name)
+    const unfinished = UNFINISHED + name
+    this.#writing.add(unfinished)
+    try {
+      await this.#writeWhole(name, unfinished, bytes)
+    } finally {
+      this.#writing.delete(unfinished)
+    }
+  }
+
+  async #writeWhole(name: string, unfinishedName: string, bytes: Uint8Array): Promise<void> {
+    const unfinished = join(this.#folder, unfinishedName)
     await this.#files.makeDirectory(this.#folder)
     await this.#files.remove(unfinished)
     const file = await this.#files.create(unfinished)

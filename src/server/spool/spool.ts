@@ -37,6 +37,7 @@ export class Spool {
   /** Something could not be written: until the disk has taken a probe. */
   #isSuspect = false
   #isFailing = false
+  #leftStored: Promise<void> | undefined
   /** Of what earlier runs, or workers that died, have left. */
   #hasUnreadable = false
   /** Of the workers of this run. */
@@ -74,13 +75,22 @@ export class Spool {
     this.keeper = new SegmentKeeper({ files: options.files, onError: options.onError })
   }
 
-  /** Settles when the store has what earlier runs have left of finished objects; it waits for the store as long as that takes. */
-  leftObjectsStored: Promise<void> = Promise.resolve()
+  /**
+   * Resolves when the store has what earlier runs have left of finished objects; it waits for the store as long as that takes. Rejects when the disk does not say what
+   * that is; asked again, it looks again.
+   */
+  leftObjectsStored(): Promise<void> {
+    this.#leftStored ??= this.uploads.uploadLeft().catch((error: unknown) => {
+      this.#leftStored = undefined
+      throw error
+    })
+    return this.#leftStored
+  }
 
   async run(): Promise<void> {
     await this.#files.makeDirectory(this.#folder)
     await this.measure()
-    this.leftObjectsStored = this.uploads.uploadLeft().catch(this.#onError)
+    this.leftObjectsStored().catch(this.#onError)
   }
 
   /** Somebody could not write to the disk. A probe decides at the next {@link measure}: where no recording session is left, nothing else would. */

@@ -135,9 +135,10 @@ export class SpooledUploads {
     })
   }
 
-  /** Stores what an earlier run has left; resolves when the store has all of it, or when the queue is stopped. Call it before anything is put. */
+  /** Stores what an earlier run has left; resolves when the store has all of it, or when the queue is stopped. Rejects when the disk does not say what that is. */
   async uploadLeft(): Promise<void> {
-    const left = (await this.#files.left()).toSorted(byRecordingAndRank)
+    const files = await this.#files.left()
+    const left = files.filter(({ key }) => !this.#waitsFor(key)).toSorted(byRecordingAndRank)
     const sinceUnixMs = this.#nowUnixMs()
     const stored = left.map(
       ({ key, sizeBytes }) =>
@@ -181,6 +182,10 @@ export class SpooledUploads {
       if (this.#nowUnixMs() >= untilUnixMs) return false
       await new Promise(setImmediate)
     }
+  }
+
+  #waitsFor(key: string): boolean {
+    return this.#lanes.get(orderOf(key))?.waiting.some((entry) => entry.key === key) === true
   }
 
   #isStoreSlow(): boolean {

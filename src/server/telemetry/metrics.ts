@@ -350,6 +350,10 @@ function custodyMetrics(make: Factory) {
       'oldest_unuploaded_chunk_timestamp_seconds',
       'Unix time at which the oldest sealed object not stored yet was made; 0 when all are stored.',
     ),
+    recordingsLeftOpen: make.plainGauge(
+      'recordings_left_open',
+      'Recordings that an earlier run left open and that could not be closed yet.',
+    ),
     databaseOutboxBytes: make.plainGauge('database_outbox_bytes', 'Facts waiting to be written to the database.'),
     databaseMisplacedRows: make.plainGauge(
       'database_misplaced_rows',

@@ -88,7 +88,7 @@ it('a recording that ends while the store is away, in a recorder that is stopped
   const { journal, leftOpen, custody, spool } = await start('run-2')
   const reportError = (_: string, error: unknown): void => onError(error)
   const recovery = { journal, leftOpen, signer: verifyKey, store, custody, reportError }
-  expect(await recoverWithSpool(spool, recovery)).toBe(1)
+  expect(await recoverWithSpool(spool, recovery)).toEqual({ recovered: 1, failed: [] })
   await journal.settled()
   const verdict = await verifyRecording({
     recordingId: recording.facts.recordingId,
