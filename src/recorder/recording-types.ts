@@ -71,6 +71,8 @@ export interface RecordingFacts {
   readonly dtmf: DtmfPolicy
   /** Length of a chunk in microseconds of recorded audio. */
   readonly chunkUs: number
+  /** The first is at most so long, so that the chunks of recordings that begin together do not all go up together. */
+  readonly firstChunkUs?: number
   /** Level below which a frame of a channel counts as silence, dBov (RFC 6464 3): -127 only for digital silence. */
   readonly silenceGateDbov: number
   /** Short losses are filled with a made-up signal instead of silence; they are gaps of cause `lost` either way. */

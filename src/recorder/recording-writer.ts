@@ -29,7 +29,7 @@ export interface FrameHearer {
  * what is kept beside them. Clear audio exists only in here and in the timelines.
  */
 export class RecordingWriter {
-  readonly #facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
+  readonly #facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'firstChunkUs' | 'silenceGateDbov'>
   readonly #receivers: ReceiverSet
   readonly #hearers: readonly FrameHearer[]
   readonly #monitor: Pick<LiveMonitor, 'sealPeaks' | 'sealHeldPeaks'>
@@ -47,7 +47,7 @@ export class RecordingWriter {
   readonly frameCounts: FrameCounts = { encoded: 0, gated: 0 }
 
   constructor(options: {
-    readonly facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'silenceGateDbov'>
+    readonly facts: Pick<RecordingFacts, 'layout' | 'chunkUs' | 'firstChunkUs' | 'silenceGateDbov'>
     readonly clock: RecordingClock
     readonly receivers: ReceiverSet
     readonly hearers: readonly FrameHearer[]
@@ -195,7 +195,9 @@ export class RecordingWriter {
     for (const hearer of this.#hearers) hearer.addFrame(this.#receivers.all, read, position)
     const page = link.write(read, validSamples)
     if (page !== undefined) this.#chunks.append(page)
-    const chunkSamples = (this.#chunkUs * POSITIONS_PER_SECOND) / 1_000_000
+    const { firstChunkUs = Infinity } = this.#facts
+    const chunkUs = this.#chunks.entries.length > 0 ? this.#chunkUs : Math.min(this.#chunkUs, firstChunkUs)
+    const chunkSamples = (chunkUs * POSITIONS_PER_SECOND) / 1_000_000
     if (link.playableSample - this.#chunkStartSample < chunkSamples - FRAME_SAMPLES && !this.#chunks.isFull) return
     // The end of a link belongs to its last chunk: behind it everything is of the other key.
     if (link.playableSample === this.#sealing.held?.endSample) return

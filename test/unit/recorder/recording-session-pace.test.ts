@@ -117,3 +117,14 @@ describe('a recorder that looks at its sessions every 100 ms or so', () => {
     },
   )
 })
+
+describe('chunks of recordings that begin together', () => {
+  it('end apart, as the first of each may be shorter', () => {
+    const facts = { chunkUs: 4 * SECOND_US, firstChunkUs: 2.5 * SECOND_US }
+    const rig = new RecordingRig({ encoders: new PcmStock(), plans: [planOf(0)], facts })
+    rig.run(speech(0, 12), 12 * SECOND_US)
+    const { chunks } = rig.end(12 * SECOND_US)
+    const lengths = chunks.map(({ fromSample, toSample }) => (toSample - fromSample) / POSITIONS)
+    expect(lengths.map((seconds) => seconds.toFixed(1))).toEqual(['2.5', '4.0', '4.0', '1.5'])
+  })
+})
