@@ -56,6 +56,8 @@ export interface Keeping extends Pick<Storage, 'store' | 'uploads'> {
   readonly spool: Spool
   /** What was announced before a recording began, and how it is found. */
   readonly announcements: KeptAnnouncements
+  /** Of the recordings that are open. */
+  readonly journal: OpenJournal
   /** Closes what an earlier run left open. */
   readonly recovery: RecoveryRounds
 }
@@ -138,7 +140,7 @@ export async function startKeeping(
   })
   const announcements = await startAnnouncementTable(options, signer)
   undo.push(() => announcements.table.stop())
-  const kept = { store, uploads, outbox, custody, held, ledger, spool, announcements }
+  const kept = { store, uploads, journal, outbox, custody, held, ledger, spool, announcements }
   return { storage, database, ...kept, vaultRecipients, signer, recovery }
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -20,6 +21,7 @@ import { objectKey } from '../storage/layout.ts'
 import { nodeFiles } from '../storage/file-operations.ts'
 import { errnoOf } from '../storage/storage-error.ts'
 import type { HeldDecision, HeldKeyFacts } from './held-decision.ts'
+import { JournalReserve } from './journal-reserve.ts'
 import type { StoryEvent } from './session-story.ts'
 import type { ToldNews } from './told-facts.ts'
 
@@ -91,25 +93,46 @@ export class OpenJournal {
   readonly #unwritten = new Map<string, string>()
   /** Recordings whose file has its name for good. */
   readonly #named = new Set<string>()
+  readonly #reserve: JournalReserve
+  #isOpen = false
   readonly #directories = new DirectorySync((path) => nodeFiles.syncDirectory(path))
 
   constructor(options: {
     readonly dataDir: string
     readonly onError: (error: unknown) => void
     readonly nowUnixMs: () => number
+    /** For what the disk has no room for. */
+    readonly reserveBytes?: number
   }) {
     this.#directory = join(options.dataDir, 'open')
+    this.#reserve = new JournalReserve({ dataDir: options.dataDir, bytesMax: options.reserveBytes })
     this.#onError = options.onError
     this.#nowUnixMs = options.nowUnixMs
   }
 
   async run(): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    if (this.#isOpen) return
+    this.#isOpen = true
+    for (const [recordingId, lines] of await this.#reserve.run()) {
+      if (existsSync(this.#file(recordingId))) this.#unwritten.set(recordingId, lines)
+      else await this.#reserve.release(recordingId)
+    }
+  }
+
+  /** Of the room for lines that the disk does not take: what is used. */
+  get reserveBytes(): number {
+    return this.#reserve.bytes
+  }
+
+  /** Lines that found no room there either: a crash takes them. */
+  get refusals(): number {
+    return this.#reserve.refusals
   }
 
   /**
    * Resolves when the line is on the disk, to whether it is: what it names is stored after it, so that a power cut leaves no object without a
-   * line. Lines that come while one is written are written together. A full disk is reported and does not reject; the line is then written again with the next one, on a line of its own
+   * line. Lines that come while one is written are written together. A full disk is reported and does not reject; the line goes to the reserve then, and is written again with the next one, on a line of its own
    * after what the disk may have taken of it. So a line may be there twice, whole or in part.
    *
    * @param after must have resolved before this line, and all that come behind it, are written; it never rejects
@@ -135,8 +158,16 @@ export class OpenJournal {
     const unwritten = this.#unwritten.get(recordingId)
     const lines = unwritten === undefined ? added : `\n${unwritten}${added}`
     this.#unwritten.set(recordingId, lines)
-    await this.#write(recordingId, lines)
+    try {
+      await this.#write(recordingId, lines)
+    } catch (error) {
+      // Without a file of its own it is none that a start would look for.
+      if (!this.#named.has(recordingId) || !(await this.#reserve.keep(recordingId, added))) throw error
+      this.#onError(error)
+      return
+    }
     this.#unwritten.delete(recordingId)
+    await this.#reserve.release(recordingId)
   }
 
   /** The recording is closed everywhere once `said` is: then its file goes. */
@@ -156,6 +187,7 @@ export class OpenJournal {
     await this.#chain(recordingId, async () => {
       this.#unwritten.delete(recordingId)
       this.#named.delete(recordingId)
+      await this.#reserve.release(recordingId)
       await unlink(this.#file(recordingId)).catch((error: unknown) => {
         if (errnoOf(error) !== 'ENOENT') throw error
       })
@@ -182,7 +214,8 @@ export class OpenJournal {
     const asked = recordingIds.filter((recordingId) => isUuidV7(recordingId) && only?.has(recordingId) !== false)
     return Promise.all(
       asked.map(async (recordingId) => {
-        const text = await readFile(this.#file(recordingId), 'utf8')
+        const own = await readFile(this.#file(recordingId), 'utf8')
+        const text = `${own}\n${this.#unwritten.get(recordingId) ?? ''}`
         const lines = text.slice(0, OPEN_JOURNAL_BYTES_MAX).split('\n').flatMap(parseLine)
         return { recordingId, entries: lines, lastAt: lines.at(-1)?.at }
       }),

@@ -10,6 +10,7 @@ const REFRESH_MS = 1_000
 export class SpoolWatch {
   readonly #spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
   readonly #custody: { readonly journalOmissions: number }
+  readonly #journal: { readonly reserveBytes: number; readonly refusals: number }
   readonly #metrics: Metrics
   readonly #log: Logger
   readonly #totals = new TotalFollower()
@@ -22,11 +23,13 @@ export class SpoolWatch {
   constructor(options: {
     readonly spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
     readonly custody: { readonly journalOmissions: number }
+    readonly journal: { readonly reserveBytes: number; readonly refusals: number }
     readonly metrics: Metrics
     readonly log: Logger
   }) {
     this.#spool = options.spool
     this.#custody = options.custody
+    this.#journal = options.journal
     this.#metrics = options.metrics
     this.#log = options.log
   }
@@ -57,6 +60,8 @@ export class SpoolWatch {
     this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, failures)
     if (failures > 0) this.#spool.suspect()
     this.#metrics.journalOmissionsTotal.inc(this.#totals.step('journal', this.#custody.journalOmissions))
+    this.#metrics.journalReserveBytes.set(this.#journal.reserveBytes)
+    this.#metrics.journalRefusalsTotal.inc(this.#totals.step('reserve', this.#journal.refusals))
     if (refusal === this.#refusal) return
     this.#refusal = refusal
     if (refusal === undefined) this.#log.info({}, 'the spool has room again')

@@ -5,6 +5,7 @@ import { STREAM_FLAGS } from '../../recorder/stream-watch.ts'
 import { announcementMetrics } from './announcement-metrics.ts'
 import { BoundedCounter, BoundedGauge, BoundedHistogram } from './bounded-metrics.ts'
 import { firstSeen, type LabelRule, oneOf, SIP_METHODS, sipStatusCode } from './labels.ts'
+import { spoolMetrics } from './spool-metrics.ts'
 import { SumAndCount } from './sum-and-count.ts'
 
 const PREFIX = 'earwitness_'
@@ -270,35 +271,6 @@ function rtcpMetrics(make: Factory) {
       'rtcp_round_trip_seconds',
       'Longest round trip to an SRC of a worker, of those that quote our RTCP. RFC 3611 4.5',
       { worker: firstSeen() },
-    ),
-  }
-}
-
-function spoolMetrics(make: Factory) {
-  return {
-    spoolBytes: make.plainGauge(
-      'spool_bytes',
-      'On disk in the spool: closed segments and objects that wait for the store.',
-    ),
-    spoolFreeBytes: make.plainGauge('spool_free_bytes', 'Free on the volume of the spool.'),
-    spoolFrameWriteSeconds: make.gauge(
-      'spool_frame_write_seconds',
-      'Over the last second: how long a frame waited on average until a crash could not take it any more.',
-      { worker: firstSeen() },
-    ),
-    spoolSyncLagSeconds: make.gauge('spool_sync_lag_seconds', 'Age of the oldest frame that a power cut would take.', {
-      worker: firstSeen(),
-    }),
-    spoolFailuresTotal: make.counter('spool_failures_total', 'What the disk of the spool did not take, by kind.', {
-      kind: oneOf(['frames', 'objects']),
-    }),
-    spoolFramesDroppedTotal: make.plainCounter(
-      'spool_frames_dropped_total',
-      'Frames given up because too many waited for the disk; their audio is in the chunks.',
-    ),
-    journalOmissionsTotal: make.plainCounter(
-      'journal_omissions_total',
-      'Snapshots and digits too large for the journal of open recordings: a crash takes them until the store has them.',
     ),
   }
 }

@@ -19,6 +19,7 @@ let spool: {
   suspected: number
 }
 let custody: { journalOmissions: number }
+let journal: { reserveBytes: number; refusals: number }
 let registry: ReturnType<typeof createRegistry>
 let logged: string[]
 let watch: SpoolWatch
@@ -26,6 +27,7 @@ let watch: SpoolWatch
 beforeEach(() => {
   spool = { freeBytes: 7_000, bytes: 300, refusal: undefined, uploads: { failures: 0 }, suspected: 0 }
   custody = { journalOmissions: 0 }
+  journal = { reserveBytes: 0, refusals: 0 }
   registry = createRegistry()
   logged = []
   watch = new SpoolWatch({
@@ -35,7 +37,7 @@ beforeEach(() => {
         spool.suspected += 1
       },
     }) as unknown as ConstructorParameters<typeof SpoolWatch>[0]['spool'],
-    custody,
+    ...{ custody, journal },
     metrics: createMetrics(registry, { sources: [], version: '0' }),
     log: createLogger({ level: 'info', destination: { write: (line) => logged.push(line) } }),
   })
@@ -76,12 +78,15 @@ describe('the gauges of the spool', () => {
     watch.frames(0, { ...FINE, failures: 4, framesDropped: 5 })
     spool.uploads.failures = 2
     custody.journalOmissions = 6
+    journal.reserveBytes = 400
+    journal.refusals = 3
     await watch.refresh()
     await watch.refresh()
     expect(await value('spool_failures_total{kind="frames"}')).toBe(4)
     expect(await value('spool_failures_total{kind="objects"}')).toBe(2)
     expect(await value('spool_frames_dropped_total')).toBe(5)
     expect(await value('journal_omissions_total')).toBe(6)
+    expect([await value('journal_reserve_bytes'), await value('journal_refusals_total')]).toEqual([400, 3])
   })
 })
 
