@@ -2,6 +2,8 @@ import { join } from 'node:path'
 
 import type { Config, ReplicaConfig } from '../../config/config.ts'
 import { EarwitnessError } from '../../errors.ts'
+import { isRefused } from '../spool/object-files.ts'
+import { objectsFolder } from '../spool/spool.ts'
 import { SIGNER_FILE } from '../storage/key-files.ts'
 import { replicaFolder, storageFolder } from '../storage/open-store.ts'
 import { CLOCK_OFFSET_GOOD_MS, type S3Report } from '../storage/s3/s3-report.ts'
@@ -35,9 +37,22 @@ export async function checkDataDir(config: Config, probes: Probes): Promise<Find
 export async function checkSpool(config: Config, probes: Probes): Promise<readonly Finding[]> {
   const { freeBytesMin } = config.spool
   const free = await probes.freeBytes(config.dataDir)
-  if (free === undefined || free >= freeBytesMin) return []
+  const putAside = await checkRefused(config, probes)
+  if (free === undefined || free >= freeBytesMin) return putAside
   const sentence = `${gib(free)} are free on the volume of ${config.dataDir}, less than spool.minFree: every recording session would get 503.`
-  return [fail('spool', sentence, 'Make room there, move dataDir to a larger volume, or lower spool.minFree.')]
+  const hint = 'Make room there, move dataDir to a larger volume, or lower spool.minFree.'
+  return [fail('spool', sentence, hint), ...putAside]
+}
+
+/** What the store refused for good is on this disk alone. */
+async function checkRefused({ dataDir }: Config, probes: Probes): Promise<readonly Finding[]> {
+  const folder = objectsFolder(dataDir)
+  const count = (await probes.names(folder)).filter(isRefused).length
+  if (count === 0) return []
+  const sentence = `${count} objects that the store refused for good are in ${folder} alone (.refused-…).`
+  const hint =
+    'Compare each with what the store has under its key (~ for /), find out who wrote that, and move the file away.'
+  return [warn('spool-refused', sentence, hint)]
 }
 
 export async function checkStorage(config: Config, probes: Probes): Promise<readonly Finding[]> {

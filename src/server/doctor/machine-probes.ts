@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { access, constants, mkdtemp, readFile, rmdir, stat, statfs } from 'node:fs/promises'
+import { access, constants, mkdtemp, readdir, readFile, rmdir, stat, statfs } from 'node:fs/promises'
 import { connect, createServer, isIPv6 } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -47,6 +47,7 @@ export function machineProbes(config: Config, pinnedNodeVersion: string): Probes
     bind: (transport, address, port) => (transport === 'udp' ? bindUdp(address, port) : bindTcp(address, port)),
     reach,
     output,
+    names: (folder) => readdir(folder).catch(() => []),
     freeBytes: async (path) => {
       const found = await statfs(await existingFolder(path)).catch(() => undefined)
       return found === undefined ? undefined : found.bavail * found.bsize

@@ -23,6 +23,8 @@ export interface Probes {
   reach(host: string, port: number): Promise<string | undefined>
   /** Standard output of a program; undefined when it is not there or fails. */
   output(command: string, args: readonly string[]): Promise<string | undefined>
+  /** Names in a folder; none when it is not there or cannot be read. */
+  names(folder: string): Promise<readonly string[]>
   /** Bytes free for this user where `path` is or would be made. */
   freeBytes(path: string): Promise<number | undefined>
   /** Writes and removes again, in the folder or where it would be made; gives the system's error code. */

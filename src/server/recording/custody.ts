@@ -221,8 +221,7 @@ export class Custody {
       ...{ recordingId, manifestSha256, state, endCause, endedAt, durationSamples },
     })
     this.#outbox.add(closedRecord(manifest, manifestSha256))
-    const said = [this.#ledger?.written() ?? Promise.resolve(), this.#outbox.written()]
-    this.#journal.closeAfter(recordingId, Promise.all(said))
+    this.#journal.closeAfter(recordingId, () => Promise.all([this.#ledger?.written(), this.#outbox.written()]))
     this.#journalled.over(manifest.recordingId)
     this.#held?.over(manifest.recordingId)
     this.#spool?.over(manifest.recordingId)

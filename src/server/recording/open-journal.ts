@@ -75,6 +75,8 @@ export type OpenJournalEntry =
 const SUFFIX = '.jsonl'
 /** Longest journal that is read back: a chunk entry has some 350 bytes, so this is weeks of one recording. */
 export const OPEN_JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+/** Closed recordings whose end may wait to be on disk in ledger and outbox: days of them, where one of the two takes nothing any more. */
+const CLOSINGS_MAX = 10_000
 
 /**
  * One small file for each open recording under `dataDir/open`, a line for each object before it is stored. The file goes
@@ -94,6 +96,9 @@ export class OpenJournal {
   /** Recordings whose file has its name for good. */
   readonly #named = new Set<string>()
   readonly #reserve: JournalReserve
+  readonly #closingsMax: number
+  #closings = 0
+  #closingsLeft = 0
   #isOpen = false
   readonly #directories = new DirectorySync((path) => nodeFiles.syncDirectory(path))
 
@@ -103,7 +108,9 @@ export class OpenJournal {
     readonly nowUnixMs: () => number
     /** For what the disk has no room for. */
     readonly reserveBytes?: number
+    readonly closingsMax?: number
   }) {
+    this.#closingsMax = options.closingsMax ?? CLOSINGS_MAX
     this.#directory = join(options.dataDir, 'open')
     this.#reserve = new JournalReserve({ dataDir: options.dataDir, bytesMax: options.reserveBytes })
     this.#onError = options.onError
@@ -170,9 +177,32 @@ export class OpenJournal {
     await this.#reserve.release(recordingId)
   }
 
-  /** The recording is closed everywhere once `said` is: then its file goes. */
-  closeAfter(recordingId: string, said: Promise<unknown>): void {
-    void said.then(() => this.close(recordingId))
+  /** Closed recordings whose file waits for somebody to have their end on disk. */
+  get closings(): number {
+    return this.#closings
+  }
+
+  /** Those whose file was left for the next start, as too many waited. */
+  get closingsLeft(): number {
+    return this.#closingsLeft
+  }
+
+  /**
+   * The recording is closed everywhere once `said` resolves: then its file goes. Nobody is asked where {@link CLOSINGS_MAX} wait already: the next start finds the file
+   * and says the end again. This bounds who waits for ledger and outbox, too: nobody else does.
+   */
+  closeAfter(recordingId: string, said: () => Promise<unknown>): void {
+    if (this.#closings >= this.#closingsMax) {
+      this.#closingsLeft += 1
+      this.#unwritten.delete(recordingId)
+      this.#named.delete(recordingId)
+      return
+    }
+    this.#closings += 1
+    void said().then(() => {
+      this.#closings -= 1
+      return this.close(recordingId)
+    })
   }
 
   /** Resolves when nothing is written any more, and the files are gone of recordings whose end has been said. */

@@ -7,6 +7,12 @@ const SLASH = '~'
 const UNFINISHED = '.new-'
 const REFUSED = '.refused-'
 
+/** Files that were put aside. */
+export interface RefusedObjects {
+  readonly count: number
+  readonly bytes: number
+}
+
 /** Finished objects in a folder, each a file of its own, whose name is its key: written whole, synced and renamed. */
 export class ObjectFiles {
   readonly #folder: string
@@ -33,6 +39,15 @@ export class ObjectFiles {
         sizeBytes: await this.#files.sizeBytes(join(this.#folder, name)),
       })),
     )
+  }
+
+  /** What was put aside, by this run and by earlier ones, and is still there. */
+  async refused(): Promise<RefusedObjects> {
+    const names = (await this.#files.readDirectory(this.#folder)).filter(isRefused)
+    let bytes = 0
+    // Somebody may take one away meanwhile.
+    for (const name of names) bytes += await this.#files.sizeBytes(join(this.#folder, name)).catch(() => 0)
+    return { count: names.length, bytes }
   }
 
   read(key: string): Promise<Uint8Array> {
@@ -95,6 +110,11 @@ export class ObjectFiles {
 
 function nameOf(key: string): string {
   return key.replaceAll('/', SLASH)
+}
+
+/** Of a file of the folder: whether the store refused for good what is in it. */
+export function isRefused(name: string): boolean {
+  return name.startsWith(REFUSED)
 }
 
 function isUnfinished(name: string): boolean {

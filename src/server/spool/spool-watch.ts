@@ -1,3 +1,4 @@
+import type { OpenJournal } from '../recording/open-journal.ts'
 import { TotalFollower } from '../telemetry/bounded-metrics.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -6,11 +7,14 @@ import type { Spool, SpoolRefusal } from './spool.ts'
 
 const REFRESH_MS = 1_000
 
+/** What the journal of open recordings says of itself. */
+type JournalState = Pick<OpenJournal, 'reserveBytes' | 'refusals' | 'closings' | 'closingsLeft'>
+
 /** Tells operators how the spool is doing: gauges every second, a log line for each step down and up. */
 export class SpoolWatch {
   readonly #spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
   readonly #custody: { readonly journalOmissions: number }
-  readonly #journal: { readonly reserveBytes: number; readonly refusals: number }
+  readonly #journal: JournalState
   readonly #metrics: Metrics
   readonly #log: Logger
   readonly #totals = new TotalFollower()
@@ -23,7 +27,7 @@ export class SpoolWatch {
   constructor(options: {
     readonly spool: Pick<Spool, 'measure' | 'suspect' | 'freeBytes' | 'bytes' | 'refusal' | 'uploads'>
     readonly custody: { readonly journalOmissions: number }
-    readonly journal: { readonly reserveBytes: number; readonly refusals: number }
+    readonly journal: JournalState
     readonly metrics: Metrics
     readonly log: Logger
   }) {
@@ -56,12 +60,13 @@ export class SpoolWatch {
     const { freeBytes, bytes, refusal, uploads } = this.#spool
     this.#metrics.spoolFreeBytes.set(freeBytes)
     this.#metrics.spoolBytes.set(bytes)
+    this.#metrics.spoolRefusedObjects.set(uploads.refused.count)
+    this.#metrics.spoolRefusedBytes.set(uploads.refused.bytes)
     const failures = this.#totals.step('objects', uploads.failures)
     this.#metrics.spoolFailuresTotal.inc({ kind: 'objects' }, failures)
     if (failures > 0) this.#spool.suspect()
     this.#metrics.journalOmissionsTotal.inc(this.#totals.step('journal', this.#custody.journalOmissions))
-    this.#metrics.journalReserveBytes.set(this.#journal.reserveBytes)
-    this.#metrics.journalRefusalsTotal.inc(this.#totals.step('reserve', this.#journal.refusals))
+    this.#tellJournal()
     if (refusal === this.#refusal) return
     this.#refusal = refusal
     if (refusal === undefined) this.#log.info({}, 'the spool has room again')
@@ -70,6 +75,14 @@ export class SpoolWatch {
         { reason: refusal },
         'the spool has no room, or its disk fails: no new recording session is taken',
       )
+  }
+
+  #tellJournal(): void {
+    const { reserveBytes, refusals, closings, closingsLeft } = this.#journal
+    this.#metrics.journalReserveBytes.set(reserveBytes)
+    this.#metrics.journalRefusalsTotal.inc(this.#totals.step('reserve', refusals))
+    this.#metrics.journalClosings.set(closings)
+    this.#metrics.journalClosingsLeftTotal.inc(this.#totals.step('closings', closingsLeft))
   }
 
   /** What a worker reports of its frames. */

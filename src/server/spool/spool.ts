@@ -10,6 +10,7 @@ import { SegmentKeeper } from './segment-keeper.ts'
 import { SpooledUploads } from './spooled-uploads.ts'
 import { nodeSpoolFiles, type SpoolFiles } from './spool-files.ts'
 
+const FOLDER = 'spool'
 const OBJECTS_FOLDER = 'objects'
 /** Written, synced and removed to see whether the disk works again. No name of a run, nor of an object. */
 const PROBE_NAME = '.probe'
@@ -26,6 +27,11 @@ export interface SpoolLimits {
 
 /** `disk`: hardly anything is free on the volume. `failing`: it takes nothing, whatever it says to be free. `size`, `age`: as configured. */
 export type SpoolRefusal = 'disk' | 'failing' | 'size' | 'age'
+
+/** Where finished objects wait for the store. */
+export function objectsFolder(dataDir: string): string {
+  return join(dataDir, FOLDER, OBJECTS_FOLDER)
+}
 
 /** The spool of a recorder as the main thread sees it: what this run writes, and what earlier runs have left. */
 export class Spool {
@@ -60,7 +66,7 @@ export class Spool {
     /** Segments that end within a record; the whole records before are used. */
     readonly onTorn: (torn: LeftFrames['torn']) => void
   }) {
-    this.#folder = join(options.dataDir, 'spool')
+    this.#folder = join(options.dataDir, FOLDER)
     this.runFolder = join(this.#folder, options.run)
     this.#files = options.files
     this.#onTorn = options.onTorn
@@ -69,7 +75,7 @@ export class Spool {
     this.#onError = options.onError
     this.uploads = new SpooledUploads({
       ...{ queue: options.queue, files: options.files, nowUnixMs: options.nowUnixMs, onError: options.onError },
-      folder: join(this.#folder, OBJECTS_FOLDER),
+      folder: objectsFolder(options.dataDir),
       hasRoom: (bytes) => this.#hasRoom(bytes),
     })
     this.keeper = new SegmentKeeper({ files: options.files, onError: options.onError })
@@ -108,6 +114,7 @@ export class Spool {
     }
     // Not waited for: a disk that hangs must not hide how it is doing.
     void this.uploads.writeWaiting()
+    void this.uploads.lookAtRefused()
     if (!this.#isSuspect) return
     this.#isFailing = !(await this.#takesProbe())
     this.#isSuspect = this.#isFailing

@@ -1,6 +1,6 @@
 import { isRefusedForGood } from '../storage/storage-error.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
-import { ObjectFiles } from './object-files.ts'
+import { ObjectFiles, type RefusedObjects } from './object-files.ts'
 import type { SpoolFiles } from './spool-files.ts'
 
 /** The store is slow when an object has waited so long for it, or so much waits: what comes then goes to the disk, not to memory. */
@@ -10,6 +10,9 @@ const SLOW_BYTES = 16 * 1024 * 1024
 const BACKLOG_BYTES_MAX = 256 * 1024 * 1024
 /** Objects read back at a time. */
 const LANES_MAX = 8
+
+/** How often it is looked whether somebody has taken away what was put aside. */
+const REFUSED_LOOK_MS = 60_000
 
 /** An object that the store does not have yet. */
 interface Waiting {
@@ -61,6 +64,9 @@ export class SpooledUploads {
   #heldBytes = 0
   #failures = 0
   #isWritingAll = false
+  #refused: RefusedObjects = { count: 0, bytes: 0 }
+  /** Undefined when there may be more than that. */
+  #refusedLookUnixMs: number | undefined
 
   constructor(options: {
     readonly queue: Queue
@@ -101,6 +107,24 @@ export class SpooledUploads {
   /** Objects that the disk did not take. */
   get failures(): number {
     return this.#failures
+  }
+
+  /** Objects that the store refused for good, in files that nothing but a person takes away: as of the last look. */
+  get refused(): RefusedObjects {
+    return this.#refused
+  }
+
+  /** Looks what was put aside, when that may have changed; to be called every second or so. Never rejects. */
+  async lookAtRefused(): Promise<void> {
+    const nowUnixMs = this.#nowUnixMs()
+    const lookedUnixMs = this.#refusedLookUnixMs
+    if (lookedUnixMs !== undefined && (this.#refused.count === 0 || nowUnixMs - lookedUnixMs < REFUSED_LOOK_MS)) return
+    this.#refusedLookUnixMs = nowUnixMs
+    try {
+      this.#refused = await this.#files.refused()
+    } catch (error) {
+      this.#onError(error)
+    }
   }
 
   /** Since when the oldest object waits. */
@@ -256,16 +280,15 @@ export class SpooledUploads {
   /** There is nowhere else to have it from: however little room the disk has. */
   async #putAside(entry: Waiting): Promise<void> {
     try {
-      if (entry.bytes !== undefined) {
-        await this.#files.writeAside(entry.key, entry.bytes)
-        return
-      }
-      this.#bytes -= entry.sizeBytes
-      await this.#files.putAside(entry.key)
+      if (entry.bytes === undefined) {
+        this.#bytes -= entry.sizeBytes
+        await this.#files.putAside(entry.key)
+      } else await this.#files.writeAside(entry.key, entry.bytes)
     } catch (error) {
       this.#failures += 1
       this.#onError(error)
     }
+    this.#refusedLookUnixMs = undefined
   }
 
   #leave(lane: Lane, entry: Waiting): void {

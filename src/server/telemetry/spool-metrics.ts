@@ -8,6 +8,11 @@ export function spoolMetrics(make: Factory) {
       'spool_bytes',
       'On disk in the spool: closed segments and objects that wait for the store.',
     ),
+    spoolRefusedObjects: make.plainGauge(
+      'spool_refused_objects',
+      'Objects that the store refused for good, put aside in the spool until a person has looked at them.',
+    ),
+    spoolRefusedBytes: make.plainGauge('spool_refused_bytes', 'What they take on the disk.'),
     spoolFreeBytes: make.plainGauge('spool_free_bytes', 'Free on the volume of the spool.'),
     spoolFrameWriteSeconds: make.gauge(
       'spool_frame_write_seconds',
@@ -31,6 +36,14 @@ export function spoolMetrics(make: Factory) {
     journalRefusalsTotal: make.plainCounter(
       'journal_refusals_total',
       'Such lines that found no room there either: a crash takes them.',
+    ),
+    journalClosings: make.plainGauge(
+      'journal_closings',
+      'Closed recordings whose end ledger or outbox do not have on disk yet: until then their journals stay.',
+    ),
+    journalClosingsLeftTotal: make.plainCounter(
+      'journal_closings_left_total',
+      'Closed recordings whose journals are left for the next start, as too many waited.',
     ),
     journalOmissionsTotal: make.plainCounter(
       'journal_omissions_total',

@@ -59,6 +59,7 @@ function probesOf({ files = {}, modes = {}, ...probes }: Machine = {}): Probes {
     reach: async () => undefined,
     output: async (command) => (command === 'ffmpeg' ? DECODERS : undefined),
     freeBytes: async () => 100 * GIB,
+    names: async () => [],
     write: async () => undefined,
     daemonPid: () => undefined,
     addon: () => 'loaded',
@@ -231,6 +232,14 @@ const CASES: readonly (readonly [what: string, Machine, readonly string[], Recor
     ['rtp-address fail'],
   ],
   ['nothing writable', { write: async () => 'EACCES' }, ['data fail', 'storage fail']],
+  [
+    'objects that the store refused for good',
+    {
+      names: async (folder) =>
+        folder === '/data/spool/objects' ? ['.refused-a~b~chunk-000000.age', 'a~b~chunk-000001.age'] : [],
+    },
+    ['spool-refused warn'],
+  ],
   ['little room', { freeBytes: async () => 5 * GIB }, ['data warn', 'storage warn']],
   ['no room', { freeBytes: async () => 1_000_000 }, ['data fail', 'spool fail', 'storage fail']],
   [

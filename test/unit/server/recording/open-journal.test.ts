@@ -28,6 +28,10 @@ afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
+function fail(error: unknown): never {
+  throw error
+}
+
 const fileOf = (recordingId: string): string => join(dataDir, 'open', `${recordingId}.jsonl`)
 const incident = (detail: string) =>
   ({ kind: 'incident', incident: { code: 'odd', at: '2026-11-23T09:00:00.000Z', detail } }) as const
@@ -67,6 +71,25 @@ describe('the journal of open recordings', () => {
     await journal.close(ID)
     expect(readdirSync(join(dataDir, 'open'))).toEqual([])
     expect(errors).toEqual([])
+  })
+})
+
+describe('closed recordings whose end is not on disk yet', () => {
+  it('keep their files, up to a bound; beyond it nobody waits, and the next start finds them', async () => {
+    const bounded = new OpenJournal({ dataDir, onError: fail, nowUnixMs: () => NOW_UNIX_MS, closingsMax: 1 })
+    await bounded.run()
+    for (const recordingId of [ID, OTHER_ID]) await bounded.append(recordingId, incident('one'))
+    const said = Promise.withResolvers<void>()
+    bounded.closeAfter(ID, () => said.promise)
+    bounded.closeAfter(OTHER_ID, () => fail(new Error('nobody asks')))
+    expect([bounded.closings, bounded.closingsLeft]).toEqual([1, 1])
+    expect((await bounded.leftOpen()).map(({ recordingId }) => recordingId).toSorted()).toEqual(
+      [ID, OTHER_ID].toSorted(),
+    )
+    said.resolve()
+    await bounded.settled()
+    expect((await bounded.leftOpen()).map(({ recordingId }) => recordingId)).toEqual([OTHER_ID])
+    expect(bounded.closings).toBe(0)
   })
 })
 

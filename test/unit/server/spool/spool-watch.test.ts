@@ -15,19 +15,25 @@ let spool: {
   freeBytes: number
   bytes: number
   refusal: Spool['refusal']
-  uploads: { failures: number }
+  uploads: { failures: number; refused: { count: number; bytes: number } }
   suspected: number
 }
 let custody: { journalOmissions: number }
-let journal: { reserveBytes: number; refusals: number }
+let journal: { reserveBytes: number; refusals: number; closings: number; closingsLeft: number }
 let registry: ReturnType<typeof createRegistry>
 let logged: string[]
 let watch: SpoolWatch
 
 beforeEach(() => {
-  spool = { freeBytes: 7_000, bytes: 300, refusal: undefined, uploads: { failures: 0 }, suspected: 0 }
+  spool = {
+    freeBytes: 7_000,
+    bytes: 300,
+    refusal: undefined,
+    uploads: { failures: 0, refused: { count: 2, bytes: 70 } },
+    suspected: 0,
+  }
   custody = { journalOmissions: 0 }
-  journal = { reserveBytes: 0, refusals: 0 }
+  journal = { reserveBytes: 0, refusals: 0, closings: 0, closingsLeft: 0 }
   registry = createRegistry()
   logged = []
   watch = new SpoolWatch({
@@ -61,6 +67,7 @@ describe('the gauges of the spool', () => {
   it('say what is free and what is on disk', async () => {
     await watch.refresh()
     expect([await value('spool_free_bytes'), await value('spool_bytes')]).toEqual([7_000, 300])
+    expect([await value('spool_refused_objects'), await value('spool_refused_bytes')]).toEqual([2, 70])
   })
 
   it('say how long frames waited for the disk since the last report, and the oldest for its sync', async () => {
@@ -78,8 +85,7 @@ describe('the gauges of the spool', () => {
     watch.frames(0, { ...FINE, failures: 4, framesDropped: 5 })
     spool.uploads.failures = 2
     custody.journalOmissions = 6
-    journal.reserveBytes = 400
-    journal.refusals = 3
+    Object.assign(journal, { reserveBytes: 400, refusals: 3, closings: 9, closingsLeft: 5 })
     await watch.refresh()
     await watch.refresh()
     expect(await value('spool_failures_total{kind="frames"}')).toBe(4)
@@ -87,6 +93,7 @@ describe('the gauges of the spool', () => {
     expect(await value('spool_frames_dropped_total')).toBe(5)
     expect(await value('journal_omissions_total')).toBe(6)
     expect([await value('journal_reserve_bytes'), await value('journal_refusals_total')]).toEqual([400, 3])
+    expect([await value('journal_closings '), await value('journal_closings_left_total')]).toEqual([9, 5])
   })
 })
 

@@ -20,6 +20,7 @@ let refused: string
 let refusal: 'storage-conflict' | 'storage-key-invalid'
 let queue: UploadQueue
 let uploads: SpooledUploads
+let nowUnixMs: number
 
 beforeEach(() => {
   disk = new SpoolDisk()
@@ -28,6 +29,7 @@ beforeEach(() => {
   hasRoom = true
   refused = ''
   refusal = 'storage-conflict'
+  nowUnixMs = 0
   start()
 })
 
@@ -48,7 +50,7 @@ function start(): void {
     ...{ retryFirstMs: 1, retryLastMs: 1 },
   })
   uploads = new SpooledUploads({
-    ...{ queue, folder: FOLDER, files: disk, nowUnixMs: () => 0, hasRoom: () => hasRoom, onError: () => {} },
+    ...{ queue, folder: FOLDER, files: disk, nowUnixMs: () => nowUnixMs, hasRoom: () => hasRoom, onError: () => {} },
   })
 }
 
@@ -214,6 +216,25 @@ describe('finished objects', () => {
         expect(await disk.read(path)).toEqual(Buffer.from(refused))
         disk.cutPower()
         expect(disk.paths).toEqual([path])
+      })
+
+      it('are counted until a person takes them away, over a restart too', async () => {
+        await uploads.lookAtRefused()
+        expect(uploads.refused).toEqual({ count: 0, bytes: 0 })
+        await expect(put(ONE, 'chunk-000000.age')).rejects.toMatchObject({ code })
+        await turns()
+        await uploads.lookAtRefused()
+        expect(uploads.refused).toEqual({ count: 1, bytes: refused.length })
+        start()
+        await uploads.lookAtRefused()
+        expect(uploads.refused).toEqual({ count: 1, bytes: refused.length })
+        await disk.remove(path)
+        nowUnixMs = 59_999
+        await uploads.lookAtRefused()
+        expect(uploads.refused.count).toBe(1)
+        nowUnixMs = 60_000
+        await uploads.lookAtRefused()
+        expect(uploads.refused).toEqual({ count: 0, bytes: 0 })
       })
 
       it('are put aside from where they waited on disk', async () => {
