@@ -160,12 +160,13 @@ async function lag(server: S3Server) {
     const recordings = await storedObjects(client, bucket)
     const lagsMs = uploadLags(recordings, spokenFromMs)
     client.destroy()
-    const at = (share: number): number => rounded((lagsMs[Math.floor(lagsMs.length * share)] ?? Number.NaN) / 1_000)
+    const { running } = lagsMs
+    const at = (share: number): number => rounded((running[Math.floor(running.length * share)] ?? Number.NaN) / 1_000)
     return {
       ...{
         sessions,
         seconds,
-        chunks: lagsMs.length,
+        chunks: running.length + lagsMs.last.length,
         packetsSent: sent,
         packetsLost: lost,
         senderLateMs: rounded(lateUs / 1_000),
@@ -173,7 +174,9 @@ async function lag(server: S3Server) {
       ...{
         medianSeconds: at(0.5),
         of99In100Seconds: at(0.99),
-        mostSeconds: rounded((lagsMs.at(-1) ?? Number.NaN) / 1_000),
+        mostSeconds: rounded((running.at(-1) ?? Number.NaN) / 1_000),
+        /** Of the last chunks: here all recording sessions end at the same instant. */
+        lastMostSeconds: rounded((lagsMs.last.at(-1) ?? Number.NaN) / 1_000),
       },
       promisedSeconds: CHUNK_SECONDS + 5,
       // Packets that the machine had no time for, and recordings without a manifest: then it is about the machine, not about the store.

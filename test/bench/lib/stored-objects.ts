@@ -45,13 +45,21 @@ async function manifestAt(client: S3Client, bucket: string, key: string): Promis
   return JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as ManifestBody
 }
 
-/** Milliseconds from when the first sample of each chunk was spoken until the server had it, in ascending order. */
-export function uploadLags(recordings: readonly StoredRecordingObjects[], spokenFromMs: number): readonly number[] {
-  return recordings
-    .flatMap(({ manifest, storedAtMs }) =>
-      manifest.chunks.map(
-        ({ name, fromSample }) => (storedAtMs.get(name) ?? Number.NaN) - (spokenFromMs + fromSample / SAMPLES_PER_MS),
-      ),
-    )
-    .toSorted((one, other) => one - other)
+/** Milliseconds from when the first sample of each chunk was spoken until the server had it, in ascending order: of chunks of running recording sessions, and of the last of each, which comes with all else at its end. */
+export function uploadLags(
+  recordings: readonly StoredRecordingObjects[],
+  spokenFromMs: number,
+): { readonly running: readonly number[]; readonly last: readonly number[] } {
+  const lags = recordings.flatMap(({ manifest, storedAtMs }) =>
+    manifest.chunks.map(({ name, fromSample, chunkSeq }) => ({
+      isLast: chunkSeq === manifest.chunks.length - 1,
+      ms: (storedAtMs.get(name) ?? Number.NaN) - (spokenFromMs + fromSample / SAMPLES_PER_MS),
+    })),
+  )
+  const ascending = (wanted: boolean): readonly number[] =>
+    lags
+      .filter(({ isLast }) => isLast === wanted)
+      .map(({ ms }) => ms)
+      .toSorted((one, other) => one - other)
+  return { running: ascending(false), last: ascending(true) }
 }
