@@ -14,15 +14,12 @@ import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { prepareRoles } from '../support/database-roles.ts'
 import { fillDiskOf } from '../support/full-server-disk.ts'
 import { startExternalPostgres, urlAs } from '../support/postgres.ts'
-import { allClosed, metric, readiness, recordingsUnderWay, storedRecordings } from '../support/probes.ts'
-import { simulate } from '../support/simulated.ts'
-import { memoryKb } from './lib/process-usage.ts'
+import { metric, readiness, storedRecordings } from '../support/probes.ts'
+import { countUnverified, keepUp, sessionsOf, type Outage, type OutageSeen } from './lib/outage-load.ts'
 
 const BETWEEN_KILLS_MS = 3_000
-const SAMPLE_MS = 500
+const COMPARE_AGAIN_MS = 500
 const RECOVERY_TRIES_MAX = 10
-/** How long the long ones go on after the outage. */
-const BEHIND_SECONDS = 8
 
 const values = commandOptions('outage-matrix:database', {
   seconds: { type: 'string', default: '60' },
@@ -30,27 +27,16 @@ const values = commandOptions('outage-matrix:database', {
   long: { type: 'string', default: '2' },
   only: { type: 'string' },
 })
-const seconds = Number(values.seconds)
-const calls = Math.round(seconds * Number(values.cps))
-const long = Number(values.long)
-const sessions = calls + 3 * long
+const load = { seconds: Number(values.seconds), cps: Number(values.cps), long: Number(values.long) }
+const sessions = sessionsOf(load)
 const verified = new Set<string>()
 
-/** Begins an outage and gives what ends it. */
-type Outage = () => Promise<() => Promise<void>>
-
-interface Seen {
+interface Seen extends OutageSeen {
   readonly outage: string
-  readonly awaySeconds: number
-  readonly sessions: number
-  readonly completed: number
   readonly wasTold: boolean
   readonly waitedKb: number
   /** Rows that the outbox did not take, or the database never will. */
   readonly refused: number
-  readonly memoryMb: number
-  /** From the end of the outage to an empty outbox. */
-  readonly recoveredMs: number
   /** Recordings whose rows are what the store says of them, and others. */
   readonly same: number
   readonly wrong: number
@@ -90,70 +76,24 @@ try {
 
 async function observe(outage: string, begin: Outage, recordedBefore: number): Promise<Seen> {
   const refusedBefore = await refusedRows()
-  // They are under way before it begins.
-  const longOnes = [placed(long, seconds + BEHIND_SECONDS), placed(long, seconds / 2)]
-  await recordingsUnderWay(daemon, 2 * long)
-  const short = placed(calls, 5)
-  let isOver = false
-  void short.then(() => {
-    isOver = true
+  let [wasTold, waitedBytes] = [false, 0]
+  const seen = await keepUp(daemon, load, {
+    ...{ name: outage, begin },
+    look: async () => {
+      const { checks } = await readiness(daemon)
+      wasTold ||= checks.some(({ name, ok }) => name === 'database' && !ok)
+      waitedBytes = Math.max(waitedBytes, await metric(daemon, 'earwitness_database_outbox_bytes'))
+    },
+    isRecovered: async () => (await metric(daemon, 'earwitness_database_outbox_bytes')) === 0,
   })
-  const end = await begin()
-  const startedMs = performance.now()
-  console.log(`${outage}: begun, with ${2 * long} recording sessions under way`)
-  let [wasTold, waitedBytes, memory] = [false, 0, 0]
-  while (!isOver) {
-    if (longOnes.length === 2 && performance.now() - startedMs > seconds * 500) {
-      longOnes.push(placed(long, seconds / 2 + BEHIND_SECONDS))
-    }
-    const { checks } = await readiness(daemon)
-    wasTold ||= checks.some(({ name, ok }) => name === 'database' && !ok)
-    waitedBytes = Math.max(waitedBytes, await metric(daemon, 'earwitness_database_outbox_bytes'))
-    memory = Math.max(memory, await memoryKb([daemon.process.pid ?? 0]))
-    await sleep(SAMPLE_MS)
-  }
-  const awayMs = performance.now() - startedMs
-  console.log(
-    `${outage}: ends after ${Math.round(awayMs / 1_000)} s, with ${Math.round(waitedBytes / 1_024)} KiB waiting`,
-  )
-  await end()
-  const recoveredMs = await emptied()
-  console.log(`${outage}: all of it is in the database after ${recoveredMs} ms`)
-  const completed = (await Promise.all([short, ...longOnes])).reduce((sum, count) => sum + count, 0)
-  await allClosed(daemon)
-  await emptied()
   const { same, wrong } = await compared(recordedBefore + sessions)
+  const fresh = (await storedRecordings(daemon)).filter((recordingId) => !verified.has(recordingId))
+  for (const recordingId of fresh) verified.add(recordingId)
   return {
-    ...{ outage, awaySeconds: Math.round(awayMs / 1_000), sessions, completed, wasTold },
-    waitedKb: Math.round(waitedBytes / 1_024),
+    ...{ outage, ...seen, wasTold, waitedKb: Math.round(waitedBytes / 1_024) },
     refused: (await refusedRows()) - refusedBefore,
-    memoryMb: Math.round(memory / 1_024),
-    recoveredMs,
-    ...{ same: same - recordedBefore, wrong, unverified: await unverified() },
+    ...{ same: same - recordedBefore, wrong, unverified: await countUnverified(daemon, fresh) },
   }
-}
-
-/** Recording sessions of so many seconds each; resolves to how many ended well. */
-async function placed(count: number, durationSeconds: number): Promise<number> {
-  const duration = `${Math.max(1, Math.round(durationSeconds))}s`
-  const { stdout } = await simulate(
-    daemon,
-    '--calls',
-    String(count),
-    '--cps',
-    values.cps,
-    '--duration',
-    duration,
-    '--json',
-  )
-  return (JSON.parse(stdout) as { readonly completed: number }).completed
-}
-
-/** Resolves when nothing waits for the database any more, to how long that took. */
-async function emptied(): Promise<number> {
-  const startedMs = performance.now()
-  while ((await metric(daemon, 'earwitness_database_outbox_bytes')) > 0) await sleep(100)
-  return Math.round(performance.now() - startedMs)
 }
 
 async function refusedRows(): Promise<number> {
@@ -161,17 +101,6 @@ async function refusedRows(): Promise<number> {
     (await metric(daemon, 'earwitness_database_outbox_refused_total')) +
     (await metric(daemon, 'earwitness_database_outbox_rejected_total'))
   )
-}
-
-/** How many of the recordings that were not looked at before do not verify. */
-async function unverified(): Promise<number> {
-  let count = 0
-  for (const recordingId of await storedRecordings(daemon)) {
-    if (verified.has(recordingId)) continue
-    verified.add(recordingId)
-    if ((await daemon.commandHere('verify', recordingId)).code !== 0) count += 1
-  }
-  return count
 }
 
 /** Whether index and store say the same. */
@@ -182,7 +111,7 @@ async function compared(expected: number): Promise<{ readonly same: number; read
     const wrong = (missing ?? 0) + (different ?? 0) + (refused ?? 0) + (indexOnly ?? 0)
     // The last of them may still be on its way from the manifest to the row.
     if ((wrong === 0 && same === expected) || tried === RECOVERY_TRIES_MAX) return { same: same ?? 0, wrong }
-    await sleep(SAMPLE_MS)
+    await sleep(COMPARE_AGAIN_MS)
   }
 }
 
