@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { isUuidV7 } from '../../ids.ts'
@@ -53,16 +53,14 @@ export class JournalReserve {
 
   /** Takes the room, as much as there is, and gives the lines that an earlier run left, by recording. Rejects when the disk does not give them. */
   async run(): Promise<ReadonlyMap<string, string>> {
-    const bytes = await readOrCreate(this.#path)
-    this.#sizeBytes = bytes.length
-    while (this.#sizeBytes < this.#bytesMax) {
-      const length = Math.min(PIECE_BYTES, this.#bytesMax - this.#sizeBytes)
-      // A disk that is full already: what there is must do.
-      const isTaken = await this.#writeAt(this.#sizeBytes, Buffer.alloc(length, BLANK))
-      if (!isTaken) break
-      this.#sizeBytes += length
+    const file = await open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    try {
+      const bytes = await file.readFile()
+      this.#sizeBytes = await takeRoom(file, bytes.length, this.#bytesMax)
+      return this.#take(bytes)
+    } finally {
+      await file.close()
     }
-    return this.#take(bytes)
   }
 
   /** Resolves to whether neither a crash nor a power cut takes the lines any more. Never rejects. */
@@ -125,11 +123,20 @@ export class JournalReserve {
   }
 }
 
-async function readOrCreate(path: string): Promise<Buffer> {
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+/** Fills it up with blanks as far as the disk has room; gives its length then. */
+async function takeRoom(file: FileHandle, fromBytes: number, bytesMax: number): Promise<number> {
+  const piece = Buffer.alloc(PIECE_BYTES, BLANK)
+  let toBytes = fromBytes
   try {
-    return await file.readFile()
-  } finally {
-    await file.close()
+    while (toBytes < bytesMax)
+      toBytes += (await file.write(piece, 0, Math.min(PIECE_BYTES, bytesMax - toBytes), toBytes)).bytesWritten
+  } catch {
+    // A disk that is full already: what there is must do.
+  }
+  try {
+    if (toBytes > fromBytes) await file.datasync()
+    return toBytes
+  } catch {
+    return fromBytes
   }
 }
