@@ -4,6 +4,7 @@ import { InterarrivalJitter } from '../protocol/rtp/jitter.ts'
 import type { RtpPacket } from '../protocol/rtp/packet.ts'
 import type { PayloadFormat } from '../protocol/rtp/payload-format.ts'
 import { DtmfWatch } from './dtmf-watch.ts'
+import { G722Clock } from './g722-clock.ts'
 import { KeptStream } from './kept-stream.ts'
 import { isOpus, OpusStream } from './opus-stream.ts'
 import type { ReceiverSettings } from './receiver-settings.ts'
@@ -19,6 +20,7 @@ export class StreamAudio {
   #kept: KeptStream
   #opus: OpusStream
   #dtmf: DtmfWatch
+  readonly #g722 = new G722Clock()
   readonly #options: ReceiverSettings
   /** Rate of the RTP clock of the packets that came last; from then on the sample rate only rises. */
   #clockRate: number | undefined
@@ -101,8 +103,9 @@ export class StreamAudio {
     return this.#opus.hasDecoder
   }
 
-  /** What a packet of this format is to be taken as: Opus that there is no decoder for is kept. */
+  /** What a packet of this format is to be taken as: Opus that there is no decoder for is kept, and G.722 has the clock that it was seen to have. */
   treated(format: PayloadFormat | undefined): PayloadFormat | undefined {
+    if (format?.kind === 'audio' && format.codec === 'G722') return this.#g722.treated(format)
     return format === undefined || !isOpus(format) ? format : this.#opus.treated(format)
   }
 
@@ -113,6 +116,7 @@ export class StreamAudio {
 
   /** An audio packet was accepted: what its arrival says of its clock. */
   observe(packet: RtpPacket, format: PayloadFormat, arrivalUs: number): void {
+    if (format.kind === 'audio' && format.codec === 'G722') this.#g722.note(packet, format)
     const isKept = format.kind === 'kept'
     const clockRate = isKept ? this.timeline.sampleRate : format.clockRate
     const timestamp = isKept ? this.#kept.timestampOf(packet, format.clockRate) : packet.timestamp
