@@ -4,6 +4,10 @@ import { accepted, rejected, type Result } from '../result.ts'
 export const OPUS_PACKET_SAMPLES_MAX = 5_760
 /** Longest frame. RFC 6716 3.2.1 */
 export const OPUS_FRAME_LENGTH_MAX = 1_275
+/** RFC 6716 3.2.1, B */
+const SELF_DELIMITER_LENGTH_MAX = 2
+/** Bits of the table of contents that are 0 in a packet of one frame. RFC 6716 3.2.2 */
+const MANY_FRAMES = 3
 /**
  * `empty`: no TOC byte. `truncated`: a length or count is cut off. `frameLength`: a frame beyond its limit, or lengths that do
  * not fit the packet. `duration`: no frame, or more than 120 ms.
@@ -125,33 +129,43 @@ interface PacketLayout {
  * mistake of the caller and throws a RangeError. RFC 7845 3, RFC 6716 B
  */
 export function joinMultistreamPacket(packets: readonly Uint8Array[]): Uint8Array {
+  const room = new Uint8Array(multistreamRoom(packets))
+  return room.slice(0, writeMultistreamPacket(packets, room, 0))
+}
+
+/** Octets that {@link writeMultistreamPacket} needs at most. */
+export function multistreamRoom(packets: readonly Uint8Array[]): number {
+  let room = 0
+  for (const { length } of packets) room += length + SELF_DELIMITER_LENGTH_MAX
+  return room
+}
+
+/** Like {@link joinMultistreamPacket}, into `target` from `at` on; gives where the packet ends. For packets of one frame nothing is allocated: it runs with every frame. */
+export function writeMultistreamPacket(packets: readonly Uint8Array[], target: Uint8Array, at: number): number {
   const last = packets.at(-1)
   if (last === undefined) throw new RangeError('a multistream packet needs at least one stream')
-  const layouts: PacketLayout[] = []
-  let total = last.length
-  for (const packet of packets) {
-    if (layouts.length === packets.length - 1) break
+  let end = at
+  for (let index = 0; index < packets.length - 1; index += 1)
+    end = writeSelfDelimited(packets[index] ?? last, target, end)
+  target.set(last, end)
+  return end + last.length
+}
+
+function writeSelfDelimited(packet: Uint8Array, target: Uint8Array, at: number): number {
+  let lengthAt = 1
+  let lastLength = packet.length - 1
+  if (((packet[0] ?? MANY_FRAMES) & MANY_FRAMES) !== 0 || lastLength > OPUS_FRAME_LENGTH_MAX) {
     const layout = layOut(packet, false)
     if (!layout.ok) throw new RangeError(`malformed Opus packet: ${layout.reason}`)
-    layouts.push(layout.value)
-    total += packet.length + (layout.value.lastLength < 252 ? 1 : 2)
+    lengthAt = layout.value.lengthAt
+    lastLength = layout.value.lastLength
   }
-  const joined = new Uint8Array(total)
-  let at = 0
-  for (let index = 0; index < layouts.length; index += 1) {
-    const packet = packets[index]
-    const layout = layouts[index]
-    if (packet === undefined || layout === undefined) break
-    const { lengthAt, lastLength } = layout
-    const inserted = writeLength(joined, at + lengthAt, lastLength) - (at + lengthAt)
-    // One by one: a packet of speech is some forty bytes, and two views of it would be more to make and to collect.
-    for (let from = 0; from < packet.length; from += 1) {
-      joined[at + from + (from < lengthAt ? 0 : inserted)] = packet[from] ?? 0
-    }
-    at += packet.length + inserted
+  const inserted = writeLength(target, at + lengthAt, lastLength) - (at + lengthAt)
+  // One by one: a packet of speech is some forty bytes, and two views of it would be more to make and to collect.
+  for (let from = 0; from < packet.length; from += 1) {
+    target[at + from + (from < lengthAt ? 0 : inserted)] = packet[from] ?? 0
   }
-  joined.set(last, at)
-  return joined
+  return at + packet.length + inserted
 }
 
 /**

@@ -1,3 +1,5 @@
+import { multistreamRoom, writeMultistreamPacket } from './opus-packet.ts'
+
 const INITIAL_BYTES = 2_048
 const INITIAL_PACKETS = 64
 
@@ -14,23 +16,11 @@ export class PacketGatherer {
     return this.#count
   }
 
-  /** Copies the packet. */
-  push(packet: Uint8Array): void {
+  /** Copies one packet of each stream, joined to a multistream packet; one alone stays as it is. RFC 7845 3 */
+  push(packets: readonly Uint8Array[]): void {
     const start = this.#end
-    const end = start + packet.length
-    if (end > this.#bytes.length) {
-      const smaller = this.#bytes
-      this.#bytes = new Uint8Array(Math.max(end, 2 * smaller.length))
-      this.#bytes.set(smaller)
-      smaller.fill(0)
-    }
-    if (this.#count === this.#ends.length) {
-      const fewer = this.#ends
-      this.#ends = new Uint32Array(2 * fewer.length)
-      this.#ends.set(fewer)
-    }
-    this.#bytes.set(packet, start)
-    this.#ends[this.#count] = end
+    this.#makeRoom(start + multistreamRoom(packets))
+    this.#ends[this.#count] = writeMultistreamPacket(packets, this.#bytes, start)
     this.#count += 1
   }
 
@@ -49,6 +39,20 @@ export class PacketGatherer {
   clear(): void {
     this.#bytes.fill(0, 0, this.#end)
     this.#count = 0
+  }
+
+  #makeRoom(end: number): void {
+    if (end > this.#bytes.length) {
+      const smaller = this.#bytes
+      this.#bytes = new Uint8Array(Math.max(end, 2 * smaller.length))
+      this.#bytes.set(smaller)
+      smaller.fill(0)
+    }
+    if (this.#count === this.#ends.length) {
+      const fewer = this.#ends
+      this.#ends = new Uint32Array(2 * fewer.length)
+      this.#ends.set(fewer)
+    }
   }
 
   get #end(): number {

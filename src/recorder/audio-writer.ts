@@ -1,7 +1,6 @@
 import { CHANNEL_COMMENT_PREFIX, LINK_START_COMMENT } from '../media/flatten-links.ts'
 import { OggOpusWriter } from '../media/ogg-opus.ts'
 import { clip, mixInto } from '../media/mix.ts'
-import { joinMultistreamPacket } from '../media/opus-packet.ts'
 import { PacketGatherer } from '../media/packet-gatherer.ts'
 import { GatedEncoder, type FrameCounts } from './gated-encoder.ts'
 import type { OpusEncoder, TakeOpusEncoder } from './opus-encoder.ts'
@@ -28,6 +27,8 @@ export class OggLink {
   readonly #preSkip: number
   readonly #startSample: number
   readonly #packets = new PacketGatherer()
+  /** The packets of the frame that is being written, one of each channel. */
+  readonly #frame: Uint8Array[] = []
   #framesWritten = 0
   #audioSamples = 0
   #isFree = false
@@ -78,7 +79,7 @@ export class OggLink {
    * @param validSamples how much of the frame is audio, 48 kHz samples; less than all only in the last one
    */
   write(channels: readonly Int16Array[], validSamples = FRAME_SAMPLES): Uint8Array | undefined {
-    this.#packets.push(this.#encode(channels))
+    this.#encode(channels)
     this.#framesWritten += 1
     this.#audioSamples += validSamples
     return this.#packets.length >= PAGE_FRAMES ? this.#takePage(false) : undefined
@@ -99,7 +100,7 @@ export class OggLink {
   end(): Uint8Array {
     const silence = this.#encoders.map((encoder) => new Int16Array(frameLength(encoder)))
     while (this.#framesWritten * FRAME_SAMPLES < this.#audioSamples + this.#preSkip || this.#packets.length === 0) {
-      this.#packets.push(this.#encode(silence))
+      this.#encode(silence)
       this.#framesWritten += 1
     }
     const page = this.#takePage(true)
@@ -114,15 +115,18 @@ export class OggLink {
     for (const encoder of this.#encoders) encoder.free()
   }
 
-  #encode(channels: readonly Int16Array[]): Uint8Array {
+  #encode(channels: readonly Int16Array[]): void {
     if (this.#layout === 'mixed') {
       this.#mixed.fill(0)
       for (const channel of channels) mixInto(this.#mixed, channel)
-      return this.#encodeOne(0, clip(this.#mixed))
+      this.#frame[0] = this.#encodeOne(0, clip(this.#mixed))
+    } else {
+      for (let index = 0; index < channels.length; index += 1) {
+        const channel = channels[index]
+        if (channel !== undefined) this.#frame[index] = this.#encodeOne(index, channel)
+      }
     }
-    const packets: Uint8Array[] = []
-    for (const channel of channels) packets.push(this.#encodeOne(packets.length, channel))
-    return joinMultistreamPacket(packets)
+    this.#packets.push(this.#frame)
   }
 
   #encodeOne(index: number, samples: Int16Array): Uint8Array {

@@ -25,6 +25,8 @@ export class ReceiverSet {
   readonly #receivers = new Map<StreamId, StreamReceiver>()
   /** The same in a list, which is asked for with every frame. */
   #all: readonly StreamReceiver[] = []
+  /** What was read last, in the same order. */
+  readonly #read: Int16Array[] = []
   readonly #settings: ReceiverSettings
   readonly #sink: Pick<RecordingSink, 'handleRtcp'>
   #moves = 0
@@ -242,7 +244,11 @@ export class ReceiverSet {
   /** The samples of every channel up to this 48 kHz position, a whole number at each rate; valid until the next read. */
   read(toPosition: number): readonly Int16Array[] {
     this.#readPosition = toPosition
-    return this.all.map((receiver) => receiver.timeline.read(toPosition / positionsPerSample(receiver)))
+    for (let index = 0; index < this.#all.length; index += 1) {
+      const receiver = this.#all[index]
+      if (receiver !== undefined) this.#read[index] = receiver.timeline.read(toPosition / positionsPerSample(receiver))
+    }
+    return this.#read
   }
 
   #commonRateWith(plans: readonly MediaStreamPlan[]): number | undefined {

@@ -1,12 +1,19 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+
 import type { RecordingId, StreamId } from '../../ids.ts'
 import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { RecordingSession } from '../../recorder/recording-session.ts'
 import type { StreamFlag } from '../../recorder/stream-watch.ts'
 import type { DecoderStock } from './decoder-stock.ts'
 import type { StreamSockets } from './stream-sockets.ts'
-import { PortBusyError } from './packet-receiver.ts'
+import { PortBusyError, type PacketReceiver } from './packet-receiver.ts'
 import type { OpenOutcome, WorkerReport } from './worker-messages.ts'
 import { StreamTotals, type StreamSums } from './worker-totals.ts'
+
+/** How long the sockets stay open after the end of a recording session. */
+const END_GRACE_MS = 100
+/** Rounds of the event loop in which the sockets of one that has ended may still bring something; each reads some 32 datagrams of every socket. */
+const POLL_ROUNDS_MAX = 100
 
 /** A recording session with what its worker holds for it. */
 export interface HostedRecording {
@@ -27,6 +34,19 @@ export interface HostedRecording {
 export function closeSockets(recording: HostedRecording): void {
   for (const pair of recording.sockets.values()) pair.close()
   recording.sockets.clear()
+}
+
+/** At the end: waits for a moment, then receives, and lets the event loop poll, until a round brings nothing more: after a stall its timers run before its sockets are read, and a burst takes several rounds. */
+export async function readSocketsOut(recording: HostedRecording, receiver: PacketReceiver): Promise<void> {
+  // The BYE overtakes RTP that waits in the sockets or is still on its way.
+  await sleep(END_GRACE_MS)
+  let before = -1
+  for (let round = 0; round < POLL_ROUNDS_MAX && recording.datagrams !== before; round += 1) {
+    before = recording.datagrams
+    receiver.receive()
+    await setImmediate()
+    await setImmediate()
+  }
 }
 
 type LiveFigures = Pick<WorkerReport, 'jitterSecondsMax' | 'roundTripSecondsMax' | 'quiet' | 'flaggedStreams'>

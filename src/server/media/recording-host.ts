@@ -1,5 +1,3 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
-
 import type { RandomBytes } from '../../evidence/age-seal.ts'
 import type { RecordingId, StreamId } from '../../ids.ts'
 import type { MediaStreamPlan, RecordingSink, SpoolFrame } from '../../recorder/recording-types.ts'
@@ -9,10 +7,16 @@ import type { OpusEncoder } from '../../recorder/opus-encoder.ts'
 import type { ThreadLoad } from '../admission.ts'
 import { DecoderStock } from './decoder-stock.ts'
 import { freeStock, takeFrom } from './encoder-stock.ts'
-import { closeSockets, measureRecordings, openingFailure, type HostedRecording } from './hosted-recording.ts'
+import {
+  closeSockets,
+  measureRecordings,
+  openingFailure,
+  readSocketsOut,
+  type HostedRecording,
+} from './hosted-recording.ts'
 import type { SegmentLog } from '../spool/segment-log.ts'
 import type { OpusEngine } from './opus-engine.ts'
-import type { PacketReceiver } from './packet-receiver.ts'
+import type { PacketHandler, PacketReceiver } from './packet-receiver.ts'
 import { bindStreamSockets, type StreamSockets } from './stream-sockets.ts'
 import { TimedEncoders } from './timed-encoders.ts'
 import { WorkerHearing } from './worker-hearing.ts'
@@ -28,10 +32,6 @@ import type {
   WorkerSettings,
 } from './worker-messages.ts'
 
-/** How long the sockets stay open after the end of a recording session. */
-const END_GRACE_MS = 100
-/** Rounds of the event loop in which they may still bring something; each reads some 32 datagrams of every socket. */
-const POLL_ROUNDS_MAX = 100
 /** While the disk takes no frames, chunks are so long: what a crash may cost is then what the store does not have. */
 const UNSPOOLED_CHUNK_US = 2_000_000
 const IDLE: ThreadLoad = { busyShare: 0, lagMs: 0 }
@@ -306,28 +306,31 @@ export class RecordingHost {
       port,
       receiveBufferBytes: this.#settings.receiveBufferBytes,
       isMuxed: plan.transport?.rtcpMux === true,
-      onRtp: (bytes, us, from) =>
-        this.#receive(recordingId, streamId, (to) => to.handleDatagram(streamId, bytes, us, from)),
-      onRtcp: (bytes, us, from) =>
-        this.#receive(recordingId, streamId, (to) => to.handleRtcp(streamId, bytes, us, from)),
+      onRtp: this.#handlerOf(recordingId, streamId, 'handleDatagram'),
+      onRtcp: this.#handlerOf(recordingId, streamId, 'handleRtcp'),
     })
   }
 
-  #receive(recordingId: RecordingId, streamId: StreamId, take: (recordingSession: RecordingSession) => void): void {
-    const recording = this.#recordings.get(recordingId)
-    if (recording === undefined || recording.recordingSession.hasFailed) return
-    recording.datagrams += 1
-    this.#guard(recordingId, recording, () => take(recording.recordingSession))
-    if (recording.announced.has(streamId) || !recording.recordingSession.hasReceivedOn(streamId)) return
-    recording.announced.add(streamId)
-    this.#post({ kind: 'firstPacket', recordingId, streamId })
+  /** Makes no closure for each packet, as {@link #guard} asks for one: by the ten thousand a second they are a tenth of all garbage. */
+  #handlerOf(recordingId: RecordingId, streamId: StreamId, take: 'handleDatagram' | 'handleRtcp'): PacketHandler {
+    return (bytes, arrivalUs, from) => {
+      const recording = this.#recordings.get(recordingId)
+      if (recording === undefined || recording.recordingSession.hasFailed) return
+      recording.datagrams += 1
+      try {
+        recording.recordingSession[take](streamId, bytes, arrivalUs, from)
+      } catch (error) {
+        this.#fail(recordingId, recording, error)
+      }
+      if (recording.announced.has(streamId) || !recording.recordingSession.hasReceivedOn(streamId)) return
+      recording.announced.add(streamId)
+      this.#post({ kind: 'firstPacket', recordingId, streamId })
+    }
   }
 
   async #end(recordingId: RecordingId, recording: HostedRecording, message: ToWorker & { kind: 'end' }): Promise<void> {
     this.#guard(recordingId, recording, () => recording.recordingSession.sayGoodbye(this.#nowUs()))
-    // The BYE overtakes RTP that waits in the sockets or is still on its way.
-    await sleep(END_GRACE_MS)
-    await this.#readSocketsOut(recording)
+    await readSocketsOut(recording, this.#receiver)
     for (const pair of recording.sockets.values()) pair.close()
     // Closing tells of packets that had no room behind the last one that was read.
     this.#noteOverflow(recordingId, recording)
@@ -343,17 +346,6 @@ export class RecordingHost {
     freeStock(recording.stock)
     recording.decoders.free()
     this.#post({ kind: 'ended', recordingId, manifest })
-  }
-
-  /** Receives, and lets the event loop poll, until a round brings nothing more: after a stall its timers run before its sockets are read, and a burst takes several rounds. */
-  async #readSocketsOut(recording: HostedRecording): Promise<void> {
-    let before = -1
-    for (let round = 0; round < POLL_ROUNDS_MAX && recording.datagrams !== before; round += 1) {
-      before = recording.datagrams
-      this.#receiver.receive()
-      await setImmediate()
-      await setImmediate()
-    }
   }
 
   /** Loss by our own fault is told from loss on the way: the kernel had the packets, and this thread did not read in time. */
@@ -372,9 +364,13 @@ export class RecordingHost {
     try {
       work()
     } catch (error) {
-      recording.recordingSession.fail(error, this.#nowUs())
-      this.#post({ kind: 'failed', recordingId })
+      this.#fail(recordingId, recording, error)
     }
+  }
+
+  #fail(recordingId: RecordingId, { recordingSession }: HostedRecording, error: unknown): void {
+    recordingSession.fail(error, this.#nowUs())
+    this.#post({ kind: 'failed', recordingId })
   }
 
   /** What no other place has caught: the main thread is told, and ends the recording session. */
