@@ -1,18 +1,22 @@
-import { accepted, rejected, type Result } from '../../result.ts'
 import type { PacketKind } from './key-derivation.ts'
 import { MasterKey, tagLengthOf } from './master-key.ts'
+import type { PacketParts } from './packet-cipher.ts'
 import type { PacketHeader } from './packet-header.ts'
 import { SourceTable } from './source-table.ts'
 import type { SrtpKeys } from './srtp-keys.ts'
 import { AEAD_TAG_LENGTH, areSameOctets, findKeyFault, SUITES } from './suites.ts'
 
-/** What stands behind the header of a protected packet. */
-export interface PacketTail {
-  readonly master: MasterKey
-  /** End of the encrypted part, the tag of AEAD included. */
-  readonly bodyEnd: number
+/** A protected packet, and what is found of it step by step; the same object serves for the next packet. */
+export interface PacketUnderWay extends PacketHeader, PacketParts {
+  packet: Uint8Array
+  headerLength: number
+  ssrc: number
+  bodyEnd: number
   /** End of the MKI. */
-  readonly tagStart: number
+  tagStart: number
+  index: number
+  isEncrypted: boolean
+  word: number
 }
 
 /** SRTCP carries E flag and index behind the body. RFC 3711 3.4 */
@@ -50,15 +54,17 @@ export class CryptoContext {
     return SUITES[this.keys.suite].mode === 'gcm' || !this.keys.unauthenticatedSrtp
   }
 
-  /** Finds the key of a packet by its MKI, and where its parts end. RFC 3711 3.1, 3.4; RFC 7714 8.2, 9 */
-  split(packet: Uint8Array, header: PacketHeader, kind: PacketKind): Result<PacketTail, 'short' | 'mki'> {
+  /** Gives the key of a packet by its MKI, or what is wrong, and notes where its parts end. RFC 3711 3.1, 3.4; RFC 7714 8.2, 9 */
+  split(underWay: PacketUnderWay, kind: PacketKind): MasterKey | 'short' | 'mki' {
+    const { packet } = underWay
     const tagStart = packet.length - tagLengthOf(this.keys, kind)
     const mkiStart = tagStart - this.#mkiLength
-    const bodyEnd = mkiStart - (kind === 'rtcp' ? SRTCP_WORD_LENGTH : 0)
+    underWay.tagStart = tagStart
+    underWay.bodyEnd = mkiStart - (kind === 'rtcp' ? SRTCP_WORD_LENGTH : 0)
     const insideLength = SUITES[this.keys.suite].mode === 'gcm' ? AEAD_TAG_LENGTH : 0
-    if (bodyEnd - insideLength < header.length) return rejected('short')
-    const master = this.#mkiLength === 0 ? this.#masters[0] : this.#findMaster(packet.subarray(mkiStart, tagStart))
-    return master === undefined ? rejected('mki') : accepted({ master, bodyEnd, tagStart })
+    if (underWay.bodyEnd - insideLength < underWay.headerLength) return 'short'
+    if (this.#mkiLength === 0) return this.#masters[0]
+    return this.#findMaster(packet.subarray(mkiStart, tagStart)) ?? 'mki'
   }
 
   #findMaster(mki: Uint8Array): MasterKey | undefined {

@@ -23,6 +23,10 @@ export class Keystream {
   /** The session salt as the three and a half words that it fills. */
   readonly #salt: Int32Array
   readonly #isAhead: boolean
+  /**
+   * Copied to where the one before lay. What the block cipher gives would outlive the collector's young generation, a third of a second long, and wait
+   * as garbage for the whole heap to be looked through: for hundreds of streams that comes often.
+   */
   #ready: Int32Array = new Int32Array(0)
   #ssrc = -1
   #firstIndex = 0
@@ -68,7 +72,7 @@ export class Keystream {
       this.#blocksEach = Math.max(blocks, isSame ? this.#blocksUsed : 0)
       // The first packet of an SSRC is alone: it may be the only one, or two may take turns.
       this.#packets = isSame ? Math.max(1, Math.floor(BLOCKS_AHEAD / Math.max(1, this.#blocksEach))) : 1
-      this.#ready = this.#make(parts, this.#blocksEach, this.#packets)
+      this.#keep(this.#make(parts, this.#blocksEach, this.#packets))
       this.#ssrc = ssrc
       this.#firstIndex = index
       this.#blocksUsed = blocks
@@ -76,6 +80,11 @@ export class Keystream {
     }
     if (blocks > this.#blocksUsed) this.#blocksUsed = blocks
     return ahead * this.#blocksEach * BLOCK_WORDS
+  }
+
+  #keep(made: Int32Array): void {
+    if (this.#ready.length < made.length) this.#ready = made
+    else this.#ready.set(made)
   }
 
   /** IV = (salt * 2^16) XOR (SSRC * 2^64) XOR (index * 2^16), then counting in the low 16 bits. RFC 3711 4.1.1 */

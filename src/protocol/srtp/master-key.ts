@@ -52,7 +52,8 @@ export class MasterKey {
   }
 
   #find(kind: PacketKind, step: number): PacketCipher | undefined {
-    return this.#kept[kind].find((kept) => kept.step === step)?.cipher
+    for (const kept of this.#kept[kind]) if (kept.step === step) return kept.cipher
+    return undefined
   }
 
   #keep(kind: PacketKind, cipher: KeptCipher): void {

@@ -1,8 +1,8 @@
 import { accepted, rejected, type Result } from '../../result.ts'
-import { CryptoContext, type PacketTail } from './crypto-context.ts'
+import { CryptoContext, type PacketUnderWay } from './crypto-context.ts'
 import type { PacketKind } from './key-derivation.ts'
-import type { PacketParts } from './packet-cipher.ts'
-import { type HeaderRejectReason, type PacketHeader, readRtcpHeader, readRtpHeader, uint32 } from './packet-header.ts'
+import type { MasterKey } from './master-key.ts'
+import { type HeaderRejectReason, readRtcpHeader, readRtpHeader, uint32 } from './packet-header.ts'
 import { estimateIndex, TURN, turnOf } from './packet-index.ts'
 import type { SrtpKeys } from './srtp-keys.ts'
 import { areSameKeys } from './suites.ts'
@@ -35,6 +35,11 @@ export class SrtpReceiver {
   /** The keys in force first, then former ones, newest first. */
   #contexts: readonly CryptoContext[]
   #acceptedKeys: SrtpKeys | undefined
+  /** The packet that is being opened. There is one object for all: made anew, it and those that it stands for were an eighth of a worker's garbage. */
+  readonly #underWay: PacketUnderWay = {
+    ...{ packet: new Uint8Array(0), headerLength: 0, ssrc: 0, sequenceNumber: 0 },
+    ...{ bodyEnd: 0, tagStart: 0, index: 0, isEncrypted: true, word: 0 },
+  }
   #searchSecond = Number.NEGATIVE_INFINITY
   #searches = 0
 
@@ -68,89 +73,73 @@ export class SrtpReceiver {
 
   /** An RTP packet in clear, with its header. RFC 3711 3.3 */
   unprotectRtp(datagram: Uint8Array, nowUs: number): Result<Uint8Array, SrtpRejectReason> {
-    const header = readRtpHeader(datagram)
-    if (!header.ok) return header
+    const fault = readRtpHeader(datagram, this.#underWay)
+    if (fault !== undefined) return rejected(fault)
+    this.#underWay.packet = datagram
     this.#forgetExpired(nowUs)
     let failure: Result<Uint8Array, SrtpRejectReason> | undefined
     for (const context of this.#contexts) {
-      const tail = context.split(datagram, header.value, 'rtp')
-      const opened = tail.ok ? this.#openAtLikely(context, datagram, header.value, tail.value) : tail
+      const master = context.split(this.#underWay, 'rtp')
+      const opened = typeof master === 'string' ? rejected(master) : this.#openAtLikely(context, master)
       if (opened.ok || opened.reason === 'replay' || opened.reason === 'old') return opened
       failure ??= opened
     }
-    return this.#search(datagram, header.value, nowUs) ?? failure ?? rejected('authentication')
+    return this.#search(nowUs) ?? failure ?? rejected('authentication')
   }
 
   /** A compound RTCP packet in clear. RFC 3711 3.4 */
   unprotectRtcp(datagram: Uint8Array, nowUs: number): Result<Uint8Array, SrtpRejectReason> {
-    const header = readRtcpHeader(datagram)
-    if (!header.ok) return header
+    const fault = readRtcpHeader(datagram, this.#underWay)
+    if (fault !== undefined) return rejected(fault)
+    this.#underWay.packet = datagram
     this.#forgetExpired(nowUs)
     let failure: Result<Uint8Array, SrtpRejectReason> | undefined
     for (const context of this.#contexts) {
-      const tail = context.split(datagram, header.value, 'rtcp')
-      const opened = tail.ok ? this.#openRtcp(context, datagram, header.value, tail.value) : tail
+      const master = context.split(this.#underWay, 'rtcp')
+      const opened = typeof master === 'string' ? rejected(master) : this.#openRtcp(context, master)
       if (opened.ok || opened.reason === 'replay' || opened.reason === 'old') return opened
       failure ??= opened
     }
     return failure ?? rejected('authentication')
   }
 
-  #openRtcp(
-    context: CryptoContext,
-    packet: Uint8Array,
-    header: PacketHeader,
-    tail: PacketTail,
-  ): Result<Uint8Array, SrtpRejectReason> {
-    const word = uint32(packet, tail.bodyEnd)
-    const parts = {
-      packet,
-      headerLength: header.length,
-      bodyEnd: tail.bodyEnd,
-      ssrc: header.ssrc,
-      index: word % 0x8000_0000,
-      isEncrypted: word >= 0x8000_0000,
-      word,
-    }
-    return this.#open(context, 'rtcp', parts, tail)
+  #openRtcp(context: CryptoContext, master: MasterKey): Result<Uint8Array, SrtpRejectReason> {
+    const underWay = this.#underWay
+    underWay.word = uint32(underWay.packet, underWay.bodyEnd)
+    underWay.index = underWay.word % 0x8000_0000
+    underWay.isEncrypted = underWay.word >= 0x8000_0000
+    return this.#open(context, 'rtcp', master)
   }
 
   /** At the index that RFC 3711 3.3.1 expects; of an SSRC new under these keys, also at those where senders begin. */
-  #openAtLikely(
-    context: CryptoContext,
-    packet: Uint8Array,
-    header: PacketHeader,
-    tail: PacketTail,
-  ): Result<Uint8Array, SrtpRejectReason> {
-    const { ssrc, sequenceNumber } = header
+  #openAtLikely(context: CryptoContext, master: MasterKey): Result<Uint8Array, SrtpRejectReason> {
+    const { ssrc, sequenceNumber } = this.#underWay
     const highest = context.sources.rtp.find(ssrc)?.highest
-    if (highest !== undefined) {
-      return this.#openRtp(context, packet, header, { ...tail, index: estimateIndex(highest, sequenceNumber) })
-    }
+    if (highest !== undefined) return this.#openRtp(context, master, estimateIndex(highest, sequenceNumber))
     for (const other of this.#contexts) {
       const before = other.sources.rtp.find(ssrc)?.highest
       if (before === undefined) continue
       const index = estimateIndex(before, sequenceNumber)
-      const opened = this.#openRtp(context, packet, header, { ...tail, index })
+      const opened = this.#openRtp(context, master, index)
       // Without a tag nothing tells the two apart: the ROC goes on, as the RFC has it.
       if (opened.ok || index < TURN) return opened
       break
     }
-    return this.#openRtp(context, packet, header, { ...tail, index: sequenceNumber })
+    return this.#openRtp(context, master, sequenceNumber)
   }
 
   /** Tries other rollover counters, never lower ones: an old packet, recorded by somebody, would be authentic there. */
-  #search(packet: Uint8Array, header: PacketHeader, nowUs: number): Result<Uint8Array, SrtpRejectReason> | undefined {
+  #search(nowUs: number): Result<Uint8Array, SrtpRejectReason> | undefined {
     if (!this.#maySearch(nowUs)) return undefined
+    const { ssrc, sequenceNumber } = this.#underWay
     for (const context of this.#contexts) {
-      const tail = context.split(packet, header, 'rtp')
-      if (!tail.ok) continue
-      const highest = context.sources.rtp.find(header.ssrc)?.highest
-      const expected = highest === undefined ? header.sequenceNumber : estimateIndex(highest, header.sequenceNumber)
+      const master = context.split(this.#underWay, 'rtp')
+      if (typeof master === 'string') continue
+      const highest = context.sources.rtp.find(ssrc)?.highest
+      const expected = highest === undefined ? sequenceNumber : estimateIndex(highest, sequenceNumber)
       const last = turnOf(expected) + (highest === undefined ? LATE_JOIN_TURNS_MAX : MISSED_TURNS_MAX)
       for (let turn = turnOf(expected) + 1; turn <= last && turn < 0x1_0000_0000; turn++) {
-        const index = turn * TURN + header.sequenceNumber
-        const opened = this.#openRtp(context, packet, header, { ...tail.value, index })
+        const opened = this.#openRtp(context, master, turn * TURN + sequenceNumber)
         if (opened.ok) return opened
       }
     }
@@ -166,38 +155,23 @@ export class SrtpReceiver {
     return this.#searches <= SEARCHES_PER_SECOND
   }
 
-  #openRtp(
-    context: CryptoContext,
-    packet: Uint8Array,
-    header: PacketHeader,
-    tail: PacketTail & { readonly index: number },
-  ): Result<Uint8Array, SrtpRejectReason> {
-    const parts = {
-      packet,
-      headerLength: header.length,
-      bodyEnd: tail.bodyEnd,
-      ssrc: header.ssrc,
-      index: tail.index,
-      isEncrypted: !context.keys.unencryptedSrtp,
-      word: turnOf(tail.index),
-    }
-    return this.#open(context, 'rtp', parts, tail)
+  #openRtp(context: CryptoContext, master: MasterKey, index: number): Result<Uint8Array, SrtpRejectReason> {
+    this.#underWay.index = index
+    this.#underWay.isEncrypted = !context.keys.unencryptedSrtp
+    this.#underWay.word = turnOf(index)
+    return this.#open(context, 'rtp', master)
   }
 
-  #open(
-    context: CryptoContext,
-    kind: PacketKind,
-    parts: PacketParts,
-    { master, tagStart }: PacketTail,
-  ): Result<Uint8Array, SrtpRejectReason> {
-    const opened = master.open(kind, parts, tagStart)
+  #open(context: CryptoContext, kind: PacketKind, master: MasterKey): Result<Uint8Array, SrtpRejectReason> {
+    const { ssrc, index, tagStart } = this.#underWay
+    const opened = master.open(kind, this.#underWay, tagStart)
     if (opened === undefined) return rejected('authentication')
     const sources = context.sources[kind]
-    const seen = sources.find(parts.ssrc)?.check(parts.index) ?? 'fresh'
+    const seen = sources.find(ssrc)?.check(index) ?? 'fresh'
     // Where a stranger can set the highest index, no packet may be refused for it.
     const isCertain = kind === 'rtcp' || context.isRtpAuthenticated
     if (seen !== 'fresh' && isCertain) return rejected(seen)
-    sources.add(parts.ssrc, parts.index)
+    sources.add(ssrc, index)
     this.#acceptedKeys = context.keys
     return accepted(opened)
   }

@@ -1,4 +1,3 @@
-import type { Result } from '../../result.ts'
 import { CryptoContext, SRTCP_WORD_LENGTH } from './crypto-context.ts'
 import { xorUint32 } from './key-derivation.ts'
 import type { SealedParts } from './packet-cipher.ts'
@@ -36,11 +35,11 @@ export class SrtpSender {
 
   /** @param packet in clear; packets go in in the order in which they are sent */
   protectRtp(packet: Uint8Array): Uint8Array {
-    const header = expectHeader(readRtpHeader(packet))
+    const header = readHeader(readRtpHeader, packet)
     const index = this.#nextIndex(header)
     const sealed = this.#context.firstMaster.seal('rtp', {
       packet,
-      headerLength: header.length,
+      headerLength: header.headerLength,
       bodyEnd: packet.length,
       ssrc: header.ssrc,
       index,
@@ -52,7 +51,7 @@ export class SrtpSender {
 
   /** @param packet a compound packet in clear */
   protectRtcp(packet: Uint8Array): Uint8Array {
-    const header = expectHeader(readRtcpHeader(packet))
+    const header = readHeader(readRtcpHeader, packet)
     const index = this.#srtcpIndex
     this.#srtcpIndex += 1
     if (index >= SRTCP_INDEX_LIMIT) throw new RangeError('the SRTCP indices of these keys are used up')
@@ -60,7 +59,7 @@ export class SrtpSender {
     const word = index + (isEncrypted ? 0x8000_0000 : 0)
     const sealed = this.#context.firstMaster.seal('rtcp', {
       packet,
-      headerLength: header.length,
+      headerLength: header.headerLength,
       bodyEnd: packet.length,
       ssrc: header.ssrc,
       index,
@@ -92,7 +91,9 @@ export class SrtpSender {
   }
 }
 
-function expectHeader(header: Result<PacketHeader, string>): PacketHeader {
-  if (!header.ok) throw new RangeError(`not a packet to protect: ${header.reason}`)
-  return header.value
+function readHeader(read: typeof readRtpHeader, packet: Uint8Array): PacketHeader {
+  const header = { headerLength: 0, ssrc: 0, sequenceNumber: 0 }
+  const fault = read(packet, header)
+  if (fault !== undefined) throw new RangeError(`not a packet to protect: ${fault}`)
+  return header
 }
