@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 import { isRefusedForGood } from '../storage/storage-error.ts'
 import type { UploadQueue } from '../storage/upload-queue.ts'
 import { ObjectFiles, type RefusedObjects } from './object-files.ts'
@@ -13,6 +15,9 @@ const LANES_MAX = 8
 
 /** How often it is looked whether somebody has taken away what was put aside. */
 const REFUSED_LOOK_MS = 60_000
+
+/** How often it is looked whether what the disk has was given to the upload queue: where a disk hangs, it is not for long. */
+const DRAIN_LOOK_MS = 10
 
 /** An object that the store does not have yet. */
 interface Waiting {
@@ -204,7 +209,7 @@ export class SpooledUploads {
       const isDrained = await this.#queue.drain(Math.max(0, untilUnixMs - this.#nowUnixMs()))
       if (!isDrained || this.#unsettled === 0) return isDrained
       if (this.#nowUnixMs() >= untilUnixMs) return false
-      await new Promise(setImmediate)
+      await sleep(DRAIN_LOOK_MS)
     }
   }
 
