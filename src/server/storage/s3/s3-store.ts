@@ -172,8 +172,9 @@ export class S3Store implements CustodyStore {
   async #requireSame(key: string, bytes: Uint8Array): Promise<void> {
     const existing = await this.#api.head(key)
     // By size first: what a stranger put there may be of any size.
-    const same = existing?.sizeBytes === bytes.length && isSame(bytes, await this.#api.get(key))
-    if (same) return
+    const found = existing?.sizeBytes === bytes.length ? await this.#api.get(key) : undefined
+    if (isSame(bytes, found)) return
+    if (existing === undefined || (existing.sizeBytes === bytes.length && found === undefined)) throw taken(key)
     throw new EarwitnessError(
       'storage-conflict',
       `Another object is stored as ${key} already.`,
@@ -218,6 +219,15 @@ export class S3Store implements CustodyStore {
 
 function isSame(bytes: Uint8Array, stored: Uint8Array | undefined): boolean {
   return stored !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).equals(stored)
+}
+
+/** Removed since, or never there: whether the name is free the next try tells. */
+function taken(key: string): EarwitnessError {
+  return new EarwitnessError(
+    'storage-busy',
+    `The S3 server said that there is an object ${key}, and then that there is none.`,
+    'It is tried again by itself. If it stays so, see what else writes to the bucket.',
+  )
 }
 
 function unsupported(): EarwitnessError {

@@ -15,6 +15,8 @@ const BYTES = Buffer.from('sealed audio')
 let objects: Map<string, Buffer[]>
 let corrupts: boolean
 let mayDelete: boolean
+/** There is something else of the name at the next PUT, and nothing any more when it is asked for. */
+let isFleeting: boolean
 let isVersioned: boolean
 let server: Server
 let store: S3Store
@@ -23,6 +25,7 @@ beforeEach(async () => {
   objects = new Map()
   corrupts = false
   mayDelete = true
+  isFleeting = false
   isVersioned = false
   server = createServer((request, response) => void answer(request, response))
   server.listen(0, '127.0.0.1')
@@ -50,8 +53,10 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const newest = versions.at(-1)
   response.statusCode = 200
   if (request.method === 'PUT') {
-    if (newest !== undefined) response.statusCode = 412
-    else {
+    if (newest !== undefined || isFleeting) {
+      response.statusCode = 412
+      isFleeting = false
+    } else {
       if (corrupts) body[0] = (body[0] ?? 0) ^ 1
       objects.set(pathname, [...versions, body])
       response.setHeader('ETag', `"${createHash('md5').update(body).digest('hex')}"`)
@@ -90,4 +95,10 @@ it('what the server changed, and does not let go, is another object under the na
   mayDelete = false
   expect(await codeOf(store.put(KEY, BYTES))).toBe('storage-corrupted')
   expect(await codeOf(store.put(KEY, BYTES))).toBe('storage-conflict')
+})
+
+it('what another object was in the way of, and is no more, is tried again', async () => {
+  isFleeting = true
+  expect(await codeOf(store.put(KEY, BYTES))).toBe('storage-busy')
+  expect(await codeOf(store.put(KEY, BYTES))).toBe('stored')
 })
