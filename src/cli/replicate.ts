@@ -2,6 +2,7 @@ import { EarwitnessError, ExitCode } from '../errors.ts'
 import { RecordingCustody } from '../server/custody/recording-custody.ts'
 import { RotatedMarks } from '../server/custody/rotated-marks.ts'
 import { ShreddedMarks } from '../server/custody/shredded-marks.ts'
+import { Bandwidth } from '../server/storage/bandwidth.ts'
 import type { CustodyPlace } from '../server/storage/open-store.ts'
 import { ledgerLists } from '../server/storage/replica/ledger-lists.ts'
 import { replicate, type ReplicateSummary } from '../server/storage/replica/replicate.ts'
@@ -24,7 +25,7 @@ export const command: Command = {
   description:
     'A replica (storage.replica) gets what is recorded from when it was configured; this brings it what was stored before, and with --to store brings back to a store that was lost what the replica has. ' +
     'Objects that both have are compared by size and SHA-256 (--quick: by size alone). Nothing is overwritten: what differs is named. What was destroyed, and sealed keys that were replaced, do not come back; what is on ' +
-    'legal hold gets that of the bucket, where it has Object Lock. Ledgers are copied too, unless tenants or days are chosen. Stopped anywhere, running it again goes on. It may run beside the recorder; run it on the ' +
+    'legal hold gets that of the bucket, where it has Object Lock. A bucket gets so many bytes a second as its `bandwidth` says, besides what the recorder sends. Ledgers are copied too, unless tenants or days are chosen. Stopped anywhere, running it again goes on. It may run beside the recorder; run it on the ' +
     'machine of a recorder, with its configuration. Exit code 0: the second store has everything, and the same. 3: something differs. 4: something could not be brought, or a dry run found something missing.',
   examples: ['replicate --dry-run', 'replicate', 'replicate --to store --from 2026-11-01'],
   options: {
@@ -77,7 +78,8 @@ function copy(
   { from, to, isDryRun }: { readonly from: CustodyPlace; readonly to: CustodyPlace; readonly isDryRun: boolean },
 ): Promise<ReplicateSummary> {
   const { args, signal, stderr } = context
-  const { dataDir } = context.config()
+  const { dataDir, storage } = context.config()
+  const bucket = to.place === 'store' ? storage.s3 : storage.replica?.s3
   const tenants = textOptions(args, 'tenant')
   const [fromUnixMs, untilUnixMs] = ['from', 'until'].map((name) => instantOption(args, name)?.getTime())
   const walk = new RecordingWalk([from.store], {
@@ -86,6 +88,7 @@ function copy(
   const isAll = tenants.length === 0 && fromUnixMs === undefined && untilUnixMs === undefined
   return replicate(walk.recordings(), isAll ? ledgerLists(from.store) : nothing(), {
     ...{ from, to, isDryRun, signal, comparesContent: !flag(args, 'quick') },
+    bandwidth: new Bandwidth(bucket?.bytesPerSecondMax ?? 0),
     ...{ marks: new ShreddedMarks(dataDir), rotated: new RotatedMarks(dataDir), intents: replicateIntents(dataDir) },
     custodyOf: ({ recordingId, objectPrefix }) => new RecordingCustody(open, recordingId, objectPrefix),
     knownHolds: (recordingId) => knownHolds(context, { ...open, recordingId }),

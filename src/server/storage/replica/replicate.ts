@@ -12,6 +12,7 @@ import type { RotatedMarks } from '../../custody/rotated-marks.ts'
 import type { ShreddedMarks } from '../../custody/shredded-marks.ts'
 import { inParallel } from '../../in-parallel.ts'
 import { replacedKeys, replicateIntent } from '../../vault/left-keys.ts'
+import type { Bandwidth } from '../bandwidth.ts'
 import type { ObjectStore } from '../object-store.ts'
 import type { CustodyPlace } from '../open-store.ts'
 import { pagesOf } from '../recording-walk.ts'
@@ -69,6 +70,8 @@ interface Options {
   readonly intents: Pick<MarkFolder, 'write' | 'remove'>
   readonly comparesContent: boolean
   readonly isDryRun: boolean
+  /** Of what the second store is given. */
+  readonly bandwidth: Pick<Bandwidth, 'take'>
   /** Ends it between two objects. */
   readonly signal: AbortSignal
   readonly onProgress: (summary: Pick<ReplicateSummary, 'recordings' | 'copied' | 'same'>) => void
@@ -243,7 +246,9 @@ class ReplicateRun {
     sizeThere: number | undefined,
     brought: Map<string, number>,
   ): Promise<boolean> {
-    if (this.#options.signal.aborted) return false
+    const { signal, isDryRun, bandwidth } = this.#options
+    if (!isDryRun && sizeThere === undefined) await bandwidth.take(sizeBytes, signal)
+    if (signal.aborted) return false
     return this.#orProblem(key, async () => {
       if (sizeThere === undefined) await this.#copy({ key, sizeBytes }, brought)
       else if (sizeThere !== sizeBytes) this.#differs(key)

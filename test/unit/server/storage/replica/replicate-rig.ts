@@ -33,6 +33,8 @@ export interface Wish {
   /** Runs before an object is stored. */
   readonly beforePut?: (key: string) => Promise<unknown>
   readonly signal?: AbortSignal
+  /** Runs before so many bytes may go. */
+  readonly beforeBytes?: (bytes: number) => Promise<unknown>
   /** Runs before a store is asked. */
   readonly beforeAsk?: (what: 'get' | 'list', key: string) => void
   /** Gets what was given to the owner of a folder, by place. */
@@ -71,6 +73,7 @@ export function run(rig: CustodyRig, wish: Wish = {}): Promise<ReplicateSummary>
   if (from === undefined || to === undefined) throw new Error('no place')
   const intents = replicateIntents(rig.dataDir)
   return replicate(one(), ledgerLists(from.store), {
+    bandwidth: { take: async (bytes) => void (await wish.beforeBytes?.(bytes)) },
     ...{ from, to, isDryRun, comparesContent, signal: wish.signal ?? new AbortController().signal },
     ...{ marks: new ShreddedMarks(rig.dataDir), rotated: new RotatedMarks(rig.dataDir), onProgress: () => {} },
     custodyOf: () => rig.custody(life, { places }),

@@ -143,6 +143,24 @@ it('told to stop, it ends between two objects and says so', async () => {
   expect(rig.objects('replica')).toHaveLength(1)
 })
 
+it('waits before each object that it brings, and for nothing else; told to stop meanwhile, it brings no more', async () => {
+  const rig = await custodyRig()
+  const sizes = rig.objects('store').map((name) => readFileSync(join(rig.stores.store, PREFIX, name)).length)
+  remove(rig, 'replica')
+  const waited: number[] = []
+  const beforeBytes = (bytes: number): Promise<unknown> => Promise.resolve(waited.push(bytes))
+  await run(rig, { beforeBytes, isDryRun: true })
+  expect(waited).toEqual([])
+  await run(rig, { beforeBytes })
+  await run(rig, { beforeBytes })
+  const ascending = (one: number, other: number): number => one - other
+  expect(waited.toSorted(ascending)).toEqual(sizes.toSorted(ascending))
+  remove(rig, 'replica')
+  const stop = new AbortController()
+  const stopped = await run(rig, { beforeBytes: () => Promise.resolve(stop.abort()), signal: stop.signal })
+  expect([stopped.copied, stopped.isCut, rig.objects('replica')]).toEqual([0, true, []])
+})
+
 /** A ledger of which the store has two months. */
 async function ledgerIn(rig: CustodyRig): Promise<{ readonly months: readonly string[]; readonly logId: string }> {
   const logId = '019aaff1-0680-7abc-8def-0123456789aa'
