@@ -1,3 +1,4 @@
+import { createEncoder } from 'libopus-wasm'
 import { describe, expect, it } from 'vitest'
 
 import { OPUS_PACKET_SAMPLES_MAX, opusPacketSamples } from '../../../../src/media/opus-packet.ts'
@@ -158,4 +159,26 @@ it('what one engine encodes the other decodes, with the same delay', async () =>
     const heard = await decode(engine, encoded)
     expect(matchAudio(given, heard, { lagMax: 80 }).correlation).toBeGreaterThan(0.95)
   }
+})
+
+it.each([
+  ...[0, 5, 10].map((complexity) => [8_000, complexity, 16_000] as const),
+  ...[12_000, 16_000, 24_000, 48_000].map((sampleRate) => [sampleRate as 12_000, 5, 64_000] as const),
+  [48_000, 10, 500_000] as const,
+])('libopus-wasm at %i Hz, complexity %i, %i bit/s has the packets of restricted low delay', async (...setting) => {
+  const [sampleRate, complexity, bitsPerSecond] = setting
+  const engine = createOpusEngine('libopus-wasm', { sampleRate, bitsPerSecond, complexity })
+  const frameSize = sampleRate / 50
+  const [ours, lowDelay] = [
+    await engine.createEncoder(),
+    await createEncoder({ application: 2051, channels: 1, bitrate: bitsPerSecond, sampleRate, complexity, frameSize }),
+  ]
+  const samples = noise({ seed: 6, samples: 40 * frameSize })
+  for (let at = 0; at < samples.length; at += frameSize) {
+    if (at === samples.length / 2) samples.fill(0, at, at + 10 * frameSize)
+    const frame = samples.subarray(at, at + frameSize)
+    expect(Buffer.from(ours.encode(frame)).equals(lowDelay.encode(frame))).toBe(true)
+  }
+  ours.free()
+  lowDelay.free()
 })
