@@ -1,8 +1,8 @@
 import { BlockSearch, type Sighting } from './block-search.ts'
 import { type Contender, contenderOf, decide, endOf, isSamePlace } from './contenders.ts'
 import type { Finding } from './finding.ts'
-import { FineAligner, SPEED_MAX } from './fine-alignment.ts'
-import { Fingerprinter, HOP_SAMPLES, MATCHER_RATE } from './fingerprinter.ts'
+import { type ChannelRing, FineAligner, SPEED_MAX } from './fine-alignment.ts'
+import { BANDS, Fingerprinter, HOP_SAMPLES, MATCHER_RATE } from './fingerprinter.ts'
 import { type Prompt, WORD_SAMPLES } from './prompt.ts'
 
 /** Prompts one matcher listens for. */
@@ -35,7 +35,7 @@ export type MatcherState = 'listening' | 'over'
  */
 export class AnnouncementMatcher {
   #fingerprinter = new Fingerprinter()
-  readonly #ring: { readonly words: Int32Array; readonly mask: number }
+  readonly #ring: ChannelRing
   readonly #searches: readonly BlockSearch[]
   readonly #aligner: FineAligner | undefined
   readonly #windowSamples: number
@@ -55,7 +55,7 @@ export class AnnouncementMatcher {
     const prompts = options.prompts.slice(0, PROMPTS_MAX)
     const longest = prompts.reduce((most, { lengthSamples }) => Math.max(most, lengthSamples), 0)
     const length = 2 ** Math.ceil(Math.log2((longest * (1 + 2 * SPEED_MAX)) / HOP_SAMPLES + 64))
-    this.#ring = { words: new Int32Array(length), mask: length - 1 }
+    this.#ring = { words: new Int32Array(length), levels: new Uint8Array(length * BANDS), mask: length - 1 }
     this.#searches = prompts.map((prompt) => new BlockSearch(prompt))
     const [first] = prompts
     this.#aligner = first === undefined ? undefined : new FineAligner(this.#ring, first)
@@ -89,7 +89,7 @@ export class AnnouncementMatcher {
     const fingerprinter = this.#fingerprinter
     for (let at = 0; at < samples.length && this.#state === 'listening';) {
       at += fingerprinter.take(samples, at)
-      if (fingerprinter.hasWord) this.#look(fingerprinter.word)
+      if (fingerprinter.hasWord) this.#look(fingerprinter)
     }
   }
 
@@ -110,9 +110,11 @@ export class AnnouncementMatcher {
     this.#state = 'over'
   }
 
-  #look(word: number): void {
+  #look(fingerprinter: Fingerprinter): void {
     const hop = this.#hops++
-    this.#ring.words[hop & this.#ring.mask] = word
+    const at = hop & this.#ring.mask
+    this.#ring.words[at] = fingerprinter.word
+    fingerprinter.writeLevels(this.#ring.levels, at * BANDS)
     const now = this.#origin + hop * HOP_SAMPLES
     for (const search of this.#searches) {
       const sighting = search.look(this.#ring, hop)

@@ -1,11 +1,17 @@
 import type { Finding, Verdict } from './finding.ts'
 import type { Alignment } from './fine-alignment.ts'
 import { hearParts, type HeardParts } from './heard-parts.ts'
+import { findPresent } from './present-parts.ts'
 
-/** Less of a prompt is no finding: others begin with the same words. */
-export const SHARE_MIN = 0.5
-/** Nor is less of it than this: a second and a half. */
-const HEARD_HOPS_MIN = 47
+/** If less of a prompt was there, also under somebody's words, it is no finding: others begin with the same words. */
+const PRESENT_SHARE_MIN = 0.5
+/** Nor if it was less than this: a second and a half. */
+const PRESENT_HOPS_MIN = 47
+/** Of it so much must have been heard, and a second: what is under other words is known by its level in what was heard. */
+const HEARD_SHARE_MIN = 1 / 3
+const HEARD_HOPS_MIN = 31
+/** If less was heard, it is not for certain. */
+const CERTAIN_SHARE_MIN = 0.5
 /** Heard in full: nearly all of it, ... */
 const FULL_SHARE_MIN = 0.9
 /** ... no stretch missing as long as a short word, a fifth of a second, ... */
@@ -25,11 +31,14 @@ export interface Contender {
   readonly parts: HeardParts
 }
 
-/** Undefined: too little of it was heard. */
+/** Undefined: too little of it was there. */
 export function contenderOf(alignment: Alignment): Contender | undefined {
   const parts = hearParts(alignment)
-  const hops = parts.share * alignment.bits.length
-  return parts.share < SHARE_MIN || hops < HEARD_HOPS_MIN ? undefined : { alignment, parts }
+  const { share, heardShare } = findPresent(alignment, parts)
+  const hops = alignment.bits.length
+  const isEnough = share >= PRESENT_SHARE_MIN && share * hops >= PRESENT_HOPS_MIN
+  const isHeard = heardShare >= HEARD_SHARE_MIN && heardShare * hops >= HEARD_HOPS_MIN
+  return isEnough && isHeard ? { alignment, parts } : undefined
 }
 
 export function endOf({ prompt, start, speed }: Alignment): number {
@@ -73,6 +82,7 @@ export function decide(contenders: readonly Contender[]): Finding | undefined {
 }
 
 function verdictOf({ share, longestMissing, discernment, oddness }: HeardParts): Verdict {
+  if (share < CERTAIN_SHARE_MIN) return 'uncertain'
   if (longestMissing > FULL_MISSING_HOPS_MAX || share < FULL_SHARE_MIN) return 'heardInPart'
   return discernment < DISCERNMENT_MIN || oddness > ODDNESS_MAX ? 'uncertain' : 'heardInFull'
 }

@@ -1,6 +1,6 @@
 /**
  * `heardInFull`: all of it. `heardInPart`: this prompt for certain, and not all of it. `uncertain`: this prompt was there, or one much like
- * it; noise does not let anybody say whether all of its words were.
+ * it; noise does not let anybody say whether all of its words were, or less than half of it was heard, as somebody spoke.
  */
 export type Verdict = 'heardInFull' | 'heardInPart' | 'uncertain'
 

@@ -1,7 +1,7 @@
 import { popcount } from './bit-errors.ts'
 import type { Sighting, WordRing } from './block-search.ts'
-import { HOP_SAMPLES } from './fingerprinter.ts'
-import { FINE_SAMPLES, type Prompt } from './prompt.ts'
+import { BANDS, HOP_SAMPLES } from './fingerprinter.ts'
+import { FINE_SAMPLES, LEVEL_WORDS, type Prompt } from './prompt.ts'
 
 /** How much faster or slower than registered a prompt may be played. */
 export const SPEED_MAX = 0.015
@@ -15,6 +15,16 @@ const STRETCH_HOPS = 16
 /** Around the best place: the least wrong bits are sought by a parabola through places so far apart. */
 const PARABOLA_SAMPLES = 64
 
+/** Of a band in which the prompt is not loud; see {@link Alignment.rises}. */
+export const NOT_LOUD = -0x80_00
+/** Where the channel is not known: nothing of the prompt is there. */
+const ABSENT = -255
+
+/** What the aligner looks at: words, and the levels of the bands of their second windows. */
+export interface ChannelRing extends WordRing {
+  readonly levels: Uint8Array
+}
+
 /** Where a prompt lies in a channel, and how well each hop of it fits. Samples are those of the matcher's rate. */
 export interface Alignment {
   readonly prompt: Prompt
@@ -25,6 +35,8 @@ export interface Alignment {
   /** For each hop of the prompt: bits compared, and how many of them are wrong; no bits in a pause. */
   readonly bits: Uint8Array
   readonly errors: Uint8Array
+  /** For each hop and band: by how many levels the channel is above the prompt; {@link NOT_LOUD} where the prompt says too little. */
+  readonly rises: Int16Array
 }
 
 interface Place {
@@ -34,14 +46,14 @@ interface Place {
 
 /** Finds the exact place and speed of a prompt around a sighting, and compares it there hop by hop. `words` has the channel's words `from` to `to` (exclusive). */
 export class FineAligner {
-  readonly #ring: WordRing
+  readonly #ring: ChannelRing
   #prompt: Prompt
   #channelSample = 0
   #promptSample = 0
   #from = 0
   #to = 0
 
-  constructor(ring: WordRing, prompt: Prompt) {
+  constructor(ring: ChannelRing, prompt: Prompt) {
     this.#ring = ring
     this.#prompt = prompt
   }
@@ -129,12 +141,13 @@ export class FineAligner {
     ]
   }
 
-  #compare({ offset, speed }: Place): { readonly bits: Uint8Array; readonly errors: Uint8Array } {
+  #compare({ offset, speed }: Place): Pick<Alignment, 'bits' | 'errors' | 'rises'> {
     const { words, careful } = this.#prompt
     const perHop = HOP_SAMPLES / FINE_SAMPLES
     const count = Math.ceil(words.length / perHop)
     const bits = new Uint8Array(count)
     const errors = new Uint8Array(count)
+    const rises = new Int16Array(count * BANDS)
     const first = this.#promptSample + offset
     for (let i = 0; i < count; i++) {
       const sample = this.#channelSample + (i * HOP_SAMPLES - first) / speed
@@ -148,7 +161,20 @@ export class FineAligner {
       errors[i] = isKnown
         ? popcount(((this.#ring.words[hop & this.#ring.mask] ?? 0) ^ (words[at] ?? 0)) & counted)
         : Math.round(popcount(counted) / 2)
+      this.#raise(rises.subarray(i * BANDS, (i + 1) * BANDS), isKnown ? hop : undefined, at)
     }
-    return { bits, errors }
+    return { bits, errors, rises }
+  }
+
+  #raise(rises: Int16Array, hop: number | undefined, word: number): void {
+    const { levels, loud } = this.#prompt
+    const last = levels.length / BANDS - 1
+    const ofPrompt = Math.min(last, Math.round(word / LEVEL_WORDS)) * BANDS
+    for (let band = 0; band < BANDS; band++) {
+      const level = levels[ofPrompt + band] ?? 0
+      if (level < (loud[band] ?? 0)) rises[band] = NOT_LOUD
+      else if (hop === undefined) rises[band] = ABSENT
+      else rises[band] = (this.#ring.levels[(hop & this.#ring.mask) * BANDS + band] ?? 0) - level
+    }
   }
 }

@@ -8,11 +8,15 @@ export const WINDOW_SAMPLES = 1_024
 export const HOP_SAMPLES = 256
 /** Bits of a word: differences between neighbours of so many bands and one more. */
 export const WORD_BITS = 24
-const BANDS = WORD_BITS + 1
+export const BANDS = WORD_BITS + 1
 const LOWEST_HZ = 300
 const HIGHEST_HZ = 3_400
 /** Mean square of the samples of a window, below which it is silent and its word says nothing: one step of 16-bit audio. */
 const SILENT_POWER = 1
+/** Steps of a level, for each decibel. */
+export const LEVELS_PER_DB = 2
+/** Energy of a band at level 0: no more than rounding to 16 bits leaves there. Full scale is at level 230. */
+const LEVEL_0_DB = 25
 /** Words of silent windows, in turns: half of their bits are wrong against any prompt, as in sound that has nothing to do with it. */
 const SILENT_WORDS = [0x55_55_55, 0xaa_aa_aa] as const
 
@@ -62,6 +66,15 @@ export class Fingerprinter {
     let sum = 0
     for (let at = 0; at < BANDS; at++) sum += this.#bands[this.#row(this.#window - 1) + at] ?? 0
     return sum
+  }
+
+  /** Writes the levels of the {@link BANDS} bands of the last window to `levels`, from `at` on. */
+  writeLevels(levels: Uint8Array, at: number): void {
+    const row = this.#row(this.#window - 1)
+    for (let band = 0; band < BANDS; band++) {
+      const db = 10 * Math.log10(1 + (this.#bands[row + band] ?? 0)) - LEVEL_0_DB
+      levels[at + band] = Math.max(0, Math.min(255, Math.round(LEVELS_PER_DB * db)))
+    }
   }
 
   /**

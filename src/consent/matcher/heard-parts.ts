@@ -1,9 +1,8 @@
 import type { Alignment } from './fine-alignment.ts'
+import { segment } from './segmentation.ts'
 
 /** What one hop says is in part what the hops before said: windows overlap by three quarters. Measured on speech. */
 const INDEPENDENCE = 0.5
-/** Cost of going from heard to not heard or back, in nats: shorter stretches of either are taken for chance. */
-const CHANGE_COST = 7
 /** Bounds of the part of wrong bits that is expected in what is heard. */
 const ERRORS_MIN = 0.03
 const ERRORS_MAX = 0.42
@@ -44,7 +43,7 @@ export function hearParts({ bits, errors }: Compared): HeardParts {
   const heard = new Uint8Array(bits.length)
   let errorRate = likelyRate({ bits, errors }, heard)
   for (let round = 0; round < ROUNDS; round++) {
-    segment({ bits, errors }, errorRate, heard)
+    segmentAt({ bits, errors }, errorRate, heard)
     errorRate = rateOf({ bits, errors }, heard)
   }
   let active = 0
@@ -61,7 +60,7 @@ export function hearParts({ bits, errors }: Compared): HeardParts {
     activeHeard += heard[i] ?? 0
     missing = heard[i] === 1 ? 0 : missing + 1
     longestMissing = Math.max(longestMissing, missing)
-    evidence += gain(count, errors[i] ?? 0, errorRate)
+    evidence += hopGain(count, errors[i] ?? 0, errorRate)
   }
   const perHop = allBits / Math.max(1, active)
   return {
@@ -69,7 +68,7 @@ export function hearParts({ bits, errors }: Compared): HeardParts {
     share: activeHeard / Math.max(1, active),
     longestMissing,
     errorRate,
-    discernment: -gain(perHop * WORD_HOPS, (perHop * WORD_HOPS) / 2, errorRate),
+    discernment: -hopGain(perHop * WORD_HOPS, (perHop * WORD_HOPS) / 2, errorRate),
     oddness: oddnessOf({ bits, errors }),
     evidence,
   }
@@ -96,7 +95,7 @@ function likelyRate(compared: Compared, heard: Uint8Array): number {
   let best = RATES[0] as number
   let most = 0
   for (const rate of RATES) {
-    const likelihood = segment(compared, rate, heard)
+    const likelihood = segmentAt(compared, rate, heard)
     if (likelihood <= most) continue
     best = rate
     most = likelihood
@@ -104,8 +103,16 @@ function likelyRate(compared: Compared, heard: Uint8Array): number {
   return best
 }
 
-/** Nats by which so many errors speak for heard. */
-function gain(bits: number, errors: number, errorRate: number): number {
+/** @returns how many nats the most likely row is more likely than that nothing was heard */
+function segmentAt({ bits, errors }: Compared, errorRate: number, heard: Uint8Array): number {
+  return segment(
+    Float64Array.from(bits, (count, hop) => hopGain(count, errors[hop] ?? 0, errorRate)),
+    heard,
+  )
+}
+
+/** Nats by which so many errors in the bits of a hop speak for heard. */
+export function hopGain(bits: number, errors: number, errorRate: number): number {
   return INDEPENDENCE * (errors * Math.log(2 * errorRate) + (bits - errors) * Math.log(2 * (1 - errorRate)))
 }
 
@@ -118,26 +125,4 @@ function rateOf({ bits, errors }: Compared, heard: Uint8Array): number {
     wrong += errors[i] ?? 0
   }
   return Math.max(ERRORS_MIN, Math.min(ERRORS_MAX, wrong / Math.max(1, all)))
-}
-
-/** @returns how many nats the most likely row is more likely than that nothing was heard */
-function segment({ bits, errors }: Compared, errorRate: number, heard: Uint8Array): number {
-  const cameFrom = new Uint8Array(bits.length)
-  let no = 0
-  let yes = 0
-  for (let i = 0; i < bits.length; i++) {
-    const toNo = yes - CHANGE_COST > no ? 1 : 0
-    const toYes = no - CHANGE_COST > yes ? 0 : 1
-    const nextNo = toNo === 1 ? yes - CHANGE_COST : no
-    const nextYes = toYes === 1 ? yes : no - CHANGE_COST
-    cameFrom[i] = toNo | (toYes << 1)
-    no = nextNo
-    yes = nextYes + gain(bits[i] ?? 0, errors[i] ?? 0, errorRate)
-  }
-  let state = yes > no ? 1 : 0
-  for (let i = bits.length - 1; i >= 0; i--) {
-    heard[i] = state
-    state = ((cameFrom[i] ?? 0) >> state) & 1
-  }
-  return Math.max(no, yes)
 }

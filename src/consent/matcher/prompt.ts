@@ -1,6 +1,6 @@
 import { accepted, rejected, type Result } from '../../result.ts'
 import { popcount } from './bit-errors.ts'
-import { Fingerprinter, HOP_SAMPLES, MATCHER_RATE, WINDOW_SAMPLES, WORD_BITS } from './fingerprinter.ts'
+import { BANDS, Fingerprinter, HOP_SAMPLES, MATCHER_RATE, WINDOW_SAMPLES, WORD_BITS } from './fingerprinter.ts'
 
 /** Longest prompt, in seconds; it bounds the memory of every matcher that listens for it. */
 export const PROMPT_SECONDS_MAX = 120
@@ -11,6 +11,8 @@ export const BLOCK_WORDS = 16
 /** From one word of a prompt to the next: 4 ms, so that a channel's hops fall within 2 ms of one wherever the prompt begins. */
 export const FINE_SAMPLES = 32
 export const FINE_PER_HOP = HOP_SAMPLES / FINE_SAMPLES
+/** Words from one that levels are kept of to the next: 16 ms, so that none is further than 8 ms from one. */
+export const LEVEL_WORDS = 4
 /** From the first sample a word knows of to the last: two windows, a hop apart. */
 export const WORD_SAMPLES = HOP_SAMPLES + WINDOW_SAMPLES
 
@@ -23,6 +25,8 @@ const STRONG_QUANTILE = 0.5
 /** Likewise when it is compared, among the bits of a second around, so that soft words are compared as well. */
 const CAREFUL_QUANTILE = 0.25
 const CAREFUL_WORDS = MATCHER_RATE / FINE_SAMPLES
+/** Of the levels of a band, the part that is not loud: what else sounds hides it. */
+const LOUD_QUANTILE = 0.6
 /** A block with fewer strong bits than this of its 384 says too little. */
 const ACTIVE_BITS_MIN = 96
 
@@ -38,7 +42,7 @@ export interface PromptOptions {
   readonly version: string
 }
 
-/** An announcement that can be found. Immutable: any number of matchers share it. 3 kB a second. */
+/** An announcement that can be found. Immutable: any number of matchers share it. 5 kB a second. */
 export interface Prompt {
   readonly promptId: string
   readonly version: string
@@ -50,6 +54,10 @@ export interface Prompt {
   readonly strong: Int32Array
   /** Bits of each word that are counted when what was found is compared. */
   readonly careful: Int32Array
+  /** Of each band, of the second window of every {@link LEVEL_WORDS}th word; see {@link Fingerprinter.writeLevels}. */
+  readonly levels: Uint8Array
+  /** Of each band: the level from which on it is loud. */
+  readonly loud: Uint8Array
   /** Strong bits of each block, for a block at the beginning of which word `block * BLOCK_WORDS * FINE_PER_HOP` stands; 0: not active. */
   readonly blockBits: Uint16Array
 }
@@ -69,6 +77,8 @@ export function registerPrompt(pcm: Int16Array, options: PromptOptions): Result<
     words: changes.words,
     strong,
     careful: carefulBits(changes),
+    levels: changes.levels,
+    loud: loudLevels(changes),
     blockBits,
   })
 }
@@ -77,6 +87,7 @@ interface Changes {
   readonly words: Int32Array
   /** {@link WORD_BITS} for each word, without sign; 0 in a pause. */
   readonly sizes: Float64Array
+  readonly levels: Uint8Array
 }
 
 function measure(audio: Int16Array): Changes {
@@ -84,6 +95,7 @@ function measure(audio: Int16Array): Changes {
   const words = new Int32Array(count)
   const sizes = new Float64Array(count * WORD_BITS)
   const energies = new Float64Array(count)
+  const levels = new Uint8Array(Math.ceil(count / LEVEL_WORDS) * BANDS)
   const fingerprinter = new Fingerprinter(FINE_SAMPLES)
   let word = 0
   for (let at = 0; at < audio.length && word < count;) {
@@ -91,6 +103,7 @@ function measure(audio: Int16Array): Changes {
     if (!fingerprinter.hasWord) continue
     words[word] = fingerprinter.word
     energies[word] = fingerprinter.energy
+    if (word % LEVEL_WORDS === 0) fingerprinter.writeLevels(levels, (word / LEVEL_WORDS) * BANDS)
     for (let bit = 0; bit < WORD_BITS; bit++) sizes[word * WORD_BITS + bit] = Math.abs(fingerprinter.changes[bit] ?? 0)
     word += 1
   }
@@ -99,7 +112,7 @@ function measure(audio: Int16Array): Changes {
   for (let i = 0; i < count; i++) {
     if ((energies[i] ?? 0) <= pause) sizes.fill(0, i * WORD_BITS, (i + 1) * WORD_BITS)
   }
-  return { words, sizes }
+  return { words, sizes, levels }
 }
 
 function strongBits({ sizes }: Changes): Int32Array {
@@ -118,6 +131,16 @@ function carefulBits({ sizes }: Changes): Int32Array {
     careful.set(bitsFrom(sizes, quantile(around, CAREFUL_QUANTILE), { from, to }), from)
   }
   return careful
+}
+
+function loudLevels({ sizes, levels }: Changes): Uint8Array {
+  const active = Array.from({ length: levels.length / BANDS }, (_, at) => at).filter((at) =>
+    sizes.subarray(at * LEVEL_WORDS * WORD_BITS, (at * LEVEL_WORDS + 1) * WORD_BITS).some((size) => size > 0),
+  )
+  return Uint8Array.from({ length: BANDS }, (_, band) => {
+    const sorted = active.map((at) => levels[at * BANDS + band] ?? 0).toSorted((a, b) => a - b)
+    return sorted[Math.floor(LOUD_QUANTILE * sorted.length)] ?? 0
+  })
 }
 
 /** The size that so many of those which are not 0 stay below. */

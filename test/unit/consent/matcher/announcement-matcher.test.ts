@@ -79,6 +79,33 @@ describe('what is found', () => {
     expect(find(joined(silence(1), NOTICE.subarray(0, 19_000), babbled(7, 5)))).toEqual([])
   })
 
+  describe('of 71 %, two fifths of them talked over', () => {
+    const cut = NOTICE.subarray(0, 0.71 * NOTICE.length)
+    const [from, to] = [14_000, 27_600]
+    const within = (talk: (index: number) => number, underneath: number): Int16Array =>
+      cut.map((sample, i) => (i < from || i >= to ? sample : underneath * sample + Math.round(talk(i - from))))
+    const findCut = (samples: Int16Array): readonly Finding[] => find(joined(silence(1), samples, babbled(7, 5)))
+
+    test.each([1, 1.4, 2])('what is under words %d times as loud is there, and is not heard', (level) => {
+      const talk = babbled(9, 2)
+      const [finding, ...more] = findCut(within((i) => level * (talk[i] ?? 0), 1))
+      expect(more).toEqual([])
+      expect(finding).toMatchObject({ verdict: 'uncertain' })
+      expect(finding?.shareHeard).toBeLessThan(0.5)
+      expect(Math.abs((finding?.startSample ?? 0) - 8_000)).toBeLessThan(40)
+    })
+
+    test.each([0.3, 1, 3])('other words in its place are no finding, %d times as loud', (level) => {
+      const talk = babbled(9, 2)
+      expect(findCut(within((i) => level * (talk[i] ?? 0), 0))).toEqual([])
+    })
+
+    test.each([100, 1_000, 10_000])('nor is noise, up to %d', (level) => {
+      const random = mulberry32(4)
+      expect(findCut(within(() => level * (random() + random() - 1), 0))).toEqual([])
+    })
+  })
+
   test('where noise hides whether a word was another, nobody says that it was not', () => {
     const [finding] = find(withNoise(joined(silence(1), NOTICE, silence(1)), 2_500))
     expect(finding?.verdict).toBe('uncertain')

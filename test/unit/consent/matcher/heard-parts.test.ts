@@ -2,17 +2,12 @@ import { expect, test } from 'vitest'
 
 import type { Alignment } from '../../../../src/consent/matcher/fine-alignment.ts'
 import { hearParts } from '../../../../src/consent/matcher/heard-parts.ts'
-import { babbled } from '../../../support/babbled.ts'
 import { mulberry32 } from '../../../support/random.ts'
-import { registerPrompt } from '../../../../src/consent/matcher/prompt.ts'
 
 const BITS = 16
-const registered = registerPrompt(babbled(1, 5), { promptId: 'notice', version: '1' })
-if (!registered.ok) throw new Error(registered.reason)
-const prompt = registered.value
 
 /** Hops of which bits are wrong at these rates; a rate below 0 is a pause. */
-function alignmentOf(...parts: readonly (readonly [hops: number, rate: number])[]): Alignment {
+function alignmentOf(...parts: readonly (readonly [hops: number, rate: number])[]): Pick<Alignment, 'bits' | 'errors'> {
   const random = mulberry32(5)
   const rates = parts.flatMap(([hops, rate]) => Array.from({ length: hops }, () => rate))
   const bits = Uint8Array.from(rates, (rate) => (rate < 0 ? 0 : BITS))
@@ -20,7 +15,7 @@ function alignmentOf(...parts: readonly (readonly [hops: number, rate: number])[
     rates,
     (rate) => Array.from({ length: BITS }, random).filter((value) => value < rate).length,
   )
-  return { prompt, start: 0, speed: 1, bits, errors }
+  return { bits, errors }
 }
 
 test.each([0.05, 0.2, 0.3, 0.37])('all of it is heard where bits are wrong at a rate of %d throughout', (rate) => {

@@ -15,7 +15,7 @@ describe('a prompt', () => {
   test('has a word every 4 ms, and half of the bits are strong', () => {
     const result = registerPrompt(babbled(1, 4), OPTIONS)
     if (!result.ok) throw new Error(result.reason)
-    const { words, strong, careful, blockBits, lengthSamples } = result.value
+    const { words, strong, careful, levels, loud, blockBits, lengthSamples } = result.value
     expect(lengthSamples).toBe(32_000)
     expect(words.length).toBe((32_000 - 1_280) / 32 + 1)
     const share = (masks: Int32Array): number =>
@@ -24,6 +24,9 @@ describe('a prompt', () => {
     expect(share(strong)).toBeGreaterThan(0.3)
     expect(share(careful)).toBeGreaterThan(share(strong))
     expect(blockBits.length).toBe(7)
+    expect(levels.length / loud.length).toBe(Math.ceil(words.length / 4))
+    const isLoud = Array.from(levels, (level, at) => level >= (loud[at % loud.length] ?? 0))
+    expect(isLoud.filter(Boolean).length / levels.length).toBeLessThan(0.45)
   })
 
   test.each([
