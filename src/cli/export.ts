@@ -37,7 +37,7 @@ export const command: Command = {
     'stream and its SDP, into a new folder FILE. bundle is one zip for an auditor: all that is stored, sealed as it is, with the signer’s public key, a report and ' +
     'instructions; it needs no key. With --identity the report names the participants; --decrypted adds the audio in the clear and the key of ' +
     'this recording. Exit code 3: it was written, and is not verified. vcon is one JSON file (draft-ietf-vcon-vcon-core) with manifest and consent events ' +
-    'as they were signed; with --identity it names people and holds the audio. It is signed as a whole where signer.certificateFile names a certificate of the signer key and the recording verifies; where it does not, exit code 3 and nothing is written.',
+    'as they were signed; with --identity it names people and holds the audio. It is signed as a whole where signer.certificateFile names a certificate of the signer key, or of the RSA key in signer.certificateKeyFile, and the recording verifies; where it does not, exit code 3 and nothing is written.',
   examples: [
     'export 01990000-0000-7000-8000-000000000000 -o recording.ogg',
     'export 01990000-0000-7000-8000-000000000000 -o recording.wav --format wav --layout mixed',

@@ -284,8 +284,10 @@ export interface Config {
   /** Absolute; undefined is `keys/signer.pem` under `dataDir`. */
   readonly signer: {
     readonly keyFile: string | undefined
-    /** Absolute; undefined: the signer key has no certificate. */
+    /** Absolute; undefined: there is no certificate. */
     readonly certificateFile: string | undefined
+    /** Absolute; undefined: the certificate is of the signer key. */
+    readonly certificateKeyFile: string | undefined
   }
   readonly ledger: {
     /** `ledger.timestamp.url` */

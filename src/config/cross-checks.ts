@@ -18,6 +18,7 @@ export function crossCheck(checking: Checking): void {
   checkVault(checking)
   checkSpool(checking)
   checkTls(checking)
+  checkSigner(checking)
   checkDrachtio(checking)
   checkPortRange(checking)
   checkListeners(checking)
@@ -49,6 +50,15 @@ function checkTls(checking: Checking): void {
   report(checking, 'config-conflict', ['sip.tls.requestCert'], {
     sentence: 'sip.tls.requestCert without sip.tls.caFile would let in whoever has a certificate of a public CA.',
     hint: 'Put the certificate of the CA that signs your SRCs into a file, and name it in sip.tls.caFile.',
+  })
+}
+
+function checkSigner(checking: Checking): void {
+  const { certificateFile, certificateKeyFile } = checking.raw.signer
+  if (certificateKeyFile === null || certificateFile !== null) return
+  report(checking, 'config-conflict', ['signer.certificateKeyFile', 'signer.certificateFile'], {
+    sentence: 'signer.certificateKeyFile without signer.certificateFile signs nothing.',
+    hint: 'Name the certificate of that key in signer.certificateFile.',
   })
 }
 

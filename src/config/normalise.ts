@@ -48,7 +48,7 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     database: { url: databaseUrl(raw.database.url, options) },
     storage: normaliseStorage(raw.storage, options),
     vault: normaliseVault(raw.vault, options),
-    signer: { keyFile: path(raw.signer.keyFile), certificateFile: path(raw.signer.certificateFile) },
+    signer: signerOf(raw.signer, path),
     ledger: { timestampUrl: raw.ledger.timestamp.url ?? undefined, witnesses: raw.ledger.witnesses },
     recording: {
       layout: raw.recording.layout,
@@ -90,6 +90,17 @@ export function normalise(raw: RawConfig, options: NormaliseOptions): Config {
     unknownSources: raw.unknownSources,
     consent: normaliseConsent(raw, options.cwd),
     sources: normaliseSources(raw, options),
+  }
+}
+
+function signerOf(
+  { keyFile, certificateFile, certificateKeyFile }: RawConfig['signer'],
+  path: (value: string | null) => string | undefined,
+): Config['signer'] {
+  return {
+    keyFile: path(keyFile),
+    certificateFile: path(certificateFile),
+    certificateKeyFile: path(certificateKeyFile),
   }
 }
 

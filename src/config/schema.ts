@@ -173,6 +173,13 @@ const signer = group('What manifests are signed with.', {
       'certificate.',
     'x-kind': 'path',
   }),
+  certificateKeyFile: optionalText({
+    description:
+      'RSA private key of 2048 bits or more, PEM, readable by this user only, which certificateFile is then of. A vCon ' +
+      'is signed with it, and by RS256, which programs that read vCons are likelier to know than EdDSA; manifests are ' +
+      'not. null: the certificate is of the key in keyFile.',
+    'x-kind': 'path',
+  }),
 })
 
 const recording = group('How recordings are made.', {

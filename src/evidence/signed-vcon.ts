@@ -1,10 +1,16 @@
 import { GeneralSign } from 'jose'
 
-import { SIGNATURE_ALGORITHM, type SigningKey } from './signer-keys.ts'
+import type { SigningKey } from './signer-keys.ts'
 
-/** A certificate of the signer key, and those that vouch for it. */
-export interface SignerCertificates {
-  /** DER in base64, that of the signer key first. RFC 7515 4.1.6 */
+/** What a vCon is signed with: the signer key, or an RSA key of 2048 bits or more. RFC 8037, RFC 7518 3.3 */
+export interface VconKey {
+  readonly algorithm: 'EdDSA' | 'RS256'
+  readonly privateKey: SigningKey['privateKey']
+}
+
+/** A certificate of that key, and those that vouch for it. */
+export interface VconCertificates {
+  /** DER in base64, that of the key first. RFC 7515 4.1.6 */
   readonly x5c: readonly string[]
   /** Base64url, of the first. RFC 7515 4.1.8 */
   readonly sha256: string
@@ -22,16 +28,16 @@ export interface SignedVcon {
 
 /**
  * Signs a vCon: general JWS JSON serialization, with the chain in the unprotected header, as the draft demands. That it is this certificate is protected by its hash. The draft would
- * rather have RS256; EdDSA (RFC 8037) is the only algorithm of a signer key.
+ * rather have RS256 than the EdDSA of a signer key.
  */
 export async function signVcon(
   vcon: object,
   uuid: string,
-  { signer, certificates }: { readonly signer: SigningKey; readonly certificates: SignerCertificates },
+  { key, certificates }: { readonly key: VconKey; readonly certificates: VconCertificates },
 ): Promise<SignedVcon> {
-  const header = { alg: SIGNATURE_ALGORITHM, x5c: [...certificates.x5c], uuid }
+  const header = { alg: key.algorithm, x5c: [...certificates.x5c], uuid }
   const signed = await new GeneralSign(new TextEncoder().encode(JSON.stringify(vcon)))
-    .addSignature(signer.privateKey)
+    .addSignature(key.privateKey)
     // Names in both headers must be different ones. RFC 7515 7.2.1
     .setProtectedHeader({ cty: 'application/vcon', 'x5t#S256': certificates.sha256 })
     .setUnprotectedHeader(header)

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 
 import type { Config } from '../../config/config.ts'
@@ -12,7 +13,7 @@ import type { VerifyKey } from '../../evidence/signer-keys.ts'
 import { vconOf } from '../../evidence/vcon.ts'
 import { verifyRecording, type ObjectReader } from '../../evidence/verify.ts'
 import { loadSigner, loadVerifyKey, SIGNER_FILE } from '../../server/storage/key-files.ts'
-import { loadSignerCertificates } from '../../server/storage/signer-certificates.ts'
+import { loadRsaKey, loadSignerCertificates } from '../../server/storage/signer-certificates.ts'
 import { flag, textOption, textOptions } from '../arguments.ts'
 import type { CommandContext } from '../command.ts'
 import { withLedger } from '../ledger/recording-in-ledger.ts'
@@ -23,7 +24,10 @@ import { reportedPeople } from './reported-people.ts'
 
 const UNSIGNED =
   'note: the vCon itself is unsigned, and nothing in it was checked: its draft asks for a certificate of the signer key, and none is used (signer.certificateFile). The manifest and the consent events in it bear signatures of their own: run `earwitness verify`.'
-const SIGNED = 'It is signed with the signer key of this recorder (JWS, EdDSA), whose certificate is in it.'
+const SIGNED = {
+  EdDSA: 'It is signed with the signer key of this recorder (JWS, EdDSA), whose certificate is in it.',
+  RS256: 'It is signed with the RSA key in signer.certificateKeyFile (JWS, RS256), whose certificate is in it.',
+} as const
 const SEALED = 'note: the audio is not in it, as no --identity was given: the manifest in it lists the sealed pieces.'
 
 /**
@@ -69,21 +73,30 @@ export async function exportVcon(
     const wrote = `Wrote ${output}: vCon, ${events.length} consent events.`
     writeLines(context.stderr, [
       wrote,
-      signed === undefined ? UNSIGNED : SIGNED,
+      signing === undefined ? UNSIGNED : SIGNED[signing.key.algorithm],
       ...(audio === undefined ? [SEALED] : []),
     ])
   }
   return ExitCode.done
 }
 
-/** Undefined when the signer key has no certificate. `keys`: whose recordings are signed. @throws EarwitnessError `certificate-…`, `key-file-…` */
+/** Undefined when there is no certificate. `keys`: whose recordings are signed. @throws EarwitnessError `certificate-…`, `key-file-…` */
 async function signingOf({ args }: CommandContext, { signer, dataDir }: Config) {
   if (signer.certificateFile === undefined) return undefined
-  const { signingKey, verifyKey } = await loadSigner(signer.keyFile ?? join(dataDir, 'keys', SIGNER_FILE))
-  const expected = { keyId: signingKey.keyId, nowUnixMs: Date.now() }
+  const own = await loadSigner(signer.keyFile ?? join(dataDir, 'keys', SIGNER_FILE))
+  const { verifyKey } = own
+  const { key, publicKey, setting } =
+    signer.certificateKeyFile === undefined
+      ? {
+          key: { algorithm: 'EdDSA', privateKey: own.signingKey.privateKey } as const,
+          publicKey: createPublicKey(own.publicKeyPem),
+          setting: 'signer.keyFile',
+        }
+      : { ...(await loadRsaKey(signer.certificateKeyFile)), setting: 'signer.certificateKeyFile' }
+  const expected = { publicKey, setting, nowUnixMs: Date.now() }
   const certificates = await loadSignerCertificates(signer.certificateFile, expected)
   const keys = [verifyKey, ...(await Promise.all(textOptions(args, 'key').map(loadVerifyKey)))]
-  return { signer: signingKey, certificates, keys }
+  return { key, certificates, keys }
 }
 
 /** What is signed must be the very bytes that were verified, whoever writes to the store meanwhile. */

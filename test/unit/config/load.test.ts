@@ -190,6 +190,16 @@ describe('TLS', () => {
   })
 })
 
+test('a key for vCons without its certificate is refused', () => {
+  const problems = problemsOf('signer: {certificateKeyFile: rsa.pem}')
+  expect(briefly(problems)).toEqual(['config-conflict test.yaml:1:30'])
+  expect(load('signer: {certificateKeyFile: rsa.pem, certificateFile: rsa.crt}').config.signer).toEqual({
+    keyFile: undefined,
+    certificateFile: expect.stringMatching(/rsa.crt$/) as string,
+    certificateKeyFile: expect.stringMatching(/rsa.pem$/) as string,
+  })
+})
+
 describe('the file itself', () => {
   test('one that is named must exist', () => {
     expect(() => loadConfig({ file: 'missing.yaml', env: {}, cwd: tmpdir() })).toThrow(

@@ -24,26 +24,32 @@ async function node() {
   const signerKey = at('keys/signer.pem')
   openssl('genpkey', '-algorithm', 'ed25519', '-out', at('ca.pem'))
   openssl('req', '-x509', '-new', '-key', at('ca.pem'), '-subj', '/CN=authority', '-days', '30', '-out', at('ca.crt'))
-  const certify = (name: string, days: string): string => {
-    openssl('req', '-new', '-key', signerKey, '-subj', '/CN=recorder', '-out', at(`${name}.csr`))
+  const certify = (name: string, days: string, key = signerKey): string => {
+    openssl('req', '-new', '-key', key, '-subj', '/CN=recorder', '-out', at(`${name}.csr`))
     const by = ['-CA', at('ca.crt'), '-CAkey', at('ca.pem'), '-CAcreateserial', '-days', days]
     openssl('x509', '-req', '-in', at(`${name}.csr`), ...by, '-out', at(`${name}.crt`))
     return readFileSync(at(`${name}.crt`), 'utf8')
   }
+  const rsaKey = (bits: number): string => {
+    openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits}`, '-out', at(`${bits}.pem`))
+    return at(`${bits}.pem`)
+  }
   const authority = readFileSync(at('ca.crt'), 'utf8')
   const chain = certify('recorder', '30') + authority
   let exports = 0
-  const run = async (pem: string | undefined, ...more: readonly string[]) => {
+  const runWith = async (keyFile: string | undefined, pem: string | undefined, ...more: readonly string[]) => {
     const file = at(`${(exports += 1)}.vcon`)
     const certificateFile = at('chain.pem')
     if (pem !== undefined) writeFileSync(certificateFile, pem)
     const env = {
       ...{ EARWITNESS_DATA_DIR: dataDir, PATH: process.env.PATH },
       ...(pem === undefined ? {} : { EARWITNESS_SIGNER_CERTIFICATE_FILE: certificateFile }),
+      ...(keyFile === undefined ? {} : { EARWITNESS_SIGNER_CERTIFICATE_KEY_FILE: keyFile }),
     }
     const args = ['export', RECORDING_ID, '-o', file, '--format', 'vcon', ...more]
     return { ...(await runCommandHere(args, env)), text: () => readFileSync(file, 'utf8') }
   }
+  const run = (pem: string | undefined, ...more: readonly string[]) => runWith(undefined, pem, ...more)
   const authorityOf = (...args: readonly string[]): string => {
     openssl('req', '-x509', '-new', '-key', at('ca.pem'), '-subj', '/CN=authority', ...args, '-out', at('other.crt'))
     return readFileSync(at('other.crt'), 'utf8')
@@ -53,7 +59,7 @@ async function node() {
     return readFileSync(at('expired.crt'), 'utf8')
   }
   const others = { expired, noAuthority: () => authorityOf('-addext', 'basicConstraints=critical,CA:FALSE') }
-  return { ...recording, ...others, authority, certify, chain, run }
+  return { ...recording, ...others, authority, certify, chain, rsaKey, run, runWith, signerKey }
 }
 
 const pemOf = (der: string): string => `-----BEGIN CERTIFICATE-----\n${der}\n-----END CERTIFICATE-----\n`
@@ -84,6 +90,36 @@ it('is signed by the key of the certificate in it, in the form of the draft', as
   const changed = Buffer.from(JSON.stringify({ ...vcon, subject: 'another' })).toString('base64url')
   await expect(generalVerify({ ...signed, payload: changed }, key)).rejects.toThrow()
 })
+
+it('is signed by RS256 where an RSA key is named, and its certificate', async () => {
+  const { authority, certify, rsaKey, runWith } = await node()
+  const key = rsaKey(2048)
+  const { code, stderr, text } = await runWith(key, certify('rsa', '30', key) + authority)
+  expect([code, stderr]).toEqual([0, expect.stringContaining('RS256')])
+  const signed = JSON.parse(text()) as GeneralJWS & { signatures: { header: { x5c: string[] } }[] }
+  expect([...Value.Errors(SIGNED_VCON_SCHEMA, signed)]).toEqual([])
+  const leaf = await importX509(pemOf(signed.signatures[0]!.header.x5c[0]!), 'RS256')
+  const { payload, unprotectedHeader } = await generalVerify(signed, leaf, { algorithms: ['RS256'] })
+  expect(unprotectedHeader).toMatchObject({ alg: 'RS256', uuid: RECORDING_ID })
+  expect([...Value.Errors(VCON_SCHEMA, JSON.parse(new TextDecoder().decode(payload)))]).toEqual([])
+}, 300_000)
+
+it('is refused with a key that its certificate is not of, or that is no RSA key long enough', async () => {
+  const { authority, certify, chain, rsaKey, runWith, signerKey } = await node()
+  const [key, short] = [rsaKey(2048), rsaKey(1024)]
+  const cases = [
+    ['certificate-other-key', key, chain],
+    ['certificate-other-key', undefined, certify('rsa', '30', key) + authority],
+    ['certificate-key-invalid', short, certify('short', '30', short) + authority],
+    ['certificate-key-invalid', signerKey, chain],
+    ['certificate-unreadable', `${key}.gone`, chain],
+  ] as const
+  for (const [code, keyFile, pem] of cases) {
+    const { code: exit, stderr, text } = await runWith(keyFile, pem)
+    expect([exit, stderr]).toEqual([1, expect.stringContaining(`[${code}]`)])
+    expect(text).toThrow()
+  }
+}, 300_000)
 
 it('is unsigned without a certificate, or when that is wanted, and says so', async () => {
   const { chain, run } = await node()
