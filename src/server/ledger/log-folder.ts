@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, truncate, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rmdir, truncate, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { entriesName, HASHES_NAME, NEWEST_CHECKPOINT_NAME, SALT_NAME } from '../../evidence/ledger/log-names.ts'
@@ -34,7 +34,13 @@ export class LogFolder implements LogFiles {
   /** Makes the folder of a new log, with its salt. */
   static async create(folder: string, salt: Uint8Array): Promise<void> {
     await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
-    await nodeFiles.writeNew(join(folder, SALT_NAME), salt, FILE_MODE)
+    try {
+      await nodeFiles.writeNew(join(folder, SALT_NAME), salt, FILE_MODE)
+    } catch (error) {
+      // The next try has a folder of its own; a start would find this one, and refuse it as empty.
+      await rmdir(folder).catch(() => {})
+      throw error
+    }
     await nodeFiles.syncDirectory(folder)
     await nodeFiles.syncDirectory(join(folder, '..'))
   }
