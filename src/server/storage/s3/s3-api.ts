@@ -53,7 +53,7 @@ export interface ObjectHead {
  */
 export class S3Api {
   readonly #config: S3Config
-  readonly #client: S3Client
+  #client: S3Client | undefined
   readonly #nowUnixMs: () => number
   #credentials: S3Credentials | undefined
   #clockOffsetMs: number | undefined
@@ -62,15 +62,6 @@ export class S3Api {
     this.#config = config
     this.#nowUnixMs = nowUnixMs
     this.#credentials = config.credentials
-    this.#client = createS3Client(config, () => this.#credentials)
-    this.#client.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args)
-        this.#noteClock(result.response)
-        return result
-      },
-      { step: 'deserialize', priority: 'low', name: 'noteClock' },
-    )
   }
 
   /** Milliseconds by which the clock of the server is ahead of ours, to a second or so; undefined before the first answer. */
@@ -84,7 +75,26 @@ export class S3Api {
   }
 
   close(): void {
-    this.#client.destroy()
+    this.#client?.destroy()
+  }
+
+  /** Made with the first request: a CA that cannot be read is looked for again with the next one. */
+  #opened(): S3Client {
+    this.#client ??= this.#create()
+    return this.#client
+  }
+
+  #create(): S3Client {
+    const client = createS3Client(this.#config, () => this.#credentials)
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args)
+        this.#noteClock(result.response)
+        return result
+      },
+      { step: 'deserialize', priority: 'low', name: 'noteClock' },
+    )
+    return client
   }
 
   async put(
@@ -93,7 +103,10 @@ export class S3Api {
     options: { readonly onlyIfAbsent: boolean; readonly retainUntil?: Date | undefined },
   ): Promise<PutOutcome> {
     try {
-      const answer = await this.#client.send(new PutObjectCommand(this.#putInput(key, bytes, options)), this.#timeout())
+      const answer = await this.#opened().send(
+        new PutObjectCommand(this.#putInput(key, bytes, options)),
+        this.#timeout(),
+      )
       return { kind: 'stored', etag: answer.ETag?.replaceAll('"', ''), versionId: answer.VersionId }
     } catch (error) {
       if (s3Status(error) === 412) return { kind: 'taken' }
@@ -106,7 +119,7 @@ export class S3Api {
   async head(key: string, versionId?: string): Promise<ObjectHead | undefined> {
     const input = { ...this.#at(key), ...(versionId === undefined ? {} : { VersionId: versionId }) }
     return this.#absentIs404(async () => {
-      const answer = await this.#client.send(new HeadObjectCommand(input), this.#timeout())
+      const answer = await this.#opened().send(new HeadObjectCommand(input), this.#timeout())
       return {
         sizeBytes: answer.ContentLength ?? 0,
         retainUntil: answer.ObjectLockRetainUntilDate,
@@ -120,7 +133,7 @@ export class S3Api {
   async get(key: string): Promise<Uint8Array | undefined> {
     return this.#absentIs404(async () => {
       const timeout = this.#timeout()
-      const answer = await this.#client.send(new GetObjectCommand(this.#at(key)), timeout)
+      const answer = await this.#opened().send(new GetObjectCommand(this.#at(key)), timeout)
       return collect(answer.Body as Readable, timeout.abortSignal)
     })
   }
@@ -135,7 +148,7 @@ export class S3Api {
   }> {
     const { bucket, prefix: root } = this.#config
     return this.#mapped(async () => {
-      const answer = await this.#client.send(
+      const answer = await this.#opened().send(
         new ListObjectsV2Command({
           Bucket: bucket,
           Prefix: root + prefix,
@@ -159,7 +172,7 @@ export class S3Api {
     return this.#mapped(async () => {
       const from = next === undefined ? {} : { ContinuationToken: next }
       const input = { Bucket: bucket, Prefix: root + prefix, Delimiter: '/', ...from }
-      const answer = await this.#client.send(new ListObjectsV2Command(input), this.#timeout())
+      const answer = await this.#opened().send(new ListObjectsV2Command(input), this.#timeout())
       const names = (answer.CommonPrefixes ?? []).flatMap(({ Prefix }) =>
         Prefix === undefined ? [] : [Prefix.slice(root.length + prefix.length, -1)],
       )
@@ -184,7 +197,7 @@ export class S3Api {
     let markers: { readonly KeyMarker?: string; readonly VersionIdMarker?: string } | undefined = {}
     while (markers !== undefined) {
       const input: ListObjectVersionsCommandInput = { Bucket: bucket, Prefix: root + prefix, ...markers }
-      const page = await this.#mapped(() => this.#client.send(new ListObjectVersionsCommand(input), this.#timeout()))
+      const page = await this.#mapped(() => this.#opened().send(new ListObjectVersionsCommand(input), this.#timeout()))
       const found = [
         ...(page.Versions ?? []).map((entry) => ({ entry, isDeleteMarker: false })),
         ...(page.DeleteMarkers ?? []).map((entry) => ({ entry, isDeleteMarker: true })),
@@ -211,14 +224,14 @@ export class S3Api {
       ...(versionId === undefined ? {} : { VersionId: versionId }),
       ...(bypassesGovernance ? { BypassGovernanceRetention: true } : {}),
     }
-    await this.#absentIs404(() => this.#client.send(new DeleteObjectCommand(input), this.#timeout()))
+    await this.#absentIs404(() => this.#opened().send(new DeleteObjectCommand(input), this.#timeout()))
   }
 
   /** Sets or takes off the legal hold of a version; false when the bucket has no Object Lock. Fine when there is no such version. */
   async setLegalHold(key: string, versionId: string, isOn: boolean): Promise<boolean> {
     const input = { ...this.#at(key), VersionId: versionId, LegalHold: { Status: isOn ? 'ON' : 'OFF' } as const }
     try {
-      await this.#client.send(new PutObjectLegalHoldCommand(input), this.#timeout())
+      await this.#opened().send(new PutObjectLegalHoldCommand(input), this.#timeout())
       return true
     } catch (error) {
       if (['NoSuchKey', 'NotFound', 'NoSuchVersion'].includes(s3ErrorCode(error))) return true
