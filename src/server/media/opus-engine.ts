@@ -37,7 +37,7 @@ export interface OpusEngine {
  */
 const APPLICATION_RESTRICTED_LOW_DELAY = 2051
 /**
- * OPUS_APPLICATION_RESTRICTED_CELT of libopus 1.6: the same packets, octet for octet, of an encoder that has no room for SILK beside it: 28 kB instead of 41. The types of the library do not know it.
+ * OPUS_APPLICATION_RESTRICTED_CELT of libopus 1.6: the same packets, octet for octet, of an encoder that has no room for SILK beside it: 26 kB instead of 41. The types of the library do not know it.
  */
 const APPLICATION_RESTRICTED_CELT = 2053 as number as Application
 /** No packet of 20 ms is longer (RFC 6716 3.2.1): without saying so, each encoder has room for 4,000 octets. */
