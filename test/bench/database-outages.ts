@@ -9,25 +9,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 import { Pool } from 'pg'
 
-import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { prepareRoles } from '../support/database-roles.ts'
 import { fillDiskOf } from '../support/full-server-disk.ts'
 import { startExternalPostgres, urlAs } from '../support/postgres.ts'
 import { metric, readiness, storedRecordings } from '../support/probes.ts'
-import { countUnverified, keepUp, sessionsOf, type Outage, type OutageSeen } from './lib/outage-load.ts'
+import { countUnverified, keepUp, outageOptions, sessionsOf, type Outage, type OutageSeen } from './lib/outage-load.ts'
 
 const BETWEEN_KILLS_MS = 3_000
 const COMPARE_AGAIN_MS = 500
 const RECOVERY_TRIES_MAX = 10
 
-const values = commandOptions('outage-matrix:database', {
-  seconds: { type: 'string', default: '60' },
-  cps: { type: 'string', default: '2' },
-  long: { type: 'string', default: '2' },
-  only: { type: 'string' },
-})
-const load = { seconds: Number(values.seconds), cps: Number(values.cps), long: Number(values.long) }
+const { load, only } = outageOptions('outage-matrix:database')
 const sessions = sessionsOf(load)
 const verified = new Set<string>()
 
@@ -59,7 +52,7 @@ try {
     ['read-only', readOnly],
     ['disk full', diskFull],
   ]
-  const asked = matrix.filter(([name]) => values.only === undefined || name === values.only)
+  const asked = matrix.filter(([name]) => only === undefined || name === only)
   for (const [name, outage] of asked) seen.push(await observe(name, outage, seen.length * sessions))
   console.table(seen)
   const faults = seen.filter(

@@ -9,13 +9,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { commandOptions } from '../support/command-options.ts'
 import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 import { metric, readiness } from '../support/probes.ts'
 import { startCluster } from '../support/s3/cluster.ts'
 import { FaultProxy, type Fault } from '../support/s3/fault-proxy.ts'
 import { makeBucket, s3Client } from '../support/s3/s3-server.ts'
-import { countUnverified, keepUp, sessionsOf, type OutageSeen } from './lib/outage-load.ts'
+import { countUnverified, keepUp, outageOptions, sessionsOf, type OutageSeen } from './lib/outage-load.ts'
 import { storedObjects } from './lib/stored-objects.ts'
 
 const CHUNK_SECONDS = 5
@@ -24,13 +23,7 @@ const REQUEST_TIMEOUT_SECONDS = 5
 const CLOCK_AHEAD_MS = 10 * 60 * 1_000
 const SAMPLES_PER_MS = 48
 
-const values = commandOptions('outage-matrix:store', {
-  seconds: { type: 'string', default: '60' },
-  cps: { type: 'string', default: '2' },
-  long: { type: 'string', default: '2' },
-  only: { type: 'string' },
-})
-const load = { seconds: Number(values.seconds), cps: Number(values.cps), long: Number(values.long) }
+const { load, only } = outageOptions('outage-matrix:store')
 const sessions = sessionsOf(load)
 
 /** What goes wrong, and as what the recorder is to tell it; undefined where nothing has to be told. */
@@ -83,7 +76,7 @@ const daemon = await startDaemon(dataDir, {
 const looked = new Set<string>()
 try {
   const seen: Seen[] = []
-  const asked = OUTAGES.filter(([name]) => values.only === undefined || name === values.only)
+  const asked = OUTAGES.filter(([name]) => only === undefined || name === only)
   for (const [name, fault, told] of asked) seen.push(await observe(name, fault, told))
   console.table(seen)
   const faults = seen.filter(

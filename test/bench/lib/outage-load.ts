@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { commandOptions } from '../../support/command-options.ts'
 import type { RunningDaemon } from '../../support/daemon.ts'
 import { allClosed, recordingsUnderWay } from '../../support/probes.ts'
 import { simulate } from '../../support/simulated.ts'
@@ -20,6 +21,17 @@ export interface OutageLoad {
   readonly cps: number
   /** Of each kind: from before the outage into its middle, from its middle to behind its end, over all of it. */
   readonly long: number
+}
+
+/** What is typed behind `npm run NAME --`. */
+export function outageOptions(name: string): { readonly load: OutageLoad; readonly only: string | undefined } {
+  const { seconds, cps, long, only } = commandOptions(name, {
+    seconds: { type: 'string', default: '60' },
+    cps: { type: 'string', default: '2' },
+    long: { type: 'string', default: '2' },
+    only: { type: 'string' },
+  })
+  return { load: { seconds: Number(seconds), cps: Number(cps), long: Number(long) }, only }
 }
 
 /** What was seen of one outage. */
