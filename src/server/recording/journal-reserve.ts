@@ -46,7 +46,7 @@ export class JournalReserve {
     return this.#end
   }
 
-  /** Lines that found no room here either, or came behind one that did not: a crash takes them. */
+  /** Lines that found no room here either, did not belong here, or came behind one of these: a crash takes them. */
   get refusals(): number {
     return this.#refusals
   }
@@ -75,9 +75,14 @@ export class JournalReserve {
       this.#ranges.set(recordingId, [...(this.#ranges.get(recordingId) ?? []), range])
     }
     if (isKept && (await this.#writeAt(range.from, bytes))) return true
-    this.#broken.add(recordingId)
-    this.#refusals += all.length
+    this.refuse(recordingId, lines)
     return false
+  }
+
+  /** The disk has not taken these lines, and they do not belong here: nor does what comes behind them. */
+  refuse(recordingId: string, lines: string): void {
+    this.#broken.add(recordingId)
+    this.#refusals += lines.split('\n').filter((line) => line !== '').length
   }
 
   /** The journal of the recording has all of it, or is needed no more. Never rejects. */

@@ -75,6 +75,8 @@ export type OpenJournalEntry =
 const SUFFIX = '.jsonl'
 /** Longest journal that is read back: a chunk entry has some 350 bytes, so this is weeks of one recording. */
 export const OPEN_JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+/** What a disk, or whoever gives out its room, says when there is none. */
+const FULL_CODES = new Set(['ENOSPC', 'EDQUOT'])
 /** Closed recordings whose end may wait to be on disk in ledger and outbox: days of them, where one of the two takes nothing any more. */
 const CLOSINGS_MAX = 10_000
 
@@ -168,8 +170,11 @@ export class OpenJournal {
     try {
       await this.#write(recordingId, lines)
     } catch (error) {
-      // Without a file of its own it is none that a start would look for.
-      if (!this.#named.has(recordingId) || !(await this.#reserve.keep(recordingId, added))) throw error
+      // Without a file of its own it is none that a start would look for; and of a disk that fails, nobody knows whether that file is still there.
+      const isForReserve = this.#named.has(recordingId) && FULL_CODES.has(errnoOf(error))
+      const isKept = isForReserve && (await this.#reserve.keep(recordingId, added))
+      if (!isForReserve) this.#reserve.refuse(recordingId, added)
+      if (!isKept) throw error
       this.#onError(error)
       return
     }

@@ -1,7 +1,9 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -72,6 +74,18 @@ describe('lines that the disk has no room for', () => {
     expect(errors).toMatchObject([{ code: 'ENOSPC' }, { code: 'ENOSPC' }])
     makeRoom(ID)
     expect(await left(await start())).toEqual([['one', 'two', 'three']])
+  })
+
+  it('are none that a disk failed under, nor those behind them: nothing is taken with a hole before it', async () => {
+    renameSync(fileOf(ID), `${fileOf(ID)}.aside`)
+    mkdirSync(fileOf(ID))
+    expect(await journal.append(ID, incident('two'))).toBe(false)
+    rmdirSync(fileOf(ID))
+    symlinkSync('/dev/full', fileOf(ID))
+    expect([await journal.append(ID, incident('three')), journal.reserveBytes, journal.refusals]).toEqual([false, 0, 2])
+    makeRoom(ID)
+    expect(await journal.append(ID, incident('four'))).toBe(true)
+    expect(await left(await start())).toEqual([['one', 'two', 'three', 'four']])
   })
 
   it('go to the journal once there is room: from then on the reserve is free', async () => {
