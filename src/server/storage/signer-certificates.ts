@@ -103,7 +103,11 @@ async function readPem(file: string, what: 'certificate' | 'key', setting: strin
     const hint = `Look at ${setting}, and who may read it; export --unsigned writes a vCon without it.`
     throw new EarwitnessError('certificate-unreadable', `The ${what} cannot be read: ${file}`, hint, { cause })
   }
-  throw invalid(file, `it is longer than ${KEY_FILE_BYTES_MAX} bytes`)
+  throw new EarwitnessError(
+    'certificate-unreadable',
+    `The ${what} is longer than ${KEY_FILE_BYTES_MAX} bytes: ${file}`,
+    `Look whether ${setting} names another file; export --unsigned writes a vCon without it.`,
+  )
 }
 
 function parseChain(pem: string, file: string): readonly X509Certificate[] {

@@ -10,6 +10,7 @@ import { expect, it } from 'vitest'
 import { signConsentEvent } from '../../../../src/evidence/consent-event.ts'
 import { signManifest } from '../../../../src/evidence/manifest.ts'
 import { readSigningKey } from '../../../../src/evidence/signer-keys.ts'
+import { KEY_FILE_BYTES_MAX } from '../../../../src/server/storage/key-files.ts'
 import { runCommandHere } from '../../../support/daemon.ts'
 import { copy, manifestOf, nodeWithRecording, remove, sign, stranger } from '../../../support/tampering/recording.ts'
 import { SIGNED_VCON_SCHEMA, VCON_SCHEMA } from '../../../support/vcon-schema.ts'
@@ -107,12 +108,14 @@ it('is signed by RS256 where an RSA key is named, and its certificate', async ()
 it('is refused with a key that its certificate is not of, or that is no RSA key long enough', async () => {
   const { authority, certify, chain, rsaKey, runWith, signerKey } = await node()
   const [key, short] = [rsaKey(2048), rsaKey(1024)]
+  writeFileSync(`${key}.long`, ' '.repeat(KEY_FILE_BYTES_MAX + 1))
   const cases = [
     ['certificate-other-key', key, chain],
     ['certificate-other-key', undefined, certify('rsa', '30', key) + authority],
     ['certificate-key-invalid', short, certify('short', '30', short) + authority],
     ['certificate-key-invalid', signerKey, chain],
     ['certificate-unreadable', `${key}.gone`, chain],
+    ['certificate-unreadable', `${key}.long`, chain],
   ] as const
   for (const [code, keyFile, pem] of cases) {
     const { code: exit, stderr, text } = await runWith(keyFile, pem)
