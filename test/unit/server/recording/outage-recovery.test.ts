@@ -6,20 +6,16 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
-import { Custody } from '../../../../src/server/recording/custody.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
-import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recoverWithSpool } from '../../../../src/server/recording/recovery.ts'
 import { SegmentLog } from '../../../../src/server/spool/segment-log.ts'
-import { Spool } from '../../../../src/server/spool/spool.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
-import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
-import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { SpoolDisk } from '../../../support/spool-disk.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { liveRecording, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+import { liveRecording, MemoryStore, nextChunk } from './live-recordings.ts'
+import { fail, startSpooled } from './spooled-run.ts'
 
-const { signingKey, verifyKey } = await vectorSigner()
+const { verifyKey } = await vectorSigner()
 const FRAME_SAMPLES = 24_000
 
 let dataDir: string
@@ -27,12 +23,7 @@ let disk: SpoolDisk
 let store: MemoryStore
 let recording: LiveRecording
 
-interface Run {
-  readonly journal: OpenJournal
-  readonly queue: UploadQueue
-  readonly spool: Spool
-  readonly custody: Custody
-}
+type Run = Awaited<ReturnType<typeof startSpooled>>
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'earwitness-outage-'))
@@ -45,25 +36,7 @@ afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-function fail(error: unknown): never {
-  throw error
-}
-
-/** A process begins: what is on the disk and in the store is all there is. */
-async function start(run: string): Promise<Run> {
-  const journal = new OpenJournal({ dataDir, nowUnixMs: () => OPENED_AT_UNIX_MS, onError: fail })
-  await journal.run()
-  const times = { nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 }
-  const queue = new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, ...times })
-  const limits = { bytesMax: 1_000_000, ageMsMax: 1_000_000, freeBytesMin: 0 }
-  const spool = new Spool({
-    ...{ dataDir: '/data', run, files: disk, queue, limits, nowUnixMs: () => 0, onError: () => {}, onTorn: () => {} },
-  })
-  await spool.run()
-  const kept = { uploads: spool.uploads, spool: spool.keeper, outbox: new RecordList(), journal }
-  const custody = new Custody({ ...kept, signer: signingKey, nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000 })
-  return { journal, queue, spool, custody }
-}
+const start = (run: string): Promise<Run> => startSpooled(run, { dataDir, store, disk })
 
 /** The frames of the first chunks of the recording, in a segment that is closed. */
 async function writeFrames({ spool }: Run, chunks: number): Promise<void> {
@@ -82,9 +55,9 @@ async function restart(): Promise<Awaited<ReturnType<typeof verifyRecording>>> {
   const { objects } = store
   store = new MemoryStore()
   for (const [key, bytes] of objects) store.objects.set(key, bytes)
-  const { journal, spool, custody } = await start('run-b')
+  const { journal, leftOpen, spool, custody } = await start('run-b')
   await recoverWithSpool(spool, {
-    ...{ journal, leftOpen: await journal.leftOpen(), signer: verifyKey, store, custody },
+    ...{ journal, leftOpen, signer: verifyKey, store, custody },
     reportError: (_, error) => fail(error),
   })
   await journal.settled()

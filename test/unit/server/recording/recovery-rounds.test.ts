@@ -6,27 +6,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
-import { Custody } from '../../../../src/server/recording/custody.ts'
 import type { LiveRecording } from '../../../../src/server/recording/live-recording.ts'
-import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recoverWithSpool } from '../../../../src/server/recording/recovery.ts'
 import { RecoveryRounds, type RecoveryRound } from '../../../../src/server/recording/recovery-rounds.ts'
 import { SegmentLog } from '../../../../src/server/spool/segment-log.ts'
-import { Spool } from '../../../../src/server/spool/spool.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
-import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
-import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { SpoolDisk } from '../../../support/spool-disk.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { liveRecording, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+import { liveRecording, MemoryStore, nextChunk } from './live-recordings.ts'
+import { startSpooled } from './spooled-run.ts'
 
-const { signingKey, verifyKey } = await vectorSigner()
+const { verifyKey } = await vectorSigner()
 const unreachable = (): EarwitnessError => new EarwitnessError('storage-unreachable', 'The store is away.', 'Wait.')
 const never = async (): Promise<void> => {}
-
-function fail(error: unknown): never {
-  throw error
-}
 
 describe('what an earlier run left open', () => {
   let dataDir: string
@@ -43,24 +35,7 @@ describe('what an earlier run left open', () => {
     rmSync(dataDir, { recursive: true, force: true })
   })
 
-  /** A process begins: what is on the disk and in the store is all there is. */
-  async function start(run: string) {
-    const journal = new OpenJournal({ dataDir, nowUnixMs: () => OPENED_AT_UNIX_MS, onError: fail })
-    await journal.run()
-    const leftOpen = await journal.leftOpen()
-    const queue = new UploadQueue({ store, observer: { stored: () => {}, failed: () => {} }, nowUnixMs: () => 0 })
-    const limits = { bytesMax: 1_000_000, ageMsMax: 1_000_000, freeBytesMin: 0 }
-    const spool = new Spool({
-      ...{ dataDir: '/data', run, files: disk, queue, limits, nowUnixMs: () => 0, onError: () => {}, onTorn: () => {} },
-    })
-    await spool.run()
-    const outbox = new RecordList()
-    const custody = new Custody({
-      ...{ uploads: spool.uploads, spool: spool.keeper, outbox, journal, signer: signingKey },
-      nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000,
-    })
-    return { journal, leftOpen, spool, custody, outbox }
-  }
+  const start = (run: string): ReturnType<typeof startSpooled> => startSpooled(run, { dataDir, store, disk })
 
   /** A chunk is stored of each, and half a second of the first is in the spool alone. */
   async function record(recordings: readonly LiveRecording[]): Promise<void> {

@@ -8,18 +8,13 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 
 import { EarwitnessError } from '../../../../src/errors.ts'
 import { verifyRecording } from '../../../../src/evidence/verify.ts'
-import { Custody } from '../../../../src/server/recording/custody.ts'
-import { OpenJournal } from '../../../../src/server/recording/open-journal.ts'
 import { recoverWithSpool } from '../../../../src/server/recording/recovery.ts'
-import { Spool } from '../../../../src/server/spool/spool.ts'
-import { nodeSpoolFiles } from '../../../../src/server/spool/spool-files.ts'
 import { recordingObjects } from '../../../../src/server/storage/object-store.ts'
-import { UploadQueue } from '../../../../src/server/storage/upload-queue.ts'
-import { OPENED_AT_UNIX_MS } from '../../../support/recording-rig.ts'
 import { vectorSigner } from '../../../vectors/evidence/sample-recording.ts'
-import { liveRecording, manifestOf, MemoryStore, nextChunk, RecordList } from './live-recordings.ts'
+import { liveRecording, manifestOf, MemoryStore, nextChunk } from './live-recordings.ts'
+import { fail, startSpooled } from './spooled-run.ts'
 
-const { signingKey, verifyKey } = await vectorSigner()
+const { verifyKey } = await vectorSigner()
 
 let dataDir: string
 let store: MemoryStore
@@ -33,28 +28,7 @@ afterEach(() => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-const onError = (error: unknown): void => {
-  throw error
-}
-
-/** A process begins: what is on the disk and in the store is all there is. */
-async function start(run: string) {
-  const journal = new OpenJournal({ dataDir, nowUnixMs: () => OPENED_AT_UNIX_MS, onError })
-  await journal.run()
-  const leftOpen = await journal.leftOpen()
-  const observer = { stored: () => {}, failed: () => {} }
-  const queue = new UploadQueue({ store, observer, nowUnixMs: () => 0, retryFirstMs: 1, retryLastMs: 1 })
-  const spool = new Spool({
-    ...{ dataDir, run, files: nodeSpoolFiles, queue, nowUnixMs: () => 0, onError, onTorn: () => {} },
-    limits: { bytesMax: 1e9, ageMsMax: 1e9, freeBytesMin: 0 },
-  })
-  await spool.run()
-  const custody = new Custody({
-    ...{ uploads: spool.uploads, spool: spool.keeper, outbox: new RecordList(), journal, signer: signingKey },
-    nowUnixMs: () => OPENED_AT_UNIX_MS + 60_000,
-  })
-  return { journal, queue, spool, custody, leftOpen }
-}
+const start = (run: string): ReturnType<typeof startSpooled> => startSpooled(run, { dataDir, store })
 
 /** Names of the objects that wait on the disk. */
 async function waiting(): Promise<readonly (string | undefined)[]> {
@@ -86,7 +60,7 @@ it('a recording that ends while the store is away, in a recorder that is stopped
 
   store.beforePut = () => {}
   const { journal, leftOpen, custody, spool } = await start('run-2')
-  const reportError = (_: string, error: unknown): void => onError(error)
+  const reportError = (_: string, error: unknown): void => fail(error)
   const recovery = { journal, leftOpen, signer: verifyKey, store, custody, reportError }
   expect(await recoverWithSpool(spool, recovery)).toEqual({ recovered: 1, failed: [] })
   await journal.settled()
@@ -118,7 +92,7 @@ it('that a recorder is stopped while objects wait on the disk is no fault of the
 
   store.beforePut = () => {}
   const { journal, leftOpen, custody, spool } = await start('run-2')
-  const reportError = (_: string, error: unknown): void => onError(error)
+  const reportError = (_: string, error: unknown): void => fail(error)
   await recoverWithSpool(spool, { journal, leftOpen, signer: verifyKey, store, custody, reportError })
   const verdict = await verifyRecording({
     recordingId: recording.facts.recordingId,
