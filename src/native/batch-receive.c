@@ -62,6 +62,8 @@ typedef struct {
   uint32_t capacity;
   uint32_t used; /* sockets[used..] were never opened */
   uint32_t cursor;
+  uint32_t left;     /* places that the sweep has not visited yet; 0: the next call begins one */
+  double sweep_us;   /* when it began */
   const uint8_t *arena; /* what the vectors point into; compared, never followed */
   double offset_us;     /* monotonic minus wall clock, now */
   double former_offset_us;
@@ -239,8 +241,11 @@ static void note_datagram(Receiver *receiver, Batch *batch, Socket *socket, doub
   header->msg_hdr.msg_controllen = CONTROL_BYTES;
 }
 
-/* Takes what waits in one socket; returns when it is empty, or the arena full. */
-static void drain_socket(Receiver *receiver, Batch *batch, Socket *socket) {
+/*
+ * Takes what waits in one socket. True when nothing is left that had come before the sweep began: what comes while it lasts waits for the
+ * next one, or it would never end where packets come as fast as they are worked on. False: the arena is full, and more may wait.
+ */
+static bool drain_socket(Receiver *receiver, Batch *batch, Socket *socket) {
   int errors = 0;
   while (batch->count < receiver->slots) {
     uint32_t room = receiver->slots - batch->count;
@@ -250,27 +255,34 @@ static void drain_socket(Receiver *receiver, Batch *batch, Socket *socket) {
     if (got < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
         socket->empty_us = before_us;
-        return;
+        return true;
       }
       /* An answer by ICMP, say: to read it clears it. */
-      if (++errors > ERRORS_MAX) return;
+      if (++errors > ERRORS_MAX) return true;
       continue;
     }
     double now_us = clock_us(CLOCK_MONOTONIC);
     for (int at = 0; at < got; at++) note_datagram(receiver, batch, socket, now_us);
     if ((unsigned int)got < wanted) {
       socket->empty_us = before_us;
-      return;
+      return true;
     }
+    if (socket->arrival_us >= receiver->sweep_us) return true;
   }
+  return false;
 }
 
+/* Goes on with the sweep, or begins one: every socket once, each until drain_socket is done with it. */
 static void drain_all(Receiver *receiver, Batch *batch) {
-  for (uint32_t visited = 0; visited < receiver->used && batch->count < receiver->slots; visited++) {
-    /* The next call begins behind where this one stopped, so that a flooded socket does not starve the others. */
-    receiver->cursor = receiver->cursor + 1 < receiver->used ? receiver->cursor + 1 : 0;
+  if (receiver->left == 0) {
+    receiver->left = receiver->used;
+    receiver->sweep_us = clock_us(CLOCK_MONOTONIC);
+  }
+  while (receiver->left > 0 && batch->count < receiver->slots) {
     Socket *socket = &receiver->sockets[receiver->cursor];
-    if (socket->fd >= 0) drain_socket(receiver, batch, socket);
+    if (socket->fd >= 0 && !drain_socket(receiver, batch, socket)) return;
+    receiver->cursor = receiver->cursor + 1 < receiver->used ? receiver->cursor + 1 : 0;
+    receiver->left--;
   }
 }
 
@@ -438,7 +450,7 @@ static napi_value close_one(napi_env env, napi_callback_info info) {
   return number(env, drops);
 }
 
-/* receive(receiver, arena, index, arrivals): how many datagrams; as many as there are slots: there may be more */
+/* receive(receiver, arena, index, arrivals): how many datagrams; as many as there are slots: the sweep may not be over */
 static napi_value receive(napi_env env, napi_callback_info info) {
   napi_value given[4];
   if (!arguments(env, info, 4, given)) return refuse_type(env, "receive takes four arguments");

@@ -18,6 +18,7 @@ import { commandOptions } from '../support/command-options.ts'
 import { claimPorts } from '../support/rtp-port-range.ts'
 import { keysOf } from '../support/srtp.ts'
 import type { Contestant } from './lib/contestant.ts'
+import { CHUNK_SECONDS } from './lib/earwitness-contestant.ts'
 import { mediaRows, sustainedRows, SUITE, type Row } from './lib/media-rows.ts'
 import { cpuSeconds, memoryKb, processTree } from './lib/process-usage.ts'
 import { faultOf, ratiosOf, round, type Result } from './lib/ratios.ts'
@@ -59,13 +60,18 @@ const values = commandOptions('bench:media', {
 })
 const sessions = Number(values.sessions ?? (values.quick ? 20 : 25))
 const loadedSessions = Number(values.loaded)
-const seconds = Number(values.seconds ?? (values.quick ? 8 : 20))
+/** Whole chunks: a row that ends before one would not see what it costs to store it. */
+const seconds = Number(values.seconds ?? CHUNK_SECONDS * (values.quick ? 1 : 2))
 
 const bench = await mkdtemp(`${tmpdir()}/earwitness-bench-`)
 /** What runs now; stopped whatever happens. */
-let running: Contestant | undefined
+let running: Promise<Contestant> | undefined
+let isStopping = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+  process.once(signal, () => {
+    isStopping = true
+    void cleanUp().finally(() => process.exit(1))
+  })
 }
 try {
   installMissing()
@@ -92,8 +98,9 @@ try {
 }
 
 async function cleanUp(): Promise<void> {
-  await running?.close()
+  const contestant = await running?.catch(() => undefined)
   running = undefined
+  await contestant?.close()
   await rm(bench, { recursive: true, force: true })
 }
 
@@ -149,7 +156,7 @@ async function attempt(
   options: { readonly count: number; readonly core?: number },
 ): Promise<Result | undefined> {
   let result: Result | undefined
-  for (let round = 0; round < ATTEMPTS; round += 1) {
+  for (let round = 0; round < ATTEMPTS && !isStopping; round += 1) {
     result = await measure(row, setup, options).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : 'failed'
       console.error(`${row.name} (${row.pattern}), ${options.count} sessions: ${reason}; left out`)
@@ -179,8 +186,8 @@ async function measure(
   const keys = row.isSecure === true ? { keys: keysOf(SUITE) } : {}
   const material = await writeMaterial(bench, { pattern: row.pattern, seconds: total, ...keys })
   const { sender, localPort } = setup
-  const contestant = await row.start()
-  running = contestant
+  running = row.start()
+  const contestant = await running
   try {
     const firstKb = await firstSession(contestant, sender, {
       localPort: localPort + PORTS_PER_SESSION * count,

@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 
@@ -195,6 +197,32 @@ describe('the receiver in C', () => {
     expect(received.map(({ bytes }) => Number(bytes)).sort((left, right) => left - right)).toEqual(
       Array.from({ length: count }, (_, number) => number),
     )
+  })
+
+  test('ends a sweep although each datagram that it hands over brings another', async () => {
+    const echo = createSocket('udp4')
+    echo.connect(firstPort, '127.0.0.1')
+    await once(echo, 'connect')
+    let count = 0
+    open.push(
+      await receiver.open({
+        address: '127.0.0.1',
+        port: firstPort,
+        receiveBufferBytes: 4_000_000,
+        onPacket: () => {
+          count += 1
+          // Of a connected socket: sent before this returns.
+          if (count < 20 * SLOTS) echo.send('again')
+        },
+      }),
+    )
+    for (let number = 0; number < SLOTS; number += 1) await sender.send(Buffer.from('first'), firstPort)
+    receiver.receive()
+    expect(count).toBeGreaterThanOrEqual(SLOTS)
+    expect(count).toBeLessThan(2 * SLOTS)
+    receiver.receive()
+    expect(count).toBeGreaterThanOrEqual(2 * SLOTS)
+    echo.close()
   })
 
   test('gives the time at which the kernel had the datagram, however late it is read', async () => {

@@ -22,6 +22,8 @@ const OPENINGS = 8
 const REPORT_MS = 1_500
 /** For all recordings to be closed. */
 const CLOSE_MS = 60_000
+/** Of a recording, as by default. */
+export const CHUNK_SECONDS = 15
 
 export interface EarwitnessOptions {
   readonly name: string
@@ -41,7 +43,7 @@ export async function startEarwitness(options: EarwitnessOptions): Promise<Conte
     EARWITNESS_LOG_LEVEL: 'error',
     EARWITNESS_RTP_PORT_MIN: String(options.ports.portMin),
     EARWITNESS_RTP_PORT_MAX: String(options.ports.portMax),
-    EARWITNESS_RECORDING_CHUNK_SECONDS: '15',
+    EARWITNESS_RECORDING_CHUNK_SECONDS: String(CHUNK_SECONDS),
     EARWITNESS_LIMITS_RECORDING_SESSIONS_MAX: '2000',
     ...options.environment,
   })
