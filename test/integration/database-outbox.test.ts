@@ -57,6 +57,26 @@ describe.each(DATABASES)('With an outbox in front of $name,', ({ start }) => {
     await outbox.stop()
   })
 
+  it('a record that comes alone is handed over at once, and those that come soon after it in one transaction', async () => {
+    let transactions = 0
+    const count = (): void => void (transactions += 1)
+    const outbox = new Outbox({ ...tested, transactionPauseMs: 600_000 })
+    await outbox.run()
+    tested.database.pool.on('acquire', count)
+    const id = exampleId()
+    outbox.add(openedRecord(id))
+    await until(() => outbox.counters.applied === 1)
+    for (let chunkSeq = 0; chunkSeq < 20; chunkSeq += 1) {
+      outbox.add(chunkRecord(id, chunkSeq))
+      await outbox.written()
+    }
+    expect(await outbox.drain(DRAIN_MS)).toBe(true)
+    tested.database.pool.off('acquire', count)
+    expect(transactions).toBe(2)
+    expect(await chunkCounts([id])).toEqual([20])
+    await outbox.stop()
+  })
+
   it('an outage is absorbed on disk, told by the state, and ends without a hand', async () => {
     const outbox = new Outbox({ ...tested, retryLastMs: 200 })
     await outbox.run()

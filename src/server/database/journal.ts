@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { RECORD_BYTES_MAX, takeJournalLines, type JournalLine } from './journal-lines.ts'
@@ -12,6 +12,8 @@ const READ_BYTES = 256 * 1024
 const READ_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024
 const SEGMENT_NAME = /^(\d{12})\.journal$/
 const POSITION_FILE = 'position.json'
+/** As long as any position is, so that one overwrites the other. */
+const POSITION_BYTES = 64
 
 export interface JournalPosition {
   readonly segment: number
@@ -42,6 +44,9 @@ export class Journal {
   readonly #durable = new Map<number, number>()
   #position: JournalPosition = { segment: 0, offset: 0 }
   #current: OpenSegment | undefined
+  /** What is read from; another handle than what is appended to, which is closed at other times. */
+  #reader: OpenSegment | undefined
+  #positionFile: FileHandle | undefined
   #nextSegment = 1
   #isAppending = false
   #tornTails = 0
@@ -139,8 +144,11 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.#current?.file.close()
+    const files = [this.#current?.file, this.#reader?.file, this.#positionFile]
     this.#current = undefined
+    this.#reader = undefined
+    this.#positionFile = undefined
+    for (const file of files) await file?.close()
   }
 
   async #createSegment(): Promise<OpenSegment> {
@@ -169,6 +177,7 @@ export class Journal {
 
   async #moveTo(position: JournalPosition): Promise<void> {
     this.#position = position
+    if (this.#reader !== undefined && this.#reader.number < position.segment) await this.#closeReader()
     for (const segment of [...this.#durable.keys()]) {
       if (segment >= position.segment) continue
       this.#durable.delete(segment)
@@ -177,19 +186,25 @@ export class Journal {
   }
 
   async #readAt(segment: number, offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length)
-    const file = await open(this.#pathOf(segment), constants.O_RDONLY)
-    try {
-      let filled = 0
-      while (filled < length) {
-        const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled)
-        if (bytesRead === 0) break
-        filled += bytesRead
-      }
-      return bytes.subarray(0, filled)
-    } finally {
-      await file.close()
+    if (this.#reader?.number !== segment) {
+      await this.#closeReader()
+      this.#reader = { number: segment, file: await open(this.#pathOf(segment), constants.O_RDONLY) }
     }
+    const { file } = this.#reader
+    const bytes = new Uint8Array(length)
+    let filled = 0
+    while (filled < length) {
+      const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  }
+
+  async #closeReader(): Promise<void> {
+    const reader = this.#reader
+    this.#reader = undefined
+    await reader?.file.close()
   }
 
   #pathOf(segment: number): string {
@@ -201,12 +216,12 @@ export class Journal {
     return parsePosition(text) ?? { segment: 0, offset: 0 }
   }
 
-  /** Losing it only means that some lines come again. */
+  /** Over the one before: a new file each time would cost four calls to the disk instead of one. Losing it only means that some lines come again. */
   async #writePosition(): Promise<void> {
-    const path = join(this.#directory, POSITION_FILE)
+    const flags = constants.O_CREAT | constants.O_RDWR
     try {
-      await writeFile(`${path}.new`, JSON.stringify(this.#position), { mode: 0o600 })
-      await rename(`${path}.new`, path)
+      this.#positionFile ??= await open(join(this.#directory, POSITION_FILE), flags, 0o600)
+      await this.#positionFile.write(JSON.stringify(this.#position).padEnd(POSITION_BYTES), 0)
     } catch {
       // A full disk: the next acknowledgement writes it.
     }

@@ -16,6 +16,11 @@ export const JOURNAL_BYTES_MAX = 1024 * 1024 * 1024
 export const PENDING_BYTES_MAX = 32 * 1024 * 1024
 /** Records in one transaction. */
 export const BATCH_RECORDS_MAX = 256
+/**
+ * Once everything is in the database, the next transaction begins no sooner: under load what comes meanwhile shares one. A
+ * record that comes alone does not wait.
+ */
+export const TRANSACTION_PAUSE_MS = 100
 const RETRY_FIRST_MS = 100
 const RETRY_LAST_MS = 5_000
 
@@ -44,6 +49,7 @@ export interface OutboxOptions {
   /** The journal is kept in `outbox` under it. The caller holds its lock. */
   readonly dataDir: string
   readonly log: DatabaseLog
+  readonly transactionPauseMs?: number
   readonly retryFirstMs?: number
   readonly retryLastMs?: number
   readonly journalBytesMax?: number
@@ -70,12 +76,15 @@ export class Outbox {
   #isDiskFailing = false
   #wakeWriter = (): void => {}
   #wakeApplier = (): void => {}
+  /** Ends the pause between two transactions. */
+  #hurry = (): void => {}
   #loops: Promise<unknown> | undefined
   readonly #drainWaiters = new Set<() => void>()
   readonly #writtenWaiters: (() => void)[] = []
 
   constructor(options: OutboxOptions) {
     this.#options = {
+      transactionPauseMs: TRANSACTION_PAUSE_MS,
       retryFirstMs: RETRY_FIRST_MS,
       retryLastMs: RETRY_LAST_MS,
       journalBytesMax: JOURNAL_BYTES_MAX,
@@ -158,6 +167,7 @@ export class Outbox {
     const deadline = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#stopping.signal])
     while (this.backlogBytes > 0) {
       if (deadline.aborted) return false
+      this.#hurry()
       await new Promise<void>((resolve) => {
         const done = (): void => {
           deadline.removeEventListener('abort', done)
@@ -176,6 +186,7 @@ export class Outbox {
     this.#stopping.abort()
     this.#wakeWriter()
     this.#wakeApplier()
+    this.#hurry()
     await this.#loops
     await this.#journal.close()
     if (this.#pendingBytes > 0) {
@@ -238,7 +249,7 @@ export class Outbox {
           this.#isFull = false
         }
         delayMs = this.#options.retryFirstMs
-        if (this.#journal.backlogBytes === 0) await this.#rest()
+        if (this.#journal.backlogBytes === 0) await this.#rest(batch.lines.length > 0)
       } catch (error) {
         this.#noteDiskFailure(error)
         delayMs = await this.#pause(delayMs)
@@ -246,13 +257,25 @@ export class Outbox {
     }
   }
 
-  /** Everything on disk is in the database: waits for more. */
-  #rest(): Promise<void> {
+  /** Everything on disk is in the database: waits for more, and a moment at least when it has just written. */
+  async #rest(hasWritten: boolean): Promise<void> {
     const woken = new Promise<void>((resolve) => {
       this.#wakeApplier = resolve
     })
     for (const wake of [...this.#drainWaiters]) wake()
-    return this.#stopping.signal.aborted ? Promise.resolve() : woken
+    if (this.#stopping.signal.aborted) return
+    if (hasWritten) await this.#pauseBetween()
+    await woken
+  }
+
+  #pauseBetween(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, this.#options.transactionPauseMs)
+      this.#hurry = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   #noteDiskFailure(error: unknown): void {

@@ -3,6 +3,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -57,6 +58,16 @@ describe('The journal', () => {
 
   const linesOf = (...values: readonly (number | string)[]): Uint8Array =>
     Buffer.concat(values.map((value) => encodeJournalLine(JSON.stringify(value))))
+  /** What this process has open in the folder; Linux says of what is gone that it is. */
+  const openFiles = (): readonly string[] =>
+    readdirSync('/proc/self/fd').flatMap((descriptor) => {
+      try {
+        const path = readlinkSync(`/proc/self/fd/${descriptor}`)
+        return path.startsWith(directory) ? [path] : []
+      } catch {
+        return []
+      }
+    })
   const segments = (): readonly string[] => readdirSync(directory).filter((name) => name.endsWith('.journal'))
 
   async function openJournal(): Promise<Journal> {
@@ -114,6 +125,22 @@ describe('The journal', () => {
     const after = await openJournal()
     expect(await readAll(after)).toEqual([1, 2])
     await after.close()
+  })
+
+  it('writes the position over the one before, and holds no file that is gone', async () => {
+    const journal = await openJournal()
+    await journal.append(linesOf('x'.repeat(ACKNOWLEDGED_BYTES_MAX)))
+    const path = join(directory, 'position.json')
+    await journal.acknowledge((await journal.read(1)).next)
+    const { ino } = statSync(path)
+    const long = readFileSync(path, 'utf8')
+    await journal.append(linesOf(2))
+    expect(await readAll(journal)).toEqual([2])
+    expect(statSync(path).ino).toBe(ino)
+    expect(readFileSync(path, 'utf8')).toHaveLength(long.length)
+    expect(openFiles().filter((name) => name.includes('(deleted)'))).toEqual([])
+    await journal.close()
+    expect(openFiles()).toEqual([])
   })
 
   it('does not skip new lines when a power cut took the end of a file that was already read', async () => {
