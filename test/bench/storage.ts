@@ -152,13 +152,12 @@ async function lag(server: S3Server) {
   })
   try {
     const opened = await recorder.open(sessions, localPort)
-    const spokenFromMs = Date.now()
-    const { sent, lateUs } = await sendRtp(sender, material, { ports: opened, localPort })
+    const { sent, lateUs, fromUnixMs } = await sendRtp(sender, material, { ports: opened, localPort })
     const lost = await recorder.countLost(sent)
     await recorder.endWithGaps?.()
     const client = s3Client(server)
     const recordings = await storedObjects(client, bucket)
-    const lagsMs = uploadLags(recordings, spokenFromMs)
+    const lagsMs = uploadLags(recordings, fromUnixMs)
     client.destroy()
     const { running } = lagsMs
     const at = (share: number): number => rounded((running[Math.floor(running.length * share)] ?? Number.NaN) / 1_000)

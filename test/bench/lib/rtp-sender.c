@@ -6,7 +6,7 @@
  * FILE_A and FILE_B hold PACKETS packets of PACKET_LENGTH octets each, one after the other. Every line of the standard input is the port of one
  * media stream on 127.0.0.1: the first is sent FILE_A, the second FILE_B, the third FILE_A again. Stream n is sent from port LOCAL_PORT + 2 n.
  * A packet leaves every 20 ms for each stream, and the streams are spread over these 20 ms. Prints at its end how many packets have
- * left and by how many microseconds the latest of them was late.
+ * left, by how many microseconds the latest of them was late, and when the first left (Unix milliseconds).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -79,6 +79,8 @@ int main(int count, char **arguments) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   int64_t start = now.tv_sec * 1000000000LL + now.tv_nsec;
+  struct timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
   long long sent = 0, latest = 0;
   for (long packet = 0; packet < packets; packet++) {
     for (int slot = 0; slot < SLOTS; slot++) {
@@ -99,6 +101,7 @@ int main(int count, char **arguments) {
       }
     }
   }
-  printf("{\"sent\":%lld,\"lateUs\":%lld}\n", sent, latest / 1000);
+  long long from = wall.tv_sec * 1000LL + wall.tv_nsec / 1000000;
+  printf("{\"sent\":%lld,\"lateUs\":%lld,\"fromUnixMs\":%lld}\n", sent, latest / 1000, from);
   return 0;
 }

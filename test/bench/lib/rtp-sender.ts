@@ -21,6 +21,8 @@ export interface SendReport {
   readonly sent: number
   /** How late the latest packet left. */
   readonly lateUs: number
+  /** When the first left, Unix milliseconds: the sender itself takes a while to begin. */
+  readonly fromUnixMs: number
 }
 
 /** Compiles the sender into `folder`; rejects without a C compiler. */
