@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import { RECORD_BYTES_MAX, takeJournalLines, type JournalLine } from './journal-lines.ts'
+import { encodeJournalLine, RECORD_BYTES_MAX, takeJournalLines, type JournalLine } from './journal-lines.ts'
 
 /** A file of the journal is closed when it is larger, and deleted when all of it has been acknowledged. */
 export const SEGMENT_BYTES_MAX = 8 * 1024 * 1024
@@ -11,9 +11,9 @@ export const ACKNOWLEDGED_BYTES_MAX = 64 * 1024
 const READ_BYTES = 256 * 1024
 const READ_BYTES_MAX = RECORD_BYTES_MAX + 64 * 1024
 const SEGMENT_NAME = /^(\d{12})\.journal$/
-const POSITION_FILE = 'position.json'
-/** As long as any position is, so that one overwrites the other. */
-const POSITION_BYTES = 64
+const POSITION_FILE = 'position.journal-line'
+/** JSON as long as that of any position, so that one overwrites the other. */
+const POSITION_LENGTH = 64
 
 export interface JournalPosition {
   readonly segment: number
@@ -212,23 +212,28 @@ export class Journal {
   }
 
   async #readPosition(): Promise<JournalPosition> {
-    const text = await readFile(join(this.#directory, POSITION_FILE), 'utf8').catch(() => '')
-    return parsePosition(text) ?? { segment: 0, offset: 0 }
+    const bytes = await readFile(join(this.#directory, POSITION_FILE)).catch(() => new Uint8Array(0))
+    return parsePosition(takeJournalLines(bytes, 1).lines[0]?.json) ?? { segment: 0, offset: 0 }
   }
 
-  /** Over the one before: a new file each time would cost four calls to the disk instead of one. Losing it only means that some lines come again. */
+  /**
+   * Over the one before: a new file each time would cost four calls to the disk instead of one. It is a line with a check sum, as one that is half the old and
+   * half the new could be beyond what is done; losing it only means that some lines come again.
+   */
   async #writePosition(): Promise<void> {
     const flags = constants.O_CREAT | constants.O_RDWR
     try {
       this.#positionFile ??= await open(join(this.#directory, POSITION_FILE), flags, 0o600)
-      await this.#positionFile.write(JSON.stringify(this.#position).padEnd(POSITION_BYTES), 0)
+      const line = encodeJournalLine(JSON.stringify(this.#position).padEnd(POSITION_LENGTH))
+      await this.#positionFile.write(line, 0, line.length, 0)
     } catch {
       // A full disk: the next acknowledgement writes it.
     }
   }
 }
 
-function parsePosition(text: string): JournalPosition | undefined {
+function parsePosition(text: string | undefined): JournalPosition | undefined {
+  if (text === undefined) return undefined
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return undefined

@@ -60,7 +60,7 @@ export interface OutboxOptions {
  * Hands the recorder's facts to the database without ever making it wait.
  *
  * `add` puts a record in memory; it is on disk some milliseconds later (one fsync for all that wait), and in the database
- * as soon as that answers: in the order of `add`, and, because applying twice changes nothing, as if exactly once. What is
+ * as soon as that answers, after {@link TRANSACTION_PAUSE_MS} at most: in the order of `add`, and, because applying twice changes nothing, as if exactly once. What is
  * on disk survives the process and is handed over at the next `run`. The journal is readable by its owner only and holds
  * names and numbers, as the database does, until they are handed over.
  */

@@ -56,6 +56,7 @@ describe('The journal', () => {
 
   afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }))
 
+  const POSITION = 'position.journal-line'
   const linesOf = (...values: readonly (number | string)[]): Uint8Array =>
     Buffer.concat(values.map((value) => encodeJournalLine(JSON.stringify(value))))
   /** What this process has open in the folder; Linux says of what is gone that it is. */
@@ -121,24 +122,42 @@ describe('The journal', () => {
     await before.append(linesOf(1, 2))
     await before.acknowledge((await before.read(1)).next)
     await before.close()
-    writeFileSync(join(directory, 'position.json'), '')
+    writeFileSync(join(directory, POSITION), '')
     const after = await openJournal()
     expect(await readAll(after)).toEqual([1, 2])
+    await after.close()
+  })
+
+  it('does not believe a position of which half is old', async () => {
+    const before = await openJournal()
+    await before.append(linesOf(1, 2, 3))
+    const path = join(directory, POSITION)
+    await before.acknowledge((await before.read(1)).next)
+    const old = readFileSync(path)
+    await before.acknowledge((await before.read(2)).next)
+    await before.close()
+    const middle = old.findIndex((byte, index) => byte !== readFileSync(path)[index] && index > 9) + 1
+    writeFileSync(path, Buffer.concat([readFileSync(path).subarray(0, middle), old.subarray(middle)]))
+    const after = await openJournal()
+    expect(await readAll(after)).toEqual([1, 2, 3])
     await after.close()
   })
 
   it('writes the position over the one before, and holds no file that is gone', async () => {
     const journal = await openJournal()
     await journal.append(linesOf('x'.repeat(ACKNOWLEDGED_BYTES_MAX)))
-    const path = join(directory, 'position.json')
+    const path = join(directory, POSITION)
     await journal.acknowledge((await journal.read(1)).next)
+    const deleted = (): readonly string[] => openFiles().filter((name) => name.includes('(deleted)'))
+    expect(segments()).toEqual([])
+    expect(deleted()).toEqual([])
     const { ino } = statSync(path)
     const long = readFileSync(path, 'utf8')
     await journal.append(linesOf(2))
     expect(await readAll(journal)).toEqual([2])
     expect(statSync(path).ino).toBe(ino)
     expect(readFileSync(path, 'utf8')).toHaveLength(long.length)
-    expect(openFiles().filter((name) => name.includes('(deleted)'))).toEqual([])
+    expect(deleted()).toEqual([])
     await journal.close()
     expect(openFiles()).toEqual([])
   })
