@@ -199,7 +199,7 @@ const recording = group('How recordings are made.', {
   chunkSeconds: Type.Integer({
     description:
       'Length of a sealed chunk. When this machine is lost, the chunk not yet stored is lost with it, so this is ' +
-      'your recovery point; shorter means more and smaller objects. The first of a recording is shorter by chance, an eighth at least, so that not all of them go up at once.',
+      'your recovery point; shorter means more and smaller objects. The first of a recording has a length of its own, from an eighth of this on, so that not all go up at once.',
     default: 15,
     minimum: 1,
     maximum: 300,
