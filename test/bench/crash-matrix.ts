@@ -130,7 +130,8 @@ function begunMatrix(): Matrix {
   if (!isTheSame || (values.seed !== undefined && values.seed !== begun.seed)) {
     throw new Error(`${values.json} is of another matrix: give another file`)
   }
-  return begun
+  // Its summary is made anew.
+  return { ...asked, seed: begun.seed, runs: begun.runs }
 }
 
 function summaryOf({ runs, ...matrix }: Matrix): Readonly<Record<string, unknown>> {

@@ -178,7 +178,7 @@ function isWanted({ name, needs }: Row): boolean {
   return false
 }
 
-/** One session first, with which the program is as large as it is by itself; then the others beside it. */
+/** One session first, with which the program is as large as it is by itself; then some of the others beside it, and then all. */
 async function measure(
   row: Row,
   setup: Setup,
@@ -188,7 +188,7 @@ async function measure(
   const keys = row.isSecure === true ? { keys: keysOf(SUITE) } : {}
   const write = (length: number): Promise<RtpMaterial> =>
     writeMaterial(bench, { pattern: row.pattern, seconds: length, ...keys })
-  const [longMaterial, material] = [await write(EARLY_SECONDS + total), await write(total)]
+  const [earlyMaterial, material] = [await write(EARLY_SECONDS + total), await write(total)]
   const { sender, localPort } = setup
   running = row.start()
   const contestant = await running
@@ -198,11 +198,11 @@ async function measure(
       ...keys,
     })
     const early = Math.floor(count * EARLY_SHARE)
-    const begun = { sender, ...(core === undefined ? {} : { core }) }
-    const first = await begin(contestant, longMaterial, { ...begun, count: early, localPort })
+    const by = { sender, ...(core === undefined ? {} : { core }) }
+    const first = await begin(contestant, earlyMaterial, { ...by, count: early, localPort })
     await sleep(EARLY_SECONDS * 1_000)
     const restPort = localPort + PORTS_PER_SESSION * early
-    const rest = { ...begun, count: count - early, localPort: restPort }
+    const rest = { ...by, count: count - early, localPort: restPort }
     const others = await begin(contestant, material, rest)
     const used = await usageOf(contestant)
     const reports = await Promise.all([first.sending, others.sending])

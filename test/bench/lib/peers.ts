@@ -134,15 +134,18 @@ function perSession(name: string, range: RtpPortRange, { command, write, paramet
     pids,
     open: async (sessions) => {
       if (folder === '') folder = await mkdtemp(join(tmpdir(), 'earwitness-bench-'))
+      const opened: number[] = []
       for (let session = children.length, end = session + sessions; session < end; session += 1) {
         await write(folder, session)
         const child = spawn(command, parameters(folder, session), { stdio: 'ignore', cwd: folder })
         children.push(child)
         pids.push(child.pid ?? 0)
-        ports.push(portOf(range, session, 0), portOf(range, session, 1))
+        opened.push(portOf(range, session, 0), portOf(range, session, 1))
       }
-      await listening(ports.filter((_, index) => index % 2 === 0))
-      return ports.slice(-2 * sessions)
+      ports.push(...opened)
+      // Those only: FFmpeg ends by itself when nothing is sent to it for ten seconds.
+      await listening(opened.filter((_, index) => index % 2 === 0))
+      return opened
     },
     countLost: async () => {
       const drops = await udpDrops(new Set(ports))
