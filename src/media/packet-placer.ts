@@ -28,6 +28,11 @@ export class PacketPlacer {
     return this.#placed
   }
 
+  /** End of the last audio that has its place; before that nothing is placed any more. */
+  get placedEnd(): number {
+    return this.#placedEnd
+  }
+
   /** Samples of missing packets since the last one that has its place, and those that the RTP clock counted without sending. */
   get gapLost(): number {
     return this.#gapLost

@@ -106,7 +106,8 @@ export class StreamTimeline {
     this.#intake = new PacketIntake({ queue: this.#queue, masks: this.masks, sampleRate: clockRate })
     this.#placer = new PacketPlacer({ queue: this.#queue, clock: this.#clock, sampleRate: clockRate })
     this.#causes = new GapCauses(clockRate, before === undefined ? undefined : before.#causes)
-    this.times = new StreamTimes({ intake: this.#intake, clock: this.#clock, causes: this.#causes })
+    const times = { intake: this.#intake, clock: this.#clock, causes: this.#causes, placer: this.#placer }
+    this.times = new StreamTimes(times)
     this.#silencer = new Silencer({ causes: this.#causes, clock: this.#clock, masks: this.masks, gaps: this.#gaps })
     this.#output = new ReadBuffer(options.conceals === true ? READ_TURNS : 1)
     if (options.conceals === true) {

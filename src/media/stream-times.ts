@@ -1,6 +1,7 @@
 import type { GapCauses } from './gap-causes.ts'
 import type { RtpClock } from './rtp-clock.ts'
 import type { PacketIntake } from './packet-intake.ts'
+import type { PacketPlacer } from './packet-placer.ts'
 
 /**
  * One stream's instants as extended RTP time: its 32-bit timestamps over their wraps, in the order in which packets were written. Where such
@@ -10,11 +11,18 @@ export class StreamTimes {
   readonly #intake: PacketIntake
   readonly #clock: RtpClock
   readonly #causes: GapCauses
+  readonly #placer: PacketPlacer
 
-  constructor(options: { readonly intake: PacketIntake; readonly clock: RtpClock; readonly causes: GapCauses }) {
+  constructor(options: {
+    readonly intake: PacketIntake
+    readonly clock: RtpClock
+    readonly causes: GapCauses
+    readonly placer: PacketPlacer
+  }) {
     this.#intake = options.intake
     this.#clock = options.clock
     this.#causes = options.causes
+    this.#placer = options.placer
   }
 
   /** Of the RTP clock that the packets are counted by; extended RTP time counts samples, whatever that is. */
@@ -40,6 +48,11 @@ export class StreamTimes {
   /** By how many samples audio may stand later than it was spoken: see `RtpClock`. */
   get lateness(): number {
     return this.#clock.lateness
+  }
+
+  /** End of the last audio that has its place, as a position: nothing that comes later belongs before it. 0 before the origin is set. */
+  get placedEnd(): number {
+    return this.#placer.placedEnd
   }
 
   /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */

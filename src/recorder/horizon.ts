@@ -1,34 +1,50 @@
 /** How far behind now the audio is committed; longer than the reorder window and a wake, so that nothing in time is ever late. */
 export const HORIZON_US = 500_000
+/** The same of audio that no stream misses anything of: nothing that comes later belongs before it. What was read cannot be taken back, and so long has a pause, or a key that is to be masked, to get here. */
+export const UNBROKEN_HORIZON_US = 300_000
+/** How often at most audio is committed, and sealed for the spool: sealing costs more than all else. Three wakes, and longer where what is committed was committed sooner than it had to be. */
+export const COMMIT_INTERVAL_US = 250_000
 /** Woken later than this, packets may still wait in the sockets. */
 export const STALL_US = 1_000_000
 /** After a stall nothing is committed for this long: each turn of the event loop reads some 32 datagrams of a socket. */
 export const SETTLE_US = 1_000_000
 
 /**
- * How far a recording may be committed: a little behind now, so that what is late has time to come.
+ * How far a recording may be committed, and when: a little behind now, so that what is late has time to come. Where nothing is missing nothing can be late: less is left, and the next
+ * time may be later. What a crash may cost is the same, {@link HORIZON_US} and {@link COMMIT_INTERVAL_US} and a wake.
  *
  * After a stall of the whole thread (a busy machine) the packets of seconds are read at once. What they show of their
  * sender's clock is only right when the last of them is known: until then they look as if the SRC had paused.
  */
 export class Horizon {
   #us = Number.NEGATIVE_INFINITY
+  #nextUs: number
   #lastWakeUs: number
   #settledUs = Number.NEGATIVE_INFINITY
 
   constructor(openedUs: number) {
+    this.#nextUs = openedUs
     this.#lastWakeUs = openedUs
+  }
+
+  /** It is time for a {@link wake}. */
+  isDue(nowUs: number): boolean {
+    return nowUs >= this.#nextUs
   }
 
   /**
    * Call it once at each wake. Monotonic microseconds up to which the recording may be committed; it never goes back.
    *
    * @param aheadUs by how much earlier the audio of any stream stands than its packets' arrival says
+   * @param unbrokenUs up to when every stream has its audio without a hole; monotonic microseconds
    */
-  wake(nowUs: number, aheadUs = 0): number {
+  wake(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
     if (nowUs - this.#lastWakeUs > STALL_US) this.#settledUs = nowUs + SETTLE_US
     this.#lastWakeUs = nowUs
-    if (nowUs >= this.#settledUs) this.#us = Math.max(this.#us, nowUs - HORIZON_US - aheadUs)
+    const awaitedUs = nowUs - HORIZON_US
+    const knownUs = Math.min(unbrokenUs, nowUs - UNBROKEN_HORIZON_US)
+    if (!this.isSettling(nowUs)) this.#us = Math.max(this.#us, awaitedUs - aheadUs, knownUs)
+    this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - awaitedUs)
     return this.#us
   }
 

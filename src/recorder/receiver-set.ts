@@ -263,8 +263,16 @@ export class ReceiverSet {
 
   /** How far may be read before more of these streams is decoded: to where the audio of the first of them ends, 48 kHz samples. */
   endOf(receivers: readonly StreamReceiver[]): number {
-    const end = Math.min(...receivers.map(endPosition))
-    // A tone that has only just begun is not known yet, and is to be masked from its first sample on.
+    return this.#knownUpTo(Math.min(...receivers.map(endPosition)))
+  }
+
+  /** Up to here every stream has its audio, in sequence and in its place, 48 kHz samples: nothing that comes later belongs before it. */
+  get unbrokenEnd(): number {
+    return this.#knownUpTo(Math.min(...this.all.map(placedEnd)))
+  }
+
+  /** A tone that has only just begun is not known yet, and is to be masked from its first sample on. */
+  #knownUpTo(end: number): number {
     return this.#dtmf === 'mask' ? end - (CERTAIN_MS_MAX * POSITIONS_PER_SECOND) / 1_000 : end
   }
 }
@@ -293,4 +301,8 @@ function acceptedRate(receiver: StreamReceiver): number {
 
 function endPosition(receiver: StreamReceiver): number {
   return receiver.timeline.writePosition * positionsPerSample(receiver)
+}
+
+function placedEnd(receiver: StreamReceiver): number {
+  return receiver.timeline.times.placedEnd * positionsPerSample(receiver)
 }

@@ -38,6 +38,12 @@ export class RecordingClock {
     return new Date(this.#facts.openedAtUnixMs + Math.round((us - this.#facts.openedUs) / 1_000)).toISOString()
   }
 
+  /** Monotonic microseconds at a position; before the origin is fixed none has been. */
+  instantAt(samples: number): number {
+    if (this.originUs === undefined) return Number.NEGATIVE_INFINITY
+    return this.originUs + (samples * 1_000_000) / this.#samplesPerSecond
+  }
+
   /** Whole samples between the origin and `us`; 0 before the origin is fixed. */
   samplesSinceOrigin(us: number): number {
     return Math.floor(((us - (this.originUs ?? us)) * this.#samplesPerSecond) / 1_000_000)

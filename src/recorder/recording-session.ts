@@ -30,8 +30,6 @@ import { MetadataState } from '../protocol/siprec/metadata-state.ts'
 
 /** How often a recording session wants to be woken while it lasts: what waits for a missing packet must not wait much longer than it has to. Counted from when the last wake was due: one that comes a little early must not be missed. */
 export const WAKE_INTERVAL_US = 100_000
-/** How often at most audio is committed, and sealed for the spool: at every third wake. Sealing costs more than all else. */
-export const COMMIT_INTERVAL_US = 250_000
 /** How long the first stream is watched before its place in time is fixed: jitter is removed by the least transit. */
 export const ANCHOR_WINDOW_US = 400_000
 
@@ -60,7 +58,6 @@ export class RecordingSession {
   /** Since when something was to be expected: the INVITE, or the last resume. */
   #awaitedSinceUs: number
   #nextTimeoutUs: number
-  #nextCommitUs: number
   /** `ending`: all audio is committed. `failed`: a broken invariant; nothing more is recorded, and `end` closes what there is. */
   #state: 'running' | 'ending' | 'failed' | 'over' = 'running'
   #manifest: ManifestBody | undefined
@@ -104,7 +101,6 @@ export class RecordingSession {
     })
     this.#snapshots = new SnapshotKeeper(this.#sealing)
     this.#nextTimeoutUs = options.facts.openedUs + WAKE_INTERVAL_US
-    this.#nextCommitUs = options.facts.openedUs
     this.#horizon = new Horizon(options.facts.openedUs)
     this.#awaitedSinceUs = options.facts.openedUs
     this.#changes = new StreamChanges({
@@ -267,12 +263,12 @@ export class RecordingSession {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, nowUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
     const full = this.#receivers.drain(nowUs)
-    if (full.length > 0 || nowUs >= this.#nextCommitUs) this.#commit(nowUs, full)
+    if (full.length > 0 || this.#horizon.isDue(nowUs)) this.#commit(nowUs, full)
   }
 
   #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
-    this.#nextCommitUs = nowUs + COMMIT_INTERVAL_US
-    const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs)
+    const unbrokenUs = this.#clock.instantAt(this.#receivers.unbrokenEnd)
+    const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
     this.#receivers.alignment.update(this.#receivers.all, nowUs)

@@ -11,7 +11,6 @@ import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { sealToRecipients } from '../../src/evidence/age-seal.ts'
-import { WAKE_INTERVAL_US } from '../../src/recorder/recording-session.ts'
 import { pooledRandomBytes } from '../../src/server/random-pool.ts'
 import { S3Store } from '../../src/server/storage/s3/s3-store.ts'
 import { UploadGate } from '../../src/server/storage/upload-gate.ts'
@@ -23,14 +22,13 @@ import { s3Config } from '../support/s3/s3-config.ts'
 import { makeBucket, s3Client, type S3Server } from '../support/s3/s3-server.ts'
 import { startEarwitness } from './lib/earwitness-contestant.ts'
 import { storedObjects, uploadLags } from './lib/stored-objects.ts'
+import { FRAMES_PER_SECOND } from './lib/frames.ts'
 import { buildSender, sendRtp, writeMaterial } from './lib/rtp-sender.ts'
 
 /** As the recorder makes them: two streams of 24 kbit/s, and Ogg around them. */
 const CHUNK_SECONDS = 15
 const BYTES_PER_SECOND = 6_400
 const CHUNK_BYTES = CHUNK_SECONDS * BYTES_PER_SECOND
-/** The spool seals what is new at every third wake of a media worker. */
-const FRAMES_PER_SECOND = 1_000_000 / (3 * WAKE_INTERVAL_US)
 const ROUNDS = 5
 const PARALLEL = [1, 8, 32]
 const PORTS_PER_SESSION = 4

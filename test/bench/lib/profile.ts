@@ -31,13 +31,12 @@ import { claimPorts } from '../../support/rtp-port-range.ts'
 import { factsOf, NO_ALERTS, OPENED_US, PACKET_US, planOf, TRANSIT_US, vault } from '../../support/recording-rig.ts'
 import { keysOf } from '../../support/srtp.ts'
 import { conversation, PACKET_SAMPLES, packetsOf, PACKETS_PER_SECOND, type TalkPattern } from './conversation.ts'
+import { FRAMES_PER_SECOND } from './frames.ts'
 
 /** Streams of a session. */
 const STREAMS = 2
 const CHUNK_SECONDS = 15
 const WAKE_US = 100_000
-/** Of what is new a frame goes to the spool at every third wake. */
-const FRAMES_PER_SECOND = 10 / 3
 const RECEIVE_SESSIONS = 25
 const RECEIVE_SECONDS = 4
 const randomBytes = pooledRandomBytes()

@@ -1,8 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 
-import { Horizon, HORIZON_US, SETTLE_US, STALL_US } from '../../../src/recorder/horizon.ts'
+import {
+  COMMIT_INTERVAL_US,
+  Horizon,
+  HORIZON_US,
+  SETTLE_US,
+  STALL_US,
+  UNBROKEN_HORIZON_US,
+} from '../../../src/recorder/horizon.ts'
 import { OPENED_US } from '../../support/recording-rig.ts'
 
+const SECOND_US = 1_000_000
 let horizon: Horizon
 
 beforeEach(() => {
@@ -35,5 +43,45 @@ describe('how far a recording is committed', () => {
   it('does not mind a wake that is only a little late', () => {
     horizon.wake(OPENED_US + 200_000)
     expect(horizon.wake(OPENED_US + 200_000 + STALL_US)).toBe(OPENED_US + 200_000 + STALL_US - HORIZON_US)
+  })
+
+  it('is closer where no stream misses anything, as far as that is so', () => {
+    const nowUs = OPENED_US + SECOND_US
+    expect(horizon.wake(nowUs, 0, nowUs - 450_000)).toBe(nowUs - 450_000)
+    expect(horizon.wake(nowUs + 100_000, 0, nowUs)).toBe(nowUs + 100_000 - UNBROKEN_HORIZON_US)
+    expect(horizon.wake(nowUs + 200_000, 0, nowUs - 450_000)).toBe(nowUs + 100_000 - UNBROKEN_HORIZON_US)
+    expect(horizon.wake(nowUs + 900_000, 0, nowUs - 450_000)).toBe(nowUs + 900_000 - HORIZON_US)
+  })
+
+  it('is not that while it settles after a stall', () => {
+    const before = horizon.wake(OPENED_US + 200_000)
+    const lateUs = OPENED_US + 200_000 + STALL_US + 1
+    expect(horizon.wake(lateUs, 0, lateUs)).toBe(before)
+  })
+})
+
+describe('when more of a recording is committed', () => {
+  it('is at once, then an interval later', () => {
+    expect(horizon.isDue(OPENED_US)).toBe(true)
+    horizon.wake(OPENED_US + 200_000)
+    expect(horizon.isDue(OPENED_US + 200_000 + COMMIT_INTERVAL_US - 1)).toBe(false)
+    expect(horizon.isDue(OPENED_US + 200_000 + COMMIT_INTERVAL_US)).toBe(true)
+  })
+
+  it('is so much later as more was committed than had to be', () => {
+    const nowUs = OPENED_US + SECOND_US
+    horizon.wake(nowUs, 0, nowUs - 450_000)
+    expect(horizon.isDue(nowUs + COMMIT_INTERVAL_US + 50_000 - 1)).toBe(false)
+    expect(horizon.isDue(nowUs + COMMIT_INTERVAL_US + 50_000)).toBe(true)
+  })
+
+  it('is no sooner than that where audio stands ahead of its packets', () => {
+    const nowUs = OPENED_US + SECOND_US
+    horizon.wake(nowUs, 200_000)
+    expect(horizon.isDue(nowUs + COMMIT_INTERVAL_US - 1)).toBe(false)
+    horizon.wake(nowUs + COMMIT_INTERVAL_US, 200_000, nowUs)
+    const committedUs = nowUs + COMMIT_INTERVAL_US - UNBROKEN_HORIZON_US
+    expect(horizon.isDue(committedUs + HORIZON_US + COMMIT_INTERVAL_US - 1)).toBe(false)
+    expect(horizon.isDue(committedUs + HORIZON_US + COMMIT_INTERVAL_US)).toBe(true)
   })
 })

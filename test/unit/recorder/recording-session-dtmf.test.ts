@@ -131,6 +131,20 @@ describe('tones in the audio', () => {
     }
   })
 
+  it.each([0, 20, 40, 60, 80])(
+    'are gone from their first sample on where packets come in bursts (%i ms)',
+    async (ms) => {
+      const burstUs = 400_000
+      const bursts = arrivals.map((arrival) => {
+        const us = arrival.arrivalUs - OPENED_US - ms * 1_000
+        return { ...arrival, arrivalUs: OPENED_US + ms * 1_000 + Math.ceil(us / burstUs) * burstUs }
+      })
+      const { heard } = await recorded({ policy: 'mask', arrivals: bursts, seconds: 6 })
+      const start = matchAudio(samples.subarray(0, RATE), heard.subarray(0, 2 * RATE), { lagMax: 6_000 }).lag
+      for (const { from, to } of places) expect(levelOf(heard.subarray(from + start, to + start))).toBeLessThan(30)
+    },
+  )
+
   it('of a source that begins anew are masked too', async () => {
     const again = packetsOf({ plan: PLAN, samples, ssrc: SSRC + 1, timestamp: 12, fromUs: 7 * SECOND_US })
     const { heard, rig } = await recorded({ policy: 'mask', arrivals: [...arrivals, ...again], seconds: 13 })

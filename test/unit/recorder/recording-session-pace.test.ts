@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 
 import type { ManifestBody } from '../../../src/evidence/manifest.ts'
 import { QUEUE_GONE_MAX_MS } from '../../../src/media/rtp-clock.ts'
+import { COMMIT_INTERVAL_US, HORIZON_US } from '../../../src/recorder/horizon.ts'
 import { WAKE_INTERVAL_US } from '../../../src/recorder/recording-session.ts'
 import { noise } from '../../support/audio.ts'
-import { PcmStock } from '../../support/held-recording.ts'
+import type { SpoolFrame } from '../../../src/recorder/recording-types.ts'
+import { pcmOf, PcmStock } from '../../support/held-recording.ts'
 import { mulberry32 } from '../../support/random.ts'
 import { OPENED_US, packetsOf, planOf, RecordingRig, type Arrival } from '../../support/recording-rig.ts'
 
@@ -91,31 +93,85 @@ describe('a queue on the way that stays', () => {
   })
 })
 
+/** What a look at a recording session every 100 ms or so brings to the spool, by passes that come sooner and later. */
+function spool(
+  arrivals: readonly Arrival[],
+  seed: number,
+  streams = 1,
+): { pausesUs: number[]; unsealedUsMost: number } {
+  const random = mulberry32(seed)
+  const sealedUs: number[] = []
+  let [passUs, next, sealedTo, unsealedUsMost] = [OPENED_US, 0, OPENED_US, 0]
+  const plans = Array.from({ length: streams }, (_, index) => planOf(index))
+  const handleFrame = (frame: SpoolFrame): void => {
+    if (frame.kind !== 'chunk') return
+    // What ends a chunk is sealed besides.
+    if (sealedUs.at(-1) !== passUs) sealedUs.push(passUs)
+    sealedTo = OPENED_US + (frame.toSample * SECOND_US) / POSITIONS
+  }
+  const { recordingSession } = new RecordingRig({ encoders: new PcmStock(), plans, handleFrame })
+  for (let pass = 1; pass < 600; pass += 1) {
+    passUs = OPENED_US + pass * WAKE_INTERVAL_US + Math.round((random() - 0.5) * 40_000)
+    unsealedUsMost = Math.max(unsealedUsMost, passUs - sealedTo)
+    for (let arrival = arrivals[next]; arrival !== undefined && arrival.arrivalUs <= passUs; arrival = arrivals[++next])
+      recordingSession.handleDatagram(arrival.streamId, arrival.datagram, arrival.arrivalUs)
+    if (passUs >= recordingSession.nextTimeoutUs()) recordingSession.handleTimeout(passUs)
+  }
+  return { pausesUs: sealedUs.slice(1).map((us, index) => us - (sealedUs[index] ?? us)), unsealedUsMost }
+}
+
+/** In the order of their arrival, of several streams. */
+const together = (...streams: readonly Arrival[][]): Arrival[] =>
+  streams.flat().toSorted((one, other) => one.arrivalUs - other.arrivalUs)
+
 describe('a recorder that looks at its sessions every 100 ms or so', () => {
-  it.each([1, 2, 3])(
-    'seals frames for the spool every 300 ms or so, by passes that come sooner and later (seed %i)',
-    (seed) => {
-      const random = mulberry32(seed)
-      const sealedUs: number[] = []
-      let [passUs, next] = [OPENED_US, 0]
-      const handleFrame = (): void => void sealedUs.push(passUs)
-      const rig = new RecordingRig({ encoders: new PcmStock(), plans: [planOf(0)], handleFrame })
-      const arrivals = speech(0, 60)
-      for (let pass = 1; pass < 600; pass += 1) {
-        passUs = OPENED_US + pass * WAKE_INTERVAL_US + Math.round((random() - 0.5) * 40_000)
-        for (
-          let arrival = arrivals[next];
-          arrival !== undefined && arrival.arrivalUs <= passUs;
-          arrival = arrivals[++next]
-        )
-          rig.recordingSession.handleDatagram(arrival.streamId, arrival.datagram, arrival.arrivalUs)
-        if (passUs >= rig.recordingSession.nextTimeoutUs()) rig.recordingSession.handleTimeout(passUs)
-      }
-      const pauses = sealedUs.slice(1).map((us, index) => us - (sealedUs[index] ?? us))
-      expect(pauses.length).toBeGreaterThan(180)
-      expect(Math.max(...pauses)).toBeLessThanOrEqual(340_000)
-    },
-  )
+  /** What is not committed, a wake, the passes that come late, and a frame. */
+  const unsealedUsMax = HORIZON_US + COMMIT_INTERVAL_US + WAKE_INTERVAL_US + 60_000
+
+  it.each([1, 2, 3])('seals audio that misses nothing every 500 ms or so (seed %i)', (seed) => {
+    const { pausesUs, unsealedUsMost } = spool(together(speech(0, 60), speech(1, 60)), seed, 2)
+    expect(pausesUs.length).toBeGreaterThan(110)
+    expect(pausesUs.length).toBeLessThan(125)
+    expect(Math.max(...pausesUs)).toBeLessThanOrEqual(540_000)
+    expect(unsealedUsMost).toBeLessThan(unsealedUsMax)
+  })
+
+  it.each([1, 2, 3])('seals every 300 ms or so where a stream sends nothing (seed %i)', (seed) => {
+    const { pausesUs, unsealedUsMost } = spool(speech(0, 60), seed, 2)
+    expect(pausesUs.length).toBeGreaterThan(180)
+    expect(Math.max(...pausesUs)).toBeLessThanOrEqual(340_000)
+    expect(unsealedUsMost).toBeLessThan(unsealedUsMax)
+  })
+
+  it.each([1, 2, 3])('leaves no more unsealed where packets are lost and speakers pause (seed %i)', (seed) => {
+    const random = mulberry32(seed)
+    const isSent = ({ arrivalUs }: Arrival, index: number): boolean =>
+      random() > 0.03 && Math.floor((arrivalUs - OPENED_US) / (3 * SECOND_US)) % 2 === index
+    const arrivals = [0, 1].map((index) => speech(index, 60).filter((arrival) => isSent(arrival, index)))
+    expect(spool(together(...arrivals), seed, 2).unsealedUsMost).toBeLessThan(unsealedUsMax)
+  })
+
+  it.each([1, 2, 3])('gives audio that is sealed sooner the same place and samples (seed %i)', async (seed) => {
+    const random = mulberry32(seed)
+    const arrivals = [0, 1].flatMap((index) =>
+      speech(index, 20)
+        .filter(() => random() > 0.01)
+        .map((arrival) => ({ ...arrival, arrivalUs: arrival.arrivalUs + Math.floor(random() ** 3 * 120_000) })),
+    )
+    // Beside a stream that sends nothing all others wait for what may still come.
+    const recorded = [
+      [planOf(0), planOf(1)],
+      [planOf(0), planOf(1), planOf(2)],
+    ].map(async (plans) => {
+      const rig = new RecordingRig({ encoders: new PcmStock(), plans })
+      rig.run(arrivals, 20 * SECOND_US)
+      const streams = rig.end(20 * SECOND_US).streams.slice(0, 2)
+      const channels = pcmOf(Buffer.concat(await rig.opened('chunk'))).slice(0, 2)
+      return { streams: streams.map(({ ledger, gaps }) => ({ ledger, gaps })), channels }
+    })
+    const [sooner, later] = await Promise.all(recorded)
+    expect(sooner).toEqual(later)
+  })
 })
 
 describe('chunks of recordings that begin together', () => {

@@ -4,6 +4,7 @@ import { signManifest, type ManifestBody } from '../../../src/evidence/manifest.
 import { MANIFEST_NAME } from '../../../src/evidence/object-names.ts'
 import { verifyRecording, type Verdict } from '../../../src/evidence/verify.ts'
 import { matchAudio, noise } from '../../support/audio.ts'
+import { pcmOf, PcmStock } from '../../support/held-recording.ts'
 import {
   EncoderStock,
   OPENED_US,
@@ -107,6 +108,28 @@ describe('a pause', () => {
     const [pause] = manifest.pauses ?? []
     expect(Math.abs((pause?.toSample ?? 0) - (pause?.fromSample ?? 0) - pausedSamples)).toBeLessThanOrEqual(1)
     expect((await verify(rig, manifest)).findings).toEqual([])
+  })
+
+  it.each([0, 70, 140, 210, 290])('that the recorder hears of %i ms late leaves nothing of it either', async (ms) => {
+    // Audio is committed every half second: each place in it.
+    for (let phaseMs = 0; phaseMs < 600; phaseMs += 40) {
+      const rig = new RecordingRig({ encoders: new PcmStock(), plans: [caller, callee] })
+      const { arrivals } = conversation(3)
+      const atUs = 1.5 * SECOND_US + phaseMs * 1_000
+      const heardUs = atUs + ms * 1_000
+      rig.run(arrivals, heardUs)
+      rig.recordingSession.setPaused(true, 'api', OPENED_US + atUs)
+      rig.run(
+        arrivals.filter(({ arrivalUs }) => arrivalUs > OPENED_US + heardUs),
+        3.1 * SECOND_US,
+      )
+      rig.end(3.1 * SECOND_US)
+      const from = Math.ceil((atUs * RATE) / SECOND_US)
+      for (const channel of pcmOf(Buffer.concat(await rig.opened('chunk')))) {
+        expect(channel.length).toBeGreaterThan(2.9 * RATE)
+        expect(channel.subarray(from).every((sample) => sample === 0)).toBe(true)
+      }
+    }
   })
 
   it('is what a hold of the SRC amounts to; that it goes on sending is said once for each', async () => {
