@@ -4,10 +4,12 @@ export const HORIZON_US = 500_000
 export const UNBROKEN_HORIZON_US = 300_000
 /** How often at most audio is committed, and sealed for the spool: sealing costs more than all else. Three wakes, and longer where what is committed was committed sooner than it had to be. */
 export const COMMIT_INTERVAL_US = 250_000
-/** Woken later than this, packets may still wait in the sockets. */
-export const STALL_US = 1_000_000
-/** After a stall nothing is committed for this long: each turn of the event loop reads some 32 datagrams of a socket. */
+/** Woken later than this, packets may still wait in the sockets: each turn of the event loop reads some 32 datagrams of a socket, 0.64 s, and those behind them are what tells of the stall. */
+export const STALL_US = 800_000
+/** After a stall nothing is committed for this long. */
 export const SETTLE_US = 1_000_000
+/** Nor is it for longer than this, however many follow: a thread that is always late would commit nothing until there is no room. */
+export const SETTLING_MAX_US = 5_000_000
 
 /**
  * How far a recording may be committed, and when: a little behind now, so that what is late has time to come. Where nothing is missing nothing can be late: less is left, and the next
@@ -21,29 +23,36 @@ export class Horizon {
   #nextUs: number
   #lastWakeUs: number
   #settledUs = Number.NEGATIVE_INFINITY
+  /** The first stall since something was committed. */
+  #stalledUs: number | undefined
 
   constructor(openedUs: number) {
     this.#nextUs = openedUs
     this.#lastWakeUs = openedUs
   }
 
-  /** It is time for a {@link wake}. */
-  isDue(nowUs: number): boolean {
+  /** Call it once at each wake. True when more is to be committed. */
+  wake(nowUs: number): boolean {
+    if (nowUs - this.#lastWakeUs > STALL_US) {
+      this.#stalledUs ??= nowUs
+      this.#settledUs = Math.min(nowUs + SETTLE_US, this.#stalledUs + SETTLING_MAX_US)
+    }
+    this.#lastWakeUs = nowUs
     return nowUs >= this.#nextUs
   }
 
   /**
-   * Call it once at each wake. Monotonic microseconds up to which the recording may be committed; it never goes back.
+   * Monotonic microseconds up to which the recording may be committed; it never goes back.
    *
    * @param aheadUs by how much earlier the audio of any stream stands than its packets' arrival says
    * @param unbrokenUs up to when every stream has its audio without a hole; monotonic microseconds
    */
-  wake(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
-    if (nowUs - this.#lastWakeUs > STALL_US) this.#settledUs = nowUs + SETTLE_US
-    this.#lastWakeUs = nowUs
+  advance(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
     const awaitedUs = nowUs - HORIZON_US
-    const knownUs = Math.min(unbrokenUs, nowUs - UNBROKEN_HORIZON_US)
-    if (!this.isSettling(nowUs)) this.#us = Math.max(this.#us, awaitedUs - aheadUs, knownUs)
+    if (!this.isSettling(nowUs)) {
+      this.#stalledUs = undefined
+      this.#us = Math.max(this.#us, awaitedUs - aheadUs, Math.min(unbrokenUs, nowUs - UNBROKEN_HORIZON_US))
+    }
     this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - awaitedUs)
     return this.#us
   }

@@ -263,12 +263,13 @@ export class RecordingSession {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, nowUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
     const full = this.#receivers.drain(nowUs)
-    if (full.length > 0 || this.#horizon.isDue(nowUs)) this.#commit(nowUs, full)
+    const isDue = this.#horizon.wake(nowUs)
+    if (isDue || full.length > 0) this.#commit(nowUs, full)
   }
 
   #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
     const unbrokenUs = this.#clock.instantAt(this.#receivers.unbrokenEnd)
-    const horizonUs = this.#horizon.wake(nowUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
+    const horizonUs = this.#horizon.advance(nowUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
     this.#receivers.alignment.update(this.#receivers.all, nowUs)

@@ -27,12 +27,20 @@ interface Stall {
   readonly seconds: number
 }
 
+/** Around what is taken for a stall, beginning anywhere between two commits. */
+const SHORT_STALLS = [0.7, 0.8, 0.85, 0.9, 0.95, 1].flatMap((seconds) =>
+  [100, 200].map((wakeMs) => ({
+    ...{ seconds: 40, wakeMs },
+    stalls: [0, 1, 2, 3, 4, 5].map((turn) => ({ atSeconds: 4.01 + turn * 5.09, seconds })),
+  })),
+)
+
 const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 0 })
 let stock: OpusEncoder[]
 
 beforeAll(async () => {
   stock = []
-  for (let made = 0; made < 40; made += 1) stock.push(await engine.createEncoder())
+  for (let made = 0; made < 2 * (9 + SHORT_STALLS.length); made += 1) stock.push(await engine.createEncoder())
 })
 
 afterAll(() => {
@@ -153,6 +161,8 @@ describe('a thread that is not scheduled loses no audio', () => {
     { seconds: 20, stalls: [{ atSeconds: 13, seconds: 6 }] },
     { seconds: 40, wakeMs: 450 },
     { seconds: 40, wakeMs: 900 },
+    { seconds: 60, wakeMs: 1_200 },
+    ...SHORT_STALLS,
   ])('%j', (options) => {
     const manifest = record(options)
     expect(manifest.incidents).toEqual([])
