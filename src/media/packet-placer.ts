@@ -28,9 +28,9 @@ export class PacketPlacer {
     return this.#placed
   }
 
-  /** End of the last audio that has its place; before that nothing is placed any more. */
+  /** End of the last audio that came, when all of it has its place: before that nothing is placed any more. 0 where a run waits to be tied, for which each further packet counts. */
   get placedEnd(): number {
-    return this.#placedEnd
+    return this.#placed === this.#queue.length ? this.#placedEnd : 0
   }
 
   /** Samples of missing packets since the last one that has its place, and those that the RTP clock counted without sending. */

@@ -50,9 +50,12 @@ export class StreamTimes {
     return this.#clock.lateness
   }
 
-  /** End of the last audio that has its place, as a position: nothing that comes later belongs before it. 0 before the origin is set. */
-  get placedEnd(): number {
-    return this.#placer.placedEnd
+  /**
+   * Position up to which nothing that comes later changes anything: all audio has its place, and none of it is near a pause, as what is silenced of that is known by the packets behind
+   * it. 0 where it cannot be told.
+   */
+  get settledEnd(): number {
+    return this.#causes.hasPause ? 0 : this.#placer.placedEnd
   }
 
   /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */

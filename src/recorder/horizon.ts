@@ -1,6 +1,6 @@
 /** How far behind now the audio is committed; longer than the reorder window and a wake, so that nothing in time is ever late. */
 export const HORIZON_US = 500_000
-/** The same of audio that no stream misses anything of: nothing that comes later belongs before it. What was read cannot be taken back, and so long has a pause, or a key that is to be masked, to get here. */
+/** The same of audio that no stream misses anything of: nothing that comes later changes it. What was read cannot be taken back, and so long has a pause to get here, and audio that an RTP clock displaced out of it. */
 export const UNBROKEN_HORIZON_US = 300_000
 /** How often at most audio is committed, and sealed for the spool: sealing costs more than all else. Three wakes, and longer where what is committed was committed sooner than it had to be. */
 export const COMMIT_INTERVAL_US = 250_000
@@ -8,8 +8,8 @@ export const COMMIT_INTERVAL_US = 250_000
 export const STALL_US = 800_000
 /** After a stall nothing is committed for this long. */
 export const SETTLE_US = 1_000_000
-/** Nor is it for longer than this, however many follow: a thread that is always late would commit nothing until there is no room. */
-export const SETTLING_MAX_US = 5_000_000
+/** So many stalls in a row are waited for: a thread that is always late would commit nothing until there is no room. */
+export const STALLS_MAX = 4
 
 /**
  * How far a recording may be committed, and when: a little behind now, so that what is late has time to come. Where nothing is missing nothing can be late: less is left, and the next
@@ -23,8 +23,8 @@ export class Horizon {
   #nextUs: number
   #lastWakeUs: number
   #settledUs = Number.NEGATIVE_INFINITY
-  /** The first stall since something was committed. */
-  #stalledUs: number | undefined
+  /** Since something was committed. */
+  #stalls = 0
 
   constructor(openedUs: number) {
     this.#nextUs = openedUs
@@ -34,8 +34,8 @@ export class Horizon {
   /** Call it once at each wake. True when more is to be committed. */
   wake(nowUs: number): boolean {
     if (nowUs - this.#lastWakeUs > STALL_US) {
-      this.#stalledUs ??= nowUs
-      this.#settledUs = Math.min(nowUs + SETTLE_US, this.#stalledUs + SETTLING_MAX_US)
+      this.#stalls += 1
+      this.#settledUs = this.#stalls > STALLS_MAX ? nowUs : nowUs + SETTLE_US
     }
     this.#lastWakeUs = nowUs
     return nowUs >= this.#nextUs
@@ -50,7 +50,7 @@ export class Horizon {
   advance(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
     const awaitedUs = nowUs - HORIZON_US
     if (!this.isSettling(nowUs)) {
-      this.#stalledUs = undefined
+      this.#stalls = 0
       this.#us = Math.max(this.#us, awaitedUs - aheadUs, Math.min(unbrokenUs, nowUs - UNBROKEN_HORIZON_US))
     }
     this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - awaitedUs)

@@ -263,17 +263,14 @@ export class ReceiverSet {
 
   /** How far may be read before more of these streams is decoded: to where the audio of the first of them ends, 48 kHz samples. */
   endOf(receivers: readonly StreamReceiver[]): number {
-    return this.#knownUpTo(Math.min(...receivers.map(endPosition)))
-  }
-
-  /** Up to here every stream has its audio, in sequence and in its place, 48 kHz samples: nothing that comes later belongs before it. */
-  get unbrokenEnd(): number {
-    return this.#knownUpTo(Math.min(...this.all.map(placedEnd)))
-  }
-
-  /** A tone that has only just begun is not known yet, and is to be masked from its first sample on. */
-  #knownUpTo(end: number): number {
+    const end = Math.min(...receivers.map(endPosition))
+    // A tone that has only just begun is not known yet, and is to be masked from its first sample on.
     return this.#dtmf === 'mask' ? end - (CERTAIN_MS_MAX * POSITIONS_PER_SECOND) / 1_000 : end
+  }
+
+  /** Up to here every stream has its audio, and nothing that comes later changes any of it, 48 kHz samples. 0 where it cannot be told, and where keys are masked: an event tells late how long it lasts. */
+  get unbrokenEnd(): number {
+    return this.#dtmf === 'mask' ? 0 : Math.min(...this.all.map(settledEnd))
   }
 }
 
@@ -303,6 +300,6 @@ function endPosition(receiver: StreamReceiver): number {
   return receiver.timeline.writePosition * positionsPerSample(receiver)
 }
 
-function placedEnd(receiver: StreamReceiver): number {
-  return receiver.timeline.times.placedEnd * positionsPerSample(receiver)
+function settledEnd(receiver: StreamReceiver): number {
+  return receiver.timeline.times.settledEnd * positionsPerSample(receiver)
 }

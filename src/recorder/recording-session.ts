@@ -268,7 +268,9 @@ export class RecordingSession {
   }
 
   #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
-    const unbrokenUs = this.#clock.instantAt(this.#receivers.unbrokenEnd)
+    // Where the time begins that need not be held is looked for until it is reached.
+    const isCutSought = this.#writer.isHolding || this.#writer.isCutAhead
+    const unbrokenUs = this.#clock.instantAt(isCutSought ? 0 : this.#receivers.unbrokenEnd)
     const horizonUs = this.#horizon.advance(nowUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)

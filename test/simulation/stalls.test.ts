@@ -40,7 +40,7 @@ let stock: OpusEncoder[]
 
 beforeAll(async () => {
   stock = []
-  for (let made = 0; made < 2 * (9 + SHORT_STALLS.length); made += 1) stock.push(await engine.createEncoder())
+  for (let made = 0; made < 2 * (10 + SHORT_STALLS.length); made += 1) stock.push(await engine.createEncoder())
 })
 
 afterAll(() => {
@@ -159,6 +159,13 @@ describe('a thread that is not scheduled loses no audio', () => {
     { seconds: 60, stalls: [{ atSeconds: 20, seconds: 18 }] },
     { seconds: 20, stalls: [{ atSeconds: 0.1, seconds: 3 }] },
     { seconds: 20, stalls: [{ atSeconds: 13, seconds: 6 }] },
+    {
+      seconds: 40,
+      stalls: [
+        { atSeconds: 10, seconds: 0.95 },
+        { atSeconds: 11.1, seconds: 6 },
+      ],
+    },
     { seconds: 40, wakeMs: 450 },
     { seconds: 40, wakeMs: 900 },
     { seconds: 60, wakeMs: 1_200 },

@@ -5,8 +5,8 @@ import {
   Horizon,
   HORIZON_US,
   SETTLE_US,
-  SETTLING_MAX_US,
   STALL_US,
+  STALLS_MAX,
   UNBROKEN_HORIZON_US,
 } from '../../../src/recorder/horizon.ts'
 import { OPENED_US } from '../../support/recording-rig.ts'
@@ -53,7 +53,17 @@ describe('how far a recording is committed', () => {
       if (horizon.wake(us) && committed(us) === us - HORIZON_US) committedAt.push(us)
     const pauses = committedAt.slice(1).map((us, index) => us - (committedAt[index] ?? 0))
     expect(pauses.length).toBeGreaterThan(5)
-    expect(Math.max(...pauses)).toBeLessThanOrEqual(SETTLING_MAX_US + 3 * STALL_US)
+    expect(Math.max(...pauses)).toBeLessThanOrEqual((STALLS_MAX + 1) * 1.5 * STALL_US)
+  })
+
+  it('stays after each of two stalls, however long the second was', () => {
+    committed(OPENED_US + 200_000)
+    const firstUs = OPENED_US + 200_000 + STALL_US + 1
+    const before = committed(firstUs)
+    const secondUs = firstUs + 100_000 + 6 * SECOND_US
+    horizon.wake(firstUs + 100_000)
+    expect(committed(secondUs)).toBe(before)
+    expect(horizon.isSettling(secondUs + SETTLE_US - 1)).toBe(true)
   })
 
   it('does not mind that nothing was committed for long, as long as it was woken', () => {

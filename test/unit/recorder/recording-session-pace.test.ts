@@ -5,7 +5,7 @@ import { QUEUE_GONE_MAX_MS } from '../../../src/media/rtp-clock.ts'
 import { COMMIT_INTERVAL_US, HORIZON_US } from '../../../src/recorder/horizon.ts'
 import { WAKE_INTERVAL_US } from '../../../src/recorder/recording-session.ts'
 import { noise } from '../../support/audio.ts'
-import type { SpoolFrame } from '../../../src/recorder/recording-types.ts'
+import type { RecordingFacts, SpoolFrame } from '../../../src/recorder/recording-types.ts'
 import { pcmOf, PcmStock } from '../../support/held-recording.ts'
 import { mulberry32 } from '../../support/random.ts'
 import { OPENED_US, packetsOf, planOf, RecordingRig, type Arrival } from '../../support/recording-rig.ts'
@@ -97,19 +97,19 @@ describe('a queue on the way that stays', () => {
 function spool(
   arrivals: readonly Arrival[],
   seed: number,
-  streams = 1,
+  facts: Partial<RecordingFacts> = {},
 ): { pausesUs: number[]; unsealedUsMost: number } {
   const random = mulberry32(seed)
   const sealedUs: number[] = []
   let [passUs, next, sealedTo, unsealedUsMost] = [OPENED_US, 0, OPENED_US, 0]
-  const plans = Array.from({ length: streams }, (_, index) => planOf(index))
+  const plans = [planOf(0), planOf(1)]
   const handleFrame = (frame: SpoolFrame): void => {
     if (frame.kind !== 'chunk') return
     // What ends a chunk is sealed besides.
     if (sealedUs.at(-1) !== passUs) sealedUs.push(passUs)
     sealedTo = OPENED_US + (frame.toSample * SECOND_US) / POSITIONS
   }
-  const { recordingSession } = new RecordingRig({ encoders: new PcmStock(), plans, handleFrame })
+  const { recordingSession } = new RecordingRig({ encoders: new PcmStock(), plans, facts, handleFrame })
   for (let pass = 1; pass < 600; pass += 1) {
     passUs = OPENED_US + pass * WAKE_INTERVAL_US + Math.round((random() - 0.5) * 40_000)
     unsealedUsMost = Math.max(unsealedUsMost, passUs - sealedTo)
@@ -129,7 +129,7 @@ describe('a recorder that looks at its sessions every 100 ms or so', () => {
   const unsealedUsMax = HORIZON_US + COMMIT_INTERVAL_US + WAKE_INTERVAL_US + 60_000
 
   it.each([1, 2, 3])('seals audio that misses nothing every 500 ms or so (seed %i)', (seed) => {
-    const { pausesUs, unsealedUsMost } = spool(together(speech(0, 60), speech(1, 60)), seed, 2)
+    const { pausesUs, unsealedUsMost } = spool(together(speech(0, 60), speech(1, 60)), seed)
     expect(pausesUs.length).toBeGreaterThan(110)
     expect(pausesUs.length).toBeLessThan(125)
     expect(Math.max(...pausesUs)).toBeLessThanOrEqual(540_000)
@@ -137,10 +137,19 @@ describe('a recorder that looks at its sessions every 100 ms or so', () => {
   })
 
   it.each([1, 2, 3])('seals every 300 ms or so where a stream sends nothing (seed %i)', (seed) => {
-    const { pausesUs, unsealedUsMost } = spool(speech(0, 60), seed, 2)
+    const { pausesUs, unsealedUsMost } = spool(speech(0, 60), seed)
     expect(pausesUs.length).toBeGreaterThan(180)
     expect(Math.max(...pausesUs)).toBeLessThanOrEqual(340_000)
     expect(unsealedUsMost).toBeLessThan(unsealedUsMax)
+  })
+
+  it.each([
+    ['keys are masked', { dtmf: 'mask' }],
+    ['audio is held until consent', { heldUntilConsent: true }],
+  ] as const)('seals every 300 ms or so where %s: what comes later counts', (_, facts) => {
+    const { pausesUs } = spool(together(speech(0, 60), speech(1, 60)), 1, facts)
+    expect(pausesUs.length).toBeGreaterThan(180)
+    expect(Math.max(...pausesUs)).toBeLessThanOrEqual(340_000)
   })
 
   it.each([1, 2, 3])('leaves no more unsealed where packets are lost and speakers pause (seed %i)', (seed) => {
@@ -148,7 +157,7 @@ describe('a recorder that looks at its sessions every 100 ms or so', () => {
     const isSent = ({ arrivalUs }: Arrival, index: number): boolean =>
       random() > 0.03 && Math.floor((arrivalUs - OPENED_US) / (3 * SECOND_US)) % 2 === index
     const arrivals = [0, 1].map((index) => speech(index, 60).filter((arrival) => isSent(arrival, index)))
-    expect(spool(together(...arrivals), seed, 2).unsealedUsMost).toBeLessThan(unsealedUsMax)
+    expect(spool(together(...arrivals), seed).unsealedUsMost).toBeLessThan(unsealedUsMax)
   })
 
   it.each([1, 2, 3])('gives audio that is sealed sooner the same place and samples (seed %i)', async (seed) => {

@@ -132,6 +132,28 @@ describe('a pause', () => {
     }
   })
 
+  it.each([100, 180, 240])('leaves nothing of it where the RTP clock has stood still for %i ms before', async (ms) => {
+    for (let phaseMs = 0; phaseMs < 600; phaseMs += 40) {
+      const rig = new RecordingRig({ encoders: new PcmStock(), plans: [caller, callee] })
+      const arrivals = conversation(4).arrivals.map((arrival) =>
+        arrival.arrivalUs < OPENED_US + SECOND_US ? arrival : { ...arrival, arrivalUs: arrival.arrivalUs + ms * 1_000 },
+      )
+      const atUs = 2 * SECOND_US + phaseMs * 1_000
+      rig.run(arrivals, atUs)
+      rig.recordingSession.setPaused(true, 'api', OPENED_US + atUs)
+      rig.run(
+        arrivals.filter(({ arrivalUs }) => arrivalUs > OPENED_US + atUs),
+        4.1 * SECOND_US,
+      )
+      rig.end(4.1 * SECOND_US)
+      // It stands so much sooner than it was spoken.
+      const from = Math.ceil(((atUs - ms * 1_000) * RATE) / SECOND_US)
+      for (const channel of pcmOf(Buffer.concat(await rig.opened('chunk')))) {
+        expect(channel.subarray(from).every((sample) => sample === 0)).toBe(true)
+      }
+    }
+  })
+
   it('is what a hold of the SRC amounts to; that it goes on sending is said once for each', async () => {
     const rig = await rigOf()
     const { arrivals } = conversation(10)
