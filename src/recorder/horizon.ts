@@ -5,10 +5,10 @@ export const UNBROKEN_HORIZON_US = 300_000
 /** How often at most audio is committed, and sealed for the spool: sealing costs more than all else. Three wakes, and longer where what is committed was committed sooner than it had to be. */
 export const COMMIT_INTERVAL_US = 250_000
 /** Woken later than this, packets may still wait in the sockets: each turn of the event loop reads some 32 datagrams of a socket, 0.64 s, and those behind them are what tells of the stall. */
-export const STALL_US = 800_000
+export const STALL_US = 880_000
 /** After a stall nothing is committed for this long. */
 export const SETTLE_US = 1_000_000
-/** So many stalls in a row are waited for: a thread that is always late would commit nothing until there is no room. */
+/** So many stalls in a row are waited for: a thread that is always late would commit nothing until there is no room. From then on it commits what had come at the wake before. */
 export const STALLS_MAX = 4
 
 /**
@@ -22,6 +22,7 @@ export class Horizon {
   #us = Number.NEGATIVE_INFINITY
   #nextUs: number
   #lastWakeUs: number
+  #wakeBeforeUs: number
   #settledUs = Number.NEGATIVE_INFINITY
   /** Since something was committed. */
   #stalls = 0
@@ -29,6 +30,7 @@ export class Horizon {
   constructor(openedUs: number) {
     this.#nextUs = openedUs
     this.#lastWakeUs = openedUs
+    this.#wakeBeforeUs = openedUs
   }
 
   /** Call it once at each wake. True when more is to be committed. */
@@ -37,6 +39,7 @@ export class Horizon {
       this.#stalls += 1
       this.#settledUs = this.#stalls > STALLS_MAX ? nowUs : nowUs + SETTLE_US
     }
+    this.#wakeBeforeUs = this.#lastWakeUs
     this.#lastWakeUs = nowUs
     return nowUs >= this.#nextUs
   }
@@ -48,12 +51,12 @@ export class Horizon {
    * @param unbrokenUs up to when every stream has its audio without a hole; monotonic microseconds
    */
   advance(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
-    const awaitedUs = nowUs - HORIZON_US
     if (!this.isSettling(nowUs)) {
+      const arrivedUs = (this.#stalls > STALLS_MAX ? this.#wakeBeforeUs : nowUs) - aheadUs
       this.#stalls = 0
-      this.#us = Math.max(this.#us, awaitedUs - aheadUs, Math.min(unbrokenUs, nowUs - UNBROKEN_HORIZON_US))
+      this.#us = Math.max(this.#us, arrivedUs - HORIZON_US, Math.min(unbrokenUs, arrivedUs - UNBROKEN_HORIZON_US))
     }
-    this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - awaitedUs)
+    this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - (nowUs - HORIZON_US))
     return this.#us
   }
 

@@ -164,6 +164,8 @@ describe('a thread that is not scheduled loses no audio', () => {
       stalls: [
         { atSeconds: 10, seconds: 0.95 },
         { atSeconds: 11.1, seconds: 6 },
+        ...[20, 21.1, 22.2, 23.3].map((atSeconds) => ({ atSeconds, seconds: 0.95 })),
+        { atSeconds: 24.4, seconds: 6 },
       ],
     },
     { seconds: 40, wakeMs: 450 },

@@ -50,20 +50,23 @@ describe('how far a recording is committed', () => {
     committed(OPENED_US + 200_000)
     const committedAt: number[] = []
     for (let us = OPENED_US; us < OPENED_US + 60 * SECOND_US; us += 1.5 * STALL_US)
-      if (horizon.wake(us) && committed(us) === us - HORIZON_US) committedAt.push(us)
+      if (horizon.wake(us) && horizon.advance(us) === us - 1.5 * STALL_US - HORIZON_US) committedAt.push(us)
     const pauses = committedAt.slice(1).map((us, index) => us - (committedAt[index] ?? 0))
     expect(pauses.length).toBeGreaterThan(5)
     expect(Math.max(...pauses)).toBeLessThanOrEqual((STALLS_MAX + 1) * 1.5 * STALL_US)
   })
 
-  it('stays after each of two stalls, however long the second was', () => {
-    committed(OPENED_US + 200_000)
-    const firstUs = OPENED_US + 200_000 + STALL_US + 1
-    const before = committed(firstUs)
-    const secondUs = firstUs + 100_000 + 6 * SECOND_US
-    horizon.wake(firstUs + 100_000)
-    expect(committed(secondUs)).toBe(before)
-    expect(horizon.isSettling(secondUs + SETTLE_US - 1)).toBe(true)
+  it('stays after each of four stalls, however long the last was; behind the fifth only what came before it is committed', () => {
+    const before = committed(OPENED_US + 200_000)
+    let nowUs = OPENED_US + 200_000
+    for (const seconds of [0.9, 0.9, 0.9, 6]) {
+      nowUs += seconds * SECOND_US
+      expect(committed(nowUs)).toBe(before)
+      expect(horizon.isSettling(nowUs + SETTLE_US - 1)).toBe(true)
+    }
+    expect(committed(nowUs + 5 * SECOND_US)).toBe(nowUs - HORIZON_US)
+    // It counts from there.
+    expect(committed(nowUs + 10 * SECOND_US)).toBe(nowUs - HORIZON_US)
   })
 
   it('does not mind that nothing was committed for long, as long as it was woken', () => {
@@ -112,8 +115,8 @@ describe('when more of a recording is committed', () => {
     const nowUs = OPENED_US + 700_000
     committed(nowUs, 200_000)
     expect(horizon.wake(nowUs + COMMIT_INTERVAL_US - 1)).toBe(false)
-    committed(nowUs + COMMIT_INTERVAL_US, 200_000, nowUs)
-    const committedUs = nowUs + COMMIT_INTERVAL_US - UNBROKEN_HORIZON_US
+    const committedUs = nowUs + COMMIT_INTERVAL_US - UNBROKEN_HORIZON_US - 100_000
+    expect(committed(nowUs + COMMIT_INTERVAL_US, 100_000, nowUs)).toBe(committedUs)
     expect(horizon.wake(committedUs + HORIZON_US + COMMIT_INTERVAL_US - 1)).toBe(false)
     expect(horizon.wake(committedUs + HORIZON_US + COMMIT_INTERVAL_US)).toBe(true)
   })

@@ -132,7 +132,12 @@ describe('a pause', () => {
     }
   })
 
-  it.each([100, 180, 240])('leaves nothing of it where the RTP clock has stood still for %i ms before', async (ms) => {
+  it.each([
+    ['a pause', 100],
+    ['a pause', 180],
+    ['a pause', 240],
+    ['a hold', 240],
+  ])('leaves nothing of %s where the RTP clock has stood still for %i ms before', async (what, ms) => {
     for (let phaseMs = 0; phaseMs < 600; phaseMs += 40) {
       const rig = new RecordingRig({ encoders: new PcmStock(), plans: [caller, callee] })
       const arrivals = conversation(4).arrivals.map((arrival) =>
@@ -140,7 +145,12 @@ describe('a pause', () => {
       )
       const atUs = 2 * SECOND_US + phaseMs * 1_000
       rig.run(arrivals, atUs)
-      rig.recordingSession.setPaused(true, 'api', OPENED_US + atUs)
+      if (what === 'a pause') rig.recordingSession.setPaused(true, 'api', OPENED_US + atUs)
+      else
+        rig.recordingSession.updateStreams(
+          [caller, callee].map((plan) => ({ ...plan, held: true })),
+          OPENED_US + atUs,
+        )
       rig.run(
         arrivals.filter(({ arrivalUs }) => arrivalUs > OPENED_US + atUs),
         4.1 * SECOND_US,
