@@ -16,14 +16,9 @@ const WORKER_STOP_MS = 5_000
 export const YOUNG_GENERATION_MIB = 12
 /**
  * By how much of what is in use the old generation grows before it is collected. Left to itself V8 lets it become several times as much: of 100 recording sessions
- * two fifths of the memory of each, for 1 % of a worker's CPU.
+ * two fifths of the memory of each, for 1 % of a worker's CPU. It is a setting of the process: no thread has one of its own.
  */
 const HEAP_GROWING_PERCENT = 30
-/**
- * All this is of the process: no thread has one of its own. Buffers are freed by the thread that made them: beside it, both would wait for malloc, which was a tenth of the
- * CPU of a media worker.
- */
-const COLLECTOR_FLAGS = [`--heap-growing-percent=${HEAP_GROWING_PERCENT}`, '--no-concurrent-array-buffer-sweeping']
 const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
 
 /** One media worker thread as the main thread sees it: what was asked of it and not yet answered, and what it last said. */
@@ -52,7 +47,7 @@ export class MediaWorker {
     readonly onMessage: (worker: MediaWorker, message: FromWorker) => void
     readonly onExit: (worker: MediaWorker) => void
   }) {
-    for (const flag of COLLECTOR_FLAGS) setFlagsFromString(flag)
+    setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
     this.id = options.id
     this.spoolFolder = options.settings.spoolFolder
     const thread = new Worker(options.file, {
