@@ -28,8 +28,8 @@ export class PacketPlacer {
     return this.#placed
   }
 
-  /** End of the last audio that came, when all of it has its place: before that nothing is placed any more. 0 where a run waits to be tied, for which each further packet counts. */
-  get placedEnd(): number {
+  /** End of the last audio that came, when all of it has its place: nothing is placed before that any more. 0 where a run waits to be tied, for which each further packet counts. */
+  get unbrokenEnd(): number {
     return this.#placed === this.#queue.length ? this.#placedEnd : 0
   }
 

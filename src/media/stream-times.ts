@@ -54,8 +54,8 @@ export class StreamTimes {
    * Position up to which nothing that comes later changes anything: all audio has its place, and none of it is near a pause, as what is silenced of that is known by the packets behind
    * it. 0 where it cannot be told.
    */
-  get settledEnd(): number {
-    return this.#causes.hasPause ? 0 : this.#placer.placedEnd
+  get unbrokenEnd(): number {
+    return this.#causes.hasPause ? 0 : this.#placer.unbrokenEnd
   }
 
   /** Position minus extended RTP time, by the last packet that was placed; undefined before there was one. */

@@ -270,7 +270,7 @@ export class ReceiverSet {
 
   /** Up to here every stream has its audio, and nothing that comes later changes any of it, 48 kHz samples. 0 where it cannot be told, and where keys are masked: an event tells late how long it lasts. */
   get unbrokenEnd(): number {
-    return this.#dtmf === 'mask' ? 0 : Math.min(...this.all.map(settledEnd))
+    return this.#dtmf === 'mask' ? 0 : Math.min(...this.all.map(unbrokenEnd))
   }
 }
 
@@ -300,6 +300,6 @@ function endPosition(receiver: StreamReceiver): number {
   return receiver.timeline.writePosition * positionsPerSample(receiver)
 }
 
-function settledEnd(receiver: StreamReceiver): number {
-  return receiver.timeline.times.settledEnd * positionsPerSample(receiver)
+function unbrokenEnd(receiver: StreamReceiver): number {
+  return receiver.timeline.times.unbrokenEnd * positionsPerSample(receiver)
 }

@@ -22,7 +22,7 @@ import { parseRtp, type RtpPacket } from '../../../src/protocol/rtp/packet.ts'
 import { SrtpReceiver } from '../../../src/protocol/srtp/srtp-receiver.ts'
 import { SrtpSender } from '../../../src/protocol/srtp/srtp-sender.ts'
 import type { OpusEncoder } from '../../../src/recorder/opus-encoder.ts'
-import { RecordingSession } from '../../../src/recorder/recording-session.ts'
+import { RecordingSession, WAKE_INTERVAL_US } from '../../../src/recorder/recording-session.ts'
 import { createOpusEngine, type OpusEngineName } from '../../../src/server/media/opus-engine.ts'
 import { pooledRandomBytes } from '../../../src/server/random-pool.ts'
 import { encodeRecord } from '../../../src/server/spool/frame-record.ts'
@@ -36,7 +36,6 @@ import { FRAMES_PER_SECOND } from './frames.ts'
 /** Streams of a session. */
 const STREAMS = 2
 const CHUNK_SECONDS = 15
-const WAKE_US = 100_000
 const RECEIVE_SESSIONS = 25
 const RECEIVE_SECONDS = 4
 const randomBytes = pooledRandomBytes()
@@ -178,7 +177,7 @@ function reorderAll(streams: readonly (readonly RtpPacket[])[]): void {
     for (const [index, packet] of list.entries()) {
       const nowUs = OPENED_US + index * PACKET_US
       buffer.push(packet, nowUs)
-      if (nowUs % WAKE_US === 0) while (buffer.pop(nowUs) !== undefined);
+      if (nowUs % WAKE_INTERVAL_US === 0) while (buffer.pop(nowUs) !== undefined);
     }
   }
 }

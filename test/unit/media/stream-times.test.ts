@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 
 import { StreamTimeline } from '../../../src/media/stream-timeline.ts'
 
@@ -54,4 +54,51 @@ it.each([
   expect(before - (timeline.times.mapping ?? 0)).toBeCloseTo((aheadUs * 8) / 1_000, -1)
   timeline.times.setAhead(0)
   expect(mostOver(60)).toBeLessThan(8)
+})
+
+describe('up to where nothing changes any more', () => {
+  let timeline: StreamTimeline
+  let next = 0
+  /** Packets that come at once, as long as their transit says nothing else; read half a second behind. */
+  function receive(packets: number, lateUs = 0): void {
+    for (const end = next + packets; next < end; next++) {
+      const arrivalUs = (next + 1) * PACKET_US + lateUs
+      timeline.observe(next * PACKET, arrivalUs)
+      timeline.write(new Int16Array(PACKET), next * PACKET, arrivalUs, 0)
+      if (next > 25) timeline.read((next - 25) * PACKET)
+    }
+  }
+
+  beforeEach(() => {
+    timeline = new StreamTimeline({ clockRate: 8_000 })
+    next = 0
+  })
+
+  it('is not known before the first packet, before there is an origin, or while a run waits to be tied', () => {
+    expect(timeline.times.unbrokenEnd).toBe(0)
+    receive(20)
+    expect(timeline.times.unbrokenEnd).toBe(0)
+    timeline.setOrigin(0)
+    expect(timeline.times.unbrokenEnd).toBe(0)
+    receive(10)
+    expect(timeline.times.unbrokenEnd).toBe(30 * PACKET)
+    receive(1, 400_000)
+    expect(timeline.times.unbrokenEnd).toBe(0)
+  })
+
+  it.each([
+    ['a pause', (isOn: boolean, us: number) => timeline.setPaused(isOn, us)],
+    ['a hold that is obeyed', (isOn: boolean, us: number) => timeline.setHeld(isOn, us, true)],
+  ])('is not known near %s: what stands in it is known by the packets behind', (_, set) => {
+    timeline.setOrigin(0)
+    receive(100)
+    expect(timeline.times.unbrokenEnd).toBe(100 * PACKET)
+    set(true, 2_000_000)
+    expect(timeline.times.unbrokenEnd).toBe(0)
+    set(false, 2_000_000)
+    receive(70)
+    expect(timeline.times.unbrokenEnd).toBe(0)
+    receive(10)
+    expect(timeline.times.unbrokenEnd).toBe(180 * PACKET)
+  })
 })

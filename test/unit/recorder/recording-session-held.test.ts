@@ -214,6 +214,8 @@ describe('audio that stands later than it was spoken', () => {
     [300, 1_500_000],
     [1_000, 1_500_000],
     [300, 4_800_000],
+    [200, 5_480_000],
+    [240, 5_440_000],
   ])('by a queue of %i ms that went from %i us on is held all the same', async (queueMs, goesUs) => {
     const rig = newRig()
     const manifest = record(rig, queued(queueMs, goesUs, 5_000_000), { seconds: 12, releaseUs: 5_000_000 })
