@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
-import { eventually } from '../support/daemon.ts'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NODE_FLAGS } from '../../bin/lib/paths.mjs'
+import { eventually } from '../support/daemon.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const run = promisify(execFile)
@@ -20,7 +21,9 @@ beforeEach(() => {
   cpSync(join(ROOT, 'bin'), join(checkout, 'bin'), { recursive: true })
   for (const file of ['package.json', 'package-lock.json']) cpSync(join(ROOT, file), join(checkout, file))
   mkdirSync(join(checkout, 'src'))
-  writeMain('process.stdout.write(JSON.stringify({ version: process.version, args: process.argv.slice(2) }))')
+  writeMain(
+    'const { version, execArgv: flags, argv } = process; process.stdout.write(JSON.stringify({ version, flags, args: argv.slice(2) }))',
+  )
 })
 
 afterEach(() => {
@@ -64,12 +67,12 @@ describe('with packages installed as locked', () => {
   test('npx earwitness runs TypeScript under the pinned Node, without npm and without a word of its own', async () => {
     const { exitCode, stdout, stderr } = await runWithoutPrograms('earwitness.mjs', 'verify', '--json')
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
-    expect(JSON.parse(stdout)).toEqual({ version: PINNED, args: ['verify', '--json'] })
+    expect(JSON.parse(stdout)).toEqual({ version: PINNED, flags: NODE_FLAGS, args: ['verify', '--json'] })
   })
 
   test('npm start serves, and passes further arguments on', async () => {
     const { stdout } = await runWithoutPrograms('start.mjs', '--config', 'x.yaml')
-    expect(JSON.parse(stdout)).toEqual({ version: PINNED, args: ['serve', '--config', 'x.yaml'] })
+    expect(JSON.parse(stdout)).toEqual({ version: PINNED, flags: NODE_FLAGS, args: ['serve', '--config', 'x.yaml'] })
   })
 
   test('the exit code is that of the command', async () => {

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
+import { NODE_FLAGS } from '../../bin/lib/paths.mjs'
 import { runCommandLine } from '../../src/cli/run-command-line.ts'
 import { claimRtpPortRange } from './rtp-port-range.ts'
 
@@ -91,7 +92,7 @@ export async function removeDataDir(dataDir: string): Promise<void> {
 /** Starts the real daemon as a child process and waits for its line `ready`. */
 export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}): Promise<RunningDaemon> {
   const env = await environmentFor(dataDir, extra)
-  const child = spawn(process.execPath, ['src/main.ts', 'serve', '--json'], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, 'src/main.ts', 'serve', '--json'], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 
 import type { RecordingId } from '../../ids.ts'
@@ -14,11 +13,6 @@ const WORKER_STOP_MS = 5_000
  * worker's CPU, and half the memory of a recording session.
  */
 export const YOUNG_GENERATION_MIB = 12
-/**
- * By how much of what is in use the old generation grows before it is collected. Left to itself V8 lets it become several times as much: of 100 recording sessions
- * two fifths of the memory of each, for 1 % of a worker's CPU. It is a setting of the process: no thread has one of its own.
- */
-const HEAP_GROWING_PERCENT = 30
 const WORKER_DIED: OpenOutcome = { ok: false, reason: 'failed', ports: [], detail: 'the media worker died' }
 
 /** One media worker thread as the main thread sees it: what was asked of it and not yet answered, and what it last said. */
@@ -47,7 +41,6 @@ export class MediaWorker {
     readonly onMessage: (worker: MediaWorker, message: FromWorker) => void
     readonly onExit: (worker: MediaWorker) => void
   }) {
-    setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
     this.id = options.id
     this.spoolFolder = options.settings.spoolFolder
     const thread = new Worker(options.file, {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { SaxesParser } from 'saxes'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { NODE_FLAGS } from '../../../bin/lib/paths.mjs'
 import { load } from '../config/support.ts'
 
 /** There is no Docker engine where the tests run: what can be known of the files without one. */
@@ -83,6 +84,14 @@ describe('drachtio.conf.xml', () => {
     expect(text).toContain('>127.0.0.1</admin>')
     expect(text).toContain('<loglevel>notice</loglevel>')
     expect(text).toContain('<contact>sip:*;transport=udp,tcp</contact>')
+  })
+})
+
+describe('Dockerfile', () => {
+  test('starts the recorder as bin/ does, with the same flags', () => {
+    const [, entry = '[]'] = /^ENTRYPOINT (.*)$/m.exec(read('Dockerfile')) ?? []
+    const node = '/app/node_modules/node/bin/node'
+    expect(JSON.parse(entry)).toEqual(['/usr/bin/tini', '--', node, ...NODE_FLAGS, '/app/src/main.ts'])
   })
 })
 
