@@ -258,29 +258,29 @@ export class RecordingSession {
     if (this.#state === 'running') this.#writer.release(atUs)
   }
 
-  /** Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the horizon: about when {@link nextTimeoutUs} says. */
-  handleTimeout(nowUs: number): void {
+  /** Gives packets their place that have waited long enough for those before them, and now and then commits all audio that is older than the horizon: about when {@link nextTimeoutUs} says. By `readUs`: what came since may be in the sockets still. */
+  handleTimeout(readUs: number, nowUs = readUs): void {
     if (this.#state !== 'running') return
-    this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, nowUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
-    const full = this.#receivers.drain(nowUs)
-    const isDue = this.#horizon.wake(nowUs)
-    if (isDue || full.length > 0) this.#commit(nowUs, full)
+    this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, readUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
+    const full = this.#receivers.drain(readUs)
+    const isDue = this.#horizon.wake(readUs)
+    if (isDue || full.length > 0) this.#commit(readUs, nowUs, full)
   }
 
-  #commit(nowUs: number, drained: readonly StreamReceiver[]): void {
+  #commit(readUs: number, nowUs: number, drained: readonly StreamReceiver[]): void {
     // Where the time begins that need not be held is looked for until it is reached.
     const isCutSought = this.#writer.isHolding || this.#writer.isCutAhead
     const unbrokenUs = this.#clock.instantAt(isCutSought ? 0 : this.#receivers.unbrokenEnd)
-    const horizonUs = this.#horizon.advance(nowUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
+    const horizonUs = this.#horizon.advance(readUs, this.#receivers.alignment.aheadMaxUs, unbrokenUs)
     for (const incident of this.#receivers.takeIncidents()) this.#incidents.note(incident, nowUs)
     this.#receivers.sendReports(nowUs)
     this.#receivers.alignment.update(this.#receivers.all, nowUs)
-    if (this.#horizon.isSettling(nowUs)) return
-    const isAnchored = this.#anchor(nowUs, ANCHOR_WINDOW_US)
-    this.monitor.wake(this.#receivers.all, nowUs, this.#clock.originUs)
+    if (this.#horizon.isSettling(readUs)) return
+    const isAnchored = this.#anchor(readUs, ANCHOR_WINDOW_US)
+    this.monitor.wake(this.#receivers.all, readUs, this.#clock.originUs)
     if (!isAnchored) return
     const horizon = this.#clock.samplesSinceOrigin(horizonUs)
-    this.#receivers.readOn(drained, nowUs, (position) => this.#writer.commit(Math.min(position, horizon)))
+    this.#receivers.readOn(drained, readUs, (position) => this.#writer.commit(Math.min(position, horizon)))
     this.#writer.commit(horizon)
   }
 

@@ -35,12 +35,18 @@ const SHORT_STALLS = [0.7, 0.8, 0.85, 0.9, 0.95, 1].flatMap((seconds) =>
   })),
 )
 
+/** Away between reading and working on it, at all places between two commits. */
+const AWAY = [300, 600, 750].flatMap((ms) =>
+  [3, 4, 7].map((everyWakes) => ({ seconds: 30, wakeMs: 100, away: { ms, everyWakes } })),
+)
+
 const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 0 })
 let stock: OpusEncoder[]
 
 beforeAll(async () => {
   stock = []
-  for (let made = 0; made < 2 * (10 + SHORT_STALLS.length); made += 1) stock.push(await engine.createEncoder())
+  for (let made = 0; made < 2 * (10 + SHORT_STALLS.length + AWAY.length); made += 1)
+    stock.push(await engine.createEncoder())
 })
 
 afterAll(() => {
@@ -121,17 +127,19 @@ function datagram(stream: number, number: number): Uint8Array {
   })
 }
 
-/** Two streams for `seconds`, a wake every `wakeMs`, and nothing at all during the stalls. */
+/** Two streams for `seconds`, a wake every `wakeMs`, and nothing at all during the stalls; every so many wakes the thread is away for `away` between reading and working on it. */
 function record(options: {
   readonly seconds: number
   readonly wakeMs?: number
   readonly stalls?: readonly Stall[]
+  readonly away?: { readonly ms: number; readonly everyWakes: number }
 }): ManifestBody {
-  const { seconds, wakeMs = 200, stalls = [] } = options
+  const { seconds, wakeMs = 200, stalls = [], away } = options
   const recordingSession = openSession()
   const waiting: [number[], number[]] = [[], []]
   let sent = 0
   let nextWakeUs = OPENED_US
+  let wakes = 0
   const endUs = OPENED_US + seconds * 1_000_000
   for (let nowUs = OPENED_US; nowUs < endUs; nowUs += TURN_US) {
     for (; OPENED_US + sent * PACKET_US <= nowUs; sent += 1) for (const socket of waiting) socket.push(sent)
@@ -145,7 +153,10 @@ function record(options: {
       }
     })
     if (nowUs < nextWakeUs) continue
-    recordingSession.handleTimeout(nowUs)
+    wakes += 1
+    const readUs = nowUs
+    if (away !== undefined && wakes % away.everyWakes === 0 && second < seconds - 2) nowUs += away.ms * 1_000
+    recordingSession.handleTimeout(readUs, nowUs)
     nextWakeUs = nowUs + wakeMs * 1_000
   }
   return recordingSession.end(endUs, 'bye')
@@ -172,6 +183,7 @@ describe('a thread that is not scheduled loses no audio', () => {
     { seconds: 40, wakeMs: 900 },
     { seconds: 60, wakeMs: 1_200 },
     ...SHORT_STALLS,
+    ...AWAY,
   ])('%j', (options) => {
     const manifest = record(options)
     expect(manifest.incidents).toEqual([])

@@ -45,13 +45,13 @@ function main(): void {
     nowUs: monotonicUs,
     post: (message: FromWorker) => postTo(port, message),
   })
-  // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first.
-  const pass = (): void => {
+  // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first. What comes while they are, however long the thread waits for a processor then, is not.
+  const pass = (readUs: number): void => {
     host.receive()
-    host.handleTimeout(monotonicUs())
+    host.handleTimeout(readUs, monotonicUs())
     spool?.flush()
   }
-  const wake = setInterval(() => setImmediate(pass), WAKE_MS)
+  const wake = setInterval(() => setImmediate(pass, monotonicUs()), WAKE_MS)
   const report = setInterval(() => {
     const { lagMsMax, ...load } = meter.take()
     engine.setComplexity(controller.observe(load.busyShare, monotonicUs()))

@@ -96,12 +96,13 @@ export class RecordingHost {
     this.#receiver.receive()
   }
 
-  handleTimeout(nowUs: number): void {
+  /** @param readUs what had come by then has been read from the sockets */
+  handleTimeout(readUs: number, nowUs = readUs): void {
     const chunkUsMax = this.#spool?.isFailing === true ? UNSPOOLED_CHUNK_US : Infinity
     for (const [recordingId, recording] of this.#recordings) {
-      if (nowUs >= recording.recordingSession.nextTimeoutUs()) {
+      if (readUs >= recording.recordingSession.nextTimeoutUs()) {
         recording.recordingSession.limitChunks(chunkUsMax)
-        this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(nowUs))
+        this.#guard(recordingId, recording, () => recording.recordingSession.handleTimeout(readUs, nowUs))
         if (recording.recordingSession.isWider)
           void this.#inTurn(recordingId, () => this.#raise(recordingId, recording))
       }
