@@ -17,7 +17,7 @@ export class ChunkWriter {
   readonly entries: ChunkEntry[] = []
   readonly #sealing: Sealing
   readonly #taken: (pages: Uint8Array) => void
-  #pages: Uint8Array[] = []
+  readonly #pages: Uint8Array[] = []
   #bytes = 0
   #fromSample = 0
   /** How many of the pages are in a frame of the spool already, and up to where they reach. */
@@ -35,6 +35,7 @@ export class ChunkWriter {
     return this.#bytes >= CHUNK_BYTES_MAX
   }
 
+  /** Takes whole pages over: they are wiped once they are sealed. */
   append(pages: Uint8Array): void {
     this.#pages.push(pages)
     this.#bytes += pages.length
@@ -60,7 +61,7 @@ export class ChunkWriter {
     if (this.#bytes === 0) return
     this.sealFrame(toSample)
     const clear = joinBytes(this.#pages)
-    this.#pages = []
+    for (const pages of this.#pages.splice(0)) pages.fill(0)
     this.#bytes = 0
     this.#framedPages = 0
     const sealed = sealFor(this.#sealing, this.#fromSample, clear)

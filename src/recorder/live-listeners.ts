@@ -37,9 +37,9 @@ export class LiveListeners {
     this.#notes = notes
   }
 
-  /** Whole pages on their way to be sealed; a link begins with a call of its own. */
+  /** Whole pages on their way to be sealed, which wipes them; a link begins with a call of its own. */
   take(pages: Uint8Array): void {
-    if (((pages[FLAGS_AT] ?? 0) & FLAG_BEGIN) !== 0) this.#headers = pages
+    if (((pages[FLAGS_AT] ?? 0) & FLAG_BEGIN) !== 0) this.#headers = Uint8Array.from(pages)
     for (const { write } of this.#listeners.values()) write(Uint8Array.from(pages))
   }
 

@@ -28,6 +28,15 @@ describe('chunks', () => {
     expect(sink.objects).toEqual([])
   })
 
+  it('leave nothing in clear once they are sealed', () => {
+    const pages = [bytes('heard'), bytes('too')]
+    for (const page of pages) writer.append(page)
+    writer.sealFrame(1)
+    expect(pages).toEqual([bytes('heard'), bytes('too')])
+    writer.seal(1)
+    expect(pages).toEqual([new Uint8Array(5), new Uint8Array(3)])
+  })
+
   it('follow each other without a hole, in number, name and time', () => {
     for (const toSample of [48_000, 96_000, 100_800]) {
       writer.append(bytes('pages'))

@@ -44,6 +44,14 @@ describe('listeners', () => {
     expect(PAGE[0]).toBe(0x4f)
   })
 
+  test('hear the headers although the pages are wiped once they are sealed', () => {
+    const lent = Uint8Array.from(HEADERS)
+    listeners.take(lent)
+    lent.fill(0)
+    listen(1)
+    expect(heard.get(1)).toEqual([HEADERS])
+  })
+
   test('hear a new link begin, and one who comes later begins with that', () => {
     listen(1)
     listeners.take(HEADERS)
