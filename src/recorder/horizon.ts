@@ -4,7 +4,7 @@ export const HORIZON_US = 500_000
 export const UNBROKEN_HORIZON_US = 300_000
 /** How often at most audio is committed, and sealed for the spool: sealing costs more than all else. Three wakes, and longer where what is committed was committed sooner than it had to be. */
 export const COMMIT_INTERVAL_US = 250_000
-/** Woken later than this, packets may still wait in the sockets: each turn of the event loop reads some 32 datagrams of a socket, 0.64 s, and those behind them are what tells of the stall. */
+/** When what came in longer than this is read at once, packets may still wait in the sockets: each turn of the event loop reads some 32 datagrams of a socket, 0.64 s, and those behind them are what tells of the stall. */
 export const STALL_US = 880_000
 /** After a stall nothing is committed for this long. */
 export const SETTLE_US = 1_000_000
@@ -21,47 +21,52 @@ export const STALLS_MAX = 4
 export class Horizon {
   #us = Number.NEGATIVE_INFINITY
   #nextUs: number
-  #lastWakeUs: number
-  #wakeBeforeUs: number
+  #lastReadUs: number
+  #readBeforeUs: number
   #settledUs = Number.NEGATIVE_INFINITY
   /** Since something was committed. */
   #stalls = 0
 
   constructor(openedUs: number) {
     this.#nextUs = openedUs
-    this.#lastWakeUs = openedUs
-    this.#wakeBeforeUs = openedUs
+    this.#lastReadUs = openedUs
+    this.#readBeforeUs = openedUs
   }
 
-  /** Call it once at each wake. True when more is to be committed. */
-  wake(nowUs: number): boolean {
-    if (nowUs - this.#lastWakeUs > STALL_US) {
+  /**
+   * Call it once at each wake. True when more is to be committed.
+   *
+   * @param readUs the sockets were looked into behind this, and before `nowUs`: how long before, and how long what came since the last time had gathered, is not known
+   */
+  wake(readUs: number, nowUs = readUs): boolean {
+    if (nowUs - this.#lastReadUs > STALL_US) {
       this.#stalls += 1
-      this.#settledUs = this.#stalls > STALLS_MAX ? nowUs : nowUs + SETTLE_US
+      this.#settledUs = this.#stalls > STALLS_MAX ? readUs : nowUs + SETTLE_US
     }
-    this.#wakeBeforeUs = this.#lastWakeUs
-    this.#lastWakeUs = nowUs
-    return nowUs >= this.#nextUs
+    this.#readBeforeUs = this.#lastReadUs
+    this.#lastReadUs = readUs
+    return readUs >= this.#nextUs
   }
 
   /**
    * Monotonic microseconds up to which the recording may be committed; it never goes back.
    *
+   * @param readUs as it was given to {@link wake}
    * @param aheadUs by how much earlier the audio of any stream stands than its packets' arrival says
    * @param unbrokenUs up to when every stream has its audio without a hole; monotonic microseconds
    */
-  advance(nowUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
-    if (!this.isSettling(nowUs)) {
-      const arrivedUs = (this.#stalls > STALLS_MAX ? this.#wakeBeforeUs : nowUs) - aheadUs
+  advance(readUs: number, aheadUs = 0, unbrokenUs = Number.NEGATIVE_INFINITY): number {
+    if (!this.isSettling(readUs)) {
+      const arrivedUs = (this.#stalls > STALLS_MAX ? this.#readBeforeUs : readUs) - aheadUs
       this.#stalls = 0
       this.#us = Math.max(this.#us, arrivedUs - HORIZON_US, Math.min(unbrokenUs, arrivedUs - UNBROKEN_HORIZON_US))
     }
-    this.#nextUs = nowUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - (nowUs - HORIZON_US))
+    this.#nextUs = readUs + COMMIT_INTERVAL_US + Math.max(0, this.#us - (readUs - HORIZON_US))
     return this.#us
   }
 
   /** True while it waits for what a stall left in the sockets. */
-  isSettling(nowUs: number): boolean {
-    return nowUs < this.#settledUs
+  isSettling(readUs: number): boolean {
+    return readUs < this.#settledUs
   }
 }

@@ -263,7 +263,7 @@ export class RecordingSession {
     if (this.#state !== 'running') return
     this.#nextTimeoutUs = Math.max(this.#nextTimeoutUs, readUs - WAKE_INTERVAL_US / 2) + WAKE_INTERVAL_US
     const full = this.#receivers.drain(readUs)
-    const isDue = this.#horizon.wake(readUs)
+    const isDue = this.#horizon.wake(readUs, nowUs)
     if (isDue || full.length > 0) this.#commit(readUs, nowUs, full)
   }
 

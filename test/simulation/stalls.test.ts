@@ -35,9 +35,17 @@ const SHORT_STALLS = [0.7, 0.8, 0.85, 0.9, 0.95, 1].flatMap((seconds) =>
   })),
 )
 
-/** Away between reading and working on it, at all places between two commits. */
-const AWAY = [300, 600, 750].flatMap((ms) =>
+/** Away between reading and working on it. */
+const AWAY = [600, 750, 1_500].flatMap((ms) =>
   [3, 4, 7].map((everyWakes) => ({ seconds: 30, wakeMs: 100, away: { ms, everyWakes } })),
+)
+
+/** Late, and away once more before it reads: what comes then is as old as both together. */
+const LATE_TWICE = [0.5, 0.6, 0.7, 0.8].flatMap((seconds) =>
+  [200, 300, 600].map((beforeReadMs) => ({
+    ...{ seconds: 40, wakeMs: 100, beforeReadMs },
+    stalls: [0, 1, 2, 3, 4, 5].map((turn) => ({ atSeconds: 4.01 + turn * 5.09, seconds })),
+  })),
 )
 
 const engine = createOpusEngine('libopus-wasm', { sampleRate: 8_000, bitsPerSecond: 16_000, complexity: 0 })
@@ -45,7 +53,7 @@ let stock: OpusEncoder[]
 
 beforeAll(async () => {
   stock = []
-  for (let made = 0; made < 2 * (10 + SHORT_STALLS.length + AWAY.length); made += 1)
+  for (let made = 0; made < 2 * (10 + SHORT_STALLS.length + AWAY.length + LATE_TWICE.length); made += 1)
     stock.push(await engine.createEncoder())
 })
 
@@ -127,24 +135,32 @@ function datagram(stream: number, number: number): Uint8Array {
   })
 }
 
-/** Two streams for `seconds`, a wake every `wakeMs`, and nothing at all during the stalls; every so many wakes the thread is away for `away` between reading and working on it. */
+/** Two streams for `seconds`, a wake every `wakeMs`, and nothing at all during the stalls; behind them the thread is away once more before it reads, and every so many wakes between reading and working on it. */
 function record(options: {
   readonly seconds: number
   readonly wakeMs?: number
   readonly stalls?: readonly Stall[]
+  readonly beforeReadMs?: number
   readonly away?: { readonly ms: number; readonly everyWakes: number }
 }): ManifestBody {
-  const { seconds, wakeMs = 200, stalls = [], away } = options
+  const { seconds, wakeMs = 200, stalls = [], beforeReadMs = 0, away } = options
   const recordingSession = openSession()
   const waiting: [number[], number[]] = [[], []]
   let sent = 0
   let nextWakeUs = OPENED_US
   let wakes = 0
+  let isLate = false
   const endUs = OPENED_US + seconds * 1_000_000
   for (let nowUs = OPENED_US; nowUs < endUs; nowUs += TURN_US) {
-    for (; OPENED_US + sent * PACKET_US <= nowUs; sent += 1) for (const socket of waiting) socket.push(sent)
     const second = (nowUs - OPENED_US) / 1_000_000
-    if (stalls.some((stall) => second >= stall.atSeconds && second < stall.atSeconds + stall.seconds)) continue
+    if (stalls.some((stall) => second >= stall.atSeconds && second < stall.atSeconds + stall.seconds)) {
+      isLate = true
+      continue
+    }
+    const readUs = nowUs
+    if (isLate) nowUs += beforeReadMs * 1_000
+    isLate = false
+    for (; OPENED_US + sent * PACKET_US <= nowUs; sent += 1) for (const socket of waiting) socket.push(sent)
     waiting.forEach((socket, stream) => {
       for (const number of socket.splice(0, DATAGRAMS_PER_TURN)) {
         lend(datagram(stream, number), (lent) =>
@@ -152,9 +168,8 @@ function record(options: {
         )
       }
     })
-    if (nowUs < nextWakeUs) continue
+    if (readUs < nextWakeUs) continue
     wakes += 1
-    const readUs = nowUs
     if (away !== undefined && wakes % away.everyWakes === 0 && second < seconds - 2) nowUs += away.ms * 1_000
     recordingSession.handleTimeout(readUs, nowUs)
     nextWakeUs = nowUs + wakeMs * 1_000
@@ -184,6 +199,7 @@ describe('a thread that is not scheduled loses no audio', () => {
     { seconds: 60, wakeMs: 1_200 },
     ...SHORT_STALLS,
     ...AWAY,
+    ...LATE_TWICE,
   ])('%j', (options) => {
     const manifest = record(options)
     expect(manifest.incidents).toEqual([])

@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 
 import type { ManifestBody } from '../../../../src/evidence/manifest.ts'
 import type { OpusEncoder } from '../../../../src/recorder/opus-encoder.ts'
+import { RecordingSession } from '../../../../src/recorder/recording-session.ts'
 import type { OpusEngine } from '../../../../src/server/media/opus-engine.ts'
 import type { PacketHandler, PacketReceiver } from '../../../../src/server/media/packet-receiver.ts'
 import { RecordingHost } from '../../../../src/server/media/recording-host.ts'
@@ -25,8 +26,11 @@ function countingEngine(): OpusEngine & { taken: number } {
   return engine
 }
 
-/** Records 4 s of one stream that is held until consent, and is told of that before packet `releasedAt`. */
-async function recordedWith(releasedAt: number): Promise<{ readonly manifest?: ManifestBody; readonly taken: number }> {
+/** Records 4 s of one stream that is held until consent, and is told of that before packet `releasedAt`; works on what was read so much later. */
+async function recordedWith(
+  releasedAt: number,
+  awayUs = 0,
+): Promise<{ readonly manifest?: ManifestBody; readonly taken: number }> {
   const handlers: PacketHandler[] = []
   const receiver: PacketReceiver = {
     name: 'dgram',
@@ -57,7 +61,7 @@ async function recordedWith(releasedAt: number): Promise<{ readonly manifest?: M
     if (index === releasedAt) await host.handleMessage({ kind: 'release', recordingId, atUs: nowUs })
     const datagram = rtp({ sequenceNumber: index, timestamp: index * 160 })
     for (const handle of handlers) handle(datagram, nowUs, { address: '127.0.0.1', port: 4_000 })
-    host.handleTimeout(nowUs)
+    host.handleTimeout(nowUs, nowUs + awayUs)
   }
   await host.handleMessage({ kind: 'end', recordingId, cause: 'bye', endedUs: nowUs })
   host.stop()
@@ -69,4 +73,12 @@ it.each([0, 15, 45, 100])('a recording goes on when it is told of consent before
   const { manifest, taken } = await recordedWith(releasedAt)
   expect([manifest?.state, manifest?.incidents, taken]).toEqual(['complete', [], 0])
   expect(manifest?.durationSamples).toBe(200 * 960)
+})
+
+it('tells a recording what had come when the sockets were looked into, and what time it is', async () => {
+  const handled = vi.spyOn(RecordingSession.prototype, 'handleTimeout')
+  await recordedWith(0, 700)
+  const away = handled.mock.calls.map(([readUs, nowUs = readUs]) => nowUs - readUs)
+  handled.mockRestore()
+  expect([...new Set(away)]).toEqual([700])
 })
