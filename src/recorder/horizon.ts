@@ -36,7 +36,7 @@ export class Horizon {
   /**
    * Call it once at each wake. True when more is to be committed.
    *
-   * @param readUs the sockets were looked into behind this, and before `nowUs`: how long before, and how long what came since the last time had gathered, is not known
+   * @param readUs a time before the sockets were read, as `nowUs` is one behind that: what was read had gathered for as long as from the last `readUs` to now, or less
    */
   wake(readUs: number, nowUs = readUs): boolean {
     if (nowUs - this.#lastReadUs > STALL_US) {
