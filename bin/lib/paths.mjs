@@ -16,7 +16,7 @@ export const UNPACKED_RTPENGINE = join(MODULES, '.earwitness', 'rtpengine')
 export const UNPACKED_SPEECH = join(MODULES, '.earwitness', 'speech')
 export const MAIN = join(ROOT, 'src', 'main.ts')
 /**
- * What the recorder's Node is started with: V8 has no such setting for a thread, and says what happens to one made later is not known.
+ * What the recorder's Node is started with: V8 has no such setting for one thread, and promises nothing about one that is made later.
  *
  * By how much of what is in use the old generation grows before it is collected. Left to itself it becomes several times as much: of 100 recording sessions two fifths of
  * the memory of each, for 1 % of a media worker's CPU.

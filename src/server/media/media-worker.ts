@@ -10,6 +10,7 @@ import { RecordingHost } from './recording-host.ts'
 import { SegmentLog } from '../spool/segment-log.ts'
 import { nodeSpoolFiles } from '../spool/spool-files.ts'
 import type { FromWorker, ToWorker, WorkerSettings } from './worker-messages.ts'
+import { runWakes } from './worker-wakes.ts'
 
 /**
  * Entry point of a media worker thread: owns the sockets, streams and encoders of its recording sessions for life.
@@ -45,13 +46,11 @@ function main(): void {
     nowUs: monotonicUs,
     post: (message: FromWorker) => postTo(port, message),
   })
-  // setImmediate puts the work behind the poll phase: packets that wait in the sockets are read first. What comes while they are, however long the thread waits for a processor then, is not.
-  const pass = (readUs: number): void => {
+  const endWakes = runWakes(WAKE_MS, monotonicUs, (readUs) => {
     host.receive()
     host.handleTimeout(readUs, monotonicUs())
     spool?.flush()
-  }
-  const wake = setInterval(() => setImmediate(pass, monotonicUs()), WAKE_MS)
+  })
   const report = setInterval(() => {
     const { lagMsMax, ...load } = meter.take()
     engine.setComplexity(controller.observe(load.busyShare, monotonicUs()))
@@ -61,7 +60,7 @@ function main(): void {
   }, REPORT_INTERVAL_MS)
   port.on('message', (message: ToWorker) => {
     if (message.kind === 'stop') {
-      clearInterval(wake)
+      endWakes()
       clearInterval(report)
       meter.stop()
       host.stop()
