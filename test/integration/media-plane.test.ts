@@ -11,8 +11,8 @@ import type { MediaPlaneHandler } from '../../src/server/media/media-plane-handl
 import type { WorkerSettings } from '../../src/server/media/worker-messages.ts'
 import { monotonicUs } from '../../src/server/monotonic.ts'
 import { noise } from '../support/audio.ts'
-import { freeUdpPortRange } from '../support/free-ports.ts'
 import { factsOf, NO_ALERTS, packetsOf, planOf, rtp, seededBytes } from '../support/recording-rig.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 
 /** The media plane with real worker threads and real sockets; what takes the recordings stands in this file. */
 const PORTS = 16
@@ -89,7 +89,7 @@ afterEach(async () => {
 async function planeOf(
   options: { settings?: Partial<WorkerSettings>; workers?: number; workerFile?: URL; ports?: number } = {},
 ): Promise<{ plane: MediaPlane; desk: Desk; firstPort: number }> {
-  const firstPort = await freeUdpPortRange(options.ports ?? PORTS)
+  const { portMin: firstPort } = await claimRtpPortRange()
   const plane = new MediaPlane({
     settings: { ...SETTINGS, ...options.settings },
     portMin: firstPort,

@@ -8,6 +8,7 @@ import type { PacketHandler, PacketReceiver } from '../../../../src/server/media
 import { RecordingHost } from '../../../../src/server/media/recording-host.ts'
 import type { FromWorker, WorkerSettings } from '../../../../src/server/media/worker-messages.ts'
 import { factsOf, NO_ALERTS, OPENED_US, PACKET_US, planOf, rtp, seededBytes } from '../../../support/recording-rig.ts'
+import { claimRtpPortRange } from '../../../support/rtp-port-range.ts'
 
 /** `taken` counts encoders that are not given back. */
 function countingEngine(): OpusEngine & { taken: number } {
@@ -31,6 +32,8 @@ async function recordedWith(
   releasedAt: number,
   awayUs = 0,
 ): Promise<{ readonly manifest?: ManifestBody; readonly taken: number }> {
+  // RTCP is bound for real.
+  const { portMin } = await claimRtpPortRange()
   const handlers: PacketHandler[] = []
   const receiver: PacketReceiver = {
     name: 'dgram',
@@ -55,7 +58,7 @@ async function recordedWith(
   })
   const facts = factsOf({ heldUntilConsent: true })
   const { recordingId } = facts
-  await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan: planOf(0), port: 44_000 }] })
+  await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan: planOf(0), port: portMin }] })
   for (let index = 0; index < 200; index++) {
     nowUs += PACKET_US
     if (index === releasedAt) await host.handleMessage({ kind: 'release', recordingId, atUs: nowUs })

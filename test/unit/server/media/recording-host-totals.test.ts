@@ -5,13 +5,15 @@ import { RecordingHost } from '../../../../src/server/media/recording-host.ts'
 import type { WorkerSettings } from '../../../../src/server/media/worker-messages.ts'
 import { PcmStock } from '../../../support/held-recording.ts'
 import { factsOf, NO_ALERTS, OPENED_US, planOf, rtp, seededBytes } from '../../../support/recording-rig.ts'
+import { claimRtpPortRange } from '../../../support/rtp-port-range.ts'
 
 it('the totals of a worker have a recording that waits for what was answered last', async () => {
+  const { portMin } = await claimRtpPortRange()
   let receive: PacketHandler = () => {}
   const receiver: PacketReceiver = {
     ...{ name: 'dgram', counters: { truncated: 0, overflows: 0 }, receive: () => {} },
     open: ({ port, onPacket }) => {
-      receive = port === 44_000 ? onPacket : receive
+      receive = port === portMin ? onPacket : receive
       return Promise.resolve({ port, overflows: 0, close: () => {} })
     },
   }
@@ -30,7 +32,7 @@ it('the totals of a worker have a recording that waits for what was answered las
   })
   const facts = factsOf()
   const { recordingId } = facts
-  await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan: planOf(0), port: 44_000 }] })
+  await host.handleMessage({ kind: 'open', requestId: 1, facts, streams: [{ plan: planOf(0), port: portMin }] })
   for (const sequenceNumber of [0, 1, 3]) {
     receive(rtp({ sequenceNumber }), OPENED_US, { address: '127.0.0.1', port: 4_000 })
   }
