@@ -20,6 +20,8 @@ import { processTree } from './process-usage.ts'
 /** Opened side by side. */
 const OPENINGS = 8
 const REPORT_MS = 1_500
+/** A worker reports once a second, and later where there is no processor for it: a loss is believed once it has been the same for so many looks. */
+const LOSS_LOOKS = 8
 /** For all recordings to be closed. */
 const CLOSE_MS = 60_000
 /** Of a recording, as by default. */
@@ -121,15 +123,16 @@ async function place(src: RawSrc, localPort: number, crypto: string | undefined)
   return { dialog: { sipCallId, toTag: tagOf(answer) }, ports: sdp.value.media.map(({ port }) => port) }
 }
 
-/** What did not come, or came and was not taken, or was called lost; a worker reports once a second, so it is asked until nothing changes. */
+/** What did not come, or came and was not taken, or was called lost; of nothing lost it is sure at the second look. */
 async function countLost(daemon: RunningDaemon, sent: number): Promise<number> {
-  return settled(async () => {
+  const look = async (): Promise<number> => {
     const [received, lost] = await Promise.all([
       metric(daemon, 'earwitness_rtp_packets_received_total'),
       metric(daemon, 'earwitness_rtp_packets_lost_total'),
     ])
     return Math.max(lost, sent - received)
-  })
+  }
+  return settled(look, LOSS_LOOKS)
 }
 
 /** The ledgers of the streams, once all recordings are closed; Infinity when not all of them come to an end. */
@@ -142,13 +145,14 @@ async function countGaps(daemon: RunningDaemon, sessions: number): Promise<numbe
   return settled(() => metric(daemon, 'earwitness_media_gap_seconds_total{cause="lost"}'))
 }
 
-async function settled(look: () => Promise<number>): Promise<number> {
-  let before = Infinity
+/** Looks until nothing changes: twice the same, or so many times in a row as anything but 0. */
+async function settled(look: () => Promise<number>, looks = 2): Promise<number> {
   let now = await look()
-  while (now !== before) {
+  for (let same = 1; same < (now === 0 ? 2 : looks);) {
     await sleep(REPORT_MS)
-    before = now
+    const before = now
     now = await look()
+    same = now === before ? same + 1 : 1
   }
   return now
 }
