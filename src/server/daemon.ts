@@ -18,6 +18,7 @@ import type { BoundAddress } from './signalling/port.ts'
 import { StatusBoard } from './status-board.ts'
 import { storeAfterEnd } from './store-after-end.ts'
 import { type DaemonNotice } from './keys-at-start.ts'
+import { warnOfNodeFlags } from './node-flags.ts'
 import { Health } from './telemetry/health.ts'
 import type { Logger } from './telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics, createRegistry, type Metrics } from './telemetry/metrics.ts'
@@ -136,6 +137,7 @@ export class Daemon {
     const config = this.#config
     const lock = await acquireDataLock({ dataDir: config.dataDir, purpose: 'serve' })
     this.#undo.push(() => lock.release())
+    warnOfNodeFlags(process.execArgv, this.#log)
     const registry = createRegistry()
     collectProcessMetrics(registry)
     const metrics = createMetrics(registry, { sources: config.sources.map(({ name }) => name), version: this.#version })

@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 import { NODE_FLAGS } from '../../bin/lib/paths.mjs'
+import { makeDataDir, removeDataDir, startDaemon } from '../support/daemon.ts'
 
 const run = promisify(execFile)
 const KEEPS_CODE = '--no-wasm-code-gc'
+const OTHER_FLAGS = NODE_FLAGS.filter((flag) => flag !== KEEPS_CODE)
 const HOST = new URL('../../src/server/media/recording-host.ts', import.meta.url).href
 /** Threads that load what a media worker loads, one behind the other, as where one is replaced. */
 const PROGRAM = `
@@ -25,5 +27,16 @@ async function told(flags: readonly string[]): Promise<string> {
 test('code of WebAssembly is never freed while the recorder runs, and would be without its flag', async () => {
   expect(NODE_FLAGS).toContain(KEEPS_CODE)
   expect(await told(NODE_FLAGS)).not.toContain('wasm-gc')
-  expect(await told(NODE_FLAGS.filter((flag) => flag !== KEEPS_CODE))).toContain('wasm-gc')
+  expect(await told(OTHER_FLAGS)).toContain('wasm-gc')
+})
+
+test.each([
+  ['says so', OTHER_FLAGS, true],
+  ['has nothing to say', NODE_FLAGS, false],
+] as const)('a recorder whose Node was started with or without it %s', async (_, flags, says) => {
+  const dataDir = await makeDataDir()
+  onTestFinished(() => removeDataDir(dataDir))
+  const daemon = await startDaemon(dataDir, {}, flags)
+  await daemon.stop()
+  expect(daemon.log().includes('"code":"node-flag-missing"')).toBe(says)
 })

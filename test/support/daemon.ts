@@ -89,10 +89,14 @@ export async function removeDataDir(dataDir: string): Promise<void> {
   await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
 }
 
-/** Starts the real daemon as a child process and waits for its line `ready`. */
-export async function startDaemon(dataDir: string, extra: DaemonEnvironment = {}): Promise<RunningDaemon> {
+/** Starts the real daemon as a child process, as `bin/` does, and waits for its line `ready`. */
+export async function startDaemon(
+  dataDir: string,
+  extra: DaemonEnvironment = {},
+  nodeFlags = NODE_FLAGS,
+): Promise<RunningDaemon> {
   const env = await environmentFor(dataDir, extra)
-  const child = spawn(process.execPath, [...NODE_FLAGS, 'src/main.ts', 'serve', '--json'], {
+  const child = spawn(process.execPath, [...nodeFlags, 'src/main.ts', 'serve', '--json'], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
