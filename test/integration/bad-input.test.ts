@@ -5,13 +5,13 @@ import { closedRecordings, makeDataDir, removeDataDir, startDaemon, type Running
 import { allClosed, liveRecordingSessions, metric } from '../support/probes.ts'
 import { RawRecordingSession, RawSrc, type RawRequest } from '../support/raw-src.ts'
 import { manifestOf, shippedSpeech } from '../support/recorded.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 
 /**
  * What is not an acceptable recording session gets its proper answer and harms nobody: after each test a good one is
  * recorded. The RTP range holds the ports of a single recording session, so that one leaked port would be noticed.
  */
-const RTP_PORT_MIN = 30_100
-const RTP_PORT_MAX = RTP_PORT_MIN + 3
+const RTP_PORTS = 4
 const SPEECH_SAMPLES = 4_000
 
 let dataDir: string
@@ -21,10 +21,8 @@ let goodSessions = 0
 
 beforeAll(async () => {
   dataDir = await makeDataDir()
-  daemon = await startDaemon(dataDir, {
-    EARWITNESS_RTP_PORT_MIN: String(RTP_PORT_MIN),
-    EARWITNESS_RTP_PORT_MAX: String(RTP_PORT_MAX),
-  })
+  const { portMin } = await claimRtpPortRange()
+  daemon = await startDaemon(dataDir, { EARWITNESS_RTP_PORT_MAX: String(portMin + RTP_PORTS - 1) })
   src = await RawSrc.open(daemon.sipUdpPort)
 })
 

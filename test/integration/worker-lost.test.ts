@@ -11,13 +11,13 @@ import { makeDataDir, removeDataDir, runCommand } from '../support/daemon.ts'
 import { allClosed, liveRecordingSessions, storedChunks } from '../support/probes.ts'
 import { RawRecordingSession, RawSrc } from '../support/raw-src.ts'
 import { manifestOf, shippedSpeech } from '../support/recorded.ts'
+import { claimRtpPortRange } from '../support/rtp-port-range.ts'
 
 /**
  * One of two media workers dies in the middle of its recording session. The daemon runs inside this process, because only
  * here can a thread of it be ended from outside.
  */
-const RTP_PORT_MIN = 30_200
-const RTP_PORT_MAX = 30_299
+const { portMin, portMax } = await claimRtpPortRange()
 const WAIT = { timeout: 30_000, interval: 50 }
 
 const threads: Worker[] = []
@@ -34,8 +34,8 @@ beforeAll(async () => {
     EARWITNESS_SIP_LISTEN_0: 'udp:127.0.0.1:0',
     EARWITNESS_SIP_LISTEN_1: 'tcp:127.0.0.1:0',
     EARWITNESS_RTP_ADDRESS: '127.0.0.1',
-    EARWITNESS_RTP_PORT_MIN: String(RTP_PORT_MIN),
-    EARWITNESS_RTP_PORT_MAX: String(RTP_PORT_MAX),
+    EARWITNESS_RTP_PORT_MIN: String(portMin),
+    EARWITNESS_RTP_PORT_MAX: String(portMax),
     EARWITNESS_HTTP_LISTEN: '127.0.0.1:0',
     EARWITNESS_TELEMETRY_LISTEN: '127.0.0.1:0',
     EARWITNESS_MEDIA_WORKERS: '2',
@@ -152,7 +152,7 @@ async function heldOfTheSystem(): Promise<Record<'rtpSockets' | 'eventDescriptor
   // The folder's own descriptor is gone by the time it is looked at.
   const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')))
   return {
-    rtpSockets: [...ports].filter((port) => port >= RTP_PORT_MIN && port <= RTP_PORT_MAX).length,
+    rtpSockets: [...ports].filter((port) => port >= portMin && port <= portMax).length,
     eventDescriptors: targets.filter((target) => target.startsWith('anon_inode:')).length,
     threads: tasks.length,
   }
