@@ -21,7 +21,7 @@ export const MAIN = join(ROOT, 'src', 'main.ts')
  * By how much of what is in use the old generation grows before it is collected. Left to itself it becomes several times as much: of 100 recording sessions two fifths of
  * the memory of each, for 1 % of a media worker's CPU.
  *
- * Compiled WebAssembly stays where it is. V8 frees what it believes to be unused, and where one thread has ended and another begins it may free the same code twice: then the whole
+ * Compiled WebAssembly stays where it is. V8 frees what it believes to be unused, and where one thread has ended and another begins it may free code that its books do not have: then the whole
  * process ends (`jit_page.has_value()`, nodejs/node 64500), with all its recordings. Node strips the types of our modules by WebAssembly in every thread. It costs 3 MB once.
  */
 export const NODE_FLAGS = ['--heap-growing-percent=30', '--no-wasm-code-gc']

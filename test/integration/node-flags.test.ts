@@ -23,7 +23,7 @@ async function told(flags: readonly string[]): Promise<string> {
   return stdout
 }
 
-// Freed twice, it ended the process in one of some hundred starts of a thread: that cannot be waited for. That V8 frees none can be seen.
+// Freeing it ended the process in one of some hundred starts of a thread: that cannot be waited for. That V8 frees none can be seen.
 test('code of WebAssembly is never freed while the recorder runs, and would be without its flag', async () => {
   expect(NODE_FLAGS).toContain(KEEPS_CODE)
   expect(await told(NODE_FLAGS)).not.toContain('wasm-gc')
